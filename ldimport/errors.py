@@ -1,0 +1,221 @@
+"""Every error a user can meet, each with its exit code and what to do next.
+
+LdimportError
+├── UsageError          2    command, option, job or file that is not there
+├── ManifestError       3    the manifest has errors, or cannot be read as one
+├── ConfigError         4    project config, settings, a missing extra, a port that is taken
+│   ├── AuthError       4    the token is missing, expired, or lacks a scope
+│   └── StateFileError  4    a state file or engine folder that is not ours, or is newer
+├── TemporaryError      5    unreachable after retries, disk full: run again
+├── QuotaError          6    the daily quota is used up
+├── LockedError         7    another run holds the state file
+├── DeadlineError       8    --deadline passed
+├── RefusedError       10    the target refused the request
+│   ├── InvalidRequestError 10    … because it breaks the API's rules (HTTP 400)
+│   └── KeyConflictError    10    … because its key was used for another body (HTTP 409)
+└── FailureLimitError  11    stopped by --fail-on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command; design and ``--help`` show the same table."""
+
+    OK = 0
+    FAILURES = 1
+    USAGE = 2
+    INVALID = 3
+    CONFIG = 4
+    TEMPORARY = 5
+    QUOTA = 6
+    LOCKED = 7
+    DEADLINE = 8
+    REFUSED = 10
+    FAILURE_LIMIT = 11
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+PRECEDENCE = (
+    ExitCode.BUG,
+    ExitCode.INTERRUPTED,
+    ExitCode.TERMINATED,
+    ExitCode.USAGE,
+    ExitCode.CONFIG,
+    ExitCode.LOCKED,
+    ExitCode.REFUSED,
+    ExitCode.FAILURE_LIMIT,
+    ExitCode.TEMPORARY,
+    ExitCode.QUOTA,
+    ExitCode.DEADLINE,
+    ExitCode.INVALID,
+    ExitCode.FAILURES,
+    ExitCode.OK,
+)
+"""When several codes apply, the first of them here is the exit code."""
+
+
+def worst(*codes: ExitCode) -> ExitCode:
+    """The one code to exit with when all of ``codes`` apply; OK for none."""
+    return next((code for code in PRECEDENCE if code in codes), ExitCode.OK)
+
+
+class LdimportError(Exception):
+    """Something a person can understand and act on; never shown as a traceback.
+
+    ``message`` says in one line what happened and names the thing; ``hint`` what to do next;
+    ``code`` is a stable word for scripts (``no-such-file``); ``facts`` are label/text pairs
+    shown below the message (``where``, ``why``, ``state``).
+    """
+
+    exit_code = ExitCode.BUG
+    default_code = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        code: str | None = None,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.code = code or self.default_code
+        self.facts = dict(facts or {})
+
+
+class UsageError(LdimportError):
+    """The command cannot be carried out as it was written."""
+
+    exit_code = ExitCode.USAGE
+    default_code = "usage"
+
+
+class ManifestError(LdimportError):
+    """The manifest has errors and nothing was sent, or it cannot be read as a manifest."""
+
+    exit_code = ExitCode.INVALID
+    default_code = "manifest"
+
+
+class ConfigError(LdimportError):
+    """Settings, project config or installation stand in the way."""
+
+    exit_code = ExitCode.CONFIG
+    default_code = "config"
+
+
+class AuthError(ConfigError):
+    """The target refused the token (HTTP 401 or 403), or there is none."""
+
+    default_code = "unauthorized"
+
+
+class StateFileError(ConfigError):
+    """A state file or engine folder that is not ours, is damaged, or was written by a newer one."""
+
+    default_code = "state"
+
+
+class TemporaryError(LdimportError):
+    """It may work later with the same command: network, disk, a busy target."""
+
+    exit_code = ExitCode.TEMPORARY
+    default_code = "temporary"
+
+
+class QuotaError(LdimportError):
+    """The target's daily quota does not admit this batch (HTTP 429, seed "Usage Limit Exceeded").
+
+    ``limit`` uploads in 24 hours are allowed, ``used`` are used, the batch tried ``trying`` more;
+    each is None where the target did not say. ``retry_after`` is in seconds, None if unknown.
+    """
+
+    exit_code = ExitCode.QUOTA
+    default_code = "quota"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: int | None = None,
+        used: int | None = None,
+        trying: int | None = None,
+        retry_after: float | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.limit = limit
+        self.used = used
+        self.trying = trying
+        self.retry_after = retry_after
+
+
+class LockedError(LdimportError):
+    """Another run holds the state file; ``holder`` says who (see ``system.ProcessLock``)."""
+
+    exit_code = ExitCode.LOCKED
+    default_code = "locked"
+
+
+class DeadlineError(LdimportError):
+    """``--deadline`` passed while jobs were still running."""
+
+    exit_code = ExitCode.DEADLINE
+    default_code = "deadline"
+
+
+class RefusedError(LdimportError):
+    """The target refused the request, or a job failed as a whole or was lost."""
+
+    exit_code = ExitCode.REFUSED
+    default_code = "refused"
+
+
+class InvalidRequestError(RefusedError):
+    """The request breaks the API's rules and nothing of it was accepted (HTTP 400).
+
+    ``details`` maps a dotted path (``images.0.url``) to what is wrong there, as the API's
+    ``error_details`` does.
+    """
+
+    default_code = "bad-request"
+
+    def __init__(self, details: Mapping[str, str], message: str | None = None) -> None:
+        path, text = next(iter(details.items()), ("", "the request is not valid"))
+        super().__init__(message or (f"{path}: {text}" if path else text))
+        self.details = dict(details)
+
+
+class KeyConflictError(RefusedError):
+    """This Idempotency-Key was used before for another body (HTTP 409)."""
+
+    default_code = "key-conflict"
+
+
+class FailureLimitError(LdimportError):
+    """Stopped because more images failed than ``--fail-on`` allows."""
+
+    exit_code = ExitCode.FAILURE_LIMIT
+    default_code = "failure-limit"
+
+
+class Rejected(Exception):  # noqa: N818  it is an answer about one image, not an error of a run
+    """One image is not imported; the others go on.
+
+    ``code`` is stable (``over-pixels``), ``reason`` one line for a person, ``retryable`` whether
+    the same request may work later.
+    """
+
+    def __init__(self, code: str, reason: str, *, retryable: bool = False) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.retryable = retryable

@@ -1,0 +1,209 @@
+"""What a running use case tells whoever listens: frozen events, no words for the screen.
+
+``submit``, ``retry`` and ``watch`` are generators of these; the last one is always a Summary
+(or the generator raises an LdimportError). The command line turns them into screens and JSON.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ldimport.errors import ExitCode
+from ldimport.model import Counts, JobState, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a submit would do. Counts of manifest rows: new + changed + unchanged + failed +
+    in_progress + invalid = entries. ``bytes`` is the size of all request bodies, ``days`` what
+    the quota makes of it (None: unknown). ``unchanged`` arrived before; ``failed`` are unchanged
+    rows whose last outcome was a failure (``retry`` sends them); ``in_progress`` are unchanged
+    rows in an open job. ``sources`` counts entries to send by host ("" = local file)."""
+
+    manifest: str
+    target: str
+    system_name: str
+    entries: int
+    new: int
+    changed: int
+    unchanged: int
+    failed: int
+    in_progress: int
+    invalid: int
+    batches: int
+    bytes: int
+    days: int | None = None
+    sources: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def to_send(self) -> int:
+        """Entries a submit would send."""
+        return self.new + self.changed
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The plan stands; sending begins."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth a line, once: ``code`` is stable, ``text`` for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSent:
+    """The target accepted a batch of ``images`` (rows ``first_row`` to ``last_row``)."""
+
+    job_id: str
+    images: int
+    first_row: int
+    last_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """This run so far: ``to_send`` entries in all, ``sent`` of them accepted, ``counts`` of the
+    images under way in this run (sent now or still open from before). ``exact`` is False where
+    the target tells nothing before a job's end."""
+
+    to_send: int
+    sent: int
+    counts: Counts
+    open_jobs: int
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One image failed. ``cause`` groups equal reasons (stable), ``retryable`` as far as known."""
+
+    external_id: str
+    row: int
+    url: str
+    reason: str
+    cause: str
+    retryable: bool
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnded:
+    """A job has its final state and its results are stored."""
+
+    job_id: str
+    state: JobState
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Nothing moves for now: ``reason`` is ``unreachable`` or ``busy``; the target is asked again
+    in ``seconds``."""
+
+    reason: str
+    seconds: float
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Each row of the manifest (or, for watch and retry, each image under way) by its last
+    outcome over all runs; they add up to its rows. ``not_taken_over`` of the skipped are entries
+    that changed but whose change the target did not take."""
+
+    success: int = 0
+    skipped: int = 0
+    failed: int = 0
+    pending: int = 0
+    unsubmitted: int = 0
+    invalid: int = 0
+    not_taken_over: int = 0
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        return (
+            self.success
+            + self.skipped
+            + self.failed
+            + self.pending
+            + self.unsubmitted
+            + self.invalid
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job as the state file knows it; times are Unix seconds."""
+
+    id: str
+    state: JobState
+    counts: Counts
+    submitted_at: float
+    finished_at: float | None
+    manifest: str
+    target: str
+    system_name: str
+    first_row: int
+    last_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """Failures grouped: how many, why, whether a retry makes sense, first examples
+    (external id, row)."""
+
+    cause: str
+    reason: str
+    images: int
+    retryable: bool
+    examples: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
+    not sent."""
+
+    external_id: str
+    system_name: str
+    status: Status | None
+    reason: str | None
+    cause: str | None
+    retryable: bool
+    media_id: str | None
+    url: str | None
+    original_url: str | None
+    width: int | None
+    height: int | None
+    mime_type: str | None
+    title: str | None
+    file_name: str | None
+    source_url: str
+    job_id: str | None
+    row: int
+    attempts: int
+    not_taken_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The end of a run. ``plan`` is None for watch and retry; ``jobs`` are this run's;
+    ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any."""
+
+    plan: Plan | None
+    jobs: tuple[JobRow, ...]
+    totals: Totals
+    seconds: float
+    exit_code: ExitCode
+    causes: tuple[CauseRow, ...] = ()
+    stopped: Exception | None = None
+
+
+Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Waiting | Summary

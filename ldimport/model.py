@@ -1,0 +1,267 @@
+"""The vocabulary as frozen types and enums. Imports nothing else of ours.
+
+Names follow the Livingdocs import API (seed, "Images") and the field's terms: manifest, entry,
+batch, job, result, asset, external id. JSON stays outside: ``wire`` turns it into these and back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Union
+
+Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
+
+MAX_BATCH_IMAGES = 1_000
+MAX_BATCH_BYTES = 480_000
+"""A batch stays below the server's default body limit of 500 kB (livingdocs.md 1.8)."""
+MAX_CONTEXT_BYTES = 8_192
+"""Size of ``context``, as UTF-8 of compact JSON (seed: "Limited to 8192 Bytes")."""
+MAX_OPEN_JOBS = 16
+
+
+class JobState(StrEnum):
+    """State of a whole job. ``success`` means "it ran": single images may have failed."""
+
+    STARTED = "started"
+    SUCCESS = "success"
+    FAILED = "failed"  # as a whole: nothing of it could be tried
+    LOST = "lost"  # the target does not know the id (any more)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further change is to be expected."""
+        return self is not JobState.STARTED
+
+
+class Status(StrEnum):
+    """Outcome of one image, in the seed's words."""
+
+    SUCCESS = "success"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class Severity(StrEnum):
+    """How much a problem matters: an error keeps its row from being sent."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+class ImageType(StrEnum):
+    """The four types the API accepts (seed: "allowed types: png, jpg, gif, svg")."""
+
+    PNG = "png"
+    JPG = "jpg"
+    GIF = "gif"
+    SVG = "svg"
+
+    @property
+    def mime(self) -> str:
+        """The media type to store and serve it under."""
+        return _MIME[self]
+
+
+_MIME = {
+    ImageType.PNG: "image/png",
+    ImageType.JPG: "image/jpeg",
+    ImageType.GIF: "image/gif",
+    ImageType.SVG: "image/svg+xml",
+}
+
+
+class Integrity(StrEnum):
+    """How deep the engine looks: ``full`` also decodes every pixel in the limited child."""
+
+    FULL = "full"
+    FAST = "fast"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a file something stands. ``row`` counts entries, ``line`` lines, ``column``
+    characters, all from 1; 0 means unknown."""
+
+    file: str = ""
+    row: int = 0
+    line: int = 0
+    column: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One finding of a check. ``field`` is ``id``, ``url`` … or ``metadata.<handle>``;
+    ``value`` is the offending text, cut to a sensible length, for examples on screens."""
+
+    severity: Severity
+    code: str
+    place: Place
+    field: str
+    message: str
+    hint: str = ""
+    id: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of a manifest.
+
+    Fields are as the file gives them: ``media_type`` and ``file_name`` are None when absent
+    (checking fills the default), ``metadata`` values are texts when ``textual`` (CSV and YAML
+    have only text; ``schema`` turns them into what the plugin stores). ``problems`` holds what
+    the reader itself found wrong; such an entry still counts as a row. ``original`` is the row
+    as it stands in the file (all columns), for ``--write-invalid`` and ``results --as-manifest``.
+    """
+
+    id: str
+    url: str
+    file_name: str | None
+    media_type: str | None
+    metadata: Mapping[str, Json]
+    place: Place
+    textual: bool = False
+    problems: tuple[Problem, ...] = ()
+    original: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image of an import request (seed: an entry of ``images``).
+
+    ``media_type`` None means the project's default media type.
+    """
+
+    id: str
+    url: str
+    file_name: str
+    metadata: Mapping[str, Json]
+    media_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """The body of ``POST import/images``."""
+
+    system_name: str
+    images: tuple[Image, ...]
+    webhook: str | None = None
+    context: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How the embedded engine treats a job's images; recorded with the job, whoever runs it.
+
+    ``allow_hosts`` are ``HOST[:PORT]`` exceptions from the address guard, ``allow_files`` folders
+    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count.
+    """
+
+    allow_hosts: tuple[str, ...] = ()
+    allow_files: tuple[str, ...] = ()
+    integrity: Integrity = Integrity.FULL
+    lenient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """What the target stored (seed: ``image``)."""
+
+    media_id: str
+    original_url: str
+    url: str
+    width: int | None
+    height: int | None
+    mime_type: str | None
+    image_service: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Outcome of one image: ``asset`` for success and skipped, ``reason`` for skipped, failed."""
+
+    external_id: str
+    status: Status
+    title: str | None = None
+    reason: str | None = None
+    asset: Asset | None = None
+    system_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobStatus:
+    """Answer of ``GET import/images/status``. ``started_at`` is the API's own text, UTC
+    ``YYYY-MM-DD HH:MM:SS``; ``results`` stands only in a job that ended in ``success``."""
+
+    id: str
+    state: JobState
+    started_at: str | None = None
+    results: tuple[Result, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether the job has ended (``lost`` ends it too)."""
+        return self.state.finished
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Images by outcome; ``pending`` have none yet. They add up to ``total``."""
+
+    success: int = 0
+    skipped: int = 0
+    failed: int = 0
+    pending: int = 0
+
+    @property
+    def total(self) -> int:
+        """All images counted."""
+        return self.success + self.skipped + self.failed + self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the engine accepts; Livingdocs' own defaults (livingdocs.md 1.9). Bytes, pixels,
+    seconds."""
+
+    max_bytes: int = 15_000_000
+    max_pixels: int = 24_000_000
+    max_frames: int = 1_800
+    fetch_seconds: float = 60.0
+    redirects: int = 5
+    tries: int = 3
+    tries_seconds: float = 90.0
+    per_host: int = 8
+    lease_seconds: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the bytes of an image say: exact size as stored, in pixels.
+
+    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations; ``notes`` are
+    oddities that do not block (bytes after the end, an impossible length in a comment).
+    """
+
+    type: ImageType
+    width: int
+    height: int
+    frames: int = 1
+    orientation: int = 1
+    notes: tuple[str, ...] = ()
+
+
+def canonical_json(value: object) -> bytes:
+    """Compact JSON with sorted keys, UTF-8: equal values give equal bytes (after RFC 8785)."""
+    return json.dumps(
+        value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+    ).encode("utf-8", "surrogatepass")
+
+
+def digest(value: object) -> str:
+    """sha256 of ``canonical_json``, as 64 hex digits."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()

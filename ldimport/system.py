@@ -1,0 +1,141 @@
+"""What differs by operating system: locks, limits of a child, syncing a folder, processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
+    import resource
+
+
+class ProcessLock:
+    """An exclusive lock on ``path`` that the operating system frees when the process dies.
+
+    The descriptor is not inherited by children (PEP 446), so no orphan keeps the lock. The file
+    holds who has it as JSON (``pid``, ``host``, ``command``, ``since`` in Unix seconds); it stays
+    behind after release, since removing a lock file would race with the next owner.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor: int | None = None
+
+    def acquire(self, command: str = "") -> bool:
+        """Take the lock without waiting; False if another process has it. Raises OSError if the
+        file cannot be opened."""
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(self.path, flags, 0o600)
+        if not _lock(descriptor):
+            os.close(descriptor)
+            return False
+        holder = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "command": command,
+            "since": time.time(),
+        }
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, json.dumps(holder).encode())
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def holder(self) -> Mapping[str, object]:
+        """Who wrote the lock file last; empty when unknown."""
+        try:
+            found = json.loads(self.path.read_text())
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def held(self) -> bool:
+        """Whether some live process has the lock (this one included)."""
+        if self._descriptor is not None:
+            return True
+        try:
+            descriptor = os.open(self.path, os.O_RDWR)
+        except FileNotFoundError:
+            return False
+        try:
+            return not _lock(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def __enter__(self) -> ProcessLock:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.release()
+
+
+if sys.platform == "win32":
+
+    def _lock(descriptor: int) -> bool:
+        try:  # a byte far behind the text, since Windows forbids reading a locked range
+            os.lseek(descriptor, 1 << 30, os.SEEK_SET)
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        return True
+
+    def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
+        """Windows has no per-process limits of this kind; the parent's deadline still holds."""
+
+else:
+
+    def _lock(descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
+        """Limit this process for good: CPU seconds, address space; no core file."""
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        if sys.platform != "darwin":  # macOS refuses RLIMIT_AS
+            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames within ``folder`` durable; nothing to do where folders cannot be synced."""
+    if sys.platform == "win32":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def process_alive(pid: int) -> bool:
+    """Whether a process with this id exists on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -1,0 +1,72 @@
+"""The one interface between a migration and whatever carries out its imports."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ldimport.model import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_IMAGES,
+    Asset,
+    Counts,
+    ImportRequest,
+    JobOptions,
+    JobStatus,
+    Json,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchLimits:
+    """How large one POST may be: images, and bytes of its JSON body."""
+
+    images: int = MAX_BATCH_IMAGES
+    bytes: int = MAX_BATCH_BYTES
+
+
+class Target(Protocol):
+    """Synchronous and small. Errors are those of ``ldimport.errors``: QuotaError, AuthError,
+    TemporaryError (nothing known to be accepted: repeat with the same key), RefusedError."""
+
+    @property
+    def identity(self) -> str:
+        """What the state file files images under: the base URL without version, or
+        ``embedded:<uuid of the engine>``."""
+
+    @property
+    def label(self) -> str:
+        """How screens name it: a host, or ``local engine``."""
+
+    @property
+    def local(self) -> bool:
+        """Whether nothing leaves this machine's engine (relative urls, default systemName)."""
+
+    @property
+    def limits(self) -> BatchLimits:
+        """How large a batch may be; may shrink while running (a server said 413)."""
+
+    def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
+        """Hand over one batch and return its job id. The same ``key`` and request again give
+        the same id, where the target supports it. ``options`` matter to the embedded engine
+        alone."""
+
+    def status(self, job_id: str) -> JobStatus:
+        """State of one job; an unknown id is ``lost``, never an error."""
+
+    def progress(self, job_id: str) -> Counts | None:
+        """Counts while a job runs, or None where the target tells nothing before the end."""
+
+    def find(self, system_name: str, external_id: str) -> Asset | None:
+        """The asset stored under this identity, if any."""
+
+    def project_config(self) -> Json:
+        """The target's project config, as the API answers it."""
+
+    def work(self) -> AbstractContextManager[None]:
+        """While inside, somebody works on the jobs: the embedded target runs workers, an HTTP
+        target does nothing."""
+
+    def close(self) -> None:
+        """Release connections and files. May be called twice."""
