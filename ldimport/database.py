@@ -1,0 +1,196 @@
+"""A durable SQLite file of ours: opening, recognising, migrating, and errors for people.
+
+Used by the state file and by the engine's catalogue; imports only ``errors``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldimport.errors import LdimportError, StateFileError, TemporaryError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What sort of file it is: ``name`` for screens ("state file"), ``application_id`` in its
+    header, ``migrations`` whose n-th script leads from schema version n to n + 1, ``way_out`` the
+    advice when a file cannot be used."""
+
+    name: str
+    application_id: int
+    migrations: Sequence[str]
+    way_out: str
+
+
+def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection:
+    """Open ``path`` as a file of this kind; created (mode 0600) when absent and ``write``.
+
+    WAL, ``synchronous=FULL``, foreign keys on, autocommit: writers use ``writing``. Raises
+    StateFileError for a file that is not ours, newer or damaged, TemporaryError when the disk
+    does not let us. A foreign file is never touched.
+    """
+    with translated(path, kind):
+        if write:
+            _create(path, kind)
+        _recognise(path, kind)
+        mode = "rw" if write else "ro"
+        uri = f"{path.resolve().as_uri()}?mode={mode}"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        try:
+            _prepare(connection, path, kind, write)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+
+def _create(path: Path, kind: Kind) -> None:
+    if not path.parent.is_dir():
+        path.parent.mkdir(parents=True, mode=0o700)
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, flags, 0o600))
+    if path.is_symlink():
+        raise StateFileError(
+            f"{path} is a symbolic link; a {kind.name} must be a file of its own",
+            hint=kind.way_out,
+            code="not-our-db",
+        )
+
+
+def _recognise(path: Path, kind: Kind) -> None:
+    """Refuse what is not an SQLite file of ours, before SQLite may write to it."""
+    if path.is_dir():
+        raise _foreign(path, kind)
+    with path.open("rb") as file:
+        head = file.read(100)
+    wal = path.with_name(path.name + "-wal")
+    if not head:
+        if wal.exists() and wal.stat().st_size:
+            raise _foreign(path, kind)
+        return
+    ours = kind.application_id.to_bytes(4, "big")
+    fresh = len(head) == 100 and head[60:64] == bytes(4) and head[68:72] == bytes(4)
+    if not head.startswith(b"SQLite format 3\0") or (head[68:72] != ours and not fresh):
+        raise _foreign(path, kind)
+
+
+def _foreign(path: Path, kind: Kind) -> StateFileError:
+    return StateFileError(
+        f"{path} is not an ldimport {kind.name}; it is left untouched",
+        hint=kind.way_out,
+        code="not-our-db",
+    )
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind, write: bool) -> None:
+    connection.row_factory = sqlite3.Row
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (identifier,) = connection.execute("PRAGMA application_id").fetchone()
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if identifier != kind.application_id and (identifier or tables):
+        raise _foreign(path, kind)
+    if version > len(kind.migrations):
+        raise StateFileError(
+            f"{path} was written by a newer ldimport (schema {version}, this one knows "
+            f"{len(kind.migrations)})",
+            hint=f"upgrade ldimport, or {kind.way_out}",
+            code="state-newer",
+        )
+    if not write:
+        connection.execute("PRAGMA query_only=1")
+        return
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=1")
+    if version < len(kind.migrations):
+        _migrate(connection, kind)
+
+
+def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
+    with writing(connection):  # another process may have migrated since: look again inside
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for script in kind.migrations[version:]:
+            for statement in _statements(script):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id={kind.application_id}")
+        connection.execute(f"PRAGMA user_version={len(kind.migrations)}")
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The single statements of a script: ``executescript`` would commit between them."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+@contextlib.contextmanager
+def writing(connection: sqlite3.Connection) -> Iterator[None]:
+    """One durable transaction; BEGIN IMMEDIATE, since a reader that turns writer can meet
+    SQLITE_BUSY_SNAPSHOT, which no timeout covers (hostile.md, finding 3)."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):  # the error under way says more
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+_FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
+
+
+@contextlib.contextmanager
+def translated(path: Path, kind: Kind) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of four
+    SQLite messages (hostile.md, finding 2)."""
+    try:
+        yield
+    except LdimportError:
+        raise
+    except sqlite3.DatabaseError as error:
+        text = str(error)
+        if any(sign in text.lower() for sign in _FULL):
+            raise _disk(path, kind, text) from error
+        if isinstance(error, sqlite3.OperationalError) and "locked" in text:
+            raise TemporaryError(
+                f"the {kind.name} {path} stays locked by another process",
+                hint="wait for it to end, then run the same command again",
+            ) from error
+        if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
+            raise
+        raise StateFileError(
+            f"the {kind.name} {path} is damaged: {text}", hint=kind.way_out, code="state-damaged"
+        ) from error
+    except FileNotFoundError as error:
+        raise StateFileError(
+            f"{path} does not exist", hint=kind.way_out, code="state-missing"
+        ) from error
+    except OSError as error:
+        raise _disk(path, kind, error.strerror or str(error)) from error
+
+
+def _disk(path: Path, kind: Kind, text: str) -> LdimportError:
+    folder = path.parent
+    if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
+        return StateFileError(
+            f"the {kind.name} {path} cannot be written: {text}",
+            hint=f"make {folder} a folder that you may write to, or {kind.way_out}",
+            code="state-readonly",
+        )
+    return TemporaryError(
+        f"the disk with {folder} is full or does not accept writes: {text}",
+        hint="free some space, then run the same command again; what was acknowledged is safe",
+        code="disk-full",
+    )
