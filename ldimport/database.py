@@ -1,6 +1,6 @@
 """A durable SQLite file of ours: opening, recognising, migrating, and errors for people.
 
-Used by the state file and by the engine's catalogue; imports only ``errors``.
+Used by the state file and by the engine's catalogue; imports only ``errors`` and ``system``.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
+from ldimport.system import sync_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection
     does not let us. A foreign file is never touched.
     """
     with translated(path, kind):
-        if write:
+        if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
         _recognise(path, kind)
         mode = "rw" if write else "ro"
@@ -52,33 +53,38 @@ def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection
 
 
 def _create(path: Path, kind: Kind) -> None:
-    if not path.parent.is_dir():
-        path.parent.mkdir(parents=True, mode=0o700)
+    """Made whole under another name, then linked into place: whoever sees the file sees all of
+    its schema, so an empty one is never ours."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    new = path.with_name(f"{path.name}.new-{os.getpid()}")
+    new.unlink(missing_ok=True)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with contextlib.suppress(FileExistsError):
-        os.close(os.open(path, flags, 0o600))
-    if path.is_symlink():
-        raise StateFileError(
-            f"{path} is a symbolic link; a {kind.name} must be a file of its own",
-            hint=kind.way_out,
-            code="not-our-db",
-        )
+    os.close(os.open(new, flags, 0o600))
+    try:
+        connection = sqlite3.connect(new, isolation_level=None)
+        try:
+            connection.execute("PRAGMA synchronous=FULL")
+            _migrate(connection, kind)
+            connection.execute("PRAGMA journal_mode=WAL")
+        finally:
+            connection.close()
+        with contextlib.suppress(FileExistsError):  # another process was quicker: take its file
+            os.link(new, path)
+        sync_folder(path.parent)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _recognise(path: Path, kind: Kind) -> None:
     """Refuse what is not an SQLite file of ours, before SQLite may write to it."""
-    if path.is_dir():
+    if path.is_symlink() or not path.is_file():
+        if not path.is_symlink() and not path.exists():
+            raise FileNotFoundError(path)
         raise _foreign(path, kind)
     with path.open("rb") as file:
         head = file.read(100)
-    wal = path.with_name(path.name + "-wal")
-    if not head:
-        if wal.exists() and wal.stat().st_size:
-            raise _foreign(path, kind)
-        return
     ours = kind.application_id.to_bytes(4, "big")
-    fresh = len(head) == 100 and head[60:64] == bytes(4) and head[68:72] == bytes(4)
-    if not head.startswith(b"SQLite format 3\0") or (head[68:72] != ours and not fresh):
+    if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
         raise _foreign(path, kind)
 
 
@@ -93,10 +99,6 @@ def _foreign(path: Path, kind: Kind) -> StateFileError:
 def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind, write: bool) -> None:
     connection.row_factory = sqlite3.Row
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (identifier,) = connection.execute("PRAGMA application_id").fetchone()
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    if identifier != kind.application_id and (identifier or tables):
-        raise _foreign(path, kind)
     if version > len(kind.migrations):
         raise StateFileError(
             f"{path} was written by a newer ldimport (schema {version}, this one knows "
@@ -107,7 +109,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind, write: bool
     if not write:
         connection.execute("PRAGMA query_only=1")
         return
-    connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=1")
     if version < len(kind.migrations):

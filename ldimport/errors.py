@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from types import MappingProxyType
 
 
 class ExitCode(IntEnum):
@@ -163,6 +164,7 @@ class LockedError(LdimportError):
 
     exit_code = ExitCode.LOCKED
     default_code = "locked"
+    holder: Mapping[str, object] = MappingProxyType({})
 
 
 class DeadlineError(LdimportError):
