@@ -221,3 +221,7 @@ class Rejected(Exception):  # noqa: N818  it is an answer about one image, not a
         self.code = code
         self.reason = reason
         self.retryable = retryable
+
+
+class Terminated(KeyboardInterrupt):  # noqa: N818  like Ctrl-C, but asked for by SIGTERM
+    """The process was told to end (SIGTERM); exit code 143 instead of 130."""

@@ -1,4 +1,4 @@
-"""What differs by operating system: locks, limits of a child, syncing a folder, processes."""
+"""What differs by operating system: locks, limits of a child, folders, processes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
+from urllib.parse import unquote
+
+from ldimport.errors import Rejected
 
 if sys.platform == "win32":
     import msvcrt
@@ -139,3 +142,23 @@ def process_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def locate_below(root: Path, relative: str) -> Path:
+    """The file that ``relative`` (a path with ``/``, perhaps percent-encoded) names below
+    ``root``, symbolic links resolved. Raises Rejected ``outside-folder`` or ``no-such-file``."""
+    base = root.resolve()
+    for text in dict.fromkeys((relative, unquote(relative))):
+        if "\0" in text:
+            raise Rejected("no-such-file", "no such file: the path holds a NUL character")
+        try:
+            path = (base / text).resolve()
+            outside = not path.is_relative_to(base)
+            exists = path.exists()
+        except (OSError, RuntimeError) as error:  # name too long, a loop of links
+            raise Rejected("no-such-file", f"no such file: {relative}") from error
+        if outside:
+            raise Rejected("outside-folder", f"{relative} leads out of the folder of the manifest")
+        if exists:
+            return path
+    raise Rejected("no-such-file", f"no such file: {relative}")

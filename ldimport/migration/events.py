@@ -7,9 +7,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.model import Counts, JobState, Status
+
+if TYPE_CHECKING:
+    from ldimport.migration.validate import Validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +47,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The plan stands; sending begins."""
+    """Every row is checked and the plan stands; sending begins."""
 
     plan: Plan
+    validation: Validation
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +208,7 @@ class Summary:
     seconds: float
     exit_code: ExitCode
     causes: tuple[CauseRow, ...] = ()
-    stopped: Exception | None = None
+    stopped: BaseException | None = None
 
 
 Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Waiting | Summary

@@ -5,6 +5,7 @@ Every function that writes is one transaction, and keeps the sums of a scope equ
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from ldimport.migration.batch import (
     unpack_one,
 )
 from ldimport.migration.causes import cause_of
+from ldimport.migration.events import Totals
 from ldimport.migration.state import StateFile
 from ldimport.model import JobOptions, JobState, JobStatus, Result, Status
 
@@ -103,8 +105,6 @@ def known(state: StateFile, scope: int | None, ids: Sequence[str]) -> dict[str, 
     """What is known of these external ids (a few hundred at a time)."""
     if scope is None:
         return {}
-    import json
-
     rows = state.connection.execute(_KNOWN, (scope, json.dumps(ids)))
     return {
         row["external_id"]: Known(
@@ -421,12 +421,29 @@ WHERE id = ?
 """
 
 
+_OF_BATCHES = """
+SELECT external_id FROM image
+WHERE open_batch IN (SELECT value FROM json_each(:ids))
+   OR last_batch IN (SELECT value FROM json_each(:ids)) AND open_batch IS NULL
+"""
+
+
+def outcomes(state: StateFile, scope: int | None, ids: Sequence[str]) -> Totals:
+    """These images by their last outcome."""
+    row = state.connection.execute(_STATES, (scope, json.dumps(ids))).fetchone()
+    return Totals(**row)
+
+
+def batch_outcomes(state: StateFile, scope: int | None, batches: Sequence[int]) -> Totals:
+    """The images of these batches by their last outcome."""
+    rows = state.connection.execute(_OF_BATCHES, {"ids": json.dumps(batches)})
+    return outcomes(state, scope, [row["external_id"] for row in rows])
+
+
 class _sums:  # noqa: N801  reads like a statement: with _sums(…)
     """Inside, images of a scope change; after it, the scope's sums have followed."""
 
     def __init__(self, connection: sqlite3.Connection, scope: int, ids: Sequence[str]) -> None:
-        import json
-
         self._connection = connection
         self._scope = scope
         self._ids = json.dumps(ids)

@@ -1,0 +1,195 @@
+"""What a submit would do: compare every valid row with what the state file knows."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import islice
+from urllib.parse import urlsplit
+
+from ldimport.errors import UsageError
+from ldimport.migration import ledger
+from ldimport.migration.batch import Outgoing, size_of
+from ldimport.migration.events import Plan, Totals
+from ldimport.migration.ledger import Known
+from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
+from ldimport.migration.state import StateFile
+from ldimport.migration.validate import Collector, Validation
+from ldimport.model import MAX_BATCH_IMAGES, Status
+from ldimport.targets.base import BatchLimits, Target
+
+CHUNK = 500
+"""Rows looked up in the state file at a time."""
+
+
+class Verdict(Enum):
+    """What a submit makes of a valid row."""
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"  # unchanged, and its last outcome was a failure: retry sends it
+    IN_PROGRESS = "inProgress"
+
+    @property
+    def sends(self) -> bool:
+        """Whether a submit sends the row."""
+        return self in (Verdict.NEW, Verdict.CHANGED)
+
+
+def verdict(known: Known | None, outgoing: Outgoing, *, resend: bool = False) -> Verdict:
+    """Compare one image with what is known of it; ``resend`` ignores that it is unchanged."""
+    if known is None:
+        return Verdict.NEW
+    if known.open:
+        same = known.pending == outgoing.fingerprint
+        return Verdict.IN_PROGRESS if same else Verdict.CHANGED
+    if known.status is None and known.arrived is None:
+        return Verdict.NEW
+    if known.status is None or known.sent != outgoing.fingerprint or known.not_taken_over:
+        return Verdict.CHANGED
+    if resend:
+        return Verdict.CHANGED
+    return Verdict.FAILED if known.status is Status.FAILED else Verdict.UNCHANGED
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A valid row with its verdict."""
+
+    outgoing: Outgoing
+    verdict: Verdict
+    known: Known | None
+
+
+def compare(
+    state: StateFile,
+    scope: int | None,
+    source: Source,
+    *,
+    resend: bool = False,
+    collector: Collector | None = None,
+    tick: Callable[[int], None] | None = None,
+) -> Iterator[Compared]:
+    """Every valid row of the manifest with its verdict; ``collector`` sees all rows."""
+    checker = source.checker()
+
+    def valid() -> Iterator[Outgoing]:
+        for checked in source.checked(checker, tick):
+            if collector is not None:
+                collector.add(checked)
+            if checked.image is not None:
+                yield source.outgoing(checked)
+
+    rows = valid()
+    while chunk := list(islice(rows, CHUNK)):
+        known = ledger.known(state, scope, [each.image.id for each in chunk])
+        for each in chunk:
+            found = known.get(each.image.id)
+            yield Compared(each, verdict(found, each, resend=resend), found)
+
+
+@dataclass(slots=True)
+class _Meter:
+    """How many batches, and bytes, the images would make."""
+
+    envelope: int
+    limits: BatchLimits
+    batches: int = 0
+    bytes: int = 0
+    _images: int = MAX_BATCH_IMAGES
+    _size: int = 0
+
+    def add(self, outgoing: Outgoing) -> None:
+        size = size_of(outgoing)
+        if self._images >= self.limits.images or self._size + size > self.limits.bytes:
+            self.batches += 1
+            self.bytes += self.envelope
+            self._images, self._size = 0, self.envelope
+        self._images += 1
+        self._size += size
+        self.bytes += size
+
+
+@dataclass(slots=True)
+class Survey:
+    """One pass over the manifest: the plan, the findings, and what the totals of a run start
+    from. ``open_ids`` are rows in open jobs, at most 16 batches of them."""
+
+    plan: Plan
+    validation: Validation
+    arrived: Totals
+    open_ids: list[str] = field(default_factory=list)
+
+
+def survey(
+    state: StateFile,
+    target: Target,
+    source: Source,
+    *,
+    resend: bool = False,
+    max_problems: int = 1_000,
+    tick: Callable[[int], None] | None = None,
+) -> Survey:
+    """Check every row and compare the valid ones with the state file; nothing is sent."""
+    name = source.envelope.system_name
+    scope = ledger.scope_id(state, target.identity, target.label, name)
+    collector = Collector(source.manifest, max_problems=max_problems)
+    meter = _Meter(source.envelope.size, target.limits)
+    verdicts: Counter[Verdict] = Counter()
+    outcomes: Counter[Status] = Counter()
+    hosts: Counter[str] = Counter()
+    open_ids: list[str] = []
+    for each in compare(state, scope, source, resend=resend, collector=collector, tick=tick):
+        verdicts[each.verdict] += 1
+        if each.verdict.sends:
+            meter.add(each.outgoing)
+            hosts[urlsplit(each.outgoing.image.url).netloc.rpartition("@")[2]] += 1
+            if source.name_is_default and each.verdict is Verdict.CHANGED:
+                _same_archive(state, source, each)
+        elif each.verdict is Verdict.IN_PROGRESS:
+            open_ids.append(each.outgoing.image.id)
+        elif each.known is not None and each.known.status is not None:
+            outcomes[each.known.status] += 1
+    source.manifest.check_unchanged()
+    validation = collector.finish()
+    plan = Plan(
+        manifest=source.manifest.name,
+        target=target.label,
+        system_name=name,
+        entries=validation.entries,
+        new=verdicts[Verdict.NEW],
+        changed=verdicts[Verdict.CHANGED],
+        unchanged=verdicts[Verdict.UNCHANGED],
+        failed=verdicts[Verdict.FAILED],
+        in_progress=verdicts[Verdict.IN_PROGRESS],
+        invalid=validation.invalid,
+        batches=meter.batches,
+        bytes=meter.bytes,
+        sources=dict(hosts),
+    )
+    arrived = Totals(
+        outcomes[Status.SUCCESS],
+        outcomes[Status.SKIPPED],
+        outcomes[Status.FAILED],
+        invalid=validation.invalid,
+    )
+    return Survey(plan, validation, arrived, open_ids)
+
+
+def _same_archive(state: StateFile, source: Source, each: Compared) -> None:
+    """Two archives under the default name would overwrite each other's images (design 6)."""
+    batch = each.known.last_batch if each.known is not None else None
+    if batch is None:
+        return
+    path = ledger.manifest_path(state, batch)
+    if path and path != source.origin.path:
+        raise UsageError(
+            f"id “{each.outgoing.image.id}” (row {each.outgoing.row}) was sent before by another "
+            f"manifest, {path}, and would be overwritten",
+            hint="name this archive: --system-name NAME; without a name every manifest counts as "
+            f"the archive “{DEFAULT_SYSTEM_NAME}”",
+            code="system-name",
+        )

@@ -1,0 +1,184 @@
+"""A manifest with everything that decides what would be sent from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ldimport.errors import Rejected, UsageError
+from ldimport.manifest import Manifest, ReadOptions, open_manifest
+from ldimport.migration.batch import Envelope, Outgoing
+from ldimport.migration.fingerprint import content_digest, fingerprint
+from ldimport.migration.ledger import Origin
+from ldimport.model import JobOptions, Problem, Severity
+from ldimport.schema.check import Checked, Checker, CheckOptions
+from ldimport.schema.config import ProjectConfig
+from ldimport.system import locate_below
+from ldimport.wire import is_relative
+
+DEFAULT_SYSTEM_NAME = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A manifest, the project config it is checked against, and how its images are sent.
+
+    ``name_is_default``: nobody named the archive. ``folder``: where relative urls are files, or
+    None when they are not.
+    """
+
+    manifest: Manifest
+    config: ProjectConfig
+    check: CheckOptions
+    envelope: Envelope
+    options: JobOptions
+    name_is_default: bool
+    folder: Path | None
+
+    @property
+    def origin(self) -> Origin:
+        """The manifest as it is shown, and the absolute path of its files."""
+        paths = (str(Path(file.path).resolve()) for file in self.manifest.files)
+        return Origin(self.manifest.name, os.pathsep.join(paths))
+
+    def checker(self) -> Checker:
+        """A new checker: each pass over the manifest needs its own."""
+        return Checker(self.config, self.check)
+
+    def checked(
+        self, checker: Checker, tick: Callable[[int], None] | None = None
+    ) -> Iterator[Checked]:
+        """Every row of the manifest, checked; ``tick`` gets the bytes read so far."""
+        for entry in self.manifest.entries(tick):
+            checked = checker.check(entry)
+            yield self._local(checked) if self.folder is not None else checked
+
+    def outgoing(self, checked: Checked) -> Outgoing:
+        """The image of a valid row, ready to be put into a batch."""
+        image = checked.image
+        assert image is not None
+        content = content_digest(image)
+        place = checked.entry.place
+        return Outgoing(
+            image,
+            place.row,
+            place.line,
+            fingerprint(content, self._stamp(image.url)),
+            content,
+            checked.entry.original,
+        )
+
+    def _local(self, checked: Checked) -> Checked:
+        """A relative url must stay below the manifest's folder, symbolic links resolved."""
+        image = checked.image
+        if image is None or self.folder is None or not is_relative(image.url):
+            return checked
+        try:
+            locate_below(self.folder, image.url)
+        except Rejected as rejected:
+            if rejected.code == "no-such-file":  # the engine says so for this one image
+                return checked
+            problem = Problem(
+                Severity.ERROR,
+                rejected.code,
+                checked.entry.place,
+                "url",
+                rejected.reason,
+                "local images stand in the manifest's folder or below it",
+                checked.entry.id,
+                image.url,
+            )
+            return replace(checked, image=None, problems=(*checked.problems, problem))
+        return checked
+
+    def _stamp(self, url: str) -> tuple[int, int] | None:
+        if self.folder is None or not is_relative(url):
+            return None
+        try:
+            found = locate_below(self.folder, url).stat()
+        except (OSError, Rejected):
+            return (-1, -1)  # absent now; when it appears, the row counts as edited
+        return (found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What options and config ask for, as far as a manifest is concerned. ``system_name`` is the
+    option's, ``fallback_name`` the one of environment or config."""
+
+    system_name: str | None = None
+    fallback_name: str | None = None
+    webhook: str | None = None
+    context: dict[str, object] | None = None
+    base_url: str | None = None
+    read: ReadOptions | None = None
+    lenient: bool = False
+    strict: bool = False
+
+
+def open_source(
+    paths: Sequence[str | Path],
+    config: ProjectConfig,
+    wishes: Wishes,
+    options: JobOptions,
+    *,
+    local: bool,
+) -> Source:
+    """Open the manifest and settle how its images are sent. ``local``: for the embedded engine,
+    where relative urls are files and the archive need not be named. Raises UsageError when no
+    systemName is known or two differ, and what ``open_manifest`` raises."""
+    read = wishes.read or ReadOptions()
+    manifest = open_manifest(paths, read)
+    try:
+        name, is_default = _system_name(manifest, wishes, local)
+    except UsageError:
+        manifest.close()
+        raise
+    folder = manifest.folder.resolve() if local and wishes.base_url is None else None
+    check = CheckOptions(
+        lenient=wishes.lenient,
+        strict=wishes.strict,
+        relative_urls=folder is not None,
+        base_url=wishes.base_url,
+        date_formats=read.columns.date_formats,
+        list_separators=read.columns.list_separators,
+    )
+    envelope = Envelope(
+        name,
+        wishes.webhook or manifest.header.webhook,
+        wishes.context if wishes.context is not None else manifest.header.context,
+    )
+    files = () if folder is None else (str(folder),)
+    return Source(
+        manifest,
+        config,
+        check,
+        envelope,
+        replace(options, allow_files=files, lenient=wishes.lenient),
+        is_default,
+        folder,
+    )
+
+
+def _system_name(manifest: Manifest, wishes: Wishes, local: bool) -> tuple[str, bool]:
+    own = manifest.header.system_name
+    if wishes.system_name and own and wishes.system_name != own:
+        raise UsageError(
+            f"--system-name is “{wishes.system_name}”, but {manifest.name} says “{own}”",
+            hint="leave --system-name out, or change the manifest: the name is an image's "
+            "identity for ever",
+            code="system-name",
+        )
+    name = wishes.system_name or own or wishes.fallback_name
+    if name:
+        return name, False
+    if local:
+        return DEFAULT_SYSTEM_NAME, True
+    raise UsageError(
+        "the archive has no systemName",
+        hint="give it one: --system-name NAME, or systemName in ldimport.yaml; it names this "
+        "archive for ever",
+        code="system-name",
+    )
