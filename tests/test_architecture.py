@@ -1,0 +1,89 @@
+"""The house stays in shape: imports run one way, and the core knows no terminal."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import ldimport
+
+PACKAGE = Path(ldimport.__file__).parent
+FOUNDATION = {"model", "errors", "system", "wire", "database"}
+ALLOWED = {
+    "model": set(),
+    "errors": set(),
+    "system": {"errors"},
+    "wire": {"model", "errors"},
+    "database": {"errors", "system"},
+    "settings": FOUNDATION,
+    "manifest": FOUNDATION,
+    "schema": FOUNDATION,
+    "media": FOUNDATION,
+    "net": FOUNDATION,
+    "client": FOUNDATION,
+    "engine": FOUNDATION | {"media", "net", "schema"},
+    "server": FOUNDATION | {"engine", "net", "schema"},
+    "targets.base": FOUNDATION,
+    "targets.embedded": FOUNDATION | {"engine", "targets.base", "schema"},
+    "targets.livingdocs": FOUNDATION | {"client", "targets.base"},
+    "migration": FOUNDATION | {"manifest", "schema", "targets", "client", "engine"},
+    "cli": FOUNDATION | {"migration", "server", "engine", "settings"},
+}
+"""Who may import whom. ``migration.open`` alone makes targets, so it names client and engine."""
+TERMINAL_AND_WEB = {"typer", "click", "rich", "starlette", "uvicorn"}
+CORE = {"migration", "engine", "manifest", "schema", "media", "net", "targets", "client", "wire",
+        "model", "errors", "system", "database", "settings"}  # fmt: skip
+
+
+def modules() -> list[str]:
+    names = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        names.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return [name for name in names if name]
+
+
+def imported(name: str) -> set[str]:
+    """Every module that ``name`` imports, anywhere in the file."""
+    base = PACKAGE.joinpath(*name.split("."))
+    path = base / "__init__.py" if base.is_dir() else base.with_suffix(".py")
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{name} uses a relative import"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def owner(name: str) -> str:
+    """The part of the house a module belongs to; ``targets`` has a rule for each file."""
+    parts = name.split(".")
+    return ".".join(parts[:2]) if parts[0] == "targets" and len(parts) > 1 else parts[0]
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_run_one_way(name: str) -> None:
+    mine = owner(name)
+    if mine == "targets":
+        return  # the package's own docstring
+    for other in imported(name):
+        if not other.startswith("ldimport."):
+            continue
+        theirs = other.removeprefix("ldimport.")
+        if theirs == "__version__" or owner(theirs).split(".")[0] == mine:
+            continue
+        allowed = ALLOWED[mine]
+        assert owner(theirs) in allowed or owner(theirs).split(".")[0] in allowed, (
+            f"{name} imports {theirs}"
+        )
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.split(".")[0] in CORE])
+def test_the_core_knows_no_terminal_and_no_web_framework(name: str) -> None:
+    heads = {other.split(".")[0] for other in imported(name)}
+    assert not heads & TERMINAL_AND_WEB
