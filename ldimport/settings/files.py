@@ -1,0 +1,107 @@
+"""Config files: YAML with line numbers, every key and value checked, profiles or not in use."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ldimport import credentials
+from ldimport.errors import LdimportError
+from ldimport.settings.values import FILE_KEYS, READERS, Layer, Value, Where, nearest, read_value
+from ldimport.settings.yamlfile import Lines, read_yaml
+
+_TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigFile:
+    """A checked file: its settings at the top, and those of each profile."""
+
+    path: Path
+    top: Layer = field(default_factory=dict)
+    profiles: Mapping[str, Layer] = field(default_factory=dict)
+
+    def layers(self, profile: str | None) -> Iterator[Layer]:
+        """Its layers, the one that counts first."""
+        if profile is not None and profile in self.profiles:
+            yield self.profiles[profile]
+        yield self.top
+
+
+def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
+    """Read and check a whole config file, profiles that are not in use included. ``private`` is
+    the user's own one, which alone may name a command that prints the token. Raises ConfigError
+    with file, line and key."""
+    body, lines = read_yaml(path)
+    reader = _FileReader(path, home, private, lines)
+    raw = body.pop("profiles", None) or {}
+    if not isinstance(raw, dict):
+        raise reader.where("profiles").error("must be a mapping of names to settings")
+    profiles = {
+        name: reader.layer(section or {}, ("profiles", name)) for name, section in raw.items()
+    }
+    return ConfigFile(path, reader.layer(body, ()), profiles)
+
+
+@dataclass(frozen=True, slots=True)
+class _FileReader:
+    path: Path
+    home: Path
+    private: bool
+    lines: Lines
+
+    def where(self, *keys: str) -> Where:
+        line = self.lines.get(keys)
+        place = f"{self.path}:{line}" if line else str(self.path)
+        source = f"{self.path} (profile {keys[1]})" if len(keys) > 2 else str(self.path)
+        return Where(f"{place}: {'.'.join(keys)}", source, self.path.parent, self.home)
+
+    def layer(self, section: object, at: tuple[str, ...]) -> Layer:
+        if not isinstance(section, dict):
+            raise self.where(*at).error("must be a mapping of settings")
+        found: dict[str, Value] = {}
+        for key, raw in section.items():
+            where = self.where(*at, key)
+            if key in _TOKEN_KEYS:
+                if "token" in found:
+                    raise where.error("is a second source of the token", "keep one of the two")
+                found["token"] = self.token(key, raw, where)
+            elif key in FILE_KEYS:
+                found[key] = read_value(key, raw, where)
+            else:
+                raise self.unknown(key, where)
+        return found
+
+    def unknown(self, key: str, where: Where) -> LdimportError:
+        near = nearest(key, (*FILE_KEYS, "profiles", "tokenFile"))
+        hint = f"did you mean {near}?" if near else f"known are {', '.join(FILE_KEYS)}, profiles"
+        return where.error("is not a setting", hint)
+
+    def token(self, key: str, raw: object, where: Where) -> Value:
+        if key == "token":
+            raise where.error(
+                "must not stand in a config file",
+                "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile",
+            )
+        if key == "tokenCommand":
+            return Value(self.command(raw, where), where.source)
+        path: Path = READERS["tokenFile"](raw, where)
+        if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
+            raise where.error(
+                f"must name a file below {self.path.parent}",
+                "set LDIMPORT_TOKEN_FILE, or name it in your own config file",
+            )
+        return Value(credentials.from_file(path), where.source)
+
+    def command(self, raw: object, where: Where) -> credentials.Secret:
+        if not self.private:
+            raise where.error("is read from your own config file only, never from a project's")
+        try:
+            words = shlex.split(raw) if isinstance(raw, str) else raw
+        except ValueError as error:
+            raise where.error(f"cannot be split into words: {error}") from None
+        if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
+            raise where.error("must be a command line, as a text or a list of words")
+        return credentials.from_command(words, where.name)

@@ -1,0 +1,184 @@
+"""One setting as a person writes it, in a flag, a variable or a file: checked, or refused with
+its place."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ldimport import address, wire
+from ldimport.errors import ConfigError, LdimportError, UsageError
+from ldimport.model import MAX_CONTEXT_BYTES
+
+EMBEDDED = "embedded"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The place of one value: ``name`` as errors call it (``--target``, ``ldimport.yaml:3:
+    target``), ``source`` as ``config show`` does, and what relative paths and ``~`` mean."""
+
+    name: str
+    source: str
+    folder: Path
+    home: Path
+    usage: bool = False
+
+    def error(self, text: str, hint: str | None = None) -> LdimportError:
+        """What to raise when the value is wrong; a wrong flag is a usage error."""
+        kind = UsageError if self.usage else ConfigError
+        return kind(f"{self.name} {text}", hint=hint, code="bad-setting")
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A checked value and where it comes from."""
+
+    value: Any
+    source: str
+
+
+Layer = Mapping[str, Value]
+"""What one source says: setting (as the config file spells it) to value."""
+
+
+def _text(raw: object, where: Where) -> str:
+    if not isinstance(raw, str):
+        raise where.error(f"must be a text, not {_kind(raw)}", f'put it in quotes: "{raw}"')
+    if not raw.strip():
+        raise where.error("must not be empty")
+    return raw
+
+
+def _target(raw: object, where: Where) -> str:
+    text = _text(raw, where)
+    if text == EMBEDDED:
+        return text
+    try:
+        return address.base_url(text)
+    except ValueError as error:
+        raise where.error(f"{error}, or be the word {EMBEDDED}") from None
+
+
+def _version(raw: object, where: Where) -> str:
+    text = _text(raw, where)
+    if not address.VERSION.fullmatch(text):
+        raise where.error("must be v1 or a dated version such as 2025-03")
+    return text
+
+
+def _url(raw: object, where: Where) -> str:
+    text = _text(raw, where)
+    if not wire.is_http_url(text):
+        raise where.error("must be an http or https URL")
+    return text
+
+
+def _path(raw: object, where: Where) -> Path:
+    text = _text(str(raw) if isinstance(raw, Path) else raw, where)
+    if text == "~" or text.startswith("~/"):
+        return where.home / text[2:]
+    return where.folder / text
+
+
+def _hosts(raw: object, where: Where) -> tuple[str, ...]:
+    items = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
+        raise where.error("must be a list of HOST or HOST:PORT", "for example [images.local:8080]")
+    hosts = tuple(each.strip() for each in items if each.strip())
+    for each in hosts:
+        if any(sign in each for sign in "/@?# \t"):
+            raise where.error(f"must hold HOST or HOST:PORT, not {address.without_secrets(each)}")
+    return hosts
+
+
+def _context(raw: object, where: Where) -> Mapping[str, Any]:
+    body = _parsed(raw, where) if isinstance(raw, str) else raw
+    if not isinstance(body, Mapping):
+        raise where.error(f"must be a JSON object, not {_kind(body)}")
+    try:
+        size = len(wire.encode(dict(body)))
+    except (TypeError, ValueError, RecursionError):
+        raise where.error("cannot be written as JSON") from None
+    if size > MAX_CONTEXT_BYTES:
+        raise where.error(f"is {size:,} bytes of JSON; the API allows {MAX_CONTEXT_BYTES:,}")
+    return dict(body)
+
+
+def _parsed(text: str, where: Where) -> object:
+    if text.startswith("@"):
+        text = _contents(_path(text[1:], where), where)
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise where.error(f"must be a JSON object or @FILE: {error}") from None
+
+
+def _contents(path: Path, where: Where) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise where.error(f"names {path}, which cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise where.error(f"names {path}, which is not UTF-8") from None
+
+
+def _mapping(raw: object, where: Where) -> Mapping[str, Any]:
+    if not isinstance(raw, dict):
+        raise where.error(f"must be a mapping, not {_kind(raw)}")
+    return raw
+
+
+def _flag(raw: object, where: Where) -> bool:
+    word = str(raw).strip().lower()
+    if word in ("true", "1", "yes", "on"):
+        return True
+    if word in ("false", "0", "no", "off"):
+        return False
+    raise where.error("must be true or false")
+
+
+def _kind(raw: object) -> str:
+    kinds: list[tuple[type, str]] = [
+        (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"),
+        (list, "a list"), (Mapping, "a mapping"), (type(None), "nothing"),
+    ]  # fmt: skip
+    return next((name for kind, name in kinds if isinstance(raw, kind)), "that")
+
+
+READERS: Mapping[str, Callable[[object, Where], Any]] = {
+    "target": _target,
+    "apiVersion": _version,
+    "systemName": _text,
+    "projectConfig": _path,
+    "state": _path,
+    "engine": _path,
+    "allowHosts": _hosts,
+    "baseUrl": _url,
+    "webhook": _url,
+    "context": _context,
+    "manifest": _mapping,
+    "tokenFile": _path,
+    "insecure": _flag,
+}
+"""Each setting with the function that checks one value of it."""
+
+FILE_KEYS = tuple(key for key in READERS if key not in ("insecure", "tokenFile"))
+"""What a config file may say, apart from tokens."""
+
+
+def read_value(key: str, raw: object, where: Where) -> Value:
+    """Check one value of setting ``key``. Raises ConfigError, or UsageError for a flag."""
+    return Value(READERS[key](raw, where), where.source)
+
+
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """The known word that a person probably meant, if any."""
+    from difflib import get_close_matches
+
+    lowered = {each.lower(): each for each in words}
+    found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
+    return lowered[found[0]] if found else None
