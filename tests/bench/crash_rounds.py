@@ -84,8 +84,8 @@ def main() -> None:
                 started = time.monotonic()
                 check(Path(place), manifest, origin)
                 took = time.monotonic() - started
-                print(f"round {n + 1}: killed after {after:.1f} s with {had} stored; "
-                      f"finished {took:.1f} s later: {origin.images} of {origin.images}")  # fmt: skip
+                print(f"round {n + 1}: killed after {after:.1f} s with {had} stored, "
+                      f"finished {took:.1f} s later")  # fmt: skip
         print(f"{asked.rounds} rounds: {asked.images} results and entries each, no duplicate")
 
 
