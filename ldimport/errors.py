@@ -12,6 +12,7 @@ LdimportError
 ├── DeadlineError       8    --deadline passed
 ├── RefusedError       10    the target refused the request
 │   ├── InvalidRequestError 10    … because it breaks the API's rules (HTTP 400)
+│   ├── TooLargeError    10    … because its body is too large (HTTP 413)
 │   └── KeyConflictError    10    … because its key was used for another body (HTTP 409)
 └── FailureLimitError  11    stopped by --fail-on
 """
@@ -194,6 +195,16 @@ class InvalidRequestError(RefusedError):
         path, text = next(iter(details.items()), ("", "the request is not valid"))
         super().__init__(message or (f"{path}: {text}" if path else text))
         self.details = dict(details)
+
+
+class TooLargeError(RefusedError):
+    """The body was larger than the target takes (HTTP 413); ``size`` is what was sent, in bytes."""
+
+    default_code = "too-large"
+
+    def __init__(self, message: str, *, size: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.size = size
 
 
 class KeyConflictError(RefusedError):

@@ -10,14 +10,16 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
-FOUNDATION = {"model", "errors", "system", "wire", "database"}
+FOUNDATION = {"model", "errors", "system", "wire", "database", "address", "credentials"}
 ALLOWED = {
     "model": set(),
     "errors": set(),
     "system": {"errors"},
     "wire": {"model", "errors"},
     "database": {"errors", "system"},
-    "settings": FOUNDATION,
+    "address": {"wire"},
+    "credentials": {"errors"},
+    "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,
     "media": FOUNDATION,
@@ -31,7 +33,8 @@ ALLOWED = {
     "migration": FOUNDATION | {"manifest", "schema", "targets", "client", "engine"},
     "cli": FOUNDATION | {"migration", "server", "engine", "settings"},
 }
-"""Who may import whom. ``migration.open`` alone makes targets, so it names client and engine."""
+"""Who may import whom. ``migration.open`` alone makes targets, so it names client and engine;
+``settings.check`` asks the server, so it names client."""
 TERMINAL_AND_WEB = {"typer", "click", "rich", "starlette", "uvicorn"}
 CORE = {"migration", "engine", "manifest", "schema", "media", "net", "targets", "client", "wire",
         "model", "errors", "system", "database", "settings"}  # fmt: skip

@@ -1,0 +1,195 @@
+"""Requests on the wire: one connection pool, limits on every answer, repeats with backoff."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import httpx
+import tenacity
+
+from ldimport import __version__, address
+from ldimport.client.answers import Reader
+from ldimport.client.ask import Answer, Ask, UnavailableError
+from ldimport.client.faults import CONNECT_SECONDS, bare, explained
+from ldimport.credentials import Secret
+from ldimport.errors import ConfigError, TemporaryError
+from ldimport.model import Json
+
+TRIES = 8
+MAX_WAIT = 60.0
+"""Seconds between two tries at most, whatever ``Retry-After`` says."""
+MAX_ANSWER_BYTES = 64_000_000
+ANSWER_TIMEOUTS = 10
+"""A whole answer may take this many times the timeout, should it trickle."""
+
+_KEEP_SECONDS = 4.0  # Livingdocs closes idle connections after 5 s (livingdocs.md 1.8)
+_LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy", "socks")))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Time: seconds of silence allowed, seconds spent on repeats, and where time comes from."""
+
+    timeout: float
+    patience: float
+    sleep: Callable[[float], None]
+    clock: Callable[[], float]
+    now: Callable[[], float]
+
+
+class Transport:
+    """Sends what the client asks and gives back the JSON of the answer."""
+
+    def __init__(
+        self,
+        base: str,
+        version: str,
+        token: Secret | None,
+        pace: Pace,
+        insecure: bool,
+        network: httpx.BaseTransport | None,
+    ) -> None:
+        self._base, self._version, self._pace = base, version, pace
+        self._reader = Reader(base, version, token, pace.now)
+        self._masking = _Masking(token)
+        self._http = httpx.Client(
+            headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
+            auth=None if token is None else _Bearer(token),
+            verify=_certificates(insecure),
+            trust_env=not address.is_loopback(base),  # no proxy leads to this very machine
+            timeout=httpx.Timeout(pace.timeout, connect=min(pace.timeout, CONNECT_SECONDS)),
+            limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
+            transport=network,
+        )
+        for name in _LOGGERS:
+            logging.getLogger(name).addFilter(self._masking)
+
+    def close(self) -> None:
+        """Close the pool."""
+        self._http.close()
+        for name in _LOGGERS:
+            logging.getLogger(name).removeFilter(self._masking)
+
+    def send(self, ask: Ask) -> Json:
+        """Ask, and ask again while that makes sense. Raises LdimportErrors only."""
+        started = self._pace.clock()
+
+        def worth_it(error: BaseException) -> bool:
+            return isinstance(error, UnavailableError) and (ask.repeatable or not error.arrived)
+
+        def enough(state: tenacity.RetryCallState) -> bool:
+            ahead = self._pace.clock() - started + state.upcoming_sleep
+            return state.attempt_number >= TRIES or ahead >= self._pace.patience
+
+        again = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(worth_it),
+            wait=_wait,
+            stop=enough,
+            sleep=self._pace.sleep,
+            reraise=True,
+        )
+        try:
+            return again(self._once, ask)
+        except UnavailableError as error:
+            tries = again.statistics.get("attempt_number", 1)
+            raise _given_up(error, tries, self._pace.clock() - started) from error
+
+    def _once(self, ask: Ask) -> Json:
+        try:
+            answer = self._exchange(ask)
+        except httpx.HTTPError as error:
+            raise explained(error, self._base, self._pace.timeout) from bare(error)
+        return self._reader.read(answer, ask)
+
+    def _exchange(self, ask: Ask) -> Answer:
+        headers = {} if ask.key is None else {"Idempotency-Key": ask.key}
+        if ask.body is not None:
+            headers["Content-Type"] = "application/json; charset=utf-8"
+        url = address.endpoint(self._base, self._version, ask.path)
+        with self._http.stream(
+            ask.method, url, params=ask.params or None, content=ask.body, headers=headers
+        ) as response:
+            body = self._body(response)
+        media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
+        found = {name.lower(): value for name, value in response.headers.items()}
+        return Answer(response.status_code, media_type, found, body)
+
+    def _body(self, response: httpx.Response) -> bytes:
+        ends = self._pace.clock() + ANSWER_TIMEOUTS * self._pace.timeout
+        parts, size = [], 0
+        for part in response.iter_bytes():
+            parts.append(part)
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                raise ConfigError(
+                    f"{self._base} answers without end (more than {MAX_ANSWER_BYTES:,} bytes)",
+                    code="unexpected-answer",
+                )
+            if self._pace.clock() > ends:
+                seconds = ANSWER_TIMEOUTS * self._pace.timeout
+                raise UnavailableError(
+                    f"{self._base} took more than {seconds:g} s for one answer",
+                    arrived=True,
+                    code="unreachable",
+                )
+        return b"".join(parts)
+
+
+_backoff = tenacity.wait_random_exponential(multiplier=1, max=30)
+
+
+def _wait(state: tenacity.RetryCallState) -> float:
+    error = state.outcome.exception() if state.outcome is not None else None
+    asked = error.retry_after if isinstance(error, UnavailableError) else None
+    return _backoff(state) if asked is None else min(asked, MAX_WAIT)
+
+
+def _given_up(error: UnavailableError, tries: int, seconds: float) -> TemporaryError:
+    spent = f", {tries} tries in {_duration(seconds)}" if tries > 1 else ""
+    hint = error.hint or "run the same command again later; it goes on where it stopped"
+    return TemporaryError(f"{error.message}{spent}", hint=hint, code=error.code, facts=error.facts)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def _certificates(insecure: bool) -> ssl.SSLContext:
+    """The certificates to trust, as httpx finds them: SSL_CERT_FILE, SSL_CERT_DIR, certifi."""
+    try:
+        return httpx.create_ssl_context(verify=not insecure)
+    except OSError as error:
+        raise ConfigError(
+            f"the certificates named by SSL_CERT_FILE or SSL_CERT_DIR cannot be used: "
+            f"{error.strerror or error}",
+            code="tls",
+        ) from error
+
+
+class _Bearer(httpx.Auth):
+    """Sets the Authorization header at the last moment, so that no other object holds it."""
+
+    def __init__(self, token: Secret) -> None:
+        self._token = token
+
+    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
+        yield request
+
+
+class _Masking(logging.Filter):
+    """Keeps the token out of the HTTP library's debug lines, should a server send it back."""
+
+    def __init__(self, token: Secret | None) -> None:
+        super().__init__()
+        self._token = token
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        text = record.getMessage()
+        if self._token is not None and (masked := self._token.mask(text)) != text:
+            record.msg, record.args = masked, ()
+        return True
