@@ -299,6 +299,9 @@ _STATUS_WORDS = {
 }
 
 
+_JOB_STATES = {state.value: state for state in JobState}
+
+
 def status_from_json(body: object, job_id: str) -> JobStatus:
     """Read a status answer of any dialect. An unknown state counts as running while
     ``finished`` is false, as failed when it is true (livingdocs.md 1.3). Raises ValueError when
@@ -307,8 +310,8 @@ def status_from_json(body: object, job_id: str) -> JobStatus:
         raise ValueError("not a status answer")
     state = body["state"]
     finished = body.get("finished") is True
-    if state in JobState:
-        known = JobState(state)
+    if state in _JOB_STATES:
+        known = _JOB_STATES[state]
         if known is JobState.STARTED and finished:
             known = JobState.FAILED
         elif known in (JobState.SUCCESS, JobState.FAILED) and body.get("finished") is False:
