@@ -1,0 +1,129 @@
+"""``ldimport config``: which settings are in force, do they work, what do they ask of metadata."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ldimport.cli.output.table import Column, table
+from ldimport.cli.session import Session
+from ldimport.cli.spec import Command, Group
+from ldimport.errors import ExitCode
+from ldimport.model import Severity
+
+if TYPE_CHECKING:
+    from ldimport.settings.check import Finding
+
+_SIGNS = {None: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.ERROR: ("✗", "red")}
+
+
+def show(context: typer.Context) -> ExitCode:
+    """Show every setting that is in force and where it comes from; secrets are masked."""
+    from ldimport.settings import describe
+
+    session = Session.of(context)
+    rows = describe(session.settings())
+    if session.options.json:
+        settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
+        session.document({"format": 1, "settings": settings})
+    else:
+        columns = (Column("SETTING"), Column("VALUE", shrink=True), Column("FROM", drop=1))
+        shown = [(row.key, row.value or "-", row.source) for row in rows]
+        table(session.screen, columns, shown)
+    return ExitCode.OK
+
+
+def check(context: typer.Context) -> ExitCode:
+    """Try address, token and scopes, without sending anything."""
+    from ldimport.settings import check as look
+
+    session = Session.of(context)
+    settings = session.settings()
+    found = list(look(settings))
+    found += _project_config(session)
+    wrong = any(each.severity is Severity.ERROR for each in found)
+    code = ExitCode.CONFIG if wrong else ExitCode.OK
+    if session.options.json:
+        findings = [
+            {
+                "subject": each.subject,
+                "severity": each.severity or "ok",
+                "message": each.message,
+                "hint": each.hint,
+            }
+            for each in found
+        ]
+        session.document({"format": 1, "findings": findings, "exitCode": int(code)})
+        return code
+    screen = session.screen
+    left = max(len(each.subject) for each in found)
+    for each in found:
+        screen.line(_SIGNS[each.severity], f" {each.subject:<{left}}  {each.message}",
+                    indent=left + 4)  # fmt: skip
+        if each.hint:
+            screen.line(" " * (left + 4), ("→ ", "bold"), each.hint, indent=left + 6)
+    return code
+
+
+def _project_config(session: Session) -> list[Finding]:
+    """The project config file, where one is named."""
+    from ldimport.migration.project import project_config
+    from ldimport.settings.check import Finding
+
+    settings = session.settings()
+    if settings.project_config is None:
+        return []
+    config = project_config(settings.project_config)
+    kinds = ", ".join(config.media_types)
+    found = [Finding("project config", None, f"{settings.project_config}: {kinds}")]
+    return found + [Finding("project config", Severity.WARNING, text) for text in config.warnings]
+
+
+def schema(
+    context: typer.Context,
+    media_type: Annotated[
+        str | None,
+        typer.Argument(metavar="MEDIA_TYPE", help="default: the project's default media type"),
+    ] = None,
+) -> ExitCode:
+    """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
+    import json
+
+    from ldimport.migration.project import json_schema
+
+    session = Session.of(context)
+    with session.target(session.settings()) as (_, config):
+        body = json_schema(config, media_type)
+    session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
+    return ExitCode.OK
+
+
+COMMAND = Group(
+    "config",
+    "Settings: which are in force, whether they work, and what metadata must look like.",
+    (
+        Command(
+            "show",
+            show,
+            ("ldimport config show", "ldimport config show --profile tagblatt"),
+            {ExitCode.OK: "shown", ExitCode.USAGE: "", ExitCode.CONFIG: ""},
+        ),
+        Command(
+            "check",
+            check,
+            ("ldimport config check --profile tagblatt",),
+            {
+                ExitCode.OK: "address, token and scopes work",
+                ExitCode.USAGE: "",
+                ExitCode.CONFIG: "something does not work; it says what",
+            },
+        ),
+        Command(
+            "schema",
+            schema,
+            ("ldimport config schema image --project-config project-config.json",),
+            {ExitCode.OK: "printed", ExitCode.USAGE: "unknown media type", ExitCode.CONFIG: ""},
+        ),
+    ),
+)

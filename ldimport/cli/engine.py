@@ -1,0 +1,112 @@
+"""``ldimport engine``: look after a local engine's folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ldimport.cli.output.text import counted, size
+from ldimport.cli.session import Session, tilde
+from ldimport.cli.spec import Command, Group
+from ldimport.errors import ExitCode, UsageError
+
+
+def check(context: typer.Context) -> ExitCode:
+    """Read the catalogue and every stored original, and say whether all is sound."""
+    from ldimport.engine import care
+
+    session = Session.of(context)
+    folder = session.settings().engine
+    health = care.check(folder)
+    code = ExitCode.OK if health.sound else ExitCode.CONFIG
+    if session.options.json:
+        session.document(
+            {
+                "format": 1,
+                "engine": str(folder),
+                "entries": health.entries,
+                "openImages": health.open_images,
+                "originals": health.originals,
+                "bytes": health.bytes,
+                "missing": list(health.missing),
+                "damaged": list(health.damaged),
+                "complaints": list(health.complaints),
+                "exitCode": int(code),
+            }
+        )
+        return code
+    screen = session.screen
+    screen.line(("local engine", "bold"), f"  {tilde(folder)}")
+    entries = counted(health.entries, "entry")
+    stored = f"{counted(health.originals, 'original')} · {size(health.bytes)}"
+    screen.line(f"  {entries} · {stored} · {counted(health.open_images, 'open image')}", indent=2)
+    screen.blank()
+    for text in health.complaints:
+        screen.line(("✗", "red"), f" catalogue: {text}", indent=2)
+    for word, found in (("missing", health.missing), ("damaged", health.damaged)):
+        if found:
+            shown = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
+            what = counted(len(found), "original")
+            screen.line(("✗", "red"), f" {what} {word}: {shown}", indent=2)
+    if health.sound:
+        screen.line(("✓", "green"), " sound: every original is there, byte for byte")
+    else:
+        screen.hints([("ldimport submit MANIFEST --resend", "fetches the images again")])
+    return code
+
+
+def reset(
+    context: typer.Context,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
+) -> ExitCode:
+    """Remove the local engine with everything it stores; Livingdocs is not touched.
+
+    The state file still knows what was sent to it, under the old engine's identity.
+    """
+    from ldimport.engine import care
+
+    session = Session.of(context)
+    folder = session.settings().engine
+    if not yes:
+        if not session.can_ask:
+            raise UsageError(
+                f"this removes the engine in {folder}", hint="run it again with --yes", code="ask"
+            )
+        if not typer.confirm(f"Remove the engine in {folder}?", default=False, err=True):
+            raise UsageError("nothing was removed", code="declined")
+    care.reset(folder)
+    if session.options.json:
+        session.document({"format": 1, "engine": str(folder), "removed": True})
+    elif not session.options.quiet:
+        session.screen.line(("✓", "green"), f" the engine in {tilde(folder)} is removed", indent=2)
+    return ExitCode.OK
+
+
+COMMAND = Group(
+    "engine",
+    "Look after a local engine: is it sound, and starting over.",
+    (
+        Command(
+            "check",
+            check,
+            ("ldimport engine check", "ldimport engine check --engine ./engine --json"),
+            {
+                ExitCode.OK: "sound",
+                ExitCode.USAGE: "",
+                ExitCode.CONFIG: "something is missing or damaged, or it is no engine",
+            },
+        ),
+        Command(
+            "reset",
+            reset,
+            ("ldimport engine reset --engine ./engine --yes",),
+            {
+                ExitCode.OK: "removed",
+                ExitCode.USAGE: "not agreed to",
+                ExitCode.CONFIG: "it is no engine",
+                ExitCode.LOCKED: "workers are busy with it",
+            },
+        ),
+    ),
+)

@@ -1,0 +1,232 @@
+"""What ``submit``, ``retry`` and ``watch`` share: who listens, how a run ends, what is shown."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import cast
+
+from ldimport import __version__
+from ldimport.cli.interrupt import ends_in_order
+from ldimport.cli.output import documents, outcomes, summary
+from ldimport.cli.output.listeners import (
+    Both,
+    JsonLines,
+    Listener,
+    LogLines,
+    Reading,
+    Silent,
+    progress_on_signal,
+)
+from ldimport.cli.output.stream import Stream
+from ldimport.cli.session import Session, tilde
+from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
+from ldimport.migration import StateFile, results
+from ldimport.migration.events import Event, JobRow, ResultRow, Summary
+from ldimport.model import Status
+from ldimport.settings import Settings
+
+MOST_IMAGES = 20
+MOST_JOBS_ASKED = 5
+PROGRESS_EVERY = 60.0
+
+
+def follow(
+    session: Session,
+    settings: Settings,
+    events: Iterator[Event],
+    first: Listener | None = None,
+    reading: Reading | None = None,
+) -> Summary:
+    """Drive a run to its Summary, telling whoever listens, ``first`` before the others. Ctrl-C
+    and SIGTERM end it in order: the Summary then says what was done."""
+    with ExitStack() as stack:
+        stack.callback(cast("Generator[Event, None, None]", events).close)
+        listener = stack.enter_context(listening(session, settings, first, reading))
+        stack.enter_context(ends_in_order(listener.stopping))
+        return drive(events, listener.handle)
+
+
+def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
+    """Hand every event on and return the last one. A KeyboardInterrupt that comes while an event
+    is shown is thrown into the run, which then ends in order."""
+    run = cast("Generator[Event, None, None]", events)
+    happened = next(run)
+    while True:
+        try:
+            handle(happened)
+        except KeyboardInterrupt as stop:
+            happened = run.throw(stop)
+            continue
+        if isinstance(happened, Summary):
+            return happened
+        happened = next(run)
+
+
+@contextmanager
+def listening(
+    session: Session, settings: Settings, first: Listener | None, reading: Reading | None
+) -> Iterator[Listener]:
+    """The listeners that the options ask for: JSON Lines, a live display, lines, or none; and
+    the log file."""
+    options = session.options
+    with ExitStack() as stack:
+        listeners: list[Listener] = [] if first is None else [first]
+        listeners.append(_main_listener(session, settings, reading, stack))
+        if options.log_file is not None:
+            stream = stack.enter_context(_log_file(options.log_file))
+            listeners.append(_json_lines(session, settings, stream))
+        yield Both(listeners)
+
+
+def _main_listener(
+    session: Session, settings: Settings, reading: Reading | None, stack: ExitStack
+) -> Listener:
+    options = session.options
+    if options.json:
+        return _json_lines(session, settings, session.out)
+    if options.quiet:
+        return Silent()
+    if session.err.live:
+        from ldimport.cli.output.live import LiveDisplay
+
+        return stack.enter_context(LiveDisplay(session.notes, reading, verbose=options.verbose))
+    lines = LogLines(
+        session.err,
+        session.now,
+        every=_every(session.environ.get("LDIMPORT_PROGRESS_EVERY")),
+        verbose=options.verbose,
+    )
+    lines.say("start", f"{' '.join(session.words)} → {target_text(settings)}")
+    stack.enter_context(progress_on_signal(lines))
+    return lines
+
+
+def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLines:
+    lines = JsonLines(stream, session.now)
+    facts: documents.Document = {"target": settings.target, "local": settings.embedded}
+    if settings.embedded:
+        facts["engine"] = str(settings.engine)
+    lines.start(" ".join(session.words), __version__, facts)
+    return lines
+
+
+@contextmanager
+def _log_file(path: Path) -> Iterator[Stream]:
+    """The log file, appended to, mode 0600."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except OSError as error:
+        raise UsageError(f"--log-file {path}: {error.strerror or error}") from error
+    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
+        yield Stream(file)
+
+
+def _every(text: str | None) -> float:
+    if not text:
+        return PROGRESS_EVERY
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        raise ConfigError(
+            f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds"
+        ) from None
+
+
+def target_text(settings: Settings) -> str:
+    """Where a run goes to, in words."""
+    return f"local engine {tilde(settings.engine)}" if settings.embedded else settings.target
+
+
+# -- first and last line -------------------------------------------------------------------
+
+
+def say_local(session: Session, settings: Settings, *, end: bool = False) -> None:
+    """First and last line of a run on the embedded engine (design section 6)."""
+    if not settings.embedded or session.options.json or (session.options.quiet and not end):
+        return
+    if end and session.options.quiet > 1:
+        return
+    verb = "was" if end else "is"
+    session.screen.line(
+        f"local engine, nothing {verb} sent to Livingdocs   {tilde(settings.engine)}"
+    )
+    if not end:
+        session.screen.blank()
+
+
+def close(
+    session: Session,
+    settings: Settings,
+    state: StateFile,
+    end: Summary,
+    run: summary.Run,
+    *,
+    table: bool = True,
+) -> ExitCode:
+    """The closing screen: table of images, counts, failures, what next; then the exit code."""
+    options = session.options
+    if not options.json and options.quiet < 2:
+        if table and not options.quiet:
+            _images(session, state, end.jobs)
+        summary.show(session.screen, end, run)
+        if settings.embedded and not options.quiet:
+            session.screen.blank()
+        say_local(session, settings, end=True)
+    elif not options.json and isinstance(end.stopped, LdimportError):
+        from ldimport.cli.output import errors
+
+        errors.show(session.notes, end.stopped)
+    return end.exit_code
+
+
+def _images(session: Session, state: StateFile, jobs: Sequence[JobRow]) -> None:
+    """This run's images, failures first; a long list is cut with a note."""
+    rows = list(islice(_rows_of(state, jobs), MOST_IMAGES))
+    if not rows:
+        return
+    outcomes.outcomes(session.screen, rows)
+    rest = sum(job.counts.total for job in jobs) - len(rows)
+    if rest > 0:
+        session.screen.line(f"and {rest:,} more: ldimport results")
+    session.screen.blank()
+
+
+def _rows_of(state: StateFile, jobs: Sequence[JobRow]) -> Iterator[ResultRow]:
+    """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
+    screenful is all that is wanted."""
+    failing = [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]
+    for job in failing:
+        which = results.Filter(job=job.id, status=Status.FAILED)
+        yield from results.rows(state, which)
+    for job in jobs[:MOST_JOBS_ASKED]:
+        for row in results.rows(state, results.Filter(job=job.id)):
+            if row.status is not Status.FAILED:
+                yield row
+
+
+# -- options -------------------------------------------------------------------------------
+
+
+def failure_limit(text: str | None) -> Callable[[int, int], bool] | None:
+    """``--fail-on any|N|N%`` as a question about (failed, tried). A share counts only once 100
+    images were tried, since one in three says nothing. Raises UsageError."""
+    if text is None:
+        return None
+    word = text.strip().lower()
+    if word == "any":
+        return lambda failed, tried: failed > 0
+    number, share = word.removesuffix("%"), word.endswith("%")
+    try:
+        limit = float(number) if share else int(number)
+    except ValueError:
+        limit = -1
+    if limit < 0 or (share and limit > 100):
+        raise UsageError(f"--fail-on {text}: must be any, a number of images, or a share like 5%")
+    if share:
+        return lambda failed, tried: tried >= 100 and failed * 100 > limit * tried
+    return lambda failed, tried: failed >= max(1, limit)

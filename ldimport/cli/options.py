@@ -1,0 +1,165 @@
+"""Options that stand on every command, and those that several share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ldimport.model import Integrity
+
+SETTINGS = {
+    "profile": "profile",
+    "config": "config",
+    "state": "state",
+    "target": "target",
+    "api_version": "api_version",
+    "engine": "engine",
+    "project_config": "project_config",
+    "system_name": "system_name",
+    "insecure": "insecure",
+    "allow_host": "allow_hosts",
+    "base_url": "base_url",
+    "webhook": "webhook",
+    "context_json": "context",
+}
+"""Parameters that ``settings`` decides, by its own names: only those given on the command line
+are handed to it, since it reads environment and files itself."""
+
+
+def common(
+    profile: Annotated[
+        str | None, typer.Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml")
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="config file instead of the one found"),
+    ] = None,
+    state: Annotated[
+        Path | None, typer.Option("--state", metavar="FILE", help="state file to use")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option("--target", metavar="URL", help="Livingdocs server, or `embedded`"),
+    ] = None,
+    api_version: Annotated[
+        str | None,
+        typer.Option("--api-version", metavar="V", help="v1, or a dated version such as 2026-07"),
+    ] = None,
+    engine: Annotated[
+        Path | None,
+        typer.Option("--engine", metavar="FOLDER", help="folder of the local engine"),
+    ] = None,
+    project_config: Annotated[
+        Path | None,
+        typer.Option("--project-config", metavar="FILE", help="project config to check against"),
+    ] = None,
+    system_name: Annotated[
+        str | None,
+        typer.Option("--system-name", metavar="NAME", help="name of this archive, for ever"),
+    ] = None,
+    insecure: Annotated[
+        bool,
+        typer.Option("--insecure", help="do not check certificates; anybody can then read along"),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="results as JSON on standard output")] = False,
+    quiet: Annotated[
+        int, typer.Option("--quiet", "-q", count=True, help="no progress; twice: errors only")
+    ] = 0,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="each job and failure as a line")
+    ] = 0,
+    log_file: Annotated[
+        Path | None,
+        typer.Option("--log-file", metavar="FILE", help="append all events as JSON Lines"),
+    ] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="no colours")] = False,
+) -> None:
+    """The global options; see ``session.GlobalOptions``."""
+
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="MANIFEST...",
+        help="CSV, JSON, JSON Lines or YAML (also .gz); a folder, a pattern, or - for standard "
+        "input",
+    ),
+]
+Lenient = Annotated[
+    bool,
+    typer.Option("--lenient", help="what Livingdocs checks only at publishing is a warning"),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="warnings count as errors")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
+]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="give every row this value"),
+]
+Encoding = Annotated[
+    str | None, typer.Option("--encoding", metavar="NAME", help="encoding of the manifest")
+]
+Delimiter = Annotated[
+    str | None, typer.Option("--delimiter", metavar="CHAR", help="delimiter of a CSV manifest")
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", help="relative urls are resolved against it"),
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow-host",
+        metavar="HOST[:PORT]",
+        help="let the local engine fetch from this private host",
+    ),
+]
+IntegrityDepth = Annotated[
+    Integrity | None,
+    typer.Option("--integrity", help="decode every image, or only walk its structure"),
+]
+Deadline = Annotated[
+    str | None,
+    typer.Option("--deadline", metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
+]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="return after the last batch is accepted")
+]
+FailOn = Annotated[
+    str | None,
+    typer.Option("--fail-on", metavar="any|N|N%", help="stop when so many images failed; exit 11"),
+]
+Webhook = Annotated[
+    str | None, typer.Option("--webhook", metavar="URL", help="called when a job ends")
+]
+Context = Annotated[
+    str | None,
+    typer.Option("--context", metavar="JSON|@FILE", help="sent along with the webhook"),
+]
+JunitXml = Annotated[
+    Path | None, typer.Option("--junitxml", metavar="FILE", help="write a JUnit report")
+]
+NoAnnotations = Annotated[
+    bool, typer.Option("--no-annotations", help="no annotations in GitHub Actions")
+]
+
+
+def read_seconds(option: str, text: str | None) -> float | None:
+    """A span like ``90``, ``90s``, ``30m``, ``2h``, ``1d`` in seconds. Raises UsageError."""
+    if text is None:
+        return None
+    import re
+
+    from ldimport.errors import UsageError
+
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|)", text.strip())
+    if found is None:
+        raise UsageError(
+            f"{option} {text} is not a time", hint=f"like {option} 90s, {option} 30m, {option} 2h"
+        )
+    factor = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}[found[2]]
+    return float(found[1]) * factor

@@ -1,0 +1,1 @@
+"""What the command line says: screens for terminals, lines for logs, JSON for scripts."""

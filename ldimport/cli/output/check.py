@@ -1,0 +1,194 @@
+"""The findings of a check on the screen: carets for a few, a table by kind for many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
+from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
+from ldimport.model import Place, Problem, Severity
+
+if TYPE_CHECKING:
+    from ldimport.manifest import Manifest
+    from ldimport.migration.validate import Kind, Validation
+    from ldimport.schema.config import ProjectConfig
+
+MOST_WITH_CARET = 10
+MOST_KINDS = 12
+MOST_LINES = 50
+
+
+def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
+    """What was read and how, and what it is checked against: a wrong guess must be visible."""
+    left = max(len(manifest.name), len("checked against"))
+    for file in manifest.files[:3]:
+        name = manifest.name if len(manifest.files) == 1 else str(file.path)
+        screen.line((f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=left + 2)
+    if len(manifest.files) > 3:
+        screen.line(f"and {counted(len(manifest.files) - 3, 'more file')}")
+    screen.line(f"{'checked against':<{left}}  {config_text(config)}", indent=left + 2)
+    screen.blank()
+
+
+def detected_text(detected: Any) -> str:
+    """``CSV · UTF-8 · “;” · 9 columns``."""
+    parts = [str(detected.format).upper()]
+    if detected.encoding:
+        parts.append(str(detected.encoding))
+    if detected.delimiter:
+        parts.append("tab" if detected.delimiter == "\t" else f"“{detected.delimiter}”")
+    if detected.columns:
+        columns = detected.columns if isinstance(detected.columns, int) else len(detected.columns)
+        parts.append(counted(columns, "column"))
+    return " · ".join(parts)
+
+
+def config_text(config: ProjectConfig) -> str:
+    """Which project config, and its media types."""
+    kinds = ", ".join(list(config.media_types)[:6])
+    more = ", …" if len(config.media_types) > 6 else ""
+    name = "the default media type" if config.is_default else (config.origin or "project config")
+    revision = f" (revision {config.revision})" if config.revision is not None else ""
+    if config.is_default:
+        return f"{name} “{kinds}”; --project-config names your own"
+    return f"{name}{revision} · media types {kinds}{more}"
+
+
+def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings: bool) -> None:
+    """Problems on a terminal: with source line and caret up to ten, by kind beyond."""
+    shown = [each for each in found.problems if warnings or each.severity is Severity.ERROR]
+    kinds = [kind for kind in found.kinds if warnings or kind.severity is Severity.ERROR]
+    many = sum(kind.rows for kind in kinds)
+    if many <= MOST_WITH_CARET and len(shown) >= many:
+        for each in shown:
+            _with_caret(screen, manifest, each)
+            screen.blank()
+    elif kinds:
+        by_kind(screen, kinds)
+        screen.blank()
+    if not warnings and found.warnings:
+        _warnings_left_out(screen, found)
+
+
+def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
+    """Problems where no terminal is: one a line, to be searched; then by kind what is left."""
+    shown = [each for each in found.problems if warnings or each.severity is Severity.ERROR]
+    for each in shown[:MOST_LINES]:
+        screen.line(problem_line(each))
+    kinds = [kind for kind in found.kinds if warnings or kind.severity is Severity.ERROR]
+    many = sum(kind.rows for kind in kinds)
+    if many > min(len(shown), MOST_LINES):
+        screen.line(f"and {number(many - min(len(shown), MOST_LINES))} more; all of them by kind:")
+        by_kind(screen, kinds, most=len(kinds))
+    if not warnings and found.warnings:
+        _warnings_left_out(screen, found)
+
+
+def problem_line(problem: Problem) -> str:
+    """``file:line:col: severity[code] message (hint: …)``."""
+    hint = f" (hint: {problem.hint})" if problem.hint else ""
+    return f"{pointer(problem.place)}: {problem.severity}[{problem.code}] {problem.message}{hint}"
+
+
+def pointer(place: Place) -> str:
+    """``file:line:column`` as editors and CI systems read it; unknown parts are left out."""
+    parts = [place.file or "manifest"]
+    if place.line:
+        parts.append(str(place.line))
+        if place.column:
+            parts.append(str(place.column))
+    return ":".join(parts)
+
+
+def _warnings_left_out(screen: Screen, found: Validation) -> None:
+    kinds = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
+    first = kinds[0]
+    example = f": {number(first.rows)} {first.code}" if kinds else ""
+    text = f"{counted(found.warnings, 'warning')} of {counted(len(kinds), 'kind')}{example}"
+    screen.line(("!", WAIT), f" {text}; --warnings shows them", indent=2)
+    screen.blank()
+
+
+KINDS = (
+    Column("ROWS", right=True),
+    Column("PROBLEM"),
+    Column("FIELD", drop=1),
+    Column("FIRST AT", drop=2),
+    Column("EXAMPLE", shrink=True, drop=3),
+)
+
+
+def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> None:
+    """One row for each problem and field, the most frequent first."""
+    ordered = sorted(kinds, key=lambda kind: -kind.rows)
+    rows = [
+        (
+            number(kind.rows),
+            kind.code,
+            kind.field,
+            cut_left(pointer(kind.first), 32) if screen.width else pointer(kind.first),
+            kind.example or "(empty)",
+        )
+        for kind in ordered[:most]
+    ]
+    table(screen, KINDS, rows)
+    rest = ordered[most:]
+    if rest:
+        hit = sum(kind.rows for kind in rest)
+        screen.line(f"and {number(len(rest))} more kinds ({counted(hit, 'row')})")
+
+
+def verdict(screen: Screen, found: Validation, seconds: float) -> None:
+    """The counts, in one line."""
+    rate = f" · {number(round(found.entries / seconds))} rows/s" if seconds >= 1 else ""
+    took = f"{duration(seconds)}{rate}"
+    if not found.invalid:
+        valid = "all valid" if found.entries != 1 else "valid"
+        warned = f", {counted(found.warnings, 'warning')}" if found.warnings else ""
+        text = f" {counted(found.entries, 'entry')}, {valid}{warned}   {took}"
+        screen.line(("✓", GOOD), text, indent=2)
+        return
+    errors = sum(kind.rows for kind in found.kinds if kind.severity is Severity.ERROR)
+    what = f"{counted(errors, 'error')} in {number(found.invalid)} of {counted(found.entries, 'row')}"
+    screen.line(("✗", BAD), f" {what}   nothing was sent · {took}", indent=2)
+
+
+def _with_caret(screen: Screen, manifest: Manifest, problem: Problem) -> None:
+    style = BAD if problem.severity is Severity.ERROR else WAIT
+    screen.line((f"{problem.severity}[{problem.code}]", style), f" {problem.message}", indent=4)
+    place = problem.place
+    gutter = max(len(str(place.line)), 3) + 1
+    blank = " " * gutter
+    screen.line(f"{blank} ", ("┌─ ", QUIET), pointer(place), indent=gutter + 4)
+    source = manifest.source_line(place) if place.line else None
+    if source is not None:
+        line, caret, width = window(source, place.column, problem.value, screen.width, gutter + 3)
+        screen.verbatim((f"{place.line:>{gutter}} │ ", QUIET), line)
+        if caret:
+            screen.verbatim((f"{blank} │ ", QUIET), " " * (caret - 1), ("^" * width, style))
+    if problem.hint:
+        screen.line(f"{blank} = ", problem.hint, indent=gutter + 3)
+
+
+def window(
+    source: str, column: int, value: str, width: int | None, used: int
+) -> tuple[str, int, int]:
+    """The part of a source line around its caret: text, column of the caret in it (0: none),
+    and the caret's width. ``used`` columns are taken by the gutter. A long line is cut on the
+    left, then on the right, so that the caret stays in sight."""
+    first = source.splitlines()[0] if source else ""
+    before, marked = first[: max(0, column - 1)], first[max(0, column - 1) :]
+    hit = len(value) if value and marked.startswith(value) else 1
+    before, shown, rest = clean(before), clean(marked[:hit]), clean(marked[hit:])
+    caret_width = max(1, cells(shown))
+    if width is not None:
+        room = width - used
+        keep = min(caret_width, max(1, room // 2))
+        before = cut_left(before, max(1, room - keep - min(12, cells(rest)) - 1))
+        shown = cut(shown, room - cells(before)) if cells(shown) > room - cells(before) else shown
+        rest = cut(rest, max(0, room - cells(before) - cells(shown))) if rest else ""
+        caret_width = min(caret_width, max(1, room - cells(before)))
+    line = f"{before}{shown}{rest}"
+    return line, (cells(before) + 1 if column else 0), caret_width

@@ -1,0 +1,241 @@
+"""Who listens to a running use case: nobody, JSON Lines, lines for a log, a live display."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
+
+from ldimport.cli.output import documents
+from ldimport.cli.output.stream import Stream
+from ldimport.cli.output.text import clean, counted, duration, number, percent, size, utc
+from ldimport.cli.spec import MEANINGS
+from ldimport.errors import LdimportError, QuotaError
+from ldimport.migration.events import (
+    BatchSent,
+    Event,
+    Failure,
+    JobEnded,
+    Notice,
+    Plan,
+    Planned,
+    Progress,
+    Summary,
+    Waiting,
+)
+from ldimport.model import Counts, JobState
+
+FIRST_PROGRESS = 10.0
+
+
+class Listener(Protocol):
+    """Hears every event of a run, the summary too; ``stopping`` when a signal asks to end."""
+
+    def handle(self, event: Event) -> None:
+        """Say what happened, or nothing."""
+
+    def stopping(self) -> None:
+        """The run was asked to end and does so in order."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """How far the manifest has been read, in bytes; ``tick`` is called from deep inside the
+    check, often."""
+
+    whole: int = 0
+    done: int = 0
+
+    def tick(self, done: int) -> None:
+        """So many bytes by now."""
+        self.done = done
+
+    @property
+    def text(self) -> str:
+        """``Checking · 51 %``; empty before it began."""
+        if not self.done:
+            return ""
+        share = f"{min(100, 100 * self.done // self.whole)} %" if self.whole else size(self.done)
+        return f"Checking · {share}"
+
+
+class Both:
+    """Several listeners as one."""
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        self._listeners = listeners
+
+    def handle(self, event: Event) -> None:
+        """Tell each."""
+        for each in self._listeners:
+            each.handle(event)
+
+    def stopping(self) -> None:
+        """Tell each."""
+        for each in self._listeners:
+            each.stopping()
+
+
+class JsonLines:
+    """Every event as one line of JSON, for scripts and for ``--log-file``."""
+
+    def __init__(self, stream: Stream, now: Callable[[], float]) -> None:
+        self._stream = stream
+        self._now = now
+
+    def start(self, command: str, version: str, facts: documents.Document) -> None:
+        """The first line; ``facts`` say where the run goes to."""
+        document = documents.start(command, version, self._now())
+        self._stream.line(documents.dumps({**document, **facts}))
+
+    def handle(self, event: Event) -> None:
+        """One line."""
+        self._stream.line(documents.dumps(documents.event(event, self._now())))
+
+    def stopping(self) -> None:
+        """Said by the summary that follows."""
+
+
+class LogLines:
+    """Plain lines with UTC times, for cron, CI and pipes: the first progress line after ten
+    seconds, then one every ``every`` seconds; the first failure of each cause, with ``verbose``
+    each failure and job."""
+
+    def __init__(
+        self, stream: Stream, now: Callable[[], float], *, every: float, verbose: int = 0
+    ) -> None:
+        self._stream = stream
+        self._now = now
+        self._every = every
+        self._verbose = verbose
+        self._began = now()
+        self._next = self._began + min(FIRST_PROGRESS, every)
+        self._causes: set[str] = set()
+        self._last: Progress | None = None
+
+    def say(self, kind: str, text: str) -> None:
+        """One line: time, kind, text."""
+        self._stream.line(f"{utc(self._now())} {kind:<9} {clean(text)}".rstrip())
+
+    def handle(self, event: Event) -> None:
+        """A line where the event deserves one."""
+        match event:
+            case Planned(plan=plan):
+                self.say("plan", plan_text(plan))
+            case Notice():
+                self.say("note", event.text)
+            case BatchSent() if self._verbose:
+                rows = f"rows {number(event.first_row)} to {number(event.last_row)}"
+                self.say("batch", f"{event.job_id}: {counted(event.images, 'image')}, {rows}")
+            case Progress():
+                self._last = event
+                if self._now() >= self._next:
+                    self.progress()
+            case Failure():
+                self._failure(event)
+            case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
+                self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
+            case Waiting():
+                self.say("wait", f"{event.text or event.reason}; next try in "
+                         f"{duration(event.seconds)}")  # fmt: skip
+            case Summary():
+                self._summary(event)
+
+    def stopping(self) -> None:
+        """The same words as on a screen."""
+        self.say("stopping", "in order; a second signal stops at once")
+
+    def progress(self) -> None:
+        """Where the run stands; also at once when asked by SIGUSR1."""
+        self._next = self._now() + self._every
+        if self._last is not None:
+            self.say("progress", progress_text(self._last, self._now() - self._began))
+
+    def _failure(self, failure: Failure) -> None:
+        first = failure.cause not in self._causes
+        self._causes.add(failure.cause)
+        if first or self._verbose:
+            word = "first " if first and not self._verbose else ""
+            self.say("failed", f'{word}"{failure.reason}": row {number(failure.row)}, '
+                     f"id {failure.external_id}, {failure.url}")  # fmt: skip
+
+    def _summary(self, end: Summary) -> None:
+        if isinstance(end.stopped, LdimportError):
+            kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
+            self.say(kind, end.stopped.message)
+        self.say("exit", f"{int(end.exit_code)}: {MEANINGS.get(end.exit_code, end.exit_code.name)}")
+
+
+class Silent:
+    """Says nothing (``--quiet``)."""
+
+    def handle(self, event: Event) -> None:
+        """Nothing."""
+
+    def stopping(self) -> None:
+        """Nothing."""
+
+
+@contextmanager
+def progress_on_signal(lines: LogLines) -> Iterator[None]:
+    """Inside, ``kill -USR1`` prints a progress line at once (as in restic)."""
+    number_ = getattr(signal, "SIGUSR1", None)
+    if number_ is None:
+        yield
+        return
+
+    def show(signum: int, frame: FrameType | None) -> None:
+        lines.progress()
+
+    try:
+        before = signal.signal(number_, show)
+    except ValueError:  # not the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(number_, before)
+
+
+# -- sentences -----------------------------------------------------------------------------
+
+
+def plan_text(plan: Plan) -> str:
+    """The counts of a plan in one line; they add up to the rows."""
+    parts = [f"{number(plan.new)} new", f"{number(plan.changed)} changed"]
+    parts.append(f"{number(plan.unchanged)} unchanged")
+    for count, word in (
+        (plan.failed, "failed before"),
+        (plan.in_progress, "in progress"),
+        (plan.invalid, "invalid"),
+    ):
+        if count:
+            parts.append(f"{number(count)} {word}")
+    rows = counted(plan.entries, "row")
+    return f"{plan.manifest} → {plan.target}, systemName {plan.system_name}: {rows}: " + ", ".join(
+        parts
+    )
+
+
+def counts_text(counts: Counts) -> str:
+    """``771 imported, 0 skipped, 29 failed``, and what is open."""
+    text = f"{number(counts.success)} imported, {number(counts.skipped)} skipped, "
+    text += f"{number(counts.failed)} failed"
+    return f"{text}, {number(counts.pending)} open" if counts.pending else text
+
+
+def progress_text(progress: Progress, seconds: float) -> str:
+    """Where a run stands, with its rate."""
+    counts = progress.counts
+    done = counts.success + counts.skipped + counts.failed
+    text = f"{number(progress.sent)} of {number(progress.to_send)} sent"
+    if progress.to_send:
+        text += f" ({percent(progress.sent, progress.to_send)})"
+    text += f", {counts_text(counts)}"
+    if seconds >= 1 and done:
+        text += f", {number(round(done / seconds))}/s"
+    return text

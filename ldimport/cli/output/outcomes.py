@@ -1,0 +1,105 @@
+"""Images by their last outcome: a table on a terminal, CSV or JSON Lines elsewhere."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
+
+from ldimport.cli.output import documents
+from ldimport.cli.output.screen import Screen
+from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.text import number
+from ldimport.migration.events import ResultRow
+from ldimport.model import Status
+
+OUTCOMES = (
+    Column("STATUS"),
+    Column("ID"),
+    Column("SIZE", drop=2),
+    Column("TYPE", drop=3),
+    Column("MEDIA ID OR REASON", shrink=True),
+)
+FAILED = (
+    Column("ROW", right=True),
+    Column("ID"),
+    Column("REASON"),
+    Column("URL", shrink=True, drop=1),
+)
+_WORDS = {
+    Status.SUCCESS: "✓ imported",
+    Status.SKIPPED: "· skipped",
+    Status.FAILED: "✗ failed",
+    None: "… pending",
+}
+
+
+def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
+    """Status, id, size in pixels, type, and media id or reason of each image."""
+    table(screen, _long_ids(OUTCOMES, screen), [_outcome(row) for row in rows])
+
+
+def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
+    """Failed images: where they stand in the manifest, why, and what was fetched."""
+    cells = [
+        (number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows
+    ]
+    narrow = (screen.width or 1_000) < 72
+    columns = (*FAILED[:2], Column("REASON", shrink=True), FAILED[3]) if narrow else FAILED
+    table(screen, columns, cells)
+
+
+def _outcome(row: ResultRow) -> tuple[str, str, str, str, str]:
+    dimensions = f"{row.width}×{row.height}" if row.width and row.height else ""
+    kind = (row.mime_type or "").removeprefix("image/").removesuffix("+xml")
+    failed = row.status is Status.FAILED
+    last = (row.reason if failed else row.media_id) or row.reason or ""
+    if failed:
+        dimensions = kind = ""
+    word = _WORDS[row.status]
+    return (f"{word}, not taken over" if row.not_taken_over else word), row.external_id, (
+        dimensions
+    ), kind, last
+
+
+def _long_ids(columns: Sequence[Column], screen: Screen) -> Sequence[Column]:
+    return columns
+
+
+# -- for scripts ---------------------------------------------------------------------------
+
+
+def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
+    """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
+    apostrophe, which our own reader takes away again (hostile.md 74)."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(documents.RESULT_KEYS)
+    for row in rows:
+        writer.writerow([_cell(value) for value in documents.result(row).values()])
+
+
+def _cell(value: object) -> object:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return guarded(str(value)) if isinstance(value, str) else value
+
+
+def guarded(text: str) -> str:
+    """Text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text
+
+
+def json_lines(rows: Iterable[ResultRow]) -> Iterator[str]:
+    """One document a line."""
+    for row in rows:
+        yield documents.dumps(documents.result(row))
+
+
+def write_json(file: TextIO, rows: Iterable[ResultRow]) -> None:
+    """One document, written as it comes: five million rows need no memory."""
+    file.write('{"format":%d,"results":[' % documents.FORMAT)
+    for n, line in enumerate(json_lines(rows)):
+        file.write(f",\n{line}" if n else f"\n{line}")
+    file.write("\n]}\n")

@@ -1,0 +1,124 @@
+"""What we know about standard output and standard error: terminal or not, width, colour, signs.
+
+Asked from the stream itself, never from Rich: FORCE_COLOR would switch Rich's animation on in a
+pipe (ux.md 0.3). Imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from ldimport.cli.output.text import environment_flag
+
+MOST_COLUMNS = 100
+"""No screen is wider, even where the terminal is."""
+
+_ASCII = str.maketrans(
+    {
+        "✓": "ok",
+        "·": "-",
+        "✗": "x",
+        "…": "...",
+        "⧗": "~",
+        "■": "#",
+        "→": "->",
+        "“": '"',
+        "”": '"',
+        "─": "-",
+        "━": "-",
+        "╸": "-",
+        "╺": "-",
+        "┌": "+",
+        "│": "|",
+        "×": "x",
+        "–": "-",
+        "—": "-",
+        "➜": ">",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One standard stream. ``width`` is None where lines may be of any length (not a terminal);
+    ``live`` says whether something may move on it."""
+
+    file: TextIO
+    tty: bool = False
+    colour: bool = False
+    live: bool = False
+    unicode: bool = True
+    columns: int | None = None
+
+    @property
+    def width(self) -> int | None:
+        """Columns of a screen now: the terminal's, at most 100; asked anew each time, as windows
+        are resized."""
+        if not self.tty:
+            return None
+        columns = self.columns or _terminal_columns(self.file)
+        return max(20, min(columns, MOST_COLUMNS))
+
+    def write(self, text: str) -> None:
+        """Write text as it is, but for signs that the stream cannot encode."""
+        self.file.write(text if self.unicode else text.translate(_ASCII))
+
+    def line(self, text: str) -> None:
+        """Write one line and let it be seen at once."""
+        self.write(f"{text}\n")
+        self.file.flush()
+
+
+def look_at(
+    file: TextIO, environ: Mapping[str, str], *, no_color: bool = False, still: bool = False
+) -> Stream:
+    """Find out about ``file``. ``still`` forbids movement (``--json``, ``--quiet``)."""
+    tty = _is_terminal(file)
+    dumb = environ.get("TERM") == "dumb"
+    can = _can_encode(file)
+    return Stream(
+        file,
+        tty=tty,
+        colour=not no_color and _wants_colour(tty and not dumb, environ),
+        live=tty and can and not still and not dumb and not environment_flag(environ, "CI"),
+        unicode=can,
+        columns=_columns(environ),
+    )
+
+
+def _is_terminal(file: TextIO) -> bool:
+    try:
+        return file.isatty()
+    except ValueError:  # closed
+        return False
+
+
+def _wants_colour(tty: bool, environ: Mapping[str, str]) -> bool:
+    if environ.get("NO_COLOR"):
+        return False
+    if environment_flag(environ, "FORCE_COLOR") or environment_flag(environ, "CLICOLOR_FORCE"):
+        return True
+    return tty
+
+
+def _can_encode(file: TextIO) -> bool:
+    try:
+        "✓⧗→━╸“".encode(getattr(file, "encoding", None) or "utf-8")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _columns(environ: Mapping[str, str]) -> int | None:
+    text = environ.get("COLUMNS", "")
+    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
+
+
+def _terminal_columns(file: TextIO) -> int:
+    try:
+        return os.get_terminal_size(file.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80

@@ -1,0 +1,255 @@
+"""The end of a run on the screen: counts that add up, failures by cause, what to do next."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ldimport.cli.output import errors
+from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, QUIET, WAIT, Count, Screen
+from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.text import counted, duration, number, utc, when
+from ldimport.errors import DeadlineError, ExitCode, LdimportError, LockedError, QuotaError
+from ldimport.migration.events import CauseRow, Plan, Summary, Totals
+from ldimport.model import JobState
+
+Hint = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the screen must know of a run beside its Summary: the ``command`` that goes on with
+    it (``submit archive.csv``), whether it was the ``local`` engine, the time ``now``."""
+
+    command: str
+    local: bool
+    now: float
+    waited: bool = True
+    limited: bool = False
+
+    @property
+    def again(self) -> str:
+        """The same command, to copy."""
+        return f"ldimport {self.command}"
+
+
+def command_line(words: Sequence[str]) -> str:
+    """Words as a shell takes them."""
+    return shlex.join(words)
+
+
+def show(screen: Screen, end: Summary, run: Run) -> None:
+    """The whole closing screen."""
+    plan = end.plan
+    if plan is not None:
+        screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
+        screen.blank()
+    if not _nothing(end):
+        counts(screen, end.totals, plan, jobs=sum(not job.state.finished for job in end.jobs))
+        screen.blank()
+    if end.causes:
+        causes(screen, end.causes)
+        screen.blank()
+    closing(screen, end, run)
+    screen.hints(next_steps(end, run))
+
+
+def _nothing(end: Summary) -> bool:
+    """Nothing was sent, nothing failed: one line says it all."""
+    sums = end.totals
+    return not end.jobs and not (
+        sums.failed or sums.pending or sums.unsubmitted or sums.invalid
+    )
+
+
+def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
+    """Every row by its last outcome, and their sum."""
+    skipped = "already exists"
+    if sums.not_taken_over:
+        skipped += f"; {number(sums.not_taken_over)} changed but not taken over"
+    rows = [
+        Count("✓", "imported", sums.success, _earlier(plan), GOOD),
+        Count("·", "skipped", sums.skipped, skipped if sums.skipped else "", QUIET),
+        Count("✗", "failed", sums.failed, "", BAD if sums.failed else QUIET),
+    ]
+    if sums.pending:
+        note = counted(jobs, "job") if jobs else ""
+        rows.append(Count("…", "in progress", sums.pending, note, BUSY))
+    if sums.unsubmitted:
+        rows.append(Count("⧗", "not sent yet", sums.unsubmitted, "", WAIT))
+    if sums.invalid:
+        rows.append(Count("!", "invalid", sums.invalid, "have errors, not sent", WAIT))
+    screen.counts(rows, ("rows" if plan is not None else "images", sums.rows))
+
+
+def _earlier(plan: Plan | None) -> str:
+    if plan is None or not plan.unchanged:
+        return ""
+    return f"{number(plan.unchanged)} of all rows arrived in earlier runs"
+
+
+FAILURES = (
+    Column("FAILED", right=True),
+    Column("REASON", shrink=True),
+    Column("TRY AGAIN?", drop=1),
+    Column("EXAMPLES", drop=2),
+)
+
+
+def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
+    """Failures by cause, the most frequent first; what is left out is counted."""
+    rows = [
+        (
+            number(row.images),
+            row.reason,
+            "yes" if row.retryable else "no: needs a change",
+            examples(row),
+        )
+        for row in found[:most]
+    ]
+    table(screen, _sized(screen), rows)
+    rest = found[most:]
+    if rest:
+        images = sum(row.images for row in rest)
+        screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
+
+
+def _sized(screen: Screen) -> Sequence[Column]:
+    """Where there is room, the examples shrink instead of the reason."""
+    if (screen.width or 1_000) < 72:
+        return FAILURES
+    return (
+        FAILURES[0],
+        Column("REASON", shrink=True),
+        FAILURES[2],
+        FAILURES[3],
+    )
+
+
+def examples(row: CauseRow) -> tuple[str, ...]:
+    """First images of a cause with their rows."""
+    return tuple(f"{name} (row {number(at)})" if at else name for name, at in row.examples)
+
+
+def closing(screen: Screen, end: Summary, run: Run) -> None:
+    """How it ended, in one sentence."""
+    took = _took(end)
+    stopped = end.stopped
+    if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
+        word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
+        screen.line(("■", WAIT), f" {word}: {_sent(end)}, all recorded   {took}", indent=2)
+        _what_goes_on(screen, end, run)
+    elif isinstance(stopped, QuotaError):
+        _quota(screen, stopped, took, run)
+    elif isinstance(stopped, DeadlineError):
+        screen.line(("⧗", WAIT), f" {_sentence(stopped.message)}   {took}", indent=2)
+        _what_goes_on(screen, end, run)
+    elif isinstance(stopped, LdimportError):
+        errors.show(screen, _with_state(stopped, end))
+    elif isinstance(stopped, LockedError):
+        errors.show(screen, stopped)
+    else:
+        _finished(screen, end, run, took)
+
+
+def _finished(screen: Screen, end: Summary, run: Run, took: str) -> None:
+    sums, plan = end.totals, end.plan
+    refused = [job for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
+    if refused:
+        ids = ", ".join(job.id for job in refused[:3]) + (" …" if len(refused) > 3 else "")
+        what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
+        screen.line(("✗", BAD), f" {what}   {took}", indent=2)
+    elif not end.jobs and not sums.failed and not sums.invalid:
+        name = f"all {counted(sums.rows, 'entry')} are in {plan.target}, unchanged" if plan else ""
+        text = f"Nothing to send: {name}" if name else "Nothing to do: no job is running"
+        screen.line(("✓", GOOD), f" {text}   {duration(end.seconds)}", indent=2)
+    elif not end.jobs:
+        screen.line(("✗", BAD), f" nothing new to send, but {_bad(sums)}   {took}", indent=2)
+    elif sums.pending and not run.waited:
+        text = f"{_sent(end)}, not waiting for the results"
+        screen.line(("…", BUSY), f" {text}   {took}", indent=2)
+    elif sums.failed or sums.invalid:
+        screen.line(("✗", BAD), f" finished, {_bad(sums)}   {took}", indent=2)
+    elif sums.unsubmitted:
+        text = f"{number(sums.rows - sums.unsubmitted)} of {number(sums.rows)} images arrived"
+        screen.line(("✓", GOOD), f" {text}, the rest was not sent (--limit)   {took}", indent=2)
+    else:
+        there = sums.success + sums.skipped
+        text = f"{number(there)} of {counted(sums.rows, 'image')} arrived"
+        screen.line(("✓", GOOD), f" {text}   {took}", indent=2)
+
+
+def _bad(sums: Totals) -> str:
+    parts = []
+    if sums.failed:
+        parts.append(f"{number(sums.failed)} of {counted(sums.rows, 'image')} failed")
+    if sums.invalid:
+        parts.append(f"{counted(sums.invalid, 'row')} with errors not sent")
+    return " and ".join(parts)
+
+
+def _took(end: Summary) -> str:
+    took = duration(end.seconds)
+    return f"{counted(len(end.jobs), 'job')} · {took}" if end.jobs else took
+
+
+def _sent(end: Summary) -> str:
+    mine = sum(job.counts.total for job in end.jobs)
+    if end.plan is None:
+        return f"{counted(mine, 'image')} under way"
+    return f"{number(mine)} of {number(end.plan.to_send)} sent"
+
+
+def _what_goes_on(screen: Screen, end: Summary, run: Run) -> None:
+    running = sum(not job.state.finished for job in end.jobs)
+    if run.local and (running or end.totals.pending):
+        screen.line("  The rest waits in the local engine.")
+    elif running:
+        goes = "goes" if running == 1 else "go"
+        screen.line(f"  {counted(running, 'job')} {goes} on at the target without us.")
+
+
+def _quota(screen: Screen, quota: QuotaError, took: str, run: Run) -> None:
+    screen.line(("⧗", WAIT), f" {_sentence(quota.message)}   {took}", indent=2)
+    if quota.retry_after is not None:
+        room = run.now + quota.retry_after
+        text = when(room, run.now) if screen.stream.tty else utc(room)
+        screen.line(f"  Room for more from {text}.")
+    elif quota.limit is not None:
+        screen.line("  The window is the last 24 hours: room comes back as earlier uploads leave it.")
+
+
+def _with_state(stopped: LdimportError, end: Summary) -> LdimportError:
+    """The error with what it means for the images: ``state safe`` whenever something was sent."""
+    if end.plan is not None or end.jobs:
+        waiting = end.totals.unsubmitted
+        text = f"safe: {_sent(end)}" + (f", {number(waiting)} waiting" if waiting else "")
+        stopped.facts.setdefault("state", text)
+    return stopped
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def next_steps(end: Summary, run: Run) -> list[Hint]:
+    """What to do next, the most useful first."""
+    hints: list[Hint] = []
+    sums = end.totals
+    if end.stopped is not None or sums.unsubmitted:
+        hints.append((run.again, "goes on where it stopped"))
+    if any(not job.state.finished for job in end.jobs):
+        hints.append(("ldimport watch", "follows the jobs until they end"))
+    if sums.failed:
+        hints.append(("ldimport results --failed", "every failure with row, id, url and reason"))
+        can = sum(row.images for row in end.causes if row.retryable)
+        if can:
+            hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+    if sums.invalid and run.command.startswith("submit"):
+        manifest = run.command.removeprefix("submit ")
+        hints.append((f"ldimport validate {manifest}", "what is wrong with the rows not sent"))
+    if end.jobs and not hints:
+        hints.append(("ldimport results", "media id of every image"))
+        hints.append(("ldimport status", "all jobs"))
+    return hints

@@ -1,0 +1,131 @@
+"""Words and numbers as people read them, and outside text made harmless. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    "\ufff9-\ufffb\ud800-\udfff]"
+)
+"""Control characters of both ranges, those that reorder or hide text, lone surrogates."""
+_BLANK = re.compile("[\t\n\x0b\x0c\r\u2028\u2029]+")
+
+
+def clean(text: str) -> str:
+    """Outside text for one line of a screen or log: no control, no bidi, no invisible
+    characters; line breaks and tabs become blanks (hostile.md 73)."""
+    return _UNSAFE.sub("", _BLANK.sub(" ", text))
+
+
+def safe_json(text: str) -> str:
+    """JSON text whose strings hold no raw control or bidi character: they become ``\\uXXXX``,
+    which reads back as the same value."""
+    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def number(count: int) -> str:
+    """A count with its thousands grouped: ``1,204,113``."""
+    return f"{count:,}"
+
+
+def counted(count: int, noun: str, plural: str | None = None) -> str:
+    """A count with its noun: ``1 image``, ``2 images``, ``3 entries``."""
+    if count == 1:
+        return f"1 {noun}"
+    if plural is None:
+        plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{number(count)} {plural}"
+
+
+def percent(part: int, whole: int) -> str:
+    """A share with one decimal; what is there but small is ``<0.1 %``, never ``0.0 %``."""
+    share = 100 * part / whole if whole else 0.0
+    if 0 < share < 0.1:
+        return "<0.1 %"
+    if 99.9 < share < 100:
+        return ">99.9 %"
+    return f"{share:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """A span in its two largest units: ``48 s``, ``4 min 12 s``, ``21 h 3 min``, ``3 days 2 h``."""
+    whole = max(0, round(seconds))
+    for size, unit, small, small_unit in (
+        (86_400, "day", 3_600, "h"),
+        (3_600, "h", 60, "min"),
+        (60, "min", 1, "s"),
+    ):
+        if whole >= size:
+            many, rest = divmod(whole, size)
+            if unit == "day" and many != 1:
+                unit = "days"
+            rest //= small
+            return f"{many} {unit} {rest} {small_unit}" if rest else f"{many} {unit}"
+    return f"{whole} s"
+
+
+def size(count: int) -> str:
+    """A number of bytes in decimal units: ``412 MB``, ``1.1 GB``, ``830 bytes``."""
+    amount = float(count)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            digits = 1 if unit != "bytes" and amount < 10 else 0
+            return f"{amount:,.{digits}f} {unit}"
+        amount /= 1000
+    raise AssertionError("unreachable")
+
+
+def utc(moment: float) -> str:
+    """A Unix time for logs and JSON: ``2026-11-23T08:09:30Z``."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock(moment: float, now: float) -> str:
+    """A Unix time for a screen, local: ``14:06`` today, ``tomorrow 06:14``, ``12 Nov 09:30``."""
+    then, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
+    days = (then.date() - today.date()).days
+    word = {0: "", 1: "tomorrow ", -1: "yesterday "}.get(days)
+    if word is None:
+        word = f"{then.day} {then:%b} " + (f"{then.year} " if then.year != today.year else "")
+    return f"{word}{then:%H:%M}"
+
+
+def when(moment: float, now: float) -> str:
+    """A time to come as a clock time and the span until then: ``tomorrow 06:14 (in 21 h 3 min)``."""
+    if moment <= now:
+        return clock(moment, now)
+    return f"{clock(moment, now)} (in {duration(moment - now)})"
+
+
+def cells(text: str) -> int:
+    """Columns that a text takes on a terminal (wide characters take two)."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def cut(text: str, width: int) -> str:
+    """At most ``width`` columns; what is left out is marked by ``…``, and no digit stands before
+    it, since a number that lost its end would be another number."""
+    if cells(text) <= width:
+        return text
+    from rich.cells import set_cell_size
+
+    return re.sub(r"[\d.,\s]+$", "", set_cell_size(text, max(0, width - 1))) + "…"
+
+
+def closest(word: str, known: list[str]) -> str | None:
+    """The one of ``known`` that was probably meant, if any is near enough."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.6)), None)
+
+
+def environment_flag(environ: Mapping[str, str], name: str) -> bool:
+    """Whether a yes/no variable says yes; unset, empty, ``0``, ``false``, ``no``, ``off`` do not."""
+    return environ.get(name, "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -1,0 +1,171 @@
+"""What the commands share that read a manifest: opening it, the short check, its refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldimport.cli.output import check, documents, errors
+from ldimport.cli.output.text import counted, number
+from ldimport.cli.session import Session
+from ldimport.errors import ExitCode, UsageError
+from ldimport.migration import Source, Wishes, ledger, open_source, results
+from ldimport.migration.events import Event, Planned
+from ldimport.migration.project import read_options
+from ldimport.model import Integrity, JobOptions, Severity
+
+if TYPE_CHECKING:
+    from ldimport.cli.output.screen import Screen
+    from ldimport.migration import InvalidManifest, StateFile
+    from ldimport.migration.validate import Validation
+    from ldimport.schema.config import ProjectConfig
+    from ldimport.settings import Settings
+    from ldimport.targets.base import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Options about reading and checking a manifest, as given."""
+
+    maps: Sequence[str] | None = None
+    sets: Sequence[str] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    lenient: bool = False
+    strict: bool = False
+    integrity: Integrity | None = None
+
+
+@contextmanager
+def opened_source(
+    session: Session,
+    settings: Settings,
+    config: ProjectConfig,
+    paths: Sequence[str],
+    wanted: Wanted,
+    *,
+    named: bool = True,
+) -> Iterator[Source]:
+    """The manifest with all that decides what is sent, closed at the end. ``named`` False: the
+    archive needs no systemName yet (``validate``)."""
+    own = settings.system_name
+    from_option = session.given("system_name")
+    wishes = Wishes(
+        system_name=own if from_option else None,
+        fallback_name=None if from_option else own,
+        webhook=settings.webhook,
+        context=None if settings.context is None else dict(settings.context),
+        base_url=settings.base_url,
+        read=read_options(
+            settings.manifest,
+            maps=wanted.maps or (),
+            sets=wanted.sets or (),
+            encoding=wanted.encoding,
+            delimiter=wanted.delimiter,
+        ),
+        lenient=wanted.lenient,
+        strict=wanted.strict,
+    )
+    if not named and wishes.fallback_name is None and wishes.system_name is None:
+        wishes = replace(wishes, fallback_name="unnamed")
+    job = JobOptions(
+        allow_hosts=settings.allow_hosts, integrity=wanted.integrity or Integrity.FULL
+    )
+    source = open_source(paths, config, wishes, job, local=settings.embedded)
+    try:
+        yield source
+    finally:
+        source.manifest.close()
+
+
+class CheckShown:
+    """Listens to a submit: shows the short check as soon as the plan stands."""
+
+    def __init__(self, session: Session, source: Source) -> None:
+        self._session = session
+        self._source = source
+
+    def handle(self, event: Event) -> None:
+        """On a terminal: what was read, what it was checked against, the verdict."""
+        if isinstance(event, Planned) and self._session.err.live:
+            say_checked(self._session.notes, self._source, event)
+
+    def stopping(self) -> None:
+        """Nothing to add."""
+
+
+def say_checked(screen: Screen, source: Source, planned: Planned) -> None:
+    """The short check before sending: file, project config, counts, what is sent."""
+    found, plan = planned.validation, planned.plan
+    check.head(screen, source.manifest, source.config)
+    if found.invalid:
+        check.by_kind(screen, [kind for kind in found.kinds if kind.severity is Severity.ERROR])
+        screen.line(("!", "yellow"), f" {counted(found.invalid, 'row')} of "
+                    f"{number(found.entries)} with errors, not sent", indent=2)  # fmt: skip
+    else:
+        warned = f", {counted(found.warnings, 'warning')}" if found.warnings else ""
+        screen.line(("✓", "green"), f" {counted(found.entries, 'entry')}, all valid{warned}")
+    screen.line(
+        (plan.manifest, "bold"),
+        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",
+        indent=2,
+    )
+    screen.blank()
+
+
+def refused(session: Session, source: Source, error: InvalidManifest) -> ExitCode:
+    """The manifest has errors and nothing was sent: which, and what to do about them."""
+    found = error.validation
+    if session.options.json:
+        document = documents.error(error)
+        detail = documents.validation(found, source.manifest.name, [])
+        session.document({**document, "validation": detail})
+    if not (session.options.json and session.options.quiet):
+        show_findings(session.notes, source, found, warnings=False)
+        errors.show(session.notes, error)
+        words = session.arguments
+        session.notes.hints(
+            [
+                (f"ldimport validate {words} --problems FILE", "every problem, with row and hint"),
+                (f"ldimport submit {words} --valid-only", f"send the {found.valid:,} good rows"),
+            ]
+        )
+    return error.exit_code
+
+
+def show_findings(screen: Screen, source: Source, found: Validation, *, warnings: bool) -> None:
+    """Problems in the form that suits the stream."""
+    if screen.stream.tty:
+        check.head(screen, source.manifest, source.config)
+        check.findings(screen, source.manifest, found, warnings=warnings)
+    else:
+        check.lines(screen, found, warnings=warnings)
+
+
+def first_use(
+    session: Session, state: StateFile, target: Target, source: Source, *, agreed: bool
+) -> None:
+    """Ask before the first use of a systemName on a remote target: it cannot be undone, another
+    name later would double the library. Raises UsageError when nobody agrees."""
+    name = source.envelope.system_name
+    used = ledger.system_names(state, target.identity)
+    if target.local or agreed or name in used:
+        return
+    if not session.can_ask:
+        raise UsageError(
+            f"systemName “{name}” is new on {target.label}; it names this archive for ever",
+            hint="if it is right, run the same command with --yes",
+            code="new-system-name",
+        )
+    import typer
+
+    others = [scope for scope in results.overview(state, target=target.identity).scopes]
+    text = "it names this archive for ever"
+    session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
+    for scope in others:
+        images = counted(scope.totals.rows, "image")
+        session.notes.line(f"  in use: {scope.system_name}, {images}", indent=4)
+    if not typer.confirm(f"  Use “{name}”?", default=False, err=True):
+        raise UsageError(f"nothing was sent: “{name}” is not the name to use", code="declined")

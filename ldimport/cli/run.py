@@ -1,0 +1,206 @@
+"""One call of the command line: streams, signals, the one printer of errors, the exit code."""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import TextIO, cast
+
+from ldimport.cli.output import documents
+from ldimport.cli.output.stream import look_at
+from ldimport.cli.output.text import environment_flag
+from ldimport.errors import (
+    ExitCode,
+    LdimportError,
+    TemporaryError,
+    Terminated,
+    UsageError,
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Carry out a command line; never raises but for what no handler can help."""
+    prepare_streams()
+    try:
+        with terminated_by_signal():
+            code = _guarded(arguments)
+            _flush()
+    except BrokenPipeError:  # whoever read our output has had enough: not an error
+        _to_nowhere()
+        return ExitCode.OK
+    except OSError as error:
+        _to_nowhere()
+        return _report(arguments, _output_error(error))
+    return code
+
+
+def _guarded(arguments: Sequence[str]) -> int:
+    from typer import Abort, TyperException
+
+    try:
+        return _call(arguments)
+    except BrokenPipeError:
+        raise
+    except LdimportError as error:
+        return _report(arguments, error)
+    except Terminated:
+        return _stopped(arguments, "terminated", ExitCode.TERMINATED)
+    except (KeyboardInterrupt, Abort):
+        return _stopped(arguments, "interrupted", ExitCode.INTERRUPTED)
+    except TyperException as error:
+        return _report(arguments, _usage_error(error))
+    except Exception as error:  # noqa: BLE001  the last line of defence: a crash file, exit 70
+        if _is_output_error(error):
+            raise
+        return _crashed(arguments, error)
+
+
+def _call(arguments: Sequence[str]) -> int:
+    from ldimport.cli.app import PROGRAM, hoist, root
+
+    group = root()
+    if not arguments:
+        group.main(["--help"], prog_name=PROGRAM, standalone_mode=False)
+        return ExitCode.USAGE
+    code = group.main(hoist(arguments), prog_name=PROGRAM, standalone_mode=False)
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+# -- errors --------------------------------------------------------------------------------
+
+
+def _report(arguments: Sequence[str], error: LdimportError) -> int:
+    """The error as a document where JSON was asked for, and to people on standard error."""
+    from ldimport.cli.output import errors
+    from ldimport.cli.output.screen import Screen
+
+    json, quiet = _asked(arguments, "--json", "LDIMPORT_JSON"), _quiet(arguments)
+    if json:
+        with suppress(OSError):
+            look_at(sys.stdout, os.environ).line(documents.dumps(documents.error(error)))
+    if not (json and quiet):
+        no_color = _asked(arguments, "--no-color", "LDIMPORT_NO_COLOR")
+        with suppress(OSError):
+            errors.show(Screen(look_at(sys.stderr, os.environ, no_color=no_color)), error)
+    return error.exit_code
+
+
+def _stopped(arguments: Sequence[str], word: str, code: ExitCode) -> int:
+    """Ended by a signal before a command could answer for itself."""
+    error = LdimportError(
+        f"{word}; what was acknowledged is safe",
+        code=word,
+        hint="run the same command again to go on",
+    )
+    error.exit_code = code
+    return _report(arguments, error)
+
+
+def _usage_error(error: Exception) -> UsageError:
+    """What typer found wrong with the command line, in our form."""
+    from typer import TyperException
+
+    assert isinstance(error, TyperException)
+    text = error.format_message().strip()
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "ldimport"
+    message = text[:1].lower() + text[1:]
+    return UsageError(message.removesuffix("."), hint=f"{path} --help   shows what it takes")
+
+
+def _crashed(arguments: Sequence[str], error: BaseException) -> int:
+    from ldimport.cli.crash import redact, write_crash
+
+    path = write_crash(error, arguments, os.environ)
+    bug = LdimportError(
+        f"a bug in ldimport: {redact(f'{type(error).__name__}: {error}', os.environ)}",
+        code="bug",
+        facts={"file": f"{path} (what happened, without tokens)", "state": "safe"},
+        hint="please report it with this file; then the same command may simply be run again",
+    )
+    return _report(arguments, bug)
+
+
+def _is_output_error(error: BaseException) -> bool:
+    """Whether standard output itself failed (full disk behind a redirection)."""
+    return isinstance(error, OSError) and error.filename is None and _stdout_broken()
+
+
+def _stdout_broken() -> bool:
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        return True
+    return False
+
+
+def _output_error(error: OSError) -> LdimportError:
+    return TemporaryError(
+        f"standard output could not be written: {error.strerror or error}",
+        code="output",
+        hint="free some space, then run the same command again",
+    )
+
+
+# -- what was asked for, known even when the command line does not parse ---------------------
+
+
+def _asked(arguments: Sequence[str], option: str, variable: str) -> bool:
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return option in own or environment_flag(os.environ, variable)
+
+
+def _quiet(arguments: Sequence[str]) -> bool:
+    return _asked(arguments, "--quiet", "LDIMPORT_QUIET") or any(
+        word in arguments for word in ("-q", "-qq")
+    )
+
+
+# -- streams and signals -------------------------------------------------------------------
+
+
+def prepare_streams() -> None:
+    """No stream may fail on a character; a closed one is replaced by nowhere."""
+    for name in ("stdout", "stderr"):
+        stream = cast("TextIO | None", getattr(sys, name))
+        if stream is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115,PTH123
+        elif isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    with suppress(OSError):
+        sys.stderr.flush()
+
+
+def _to_nowhere() -> None:
+    """Let Python end without complaining about the broken stream."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+@contextmanager
+def terminated_by_signal() -> Iterator[None]:
+    """Inside, SIGTERM ends a run in order, as Ctrl-C does."""
+
+    def end(number: int, frame: FrameType | None) -> None:
+        raise Terminated
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread: whoever runs us minds the signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,179 @@
+"""What every command starts from: the global options, the streams, settings, state and target."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ldimport.cli.output.documents import Document, dumps
+from ldimport.cli.output.screen import Screen
+from ldimport.cli.output.stream import Stream, look_at
+from ldimport.errors import UsageError
+
+if TYPE_CHECKING:
+    import typer
+
+    from ldimport.migration import StateFile
+    from ldimport.schema.config import ProjectConfig
+    from ldimport.settings import Settings
+    from ldimport.targets.base import Target
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """The options of ``options.common``, as given or from their variables."""
+
+    profile: str | None = None
+    config: Path | None = None
+    state: Path | None = None
+    target: str | None = None
+    api_version: str | None = None
+    engine: Path | None = None
+    project_config: Path | None = None
+    system_name: str | None = None
+    insecure: bool = False
+    json: bool = False
+    quiet: int = 0
+    verbose: int = 0
+    log_file: Path | None = None
+    no_color: bool = False
+
+
+@dataclass
+class Session:
+    """One call of a command. ``flags`` are settings given on the command line; ``words`` command
+    and arguments without options."""
+
+    options: GlobalOptions = field(default_factory=GlobalOptions)
+    flags: Mapping[str, object] = field(default_factory=dict)
+    command_path: str = "ldimport"
+    words: Sequence[str] = ()
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    @staticmethod
+    def of(context: typer.Context) -> Session:
+        """The session that ``app`` made for this call."""
+        assert isinstance(context.obj, Session)
+        return context.obj
+
+    # -- streams ---------------------------------------------------------------------------
+
+    @cached_property
+    def out(self) -> Stream:
+        """Standard output: results."""
+        return self._stream(sys.stdout)
+
+    @cached_property
+    def err(self) -> Stream:
+        """Standard error: everything else."""
+        return self._stream(sys.stderr)
+
+    @cached_property
+    def screen(self) -> Screen:
+        """Screens on standard output."""
+        return Screen(self.out)
+
+    @cached_property
+    def notes(self) -> Screen:
+        """Screens on standard error."""
+        return Screen(self.err)
+
+    def _stream(self, file: Any) -> Stream:
+        options = self.options
+        still = options.json or options.quiet > 0
+        return look_at(file, self.environ, no_color=options.no_color, still=still)
+
+    def document(self, document: Document) -> None:
+        """Print a JSON document as one line."""
+        self.out.line(dumps(document))
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether a question can be asked and answered."""
+        return self.err.tty and sys.stdin is not None and sys.stdin.isatty()
+
+    def now(self) -> float:
+        """Unix time."""
+        return time.time()
+
+    # -- settings, state, target -----------------------------------------------------------
+
+    @property
+    def arguments(self) -> str:
+        """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``."""
+        return shlex.join(self.words[1:])
+
+    def settings(self, paths: Sequence[str] = ()) -> Settings:
+        """What is in force; the project file is looked for from the manifest's folder."""
+        from ldimport.settings import load
+
+        near = None if not paths or paths[0] == "-" else _folder(Path(paths[0]))
+        return load(self.flags, near=near, environ=self.environ, cwd=Path.cwd())
+
+    def given(self, name: str) -> bool:
+        """Whether a setting was given on the command line."""
+        return name in self.flags
+
+    @contextmanager
+    def target(
+        self, settings: Settings, *, workers: int | None = None
+    ) -> Iterator[tuple[Target, ProjectConfig]]:
+        """The target and the project config in force, closed at the end."""
+        from ldimport.migration import open_target
+        from ldimport.migration.project import project_config
+
+        own = None
+        if settings.embedded or settings.project_config is not None:
+            own = project_config(settings.project_config)
+        target = open_target(
+            settings.target,
+            engine=settings.engine,
+            config=own,
+            token=settings.token,
+            api_version=settings.api_version,
+            insecure=settings.insecure,
+            workers=workers,
+        )
+        with closing(target):
+            yield target, own or project_config(None, target)
+
+    def state(self, settings: Settings, *, write: bool) -> StateFile:
+        """The state file; LockedError when another run writes."""
+        from ldimport.migration import StateFile
+
+        return StateFile.open(settings.state, write=write, command=" ".join(self.words))
+
+
+def refuse_on_http(settings: Settings, **given: object) -> None:
+    """On an HTTP target the server decides how images are treated (design section 8)."""
+    if settings.embedded:
+        return
+    for option, value in given.items():
+        if value:
+            name = f"--{option.replace('_', '-')}"
+            raise UsageError(
+                f"{name} is for the local engine; at {settings.target} the server decides",
+                hint=f"leave {name} out",
+            )
+
+
+def tilde(path: Path) -> str:
+    """A path as people write it, with ``~`` for their home."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def _folder(path: Path) -> Path:
+    return path if path.is_dir() else path.parent

@@ -1,0 +1,96 @@
+"""How a command describes itself; ``app`` turns this into typer commands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ldimport.errors import ExitCode
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "all done, or nothing to do and nothing failed",
+    ExitCode.FAILURES: "finished, some images failed",
+    ExitCode.USAGE: "usage: unknown command, option, job; a file that is not there",
+    ExitCode.INVALID: "the manifest has errors and nothing was sent, or it cannot be read",
+    ExitCode.CONFIG: "config, authorisation, state file that is not ours, missing extra",
+    ExitCode.TEMPORARY: "temporary: target unreachable, disk full; run again",
+    ExitCode.QUOTA: "quota reached; run again at the time printed",
+    ExitCode.LOCKED: "another run holds the state file",
+    ExitCode.DEADLINE: "deadline passed, jobs still running",
+    ExitCode.REFUSED: "a job failed as a whole or was lost, or the target refused",
+    ExitCode.FAILURE_LIMIT: "stopped by the failure limit",
+    ExitCode.BUG: "a bug in ldimport; it names a crash file",
+    ExitCode.INTERRUPTED: "interrupted (143: terminated), state is safe",
+}
+"""Exit codes as every help shows them (design section 8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command: the function that does it, examples (command, what it does) and the exit
+    codes it can end with, with their meaning where it differs from the common one."""
+
+    name: str
+    run: Callable[..., ExitCode]
+    examples: Sequence[str]
+    exits: Sequence[ExitCode] | dict[ExitCode, str]
+
+    def epilog(self) -> str:
+        """Examples and exit codes, as they stand at the end of ``--help``."""
+        lines = ["Example:" if len(self.examples) == 1 else "Examples:"]
+        lines += [f"  {example}" for example in self.examples]
+        lines += ["", "Exit codes:"]
+        own = self.exits if isinstance(self.exits, dict) else {}
+        lines += [f"  {code:<4}{own.get(code) or MEANINGS[code]}" for code in self.exits]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Commands under one word: ``config show``."""
+
+    name: str
+    help: str
+    commands: Sequence[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A line of ``ldimport --help``: known without importing the command's module."""
+
+    name: str
+    summary: str
+    group: bool = False
+
+
+LIST: dict[str, tuple[Listed, ...]] = {
+    "Prepare": (
+        Listed("init", "write an ldimport.yaml and an empty manifest to start from"),
+        Listed("validate", "check a manifest against the project config"),
+        Listed("plan", "show what a submit would send"),
+        Listed("explain", "what became of an image, or what a problem code means"),
+    ),
+    "Move": (
+        Listed("submit", "send what is new or changed, and wait for its results"),
+        Listed("status", "all jobs, or one of them"),
+        Listed("watch", "follow open jobs until they end"),
+        Listed("results", "outcome of every image: media ids, reasons"),
+        Listed("retry", "send failed images again"),
+    ),
+    "Engine": (
+        Listed("serve", "serve the local engine over HTTP, with the same API"),
+        Listed("worker", "carry out open images of a local engine"),
+        Listed("token", "tokens for `serve`: create, list, revoke", group=True),
+        Listed("engine", "look after a local engine: check, reset", group=True),
+    ),
+    "Care": (
+        Listed("config", "settings: show, check, schema", group=True),
+        Listed("completion", "print a completion script for your shell"),
+    ),
+}
+"""Every command, in the order of a migration."""
+
+
+def listed() -> dict[str, Listed]:
+    """All commands by name."""
+    return {each.name: each for section in LIST.values() for each in section}

@@ -1,0 +1,224 @@
+"""``ldimport status [ID]``: what the state file knows, and what became of one job."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ldimport.cli.interrupt import within
+from ldimport.cli.output import documents, overview
+from ldimport.cli.session import Session
+from ldimport.cli.spec import Command
+from ldimport.errors import ExitCode, LdimportError, LockedError, UsageError
+from ldimport.migration import StateFile, results
+from ldimport.model import Counts, JobState, JobStatus, Status
+
+if TYPE_CHECKING:
+    from ldimport.migration.events import JobRow
+    from ldimport.settings import Settings
+
+MOST_JOBS = 10
+MOST_IMAGES = 20
+ASK_SECONDS = 5.0
+
+
+def status(
+    context: typer.Context,
+    job: Annotated[
+        str | None, typer.Argument(metavar="ID", help="one job; without it: all of them")
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="with ID: do not ask the target about an open job")
+    ] = False,
+    exit_status: Annotated[
+        bool,
+        typer.Option(
+            "--exit-status",
+            help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a whole or lost",
+        ),
+    ] = False,
+    most: Annotated[
+        int, typer.Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all")
+    ] = MOST_JOBS,
+    failed: Annotated[
+        bool, typer.Option("--failed", envvar="LDIMPORT_STATUS_FAILED", help="jobs with failures")
+    ] = False,
+) -> ExitCode:
+    """Show all jobs and how many images arrived, or one job with its images."""
+    session = Session.of(context)
+    settings = session.settings()
+    if job is not None:
+        return _one(session, settings, job, offline=offline, exit_status=exit_status)
+    if exit_status:
+        raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
+    with session.state(settings, write=False) as state:
+        found = results.overview(
+            state,
+            target=settings.target if session.given("target") else None,
+            system_name=settings.system_name if session.given("system_name") else None,
+        )
+    if failed:
+        rows = (row for row in found.jobs if row.counts.failed or _broken(row))
+        found = replace(found, jobs=tuple(rows))
+    _show(session, found, most or None)
+    return ExitCode.OK
+
+
+def _broken(row: JobRow) -> bool:
+    return row.state in (JobState.FAILED, JobState.LOST)
+
+
+def _show(session: Session, found: results.Overview, most: int | None) -> None:
+    if session.options.json:
+        session.document(documents.overview(found))
+    elif session.out.tty:
+        if not found.scopes:
+            session.screen.line("Nothing has been submitted yet.")
+            session.screen.hint("ldimport submit MANIFEST")
+            return
+        overview.show(session.screen, found, session.now(), most)
+    else:
+        overview.lines(session.out, found, most)
+
+
+# -- one job -------------------------------------------------------------------------------
+
+
+def _one(
+    session: Session, settings: Settings, job_id: str, *, offline: bool, exit_status: bool
+) -> ExitCode:
+    with session.state(settings, write=False) as state:
+        row = results.job(state, job_id)
+        if row is None:
+            raise _unknown(state, job_id)
+    told = None
+    if not row.state.finished and not offline:
+        told = _ask(session, settings, job_id)
+    with session.state(settings, write=False) as state:
+        row = results.job(state, job_id) or row
+        stored = results.job_status(state, job_id)
+        known = told if told is not None and not row.state.finished else stored
+        row = _seen(row, known)
+        if session.options.json:
+            session.document(documents.job_status(known))
+        else:
+            _screen(session, state, row)
+    return _exit(row) if exit_status else ExitCode.OK
+
+
+def _unknown(state: StateFile, job_id: str) -> UsageError:
+    meant = results.similar_jobs(state, job_id)
+    hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
+    return UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
+
+
+def _ask(session: Session, settings: Settings, job_id: str) -> JobStatus | None:
+    """Ask the target, and store the answer when no other run holds the state file."""
+    from ldimport.migration import open_target
+    from ldimport.migration.track import refresh
+
+    try:
+        with within(ASK_SECONDS, f"{settings.target} did not answer within 5 s"):
+            target = open_target(
+                settings.target,
+                engine=settings.engine,
+                token=settings.token,
+                api_version=settings.api_version,
+                insecure=settings.insecure,
+            )
+            with closing(target), _writable_if_free(session, settings) as state:
+                return refresh(state, target, job_id)
+    except LdimportError as error:
+        session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
+        return None
+
+
+def _writable_if_free(session: Session, settings: Settings) -> StateFile:
+    try:
+        return session.state(settings, write=True)
+    except LockedError:
+        return session.state(settings, write=False)
+
+
+def _seen(row: JobRow, known: JobStatus) -> JobRow:
+    """The job as the target told it, should another run hold the state file."""
+    if row.state.finished or known.state is row.state:
+        return row
+    words = [result.status for result in known.results]
+    counts = Counts(
+        words.count(Status.SUCCESS), words.count(Status.SKIPPED), words.count(Status.FAILED)
+    )
+    whole = Counts(failed=row.counts.total) if known.state is JobState.FAILED else row.counts
+    return replace(row, state=known.state, counts=counts if words else whole)
+
+
+def _screen(session: Session, state: StateFile, row: JobRow) -> None:
+    from ldimport.cli.output import outcomes, summary
+    from ldimport.migration.events import Totals
+
+    screen, counts = session.screen, row.counts
+    overview.job_head(screen, row, session.now())
+    if _broken(row):
+        _broken_job(session, row)
+        return
+    screen.blank()
+    sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
+    summary.counts(screen, sums, None)
+    which = results.Filter(job=row.id)
+    causes = results.causes(state, which)
+    if causes:
+        screen.blank()
+        summary.causes(screen, causes)
+    shown = [each for each, _ in zip(results.rows(state, which, failures_first=True),
+                                     range(MOST_IMAGES), strict=False)]  # fmt: skip
+    screen.blank()
+    outcomes.outcomes(screen, shown)
+    hints = [(f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids")]
+    if counts.failed:
+        hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))
+    if not row.state.finished:
+        hints.insert(0, ("ldimport watch", "follows it to its end"))
+    screen.hints(hints)
+
+
+def _broken_job(session: Session, row: JobRow) -> None:
+    what = (
+        "The target no longer knows it: its images may or may not have arrived."
+        if row.state is JobState.LOST
+        else "Nothing of it could be tried."
+    )
+    session.screen.line(f"  {what}", indent=2)
+    session.screen.hints(
+        [(f"ldimport submit {row.manifest}", "sends them again; images that arrived are skipped")]
+    )
+
+
+def _exit(row: JobRow) -> ExitCode:
+    match row.state:
+        case JobState.STARTED:
+            return ExitCode.DEADLINE
+        case JobState.SUCCESS:
+            return ExitCode.FAILURES if row.counts.failed else ExitCode.OK
+        case _:
+            return ExitCode.REFUSED
+
+
+COMMAND = Command(
+    "status",
+    status,
+    (
+        "ldimport status",
+        "ldimport status 25bzj8jq0x4t --json",
+    ),
+    {
+        ExitCode.OK: "whenever it could answer; with --exit-status: all of the job arrived",
+        ExitCode.FAILURES: "with --exit-status: some images failed",
+        ExitCode.USAGE: "unknown job, command or option",
+        ExitCode.CONFIG: "the state file is not ours, or the config is wrong",
+        ExitCode.DEADLINE: "with --exit-status: the job is running",
+        ExitCode.REFUSED: "with --exit-status: the job failed as a whole or was lost",
+    },
+)

@@ -1,0 +1,119 @@
+"""``ldimport submit``: check, plan, send what is new or changed, wait for the results."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ldimport.cli import moving, options
+from ldimport.cli.output import summary
+from ldimport.cli.output.listeners import Reading
+from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, refused
+from ldimport.cli.session import Session, refuse_on_http
+from ldimport.cli.spec import Command
+from ldimport.errors import ExitCode
+from ldimport.migration import InvalidManifest, Migration
+
+
+def submit(
+    context: typer.Context,
+    paths: options.Paths,
+    valid_only: Annotated[
+        bool, typer.Option("--valid-only", help="send the good rows, leave the others")
+    ] = False,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="send at most N images")
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch-size", min=1, max=1_000, metavar="N", help="images in one request"),
+    ] = None,
+    resend: Annotated[
+        bool, typer.Option("--resend", help="send unchanged images again too")
+    ] = False,
+    no_wait: options.NoWait = False,
+    deadline: options.Deadline = None,
+    fail_on: options.FailOn = None,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="do not ask before the first use of a systemName")
+    ] = False,
+    base_url: options.BaseUrl = None,
+    allow_host: options.AllowHost = None,
+    integrity: options.IntegrityDepth = None,
+    webhook: options.Webhook = None,
+    context_json: options.Context = None,
+    lenient: options.Lenient = False,
+    strict: options.Strict = False,
+    maps: options.Map = None,
+    sets: options.Set = None,
+    encoding: options.Encoding = None,
+    delimiter: options.Delimiter = None,
+) -> ExitCode:
+    """Send what is new or changed in a manifest, and wait until its results are stored.
+
+    Run it again at any time: it goes on where it stopped and sends nothing twice.
+    """
+    session = Session.of(context)
+    settings = session.settings(paths)
+    refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
+    seconds = options.read_seconds("--deadline", deadline)
+    limit_reached = moving.failure_limit(fail_on)
+    wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict, integrity)
+    moving.say_local(session, settings)
+    with session.target(settings) as (target, config):
+        with opened_source(session, settings, config, paths, wanted) as source:
+            with session.state(settings, write=True) as state:
+                reading = Reading(source.manifest.bytes_total)
+                first_use(session, state, target, source, agreed=yes)
+                events = Migration(state, target).submit(
+                    source,
+                    valid_only=valid_only,
+                    limit=limit,
+                    batch_size=batch_size,
+                    resend=resend,
+                    wait=not no_wait,
+                    deadline=seconds,
+                    fail_on=limit_reached,
+                    tick=reading.tick,
+                )
+                try:
+                    end = moving.follow(
+                        session, settings, events, CheckShown(session, source), reading
+                    )
+                except InvalidManifest as error:
+                    return refused(session, source, error)
+                run = summary.Run(
+                    summary.command_line(session.words),
+                    local=target.local,
+                    now=session.now(),
+                    waited=not no_wait,
+                    limited=limit is not None,
+                )
+                return moving.close(session, settings, state, end, run)
+
+
+COMMAND = Command(
+    "submit",
+    submit,
+    (
+        "ldimport submit samples/manifest.csv",
+        "ldimport submit archive.csv --limit 20        a small first try",
+        "ldimport submit archive.csv --valid-only --yes --deadline 2h   from cron",
+    ),
+    [
+        ExitCode.OK,
+        ExitCode.FAILURES,
+        ExitCode.USAGE,
+        ExitCode.INVALID,
+        ExitCode.CONFIG,
+        ExitCode.TEMPORARY,
+        ExitCode.QUOTA,
+        ExitCode.LOCKED,
+        ExitCode.DEADLINE,
+        ExitCode.REFUSED,
+        ExitCode.FAILURE_LIMIT,
+        ExitCode.BUG,
+        ExitCode.INTERRUPTED,
+    ],
+)

@@ -1,0 +1,88 @@
+"""``ldimport watch``: follow open jobs until they end."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ldimport.cli import moving, options
+from ldimport.cli.output import summary
+from ldimport.cli.output.text import clock
+from ldimport.cli.session import Session
+from ldimport.cli.spec import Command
+from ldimport.errors import ExitCode, LockedError
+from ldimport.migration import Migration, StateFile, results
+
+if TYPE_CHECKING:
+    from ldimport.settings import Settings
+
+
+def watch(
+    context: typer.Context,
+    jobs: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="these jobs; without: all open ones")
+    ] = None,
+    deadline: options.Deadline = None,
+) -> ExitCode:
+    """Follow open jobs until they end, store their results, and carry on the local engine's work.
+
+    While another run holds the state file, this only looks on.
+    """
+    session = Session.of(context)
+    settings = session.settings()
+    seconds = options.read_seconds("--deadline", deadline)
+    with ExitStack() as stack:
+        state = stack.enter_context(_state(session, settings))
+        moving.say_local(session, settings)
+        target, _ = stack.enter_context(session.target(settings))
+        events = Migration(state, target).watch(tuple(jobs or ()), deadline=seconds)
+        end = moving.follow(session, settings, events)
+        if not end.jobs and end.stopped is None and not session.options.json:
+            _nothing_open(session, state)
+            return end.exit_code
+        run = summary.Run(
+            summary.command_line(session.words), local=target.local, now=session.now()
+        )
+        return moving.close(session, settings, state, end, run, table=False)
+
+
+def _state(session: Session, settings: Settings) -> StateFile:
+    """Ours if it is free; else read-only beside the run that holds it, which is named."""
+    try:
+        return session.state(settings, write=True)
+    except LockedError as error:
+        who = error.facts.get("who", "another run")
+        session.notes.line(f"! {who} is at work: looking on", indent=2)
+        return session.state(settings, write=False)
+
+
+def _nothing_open(session: Session, state: StateFile) -> None:
+    found = results.overview(state)
+    text = "No job is running."
+    last = max((job for job in found.jobs if job.finished_at), key=_finished, default=None)
+    if last is not None:
+        text += f" The last one, {last.id}, ended {clock(_finished(last), session.now())}."
+    session.screen.line(("✓", "green"), f" {text}", indent=2)
+
+
+def _finished(job: results.JobRow) -> float:
+    return job.finished_at or 0.0
+
+
+COMMAND = Command(
+    "watch",
+    watch,
+    ("ldimport watch", "ldimport watch --deadline 30m"),
+    [
+        ExitCode.OK,
+        ExitCode.FAILURES,
+        ExitCode.USAGE,
+        ExitCode.CONFIG,
+        ExitCode.TEMPORARY,
+        ExitCode.DEADLINE,
+        ExitCode.REFUSED,
+        ExitCode.INTERRUPTED,
+    ],
+)

@@ -1,0 +1,78 @@
+"""What became of one image: every attempt that the state file knows. Reads only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ldimport.migration.state import StateFile
+from ldimport.model import Status
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One outcome of an image in one job; ``at`` is when the job ended, in Unix seconds."""
+
+    at: float | None
+    job_id: str
+    status: Status
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One image of one archive: where it comes from, its last outcome (``status`` None: in an
+    open job, or not sent), and all attempts, oldest first."""
+
+    label: str
+    system_name: str
+    manifest: str
+    row: int
+    source_url: str
+    status: Status | None
+    open: bool
+    cause: str | None
+    retryable: bool
+    media_id: str | None
+    attempts: tuple[Attempt, ...]
+
+
+_IMAGES = """
+SELECT image.scope, image.row, image.source_url, image.status, image.open_batch, image.cause,
+  image.retryable, image.media_id, scope.label, scope.system_name, batch.manifest
+FROM image JOIN scope ON scope.id = image.scope
+LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
+WHERE image.external_id = ? ORDER BY scope.id
+"""
+_ATTEMPTS = """
+SELECT batch.finished_at, batch.job_id, attempt.status, attempt.reason
+FROM attempt JOIN batch ON batch.id = attempt.batch
+WHERE attempt.external_id = ? AND batch.scope = ? ORDER BY batch.id
+"""
+
+
+def history(state: StateFile, external_id: str) -> list[History]:
+    """The image in every archive that has this external id; empty when none has."""
+    found = []
+    for row in state.connection.execute(_IMAGES, (external_id,)).fetchall():
+        attempts = state.connection.execute(_ATTEMPTS, (external_id, row["scope"]))
+        open_ = row["open_batch"] is not None
+        found.append(
+            History(
+                row["label"],
+                row["system_name"],
+                row["manifest"] or "",
+                row["row"],
+                row["source_url"],
+                None if open_ or row["status"] is None else Status(row["status"]),
+                open_,
+                row["cause"],
+                bool(row["retryable"]),
+                row["media_id"],
+                tuple(
+                    Attempt(each["finished_at"], each["job_id"], Status(each["status"]),
+                            each["reason"])
+                    for each in attempts
+                ),
+            )  # fmt: skip
+        )
+    return found
