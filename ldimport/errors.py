@@ -13,7 +13,9 @@ LdimportError
 ├── RefusedError       10    the target refused the request
 │   ├── InvalidRequestError 10    … because it breaks the API's rules (HTTP 400)
 │   ├── TooLargeError    10    … because its body is too large (HTTP 413)
-│   └── KeyConflictError    10    … because its key was used for another body (HTTP 409)
+│   ├── KeyConflictError    10    … because its key was used for another body (HTTP 409)
+│   ├── NotFoundError       10    … because it has nothing under this id (HTTP 404)
+│   └── ConflictError       10    … because somebody changed it meanwhile (HTTP 409)
 └── FailureLimitError  11    stopped by --fail-on
 """
 
@@ -213,6 +215,18 @@ class KeyConflictError(RefusedError):
     default_code = "key-conflict"
 
 
+class NotFoundError(RefusedError):
+    """The target has nothing under this id (HTTP 404)."""
+
+    default_code = "not-found"
+
+
+class ConflictError(RefusedError):
+    """Somebody changed it since the caller looked (HTTP 409)."""
+
+    default_code = "conflict"
+
+
 class FailureLimitError(LdimportError):
     """Stopped because more images failed than ``--fail-on`` allows."""
 
@@ -234,5 +248,5 @@ class Rejected(Exception):  # noqa: N818  it is an answer about one image, not a
         self.retryable = retryable
 
 
-class Terminated(KeyboardInterrupt):  # noqa: N818  like Ctrl-C, but asked for by SIGTERM
+class Terminated(KeyboardInterrupt):
     """The process was told to end (SIGTERM); exit code 143 instead of 130."""

@@ -62,9 +62,7 @@ def check(folder: Path, tick: Callable[[int], None] | None = None) -> Health:
         if tick is not None:
             tick(n)
     total = sum(size for _, size in blobs)
-    return Health(
-        entries, waiting, len(blobs), total, tuple(missing), tuple(damaged), complaints
-    )
+    return Health(entries, waiting, len(blobs), total, tuple(missing), tuple(damaged), complaints)
 
 
 def reset(folder: Path) -> None:

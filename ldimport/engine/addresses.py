@@ -1,0 +1,96 @@
+"""Where a stored image is found: storage keys, ids and addresses in the seed's form.
+
+``originalUrl`` is ``{publicUrl}/api/v1/images/{slug}?id={base64}``; the seed's ids decode to
+``1<TAB>/2019/11/21/<uuid>.jpeg<TAB>673``, a version, the storage key and a number (here: bytes).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import secrets
+import string
+import unicodedata
+import uuid
+from datetime import UTC, datetime
+
+from ldimport.model import Asset, ImageType
+
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:9095"
+IMAGE_SERVICE = "ldimport"
+_ENDINGS = {
+    ImageType.JPG: "jpeg",
+    ImageType.PNG: "png",
+    ImageType.GIF: "gif",
+    ImageType.SVG: "svg",
+}
+_TYPES = {kind.mime: kind for kind in ImageType}
+_KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.(?:jpeg|png|gif|svg)")
+
+
+def new_job_id() -> str:
+    """14 random characters ``[a-z0-9]``: not to be guessed (hostile.md, case 70)."""
+    return _random(14, string.ascii_lowercase + string.digits)
+
+
+def new_media_id() -> str:
+    """12 random characters ``[A-Za-z0-9]``, as Livingdocs' media ids look."""
+    return _random(12, string.ascii_letters + string.digits)
+
+
+def _random(length: int, letters: str) -> str:
+    return "".join(secrets.choice(letters) for _ in range(length))
+
+
+def new_key(kind: ImageType, now: float) -> str:
+    """A storage key for an image of this type, dated ``now`` in UTC."""
+    day = datetime.fromtimestamp(now, UTC).strftime("%Y/%m/%d")
+    return f"{day}/{uuid.uuid4()}.{_ENDINGS[kind]}"
+
+
+def slug(title: str) -> str:
+    """``title`` as ``[a-z0-9-]``, at most 80 characters, ``image`` when nothing is left."""
+    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "-", plain)[:80].strip("-") or "image"
+
+
+def image_id(key: str, size: int) -> str:
+    """The ``id`` of an image address. It never holds ``+`` or ``/``: no byte of the text has the
+    six low bits set that these two would need."""
+    return base64.b64encode(f"1\t/{key}\t{size}".encode()).decode()
+
+
+def key_of(text: str) -> str | None:
+    """The storage key that ``text`` names, an ``id`` of an image address (perhaps followed by
+    ``?format=auto``) or a key itself; None when it is neither."""
+    text = re.split(r"[?&]", text, maxsplit=1)[0]
+    if not _KEY.fullmatch(text):
+        try:
+            parts = base64.b64decode(text, validate=True).decode("ascii").split("\t")
+        except (binascii.Error, ValueError):
+            return None
+        text = parts[1].removeprefix("/") if len(parts) == 3 and parts[0] == "1" else ""
+    return text if _KEY.fullmatch(text) else None
+
+
+def type_of(mime_type: str) -> ImageType:
+    """The image type stored under this media type."""
+    return _TYPES[mime_type]
+
+
+def asset(
+    public_url: str,
+    title: str,
+    media_id: str,
+    key: str,
+    size: int,
+    width: int,
+    height: int,
+    mime_type: str,
+) -> Asset:
+    """The ``image`` object of an answer, its addresses built now for ``public_url``."""
+    original = f"{public_url.rstrip('/')}/api/v1/images/{slug(title)}?id={image_id(key, size)}"
+    return Asset(
+        media_id, original, f"{original}?format=auto", width, height, mime_type, IMAGE_SERVICE
+    )

@@ -1,0 +1,113 @@
+"""A worker's hold on its images, and what becomes of it when the worker dies or hangs.
+
+Each worker holds an OS lock on ``workers/<name>.lock``. Leases are void at once when that lock
+is free (the process is dead), and at ``expires`` when it is held but the worker hangs. Clocks are
+monotonic, which all processes of one boot share; after a restart of the machine no lock is held.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from ldimport.engine import jobs, library
+from ldimport.engine.blobs import BlobStore
+from ldimport.engine.catalogue import Catalogue
+from ldimport.model import Limits
+from ldimport.system import ProcessLock
+
+PATROL = 1.0
+"""Seconds between two looks for workers that died."""
+
+
+class Leases:
+    """This worker's lock and number. ``seconds`` is how long a lease lasts without renewal."""
+
+    def __init__(self, catalogue: Catalogue, store: BlobStore) -> None:
+        self._catalogue = catalogue
+        self._store = store
+        self._lock = _take_lock(catalogue.folder / "workers")
+        self.name = self._lock.path.stem
+        self.worker = 0
+        self.seconds = Limits().lease_seconds
+        self._expires = 0.0
+        self._patrolled_at = float("-inf")
+
+    @property
+    def ageing(self) -> bool:
+        """Whether a third of the lease is over: time to renew it."""
+        return time.monotonic() > self._expires - self.seconds * 2 / 3
+
+    def renew(self, connection: sqlite3.Connection) -> bool:
+        """Prolong the leases within the caller's transaction. False when they were voided, or
+        at first: then this worker has a new number, and holds nothing under it."""
+        self._expires = time.monotonic() + self.seconds
+        if jobs.renew(connection, self.worker, self._expires):
+            return True
+        self.worker = jobs.register(connection, self.name, self._expires)
+        return False
+
+    def patrol(self) -> None:
+        """Once a second, void what dead and hung workers had, and clear up behind the dead."""
+        now = time.monotonic()
+        if now < self._patrolled_at + PATROL:
+            return
+        self._patrolled_at = now
+        with self._catalogue.reading() as connection:
+            others = [each for each in jobs.workers(connection) if each[1] != self.name]
+        gone = [each for each in others if not self._alive(each[1])]
+        hung = [each for each in others if each not in gone and each[2] < now]
+        names = {name for _, name, _ in gone} | {
+            name for name in self._store.leftovers() if name != self.name and not self._alive(name)
+        }
+        if not (gone or hung or names):
+            return
+        with self._catalogue.writing() as connection:
+            for worker, _, _ in gone + hung:
+                jobs.void(connection, worker)
+            for name in names:
+                self._recover(connection, name)
+        for name in names:
+            self._remove_lock(name)
+
+    def leave(self) -> None:
+        """Give back what is still leased, clear up, free the lock."""
+        try:
+            with self._catalogue.writing() as connection:
+                jobs.void(connection, self.worker)
+                self._recover(connection, self.name)
+        finally:
+            with suppress(OSError):  # Windows removes no open file; the next patrol does
+                self._lock.path.unlink()
+            self._lock.release()
+
+    def _alive(self, name: str) -> bool:
+        return ProcessLock(self._path(name)).held()
+
+    def _path(self, name: str) -> Path:
+        return self._lock.path.with_name(f"{name}.lock")
+
+    def _recover(self, connection: sqlite3.Connection, name: str) -> None:
+        self._store.recover(name, lambda blobs: library.without_row(connection, blobs))
+
+    def _remove_lock(self, name: str) -> None:
+        """Removed while held, so that nobody can take it in between (see ``_take_lock``)."""
+        lock = ProcessLock(self._path(name))
+        if lock.path.exists() and lock.acquire():
+            with suppress(OSError):
+                lock.path.unlink()
+            lock.release()
+
+
+def _take_lock(folder: Path) -> ProcessLock:
+    """A lock of a new name. Somebody may have removed the file between its making and its
+    locking; then it guards nothing, and another name is tried."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    while True:
+        lock = ProcessLock(folder / f"{secrets.token_hex(8)}.lock")
+        if lock.acquire("ldimport worker") and lock.path.exists():
+            return lock
+        lock.release()

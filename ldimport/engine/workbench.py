@@ -1,0 +1,214 @@
+"""From a task and its bytes to an outcome: what is checked, stored and filled in, and what
+counts as changed (design section 4, seed semantics).
+
+Changed is what the request says (url, fileName, mediaType, metadata as sent) or the bytes; what
+the file's own metadata filled in is not compared.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from types import TracebackType
+
+from ldimport.engine.blobs import BlobWriter
+from ldimport.engine.records import ALREADY_EXISTS, NewBytes, Outcome, Task
+from ldimport.engine.terms import Terms
+from ldimport.errors import LdimportError, Rejected
+from ldimport.media import iptc
+from ldimport.media.inspect import inspect
+from ldimport.media.sandbox import Sandbox
+from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status, digest
+from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.net.files import read_below
+from ldimport.net.guard import Guard
+from ldimport.schema.check import metadata_reasons
+from ldimport.wire import is_http_url
+
+_log = logging.getLogger(__name__)
+
+
+def fingerprint(image: Image) -> str:
+    """What is compared to tell a changed request from the same one."""
+    return digest(
+        {
+            "url": image.url,
+            "fileName": image.file_name,
+            "mediaType": image.media_type,
+            "metadata": dict(image.metadata),
+        }
+    )
+
+
+class Workbench:
+    """Carries out tasks under one job's terms. Keeps connections and the decoding child."""
+
+    def __init__(self, terms: Terms, blobs: BlobWriter) -> None:
+        self._terms = terms
+        self._blobs = blobs
+        self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts))
+        self._sandbox = Sandbox(terms.limits)
+
+    def close(self) -> None:
+        """End connections and the child."""
+        self._fetcher.close()
+        self._sandbox.close()
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the three ways of a task -----------------------------------------------------------
+
+    def refused(self, task: Task) -> Outcome | None:
+        """The outcome of a task whose metadata violates the project config, before any fetch."""
+        return self._guarded(task, lambda: self._check_metadata(task))
+
+    @staticmethod
+    def is_local(task: Task) -> bool:
+        """Whether the url is a path below the job's folders."""
+        return not is_http_url(task.image.url)
+
+    def local(self, task: Task) -> Outcome:
+        """Carry out a task whose url is a path."""
+        return self._guarded(task, lambda: self._read_file(task)) or _failed(task, "no outcome")
+
+    def fetch(self, tasks: Iterable[Task], stop: Callable[[], bool]) -> Iterator[Outcome]:
+        """Carry out tasks with a URL, as their answers come in; tasks are taken lazily. After
+        ``stop`` the rest has no outcome."""
+        sources = (self._source(task) for task in tasks)
+        for answer in self._fetcher.fetch_many(sources, stop):
+            task = answer.source.tag
+            assert isinstance(task, Task)
+            yield self._guarded(task, lambda: self._answered(task, answer)) or _failed(  # noqa: B023
+                task, "no outcome"
+            )
+
+    def _guarded(self, task: Task, step: Callable[[], Outcome | None]) -> Outcome | None:
+        """One image fails alone, whatever happens to it; only errors of the run (disk full)
+        pass."""
+        try:
+            return step()
+        except Rejected as rejected:
+            return _failed(task, rejected.reason)
+        except LdimportError:
+            raise
+        except Exception as error:  # noqa: BLE001  a bug met by one image must not stop the others
+            _log.exception("image %s of %s", task.image.id, task.system_name)
+            return _failed(task, f"a bug in ldimport: {type(error).__name__}: {error}")
+
+    # -- steps ------------------------------------------------------------------------------
+
+    def _check_metadata(self, task: Task) -> Outcome | None:
+        reasons = self._reasons(task.image)
+        return _failed(task, "; ".join(reasons)) if reasons else None
+
+    def _reasons(self, image: Image) -> tuple[str, ...]:
+        lenient = self._terms.options.lenient
+        return metadata_reasons(self._terms.config, image, lenient=lenient)
+
+    def _source(self, task: Task) -> Source:
+        """Conditional when the same url was fetched before and its bytes are still here."""
+        known, url = task.known, task.image.url
+        if known is None or known.url != url or not self._blobs.store.has(known.sha256):
+            return Source(url, tag=task)
+        return Source(url, known.etag, known.last_modified, tag=task)
+
+    def _read_file(self, task: Task) -> Outcome:
+        options, limits = self._terms.options, self._terms.limits
+        try:
+            body, _ = read_below(options.allow_files, task.image.url, limits.max_bytes)
+        except Rejected as rejected:
+            return _without_bytes(task, rejected)
+        return self._with_bytes(task, body, None, None)
+
+    def _answered(self, task: Task, answer: Fetched | NotFetched) -> Outcome:
+        if isinstance(answer, NotFetched):
+            return _without_bytes(task, answer.rejected)
+        if answer.not_modified and task.known is not None:
+            etag = answer.etag or task.known.etag
+            return self._same_bytes(task, etag, answer.last_modified or task.known.last_modified)
+        return self._with_bytes(task, answer.body, answer.etag, answer.last_modified)
+
+    def _with_bytes(
+        self, task: Task, body: bytes, etag: str | None, last_modified: str | None
+    ) -> Outcome:
+        known, source_sha256 = task.known, hashlib.sha256(body).hexdigest()
+        if known and known.source_sha256 == source_sha256 and self._blobs.store.has(known.sha256):
+            return self._same_bytes(task, etag, last_modified)
+        data, facts = self._inspected(body)
+        metadata = self._complete(task.image, lambda: data, facts)
+        new = NewBytes(self._blobs.put(data), source_sha256, len(data), facts)
+        request = fingerprint(task.image)
+        return Outcome(task, Status.SUCCESS, None, metadata, new, request, etag, last_modified)
+
+    def _same_bytes(self, task: Task, etag: str | None, last_modified: str | None) -> Outcome:
+        known, request = task.known, fingerprint(task.image)
+        assert known is not None
+        if known.request == request:
+            return replace(_skipped(task), etag=etag, last_modified=last_modified)
+        metadata = self._complete(
+            task.image, lambda: self._blobs.store.read(known.sha256), known.facts
+        )
+        return Outcome(task, Status.SUCCESS, None, metadata, None, request, etag, last_modified)
+
+    def _inspected(self, body: bytes) -> tuple[bytes, Facts]:
+        """The bytes to store, and what they are. Raises Rejected."""
+        facts = inspect(body, self._terms.limits)
+        if facts.type is ImageType.SVG:
+            return self._sandbox.sanitise(body)
+        if self._terms.options.integrity is Integrity.FULL:
+            self._sandbox.decode(body, facts)
+        return body, facts
+
+    def _complete(self, image: Image, read: Callable[[], bytes], facts: Facts) -> dict[str, Json]:
+        """What was sent, and what it leaves open: ``title`` from fileName, the rest from the
+        file (``read``) by the media type's exifExtraction; only values that the config admits."""
+        media_type = self._terms.config.media_types[image.media_type or ""]
+        complete = dict(image.metadata)
+        found = dict(complete)
+        if "title" in media_type.properties and not complete.get("title"):
+            found["title"] = image.file_name
+        if media_type.exif:
+            found = iptc.fill(found, media_type.exif, iptc.extract(read(), facts))
+        for key, value in found.items():
+            if complete.get(key) == value:
+                continue
+            candidate = {**complete, key: value}
+            if not self._reasons(replace(image, metadata=candidate)):
+                complete = candidate
+        return complete
+
+
+def _failed(task: Task, reason: str) -> Outcome:
+    return Outcome(task, Status.FAILED, reason)
+
+
+def _skipped(task: Task) -> Outcome:
+    assert task.known is not None
+    known = task.known
+    return Outcome(
+        task,
+        Status.SKIPPED,
+        ALREADY_EXISTS,
+        request=known.request,
+        etag=known.etag,
+        last_modified=known.last_modified,
+    )
+
+
+def _without_bytes(task: Task, rejected: Rejected) -> Outcome:
+    """The source gives nothing: an entry that is here and unchanged stays as it is, a changed
+    request fails and leaves the old asset alone."""
+    if task.known is not None and task.known.request == fingerprint(task.image):
+        return _skipped(task)
+    return _failed(task, rejected.reason)
