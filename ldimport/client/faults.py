@@ -86,8 +86,8 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def bare(error: _Error) -> _Error:
-    """``error`` with all local variables dropped from its tracebacks: the frames of the HTTP
-    library hold the request's headers, and some tools print locals."""
+    """``error`` with the local variables of finished frames dropped from its tracebacks: those
+    of the HTTP library hold the request's headers, and some tools print locals."""
     for each in chain(error):
         traceback.clear_frames(each.__traceback__)
     return error

@@ -15,7 +15,7 @@ from ldimport.client.answers import Reader
 from ldimport.client.ask import Answer, Ask, UnavailableError
 from ldimport.client.faults import CONNECT_SECONDS, bare, explained
 from ldimport.credentials import Secret
-from ldimport.errors import ConfigError, TemporaryError
+from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.model import Json
 
 TRIES = 8
@@ -95,13 +95,16 @@ class Transport:
             return again(self._once, ask)
         except UnavailableError as error:
             tries = again.statistics.get("attempt_number", 1)
-            raise _given_up(error, tries, self._pace.clock() - started) from error
+            raise _given_up(error, tries, self._pace.clock() - started) from bare(error)
+        except LdimportError as error:
+            bare(error)
+            raise
 
     def _once(self, ask: Ask) -> Json:
         try:
             answer = self._exchange(ask)
         except httpx.HTTPError as error:
-            raise explained(error, self._base, self._pace.timeout) from bare(error)
+            raise explained(error, self._base, self._pace.timeout) from error
         return self._reader.read(answer, ask)
 
     def _exchange(self, ask: Ask) -> Answer:

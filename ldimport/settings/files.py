@@ -36,13 +36,17 @@ def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
     with file, line and key."""
     body, lines = read_yaml(path)
     reader = _FileReader(path, home, private, lines)
-    raw = body.pop("profiles", None) or {}
+    raw = _mapping(body.pop("profiles", None))
     if not isinstance(raw, dict):
         raise reader.where("profiles").error("must be a mapping of names to settings")
     profiles = {
-        name: reader.layer(section or {}, ("profiles", name)) for name, section in raw.items()
+        name: reader.layer(_mapping(section), ("profiles", name)) for name, section in raw.items()
     }
     return ConfigFile(path, reader.layer(body, ()), profiles)
+
+
+def _mapping(section: object) -> object:
+    return {} if section is None else section
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,9 @@ def read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise _broken(place, error.problem or "not valid YAML") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _broken(str(path), str(error).splitlines()[0]) from error
+        raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
+    if body is None:
+        return {}, {}
     if not isinstance(body, dict):
         raise _broken(str(path), "expected settings as `key: value` lines")
     return body, lines
