@@ -1,0 +1,264 @@
+"""One HTTP exchange after another on one Curl handle: options, limits, and what came of it.
+
+Nothing here decides whether an answer is an image worth keeping; ``fetch`` does. What is decided
+here holds for every exchange: a socket is opened to a checked address alone, TLS is verified, no
+proxy, cookie, credential or redirect of libcurl's own, bounded headers, body and time.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import certifi
+import pycurl
+
+from ldimport import __version__
+from ldimport.errors import ConfigError, Rejected
+from ldimport.net.failures import failure
+from ldimport.net.guard import Checked, refusal
+
+OpenSocket = Callable[[int, int, int, tuple[str, int]], socket.socket]
+"""Family, type, protocol and (address, port) to a new, unconnected socket. May raise OSError."""
+
+USER_AGENT = f"ldimport/{__version__}"
+MAX_HEADER_BYTES = 65_536
+MAX_INTERIM = 10
+"""Interim answers (1xx) before the final one; an honest server sends one or two."""
+MAX_OTHER_BYTES = 65_536
+"""How much is read of a body that nobody wants (an error page), to keep the connection usable."""
+CONNECT_SECONDS = 15.0
+READ_BYTES = 262_144
+
+_SYSTEM_ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, Alpine, BSD
+)
+_WANTED = {
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "etag",
+    "last-modified",
+    "location",
+    "retry-after",
+}
+_STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
+_STOP = 0
+"""What a callback returns to end the exchange: not the number of bytes it was given."""
+_OPTIONS = (
+    (pycurl.NOSIGNAL, 1),
+    (pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS),
+    (pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1),
+    (pycurl.HTTP09_ALLOWED, 0),
+    (pycurl.FOLLOWLOCATION, 0),
+    (pycurl.PROXY, ""),  # an empty name also switches off the proxies of the environment
+    (pycurl.NETRC, 0),
+    (pycurl.SSL_VERIFYPEER, 1),
+    (pycurl.SSL_VERIFYHOST, 2),
+    (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
+    (pycurl.BUFFERSIZE, READ_BYTES),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an origin answered. ``headers`` have lower-case names, those in use here only;
+    ``broken`` says why the body is incomplete, ``cut`` that it went on beyond the limit."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    cut: bool
+    broken: Rejected | None
+
+
+Screen = Callable[[int, Mapping[str, str]], Rejected | None]
+"""Looks at status and headers before the body is read; what it returns ends the exchange."""
+
+
+def open_plain_socket(
+    family: int, kind: int, protocol: int, address: tuple[str, int]
+) -> socket.socket:
+    """A new socket of the operating system."""
+    return socket.socket(family, kind, protocol)
+
+
+def trusted_roots(ca_file: str | None = None) -> str:
+    """The file of root certificates to trust: the one given, the system's, else certifi's.
+    Raises ConfigError if the one given is not there."""
+    if ca_file is None:
+        return next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
+    if not Path(ca_file).is_file():
+        raise ConfigError(
+            f"{ca_file} is not a file of certificates",
+            hint="Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it.",
+        )
+    return ca_file
+
+
+class Exchange:
+    """A Curl handle that is used again and again; ``curl`` goes into a CurlMulti or is performed
+    alone between ``begin`` and ``end``."""
+
+    def __init__(
+        self,
+        *,
+        user_agent: str = USER_AGENT,
+        ca_file: str,
+        max_bytes: int = MAX_OTHER_BYTES,
+        headers: Sequence[str] = (),
+        screen: Screen | None = None,
+        open_socket: OpenSocket = open_plain_socket,
+    ) -> None:
+        self.curl = pycurl.Curl()
+        self._max_bytes = max_bytes
+        self._screen = screen
+        self._open_socket = open_socket
+        self._headers_always = ("Accept-Encoding: identity", *headers)
+        self._headers_once = False
+        self._opened: list[socket.socket] = []
+        self._set_up(user_agent, ca_file)
+
+    def begin(self, checked: Checked, seconds: float, headers: Sequence[str] = ()) -> None:
+        """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
+        byte; a GET unless ``curl`` was told otherwise."""
+        self._status = 0
+        self._interim = 0
+        self._header_bytes = 0
+        self._headers: dict[str, str] = {}
+        self._body: list[bytes] = []
+        self._size = 0
+        self._limit = MAX_OTHER_BYTES
+        self._cut = False
+        self._refused: Rejected | None = None
+        self._seconds = seconds
+        self._aim(checked)
+        milliseconds = max(1, int(seconds * 1_000))
+        self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1_000)))
+        if headers or self._headers_once:
+            self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
+            self._headers_once = bool(headers)
+
+    def end(self, error: int = 0, text: str = "") -> Answer:
+        """What came of it; ``error`` and ``text`` are libcurl's, 0 if it was content. Raises
+        Rejected if there was no answer at all, or none that may be looked at."""
+        self.drop()
+        if self._refused is not None:
+            raise self._refused
+        broken = self._failure(error, text) if error and not self._cut else None
+        if broken is not None and not self._status:
+            raise broken
+        body, self._body = b"".join(self._body), []
+        return Answer(self._status, self._headers, body, self._cut, broken)
+
+    def perform(self) -> Answer:
+        """Carry out alone what ``begin`` prepared. Raises Rejected like ``end``."""
+        try:
+            self.curl.perform()
+        except pycurl.error as error:
+            return self.end(*error.args)
+        return self.end()
+
+    def drop(self) -> None:
+        """Let go of what the exchange holds besides the connection; libcurl has its own copy."""
+        for opened in self._opened:
+            opened.close()
+        self._opened.clear()
+
+    def close(self) -> None:
+        """Release the handle."""
+        self.drop()
+        self.curl.close()
+
+    # -- what libcurl is told -----------------------------------------------------------
+
+    def _set_up(self, user_agent: str, ca_file: str) -> None:
+        curl = self.curl
+        for option, value in _OPTIONS:
+            curl.setopt(option, value)
+        curl.setopt(pycurl.USERAGENT, user_agent)
+        curl.setopt(pycurl.CAINFO, ca_file)
+        curl.setopt(pycurl.HTTPHEADER, list(self._headers_always))
+        curl.setopt(pycurl.HEADERFUNCTION, self._header)
+        curl.setopt(pycurl.WRITEFUNCTION, self._chunk)
+        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._socket)
+
+    def _aim(self, checked: Checked) -> None:
+        """Tell libcurl URL and addresses; it never asks a resolver itself."""
+        self._checked = checked
+        url = checked.url
+        self.curl.setopt(pycurl.URL, url.text)
+        if not url.literal:
+            addresses = ",".join(f"[{one}]" if ":" in one else one for one in checked.addresses)
+            self.curl.setopt(pycurl.RESOLVE, [f"{url.host}:{url.port}:{addresses}"])
+
+    # -- what libcurl asks and hands over ---------------------------------------------------
+
+    def _socket(self, purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> object:
+        family, kind, protocol, (ip, port, *_) = address
+        if not self._checked.admits(ip, port):
+            self._refused = refusal(self._checked.url, "its address changed under way")
+            return pycurl.SOCKET_BAD
+        try:
+            opened = self._open_socket(family, kind, protocol, (ip, port))
+        except OSError:  # libcurl tries the next address, and reports if none is left
+            return pycurl.SOCKET_BAD
+        self._opened.append(opened)  # libcurl works on a duplicate
+        return opened
+
+    def _header(self, line: bytes) -> int | None:
+        self._header_bytes += len(line)
+        if self._header_bytes > MAX_HEADER_BYTES:
+            return self._refuse(f"origin sent more than {MAX_HEADER_BYTES:,} bytes of headers")
+        found = _STATUS.match(line)
+        if found is not None:
+            return self._status_line(int(found[1]))
+        name, colon, value = line.partition(b":")
+        if colon:
+            key = name.decode("latin-1").lower()
+            if key in _WANTED:
+                self._headers.setdefault(key, value.strip().decode("latin-1"))
+        elif line in (b"\r\n", b"\n") and self._status:
+            return self._screened()
+        return None
+
+    def _status_line(self, status: int) -> int | None:
+        self._headers.clear()
+        if status >= 200:
+            self._status = status
+            return None
+        self._interim += 1
+        if self._interim > MAX_INTERIM:
+            return self._refuse(f"origin sent more than {MAX_INTERIM} interim answers (1xx)")
+        return None
+
+    def _screened(self) -> int | None:
+        """All headers are there: decide how much of the body is wanted."""
+        if self._status == 200:
+            self._limit = self._max_bytes
+        if self._screen is not None:
+            self._refused = self._screen(self._status, self._headers)
+        return None if self._refused is None else _STOP
+
+    def _chunk(self, chunk: bytes) -> int | None:
+        self._size += len(chunk)
+        if self._size > self._limit:
+            self._cut = True
+            return _STOP
+        self._body.append(chunk)
+        return None
+
+    def _refuse(self, reason: str) -> int:
+        self._refused = Rejected("bad-http", reason)
+        return _STOP
+
+    def _failure(self, error: int, text: str) -> Rejected:
+        connected = bool(self.curl.getinfo(pycurl.CONNECT_TIME))
+        return failure(error, text, self._checked.url.place, self._seconds, connected)

@@ -1,0 +1,105 @@
+"""Local files as a source of images: regular files below a folder that was allowed, no others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from ldimport import system
+from ldimport.errors import Rejected
+
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
+_BY_STEPS = os.open in os.supports_dir_fd
+
+
+def locate_below(root: str, relative: str) -> Path:
+    """The file that ``relative`` names below ``root``, symbolic links resolved; if there is none
+    of that name, ``relative`` is tried percent-decoded. Raises Rejected ``outside-folder`` or
+    ``no-such-file``."""
+    return system.locate_below(Path(root), relative)
+
+
+def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
+    """The bytes of the first file that ``relative`` names below one of ``roots``, and its stat
+    as of the moment it was opened.
+
+    Raises Rejected: ``no-such-file``, ``outside-folder``, ``not-a-file`` (folder, pipe, device),
+    ``over-bytes``, ``not-readable``.
+    """
+    root, path = _locate(roots, relative)
+    try:
+        _check(path.lstat(), relative, max_bytes)  # before opening: a device may act when opened
+        descriptor = _open(root, path)
+    except OSError as error:
+        raise _unreadable(relative, error) from error
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        _check(found, relative, max_bytes)
+        try:
+            body = file.read(max_bytes + 1)
+        except OSError as error:
+            raise _unreadable(relative, error) from error
+    if len(body) > max_bytes:  # it grew while it was read
+        raise _too_large(len(body), max_bytes)
+    return body, found
+
+
+def _locate(roots: Sequence[str], relative: str) -> tuple[Path, Path]:
+    refused: Rejected | None = None
+    for root in roots:
+        try:
+            return Path(root).resolve(), locate_below(root, relative)
+        except Rejected as error:
+            if refused is None or error.code == "outside-folder":
+                refused = error
+    if refused is not None:
+        raise refused
+    raise Rejected(
+        "outside-folder",
+        f"local files are not allowed here: {relative} is neither an http nor an https URL",
+    )
+
+
+def _open(root: Path, path: Path) -> int:
+    """Open ``path`` without following any link below ``root``: a folder that somebody swaps for
+    a link after the check leads nowhere."""
+    if not _BY_STEPS:
+        return os.open(path, _FLAGS | _NO_LINK)
+    *folders, name = path.relative_to(root).parts
+    at = os.open(root, _FOLDER)
+    try:
+        for folder in folders:
+            inner = os.open(folder, _FOLDER, dir_fd=at)
+            os.close(at)
+            at = inner
+        return os.open(name, _FLAGS | _NO_LINK, dir_fd=at)
+    finally:
+        os.close(at)
+
+
+def _check(found: os.stat_result, relative: str, max_bytes: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise Rejected("not-a-file", f"{relative} is {_kind(found.st_mode)}, not a file")
+    if found.st_size > max_bytes:
+        raise _too_large(found.st_size, max_bytes)
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "a folder"
+    return "a link" if stat.S_ISLNK(mode) else "a pipe, socket or device"
+
+
+def _too_large(size: int, max_bytes: int) -> Rejected:
+    return Rejected("over-bytes", f"the file has {size:,} bytes, the limit is {max_bytes:,}")
+
+
+def _unreadable(relative: str, error: OSError) -> Rejected:
+    if isinstance(error, FileNotFoundError):
+        return Rejected("no-such-file", f"no such file: {relative}")
+    why = error.strerror or str(error)
+    return Rejected("not-readable", f"{relative} cannot be read: {why}", retryable=True)

@@ -1,0 +1,142 @@
+"""Where the engine may connect to: public web addresses, and what was allowed by name.
+
+A URL is read once, its name resolved once, and every address of the answer checked against the
+block table; the connection is then made to a checked address and to nothing else. A name with
+one blocked address is refused whole (hostile.md cases 29 to 36).
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+from ldimport.errors import Rejected, UsageError
+from ldimport.net.blocked import blocked, why_blocked
+from ldimport.net.url import Url, parse
+
+__all__ = ["Checked", "Guard", "blocked", "parse_allow_host", "system_resolver"]
+
+Resolver = Callable[[str, int], Sequence[str]]
+"""Host and port to IP addresses; raises OSError (``socket.gaierror``) when there are none. Called
+from several threads."""
+
+WEB_PORTS = (80, 443)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A URL that may be fetched, and the addresses (IP texts) to connect to for it. ``allowed``
+    tells that its host and port were allowed by name and may be private."""
+
+    url: Url
+    addresses: tuple[str, ...]
+    allowed: bool
+
+    def admits(self, address: str, port: int) -> bool:
+        """Whether a socket may be opened to ``address``: one of those checked, not blocked."""
+        return (
+            port == self.url.port
+            and _canonical(address) in map(_canonical, self.addresses)
+            and (self.allowed or not blocked(address))
+        )
+
+
+def system_resolver(host: str, port: int) -> Sequence[str]:
+    """Every address of ``host`` in the system's own order. Raises ``socket.gaierror``."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def parse_allow_host(text: str) -> tuple[tuple[str, int], ...]:
+    """Read ``HOST[:PORT]`` (``[::1]:8080``) into host and port pairs; without a port it means 80
+    and 443. Raises UsageError for anything else, lists and wildcards included."""
+    try:
+        if text.endswith(":") or set(text) & set("/?#@"):
+            raise Rejected("bad-url", "not a host")
+        url = parse(f"http://{text}/")
+    except Rejected as error:
+        raise UsageError(
+            f"--allow-host {text!r} is not of the form HOST or HOST:PORT",
+            hint="Name one host exactly, for example photos.example, 10.0.0.5:8080 or [::1]:8080.",
+        ) from error
+    named = text.rpartition("]")[2].partition(":")[2]
+    ports = (url.port,) if named else WEB_PORTS
+    return tuple((url.host, port) for port in ports)
+
+
+class Guard:
+    """Decides which URLs may be fetched. ``allow_hosts`` are exceptions (``HOST[:PORT]``, exact),
+    also as the target of a redirect. Raises UsageError if one of them makes no sense."""
+
+    def __init__(
+        self, allow_hosts: Iterable[str] = (), *, resolve: Resolver = system_resolver
+    ) -> None:
+        self._allowed = frozenset(pair for text in allow_hosts for pair in parse_allow_host(text))
+        self._resolve = resolve
+
+    def check_url(self, url: str) -> Checked:
+        """Read, check and resolve ``url``. Raises Rejected ``bad-url``, ``address-not-allowed``
+        or, retryable, ``dns``. Waits for the resolver."""
+        parsed = self.parse(url)
+        return self.checked(parsed, self.addresses(parsed))
+
+    def parse(self, url: str) -> Url:
+        """Everything that can be said about ``url`` without asking a resolver: its form, and
+        whether its port may be used. Raises Rejected."""
+        parsed = parse(url)
+        if parsed.port not in WEB_PORTS and not self.allows(parsed):
+            raise refusal(parsed, f"port {parsed.port} is not a web port")
+        return parsed
+
+    def allows(self, url: Url) -> bool:
+        """Whether host and port of ``url`` were allowed by name."""
+        return (url.host, url.port) in self._allowed
+
+    def addresses(self, url: Url) -> tuple[str, ...]:
+        """The addresses to connect to for ``url``, all of them checked. Raises Rejected."""
+        found = (url.host,) if url.literal else self._resolved(url)
+        if self.allows(url):
+            return found
+        for address in found:
+            why = why_blocked(address)
+            if why is not None:
+                raise refusal(url, f"it leads to {why}")
+        return found
+
+    def checked(self, url: Url, addresses: tuple[str, ...]) -> Checked:
+        """Join a parsed URL with what ``addresses`` said about its host and port."""
+        return Checked(url, addresses, self.allows(url))
+
+    def _resolved(self, url: Url) -> tuple[str, ...]:
+        try:
+            found = tuple(map(_canonical, self._resolve(url.host, url.port)))
+        except OSError as error:
+            unknown = isinstance(error, socket.gaierror) and error.errno in _UNKNOWN
+            what = "is unknown" if unknown else "could not be resolved"
+            raise Rejected("dns", f"the name {url.host} {what} (DNS)", retryable=True) from error
+        if not found:
+            raise Rejected("dns", f"the name {url.host} has no address (DNS)", retryable=True)
+        return found
+
+
+def _canonical(address: str) -> str:
+    """One spelling of an IP address; what is none stays as it is, and is blocked."""
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
+
+
+_UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+
+
+def refusal(url: Url, why: str) -> Rejected:
+    """The answer for an address that is not allowed. It is given before anything is connected,
+    so it tells nothing about what listens there."""
+    place = url.place
+    return Rejected(
+        "address-not-allowed",
+        f"address not allowed: {place} ({why}); --allow-host {place} makes an exception",
+    )

@@ -1,0 +1,82 @@
+"""Send a small body to a guarded URL, for webhooks: no redirects, a bounded answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pycurl
+
+from ldimport.errors import Rejected
+from ldimport.net.exchange import (
+    USER_AGENT,
+    Exchange,
+    OpenSocket,
+    open_plain_socket,
+    trusted_roots,
+)
+from ldimport.net.guard import Checked, Guard
+from ldimport.net.lookups import Lookups, unresolved
+
+
+@dataclass(frozen=True, slots=True)
+class PostAnswer:
+    """What a receiver answered. ``headers`` have lower-case names, those with a meaning here
+    (``retry-after``, ``content-type`` …); ``body`` is its first 64 kB."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    guard: Guard,
+    timeout: float,
+    *,
+    user_agent: str = USER_AGENT,
+    ca_file: str | None = None,
+    open_socket: OpenSocket = open_plain_socket,
+) -> PostAnswer:
+    """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
+    last byte; a redirect is an answer like any other. Raises Rejected
+    when there is no answer, ValueError for a header that breaks its line."""
+    lines = [_line(name, value) for name, value in headers.items()]
+    exchange = Exchange(
+        user_agent=user_agent,
+        ca_file=trusted_roots(ca_file),
+        headers=["Accept: */*", "Expect:", *lines],
+        open_socket=open_socket,
+    )
+    try:
+        checked = _checked(url, guard, timeout)
+        exchange.curl.setopt(pycurl.POST, 1)
+        exchange.curl.setopt(pycurl.POSTFIELDS, body)
+        exchange.begin(checked, timeout)
+        answer = exchange.perform()
+    finally:
+        exchange.close()
+    return PostAnswer(answer.status, answer.headers, answer.body)
+
+
+def _checked(url: str, guard: Guard, timeout: float) -> Checked:
+    """Like ``guard.check_url``, but a resolver that hangs is not waited for."""
+    parsed = guard.parse(url)
+    lookups = Lookups(guard, time.monotonic)
+    found = lookups.known(parsed)
+    if found is None:
+        lookups.ask(parsed)
+        found = next((one for _, one in lookups.answers(timeout)), unresolved(parsed.host))
+    if isinstance(found, Rejected):
+        raise found
+    return guard.checked(parsed, found)
+
+
+def _line(name: str, value: str) -> str:
+    line = f"{name}: {value}"
+    if not line.isascii() or not line.isprintable():
+        raise ValueError(f"the header {name!r} holds something else than printable ASCII")
+    return line
