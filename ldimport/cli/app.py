@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -121,7 +121,7 @@ def root() -> TyperGroup:
     """The whole command line as one typer group."""
     return OurGroup(
         name=PROGRAM,
-        commands=_Lazy(),  # type: ignore[arg-type]  a mapping is all that is used of it
+        commands=cast("dict[str, Any]", _Lazy()),  # a mapping is all that is used of it
         help="Carry image archives into the Livingdocs CMS: check, rehearse, submit, track.",
         epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{TABLE_OF_CODES}",
         context_settings=dict(SETTINGS),
@@ -181,7 +181,7 @@ def _split_variable(ctx: Any, param: Any) -> None:
 
 def _words(ctx: Any) -> list[str]:
     """Command and arguments without options, for others to read: ``submit archive.csv``."""
-    words = ctx.command_path.split()[1:]
+    words: list[str] = ctx.command_path.split()[1:]
     for param in ctx.command.params:
         value = ctx.params.get(param.name) if param.param_type_name == "argument" else None
         words += [str(each) for each in value] if isinstance(value, list | tuple) else []
@@ -213,7 +213,7 @@ def hoist(arguments: Sequence[str]) -> list[str]:
 
 
 def _cluster(word: str, takes: dict[str, bool]) -> bool:
-    """Whether this is several short flags in one word (``-qq``), or one with its value (``-px``)."""
+    """Whether this word is several short flags (``-qq``), or one with its value (``-px``)."""
     if word.startswith("--") or len(word) < 3:
         return False
     return takes.get(word[:2], False) or all(f"-{letter}" in takes for letter in word[1:])

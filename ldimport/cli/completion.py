@@ -28,7 +28,7 @@ def completion(
     shell: Annotated[Shell, typer.Argument(help="which shell")],
 ) -> ExitCode:
     """Print a completion script; put it where your shell reads it."""
-    from typer.completion import get_completion_script
+    from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
     session = Session.of(context)
     script = get_completion_script(
@@ -40,13 +40,12 @@ def completion(
 
 def complete_jobs(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
+    import os  # fmt: skip
     from pathlib import Path
 
     from ldimport.errors import LdimportError
     from ldimport.migration import StateFile, results
     from ldimport.settings import load
-
-    import os  # fmt: skip
 
     try:
         state_file = load({}, environ=os.environ, cwd=Path.cwd()).state

@@ -28,7 +28,7 @@ def show(context: typer.Context) -> ExitCode:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
         session.document({"format": 1, "settings": settings})
     else:
-        columns = (Column("SETTING"), Column("VALUE", shrink=True), Column("FROM", drop=1))
+        columns = (Column("SETTING"), Column("VALUE", shrink=1), Column("FROM", drop=1))
         shown = [(row.key, row.value or "-", row.source) for row in rows]
         table(session.screen, columns, shown)
     return ExitCode.OK

@@ -66,7 +66,13 @@ def _image(session: Session, name: str, found: History) -> None:
     if found.media_id:
         facts["media id"] = found.media_id
     for n, attempt in enumerate(found.attempts, 1):
-        at = "" if attempt.at is None else clock(attempt.at, now) if screen.width else utc(attempt.at)
+        at = (
+            ""
+            if attempt.at is None
+            else clock(attempt.at, now)
+            if screen.width
+            else utc(attempt.at)
+        )
         outcome = _outcome(attempt, found)
         facts[f"try {n}"] = f"{at}  job {attempt.job_id}  {_SIGNS[attempt.status]} {outcome}"
     screen.facts(facts)

@@ -56,7 +56,10 @@ def _leave(code: ExitCode) -> None:
 def within(seconds: float, message: str) -> Iterator[None]:
     """Inside, at most so many seconds pass: then TemporaryError(``message``). Where the system has
     no timer (Windows) or this is not the main thread, the inner time limits must do."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if (
+        not hasattr(signal, "setitimer")
+        or threading.current_thread() is not threading.main_thread()
+    ):
         yield
         return
 

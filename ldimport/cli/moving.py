@@ -28,6 +28,7 @@ from ldimport.migration import StateFile, results
 from ldimport.migration.events import Event, JobRow, ResultRow, Summary
 from ldimport.model import Status
 from ldimport.settings import Settings
+from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -132,9 +133,7 @@ def _every(text: str | None) -> float:
     try:
         return max(0.0, float(text))
     except ValueError:
-        raise ConfigError(
-            f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds"
-        ) from None
+        raise ConfigError(f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds") from None
 
 
 def target_text(settings: Settings) -> str:
@@ -157,6 +156,12 @@ def say_local(session: Session, settings: Settings, *, end: bool = False) -> Non
     )
     if not end:
         session.screen.blank()
+
+
+def run_of(session: Session, target: Target, *, waited: bool = True) -> summary.Run:
+    """What the closing screen must know beside the Summary."""
+    command = summary.command_line(session.words)
+    return summary.Run(command, local=target.local, now=session.now(), waited=waited)
 
 
 def close(

@@ -63,7 +63,9 @@ def common(
         bool,
         typer.Option("--insecure", help="do not check certificates; anybody can then read along"),
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="results as JSON on standard output")] = False,
+    json: Annotated[
+        bool, typer.Option("--json", help="results as JSON on standard output")
+    ] = False,
     quiet: Annotated[
         int, typer.Option("--quiet", "-q", count=True, help="no progress; twice: errors only")
     ] = 0,
@@ -126,9 +128,7 @@ Deadline = Annotated[
     str | None,
     typer.Option("--deadline", metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
 ]
-NoWait = Annotated[
-    bool, typer.Option("--no-wait", help="return after the last batch is accepted")
-]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="return after the last batch is accepted")]
 FailOn = Annotated[
     str | None,
     typer.Option("--fail-on", metavar="any|N|N%", help="stop when so many images failed; exit 11"),

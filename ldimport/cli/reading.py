@@ -70,9 +70,7 @@ def opened_source(
     )
     if not named and wishes.fallback_name is None and wishes.system_name is None:
         wishes = replace(wishes, fallback_name="unnamed")
-    job = JobOptions(
-        allow_hosts=settings.allow_hosts, integrity=wanted.integrity or Integrity.FULL
-    )
+    job = JobOptions(allow_hosts=settings.allow_hosts, integrity=wanted.integrity or Integrity.FULL)
     source = open_source(paths, config, wishes, job, local=settings.embedded)
     try:
         yield source
@@ -161,7 +159,7 @@ def first_use(
         )
     import typer
 
-    others = [scope for scope in results.overview(state, target=target.identity).scopes]
+    others = results.overview(state, target=target.identity).scopes
     text = "it names this archive for ever"
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
     for scope in others:

@@ -13,12 +13,13 @@ from typing import Annotated, TextIO
 
 import typer
 
-from ldimport.cli.output import documents, outcomes
+from ldimport.cli.output import outcomes
 from ldimport.cli.output.text import number
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import StateFile, results
+from ldimport.migration.events import ResultRow
 from ldimport.migration.results import Filter
 from ldimport.model import Status
 from ldimport.system import sync_folder
@@ -75,8 +76,9 @@ def results_(
     ] = False,
     most: Annotated[
         int | None,
-        typer.Option("--most", "-n", min=0, envvar=_own("MOST"), metavar="N",
-                     help="rows to show; 0 = all"),
+        typer.Option(
+            "--most", "-n", min=0, envvar=_own("MOST"), metavar="N", help="rows to show; 0 = all"
+        ),
     ] = None,
 ) -> ExitCode:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
@@ -169,7 +171,7 @@ class _Counted:
     def __init__(self) -> None:
         self.count = 0
 
-    def __call__(self, rows: Iterator[results.ResultRow]) -> Iterator[results.ResultRow]:
+    def __call__(self, rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
         for row in rows:
             self.count += 1
             yield row
@@ -181,7 +183,9 @@ def _kind(which: Filter) -> str:
 
 
 def _table(session: Session, state: StateFile, which: Filter, most: int) -> None:
-    found = list(islice(results.rows(state, which, failures_first=True), most + 1 if most else None))
+    found = list(
+        islice(results.rows(state, which, failures_first=True), most + 1 if most else None)
+    )
     more = bool(most) and len(found) > most
     shown = found[:most] if most else found
     screen = session.screen

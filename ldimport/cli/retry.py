@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ldimport.cli import moving, options
-from ldimport.cli.output import summary
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
@@ -23,8 +22,10 @@ def retry(
     cause: Annotated[
         str | None,
         typer.Option(
-            "--cause", envvar="LDIMPORT_RETRY_CAUSE", metavar="CODE", help="only those that "
-            "failed for it"
+            "--cause",
+            envvar="LDIMPORT_RETRY_CAUSE",
+            metavar="CODE",
+            help="only those that failed for it",
         ),
     ] = None,
     no_wait: options.NoWait = False,
@@ -58,12 +59,7 @@ def retry(
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))
             return end.exit_code
-        run = summary.Run(
-            summary.command_line(session.words),
-            local=target.local,
-            now=session.now(),
-            waited=not no_wait,
-        )
+        run = moving.run_of(session, target, waited=not no_wait)
         return moving.close(session, settings, state, end, run)
 
 

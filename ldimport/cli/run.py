@@ -54,7 +54,7 @@ def _guarded(arguments: Sequence[str]) -> int:
         return _stopped(arguments, "interrupted", ExitCode.INTERRUPTED)
     except TyperException as error:
         return _report(arguments, _usage_error(error))
-    except Exception as error:  # noqa: BLE001  the last line of defence: a crash file, exit 70
+    except Exception as error:
         if _is_output_error(error):
             raise
         return _crashed(arguments, error)

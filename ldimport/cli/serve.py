@@ -97,8 +97,10 @@ def _banner(session: Session, serving: Serving, facts: Mapping[str, Json]) -> No
     screen.line((f"ldimport {__version__}", "bold"), "  local import engine   Ctrl-C stops; "
                 "nothing is lost", indent=2)  # fmt: skip
     screen.blank()
-    config = "the default media type" if serving.project_config is None else (
-        str(serving.project_config)
+    config = (
+        "the default media type"
+        if serving.project_config is None
+        else (str(serving.project_config))
     )
     quota = f"{serving.daily_limit:,} images in 24 h" if serving.daily_limit else "no quota"
     allowed = ", ".join(serving.allow_hosts) or "only public addresses are fetched"

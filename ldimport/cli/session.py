@@ -129,22 +129,12 @@ class Session:
         self, settings: Settings, *, workers: int | None = None
     ) -> Iterator[tuple[Target, ProjectConfig]]:
         """The target and the project config in force, closed at the end."""
-        from ldimport.migration import open_target
         from ldimport.migration.project import project_config
 
         own = None
         if settings.embedded or settings.project_config is not None:
             own = project_config(settings.project_config)
-        target = open_target(
-            settings.target,
-            engine=settings.engine,
-            config=own,
-            token=settings.token,
-            api_version=settings.api_version,
-            insecure=settings.insecure,
-            workers=workers,
-        )
-        with closing(target):
+        with closing(connect(settings, own, workers=workers)) as target:
             yield target, own or project_config(None, target)
 
     def state(self, settings: Settings, *, write: bool) -> StateFile:
@@ -152,6 +142,26 @@ class Session:
         from ldimport.migration import StateFile
 
         return StateFile.open(settings.state, write=write, command=" ".join(self.words))
+
+
+def connect(
+    settings: Settings, config: ProjectConfig | None = None, *, workers: int | None = None
+) -> Target:
+    """Open the target that the settings name."""
+    from ldimport.migration import open_target
+
+    token = None
+    if settings.token is not None and not settings.embedded:
+        token = settings.token.reveal()
+    return open_target(
+        settings.target,
+        engine=settings.engine,
+        config=config,
+        token=token,
+        api_version=settings.api_version,
+        insecure=settings.insecure,
+        workers=workers,
+    )
 
 
 def refuse_on_http(settings: Settings, **given: object) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import documents, overview
-from ldimport.cli.session import Session
+from ldimport.cli.session import Session, connect
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LdimportError, LockedError, UsageError
 from ldimport.migration import StateFile, results
@@ -117,20 +117,15 @@ def _unknown(state: StateFile, job_id: str) -> UsageError:
 
 def _ask(session: Session, settings: Settings, job_id: str) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
-    from ldimport.migration import open_target
     from ldimport.migration.track import refresh
 
     try:
-        with within(ASK_SECONDS, f"{settings.target} did not answer within 5 s"):
-            target = open_target(
-                settings.target,
-                engine=settings.engine,
-                token=settings.token,
-                api_version=settings.api_version,
-                insecure=settings.insecure,
-            )
-            with closing(target), _writable_if_free(session, settings) as state:
-                return refresh(state, target, job_id)
+        with (
+            within(ASK_SECONDS, f"{settings.target} did not answer within 5 s"),
+            closing(connect(settings)) as target,
+            _writable_if_free(session, settings) as state,
+        ):
+            return refresh(state, target, job_id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None

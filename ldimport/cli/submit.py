@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from ldimport.cli import moving, options
-from ldimport.cli.output import summary
 from ldimport.cli.output.listeners import Reading
 from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, refused
 from ldimport.cli.session import Session, refuse_on_http
@@ -60,37 +59,32 @@ def submit(
     seconds = options.read_seconds("--deadline", deadline)
     limit_reached = moving.failure_limit(fail_on)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict, integrity)
-    moving.say_local(session, settings)
-    with session.target(settings) as (target, config):
-        with opened_source(session, settings, config, paths, wanted) as source:
-            with session.state(settings, write=True) as state:
-                reading = Reading(source.manifest.bytes_total)
-                first_use(session, state, target, source, agreed=yes)
-                events = Migration(state, target).submit(
-                    source,
-                    valid_only=valid_only,
-                    limit=limit,
-                    batch_size=batch_size,
-                    resend=resend,
-                    wait=not no_wait,
-                    deadline=seconds,
-                    fail_on=limit_reached,
-                    tick=reading.tick,
-                )
-                try:
-                    end = moving.follow(
-                        session, settings, events, CheckShown(session, source), reading
-                    )
-                except InvalidManifest as error:
-                    return refused(session, source, error)
-                run = summary.Run(
-                    summary.command_line(session.words),
-                    local=target.local,
-                    now=session.now(),
-                    waited=not no_wait,
-                    limited=limit is not None,
-                )
-                return moving.close(session, settings, state, end, run)
+    with (
+        session.target(settings) as (target, config),
+        opened_source(session, settings, config, paths, wanted) as source,
+        session.state(settings, write=True) as state,
+    ):
+        first_use(session, state, target, source, agreed=yes)
+        moving.say_local(session, settings)
+        reading = Reading(source.manifest.bytes_total)
+        events = Migration(state, target).submit(
+            source,
+            valid_only=valid_only,
+            limit=limit,
+            batch_size=batch_size,
+            resend=resend,
+            wait=not no_wait,
+            deadline=seconds,
+            fail_on=limit_reached,
+            tick=reading.tick,
+        )
+        try:
+            checked = CheckShown(session, source)
+            end = moving.follow(session, settings, events, checked, reading)
+        except InvalidManifest as error:
+            return refused(session, source, error)
+        run = moving.run_of(session, target, waited=not no_wait)
+        return moving.close(session, settings, state, end, run)
 
 
 COMMAND = Command(

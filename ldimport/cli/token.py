@@ -51,7 +51,7 @@ def list_(context: typer.Context) -> ExitCode:
         return ExitCode.OK
     columns = (
         Column("ID"),
-        Column("NAME", shrink=True),
+        Column("NAME", shrink=1),
         Column("SCOPES", drop=2),
         Column("EXPIRES", drop=1),
         Column("STATE"),

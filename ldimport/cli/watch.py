@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ldimport.cli import moving, options
-from ldimport.cli.output import summary
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
@@ -16,6 +15,7 @@ from ldimport.errors import ExitCode, LockedError
 from ldimport.migration import Migration, StateFile, results
 
 if TYPE_CHECKING:
+    from ldimport.migration.events import JobRow
     from ldimport.settings import Settings
 
 
@@ -42,9 +42,7 @@ def watch(
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, state)
             return end.exit_code
-        run = summary.Run(
-            summary.command_line(session.words), local=target.local, now=session.now()
-        )
+        run = moving.run_of(session, target)
         return moving.close(session, settings, state, end, run, table=False)
 
 
@@ -67,7 +65,7 @@ def _nothing_open(session: Session, state: StateFile) -> None:
     session.screen.line(("✓", "green"), f" {text}", indent=2)
 
 
-def _finished(job: results.JobRow) -> float:
+def _finished(job: JobRow) -> float:
     return job.finished_at or 0.0
 
 

@@ -13,8 +13,8 @@ from ldimport.cli.output.documents import start
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session, tilde
 from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode, Terminated, UsageError
 from ldimport.engine import Engine
+from ldimport.errors import ExitCode, Terminated, UsageError
 
 
 def worker(

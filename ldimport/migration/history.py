@@ -69,10 +69,11 @@ def history(state: StateFile, external_id: str) -> list[History]:
                 bool(row["retryable"]),
                 row["media_id"],
                 tuple(
-                    Attempt(each["finished_at"], each["job_id"], Status(each["status"]),
-                            each["reason"])
+                    Attempt(
+                        each["finished_at"], each["job_id"], Status(each["status"]), each["reason"]
+                    )
                     for each in attempts
                 ),
-            )  # fmt: skip
+            )
         )
     return found

@@ -25,7 +25,9 @@ def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
     left = max(len(manifest.name), len("checked against"))
     for file in manifest.files[:3]:
         name = manifest.name if len(manifest.files) == 1 else str(file.path)
-        screen.line((f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=left + 2)
+        screen.line(
+            (f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=left + 2
+        )
     if len(manifest.files) > 3:
         screen.line(f"and {counted(len(manifest.files) - 3, 'more file')}")
     screen.line(f"{'checked against':<{left}}  {config_text(config)}", indent=left + 2)
@@ -116,7 +118,7 @@ KINDS = (
     Column("PROBLEM"),
     Column("FIELD", drop=1),
     Column("FIRST AT", drop=2),
-    Column("EXAMPLE", shrink=True, drop=3),
+    Column("EXAMPLE", shrink=1, drop=3),
 )
 
 
@@ -151,7 +153,9 @@ def verdict(screen: Screen, found: Validation, seconds: float) -> None:
         screen.line(("✓", GOOD), text, indent=2)
         return
     errors = sum(kind.rows for kind in found.kinds if kind.severity is Severity.ERROR)
-    what = f"{counted(errors, 'error')} in {number(found.invalid)} of {counted(found.entries, 'row')}"
+    what = (
+        f"{counted(errors, 'error')} in {number(found.invalid)} of {counted(found.entries, 'row')}"
+    )
     screen.line(("✗", BAD), f" {what}   nothing was sent · {took}", indent=2)
 
 

@@ -9,11 +9,13 @@ from ldimport.errors import LdimportError
 def show(screen: Screen, error: LdimportError, hints: tuple[tuple[str, str], ...] = ()) -> None:
     """The error on a screen; ``hints`` are further commands that help."""
     screen.line(("✗", BAD), f" {error.message}", indent=2)
+    advice = [*((split(error.hint),) if error.hint else ()), *hints]
     if error.facts:
         screen.blank()
         screen.facts(error.facts)
-        screen.blank()
-    for command, why in (*((split(error.hint),) if error.hint else ()), *hints):
+        if advice:
+            screen.blank()
+    for command, why in advice:
         advise(screen, command, why)
 
 

@@ -117,7 +117,9 @@ class LiveDisplay:
             case JobEnded():
                 self._ended(event)
             case BatchSent() if self._verbose:
-                self._screen.line(("→", QUIET), f" {event.job_id}  {counted(event.images, 'image')}")
+                self._screen.line(
+                    ("→", QUIET), f" {event.job_id}  {counted(event.images, 'image')}"
+                )
             case Waiting():
                 self._note = f"{event.text or event.reason}, next try in {duration(event.seconds)}"
             case Summary():

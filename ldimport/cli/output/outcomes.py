@@ -18,13 +18,13 @@ OUTCOMES = (
     Column("ID"),
     Column("SIZE", drop=2),
     Column("TYPE", drop=3),
-    Column("MEDIA ID OR REASON", shrink=True),
+    Column("MEDIA ID OR REASON", shrink=1),
 )
 FAILED = (
     Column("ROW", right=True),
     Column("ID"),
     Column("REASON"),
-    Column("URL", shrink=True, drop=1),
+    Column("URL", shrink=1, drop=1),
 )
 _WORDS = {
     Status.SUCCESS: "✓ imported",
@@ -41,11 +41,9 @@ def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
-    cells = [
-        (number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows
-    ]
+    cells = [(number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows]
     narrow = (screen.width or 1_000) < 72
-    columns = (*FAILED[:2], Column("REASON", shrink=True), FAILED[3]) if narrow else FAILED
+    columns = (*FAILED[:2], Column("REASON", shrink=1), FAILED[3]) if narrow else FAILED
     table(screen, columns, cells)
 
 
@@ -57,9 +55,13 @@ def _outcome(row: ResultRow) -> tuple[str, str, str, str, str]:
     if failed:
         dimensions = kind = ""
     word = _WORDS[row.status]
-    return (f"{word}, not taken over" if row.not_taken_over else word), row.external_id, (
-        dimensions
-    ), kind, last
+    return (
+        (f"{word}, not taken over" if row.not_taken_over else word),
+        row.external_id,
+        (dimensions),
+        kind,
+        last,
+    )
 
 
 def _long_ids(columns: Sequence[Column], screen: Screen) -> Sequence[Column]:
@@ -99,7 +101,7 @@ def json_lines(rows: Iterable[ResultRow]) -> Iterator[str]:
 
 def write_json(file: TextIO, rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
-    file.write('{"format":%d,"results":[' % documents.FORMAT)
+    file.write(f'{{"format":{documents.FORMAT},"results":[')
     for n, line in enumerate(json_lines(rows)):
         file.write(f",\n{line}" if n else f"\n{line}")
     file.write("\n]}\n")

@@ -144,9 +144,11 @@ def _job_cells(row: JobRow) -> tuple[str, ...]:
 def job_head(screen: Screen, row: JobRow, now: float) -> None:
     """One job in a line: state, rows, times."""
     style = "red" if row.counts.failed or row.state in (JobState.FAILED, JobState.LOST) else ""
-    failed = f", {number(row.counts.failed)} failed" if row.state is JobState.SUCCESS and (
-        row.counts.failed
-    ) else ""
+    failed = (
+        f", {number(row.counts.failed)} failed"
+        if row.state is JobState.SUCCESS and (row.counts.failed)
+        else ""
+    )
     parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}"]
     parts.append(f"sent {clock(row.submitted_at, now)}")
     if row.finished_at is not None:

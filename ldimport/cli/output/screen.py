@@ -92,7 +92,8 @@ class Screen:
         if width is None or text.cell_len <= width:
             self._write([text])
             return
-        first = text.wrap(self.console, width, overflow="fold")
+        indent = min(indent, width // 2)
+        first = list(text.wrap(self.console, width, overflow="fold"))
         if indent and len(first) > 1:
             head = first[0]
             rest = text[len(head) :]
@@ -118,7 +119,9 @@ class Screen:
         for row, text in zip(shown, numbers, strict=False):
             note: tuple[Part, ...] = (f"  {row.note}",) if row.note else ()
             label = f"{row.sign} {row.word:<{left}}"
-            self.line("  ", (label, row.style), f"  {text:>{right}}", *note, indent=4)
+            self.line(
+                "  ", (label, row.style), f"  {text:>{right}}", *note, indent=left + right + 8
+            )
         if total:
             self.line(f"    {total[0]:<{left}}  {numbers[-1]:>{right}}")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ldimport.cli.output import errors
 from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, QUIET, WAIT, Count, Screen
 from ldimport.cli.output.table import Column, table
-from ldimport.cli.output.text import counted, duration, number, utc, when
+from ldimport.cli.output.text import cells, counted, duration, number, utc, when
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, LockedError, QuotaError
 from ldimport.migration.events import CauseRow, Plan, Summary, Totals
 from ldimport.model import JobState
@@ -26,7 +26,6 @@ class Run:
     local: bool
     now: float
     waited: bool = True
-    limited: bool = False
 
     @property
     def again(self) -> str:
@@ -58,9 +57,7 @@ def show(screen: Screen, end: Summary, run: Run) -> None:
 def _nothing(end: Summary) -> bool:
     """Nothing was sent, nothing failed: one line says it all."""
     sums = end.totals
-    return not end.jobs and not (
-        sums.failed or sums.pending or sums.unsubmitted or sums.invalid
-    )
+    return not end.jobs and not (sums.failed or sums.pending or sums.unsubmitted or sums.invalid)
 
 
 def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
@@ -91,9 +88,9 @@ def _earlier(plan: Plan | None) -> str:
 
 FAILURES = (
     Column("FAILED", right=True),
-    Column("REASON", shrink=True),
+    Column("REASON", shrink=1),
     Column("TRY AGAIN?", drop=1),
-    Column("EXAMPLES", drop=2),
+    Column("EXAMPLES", shrink=2, drop=2),
 )
 
 
@@ -108,23 +105,11 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
         )
         for row in found[:most]
     ]
-    table(screen, _sized(screen), rows)
+    table(screen, FAILURES, rows)
     rest = found[most:]
     if rest:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
-
-
-def _sized(screen: Screen) -> Sequence[Column]:
-    """Where there is room, the examples shrink instead of the reason."""
-    if (screen.width or 1_000) < 72:
-        return FAILURES
-    return (
-        FAILURES[0],
-        Column("REASON", shrink=True),
-        FAILURES[2],
-        FAILURES[3],
-    )
 
 
 def examples(row: CauseRow) -> tuple[str, ...]:
@@ -138,12 +123,12 @@ def closing(screen: Screen, end: Summary, run: Run) -> None:
     stopped = end.stopped
     if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
-        screen.line(("■", WAIT), f" {word}: {_sent(end)}, all recorded   {took}", indent=2)
+        _sentence(screen, "■", WAIT, f"{word}: {_sent(end)}, all recorded", took)
         _what_goes_on(screen, end, run)
     elif isinstance(stopped, QuotaError):
         _quota(screen, stopped, took, run)
     elif isinstance(stopped, DeadlineError):
-        screen.line(("⧗", WAIT), f" {_sentence(stopped.message)}   {took}", indent=2)
+        _sentence(screen, "⧗", WAIT, _capital(stopped.message), took)
         _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
         errors.show(screen, _with_state(stopped, end))
@@ -159,25 +144,34 @@ def _finished(screen: Screen, end: Summary, run: Run, took: str) -> None:
     if refused:
         ids = ", ".join(job.id for job in refused[:3]) + (" …" if len(refused) > 3 else "")
         what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-        screen.line(("✗", BAD), f" {what}   {took}", indent=2)
+        _sentence(screen, "✗", BAD, what, took)
     elif not end.jobs and not sums.failed and not sums.invalid:
         name = f"all {counted(sums.rows, 'entry')} are in {plan.target}, unchanged" if plan else ""
         text = f"Nothing to send: {name}" if name else "Nothing to do: no job is running"
-        screen.line(("✓", GOOD), f" {text}   {duration(end.seconds)}", indent=2)
+        _sentence(screen, "✓", GOOD, text, duration(end.seconds))
     elif not end.jobs:
-        screen.line(("✗", BAD), f" nothing new to send, but {_bad(sums)}   {took}", indent=2)
+        _sentence(screen, "✗", BAD, f"nothing new to send, but {_bad(sums)}", took)
     elif sums.pending and not run.waited:
         text = f"{_sent(end)}, not waiting for the results"
-        screen.line(("…", BUSY), f" {text}   {took}", indent=2)
+        _sentence(screen, "…", BUSY, text, took)
     elif sums.failed or sums.invalid:
-        screen.line(("✗", BAD), f" finished, {_bad(sums)}   {took}", indent=2)
+        _sentence(screen, "✗", BAD, f"finished, {_bad(sums)}", took)
     elif sums.unsubmitted:
         text = f"{number(sums.rows - sums.unsubmitted)} of {number(sums.rows)} images arrived"
-        screen.line(("✓", GOOD), f" {text}, the rest was not sent (--limit)   {took}", indent=2)
+        _sentence(screen, "✓", GOOD, f"{text}, the rest was not sent (--limit)", took)
     else:
         there = sums.success + sums.skipped
         text = f"{number(there)} of {counted(sums.rows, 'image')} arrived"
-        screen.line(("✓", GOOD), f" {text}   {took}", indent=2)
+        _sentence(screen, "✓", GOOD, text, took)
+
+
+def _sentence(screen: Screen, sign: str, style: str, text: str, tail: str) -> None:
+    """A closing sentence; jobs and time stand behind it, or below where they do not fit."""
+    width = screen.width
+    fits = width is None or 2 + cells(text) + 3 + cells(tail) <= width
+    screen.line((sign, style), f" {text}   {tail}" if fits else f" {text}", indent=2)
+    if not fits:
+        screen.line(f"  {tail}", indent=2)
 
 
 def _bad(sums: Totals) -> str:
@@ -211,13 +205,15 @@ def _what_goes_on(screen: Screen, end: Summary, run: Run) -> None:
 
 
 def _quota(screen: Screen, quota: QuotaError, took: str, run: Run) -> None:
-    screen.line(("⧗", WAIT), f" {_sentence(quota.message)}   {took}", indent=2)
+    _sentence(screen, "⧗", WAIT, _capital(quota.message), took)
     if quota.retry_after is not None:
         room = run.now + quota.retry_after
         text = when(room, run.now) if screen.stream.tty else utc(room)
         screen.line(f"  Room for more from {text}.")
     elif quota.limit is not None:
-        screen.line("  The window is the last 24 hours: room comes back as earlier uploads leave it.")
+        screen.line(
+            "  The window is the last 24 hours: room comes back as earlier uploads leave it."
+        )
 
 
 def _with_state(stopped: LdimportError, end: Summary) -> LdimportError:
@@ -229,7 +225,7 @@ def _with_state(stopped: LdimportError, end: Summary) -> LdimportError:
     return stopped
 
 
-def _sentence(text: str) -> str:
+def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

@@ -1,5 +1,5 @@
-"""Tables that never cut a number: one named column may shrink, others are dropped in a stated
-order (ux.md 0.2). Rich's own table would print 7,990 as ``7…``."""
+"""Tables that never cut a number: named columns may shrink, others are dropped in a stated order
+(ux.md 0.2). Rich's own table would print 7,990 as ``7…``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ldimport.cli.output.screen import ACCENT, Part, Screen
 from ldimport.cli.output.text import cells, clean, cut
 
 GAP = 2
-_NARROWEST = 8
+_NARROWEST = 16
 
 Cell = str | tuple[str, ...]
 """Text, or several items of which as many are shown as fit."""
@@ -18,12 +18,13 @@ Cell = str | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """``right`` aligns numbers; ``shrink`` marks the one column that may lose characters;
-    columns with a ``drop`` above 0 are left out where space is short, the highest first."""
+    """``right`` aligns numbers. Where space is short, columns with ``shrink`` above 0 lose
+    characters, the highest first; then columns with ``drop`` above 0 are left out, the highest
+    first."""
 
     name: str
     right: bool = False
-    shrink: bool = False
+    shrink: int = 0
     drop: int = 0
     style: str = ""
 
@@ -51,26 +52,28 @@ def _fit(
 ) -> tuple[list[int], list[int]]:
     """Which columns are shown, and how wide each is."""
     shown = list(range(len(columns)))
-    widths = list(widths)
     if most is None:
         return shown, widths
-    shrinking = next((n for n, column in enumerate(columns) if column.shrink), None)
     while True:
-        over = sum(widths[n] for n in shown) + GAP * (len(shown) - 1) - most
-        if over <= 0:
-            break
-        if shrinking in shown and shrinking is not None:
-            least = min(widths[shrinking], max(_NARROWEST, len(columns[shrinking].name)))
-            if widths[shrinking] - over >= least:
-                widths[shrinking] -= over
-                break
+        fitted = _shrunk(columns, shown, widths, most)
         droppable = [n for n in shown if columns[n].drop]
-        if not droppable:
-            if shrinking is not None:
-                widths[shrinking] = max(1, widths[shrinking] - over)
-            break
+        if fitted is not None or not droppable:
+            return shown, fitted or widths
         shown.remove(max(droppable, key=lambda n: columns[n].drop))
-    return shown, widths
+
+
+def _shrunk(
+    columns: Sequence[Column], shown: list[int], widths: list[int], most: int
+) -> list[int] | None:
+    """Widths that fit, or None when no shrinking is enough."""
+    widths = list(widths)
+    over = sum(widths[n] for n in shown) + GAP * (len(shown) - 1) - most
+    for n in sorted((n for n in shown if columns[n].shrink), key=lambda n: -columns[n].shrink):
+        least = min(widths[n], max(_NARROWEST, cells(columns[n].name)))
+        given = max(0, min(over, widths[n] - least))
+        widths[n] -= given
+        over -= given
+    return None if over > 0 else widths
 
 
 def _header(columns: Sequence[Column], shown: list[int], widths: list[int]) -> str:

@@ -94,7 +94,7 @@ def clock(moment: float, now: float) -> str:
 
 
 def when(moment: float, now: float) -> str:
-    """A time to come as a clock time and the span until then: ``tomorrow 06:14 (in 21 h 3 min)``."""
+    """A time to come, and the span until then: ``tomorrow 06:14 (in 21 h 3 min)``."""
     if moment <= now:
         return clock(moment, now)
     return f"{clock(moment, now)} (in {duration(moment - now)})"
@@ -119,6 +119,15 @@ def cut(text: str, width: int) -> str:
     return re.sub(r"[\d.,\s]+$", "", set_cell_size(text, max(0, width - 1))) + "…"
 
 
+def cut_left(text: str, width: int) -> str:
+    """Like ``cut``, but the end is kept, as the end of a path says more."""
+    if cells(text) <= width:
+        return text
+    while text and cells(text) > width - 1:
+        text = text[1:]
+    return "…" + text
+
+
 def closest(word: str, known: list[str]) -> str | None:
     """The one of ``known`` that was probably meant, if any is near enough."""
     from difflib import get_close_matches
@@ -127,5 +136,5 @@ def closest(word: str, known: list[str]) -> str | None:
 
 
 def environment_flag(environ: Mapping[str, str], name: str) -> bool:
-    """Whether a yes/no variable says yes; unset, empty, ``0``, ``false``, ``no``, ``off`` do not."""
+    """Whether a yes/no variable says yes; unset, empty, 0, false, no and off do not."""
     return environ.get(name, "").strip().lower() not in ("", "0", "false", "no", "off")

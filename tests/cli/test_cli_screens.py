@@ -1,0 +1,340 @@
+"""Golden screens at several widths, and the rules that hold for all of them."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, result, shown, terminal
+
+from ldimport.cli.output import errors, outcomes, overview, summary
+from ldimport.cli.output.bars import bar
+from ldimport.cli.output.screen import Count, Screen
+from ldimport.cli.output.stream import Stream, look_at
+from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.text import cells
+from ldimport.errors import ConfigError, LockedError
+from ldimport.migration.events import ResultRow, Totals
+from ldimport.migration.results import Overview, Scope
+from ldimport.model import Counts, JobState, Status
+
+WIDTHS = (60, 80, 100)
+RUN = summary.Run("submit archive.csv", local=False, now=NOW)
+
+OVERVIEW = Overview(
+    jobs=(
+        job(4, JobState.STARTED, Counts(pending=800)),
+        job(3, counts=Counts(success=800)),
+        job(2),
+        job(1, JobState.LOST, Counts(pending=800)),
+    ),
+    totals=Totals(success=612_252, skipped=24_403, failed=77, pending=800, unsubmitted=566_581),
+    scopes=(
+        Scope("https://x", "edit.tagblatt.ch", "archiv",
+              Totals(612_252, 24_403, 77, 800, 566_581)),
+    ),
+    last_change=NOW - 240,
+)  # fmt: skip
+
+SCREENS: dict[str, Callable[[Screen], None]] = {
+    **{name: (lambda screen, make=make: summary.show(screen, make(), RUN))  # type: ignore[misc]
+       for name, make in ENDS.items()},
+    "status": lambda screen: overview.show(screen, OVERVIEW, NOW, None),
+    "status-job": lambda screen: overview.job_head(screen, job(2), NOW),
+    "results": lambda screen: outcomes.outcomes(screen, [result(1), FAILED]),
+    "failures": lambda screen: outcomes.failures(screen, [FAILED]),
+    "locked": lambda screen: errors.show(
+        screen,
+        LockedError(
+            "another ldimport is at work with this state file",
+            hint="ldimport watch   follows that run, without the lock",
+            facts={"who": "process 4711 on migr-01, running “submit archive.csv”",
+                   "fix": "let it finish, or stop it: kill 4711 is safe"},
+        ),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("name", SCREENS)
+def test_no_line_is_wider_than_the_terminal_and_no_number_is_cut(name: str, width: int) -> None:
+    screen = terminal(width)
+    SCREENS[name](screen)
+    lines = shown(screen).splitlines()
+    assert lines
+    for line in lines:
+        assert cells(line) <= width, line
+        assert not re.search(r"[\d.,]…", line), line
+        assert line == line.rstrip()
+
+
+@pytest.mark.parametrize("name", SCREENS)
+def test_nothing_is_cut_or_wrapped_where_no_terminal_is(name: str) -> None:
+    screen = pipe()
+    SCREENS[name](screen)
+    text = shown(screen)
+    assert "\x1b" not in text and "\r" not in text
+    assert "…" not in text.replace("… in progress", "").replace("… running", "")
+
+
+@pytest.mark.parametrize("name", ENDS)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_counts_shown_add_up_to_the_rows(name: str, width: int) -> None:
+    screen = terminal(width)
+    summary.show(screen, ENDS[name](), RUN)
+    found = re.findall(r"^  (\S) [a-z ]+?  +([\d,]+)(?:  |$)", shown(screen), re.MULTILINE)
+    rows = re.search(r"^    rows  +([\d,]+)$", shown(screen), re.MULTILINE)
+    if rows is None:
+        assert name == "nothing"
+        return
+    numbers = [int(number.replace(",", "")) for _, number in found]
+    assert sum(numbers) == int(rows[1].replace(",", ""))
+
+
+def test_a_finished_run_with_failures_on_80_columns() -> None:
+    screen = terminal(80)
+    summary.show(screen, ENDS["failures"](), RUN)
+    assert shown(screen) == (
+        "archive.csv → tagblatt · systemName archiv\n"
+        "\n"
+        "  ✓ imported   9,611\n"
+        "  · skipped      312  already exists\n"
+        "  ✗ failed        77\n"
+        "    rows      10,000\n"
+        "\n"
+        "FAILED  REASON                   TRY AGAIN?          EXAMPLES\n"
+        "    61  origin answered 503      yes                 2003-04511 (row 17) …\n"
+        "    12  not an image: text/html  no: needs a change  1998-00310 (row 4,120) …\n"
+        "     4  over 24,000,000 pixels   no: needs a change  2011-panorama-3 (row 9,001)\n"
+        "\n"
+        "✗ finished, 77 of 10,000 images failed   2 jobs · 4 min 12 s\n"
+        "\n"
+        "→ ldimport results --failed   every failure with row, id, url and reason\n"
+        "→ ldimport retry              send failed images again; 61 may work\n"
+    )
+
+
+def test_all_good_on_60_columns() -> None:
+    screen = terminal(60)
+    summary.show(screen, ENDS["all-good"](), RUN)
+    assert "✓ 10,000 of 10,000 images arrived   1 job · 4 min 12 s" in shown(screen)
+    assert "✗ failed         0" in shown(screen)
+
+
+def test_nothing_to_send_is_one_sentence() -> None:
+    screen = terminal(100)
+    summary.show(screen, ENDS["nothing"](), RUN)
+    assert "✓ Nothing to send: all 10,000 entries are in tagblatt, unchanged" in shown(screen)
+
+
+def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
+    screen = terminal(80)
+    summary.show(screen, ENDS["interrupted"](), summary.Run("submit a.csv", True, NOW))
+    text = shown(screen)
+    assert "■ Interrupted: 800 of 10,000 sent, all recorded" in text
+    assert "The rest waits in the local engine." in text
+    assert "→ ldimport submit a.csv" in text
+    assert "→ ldimport watch" in text
+
+
+def test_a_quota_names_a_clock_time_here_and_utc_in_a_log() -> None:
+    on_screen, in_log = terminal(80), pipe()
+    for screen in (on_screen, in_log):
+        summary.show(screen, ENDS["quota"](), RUN)
+    assert re.search(r"Room for more from tomorrow \d\d:\d\d \(in 21 h 3 min\)", shown(on_screen))
+    assert "Room for more from 2026-11-24T05:14:00Z." in shown(in_log)
+
+
+def test_a_command_to_copy_is_never_wrapped() -> None:
+    long = "ldimport submit 'a folder/with a rather long name of a manifest from 1998.csv'"
+    screen = terminal(40)
+    screen.hints([(long, "goes on where it stopped")])
+    lines = shown(screen).splitlines()
+    assert f"→ {long}" in lines
+    assert "    goes on where it stopped" in lines
+
+
+def test_status_counts_and_jobs_on_80_columns() -> None:
+    screen = terminal(80)
+    overview.show(screen, OVERVIEW, NOW, 3)
+    text = shown(screen)
+    assert re.search(r"✗ failed +77 +<0\.1 %", text)
+    assert re.search(r"✓ imported +612,252 +50\.8 % +━+", text)
+    assert re.search(r"25bzj8jq0x04  … running +800", text)
+    assert "25bzj8jq0x01" not in text
+    assert "3 of 4 jobs · -n 0 shows all" in text
+
+
+def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
+    stream = Stream(io.StringIO())
+    overview.lines(stream, OVERVIEW, None)
+    assert isinstance(stream.file, io.StringIO)
+    lines = [line.split("\t") for line in stream.file.getvalue().splitlines()]
+    assert ["failed", "77", "edit.tagblatt.ch", "archiv"] in lines
+    jobs = [line for line in lines if line[0] == "job"]
+    assert [line[1:4] for line in jobs][0] == ["25bzj8jq0x04", "started", "800"]
+    assert jobs[0][-1] == "" and jobs[1][-1].endswith("Z")
+
+
+@pytest.mark.parametrize("width", range(24, 121, 8))
+def test_a_table_keeps_numbers_and_ids_whole_at_any_width(width: int) -> None:
+    screen = terminal(width)
+    columns = (
+        Column("ROWS", right=True),
+        Column("ID"),
+        Column("WHY", shrink=1),
+        Column("WHERE", shrink=2, drop=1),
+    )
+    rows = [
+        ("7,990", "2003-04511", "a reason of some length 12,345", "https://img.example/451123.jpg"),
+        ("1", "x", "短い理由ですがとても長い" * 3, ("1998-00310 (row 4,120)", "b (row 2)")),
+    ]
+    table(screen, columns, rows)
+    text = shown(screen)
+    assert "7,990" in text and "2003-04511" in text
+    assert not re.search(r"[\d.,]…", text)
+    if width >= 40:
+        assert all(cells(line) <= width for line in text.splitlines())
+
+
+def test_items_of_a_cell_are_shown_whole_or_not_at_all() -> None:
+    screen = terminal(40)
+    table(
+        screen, (Column("EXAMPLES", shrink=1),), [(("id-1 (row 17)", "id-2 (row 39)", "c" * 30),)]
+    )
+    assert "id-1 (row 17) · id-2 (row 39) …" in shown(screen)
+
+
+def test_signs_have_words_where_the_stream_cannot_encode_them() -> None:
+    screen = terminal(80, unicode=False)
+    summary.show(screen, ENDS["failures"](), RUN)
+    text = shown(screen)
+    text.encode("ascii")
+    assert "ok imported" in text and "-> ldimport retry" in text
+
+
+def test_an_error_says_what_where_and_how_to_go_on() -> None:
+    screen = terminal(80)
+    SCREENS["locked"](screen)
+    assert shown(screen) == (
+        "✗ another ldimport is at work with this state file\n"
+        "\n"
+        "  who  process 4711 on migr-01, running “submit archive.csv”\n"
+        "  fix  let it finish, or stop it: kill 4711 is safe\n"
+        "\n"
+        "→ ldimport watch   follows that run, without the lock\n"
+    )
+
+
+def test_a_bar_is_empty_below_one_percent_and_full_only_at_the_end() -> None:
+    def filled(done: int, whole: int) -> str:
+        first = bar(done, whole, 30)[0]
+        return first[0] if isinstance(first, tuple) else first.strip()
+
+    assert filled(9, 1_000) == ""
+    assert filled(10, 1_000) == "╸"
+    assert filled(999, 1_000) == "━" * 29 + "╸"
+    assert filled(1_000, 1_000) == "━" * 30
+    assert filled(5, 0).strip() == ""
+
+
+# -- hostile text in every sink ------------------------------------------------------------
+
+HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def hostile(corpora: Path) -> Iterator[str]:
+    for line in (corpora / "strings" / "terminal.jsonl").read_text("utf-8").splitlines():
+        yield json.loads(line)["text"]
+
+
+def sinks(screen: Screen, text: str) -> None:
+    bad: ResultRow = result(
+        external_id=text, status=Status.FAILED, reason=text, source_url=text, media_id=text
+    )
+    outcomes.outcomes(screen, [bad])
+    outcomes.failures(screen, [bad])
+    summary.causes(screen, [CAUSES[0].__class__(text, text, 3, True, ((text, 1),))])
+    errors.show(screen, ConfigError(text, hint=text, facts={"where": text}))
+    errors.show(screen, ConfigError(text, hint=f"ldimport {text}   {text}"))
+    screen.counts([Count("✓", "imported", 1, text)])
+
+
+@pytest.mark.parametrize("screen", [terminal(60), terminal(100, unicode=False), pipe()])
+def test_terminal_escapes_reach_no_screen(corpora: Path, screen: Screen) -> None:
+    for text in hostile(corpora):
+        sinks(screen, text)
+    assert not HARMFUL.search(shown(screen))
+
+
+def test_brackets_are_text_and_not_markup() -> None:
+    screen = terminal(80)
+    sinks(screen, "[bold red]x[/] [link=http://x]y[/nothing]")
+    assert "[bold red]x[/] [link=http://x]y[/nothing]" in shown(screen)
+
+
+def test_scripts_get_the_text_exactly_as_it_is(corpora: Path) -> None:
+    for text in hostile(corpora):
+        (line,) = outcomes.json_lines([result(external_id=text)])
+        assert json.loads(line)["externalId"] == text
+        assert not re.search("[\x00-\x1f\x7f-\x9f]", line)
+
+
+# -- what we find out about a stream -------------------------------------------------------
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("environ", "colour", "live"),
+    [
+        ({}, True, True),
+        ({"NO_COLOR": "1"}, False, True),
+        ({"NO_COLOR": ""}, True, True),
+        ({"TERM": "dumb"}, False, False),
+        ({"CI": "true"}, True, False),
+        ({"FORCE_COLOR": "0"}, True, True),
+    ],
+)
+def test_terminals(environ: dict[str, str], colour: bool, live: bool) -> None:
+    stream = look_at(Terminal(), environ)
+    assert (stream.tty, stream.colour, stream.live) == (True, colour, live)
+
+
+@pytest.mark.parametrize(
+    ("environ", "colour"),
+    [({}, False), ({"FORCE_COLOR": "1"}, True), ({"FORCE_COLOR": "0"}, False),
+     ({"FORCE_COLOR": "1", "NO_COLOR": "1"}, False), ({"CLICOLOR_FORCE": "1"}, True)],
+)  # fmt: skip
+def test_nothing_moves_in_a_pipe_whatever_the_environment_says(
+    environ: dict[str, str], colour: bool
+) -> None:
+    stream = look_at(io.StringIO(), environ)
+    assert (stream.tty, stream.colour, stream.live, stream.width) == (False, colour, False, None)
+
+
+def test_colour_in_a_pipe_only_when_forced() -> None:
+    stream = look_at(io.StringIO(), {"FORCE_COLOR": "1"})
+    summary.show(Screen(stream), ENDS["failures"](), RUN)
+    assert isinstance(stream.file, io.StringIO)
+    text = stream.file.getvalue()
+    assert "\x1b[" in text
+    assert not re.search("\x1b\\[(?!\\d*(;\\d+)*m)", text), "only colours, no movement"
+    assert "\r" not in text
+
+
+def test_an_eight_bit_stream_gets_no_signs() -> None:
+    class Latin(Terminal):
+        encoding = "iso-8859-1"
+
+    stream = look_at(Latin(), {})
+    assert not stream.unicode and not stream.live

@@ -1,0 +1,119 @@
+"""Words, numbers, and outside text made harmless."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ldimport.cli.output import text
+from ldimport.cli.output.documents import dumps
+
+HARMFUL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+@given(st.text(st.characters()))
+def test_clean_text_holds_nothing_harmful(outside: str) -> None:
+    assert not HARMFUL.search(text.clean(outside))
+
+
+@given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])))
+def test_clean_leaves_harmless_text_alone(outside: str) -> None:
+    assert text.clean(outside) == outside
+
+
+@given(st.dictionaries(st.text(), st.text(st.characters())))
+def test_json_has_no_raw_control_character_and_reads_back_as_the_same(
+    document: dict[str, str],
+) -> None:
+    line = dumps(document)
+    assert not HARMFUL.search(line)
+    assert json.loads(line) == document
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "0 s"),
+        (48, "48 s"),
+        (59.6, "1 min"),
+        (252, "4 min 12 s"),
+        (3_600, "1 h"),
+        (75_780, "21 h 3 min"),
+        (86_400, "1 day"),
+        (180_000, "2 days 2 h"),
+    ],
+)
+def test_duration_in_two_units(seconds: float, words: str) -> None:
+    assert text.duration(seconds) == words
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [
+        (0, 0, "0.0 %"),
+        (0, 5, "0.0 %"),
+        (77, 1_204_113, "<0.1 %"),
+        (1_204_036, 1_204_113, ">99.9 %"),
+        (612_252, 1_204_113, "50.8 %"),
+        (5, 5, "100.0 %"),
+    ],
+)
+def test_small_shares_are_never_shown_as_nothing(part: int, whole: int, words: str) -> None:
+    assert text.percent(part, whole) == words
+
+
+def test_clock_names_the_day() -> None:
+    now = 1_795_421_460.0
+    day = 86_400
+    assert re.fullmatch(r"\d\d:\d\d", text.clock(now, now))
+    assert text.clock(now + day, now).startswith("tomorrow ")
+    assert text.clock(now - day, now).startswith("yesterday ")
+    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d", text.clock(now - 20 * day, now))
+    assert re.fullmatch(r"\d+ \w+ \d{4} \d\d:\d\d", text.clock(now - 500 * day, now))
+
+
+@pytest.mark.parametrize(
+    ("count", "noun", "words"),
+    [(1, "image", "1 image"), (2_000, "image", "2,000 images"), (2, "entry", "2 entries")],
+)
+def test_counts_with_their_noun(count: int, noun: str, words: str) -> None:
+    assert text.counted(count, noun) == words
+
+
+@given(st.text(st.characters(exclude_categories=["C"])), st.integers(1, 60))
+def test_no_digit_stands_before_the_mark_of_a_cut(outside: str, width: int) -> None:
+    short = text.cut(outside, width)
+    assert text.cells(short) <= max(width, 1)
+    if short != outside:
+        assert not re.search(r"[\d.,]…$", short)
+
+
+@given(st.text(st.characters(exclude_categories=["C"])), st.integers(1, 60))
+def test_a_cut_on_the_left_keeps_the_end(outside: str, width: int) -> None:
+    short = text.cut_left(outside, width)
+    assert text.cells(short) <= max(width, 1)
+    assert outside.endswith(short.removeprefix("…"))
+
+
+@pytest.mark.parametrize(
+    ("count", "words"),
+    [(830, "830 bytes"), (1_500, "1.5 kB"), (480_000, "480 kB"), (412_000_000, "412 MB"),
+     (1_100_000_000, "1.1 GB"), (2_500_000_000_000, "2,500 GB")],
+)  # fmt: skip
+def test_sizes(count: int, words: str) -> None:
+    assert text.size(count) == words
+
+
+def test_terminal_strings_are_disarmed(corpora: Path) -> None:
+    lines = (corpora / "strings" / "terminal.jsonl").read_text("utf-8").splitlines()
+    assert len(lines) >= 40
+    for line in lines:
+        harmless = text.clean(json.loads(line)["text"])
+        assert not HARMFUL.search(harmless), line
