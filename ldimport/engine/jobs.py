@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
-from ldimport.engine import library
+from ldimport import wire
+from ldimport.engine import library, outbox
 from ldimport.engine.records import JobSummary, Outcome, Task
-from ldimport.model import Counts, Image, ImportRequest, JobState, Status
+from ldimport.model import Counts, Image, ImportRequest, JobState, JobStatus, Status
 
 # -- accepting ------------------------------------------------------------------------------
 
@@ -107,6 +108,7 @@ def workers(connection: sqlite3.Connection) -> list[tuple[int, str, float]]:
 def void(connection: sqlite3.Connection, worker: int) -> None:
     """Strike a worker out: what it had leased is free at once."""
     connection.execute("UPDATE item SET worker = NULL WHERE worker = ?", (worker,))
+    connection.execute("UPDATE webhook SET worker = NULL WHERE worker = ?", (worker,))
     connection.execute("DELETE FROM worker WHERE id = ?", (worker,))
 
 
@@ -241,8 +243,15 @@ def fail_jobs(connection: sqlite3.Connection, terms: int, reason: str, now: floa
 
 
 def on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """The one place where a job has just ended, still inside that transaction: here what must
-    happen exactly once per job (its webhook) is put down."""
+    """The one place where a job has just ended, still inside that transaction: its notification
+    is put down with it, so that there is exactly one."""
+    row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()
+    if row["webhook"] is None:
+        return
+    context = None if row["context"] is None else json.loads(row["context"])
+    status = JobStatus(row["id"], JobState(row["state"]))
+    body = wire.encode(wire.notification_to_json(status, counts(row), context)).decode()
+    outbox.put(connection, job, row["id"], row["webhook"], body, now)
 
 
 # -- answering ------------------------------------------------------------------------------

@@ -1,0 +1,141 @@
+"""SQL of the outbox: notifications of ended jobs, until they are delivered or given up. See
+``catalogue`` for the schema; functions that write want a connection inside
+``Catalogue.writing``."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+FARTHEST = 2 * 86_400.0
+"""No next try lies farther ahead, in seconds; one that seems to was set before the clock of this
+machine went back."""
+
+
+class Delivery(StrEnum):
+    """State of a notification: waiting -> delivered | failed | disabled."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # given up after the last try, or its address is not allowed
+    DISABLED = "disabled"  # the receiver said 410 Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification, leased by ``worker``. ``id`` is the webhook-id of every try, ``body``
+    the very bytes to sign and send, ``tries`` counts this one, ``options`` are the job's."""
+
+    id: str
+    job: str
+    url: str
+    endpoint: str
+    body: str
+    tries: int
+    options: str
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a try came to: the new state, when the next try is due (Unix seconds), a text for
+    people, and until when everything to this endpoint shall wait (None: as it is)."""
+
+    state: Delivery
+    due_at: float
+    answer: str
+    slow_until: float | None = None
+
+
+def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: str,
+        now: float) -> None:  # fmt: skip
+    """Put down the notification of a job, in the transaction in which the job ends."""
+    connection.execute(
+        """INSERT OR IGNORE INTO webhook (id, job, url, endpoint, body, due_at, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (f"msg_{job_id}", job, url, endpoint_of(url), body, now, now),
+    )
+
+
+def endpoint_of(url: str) -> str:
+    """Scheme, host and port: who is slow or gone, whatever the path."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+_DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
+
+
+def any_due(connection: sqlite3.Connection, now: float) -> bool:
+    """Whether something may be sent now."""
+    sql = f"SELECT 1 FROM webhook WHERE {_DUE} LIMIT 1"  # noqa: S608
+    return connection.execute(sql, (now, now + FARTHEST)).fetchone() is not None
+
+
+_CLAIM = f"""
+SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries, t.options
+  FROM (SELECT *, min(due_at) FROM webhook
+         WHERE {_DUE} AND endpoint NOT IN (SELECT endpoint FROM webhook WHERE worker IS NOT NULL)
+         GROUP BY endpoint) w
+  JOIN job j ON j.n = w.job
+  JOIN terms t ON t.id = j.terms
+ ORDER BY w.due_at LIMIT ?3
+"""  # noqa: S608
+"""One for each endpoint, the oldest: a slow receiver delays nobody else, and gets one request
+at a time."""
+
+
+def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) -> list[Notification]:
+    """Lease up to ``most`` that are due; the try is counted as they are leased, so that one which
+    ends the process is not tried for ever."""
+    rows = connection.execute(_CLAIM, (now, now + FARTHEST, most)).fetchall()
+    connection.executemany(
+        "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?",
+        ((worker, row["id"]) for row in rows),
+    )
+    return [
+        Notification(
+            row["id"],
+            row["job"],
+            row["url"],
+            row["endpoint"],
+            row["body"],
+            row["tries"] + 1,
+            row["options"],
+            worker,
+        )
+        for row in rows
+    ]
+
+
+def settle(
+    connection: sqlite3.Connection, notification: Notification, verdict: Verdict, now: float
+) -> None:
+    """Record what a try came to; a late writer, whose lease was voided, is fenced off."""
+    waiting = verdict.state is Delivery.WAITING
+    recorded = connection.execute(
+        """UPDATE webhook SET state = ?, due_at = ?, answer = ?, ended_at = ?, worker = NULL
+            WHERE id = ? AND worker = ?""",
+        (
+            verdict.state,
+            verdict.due_at,
+            verdict.answer,
+            None if waiting else now,
+            notification.id,
+            notification.worker,
+        ),
+    ).rowcount
+    if recorded and verdict.slow_until is not None:
+        connection.execute(
+            """UPDATE webhook SET due_at = max(due_at, ?)
+                WHERE state = 'waiting' AND endpoint = ?""",
+            (verdict.slow_until, notification.endpoint),
+        )
+    if recorded and verdict.state is Delivery.DISABLED:
+        connection.execute(
+            """UPDATE webhook SET state = 'disabled', ended_at = ?, answer = ?
+                WHERE state = 'waiting' AND worker IS NULL AND url = ?""",
+            (now, verdict.answer, notification.url),
+        )
