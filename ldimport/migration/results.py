@@ -50,7 +50,8 @@ class Overview:
 
 
 _JOBS = """
-SELECT job_id, state, images, success, skipped, failed, submitted_at, finished_at, manifest,
+SELECT job_id, state, images, batch.success, batch.skipped, batch.failed, submitted_at,
+  finished_at, manifest,
   target, system_name, first_row, last_row
 FROM batch JOIN scope ON scope.id = batch.scope
 WHERE job_id IS NOT NULL AND state != 'refused'
