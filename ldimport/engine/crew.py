@@ -46,6 +46,7 @@ class Crew:
 
     def __init__(self, folder: Path, size: int) -> None:
         self._folder = folder
+        self._size = size
         self._members: list[_Member] = []
         self._error: LdimportError | None = None
         self._restarts = 0
@@ -80,7 +81,7 @@ class Crew:
         errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
         command = [sys.executable, "-m", "ldimport.engine.worker", str(self._folder)]
         process = subprocess.Popen(
-            [*command, "--parent", str(os.getpid())],
+            [*command, "--parent", str(os.getpid()), "--crew", str(self._size)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=errors,

@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="ldimport.engine.worker", description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--parent", type=int, metavar="PID")
+    parser.add_argument("--crew", type=int, default=1, metavar="N", help="workers like this one")
     options = parser.parse_args(arguments)
     told = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     if options.parent is not None:
         threading.Thread(target=_watch_parent, args=(options.parent, told), daemon=True).start()
     try:
-        run_worker(options.folder, told.is_set)
+        run_worker(options.folder, told.is_set, crew=options.crew)
     except LdimportError as error:
         sys.stderr.write(error_line(error) + "\n")
         sys.exit(error.exit_code)

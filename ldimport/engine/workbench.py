@@ -171,15 +171,15 @@ class Workbench:
         return body, facts
 
     def _complete(self, image: Image, read: Callable[[], bytes], facts: Facts) -> dict[str, Json]:
-        """What was sent, and what it leaves open: ``title`` from fileName, the rest from the
-        file (``read``) by the media type's exifExtraction; only values that the config admits."""
+        """What was sent, and what it leaves open: from the file (``read``) by the media type's
+        exifExtraction, ``title`` else from fileName; only values that the config admits."""
         media_type = self._terms.config.media_types[image.media_type or ""]
         complete = dict(image.metadata)
         found = dict(complete)
-        if "title" in media_type.properties and not complete.get("title"):
-            found["title"] = image.file_name
         if media_type.exif:
-            found = iptc.fill(found, media_type.exif, iptc.extract(read(), facts))
+            found = iptc.fill(complete, media_type.exif, iptc.extract(read(), facts))
+        if "title" in media_type.properties and not found.get("title"):
+            found["title"] = image.file_name
         for key, value in found.items():
             if complete.get(key) == value:
                 continue

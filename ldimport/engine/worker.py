@@ -11,6 +11,7 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from sqlite3 import Connection
 from types import TracebackType
@@ -23,14 +24,15 @@ from ldimport.engine.leases import Leases
 from ldimport.engine.records import Outcome, Task
 from ldimport.engine.terms import Terms, limits_from_json, options_from_json
 from ldimport.errors import LdimportError
+from ldimport.model import Limits
 
 if TYPE_CHECKING:
     from ldimport.engine.workbench import Workbench
 
 HANDFUL = 32
-"""Images leased and recorded at a time: one synced transaction for all of them."""
+"""Images leased at a time; the same synced transaction records what is done."""
 LINGER = 0.5
-"""Seconds after which outcomes are recorded though the handful is not full."""
+"""Seconds after which outcomes are recorded though no new images are leased."""
 POLL = 0.05
 """Seconds between two looks for new work; a look costs no file access."""
 MOST_BENCHES = 4
@@ -46,13 +48,15 @@ def run_worker(
     stop: Callable[[], bool] = never,
     *,
     until_done: bool = False,
+    crew: int = 1,
     now: Callable[[], float] = time.time,
 ) -> None:
     """Work on the engine in ``folder`` until ``stop`` says so, with ``until_done`` also until no
-    image is open, whoever works on it. What was begun is recorded or free again at the end."""
+    image is open, whoever works on it. ``crew`` workers share the connections that a host may
+    get. What was begun is recorded or free again at the end."""
     catalogue = Catalogue(folder)
     try:
-        with Worker(catalogue, stop, now) as worker:
+        with Worker(catalogue, stop, now, crew) as worker:
             worker.run(until_done)
     finally:
         catalogue.close()
@@ -62,9 +66,14 @@ class Worker:
     """One worker's leased tasks, its workbenches, and the outcomes that wait to be recorded."""
 
     def __init__(
-        self, catalogue: Catalogue, stop: Callable[[], bool], now: Callable[[], float]
+        self,
+        catalogue: Catalogue,
+        stop: Callable[[], bool],
+        now: Callable[[], float],
+        crew: int = 1,
     ) -> None:
         store = BlobStore(catalogue.folder)
+        self._crew = crew
         self._catalogue = catalogue
         self._stop = stop
         self._now = now
@@ -146,7 +155,7 @@ class Worker:
     def _finish(self, outcome: Outcome) -> None:
         self._done.append(outcome)
         waited = time.monotonic() - self._recorded_at
-        if len(self._done) >= HANDFUL or waited >= LINGER:
+        if len(self._done) >= 2 * HANDFUL or waited >= LINGER:
             self._commit()
 
     def _pulse(self) -> bool:
@@ -218,10 +227,14 @@ class Worker:
         terms = Terms(
             config.from_json(json.loads(body), origin=origin),
             options_from_json(options),
-            limits_from_json(limits),
+            _share(limits_from_json(limits), self._crew),
         )
         self._leases.seconds = terms.limits.lease_seconds
         return Workbench(terms, self._blobs)
+
+
+def _share(limits: Limits, crew: int) -> Limits:
+    return replace(limits, per_host=max(1, limits.per_host // crew))
 
 
 if __name__ == "__main__":
