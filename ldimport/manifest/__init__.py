@@ -1,1 +1,27 @@
+"""Manifests: files of rows to import, read as a stream of entries, and written."""
 
+from __future__ import annotations
+
+from ldimport.manifest.kinds import (
+    CODES,
+    Detected,
+    Format,
+    Header,
+    ManifestFile,
+    Notice,
+    ReadOptions,
+)
+from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
+
+__all__ = [
+    "CODES",
+    "Detected",
+    "Format",
+    "Header",
+    "Manifest",
+    "ManifestFile",
+    "Notice",
+    "ReadOptions",
+    "open_manifest",
+    "read_manifest",
+]

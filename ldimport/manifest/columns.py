@@ -1,0 +1,169 @@
+"""A table's header against the field map: which cell is which field, and what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ldimport.errors import ManifestError
+from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap, field_of
+
+_NEEDED = ("id", "url")
+_GUESSES = {
+    "id": ("id", "nr", "nummer", "number", "numéro", "key", "uuid", "guid", "asset"),
+    "url": ("url", "link", "href", "uri", "src", "pfad", "path", "bild", "image", "file"),
+    "fileName": ("titel", "title", "titre", "titolo", "filename", "name", "headline", "caption"),
+}
+"""Words in a column's name that suggest a field; only ever used to propose ``--map``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """``names`` of all columns, made unique; ``fields``: for each column the field it feeds, or
+    "" when it is not used by its position alone; ``places``: field -> index of its column;
+    ``ignored``: unknown columns that nothing uses."""
+
+    names: tuple[str, ...]
+    fields: tuple[str, ...]
+    places: dict[str, int]
+    ignored: tuple[str, ...]
+
+
+def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -> Layout:
+    """Settle a table's columns. Raises ManifestError when a mapped column is missing, two columns
+    feed one field, or nothing gives id or url."""
+    names = _unique([name.strip().lstrip("\ufeff") for name in header])
+    places: dict[str, int] = {}
+    for name, column in mapping.columns.items():
+        places[name] = _find(names, column, f"{name} is mapped to", file)
+    taken = set(places)
+    for index, column in enumerate(header):
+        meant = field_of(column)
+        if meant is None or meant in taken or meant in mapping.templates:
+            continue
+        if meant in places:
+            raise _duplicate(file, line, meant, header[places[meant]], column)
+        places[meant] = index
+    for template in mapping.templates.values():
+        for column in template.columns:
+            _find(names, column, f"“{template.text}” needs", file)
+    _need(names, places, mapping, file)
+    return Layout(names, _by_position(names, places), places, _ignored(names, places, mapping))
+
+
+def near_field(name: str) -> str | None:
+    """The field that an unknown name is probably a typing error of."""
+    folded = {known.casefold(): known for known in FIELDS}
+    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.8)
+    return folded[near[0]] if near else None
+
+
+def ignored_text(names: Iterable[str], file: str) -> str:
+    """The one notice about columns or keys that nothing uses."""
+    shown = list(names)
+    listed = ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
+    near = [(name, guess) for name in shown if (guess := near_field(name))]
+    meant = "".join(f"; “{name}”: did you mean {guess}?" for name, guess in near[:3])
+    use = "" if near else f"; to use one: --map metadata.HANDLE={_quoted(shown[0])}"
+    return f"{file}: not used: {listed}{meant}{use}"
+
+
+def column_index(names: Sequence[str], column: str) -> int | None:
+    """Where a column stands: by its exact name, else in any case; None if it is not there."""
+    if column in names:
+        return names.index(column)
+    folded = [name.casefold() for name in names]
+    wanted = column.strip().casefold()
+    return folded.index(wanted) if wanted in folded else None
+
+
+def _find(names: Sequence[str], column: str, what: str, file: str) -> int:
+    index = column_index(names, column)
+    if index is not None:
+        return index
+    near = get_close_matches(column, names, n=1)
+    raise ManifestError(
+        f"{file} has no column “{column}”; {what} it",
+        hint=f"did you mean “{near[0]}”?" if near else None,
+        code="no-column",
+        facts={"columns": ", ".join(names)},
+    )
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    """A second ``credit`` becomes ``credit (2)``, so that rows keep all their cells."""
+    seen: dict[str, int] = {}
+    result = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(result)
+
+
+def _duplicate(file: str, line: int, name: str, first: str, second: str) -> ManifestError:
+    return ManifestError(
+        f"{file}:{line}: the columns “{first.strip()}” and “{second.strip()}” are both {name}",
+        hint=f"rename one of them, or choose: --map {name}={_quoted(first.strip())}",
+        code="duplicate-column",
+    )
+
+
+def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file: str) -> None:
+    given = {*places, *mapping.templates, *mapping.constants}
+    missing = [name for name in _NEEDED if name not in given]
+    if not missing:
+        return
+    lacking = missing if "fileName" in given else [*missing, "fileName"]
+    free = [name for index, name in enumerate(names) if index not in places.values()]
+    raise ManifestError(
+        f"{file} has no column for “{missing[0]}”",
+        hint=f"ldimport validate {_quoted(file)} {_proposal(lacking, free)}",
+        code="no-column",
+        facts={"columns": ", ".join(names)},
+    )
+
+
+def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
+    """``--map`` options that would do, as far as the columns' names tell."""
+    free = list(columns)
+    parts = []
+    for name in sorted(missing, key=lambda each: each != "url"):
+        column = _suggested(free, name)
+        if column is not None:
+            free.remove(column)
+        parts.append(f"--map {name}={_quoted(column) if column else 'COLUMN'}")
+    return " ".join(parts)
+
+
+def _suggested(columns: Sequence[str], name: str) -> str | None:
+    hits = (each for word in _GUESSES[name] for each in columns if word in each.casefold())
+    return next(hits, None)
+
+
+def _quoted(text: str) -> str:
+    plain = text.replace("_", "").replace(".", "").replace("/", "").isalnum()
+    return text if plain else f'"{text}"'
+
+
+def _by_position(names: Sequence[str], places: dict[str, int]) -> tuple[str, ...]:
+    fields = [""] * len(names)
+    for name, index in places.items():
+        fields[index] = name
+    return tuple(fields)
+
+
+def _ignored(names: Sequence[str], places: dict[str, int], mapping: FieldMap) -> tuple[str, ...]:
+    used = set(places.values())
+    for template in mapping.templates.values():
+        used |= {index for c in template.columns if (index := column_index(names, c)) is not None}
+    return tuple(
+        name
+        for index, name in enumerate(names)
+        if index not in used and name and not name.startswith("_")
+    )
+
+
+def metadata_handles(places: dict[str, int]) -> tuple[tuple[str, int], ...]:
+    """(handle, index) of every metadata column."""
+    return tuple((f[len(PREFIX) :], index) for f, index in places.items() if f.startswith(PREFIX))

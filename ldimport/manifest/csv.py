@@ -1,0 +1,220 @@
+"""Tables: CSV in any dialect, row by row at the speed of ``csv.reader``.
+
+Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) lose that one
+apostrophe: ``write`` puts it there, as OWASP advises, so that no spreadsheet runs them.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from itertools import islice
+from typing import BinaryIO, cast
+
+from ldimport.errors import ManifestError
+from ldimport.manifest.columns import ignored_text, layout
+from ldimport.manifest.detect import CsvReader, Sniffed
+from ldimport.manifest.encoding import undecodable
+from ldimport.manifest.findings import Findings
+from ldimport.manifest.lines import Lines
+from ldimport.manifest.streams import ByteStream, Position
+from ldimport.manifest.table import Builder, OddRow, is_odd, locate_cell
+from ldimport.model import Entry, Place
+
+_PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
+"""``table.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
+_RESUMES = 20
+"""How often a pass goes back to the line after an unclosed quote; each costs a partial pass."""
+_WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
+_ALWAYS_NFC = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
+"""UTF-8 lead and tail bytes of characters below U+0300, and of the block of punctuation."""
+_OVERLAP = 64
+
+
+class _Suspicion:
+    """Watches chunks of bytes for what needs a second look, cell by cell; once found, for good."""
+
+    def __init__(self, encoding: str, position: Position | None, before: int) -> None:
+        self.raised = not encoding.startswith("utf-8") and encoding not in _WESTERN
+        self._utf8 = encoding.startswith("utf-8")
+        self._position = position
+        self._before = before
+        self._end = b""
+
+    def __call__(self, chunk: bytes, position: int) -> None:
+        if not self.raised:
+            chunk = self._end + chunk
+            self.raised = b"\0" in chunk or self._maybe_not_nfc(chunk) or _prefixed(chunk)
+            self._end = chunk[-_OVERLAP:]
+        if self._position is not None:
+            self._position(self._before + position)
+
+    def _maybe_not_nfc(self, chunk: bytes) -> bool:
+        if not self._utf8 or chunk.isascii():
+            return False
+        if chunk.translate(None, _ALWAYS_NFC):
+            return True
+        # of the punctuation only quotes, dashes and currency are taken for granted; the last two
+        # bytes may begin a character, and are looked at again with the next chunk
+        plain = chunk.count(b"\xe2\x80", 0, -1) + chunk.count(b"\xe2\x82", 0, -1)
+        spaces = b"\xe2\x80\x80" in chunk or b"\xe2\x80\x81" in chunk  # these two decompose
+        return spaces or chunk.count(b"\xe2", 0, -2) != plain
+
+
+def _prefixed(chunk: bytes) -> bool:
+    return b"'" in chunk and _PREFIXED.search(chunk) is not None
+
+
+class Table:
+    """One CSV file. ``path`` is read, ``name`` shown; ``layout`` says which cell is which field.
+
+    Raises ManifestError when the header cannot be used, or no row follows it.
+    """
+
+    textual = True
+
+    def __init__(self, path: str, name: str, sniffed: Sniffed, findings: Findings) -> None:
+        assert sniffed.dialect is not None
+        self.path = path
+        self.name = name
+        self.encoding = sniffed.encoding
+        self.dialect = sniffed.dialect
+        self._findings = findings
+        self._mapping = findings.columns
+        header, self._header_lines, line = self._read_header()
+        self.layout = layout(header, self._mapping, name, line)
+        self._build = Builder(self.layout, findings, name)
+        self.source = Lines(lambda: self._lines(errors="replace"))
+        if next(self.rows(), None) is None:
+            raise ManifestError(f"{name} has a header but no rows", code="no-rows")
+        if self.layout.ignored:
+            findings.notice("unknown-columns", ignored_text(self.layout.ignored, name))
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """For each cell of ``rows`` the field it is ("" for none), or None when rows alone do not
+        tell the values: templates, constants, one column for two fields."""
+        shared = len(set(self.layout.places.values())) < len(self.layout.places)
+        return None if shared or not self._mapping.plain else self.layout.fields
+
+    def rows(
+        self, position: Position | None = None, before: int = 0
+    ) -> Generator[tuple[int, list[str]], None, None]:
+        """(line, cells) of every row that is not blank; ``cells`` is an ``OddRow`` when anything
+        is odd about it. Raises ManifestError for bytes that are not in the encoding."""
+        skip: int | None = self._header_lines
+        resumes = 0
+        while skip is not None:
+            with closing(self._run(skip, position, before, resumes < _RESUMES)) as run:
+                skip = yield from run
+            resumes += 1
+
+    def entries(
+        self, first: int, position: Position | None = None, before: int = 0
+    ) -> Iterator[Entry]:
+        """Every row as an Entry; ``first`` is the number of the first one."""
+        with closing(self.rows(position, before)) as rows:
+            build = self._build.fast
+            for number, (line, cells) in enumerate(rows, first):
+                if type(cells) is list:
+                    yield build(number, line, cells)
+                else:
+                    yield self.entry(number, line, cells)
+
+    def entry(self, row: int, line: int, cells: list[str]) -> Entry:
+        """One row of ``rows`` as an Entry."""
+        if isinstance(cells, OddRow):
+            if cells.error:
+                record = "\n".join(self.source.between(line, cells.last))
+                return self._build.unreadable(row, line, cells.error, record)
+            return self._build.odd(row, line, cells)
+        return self._build.fast(row, line, cells)
+
+    def locate(self, entry: Entry, field: str) -> Place:
+        """Where the cell of ``field`` begins; the row's beginning if no cell is its source."""
+        index = self.layout.places.get(field)
+        return locate_cell(self.source, self.dialect, entry.place, index)
+
+    def _run(
+        self, skip: int, position: Position | None, before: int, resume: bool
+    ) -> Generator[tuple[int, list[str]], None, int | None]:
+        """Rows after ``skip`` lines. Returns the line of a record with broken quotes to go on
+        behind, or None at the end."""
+        suspicion = _Suspicion(self.encoding, position, before)
+        with self._lines(suspicion) as lines:
+            next(islice(lines, skip, skip), None)
+            reader = self.dialect.reader(lines)
+            last = skip
+            while True:
+                try:
+                    for cells in reader:
+                        line = last + 1
+                        last = skip + reader.line_num
+                        if suspicion.raised or len(cells) != self._build.width or not cells[0]:
+                            found = self._look(cells)
+                            if found is None:
+                                continue
+                            cells = found
+                        yield line, cells
+                    return None
+                except csv.Error as error:
+                    line = last + 1
+                    last = skip + reader.line_num
+                    yield line, OddRow([], _quoting(error), last)
+                    if resume and last > line:
+                        return line
+                except UnicodeDecodeError as error:
+                    raise undecodable(self.path, self.name, self.encoding) from error
+
+    def _look(self, cells: list[str]) -> list[str] | None:
+        """The row again, marked when it is odd; None when it is blank."""
+        if not any(cells):
+            return None
+        width = self._build.width
+        if len(cells) > width and not any(cells[width:]):
+            del cells[width:]  # spreadsheets leave delimiters at the end
+        if len(cells) != width or any(map(is_odd, cells)):
+            return OddRow(cells)
+        return cells
+
+    def _lines(
+        self, suspicion: _Suspicion | None = None, errors: str = "strict"
+    ) -> io.TextIOWrapper:
+        stream = ByteStream(self.path, self.name, watch=suspicion)
+        return io.TextIOWrapper(cast("BinaryIO", stream), self.encoding, errors, newline="")
+
+    def _read_header(self) -> tuple[list[str], int, int]:
+        """Header cells, lines up to its end, and the line it begins in."""
+        skip = self.dialect.skip
+        with self._lines() as lines:
+            next(islice(lines, skip, skip), None)
+            reader: CsvReader = self.dialect.reader(lines)
+            before = 0
+            try:
+                for cells in reader:
+                    if any(cells):
+                        return cells, skip + reader.line_num, skip + before + 1
+                    before = reader.line_num
+            except csv.Error as error:
+                raise ManifestError(
+                    f"{self.name}:{skip + before + 1}: the header cannot be read: "
+                    f"{_quoting(error)}",
+                    hint="check its quotes, or say --delimiter",
+                    code="bad-header",
+                ) from error
+            except UnicodeDecodeError as error:
+                raise undecodable(self.path, self.name, self.encoding) from error
+        raise ManifestError(f"{self.name} is empty", code="empty")
+
+
+def _quoting(error: csv.Error) -> str:
+    """Python's words for broken quoting, in ours."""
+    text = str(error)
+    if "unexpected end" in text or "field limit" in text:
+        return "a quoted cell is never closed"
+    if "expected after" in text:
+        return "a quote inside a quoted cell is not doubled"
+    return text

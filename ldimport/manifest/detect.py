@@ -1,0 +1,235 @@
+"""What a file is: format by content (its name is a hint), encoding, and the dialect of a CSV."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Protocol
+
+import orjson
+
+from ldimport.errors import ManifestError
+from ldimport.manifest.columns import column_index
+from ldimport.manifest.encoding import detect_encoding, prescribed, undecodable
+from ldimport.manifest.fields import FieldMap, field_of
+from ldimport.manifest.kinds import Format, ReadOptions
+from ldimport.manifest.streams import buffered
+
+SAMPLE = 1 << 18
+_FORMATS = {
+    ".csv": Format.CSV,
+    ".tsv": Format.CSV,
+    ".tab": Format.CSV,
+    ".json": Format.JSON,
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".yaml": Format.YAML,
+    ".yml": Format.YAML,
+}
+_PACKED = (".gz", ".zst")
+_DELIMITERS = ",;\t|"
+_NOT_TEXT = (
+    (b"PK\x03\x04", "a ZIP file or an Office document: save it as CSV (UTF-8)"),
+    (b"\xd0\xcf\x11\xe0", "an Office document: save it as CSV (UTF-8)"),
+    (b"PAR1", "a Parquet file: export it as CSV or JSON Lines"),
+    (b"SQLite format 3", "an SQLite database: export the table as CSV"),
+    (b"%PDF", "a PDF"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"\x89PNG", "a PNG image"),
+    (b"GIF8", "a GIF image"),
+    (b"BZh", "compressed with bzip2: use gzip or zstd"),
+    (b"\xfd7zXZ", "compressed with xz: use gzip or zstd"),
+    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
+)
+_CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
+_SEP_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_YAML_START = re.compile(r"(?m)^(%YAML|---|- |-$|[\w\"']+:(\s|$))")
+_OBJECTS = re.compile(r'\s*(\[\s*[\[{\]"]|\{\s*["}])')
+
+
+class CsvReader(Protocol):
+    """What ``csv.reader`` returns; its own class has no public name before Python 3.14."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How a CSV is written. ``escape`` is a backslash where quotes are escaped, not doubled;
+    ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``)."""
+
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    spaced: bool = False
+    skip: int = 0
+
+    def reader(self, lines: Iterable[str]) -> CsvReader:
+        """A strict ``csv.reader``: broken quoting raises csv.Error instead of mangling cells."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+            skipinitialspace=self.spaced,
+            strict=True,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """What a file was found to be; ``dialect`` for CSV only."""
+
+    format: Format
+    encoding: str
+    dialect: Dialect | None = None
+
+
+def named_format(path: str) -> Format | None:
+    """The format a file's name promises, behind ``.gz`` and ``.zst``."""
+    pure = PurePath(path)
+    if pure.suffix.lower() in _PACKED:
+        pure = pure.with_suffix("")
+    return _FORMATS.get(pure.suffix.lower())
+
+
+def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
+    """Look at the beginning of a file. ``path`` is read, ``name`` is what people know. Raises
+    ManifestError when it is empty or no text, or not in the encoding prescribed."""
+    with buffered(path, name) as stream:
+        head = stream.read(SAMPLE)
+    _refuse_binary(head, name)
+    if options.encoding:
+        encoding = prescribed(options.encoding, head)
+    else:
+        encoding = detect_encoding(head, path, name)
+    try:
+        text = codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
+    except UnicodeDecodeError as error:
+        raise undecodable(path, name, encoding) from error
+    if not text.strip():
+        raise ManifestError(f"{name} is empty", hint="is it the right file?", code="empty")
+    _refuse_controls(text, name)
+    format_ = _format(text, named_format(name), options)
+    if format_ is not Format.CSV:
+        return Sniffed(format_, encoding)
+    dialect = detect_dialect(text, options.delimiter, options.columns, len(head) == SAMPLE)
+    return Sniffed(format_, encoding, dialect)
+
+
+def _refuse_binary(head: bytes, name: str) -> None:
+    for magic, what in _NOT_TEXT:
+        if head.startswith(magic):
+            raise ManifestError(
+                f"{name} is not a manifest, but {what}",
+                hint="a manifest is CSV, JSON, JSON Lines or YAML",
+                code="not-a-manifest",
+            )
+
+
+def _refuse_controls(text: str, name: str) -> None:
+    controls = sum(map(text.count, map(chr, _CONTROLS)))
+    if controls > len(text) * 0.1:
+        raise ManifestError(
+            f"{name} is not a text file",
+            hint="a manifest is CSV, JSON, JSON Lines or YAML",
+            code="not-a-manifest",
+        )
+
+
+def _format(text: str, named: Format | None, options: ReadOptions) -> Format:
+    """By content where it is plain, else by name, else a guess."""
+    if options.delimiter:
+        return Format.CSV
+    if named in (Format.YAML, Format.JSONL):
+        return named
+    if _OBJECTS.match(text) or named is Format.JSON:
+        return Format.JSONL if _is_lines(text) else Format.JSON
+    if named is None and _YAML_START.match(text.lstrip()):
+        return Format.YAML
+    return Format.CSV
+
+
+def _is_lines(text: str) -> bool:
+    """Whether a whole object stands in the first line and something follows it, or it is alone
+    and no request body."""
+    first, _, rest = text.lstrip().partition("\n")
+    if not first.startswith("{"):
+        return False
+    try:
+        found = orjson.loads(first)
+    except orjson.JSONDecodeError:
+        return False
+    return bool(rest.strip()) or "images" not in found
+
+
+# -- the dialect of a CSV -------------------------------------------------------------------
+
+
+def detect_dialect(text: str, delimiter: str | None, mapping: FieldMap, cut: bool) -> Dialect:
+    """The dialect in which the sample makes most sense; ``cut``: the sample ends anywhere."""
+    skip = 0
+    sep = _SEP_LINE.match(text)
+    if sep:
+        skip, text, delimiter = 1, text[sep.end() :], delimiter or sep[1]
+    best = max(_candidates(text, delimiter), key=lambda each: _score(text, each, mapping, cut))
+    return Dialect(best.delimiter, best.quote, best.escape, best.spaced, skip)
+
+
+def _candidates(text: str, delimiter: str | None) -> Iterator[Dialect]:
+    """Plain ones first, since the first of equals wins."""
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    for each in delimiter or _DELIMITERS:
+        spaced = f'{each} "' in text
+        yield Dialect(each)
+        if spaced:
+            yield Dialect(each, spaced=True)
+        if '\\"' in text:
+            yield Dialect(each, escape="\\", spaced=spaced)
+        if first.startswith("'") and first.rstrip().endswith("'"):
+            yield Dialect(each, quote="'")
+
+
+def _score(text: str, dialect: Dialect, mapping: FieldMap, cut: bool) -> tuple[float, ...]:
+    """Known columns, then how many rows have as many cells as the header, then how many."""
+    rows, broken = _sample_rows(text, dialect, cut)
+    if not rows:
+        return (-1.0,)
+    header = rows[0]
+    known = {name for cell in header if (name := field_of(cell)) in ("id", "url", "fileName")}
+    mapped = [c for c in mapping.columns.values() if column_index(header, c) is not None]
+    widths = Counter(len(row) for row in rows)
+    right = widths[len(header)] / (len(rows) + broken)
+    return (len(known) + len(mapped), right if len(header) > 1 else 0.0, len(header))
+
+
+def _sample_rows(text: str, dialect: Dialect, cut: bool) -> tuple[list[list[str]], int]:
+    """The first rows, and how many could not be parsed; the last row of a cut sample is left
+    out."""
+    reader = dialect.reader(io.StringIO(text, newline=""))
+    rows: list[list[str]] = []
+    broken = 0
+    while len(rows) + broken < 200:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            broken += 1
+            continue
+        if row:
+            rows.append(row)
+    if cut and len(rows) + broken < 200:
+        rows = rows[:-1] or rows
+    return rows, broken

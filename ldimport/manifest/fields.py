@@ -1,0 +1,188 @@
+"""Which column feeds which field: names, aliases, and what the user maps, sets and composes.
+
+In the config file, ``manifest:`` maps a field to where it comes from::
+
+    manifest:
+      id: Bildnummer                          # a column
+      fileName: "{Titel} ({Jahr})"            # a template over columns
+      metadata.source: {value: Archiv}        # for every row that has none
+      metadata.taken: {column: Datum, date: "%d.%m.%Y"}
+      metadata.keywords: {separator: "|"}     # how a list is written in one cell
+
+A name that is no field of the API means a metadata property: ``credit`` is ``metadata.credit``.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+
+from ldimport.errors import ConfigError, LdimportError, UsageError
+from ldimport.model import Json
+
+FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
+"""The fields of an entry, as the API names them; ``metadata.<handle>`` beside them."""
+PREFIX = "metadata."
+_READING_KEYS = ("encoding", "delimiter")
+_OPTIONS = ("column", "value", "template", "separator", "date")
+_FOLDED = {name.casefold(): name for name in FIELDS} | {"externalid": "id"}
+_SEPARATORS = re.compile(r"[\s_-]+")
+
+
+def field_of(column: str) -> str | None:
+    """The field a column means by its name alone (any case, ``file_name``, ``external id``), or
+    None for any other column."""
+    name = column.strip()
+    known = _FOLDED.get(_SEPARATORS.sub("", name).casefold())
+    if known is None and name[: len(PREFIX)].casefold() == PREFIX and len(name) > len(PREFIX):
+        return PREFIX + name[len(PREFIX) :].strip()
+    return known
+
+
+def full_name(name: str) -> str:
+    """A field as a user names it: ``credit`` is short for ``metadata.credit``."""
+    return field_of(name) or PREFIX + name.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with ``{column}`` places. ``parts`` are (literal text, column or None) pairs."""
+
+    text: str
+    parts: tuple[tuple[str, str | None], ...]
+
+    @classmethod
+    def parse(cls, text: str) -> Template:
+        """Raises ValueError for unbalanced braces, empty places and format specifications."""
+        parts = []
+        for literal, name, spec, conversion in string.Formatter().parse(text):
+            if name == "" or spec or conversion:
+                raise ValueError("a place is a column's name in braces, as in {headline}")
+            parts.append((literal, name))
+        return cls(text, tuple(parts))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it needs."""
+        return tuple(name for _, name in self.parts if name is not None)
+
+    def fill(self, values: Mapping[str, str]) -> str:
+        """The finished text, or "" when every place is empty."""
+        if not any(values.get(name) for name in self.columns):
+            return ""
+        return "".join(
+            literal + (values.get(name, "") if name else "") for literal, name in self.parts
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMap:
+    """How fields are filled beyond columns that bear their names.
+
+    ``columns``: field -> column. ``templates``: field -> template, which wins over a column.
+    ``constants``: field -> text for every row that has none of its own. ``list_separators`` and
+    ``date_formats``: field -> what coercion needs to know.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, Template] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    list_separators: Mapping[str, str] = field(default_factory=dict)
+    date_formats: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def plain(self) -> bool:
+        """Whether a cell is always the value of its field: no templates, no constants."""
+        return not self.templates and not self.constants
+
+    @classmethod
+    def from_config(cls, mapping: Mapping[str, Json]) -> FieldMap:
+        """Read the ``manifest:`` part of a config file. Raises ConfigError naming the key."""
+        found = cls()
+        for name, spec in mapping.items():
+            if name not in _READING_KEYS:
+                found = found._with_spec(full_name(name), spec, f"manifest.{name}")
+        return found
+
+    def with_map(self, pairs: Iterable[str]) -> FieldMap:
+        """Add ``--map field=column`` (or ``field={template}``). Raises UsageError."""
+        found = self
+        for pair in pairs:
+            name, value = _split(pair, "--map", 'url="Bild-URL"')
+            found = found._with_source(name, value, UsageError, f"--map {pair}")
+        return found
+
+    def with_set(self, pairs: Iterable[str]) -> FieldMap:
+        """Add ``--set field=value``. Raises UsageError."""
+        constants = dict(self.constants)
+        for pair in pairs:
+            name, value = _split(pair, "--set", "metadata.credit=Archiv")
+            constants[name] = value
+        return replace(self, constants=constants)
+
+    def _with_source(
+        self, name: str, text: str, error: type[LdimportError], where: str
+    ) -> FieldMap:
+        if "{" not in text:
+            templates = {key: value for key, value in self.templates.items() if key != name}
+            return replace(self, columns={**self.columns, name: text}, templates=templates)
+        try:
+            template = Template.parse(text)
+        except ValueError as cause:
+            hint = 'write it like fileName: "{headline} ({year})"'
+            raise error(f"{where}: {cause}", hint=hint, code="mapping") from cause
+        return replace(self, templates={**self.templates, name: template})
+
+    def _with_spec(self, name: str, spec: Json, where: str) -> FieldMap:
+        if isinstance(spec, str):
+            return self._with_source(name, spec, ConfigError, where)
+        if not isinstance(spec, dict):
+            raise ConfigError(
+                f"{where} must be a column, a template or options",
+                hint="for example: {column: Datum, date: '%d.%m.%Y'}",
+                code="mapping",
+            )
+        found = self
+        for key, value in spec.items():
+            found = found._with_option(name, key, _text(value, f"{where}.{key}"), where)
+        return found
+
+    def _with_option(self, name: str, key: str, value: str, where: str) -> FieldMap:
+        match key:
+            case "column":
+                return replace(self, columns={**self.columns, name: value})
+            case "template":
+                return self._with_source(name, value, ConfigError, where)
+            case "value":
+                return replace(self, constants={**self.constants, name: value})
+            case "separator":
+                return replace(self, list_separators={**self.list_separators, name: value})
+            case "date":
+                return replace(self, date_formats={**self.date_formats, name: value})
+        near = get_close_matches(key, _OPTIONS, n=1)
+        raise ConfigError(
+            f"{where} has an unknown option “{key}”",
+            hint=f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}",
+            code="mapping",
+        )
+
+
+def _text(value: Json, where: str) -> str:
+    """A scalar of the config file as text; YAML may have made a number of it."""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ConfigError(f"{where} must be a text", hint="put it in quotes", code="mapping")
+    return str(value)
+
+
+def _split(pair: str, option: str, example: str) -> tuple[str, str]:
+    name, equals, value = pair.partition("=")
+    if not equals or not name.strip() or not value:
+        raise UsageError(
+            f"{option} {pair}: it needs a field and a value",
+            hint=f"for example: {option} {example}",
+            code="mapping",
+        )
+    return full_name(name), value

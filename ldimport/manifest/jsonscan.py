@@ -1,0 +1,177 @@
+"""Where the values of a JSON document begin and end, without parsing them.
+
+Why not a streaming parser: none says in which line an entry stands, yajl turns half surrogates
+into question marks, and one bad entry ends them all. Finding the end of a value takes one regular
+expression; each value is then parsed by itself, and errors stay in their entry.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import orjson
+
+from ldimport.errors import ManifestError
+from ldimport.manifest.streams import CHUNK
+
+LARGEST = 16 * CHUNK
+"""No value may be larger: a request may have 480 kB."""
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_NESTED = rb"(?!)"
+for _ in range(6):
+    _NESTED = rb'[\[{](?:[^"\[\]{}]++|' + _STRING + rb"|" + _NESTED + rb")*+[\]}]"
+_WHOLE = re.compile(_NESTED, re.DOTALL)
+_TEXT = re.compile(_STRING, re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,:"\[\]{}]++')
+_BRACKETS = re.compile(_STRING + rb"|[\[\]{}]|\"", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes of one value, and the line and column (characters) it begins at."""
+
+    raw: bytes
+    line: int
+    column: int
+
+
+class Scanner:
+    """Steps through a document value by value; keeps no more than one value in memory."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._data = stream.read(CHUNK)
+        self._at = 0
+        self._line = 1
+        self._column = 1
+        if self._data.startswith(b"\xef\xbb\xbf"):
+            self._at = 3
+
+    def peek(self) -> bytes:
+        """The next character that is not blank, as one byte; empty at the end."""
+        while True:
+            match = _SPACE.match(self._data, self._at)
+            assert match is not None
+            if match.end() > self._at:
+                self._advance(match.end())
+            if self._at < len(self._data) or not self._more():
+                return self._data[self._at : self._at + 1]
+
+    def take(self, wanted: bytes) -> bool:
+        """Step over ``wanted`` (one character) if it comes next."""
+        if self.peek() != wanted:
+            return False
+        self._advance(self._at + 1)
+        return True
+
+    def value(self) -> Span:
+        """The next value, whatever it is. Raises ManifestError when the file ends in it, or
+        nothing that could be a value comes."""
+        first = self.peek()
+        line, column = self._line, self._column
+        while True:
+            end = self._end(first)
+            if end is not None:
+                break
+            if len(self._data) - self._at > LARGEST:
+                raise self.error("this entry is larger than 16 MB; no request may be", "too-large")
+            if not self._more():
+                raise self.error("the file ends in the middle of this entry", "cut-off")
+        raw = self._data[self._at : end]
+        self._advance(end)
+        return Span(raw, line, column)
+
+    def elements(self) -> Iterator[Span]:
+        """The values of the array that comes next."""
+        yield from self._items(b"[", b"]")
+
+    def members(self) -> Iterator[str]:
+        """The keys of the object that comes next; the caller takes each value in between."""
+        for span in self._items(b"{", b"}"):
+            try:
+                key = orjson.loads(span.raw)
+            except orjson.JSONDecodeError:
+                key = None
+            if not isinstance(key, str) or not self.take(b":"):
+                raise self.error("a key in quotes and a colon must stand here", "bad-json")
+            yield key
+
+    def _items(self, opening: bytes, closing: bytes) -> Iterator[Span]:
+        self.take(opening)
+        if self.take(closing):
+            return
+        while True:
+            yield self.value()
+            if self.take(closing):
+                return
+            if not self.take(b","):
+                last = closing.decode()
+                if not self.peek():
+                    raise self.error(f"the file ends before its closing “{last}”", "cut-off")
+                raise self.error(f"“,” or “{last}” must stand here", "bad-json")
+
+    def error(self, message: str, code: str) -> ManifestError:
+        """An error about the place reached."""
+        where = f"{self._name}:{self._line}:{self._column}"
+        hint = "the rest of the file cannot be read; repair it there, or export it again"
+        return ManifestError(f"{where}: {message}", hint=hint, code=code)
+
+    def _end(self, first: bytes) -> int | None:
+        """Where the value at hand ends, or None when it is not all there yet."""
+        if first in (b"{", b"["):
+            match = _WHOLE.match(self._data, self._at)
+            return match.end() if match else self._deep_end()
+        if first == b'"':
+            match = _TEXT.match(self._data, self._at)
+            return match.end() if match else None
+        match = _SCALAR.match(self._data, self._at)
+        if match is None:
+            if first:
+                raise self.error("a value must stand here", "bad-json")
+            return None
+        return match.end() if match.end() < len(self._data) else self._scalar_end(match.end())
+
+    def _scalar_end(self, end: int) -> int | None:
+        """A scalar at the end of the data may go on, unless the file ends with it."""
+        return None if self._more() else end
+
+    def _deep_end(self) -> int | None:
+        """The same by counting brackets, for what is nested deeper than the expression goes."""
+        depth = 0
+        for match in _BRACKETS.finditer(self._data, self._at):
+            sign = match[0]
+            if sign == b'"':
+                return None  # a text that is not all there
+            if sign in (b"{", b"["):
+                depth += 1
+            elif sign in (b"}", b"]"):
+                depth -= 1
+                if not depth:
+                    return match.end()
+        return None
+
+    def _more(self) -> bool:
+        """Read on; what was stepped over is dropped."""
+        piece = self._stream.read(CHUNK)
+        if piece:
+            self._data = self._data[self._at :] + piece
+            self._at = 0
+        return bool(piece)
+
+    def _advance(self, end: int) -> None:
+        """Step to ``end``, counting lines and characters on the way."""
+        start = self._at
+        breaks = self._data.count(b"\n", start, end)
+        if breaks:
+            self._line += breaks
+            start = self._data.rindex(b"\n", start, end) + 1
+            self._column = 1
+        passed = self._data[start:end]
+        ascii_ = passed.isascii()
+        self._column += len(passed) if ascii_ else len(passed.decode("utf-8", "replace"))
+        self._at = end

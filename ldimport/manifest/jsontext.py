@@ -1,0 +1,190 @@
+"""JSON text to values, with everything that JSON allows and Livingdocs does not named.
+
+orjson decides in the ordinary case; the standard library, slower, explains the others.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from unicodedata import normalize
+
+import orjson
+
+from ldimport.manifest.findings import problem
+from ldimport.model import Json, Place, Problem
+
+MAX_SAFE_INTEGER = 2**53 - 1
+"""Beyond this JavaScript, and so the server, rounds whole numbers."""
+MAX_DEPTH = 100
+_KEYS = re.compile(rb'"[ \t\r\n]*:')
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedJson:
+    """A value, None where it cannot be had, and what is wrong with it."""
+
+    value: Json
+    problems: tuple[Problem, ...] = ()
+
+
+def quick_json(raw: bytes) -> dict[str, Json] | None:
+    """The object in ``raw``, or None when it is not an ordinary one: no object, not parseable, a
+    key that may stand twice, a number that may be too large."""
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if type(found) is not dict or not _keys_are_single(raw, found):
+        return None
+    for value in found.values():
+        kind = type(value)
+        if kind is dict:
+            if not all(type(each) is str or _harmless(each, 1) for each in value.values()):
+                return None
+        elif kind is not str and not _harmless(value, 1):
+            return None
+    return found
+
+
+def _keys_are_single(raw: bytes, found: dict[str, Json]) -> bool:
+    """Whether no key got lost. A colon behind a quote may also stand in a text: then the count is
+    too high, and the answer a cautious no."""
+    if b'" ' in raw or b'"\t' in raw or b'"\n' in raw or b'"\r' in raw:
+        written = len(_KEYS.findall(raw))
+    else:
+        written = raw.count(b'":')
+    return written == _count_keys(found)
+
+
+def _count_keys(value: Json) -> int:
+    if type(value) is dict:
+        return len(value) + sum(
+            _count_keys(each) for each in value.values() if type(each) in (dict, list)
+        )
+    if type(value) is list:
+        return sum(_count_keys(each) for each in value if type(each) in (dict, list))
+    return 0
+
+
+def _harmless(value: Json, depth: int) -> bool:
+    """Whether no number in it can be too large; floats may have been whole numbers once."""
+    if isinstance(value, (str, bool)) or value is None:
+        return True
+    if isinstance(value, int):
+        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
+    if isinstance(value, float) or depth > MAX_DEPTH:
+        return False
+    each = value.values() if isinstance(value, dict) else value
+    return all(_harmless(item, depth + 1) for item in each)
+
+
+def parse_json(text: str | bytes, place: Place, field: str) -> ParsedJson:
+    """Parse with all checks. ``field`` names what holds the text: "" for a whole entry. Half
+    surrogates are replaced by U+FFFD in the value, so that it can be stored and shown."""
+    problems: list[Problem] = []
+    try:
+        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        value = _decoder(place, field, problems).decode(decoded)
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        return _broken(place, field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
+    except json.JSONDecodeError as error:
+        where = _shifted(place, error.lineno, error.colno) if not field else place
+        return _broken(where, field, f"not JSON: {_words(error)}", "")
+    except (RecursionError, ValueError) as error:
+        return _broken(place, field, f"not JSON: {error}", "")
+    if not _shallow(value, MAX_DEPTH):
+        message = f"nested deeper than {MAX_DEPTH} levels"
+        return ParsedJson(None, (problem("too-deep", place, field, message),))
+    if "\\u" in decoded or isinstance(text, str):
+        value = _without_surrogates(value, place, field, problems)
+    return ParsedJson(value, tuple(problems))
+
+
+def _words(error: json.JSONDecodeError) -> str:
+    message = error.msg[:1].lower() + error.msg[1:]
+    return message if error.pos < len(error.doc) else f"{message} (it ends too early)"
+
+
+def _broken(place: Place, field: str, message: str, hint: str) -> ParsedJson:
+    return ParsedJson(None, (problem("bad-json", place, field, message, hint),))
+
+
+def _shifted(place: Place, line: int, column: int) -> Place:
+    """A place inside an entry that begins at ``place``."""
+    first = max(place.column, 1)
+    return Place(
+        place.file, place.row, place.line + line - 1, column + first - 1 if line == 1 else column
+    )
+
+
+def _decoder(place: Place, field: str, problems: list[Problem]) -> json.JSONDecoder:
+    def pairs(found: Sequence[tuple[str, Json]]) -> dict[str, Json]:
+        result = dict(found)
+        if len(result) < len(found):
+            seen: set[str] = set()
+            again = next(key for key, _ in found if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            message = f"“{again}” stands twice in one object"
+            problems.append(problem("duplicate-key", place, field or again, message))
+        return result
+
+    def constant(name: str) -> Json:
+        hint = "leave it out, or write a number"
+        problems.append(problem("bad-number", place, field, f"{name} is not JSON", hint))
+        return None
+
+    def whole(digits: str) -> Json:
+        if len(digits) > 16 or abs(int(digits)) > MAX_SAFE_INTEGER:
+            return BigNumber(digits)
+        return int(digits)
+
+    return json.JSONDecoder(object_pairs_hook=pairs, parse_constant=constant, parse_int=whole)
+
+
+class BigNumber(str):
+    """The digits of a whole number that JavaScript would round: fine as an id, else a problem."""
+
+    __slots__ = ()
+
+
+def _shallow(value: Json, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return True
+    each = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_shallow(item, levels - 1) for item in each)
+
+
+def _without_surrogates(value: Json, place: Place, field: str, problems: list[Problem]) -> Json:
+    found = False
+
+    def clean(text: str) -> str:
+        nonlocal found
+        replaced = _SURROGATE.sub("\ufffd", text)
+        found = found or replaced is not text
+        return replaced if replaced != text else text
+
+    value = map_texts(value, clean)
+    if found:
+        message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
+        problems.append(problem("lone-surrogate", place, field, message))
+    return value
+
+
+def map_texts(value: Json, change: Callable[[str], str]) -> Json:
+    """The same value with every text in it changed, keys included."""
+    if isinstance(value, str):
+        return value if isinstance(value, BigNumber) else change(value)
+    if isinstance(value, list):
+        return [map_texts(each, change) for each in value]
+    if isinstance(value, dict):
+        return {change(key): map_texts(each, change) for key, each in value.items()}
+    return value
+
+
+def nfc(value: Json) -> Json:
+    """The same value, its texts composed (NFC)."""
+    return map_texts(value, lambda text: normalize("NFC", text))

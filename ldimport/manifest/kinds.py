@@ -1,0 +1,84 @@
+"""The vocabulary of reading: what a file was found to be, and how it is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from ldimport.manifest.fields import FieldMap
+from ldimport.model import Json
+
+
+class Format(StrEnum):
+    """What a manifest is written in."""
+
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+    YAML = "yaml"
+
+
+class Notice(NamedTuple):
+    """Something worth one line on the screen: ``code`` is stable, ``text`` for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the user prescribes; None is found out. ``delimiter`` is one character."""
+
+    encoding: str | None = None
+    delimiter: str | None = None
+    columns: FieldMap = field(default_factory=FieldMap)
+
+
+@dataclass(frozen=True, slots=True)
+class Detected:
+    """How a file is read. ``encoding`` is Python's name (``utf-8-sig``: with byte order mark),
+    ``delimiter`` and ``columns`` (how many) are None where the format has none."""
+
+    format: Format
+    encoding: str
+    delimiter: str | None = None
+    columns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """One file of a manifest: ``path`` as it was named (``-``: standard input), ``size`` in bytes
+    on disk, ``columns`` the names in a CSV's header."""
+
+    path: str
+    detected: Detected
+    size: int
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What stands beside ``images`` in a manifest that has the form of a request body (seed)."""
+
+    system_name: str | None = None
+    webhook: str | None = None
+    context: Mapping[str, Json] | None = None
+
+
+CODES: Mapping[str, str] = {
+    "ragged-row": "a row has more or fewer cells than the header",
+    "bad-quotes": "a quoted cell is not closed, or has a quote inside that is not doubled",
+    "nul-byte": "a cell holds a NUL byte",
+    "bad-json": "a JSON entry, or a JSON cell, cannot be parsed",
+    "wrong-type": "a field is a number, list or object where a text is needed",
+    "duplicate-key": "the same key stands twice in one object or mapping",
+    "bad-number": "NaN and Infinity are not JSON",
+    "big-number": "a whole number too large to survive JSON on the server",
+    "lone-surrogate": "half of a surrogate pair: not a character",
+    "too-deep": "lists and objects nested deeper than anything the API stores",
+    "yaml-alias": "YAML aliases are not followed",
+    "yaml-tag": "YAML tags are not interpreted",
+}
+"""Every code of ``Entry.problems``, with what it means."""

@@ -1,0 +1,203 @@
+"""A manifest of one file or many, read as often as needed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ldimport.manifest.csv import Table
+from ldimport.manifest.detect import Sniffed, sniff
+from ldimport.manifest.findings import Findings
+from ldimport.manifest.header import merged
+from ldimport.manifest.json import JsonDocument, JsonLines
+from ldimport.manifest.kinds import (
+    Detected,
+    Format,
+    Header,
+    ManifestFile,
+    Notice,
+    ReadOptions,
+)
+from ldimport.manifest.sources import STDIN, SourceFile, find_files
+from ldimport.manifest.streams import Position
+from ldimport.manifest.yaml import YamlFile
+from ldimport.model import Entry, Place
+
+_Part = Table | JsonDocument | JsonLines | YamlFile
+
+
+class Manifest:
+    """Rows to import, from one file or several in their order.
+
+    Reading is repeatable and streams. A context manager; ``close`` frees what it holds. Made by
+    ``open_manifest``.
+    """
+
+    def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
+        self._sources = tuple(sources)
+        self._findings = Findings(options.columns)
+        self._parts: dict[str, _Part] = {}
+        files = []
+        for source in self._sources:
+            sniffed = sniff(source.path, source.name, options)
+            part = _part(source, sniffed, self._findings)
+            self._parts[source.name] = part
+            files.append(_described(source, sniffed, part))
+        self.files: tuple[ManifestFile, ...] = tuple(files)
+        self.header: Header = merged(
+            (name, part.header) for name, part in self._parts.items() if not isinstance(part, Table)
+        )
+
+    @property
+    def name(self) -> str:
+        """How screens call it: its file, or the first one and how many more."""
+        first, *more = (source.name for source in self._sources)
+        return first if not more else f"{first} and {len(more)} more"
+
+    @property
+    def folder(self) -> Path:
+        """Where relative urls begin: the first file's folder; for standard input the working
+        folder."""
+        first = self._sources[0]
+        return Path() if first.given == STDIN else Path(first.path).parent
+
+    @property
+    def bytes_total(self) -> int:
+        """Size of all files on disk."""
+        return sum(source.stamp.size for source in self._sources)
+
+    def entries(self, position: Position | None = None) -> Iterator[Entry]:
+        """Every row of every file, numbered from 1 over all of them. ``position`` gets the bytes
+        read so far. A row the reader finds fault with carries ``problems``; ManifestError is
+        raised where a file cannot be read on, or has changed."""
+        self._findings.start_pass()
+        row, before = 1, 0
+        for source, part in zip(self._sources, self._parts.values(), strict=True):
+            source.check_unchanged()
+            for entry in part.entries(row, position, before):
+                yield entry
+                row = entry.place.row + 1
+            source.check_unchanged()
+            before += source.stamp.size
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """For each cell of ``rows`` the field it is: ``id``, ``metadata.credit``, "" for none.
+        None when rows do not say it all: several files, another format than CSV, templates or
+        constants; then there is only ``entries``."""
+        part = next(iter(self._parts.values()))
+        return part.columns if len(self._parts) == 1 and isinstance(part, Table) else None
+
+    def rows(self, position: Position | None = None) -> Iterator[tuple[int, list[str]]]:
+        """The fast way through a single CSV: (line, cells). ``cells`` is exactly a ``list`` with
+        one text for each of ``columns``, each its own value; where anything is odd about a row it
+        is an ``OddRow``, which only ``entry`` understands. Raises as ``entries`` does."""
+        assert self.columns is not None, "ask columns first"
+        source = self._sources[0]
+        source.check_unchanged()
+        yield from self._table.rows(position)
+        source.check_unchanged()
+
+    def entry(self, row: int, line: int, cells: list[str]) -> Entry:
+        """The entry of one of ``rows``; ``row`` counts them from 1."""
+        return self._table.entry(row, line, cells)
+
+    def notices(self) -> tuple[Notice, ...]:
+        """What is worth a line, each once; complete after reading."""
+        return self._findings.notices()
+
+    def check_unchanged(self) -> None:
+        """Raises ManifestError when a file changed since it was opened."""
+        for source in self._sources:
+            source.check_unchanged()
+
+    def locate(self, entry: Entry, field: str) -> Place:
+        """Exact line and column of a field, by scanning that record again; where the field has no
+        source in the file, the entry's place. Cheap in ascending order."""
+        return self._parts[entry.place.file].locate(entry, field)
+
+    def source_line(self, place: Place) -> str | None:
+        """The physical line at ``place``; None when it is not there, or giant."""
+        part = self._parts.get(place.file)
+        return part.source.line(place.line) if part else None
+
+    def close(self) -> None:
+        """Close files and remove the copy of standard input. May be called twice."""
+        for part in self._parts.values():
+            part.close() if isinstance(part, YamlFile) else part.source.close()
+        _remove_spools(self._sources)
+
+    @property
+    def _table(self) -> Table:
+        part = next(iter(self._parts.values()))
+        assert isinstance(part, Table)
+        return part
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = None) -> Manifest:
+    """Open files, folders, patterns, or ``-`` for standard input, as one manifest.
+
+    Raises UsageError for a file that is not there, ManifestError for one that cannot be a
+    manifest (empty, binary, no column for id or url, two headers that differ), ConfigError when a
+    part to read it is not installed.
+    """
+    sources: list[SourceFile] = []
+    try:
+        seen: set[tuple[int, int]] = set()
+        for path in dict.fromkeys(map(str, paths)):
+            for source in find_files(path):
+                identity = (source.stamp.device, source.stamp.inode)
+                if identity not in seen:  # one file, named twice
+                    seen.add(identity)
+                    sources.append(source)
+        return Manifest(sources, options or ReadOptions())
+    except BaseException:
+        _remove_spools(sources)
+        raise
+
+
+def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
+    """Every entry of one manifest (a path, folder, pattern or ``-``). ``options`` are those of
+    ``ReadOptions``: encoding, delimiter, columns. Raises as ``open_manifest`` and
+    ``Manifest.entries`` do."""
+    with open_manifest([path], ReadOptions(**options)) as manifest:
+        yield from manifest.entries()
+
+
+def _part(source: SourceFile, sniffed: Sniffed, findings: Findings) -> _Part:
+    match sniffed.format:
+        case Format.CSV:
+            return Table(source.path, source.name, sniffed, findings)
+        case Format.JSON:
+            return JsonDocument(source.path, source.name, sniffed.encoding, findings)
+        case Format.JSONL:
+            return JsonLines(source.path, source.name, sniffed.encoding, findings)
+    return YamlFile(source.path, source.name, sniffed.encoding, findings)
+
+
+def _described(source: SourceFile, sniffed: Sniffed, part: _Part) -> ManifestFile:
+    names = part.layout.names if isinstance(part, Table) else ()
+    delimiter = sniffed.dialect.delimiter if sniffed.dialect else None
+    count = len(names) if sniffed.dialect else None
+    detected = Detected(sniffed.format, sniffed.encoding, delimiter, count)
+    return ManifestFile(source.given, detected, source.stamp.size, names)
+
+
+def _remove_spools(sources: Sequence[SourceFile]) -> None:
+    for source in sources:
+        if source.given == STDIN and Path(source.path).exists():
+            os.unlink(source.path)  # noqa: PTH108

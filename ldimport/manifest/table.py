@@ -1,0 +1,254 @@
+"""Cells to entries: the fast way for rows as they should be, the careful way for all others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from unicodedata import is_normalized, normalize
+
+from ldimport.manifest.columns import Layout, column_index, metadata_handles
+from ldimport.manifest.detect import Dialect
+from ldimport.manifest.fields import PREFIX
+from ldimport.manifest.findings import Findings, problem
+from ldimport.manifest.jsontext import ParsedJson, parse_json
+from ldimport.manifest.lines import Lines
+from ldimport.model import Entry, Json, Place, Problem
+
+FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
+"""What a spreadsheet may take for a formula, or skip on its way to one."""
+_PREFIXED = re.compile(f"'+{FORMULA}")
+_RECORD_LINES = 2_000
+
+
+class OddRow(list[str]):
+    """Cells that are not what they should be: wrong number, NUL, an apostrophe to take away, not
+    NFC; or a record up to line ``last`` that could not be parsed (``error`` says why)."""
+
+    __slots__ = ("error", "last")
+
+    def __init__(self, cells: Sequence[str], error: str = "", last: int = 0) -> None:
+        super().__init__(cells)
+        self.error = error
+        self.last = last
+
+
+class TableRow(Mapping[str, Json]):
+    """A row as it stands in the file: column -> cell. Holds no dict, since few rows are asked."""
+
+    __slots__ = ("_cells", "_names")
+
+    def __init__(self, names: tuple[str, ...], cells: Sequence[str]) -> None:
+        self._names = names
+        self._cells = cells
+
+    def __getitem__(self, name: str) -> Json:
+        try:
+            return self._cells[self._names.index(name)]
+        except (ValueError, IndexError):
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return islice(self._names, len(self._cells))
+
+    def __len__(self) -> int:
+        return min(len(self._names), len(self._cells))
+
+    def __repr__(self) -> str:
+        return f"TableRow({dict(self)!r})"
+
+
+def is_odd(cell: str) -> bool:
+    """Whether a cell is not simply its own value."""
+    if cell.isascii():
+        return "\0" in cell or (cell[:1] == "'" and _PREFIXED.match(cell) is not None)
+    odd = "\0" in cell or not is_normalized("NFC", cell)
+    return odd or (cell[0] == "'" and _PREFIXED.match(cell) is not None)
+
+
+class Builder:
+    """Makes entries of one table's rows."""
+
+    def __init__(self, layout: Layout, findings: Findings, name: str) -> None:
+        self._layout = layout
+        self._findings = findings
+        self._name = name
+        self._mapping = findings.columns
+        self.width = len(layout.names)
+        simple = self._mapping.plain and "metadata" not in layout.places
+        self.fast: Callable[[int, int, list[str]], Entry]
+        self.fast = _fast(layout, name) if simple else self.odd
+
+    def unreadable(self, row: int, line: int, error: str, record: str) -> Entry:
+        """An entry for a record that is no row; ``original`` has its text as ``_record``."""
+        place = Place(self._name, row, line)
+        hint = "double every quote inside a quoted cell, and close the cell"
+        found = problem("bad-quotes", place, "", error, hint, record)
+        return Entry("", "", None, None, {}, place, True, (found,), {"_record": record})
+
+    def odd(self, row: int, line: int, cells: list[str]) -> Entry:
+        """Any row, carefully."""
+        place = Place(self._name, row, line)
+        problems: list[Problem] = []
+        raw = [cell[1:] if cell[:1] == "'" and _PREFIXED.match(cell) else cell for cell in cells]
+        names = self._names(len(raw), place, problems)
+        values = self._values(names, raw)
+        for name, text in values.items():
+            if "\0" in text:
+                hint = "take it out; often the file is UTF-16: --encoding utf-16"
+                problems.append(problem("nul-byte", place, name, f"{name} holds a NUL byte", hint))
+        metadata = _metadata(values, place, problems)
+        return Entry(
+            values.get("id", ""),
+            values.get("url", ""),
+            values.get("fileName") or None,
+            values.get("mediaType") or None,
+            metadata,
+            place,
+            True,
+            tuple(problems),
+            TableRow(names, raw),
+        )
+
+    def _names(self, width: int, place: Place, problems: list[Problem]) -> tuple[str, ...]:
+        names = self._layout.names
+        if width == self.width:
+            return names
+        message = f"the row has {width} cells, the header {self.width}"
+        hint = "a delimiter or quote inside a cell? put the cell in quotes"
+        problems.append(problem("ragged-row", place, "", message, hint))
+        more = (f"_more ({n})" for n in range(1, width - self.width + 1))
+        return (*names, *more)
+
+    def _values(self, names: Sequence[str], raw: list[str]) -> dict[str, str]:
+        """Field -> text, the fields that have one."""
+        values: dict[str, str] = {}
+        for name, index in self._layout.places.items():
+            if index < len(raw) and raw[index]:
+                values[name] = raw[index] if name in ("id", "url") else normalize("NFC", raw[index])
+        if self._mapping.templates:
+            known = dict(zip(names, raw, strict=False))
+            for name, template in self._mapping.templates.items():
+                filled = template.fill(_cells_by_name(known, names, template.columns))
+                values[name] = filled if name in ("id", "url") else normalize("NFC", filled)
+        for name, text in self._mapping.constants.items():
+            if not values.get(name):
+                values[name] = text
+            elif values[name] != text:
+                self._findings.kept[name] += 1
+        return {name: text for name, text in values.items() if text}
+
+
+def _cells_by_name(
+    known: Mapping[str, str], names: Sequence[str], wanted: Sequence[str]
+) -> dict[str, str]:
+    """The wanted columns' cells, their names as the template writes them."""
+    found = {name: column_index(names, name) for name in wanted}
+    return {name: known.get(names[index], "") for name, index in found.items() if index is not None}
+
+
+def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
+    """A function for rows with the right number of cells that need no second look. Every
+    microsecond in it costs a second on a million rows."""
+    at = layout.places
+    id_, url = at["id"], at["url"]
+    file_name, media_type = at.get("fileName"), at.get("mediaType")
+    handles = metadata_handles(at)
+    names = layout.names
+
+    def build(row: int, line: int, cells: list[str]) -> Entry:
+        return Entry(
+            cells[id_],
+            cells[url],
+            (cells[file_name] or None) if file_name is not None else None,
+            (cells[media_type] or None) if media_type is not None else None,
+            {handle: cell for handle, index in handles if (cell := cells[index])},
+            Place(name, row, line),
+            True,
+            (),
+            TableRow(names, cells),
+        )
+
+    return build
+
+
+def _metadata(values: Mapping[str, str], place: Place, problems: list[Problem]) -> dict[str, Json]:
+    """Metadata of a JSON cell, if there is one, and of the columns, which win."""
+    metadata: dict[str, Json] = {}
+    cell = values.get("metadata")
+    if cell:
+        parsed = parse_json(cell, place, "metadata")
+        metadata.update(_object(parsed, cell, place, problems))
+    for name, text in values.items():
+        if name.startswith(PREFIX):
+            metadata[name[len(PREFIX) :]] = text
+    return metadata
+
+
+def _object(
+    parsed: ParsedJson, cell: str, place: Place, problems: list[Problem]
+) -> Mapping[str, Json]:
+    problems += parsed.problems
+    if isinstance(parsed.value, dict):
+        return parsed.value
+    if not parsed.problems:
+        hint = 'for example {"caption": "…"}'
+        message = "metadata is not a JSON object"
+        problems.append(problem("wrong-type", place, "metadata", message, hint, cell))
+    return {}
+
+
+def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None) -> Place:
+    """Line and column where cell ``index`` of the record at ``place`` has its first character
+    (behind an opening quote); the record's beginning for None."""
+    line, column = place.line, 1
+    if index is not None:
+        record = lines.between(place.line, place.line + _RECORD_LINES)
+        line, column = _cell_start(record, dialect, index, place.line)
+    return Place(place.file, place.row, line, column)
+
+
+def _cell_start(record: Iterator[str], dialect: Dialect, index: int, line: int) -> tuple[int, int]:
+    quoted = False
+    cell = 0
+    for number, text in enumerate(record, line):
+        position = 0
+        while True:
+            if not quoted:
+                position, quoted = _enter(text, position, dialect)
+                if cell == index:
+                    return number, position + 1
+            position, quoted = _leave(text, position, dialect, quoted)
+            if quoted:
+                break  # the cell goes on in the next line
+            if position >= len(text):
+                return number, len(text) + 1  # the row has no such cell
+            cell += 1
+            position += 1
+    return line, 1
+
+
+def _enter(text: str, position: int, dialect: Dialect) -> tuple[int, bool]:
+    """Step over blanks and the opening quote of the cell that begins here."""
+    while dialect.spaced and text[position : position + 1] == " ":
+        position += 1
+    quoted = text[position : position + 1] == dialect.quote
+    return position + quoted, quoted
+
+
+def _leave(text: str, position: int, dialect: Dialect, quoted: bool) -> tuple[int, bool]:
+    """Where the cell's delimiter stands, or the end of the line; and whether the quote is still
+    open there."""
+    while position < len(text):
+        char = text[position]
+        if char == dialect.escape:
+            position += 1
+        elif char == dialect.quote and quoted:
+            if text[position + 1 : position + 2] == dialect.quote and dialect.escape is None:
+                position += 1
+            else:
+                quoted = False
+        elif char == dialect.delimiter and not quoted:
+            return position, False
+        position += 1
+    return position, quoted
