@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import sys
@@ -115,8 +116,14 @@ else:
         return True
 
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
-        """Limit this process for good: CPU seconds, address space; no core file."""
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
+        """Limit this process: CPU seconds from now on, then it is killed; address space in
+        bytes; no core file. May be called again before each piece of work."""
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        soft = math.ceil(usage.ru_utime + usage.ru_stime) + cpu_seconds
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if hard != resource.RLIM_INFINITY:
+            soft = min(soft, hard)
+        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
         if sys.platform != "darwin":  # macOS refuses RLIMIT_AS
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

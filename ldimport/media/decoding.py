@@ -1,0 +1,55 @@
+"""Decoding every pixel, to find the damage that structure does not show. Runs in the limited
+child only, since decoders are large and their input is hostile."""
+
+from __future__ import annotations
+
+import warnings
+from io import BytesIO
+
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+
+from ldimport.errors import Rejected
+from ldimport.media import gif, jpeg, png
+from ldimport.model import ImageType, Limits
+
+Image.MAX_IMAGE_PIXELS = None  # structure has checked the size against our own limit
+
+
+def decode(kind: ImageType, data: bytes, limits: Limits) -> None:
+    """Decode a png, jpg or gif whose structure is sound. Raises Rejected ``corrupt``,
+    ``truncated`` or ``unsupported-type``."""
+    if kind is ImageType.JPG:
+        _jpeg(data, jpeg.walk(data))
+    elif kind is ImageType.PNG:
+        png.check_pixels(data, png.walk(data))
+    elif kind is ImageType.GIF:
+        _gif(data, gif.walk(data, limits.max_frames))
+    else:
+        raise ValueError(f"{kind} is not decoded but sanitised")
+
+
+def _jpeg(data: bytes, found: jpeg.Jpeg) -> None:
+    """Decode at an eighth of the scale: all entropy-coded data is read, few pixels are made."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with JpegImageFile(BytesIO(data)) as image:
+                if not found.lossless:
+                    image.draft(image.mode, (max(1, found.width // 8), max(1, found.height // 8)))
+                image.load()
+        except (OSError, SyntaxError, ValueError) as error:
+            raise Rejected("corrupt", f"damaged JPEG: {error}") from error
+
+
+def _gif(data: bytes, found: gif.Gif) -> None:
+    """Decompress each frame into its own rectangle; frames are not laid over each other."""
+    for number, frame in enumerate(found.frames, start=1):
+        bits = data[frame.start]
+        packed = data[frame.start + 1 : frame.end]
+        try:
+            Image.frombytes(
+                "L", (frame.width, frame.height), packed, "gif", (bits, frame.interlaced, -1)
+            )
+        except (OSError, ValueError) as error:
+            raise Rejected("corrupt", f"damaged GIF: frame {number}: {error}") from error

@@ -1,0 +1,141 @@
+"""JPEG structure (ITU-T T.81): markers from SOI to EOI, found by one regex; nothing is decoded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ldimport.errors import Rejected
+from ldimport.media import exif
+
+SIGNATURE = b"\xff\xd8\xff"
+MAX_SCANS = 500
+"""Progressive files of the wild have about ten; thousands are a decompression bomb."""
+
+_MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
+"""A marker that is neither a stuffed zero, a restart nor a fill byte: what ends a scan."""
+
+_TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
+_SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB})
+_LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
+_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF})
+_OTHER = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD})  # DHT, DAC, DQT, DNL, DRI
+_APP = range(0xE0, 0xF0)
+_EXIF = b"Exif\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Jpeg:
+    """What the frame header says. ``lossless`` ones cannot be decoded at reduced scale; ``end``
+    is the offset behind EOI."""
+
+    width: int
+    height: int
+    lossless: bool
+    orientation: int
+    end: int
+    notes: tuple[str, ...]
+
+
+def walk(data: bytes) -> Jpeg:
+    """Walk all markers to EOI. Raises Rejected ``truncated``, ``corrupt``, ``unsupported-type``
+    or ``too-complex``. An impossible length in a comment or APPn segment is only noted: the walk
+    goes on at the next marker, as decoders do."""
+    frame: tuple[int, int, bool] | None = None
+    orientation = 0
+    scans = 0
+    notes: list[str] = []
+    position = 2
+    find = _MARKER.search
+    while found := find(data, position):
+        position = found.end()
+        marker = data[position - 1]
+        if marker == _EOI:
+            break
+        if marker in (_TEM, _SOI):
+            _refuse_second_image(marker)
+            continue
+        size = int.from_bytes(data[position : position + 2], "big")
+        if size < 2 or position + size > len(data):
+            _tolerate(marker, size, notes)
+            continue
+        body = position + 2
+        position += size
+        if marker == 0xE1 and not orientation and data.startswith(_EXIF, body):
+            orientation = exif.orientation(data[body + 6 : position])
+        elif marker in _SOF:
+            frame = _frame(data[body:position], marker, frame)
+        elif marker == _SOS:
+            scans = _count_scan(scans, frame)
+        elif marker not in _OTHER and marker not in _APP and marker != _COM:
+            raise _unknown(marker)
+    else:
+        raise Rejected("truncated", "the JPEG ends before its end marker: the file is cut off")
+    if frame is None or not scans:
+        raise Rejected("corrupt", "the JPEG holds no picture data")
+    return Jpeg(*frame, orientation or 1, position, tuple(notes))
+
+
+def _refuse_second_image(marker: int) -> None:
+    if marker == _SOI:
+        raise Rejected("corrupt", "damaged JPEG: a second image begins inside the first")
+
+
+def _tolerate(marker: int, size: int, notes: list[str]) -> None:
+    if marker not in _APP and marker != _COM:
+        if size < 2:
+            raise Rejected("corrupt", f"damaged JPEG: segment {marker:02X} has no valid length")
+        raise Rejected("truncated", f"the JPEG ends inside segment {marker:02X}: it is cut off")
+    note = f"impossible length in JPEG segment {marker:02X}"
+    if note not in notes:
+        notes.append(note)
+
+
+def _frame(header: bytes, marker: int, earlier: object) -> tuple[int, int, bool]:
+    """Width, height and losslessness of a frame header (T.81 B.2.2)."""
+    if earlier is not None:
+        raise Rejected("corrupt", "damaged JPEG: it has two frame headers")
+    if len(header) < 6 or header[5] < 1 or len(header) != 6 + 3 * header[5]:
+        raise Rejected("corrupt", "damaged JPEG: its frame header has the wrong length")
+    height = int.from_bytes(header[1:3], "big")
+    width = int.from_bytes(header[3:5], "big")
+    if header[0] != 8:
+        reason = f"JPEG with {header[0]} bits a colour is not accepted: browsers cannot show it"
+        raise Rejected("unsupported-type", reason)
+    if not width or not height:
+        raise Rejected("corrupt", f"the JPEG says it is {width} x {height} pixels")
+    return width, height, marker in _LOSSLESS
+
+
+def _count_scan(scans: int, frame: object) -> int:
+    if frame is None:
+        raise Rejected("corrupt", "damaged JPEG: picture data comes before the frame header")
+    if scans >= MAX_SCANS:
+        raise Rejected("too-complex", f"the JPEG has more than {MAX_SCANS} scans")
+    return scans + 1
+
+
+def _unknown(marker: int) -> Rejected:
+    if marker in _HIERARCHICAL:
+        return Rejected("unsupported-type", "hierarchical JPEG is not accepted")
+    if marker == 0xF7:
+        return Rejected("unsupported-type", "JPEG-LS is not accepted: png, jpg, gif, svg")
+    return Rejected("corrupt", f"damaged JPEG: unknown marker {marker:02X}")
+
+
+def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The APPn and COM segments before the first scan, as (marker, body); ends at the first thing
+    that is not as it should be. Never raises."""
+    position = 2
+    while found := _MARKER.search(data, position):
+        position = found.end()
+        marker = data[position - 1]
+        size = int.from_bytes(data[position : position + 2], "big")
+        if marker in (_SOS, _EOI):
+            return
+        if size < 2 or position + size > len(data):
+            continue
+        if marker in _APP or marker == _COM:
+            yield marker, data[position + 2 : position + size]
+        position += size

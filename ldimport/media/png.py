@@ -1,0 +1,198 @@
+"""PNG structure (W3C PNG third edition): every chunk with its CRC, and the pixel stream."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ldimport.errors import Rejected
+from ldimport.media import exif
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_HEADER = struct.Struct(">I4s")
+_IHDR = struct.Struct(">IIBBBBB")
+_DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+          (0, 1, 1, 2))  # fmt: skip
+_PIECE = 1 << 18
+"""Bytes inflated at a time: memory stays flat whatever the stream claims."""
+
+
+@dataclass(frozen=True, slots=True)
+class Png:
+    """What the chunks say. ``pixels`` are the (start, end) offsets of the IDAT bodies; ``frames``
+    counts every picture of an APNG, the default image included;
+    ``end`` is the offset behind IEND."""
+
+    width: int
+    height: int
+    depth: int
+    colour: int
+    interlaced: bool
+    frames: int
+    orientation: int
+    pixels: tuple[tuple[int, int], ...]
+    end: int
+
+
+def walk(data: bytes) -> Png:
+    """Walk all chunks to IEND, checking each CRC and their order. Raises Rejected ``truncated``,
+    ``corrupt`` or ``unsupported-type``."""
+    header: tuple[int, int, int, int, bool] | None = None
+    declared, orientation, end = 0, 0, 0
+    palette = pixels_ended = first_is_default = False
+    pixels: list[tuple[int, int]] = []
+    for kind, start, end in _chunks(data):
+        if header is None:
+            header = _image_header(kind, data[start:end])
+        elif kind == b"IDAT":
+            if pixels_ended:
+                raise Rejected("corrupt", "damaged PNG: its picture data is torn apart")
+            pixels.append((start, end))
+            continue
+        elif kind == b"PLTE":
+            palette = _palette(end - start, header[3], late=bool(pixels))
+        elif kind == b"acTL" and end - start == 8 and not pixels:
+            declared = _frames(data[start : start + 4])
+        elif kind == b"fcTL" and not pixels:
+            first_is_default = True
+        elif kind == b"eXIf":
+            orientation = exif.orientation(data[start:end])
+        elif kind == b"iTXt" and not orientation and data.startswith(exif.XMP_KEYWORD, start):
+            orientation = exif.xmp_orientation(data[start:end])
+        elif kind == b"IEND":
+            break
+        elif not kind[0] & 0x20:
+            raise Rejected("corrupt", f"damaged PNG: misplaced or unknown chunk {_name(kind)}")
+        pixels_ended = bool(pixels)
+    else:
+        raise Rejected("truncated", "the PNG ends before its end chunk: the file is cut off")
+    if header is None or not pixels:
+        raise Rejected("corrupt", "the PNG holds no picture data")
+    if header[3] == 3 and not palette:
+        raise Rejected("corrupt", "damaged PNG: it uses a palette but has none")
+    frames = declared + (not first_is_default) if declared else 1
+    return Png(*header, frames, orientation or 1, tuple(pixels), end + 4)
+
+
+def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Every chunk as (type, start, end of its body), its CRC checked."""
+    view = memoryview(data)
+    position, size = len(SIGNATURE), len(data)
+    crc32, unpack = zlib.crc32, _HEADER.unpack_from
+    while position + 12 <= size:
+        length, kind = unpack(data, position)
+        start = position + 8
+        end = start + length
+        if end + 4 > size:
+            raise Rejected("truncated", f"the PNG ends inside chunk {_name(kind)}: it is cut off")
+        if crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            raise Rejected("corrupt", f"damaged PNG: the checksum of {_name(kind)} is wrong")
+        yield kind, start, end
+        position = end + 4
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Chunks as (type, body) for reading metadata; ends at the first damage. Never raises."""
+    try:
+        for kind, start, end in _chunks(data):
+            yield kind, data[start:end]
+    except Rejected:
+        return
+
+
+def _name(kind: bytes) -> str:
+    return kind.decode("ascii") if kind.isalpha() else kind.hex()
+
+
+def _image_header(kind: bytes, body: bytes) -> tuple[int, int, int, int, bool]:
+    """Width, height, bit depth, colour type and interlacing of IHDR."""
+    if kind == b"CgBI":
+        raise Rejected("unsupported-type", "PNG in Apple's own CgBI form is not accepted")
+    if kind != b"IHDR" or len(body) != 13:
+        raise Rejected("corrupt", "damaged PNG: it does not begin with its header")
+    width, height, depth, colour, compression, filtering, interlace = _IHDR.unpack(body)
+    if not 0 < width < 1 << 31 or not 0 < height < 1 << 31:
+        raise Rejected("corrupt", f"the PNG says it is {width} x {height} pixels")
+    if depth not in _DEPTHS.get(colour, ()):
+        raise Rejected("corrupt", f"damaged PNG: colour type {colour} with {depth} bits")
+    if compression or filtering or interlace > 1:
+        raise Rejected("corrupt", "damaged PNG: unknown compression, filter or interlace method")
+    return width, height, depth, colour, bool(interlace)
+
+
+def _palette(size: int, colour: int, *, late: bool) -> bool:
+    if late or (colour == 3 and (size % 3 or not 0 < size <= 768)):
+        raise Rejected("corrupt", "damaged PNG: its palette has the wrong size or place")
+    return True
+
+
+def _frames(body: bytes) -> int:
+    """Declared frames of an APNG; 0 where the number is impossible, as the default image then
+    stands for itself."""
+    count = int.from_bytes(body, "big")
+    return count if count < 1 << 31 else 0
+
+
+def check_pixels(data: bytes, png: Png) -> None:
+    """Inflate the picture data to exactly the expected number of bytes and look at the filter of
+    every row, in flat memory. Bytes of IDAT behind the end of the stream are harmless. Raises
+    Rejected ``corrupt`` or ``truncated``."""
+    stream = _PixelStream(data, png)
+    for row_bytes, rows in _passes(png):
+        left, to_filter = row_bytes * rows, 0
+        while left:
+            raw = stream.read(min(left, _PIECE))
+            if not raw:
+                raise Rejected("truncated", "the PNG has fewer pixels than its header says")
+            if max(raw[to_filter::row_bytes], default=0) > 4:
+                raise Rejected("corrupt", "damaged PNG: a row has an unknown filter")
+            to_filter = (to_filter - len(raw)) % row_bytes
+            left -= len(raw)
+    if stream.read(1):
+        raise Rejected("corrupt", "damaged PNG: it has more pixels than its header says")
+    if not stream.ended:
+        raise Rejected("truncated", "the PNG's picture data has no end: the file is damaged")
+
+
+class _PixelStream:
+    """The zlib stream that the IDAT chunks make up together."""
+
+    def __init__(self, data: bytes, png: Png) -> None:
+        self._inflate = zlib.decompressobj()
+        self._compressed = (data[start:end] for start, end in png.pixels)
+        self._pending = b""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream came to its end, its checksum being right."""
+        return self._inflate.eof
+
+    def read(self, limit: int) -> bytes:
+        """At most ``limit`` inflated bytes; empty at the end of the stream or of its data."""
+        while True:
+            try:
+                raw = self._inflate.decompress(self._pending, limit)
+            except zlib.error as error:
+                reason = "damaged PNG: its picture data does not decompress"
+                raise Rejected("corrupt", reason) from error
+            self._pending = self._inflate.unconsumed_tail
+            if raw or self._inflate.eof:
+                return raw
+            following = next(self._compressed, None)
+            if following is None:
+                return b""
+            self._pending = following
+
+
+def _passes(png: Png) -> Iterator[tuple[int, int]]:
+    """(bytes in a row with its filter byte, rows) of each interlace pass that has pixels."""
+    bits = png.depth * _CHANNELS[png.colour]
+    for x, y, dx, dy in _ADAM7 if png.interlaced else ((0, 0, 1, 1),):
+        width = (png.width - x + dx - 1) // dx
+        height = (png.height - y + dy - 1) // dy
+        if width > 0 and height > 0:
+            yield 1 + (width * bits + 7) // 8, height

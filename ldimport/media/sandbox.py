@@ -1,0 +1,230 @@
+"""A child process in which decoders and the SVG sanitiser meet hostile bytes.
+
+One child serves many images; it is limited in CPU time and memory, and started again after it
+died. A request is a header (kind, size) and the image; an answer is a header (answer, width,
+height, size) and a body: the cleaned SVG, or code and reason of a refusal as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from types import TracebackType
+
+from ldimport.errors import ConfigError, Rejected
+from ldimport.model import Facts, ImageType, Limits
+
+REQUEST = struct.Struct(">BI")
+REPLY = struct.Struct(">BIII")
+KINDS = (ImageType.PNG, ImageType.JPG, ImageType.GIF, ImageType.SVG)
+"""A request names its kind by the position here."""
+_PATIENCE = 3
+"""Real seconds that the parent waits for each CPU second it grants: machines can be busy."""
+
+
+class Outcome(IntEnum):
+    """First byte of an answer. ``EXHAUSTED``: memory ran out, the child still lives;
+    ``UNUSABLE``: a library is missing, the child has ended."""
+
+    DONE = 0
+    REJECTED = 1
+    EXHAUSTED = 2
+    UNUSABLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    outcome: Outcome
+    width: int
+    height: int
+    body: bytes
+
+
+class Sandbox:
+    """Start, feed and replace the child. To be used by one thread at a time.
+
+    ``seconds`` of CPU time are granted to each image, ``memory_bytes`` of address space to the
+    child. Nothing runs until the first image comes.
+    """
+
+    def __init__(
+        self, limits: Limits, *, seconds: float = 10, memory_bytes: int = 450_000_000
+    ) -> None:
+        self._seconds = max(1, math.ceil(seconds))
+        self._options = json.dumps(
+            {"limits": asdict(limits), "seconds": self._seconds, "memory": memory_bytes}
+        )
+        self._child: _Child | None = None
+
+    def decode(self, data: bytes, facts: Facts) -> None:
+        """Decode every pixel of a png, jpg or gif that ``inspect`` accepted. Raises Rejected
+        ``corrupt``, ``truncated`` or ``too-complex``, ConfigError if no child can be started."""
+        if facts.type is ImageType.SVG:
+            raise ValueError("an SVG is not decoded: see sanitise")
+        self._ask(facts.type, data)
+
+    def sanitise(self, data: bytes) -> tuple[bytes, Facts]:
+        """What to store for an SVG, and the facts of that. Raises Rejected as ``inspect`` does,
+        and ConfigError if no child can be started."""
+        answer = self._ask(ImageType.SVG, data)
+        return answer.body, Facts(ImageType.SVG, answer.width, answer.height)
+
+    def close(self) -> None:
+        """End the child. May be called twice; the next image would start another."""
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    def __enter__(self) -> Sandbox:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ask(self, kind: ImageType, data: bytes) -> _Answer:
+        """One image through the child; once more through a new one if an old child gave up for
+        another reason than time, since earlier images may have worn it out."""
+        worn = self._child is not None
+        try:
+            answer = self._exchange(kind, data)
+        except _ChildDiedError as death:
+            if not worn or death.out_of_time:
+                raise self._refusal(death) from death
+        else:
+            if answer.outcome is Outcome.DONE:
+                return answer
+            if answer.outcome is Outcome.REJECTED:
+                raise Rejected(*json.loads(answer.body))
+            self.close()
+            if not worn:
+                raise Rejected("too-complex", "the image takes too much memory to decode")
+        return self._ask(kind, data)
+
+    def _exchange(self, kind: ImageType, data: bytes) -> _Answer:
+        child = self._child = self._child or _Child(self._options)
+        try:
+            return child.exchange(kind, data, self._seconds * _PATIENCE)
+        except BaseException:  # also Ctrl-C: half an answer may be in the pipe
+            self.close()
+            raise
+
+    def _refusal(self, death: _ChildDiedError) -> Rejected:
+        if death.out_of_time:
+            reason = f"the image takes more than {self._seconds} seconds to decode"
+        else:
+            reason = f"the decoder broke down over the image (status {death.status})"
+        return Rejected("too-complex", reason)
+
+
+class _ChildDiedError(Exception):
+    """The pipe ended. ``status`` is the exit status, negative for a signal."""
+
+    def __init__(self, status: int, *, late: bool) -> None:
+        super().__init__(status)
+        self.status = status
+        self.out_of_time = late or status == -getattr(signal, "SIGXCPU", 0)
+
+
+class _Child:
+    """One process and the thread that watches its time. Raises ConfigError if it cannot serve."""
+
+    def __init__(self, options: str) -> None:
+        self._late = False
+        self._deadline = math.inf
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        command = [sys.executable, "-P", "-m", "ldimport.media.child", options]
+        try:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pipesize=1 << 20,
+            )
+        except OSError as error:
+            raise _unusable(str(error)) from error
+        self._greet()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def _greet(self) -> None:
+        try:
+            greeting = self._receive()
+        except _ChildDiedError as death:
+            self.close()
+            raise _unusable(f"it ended with status {death.status}") from death
+        if greeting.outcome is Outcome.UNUSABLE:
+            self.close()
+            raise _unusable(greeting.body.decode())
+
+    def exchange(self, kind: ImageType, data: bytes, seconds: float) -> _Answer:
+        """Send one image and wait for its answer; kill the child after ``seconds``. Raises
+        _ChildDiedError."""
+        with self._lock:
+            self._deadline = time.monotonic() + seconds
+        self._send(REQUEST.pack(KINDS.index(kind), len(data)), data)
+        answer = self._receive()
+        with self._lock:
+            self._deadline = math.inf
+        return answer
+
+    def close(self) -> None:
+        """Kill the process and wait for it."""
+        self._ended.set()
+        self._process.kill()
+        with self._process:  # closes the pipes and waits
+            pass
+
+    def _watch(self) -> None:
+        while not self._ended.wait(0.5):
+            with self._lock:
+                if time.monotonic() > self._deadline:
+                    self._late = True
+                    self._process.kill()
+                    return
+
+    def _send(self, *parts: bytes) -> None:
+        assert self._process.stdin is not None
+        descriptor = self._process.stdin.fileno()
+        try:
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[os.write(descriptor, rest) :]
+        except BrokenPipeError as error:
+            raise self._death() from error
+
+    def _receive(self) -> _Answer:
+        assert self._process.stdout is not None
+        header = self._process.stdout.read(REPLY.size)
+        if len(header) == REPLY.size:
+            outcome, width, height, size = REPLY.unpack(header)
+            body = self._process.stdout.read(size) if size else b""
+            if len(body) == size:
+                return _Answer(Outcome(outcome), width, height, body)
+        raise self._death()
+
+    def _death(self) -> _ChildDiedError:
+        return _ChildDiedError(self._process.wait(), late=self._late)
+
+
+def _unusable(why: str) -> ConfigError:
+    return ConfigError(
+        f"the image decoder cannot be used: {why}",
+        hint="install ldimport again, with all it needs: pip install --force-reinstall ldimport",
+        code="decoder",
+    )

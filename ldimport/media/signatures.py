@@ -1,0 +1,81 @@
+"""Names for what is not accepted, so that a refusal says what the file really is."""
+
+from __future__ import annotations
+
+import re
+
+from ldimport.errors import Rejected
+
+_ACCEPTED = "png, jpg, gif, svg"
+_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<[?!A-Za-z]")
+_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+                   re.IGNORECASE | re.DOTALL)  # fmt: skip
+_UTF16 = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"<\0", b"\0<")
+_IMAGES = (
+    (b"BM", "BMP"),
+    (b"\0\0\1\0", "ICO"),
+    (b"\0\0\2\0", "CUR"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "BigTIFF"),
+    (b"8BPS", "Photoshop (PSD)"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x1f\x8b", "gzip-compressed data (svgz?)"),
+    (b"icns", "ICNS"),
+    (b"DDS ", "DDS"),
+    (b"qoif", "QOI"),
+    (b"%!PS", "PostScript (EPS)"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript (EPS)"),
+    (b"%PDF", "PDF"),
+)
+_OTHERS = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+)
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF",
+           b"msf1": "HEIF", b"crx ": "Canon CR3", b"qt  ": "QuickTime"}  # fmt: skip
+
+
+def looks_like_markup(data: bytes) -> bool:
+    """Whether to read this as XML: it begins with a tag and is no HTML page."""
+    if data.startswith(_UTF16):
+        return True
+    return bool(_MARKUP.match(data)) and not _HTML.match(data[:2_000])
+
+
+def refusal(data: bytes) -> Rejected:
+    """Why bytes that are none of the accepted types are refused: ``unsupported-type`` for images
+    and documents that have a name, ``not-an-image`` for all else."""
+    image = _image(data)
+    if image:
+        return Rejected("unsupported-type", f"{image} is not accepted: {_ACCEPTED}")
+    return Rejected("not-an-image", f"not an image: the file {_described(data)}")
+
+
+def _image(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "MP4 video")
+    return next((name for start, name in _IMAGES if data.startswith(start)), None)
+
+
+def _described(data: bytes) -> str:
+    if not data.strip(b"\0 \t\r\n"):
+        return "is empty" if not data else "holds only blanks"
+    if _HTML.match(data[:2_000]):
+        return "begins like HTML"
+    name = next((name for start, name in _OTHERS if data.startswith(start)), None)
+    if name:
+        return f"begins like {name}"
+    if all(byte >= 0x20 or byte in b"\t\r\n" for byte in data[:200]):
+        return "is text"
+    return f"begins with {data[:8].hex(' ')}"

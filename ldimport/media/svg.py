@@ -1,0 +1,140 @@
+"""The gate for SVG: a bounded reading by expat that neither opens files nor expands bombs.
+
+The text is decoded here, once, from an allowed encoding, so that no later reader can see another
+one. Expat never loads anything; entities may be declared (Illustrator does) as long as they are
+internal, plain and small in sum. Depth, elements and attributes are counted while reading.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from xml.parsers import expat
+
+from ldimport.errors import Rejected
+from ldimport.media.svgsize import size
+from ldimport.model import Facts, ImageType
+
+NAMESPACE = "http://www.w3.org/2000/svg"
+MAX_DEPTH = 256
+MAX_ELEMENTS = 200_000
+_MAX_ENTITIES = 100
+_MAX_EXPANSION = 1_000_000
+"""Characters that all entity references of a document may expand to."""
+
+_DECLARATION = re.compile(rb"""<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
+_XML_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
+_ENCODINGS = re.compile(r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|windows-125\d", re.I)
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+_UTF16 = ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
+
+
+def measure(data: bytes) -> Facts:
+    """Read the whole document and say how large it is. Raises Rejected ``not-an-image``,
+    ``corrupt``, ``svg-unsafe``, ``svg-size`` or ``too-complex``."""
+    return Reader().read(data)
+
+
+def decode(data: bytes) -> str:
+    """The document as text without its XML declaration. Raises Rejected ``corrupt`` for bytes
+    that do not fit, ``svg-unsafe`` for an encoding that could hide markup (UTF-7 and the like)."""
+    for mark, encoding in _BOMS:
+        if data.startswith(mark):
+            return _decoded(data[len(mark) :], encoding)
+    for start, encoding in _UTF16:
+        if data.startswith(start):
+            return _decoded(data, encoding)
+    declared = _DECLARATION.match(data.lstrip())
+    encoding = declared[1].decode() if declared else "utf-8"
+    if not _ENCODINGS.fullmatch(encoding):
+        raise Rejected("svg-unsafe", f"the SVG is written in {encoding}; save it as UTF-8")
+    return _decoded(data, encoding)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        text = data.decode(encoding).lstrip("\ufeff")
+    except (UnicodeDecodeError, LookupError) as error:
+        raise Rejected("corrupt", f"damaged SVG: it is not valid {encoding.upper()}") from error
+    found = _XML_DECLARATION.match(text.lstrip())
+    return text.lstrip()[found.end() :] if found else text
+
+
+class Reader:
+    """One reading of one document. ``cleaning.Cleaner`` builds on it and overrides the ``on_``
+    methods; names arrive as ``namespace local`` (namespace omitted where there is none)."""
+
+    def __init__(self) -> None:
+        self.depth = 0
+        self.namespace = ""
+        self._elements = 0
+        self._entities = 0
+        self._expansion = 0
+        self._text = ""
+        self._size = (0, 0)
+
+    def read(self, data: bytes) -> Facts:
+        """Read to the end. Raises Rejected, see ``measure``."""
+        self._text = decode(data)
+        parser = self._parser()
+        try:
+            parser.Parse(self._text, True)
+        except expat.ExpatError as error:
+            raise Rejected("corrupt", f"the SVG is not well-formed XML: {error}") from error
+        return Facts(ImageType.SVG, *self._size)
+
+    def on_start(self, name: str, attributes: Sequence[str]) -> None:
+        """An element begins; ``attributes`` are name, value, name, value …"""
+
+    def on_end(self, name: str) -> None:
+        """An element ends."""
+
+    def on_text(self, text: str) -> None:
+        """Character data."""
+
+    def _parser(self) -> expat.XMLParserType:
+        parser = expat.ParserCreate("utf-8", " ", {})
+        parser.buffer_text = True
+        parser.ordered_attributes = True
+        parser.specified_attributes = True
+        parser.StartElementHandler = self._start
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self.on_text
+        parser.EntityDeclHandler = self._declare
+        return parser
+
+    def _start(self, name: str, attributes: list[str]) -> None:
+        if not self.depth:
+            self._root(name, attributes)
+        self.depth += 1
+        self._elements += 1
+        if self.depth > MAX_DEPTH:
+            raise Rejected("too-complex", f"the SVG nests deeper than {MAX_DEPTH} elements")
+        if self._elements > MAX_ELEMENTS:
+            raise Rejected("too-complex", f"the SVG has more than {MAX_ELEMENTS:,} elements")
+        self.on_start(name, attributes)
+
+    def _end(self, name: str) -> None:
+        self.depth -= 1
+        self.on_end(name)
+
+    def _root(self, name: str, attributes: list[str]) -> None:
+        self.namespace, _, local = name.rpartition(" ")
+        if local != "svg" or self.namespace not in ("", NAMESPACE):
+            raise Rejected("not-an-image", f"not an image: an XML document of <{local[:40]}>")
+        values = dict(zip(attributes[::2], attributes[1::2], strict=True))
+        self._size = size(values.get("width"), values.get("height"), values.get("viewBox"))
+
+    def _declare(
+        self, name: str, parameter: bool, value: str | None, _base: str | None,
+        system: str | None, _public: str | None, _notation: str | None,
+    ) -> None:  # fmt: skip
+        """Plain entities expand to what their references say: counted before any is expanded."""
+        if parameter or system is not None or value is None:
+            raise Rejected("svg-unsafe", f"the SVG asks for outside data (entity {name[:40]})")
+        if "&" in value or "<" in value:
+            raise Rejected("svg-unsafe", f"entity {name[:40]} of the SVG holds markup")
+        self._entities += 1
+        self._expansion += len(value) * self._text.count(f"&{name};")
+        if self._entities > _MAX_ENTITIES or self._expansion > _MAX_EXPANSION:
+            raise Rejected("svg-unsafe", "the SVG's entities would expand to an enormous text")
