@@ -9,39 +9,22 @@ from __future__ import annotations
 import io
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import yaml
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.encoding import undecodable
-from ldimport.manifest.findings import Findings, problem
+from ldimport.manifest.findings import Findings
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
-from ldimport.manifest.jsontext import MAX_DEPTH
 from ldimport.manifest.kinds import Header
 from ldimport.manifest.lines import Lines
 from ldimport.manifest.objects import ObjectBuilder, source_key
 from ldimport.manifest.streams import Position, buffered, reporting
-from ldimport.model import Entry, Json, Place, Problem
+from ldimport.manifest.yamlnode import Events, Item, Node
+from ldimport.model import Entry, Json, Place
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_NULLS = ("", "~", "null", "Null", "NULL")
-_STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
-_ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
-Events = Iterator[Any]
-"""PyYAML's events; its stubs have no types for them."""
-
-
-@dataclass(slots=True)
-class _Item:
-    """One entry as read. ``marks``: path -> (line, column) of its value."""
-
-    value: Json
-    place: Place
-    problems: list[Problem] = field(default_factory=list)
-    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
 class YamlFile:
@@ -59,7 +42,7 @@ class YamlFile:
         self._recode = None if encoding in ("utf-8", "utf-8-sig") else encoding
         self._findings = findings
         self._build = ObjectBuilder(findings, name, textual=True)
-        self._searched: tuple[Generator[_Item], _Item] | None = None
+        self._searched: tuple[Generator[Item], Item] | None = None
         self._read_header()
         if next(self.entries(1), None) is None:
             raise ManifestError(f"{name} has no entries", code="no-rows")
@@ -98,7 +81,7 @@ class YamlFile:
         if self._searched is None or _at(self._searched[1]) > wanted:
             self.close()
             items = self._items(HeaderReader(self.name, Findings(self._findings.columns)), None, 0)
-            self._searched = (items, _Item(None, Place()))
+            self._searched = (items, Item(None, Place()))
         items, item = self._searched
         while _at(item) < wanted:
             following = next(items, None)
@@ -122,7 +105,7 @@ class YamlFile:
 
     def _items(
         self, header: HeaderReader, position: Position | None, before: int
-    ) -> Generator[_Item]:
+    ) -> Generator[Item]:
         with closing(self._events(position, before)) as events:
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
@@ -134,21 +117,21 @@ class YamlFile:
                     if item.value is not None or item.problems:
                         yield item
 
-    def _sequence(self, events: Events) -> Iterator[_Item]:
+    def _sequence(self, events: Events) -> Iterator[Item]:
         for event in events:
             if isinstance(event, yaml.SequenceEndEvent):
                 return
             yield self._item(event, events)
 
-    def _item(self, event: Any, events: Events) -> _Item:
-        item = _Item(None, self._place(event))
-        item.value = _Node(events, item, self.name).read(event)
+    def _item(self, event: Any, events: Events) -> Item:
+        item = Item(None, self._place(event))
+        item.value = Node(events, item, self.name).read(event)
         return item
 
-    def _mapping(self, start: Any, events: Events, header: HeaderReader) -> Iterator[_Item]:
+    def _mapping(self, start: Any, events: Events, header: HeaderReader) -> Iterator[Item]:
         """A document that is a mapping: a request body, a header, or one entry."""
-        item = _Item(None, self._place(start))
-        node = _Node(events, item, self.name)
+        item = Item(None, self._place(start))
+        node = Node(events, item, self.name)
         found: dict[str, Json] = {}
         body = False
         for event in events:
@@ -167,7 +150,7 @@ class YamlFile:
             item.value = found
             yield item
 
-    def _take_header(self, found: dict[str, Json], item: _Item, header: HeaderReader) -> None:
+    def _take_header(self, found: dict[str, Json], item: Item, header: HeaderReader) -> None:
         if item.problems:
             first = item.problems[0]
             where = f"{self.name}:{first.place.line}"
@@ -219,100 +202,5 @@ class YamlFile:
         return io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
 
 
-class _Node:
-    """Reads the nodes of one entry from ``events``; what is wrong goes to ``item``."""
-
-    def __init__(self, events: Events, item: _Item, name: str) -> None:
-        self._events = events
-        self._item = item
-        self._name = name
-
-    def read(self, event: Any, path: str = "", depth: int = 0, *, typed: bool = False) -> Json:
-        """The value that begins with ``event``: texts, None for YAML's null, lists and mappings
-        of these. ``typed``: plain scalars that are JSON literals become what they say."""
-        if isinstance(event, yaml.AliasEvent):
-            self._wrong("yaml-alias", event, path, f"the alias *{event.anchor} is not followed")
-            return None
-        if event.tag is not None:
-            self._wrong("yaml-tag", event, path, f"the tag {event.tag} is not interpreted")
-        if depth > MAX_DEPTH:
-            self._skip(event)
-            self._wrong("too-deep", event, path, f"nested deeper than {MAX_DEPTH} levels")
-            return None
-        if isinstance(event, yaml.ScalarEvent):
-            return _scalar(event, typed)
-        if isinstance(event, yaml.SequenceStartEvent):
-            return self._list(path, depth, typed)
-        return self._mapping(path, depth, typed)
-
-    def key(self, event: Any, found: dict[str, Json], path: str) -> str:
-        """The text of a mapping's key, checked for being one, and the first of its name."""
-        if not isinstance(event, yaml.ScalarEvent):
-            self._wrong("wrong-type", event, path, "a key must be a text")
-            self._skip(event)
-            return ""
-        text = str(event.value)
-        if text == "<<" and not event.style:
-            self._wrong("yaml-alias", event, path, "merge keys (<<) are not followed")
-        if text in found:
-            self._wrong("duplicate-key", event, path or text, f"“{text}” stands twice")
-        return text
-
-    def mark(self, path: str, event: Any) -> None:
-        """Remember where a value begins: behind its opening quote."""
-        mark = event.start_mark
-        quoted = isinstance(event, yaml.ScalarEvent) and event.style in ("'", '"')
-        self._item.marks[path] = (mark.line + 1, mark.column + 1 + quoted)
-
-    def _list(self, path: str, depth: int, typed: bool) -> Json:
-        values: list[Json] = []
-        for event in self._events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                break
-            values.append(self.read(event, path, depth + 1, typed=typed))
-        return values
-
-    def _mapping(self, path: str, depth: int, typed: bool) -> Json:
-        values: dict[str, Json] = {}
-        for event in self._events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
-            key = self.key(event, values, path)
-            inner = f"{path}.{key}" if path else key
-            value = next(self._events)
-            if depth < 2:
-                self.mark(inner, value)
-            values[key] = self.read(value, inner, depth + 1, typed=typed)
-        return values
-
-    def _skip(self, event: Any) -> None:
-        """Leave out a whole node, however deep."""
-        depth = int(isinstance(event, _STARTS))
-        while depth:
-            event = next(self._events)
-            depth += isinstance(event, _STARTS) - isinstance(event, _ENDS)
-
-    def _wrong(self, code: str, event: Any, path: str, message: str) -> None:
-        mark = event.start_mark
-        place = Place(self._name, self._item.place.row, mark.line + 1, mark.column + 1)
-        hint = "write the value itself" if code in ("yaml-alias", "yaml-tag") else ""
-        self._item.problems.append(problem(code, place, path, message, hint))
-
-
-def _at(item: _Item) -> tuple[int, int]:
+def _at(item: Item) -> tuple[int, int]:
     return item.place.line, item.place.column
-
-
-def _scalar(event: Any, typed: bool) -> Json:
-    text = str(event.value)
-    if event.style:
-        return text
-    if text in _NULLS:
-        return None
-    if typed:
-        try:
-            found: Json = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return text
-        return found
-    return text
