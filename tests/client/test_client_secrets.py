@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import httpx
 import pytest
 from scripted_server import Reply, ScriptedServer, hang_up, not_http, reset, silent
 
@@ -103,6 +104,20 @@ def test_an_unreachable_server_shows_no_token(
     with pytest.raises(LdimportError) as caught:
         client.status("x")
     assert "Tok3nS1gnature" not in everything(caught.value) + "".join(logged)
+
+
+def test_frames_that_hold_the_headers_are_emptied(
+    make_client: Callable[..., LivingdocsClient],
+) -> None:
+    def break_while_writing(request: httpx.Request) -> httpx.Response:
+        line = f"Authorization: {request.headers['authorization']}"
+        raise httpx.WriteError(f"{len(line)} bytes to go")
+
+    client = make_client(token=TOKEN, transport=httpx.MockTransport(break_while_writing))
+    with pytest.raises(LdimportError) as caught:
+        client.status("x")
+    assert "bytes to go" in everything(caught.value)
+    assert "Tok3nS1gnature" not in everything(caught.value)
 
 
 def test_a_server_that_sends_the_token_back_is_masked(
