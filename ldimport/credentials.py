@@ -161,12 +161,13 @@ def claims(token: str) -> Claims:
         return Claims()
     if not isinstance(body, dict):
         return Claims()
-    expires = body.get("exp")
-    timed = isinstance(expires, int | float) and not isinstance(expires, bool)
-    return Claims(
-        float(expires) if timed and 0 < expires < 1e11 else None,
-        _scopes(body.get("scope", body.get("scopes"))),
-    )
+    return Claims(_moment(body.get("exp")), _scopes(body.get("scope", body.get("scopes"))))
+
+
+def _moment(value: object) -> float | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e11:
+        return float(value)
+    return None
 
 
 def _scopes(value: object) -> frozenset[str] | None:
