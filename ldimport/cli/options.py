@@ -148,6 +148,23 @@ NoAnnotations = Annotated[
 ]
 
 
+def complete_jobs(context: typer.Context, incomplete: str) -> list[str]:
+    """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
+    import os
+    from pathlib import Path
+
+    from ldimport.errors import LdimportError
+    from ldimport.migration import StateFile, results
+    from ldimport.settings import load
+
+    try:
+        state_file = load({}, environ=os.environ, cwd=Path.cwd()).state
+        with StateFile.open(state_file, write=False) as state:
+            return [row.id for row in results.overview(state).jobs[:50]]
+    except (LdimportError, OSError):  # a completion has nothing to say about errors
+        return []
+
+
 def read_seconds(option: str, text: str | None) -> float | None:
     """A span like ``90``, ``90s``, ``30m``, ``2h``, ``1d`` in seconds. Raises UsageError."""
     if text is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import os
 import signal
@@ -11,7 +12,6 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO, cast
 
-from ldimport.cli.output import documents
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
 from ldimport.errors import (
@@ -26,6 +26,7 @@ from ldimport.errors import (
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line; never raises but for what no handler can help."""
     prepare_streams()
+    gc.disable()  # until the command begins: imports make no garbage, looking for it takes 20 ms
     try:
         with terminated_by_signal():
             code = _guarded(arguments)
@@ -36,6 +37,8 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         _to_nowhere()
         return _report(arguments, _output_error(error))
+    finally:
+        gc.enable()
     return code
 
 
@@ -61,9 +64,13 @@ def _guarded(arguments: Sequence[str]) -> int:
 
 
 def _call(arguments: Sequence[str]) -> int:
-    from ldimport.cli.app import PROGRAM, hoist, root
+    from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM, hoist, root
 
     group = root()
+    if COMPLETE_VARIABLE in os.environ:
+        from typer.completion import completion_init
+
+        completion_init()
     if not arguments:
         group.main(["--help"], prog_name=PROGRAM, standalone_mode=False)
         return ExitCode.USAGE
@@ -76,7 +83,7 @@ def _call(arguments: Sequence[str]) -> int:
 
 def _report(arguments: Sequence[str], error: LdimportError) -> int:
     """The error as a document where JSON was asked for, and to people on standard error."""
-    from ldimport.cli.output import errors
+    from ldimport.cli.output import documents, errors
     from ldimport.cli.output.screen import Screen
 
     json, quiet = _asked(arguments, "--json", "LDIMPORT_JSON"), _quiet(arguments)

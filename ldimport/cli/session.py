@@ -13,14 +13,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ldimport.cli.output.documents import Document, dumps
-from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import Stream, look_at
 from ldimport.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
+    from ldimport.cli.output.documents import Document
+    from ldimport.cli.output.screen import Screen
     from ldimport.migration import StateFile
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
@@ -81,12 +81,12 @@ class Session:
     @cached_property
     def screen(self) -> Screen:
         """Screens on standard output."""
-        return Screen(self.out)
+        return _screen(self.out)
 
     @cached_property
     def notes(self) -> Screen:
         """Screens on standard error."""
-        return Screen(self.err)
+        return _screen(self.err)
 
     def _stream(self, file: Any) -> Stream:
         options = self.options
@@ -95,6 +95,8 @@ class Session:
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
+        from ldimport.cli.output.documents import dumps
+
         self.out.line(dumps(document))
 
     @property
@@ -142,6 +144,12 @@ class Session:
         from ldimport.migration import StateFile
 
         return StateFile.open(settings.state, write=write, command=" ".join(self.words))
+
+
+def _screen(stream: Stream) -> Screen:
+    from ldimport.cli.output.screen import Screen
+
+    return Screen(stream)
 
 
 def connect(

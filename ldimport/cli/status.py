@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ldimport.cli import options
 from ldimport.cli.interrupt import within
-from ldimport.cli.output import documents, overview
+from ldimport.cli.output import overview
 from ldimport.cli.session import Session, connect
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LdimportError, LockedError, UsageError
@@ -28,7 +29,12 @@ ASK_SECONDS = 5.0
 def status(
     context: typer.Context,
     job: Annotated[
-        str | None, typer.Argument(metavar="ID", help="one job; without it: all of them")
+        str | None,
+        typer.Argument(
+            metavar="ID",
+            help="one job; without it: all of them",
+            autocompletion=options.complete_jobs,
+        ),
     ] = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="with ID: do not ask the target about an open job")
@@ -73,6 +79,8 @@ def _broken(row: JobRow) -> bool:
 
 def _show(session: Session, found: results.Overview, most: int | None) -> None:
     if session.options.json:
+        from ldimport.cli.output import documents
+
         session.document(documents.overview(found))
     elif session.out.tty:
         if not found.scopes:
@@ -103,6 +111,8 @@ def _one(
         known = told if told is not None and not row.state.finished else stored
         row = _seen(row, known)
         if session.options.json:
+            from ldimport.cli.output import documents
+
             session.document(documents.job_status(known))
         else:
             _screen(session, state, row)

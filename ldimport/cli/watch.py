@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 def watch(
     context: typer.Context,
     jobs: Annotated[
-        list[str] | None, typer.Argument(metavar="ID...", help="these jobs; without: all open ones")
+        list[str] | None,
+        typer.Argument(
+            metavar="ID...",
+            help="these jobs; without: all open ones",
+            autocompletion=options.complete_jobs,
+        ),
     ] = None,
     deadline: options.Deadline = None,
 ) -> ExitCode:

@@ -31,8 +31,9 @@ def shown(screen: Screen) -> str:
 
 
 def plan(**counts: int) -> Plan:
-    values = {"entries": 10_000, "new": 10_000, "changed": 0, "unchanged": 0, "failed": 0,
-              "in_progress": 0, "invalid": 0, "batches": 13, "bytes": 4_000_000, **counts}  # fmt: skip
+    values = {"entries": 10_000, "new": 10_000, "batches": 13, "bytes": 4_000_000}
+    values |= dict.fromkeys(("changed", "unchanged", "failed", "in_progress", "invalid"), 0)
+    values |= counts
     return Plan("archive.csv", "tagblatt", "archiv", **values, sources={"img.tagblatt.ch": 10_000})
 
 

@@ -176,7 +176,7 @@ def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
     lines = [line.split("\t") for line in stream.file.getvalue().splitlines()]
     assert ["failed", "77", "edit.tagblatt.ch", "archiv"] in lines
     jobs = [line for line in lines if line[0] == "job"]
-    assert [line[1:4] for line in jobs][0] == ["25bzj8jq0x04", "started", "800"]
+    assert jobs[0][1:4] == ["25bzj8jq0x04", "started", "800"]
     assert jobs[0][-1] == "" and jobs[1][-1].endswith("Z")
 
 

@@ -33,6 +33,7 @@ RATE_WINDOW = 60.0
 RATE_AFTER = 10.0
 STALE_AFTER = 30.0
 _LABEL = 8
+_SHORTEST_BAR, _LONGEST_BAR = 5, 28
 
 
 class Pace:
@@ -238,13 +239,14 @@ class LiveDisplay:
 
 
 def _bar_line(label: str, done: int, whole: int, note: str, width: int) -> list[Part]:
+    """Label, bar, counts, note; where space is short the note goes first, then the bar."""
     whole = max(whole, done)
-    digits = len(number(whole))
-    sums = f"{number(done):>{digits}} / {number(whole)}"
-    room = width - 2 - _LABEL - 2 - len(sums) - 2 - cells(note)
-    if room < 5:  # no place for a bar and the note: the note goes first
-        note, room = "", width - 2 - _LABEL - 2 - len(sums)
-    drawn = bar(done, whole, min(28, room)) if room >= 5 else []
-    gap = "  " if drawn else ""
-    tail: list[Part] = [f"  {note}"] if note else []
-    return [f"  {label:<{_LABEL}}", *drawn, f"{gap}{sums}", *tail]
+    head = f"  {label:<{_LABEL}}" if width >= 40 else f"{label} "
+    sums = f"{number(done):>{len(number(whole))}} / {number(whole)}"
+    room = width - len(head) - 2 - len(sums)
+    if room - 2 - cells(note) < _SHORTEST_BAR:
+        note = ""
+    else:
+        room -= 2 + cells(note)
+    drawn = [*bar(done, whole, min(_LONGEST_BAR, room)), "  "] if room >= _SHORTEST_BAR else []
+    return [head, *drawn, sums, *([f"  {note}"] if note else [])]

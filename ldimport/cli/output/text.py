@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff]"
-)
-"""Control characters of both ranges, those that reorder or hide text, lone surrogates."""
-_BLANK = re.compile("[\t\n\x0b\x0c\r\u2028\u2029]+")
+
+def _unsafe() -> Iterator[int]:
+    """Control characters of both ranges, those that reorder or hide text, lone surrogates."""
+    for first, last in (
+        (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E),
+        (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),
+        (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
+    ):  # fmt: skip
+        yield from range(first, last + 1)
+
+
+_CLEAN: dict[int, str | None] = {
+    **dict.fromkeys(_unsafe()),
+    **dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " "),
+}
+_ESCAPED: dict[int, str] = {}
 
 
 def clean(text: str) -> str:
     """Outside text for one line of a screen or log: no control, no bidi, no invisible
     characters; line breaks and tabs become blanks (hostile.md 73)."""
-    return _UNSAFE.sub("", _BLANK.sub(" ", text))
+    return text.translate(_CLEAN)
 
 
 def safe_json(text: str) -> str:
     """JSON text whose strings hold no raw control or bidi character: they become ``\\uXXXX``,
     which reads back as the same value."""
-    return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    if not _ESCAPED:
+        _ESCAPED.update((code, f"\\u{code:04x}") for code in _unsafe())
+    return text.translate(_ESCAPED)
 
 
 def number(count: int) -> str:
@@ -80,11 +91,15 @@ def size(count: int) -> str:
 
 def utc(moment: float) -> str:
     """A Unix time for logs and JSON: ``2026-11-23T08:09:30Z``."""
+    from datetime import UTC, datetime
+
     return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clock(moment: float, now: float) -> str:
     """A Unix time for a screen, local: ``14:06`` today, ``tomorrow 06:14``, ``12 Nov 09:30``."""
+    from datetime import datetime
+
     then, today = datetime.fromtimestamp(moment), datetime.fromtimestamp(now)
     days = (then.date() - today.date()).days
     word = {0: "", 1: "tomorrow ", -1: "yesterday "}.get(days)

@@ -1,0 +1,87 @@
+"""What GitHub Actions shows: annotations at the lines, a table in the step summary (ux.md 2.1).
+
+GitHub shows ten errors a step and refuses a summary over 1,024 kB, so there is one annotation
+for each kind of problem, and the summary is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from ldimport.cli.output.check import pointer
+from ldimport.cli.output.text import clean, counted, environment_flag, number
+from ldimport.model import Severity
+
+if TYPE_CHECKING:
+    from ldimport.migration.validate import Kind, Validation
+
+MOST_ANNOTATIONS = 9
+MOST_SUMMARY_ROWS = 200
+
+
+def active(environ: Mapping[str, str]) -> bool:
+    """Whether this runs in GitHub Actions."""
+    return environment_flag(environ, "GITHUB_ACTIONS")
+
+
+def annotations(found: Validation) -> Iterator[str]:
+    """Workflow commands, one for each kind of problem, and one that counts the rest."""
+    kinds = _ordered(found)
+    for kind in kinds[:MOST_ANNOTATIONS]:
+        place = kind.first
+        facts = {"file": place.file, "line": place.line, "col": place.column}
+        facts["title"] = f"{kind.code} ({counted(kind.rows, 'row')})"
+        yield command(_level(kind), {key: value for key, value in facts.items() if value},
+                      kind.message)  # fmt: skip
+    rest = kinds[MOST_ANNOTATIONS:]
+    if rest:
+        hit = counted(sum(kind.rows for kind in rest), "row")
+        text = f"and {number(len(rest))} more kinds of problem in {hit}: see the step summary"
+        yield command("error", {"title": "ldimport"}, text)
+
+
+def command(level: str, facts: Mapping[str, object], text: str) -> str:
+    """One workflow command with everything escaped that could end it."""
+    properties = ",".join(f"{key}={_property(str(value))}" for key, value in facts.items())
+    return f"::{level} {properties}::{_data(text)}"
+
+
+def summary(found: Validation, name: str) -> str:
+    """The findings as Markdown, for the step summary."""
+    head = f"### {_cell(name)}\n\n{number(found.invalid)} of {counted(found.entries, 'row')} "
+    head += f"have errors, {counted(found.warnings, 'warning')}\n\n"
+    kinds = _ordered(found)
+    if not kinds:
+        return head
+    lines = ["| rows | problem | field | first at | message |", "|---:|---|---|---|---|"]
+    for kind in kinds[:MOST_SUMMARY_ROWS]:
+        cells = [number(kind.rows), kind.code, kind.field, pointer(kind.first), kind.message]
+        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
+    if len(kinds) > MOST_SUMMARY_ROWS:
+        lines.append(f"\nand {number(len(kinds) - MOST_SUMMARY_ROWS)} more kinds")
+    return head + "\n".join(lines) + "\n"
+
+
+def _ordered(found: Validation) -> Sequence[Kind]:
+    return sorted(found.kinds, key=lambda kind: (kind.severity is not Severity.ERROR, -kind.rows))
+
+
+def _level(kind: Kind) -> str:
+    return "error" if kind.severity is Severity.ERROR else "warning"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _cell(text: str) -> str:
+    """Text for one cell of a Markdown table: no markup, no HTML, no line break."""
+    harmless = clean(text)[:300].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    for sign in "\\`*_[]|~":
+        harmless = harmless.replace(sign, f"\\{sign}")
+    return harmless

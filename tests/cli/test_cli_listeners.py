@@ -1,0 +1,360 @@
+"""Those who listen to a run: JSON Lines, lines for a log, the live display, and the loop itself."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from cli_screens import ENDS, NOW, job, shown, summary, terminal
+
+from ldimport.cli.interrupt import ends_in_order, within
+from ldimport.cli.moving import drive, failure_limit
+from ldimport.cli.options import read_seconds
+from ldimport.cli.output.listeners import JsonLines, LogLines, Reading, progress_on_signal
+from ldimport.cli.output.live import LiveDisplay, Pace
+from ldimport.cli.output.stream import Stream
+from ldimport.cli.output.text import cells
+from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
+from ldimport.migration.events import (
+    BatchSent,
+    Event,
+    Failure,
+    JobEnded,
+    Notice,
+    Progress,
+    Summary,
+    Totals,
+    Waiting,
+)
+from ldimport.model import Counts, JobState
+
+FAILURE = Failure("2003-04511", 17, "https://img.example/4511.jpg", "origin answered 503",
+                  "origin-503", True, "25bzj8jq0x01")  # fmt: skip
+
+
+class Clock:
+    """Time that stands still until it is told to move."""
+
+    def __init__(self) -> None:
+        self.time = NOW
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def events() -> list[Event]:
+    """One of each kind, in the order of a run."""
+    return [
+        Notice("unknown-columns", "column “Fotograf” is ignored"),
+        BatchSent("25bzj8jq0x01", 800, 1, 800),
+        Progress(37_660, 800, Counts(pending=800), 1),
+        FAILURE,
+        Progress(37_660, 34_400, Counts(22_000, 963, 33, 11_404), 15),
+        JobEnded("25bzj8jq0x01", JobState.SUCCESS, Counts(771, 0, 29)),
+        JobEnded("25bzj8jq0x02", JobState.LOST, Counts(pending=800)),
+        Waiting("unreachable", 8.0, "no answer for 42 s"),
+        ENDS["failures"](),
+    ]
+
+
+# -- JSON Lines ----------------------------------------------------------------------------
+
+
+def json_lines(found: list[Event]) -> list[dict]:  # type: ignore[type-arg]
+    stream = Stream(io.StringIO())
+    lines = JsonLines(stream, Clock())
+    lines.start("submit archive.csv", "1.0", {"local": True})
+    for event in found:
+        lines.handle(event)
+    assert isinstance(stream.file, io.StringIO)
+    return [json.loads(line) for line in stream.file.getvalue().splitlines()]
+
+
+def test_each_event_is_one_line_and_the_last_one_is_the_summary() -> None:
+    lines = json_lines(events())
+    assert [line["type"] for line in lines] == [
+        "start", "notice", "batch", "progress", "failure", "progress", "job", "job", "wait",
+        "summary",
+    ]  # fmt: skip
+    assert lines[0]["format"] == lines[-1]["format"] == 1
+    assert lines[0]["at"] == "2026-11-23T08:11:00Z"
+
+
+def test_the_summary_has_the_promised_keys() -> None:
+    end = json_lines([ENDS["quota"]()])[-1]
+    assert {
+        "type",
+        "manifest",
+        "target",
+        "systemName",
+        "plan",
+        "jobs",
+        "totals",
+        "exitCode",
+    } <= set(end)
+    assert end["exitCode"] == 6 and end["stopped"]["code"] == "quota"
+    assert end["jobs"][0]["images"] == {
+        "total": 800, "success": 711, "skipped": 12, "failed": 77, "pending": 0,
+    }  # fmt: skip
+    totals = end["totals"]
+    words = ("success", "skipped", "failed", "pending", "unsubmitted", "invalid")
+    assert sum(totals[word] for word in words) == end["plan"]["entries"] == 1_204_113
+
+
+def test_progress_adds_up() -> None:
+    line = json_lines([Progress(37_660, 34_400, Counts(22_000, 963, 33, 11_404), 15)])[-1]
+    outcomes = ("success", "skipped", "failed", "pending")
+    assert sum(line[word] for word in outcomes) == line["sent"] == 34_400
+    assert line["unsubmitted"] == 3_260
+
+
+# -- lines for a log -----------------------------------------------------------------------
+
+
+def log(clock: Clock, **options: object) -> tuple[LogLines, io.StringIO]:
+    file = io.StringIO()
+    lines = LogLines(Stream(file), clock, **{"every": 60.0, **options})  # type: ignore[arg-type]
+    return lines, file
+
+
+def kinds(file: io.StringIO) -> list[str]:
+    return [line.split()[1] for line in file.getvalue().splitlines()]
+
+
+def test_progress_comes_after_ten_seconds_and_then_every_sixty() -> None:
+    clock = Clock()
+    lines, file = log(clock)
+    for seconds in range(200):
+        clock.time = NOW + seconds
+        lines.handle(Progress(1_000, seconds, Counts(success=seconds), 1))
+    times = [line[14:20] for line in file.getvalue().splitlines()]
+    assert times == ["11:10Z", "12:10Z", "13:10Z", "14:10Z"][: len(times)]
+    assert len(times) == 4
+
+
+def test_only_the_first_failure_of_a_cause_is_told() -> None:
+    lines, file = log(Clock())
+    for _ in range(50):
+        lines.handle(FAILURE)
+    assert file.getvalue() == (
+        '2026-11-23T08:11:00Z failed    first "origin answered 503": row 17, id 2003-04511, '
+        "https://img.example/4511.jpg\n"
+    )
+
+
+def test_verbose_tells_each_failure_job_and_batch() -> None:
+    lines, file = log(Clock(), verbose=1)
+    for event in events():
+        lines.handle(event)
+    lines.handle(FAILURE)
+    assert kinds(file) == [
+        "note", "batch", "failed", "job", "job", "wait", "exit", "failed",
+    ]  # fmt: skip
+
+
+def test_a_job_that_failed_as_a_whole_is_always_told() -> None:
+    lines, file = log(Clock())
+    lines.handle(JobEnded("a", JobState.SUCCESS, Counts(1)))
+    lines.handle(JobEnded("b", JobState.FAILED, Counts(failed=1)))
+    assert kinds(file) == ["job"] and " b failed" in file.getvalue()
+
+
+def test_the_last_line_says_how_it_ended() -> None:
+    lines, file = log(Clock())
+    lines.handle(ENDS["quota"]())
+    assert kinds(file) == ["quota", "exit"]
+    assert "exit      6: quota reached" in file.getvalue()
+
+
+def test_hostile_text_is_one_clean_line() -> None:
+    lines, file = log(Clock(), verbose=1)
+    evil = "a\x1b[2Jb\r\nfake line\u202e"
+    lines.handle(Failure(evil, 1, evil, evil, "x", True, "j"))
+    assert len(file.getvalue().splitlines()) == 1
+    assert "\x1b" not in file.getvalue() and "\u202e" not in file.getvalue()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no SIGUSR1 on this system")
+def test_a_signal_asks_for_progress_at_once() -> None:
+    lines, file = log(Clock())
+    lines.handle(Progress(10, 5, Counts(success=5), 1))
+    with progress_on_signal(lines):
+        os.kill(os.getpid(), signal.SIGUSR1)
+    assert kinds(file) == ["progress"]
+
+
+# -- the live display ----------------------------------------------------------------------
+
+
+def frame(display: LiveDisplay, width: int) -> list[str]:
+    return [
+        "".join(part if isinstance(part, str) else part[0] for part in line)
+        for line in display.lines(width)
+    ]
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 80, 100])
+def test_no_line_of_a_frame_is_wider_than_the_terminal(width: int) -> None:
+    display = LiveDisplay(terminal(width))
+    for event in events()[:-1]:
+        display.handle(event)
+        for line in frame(display, width):
+            assert cells(line) <= width, line
+            assert not re.search(r"[\d.,]…", line)
+
+
+def test_two_bars_a_line_of_failures_and_how_to_stop() -> None:
+    screen = terminal(100)
+    display = LiveDisplay(screen)
+    for event in events()[:6]:
+        display.handle(event)
+    send, imported, failed, last = frame(display, 100)
+    assert send.startswith("  Send    ━") and "34,400 / 37,660" in send
+    assert imported.startswith("  Import  ━") and "15 jobs running · 1 done" in imported
+    assert failed == "  Failed  1 origin answered 503"
+    assert "Ctrl-C stops safely" in last
+    assert "✗ first “origin answered 503”: 2003-04511 (row 17)" in shown(screen)
+
+
+def test_asked_to_stop_it_says_so_in_the_last_line() -> None:
+    display = LiveDisplay(terminal(80))
+    display.handle(Progress(10, 5, Counts(pending=5), 1))
+    display.stopping()
+    assert frame(display, 80)[-1].startswith("  Stopping after what is under way.")
+
+
+def test_while_checking_it_shows_how_far_it_is() -> None:
+    reading = Reading(whole=400)
+    display = LiveDisplay(terminal(80), reading)
+    assert frame(display, 80)[0].startswith("  Ctrl-C")
+    reading.tick(204)
+    assert frame(display, 80)[0] == "  Checking · 51 %"
+
+
+def test_time_left_only_after_ten_seconds() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    for seconds in range(1, 9):
+        clock.time = NOW + seconds
+        pace.add(10 * seconds)
+    assert pace.left(100) == "" and round(pace.per_second) == 10
+    for seconds in range(9, 100):
+        clock.time = NOW + seconds
+        pace.add(10 * seconds)
+    assert pace.left(100) == "10 s left"
+    assert pace.left(0) == ""
+    clock.time += 40
+    pace.add(990)
+    assert pace.idle == 40
+
+
+def test_nothing_moving_is_said() -> None:
+    clock = Clock()
+    display = LiveDisplay(terminal(80), monotonic=clock)
+    display.handle(Progress(10, 5, Counts(pending=5), 1))
+    clock.time += 42
+    assert frame(display, 80)[-1] == "  no change for 42 s. Ctrl-C stops safely."
+
+
+# -- the loop ------------------------------------------------------------------------------
+
+
+def a_run(log: list[str]) -> Iterator[Event]:
+    try:
+        for n in range(1_000):
+            yield Progress(1_000, n, Counts(success=n), 1)
+    except KeyboardInterrupt as stop:
+        log.append(type(stop).__name__)
+        yield summary(Totals(success=1), code=ExitCode.INTERRUPTED, jobs=(job(1),), stopped=stop)
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, Terminated])
+def test_an_interrupt_while_showing_ends_the_run_in_order(
+    kind: type[KeyboardInterrupt],
+) -> None:
+    seen: list[Event] = []
+    told: list[str] = []
+
+    def handle(event: Event) -> None:
+        seen.append(event)
+        if len(seen) == 3:
+            raise kind
+
+    end = drive(a_run(told), handle)
+    assert told == [kind.__name__]
+    assert isinstance(end, Summary) and end.exit_code is ExitCode.INTERRUPTED
+    assert seen[-1] is end and len(seen) == 4
+
+
+def test_the_first_signal_is_told_at_once_and_raises() -> None:
+    told: list[str] = []
+    for number, kind in ((signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)):
+        before = signal.getsignal(number)
+        with pytest.raises(kind), ends_in_order(lambda: told.append("told")):
+            os.kill(os.getpid(), number)
+        assert signal.getsignal(number) is before
+    assert told == ["told", "told"]
+
+
+def test_the_second_signal_leaves_at_once() -> None:
+    script = (
+        "import os, signal\n"
+        "from ldimport.cli.interrupt import ends_in_order\n"
+        "with ends_in_order(lambda: None):\n"
+        "    try:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "    finally:\n        os.kill(os.getpid(), signal.SIGINT)\n"
+        "        print('never')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_a_question_to_the_target_has_its_time() -> None:
+    with pytest.raises(TemporaryError, match="too slow"), within(0.01, "too slow"):
+        signal.pause()
+    with within(5, "too slow"):
+        pass
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+# -- options -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("30m", 1_800), ("30 min", 1_800), ("2h", 7_200), ("1d", 86_400),
+     ("1.5h", 5_400)],
+)  # fmt: skip
+def test_spans(text: str, seconds: float) -> None:
+    assert read_seconds("--deadline", text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "5 weeks", "h", "1e3"])
+def test_what_is_no_span_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        read_seconds("--deadline", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "failed", "tried", "stops"),
+    [("any", 0, 500, False), ("any", 1, 1, True), ("5", 4, 9, False), ("5", 5, 9, True),
+     ("5%", 3, 10, False), ("5%", 5, 100, False), ("5%", 6, 100, True), ("0.5%", 2, 100, True)],
+)  # fmt: skip
+def test_failure_limits(text: str, failed: int, tried: int, stops: bool) -> None:
+    limit = failure_limit(text)
+    assert limit is not None and limit(failed, tried) is stops
+
+
+@pytest.mark.parametrize("text", ["", "some", "-1", "101%", "5%%"])
+def test_what_is_no_limit_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        failure_limit(text)

@@ -1,0 +1,440 @@
+"""The command line as a process and as a function: streams, help, errors, exit codes, start-up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ldimport import __version__
+from ldimport.cli import main, run
+from ldimport.cli.app import build, global_params, hoist, root, variable
+from ldimport.cli.crash import redact, write_crash
+from ldimport.cli.spec import LIST, Command, Group, listed
+from ldimport.errors import PRECEDENCE, ExitCode, Terminated
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of its own, nothing of ours in the environment."""
+    for name in list(os.environ):
+        if name.startswith(("LDIMPORT_", "LI_", "XDG_")) or name in ("GITHUB_ACTIONS", "CI"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def process(
+    home: Path, *args: str, stdout: int | None = subprocess.PIPE, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """``python -m ldimport`` in ``home``."""
+    return subprocess.run(
+        [sys.executable, "-m", "ldimport", *args],
+        cwd=home,
+        env={**os.environ, "HOME": str(home), **env},
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def commands() -> Iterator[tuple[list[str], Command]]:
+    """Every command with the words that call it."""
+    from importlib import import_module
+
+    for name in listed():
+        spec: Command | Group = import_module(f"ldimport.cli.{name}").COMMAND
+        if isinstance(spec, Group):
+            for each in spec.commands:
+                yield [spec.name, each.name], each
+        else:
+            yield [spec.name], spec
+
+
+ALL = list(commands())
+NAMES = [" ".join(words) for words, _ in ALL]
+
+
+# -- start-up ------------------------------------------------------------------------------
+
+
+def modules_after(code: str) -> set[str]:
+    """Names of the modules loaded after ``code`` ran in a fresh interpreter."""
+    script = f"{code}\nimport sys; print('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_version_imports_nothing_but_ourselves(option: str) -> None:
+    loaded = modules_after(f"from ldimport.cli import main; main([{option!r}])")
+    assert not loaded & {"typer", "rich", "pydantic", "httpx", "json", "sqlite3", "ldimport.model"}
+    assert {name for name in loaded if name.startswith("ldimport")} == {"ldimport", "ldimport.cli"}
+
+
+def test_status_imports_only_what_it_needs(home: Path) -> None:
+    loaded = modules_after("from ldimport.cli import main; main(['status'])")
+    heavy = {"rich.console", "httpx", "yaml", "orjson", "pycurl", "PIL", "jsonschema", "starlette"}
+    assert not loaded & heavy
+    others = {f"ldimport.cli.{name}" for name in listed()} - {"ldimport.cli.status"}
+    assert not loaded & others
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-V"], ["status", "--version"]])
+def test_version_anywhere(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"ldimport {__version__}\n"
+
+
+# -- global options before and after the command -------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "moved"),
+    [
+        (["--json", "status"], ["status", "--json"]),
+        (["status", "--json"], ["status", "--json"]),
+        (["-p", "x", "status", "id"], ["status", "-p", "x", "id"]),
+        (["--profile=x", "status"], ["status", "--profile=x"]),
+        (["-px", "status"], ["status", "-px"]),
+        (["-qv", "status"], ["status", "-qv"]),
+        (["-qqv", "--state", "a b", "status"], ["status", "-qqv", "--state", "a b"]),
+        (["--json", "config", "-q", "show"], ["config", "show", "--json", "-q"]),
+        (["config", "--json", "show"], ["config", "show", "--json"]),
+        (["-h"], ["-h"]),
+        (["status", "-h"], ["status", "-h"]),
+        (["--nonsense", "status"], ["--nonsense", "status"]),
+        (["--state"], ["--state"]),
+        (["--json", "explain", "--", "--json"], ["explain", "--json", "--", "--json"]),
+        (["submit", "-"], ["submit", "-"]),
+        ([], []),
+    ],
+)
+def test_global_options_stand_before_or_after_the_command(
+    given: list[str], moved: list[str]
+) -> None:
+    assert hoist(given) == moved
+
+
+@pytest.mark.parametrize("words", [["--json", "status"], ["status", "--json"]])
+def test_both_places_mean_the_same(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main(words) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["format"] == 1 and document["jobs"] == []
+
+
+# -- help ----------------------------------------------------------------------------------
+
+
+def test_short_help_and_exit_2_without_a_command(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == ExitCode.USAGE
+    assert "Usage: ldimport" in capsys.readouterr().out
+
+
+def test_commands_are_listed_in_the_order_of_a_migration(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--help"]) == 0
+    text = capsys.readouterr().out
+    places = [text.index(f"\n  {each.name} ") for each in listed().values()]
+    assert places == sorted(places)
+    assert [text.index(f"{section}:") for section in LIST] == sorted(
+        text.index(f"{section}:") for section in LIST
+    )
+    assert "Exit codes:" in text
+
+
+@pytest.mark.parametrize(("words", "spec"), ALL, ids=NAMES)
+def test_each_help_is_a_manual(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str], spec: Command
+) -> None:
+    for option in ("--help", "-h"):
+        assert main([*words, option]) == 0
+        text = capsys.readouterr().out
+        assert f"Usage: ldimport {' '.join(words)}" in text
+        assert "Global options:" in text and "LDIMPORT_JSON" in text
+        assert text.index("Example") < text.index("Exit codes:")
+        for code in spec.exits:
+            assert re.search(rf"^  {int(code)} +\S", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("words", "spec"), ALL, ids=NAMES)
+def test_every_option_has_a_variable_of_ours(words: list[str], spec: Command) -> None:
+    for param in build(spec).params:
+        if param.param_type_name == "option":
+            assert param.envvar.startswith("LDIMPORT_"), param.name
+            assert param.show_envvar
+
+
+def test_options_of_one_name_and_different_meaning_have_different_variables() -> None:
+    meanings: dict[str, set[str]] = {}
+    for _, spec in ALL:
+        for param in build(spec).params:
+            if param.param_type_name == "option":
+                meanings.setdefault(param.envvar, set()).add(param.name)
+    assert {name: found for name, found in meanings.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize(("words", "spec"), ALL, ids=NAMES)
+def test_examples_name_the_command_and_its_options(words: list[str], spec: Command) -> None:
+    known = {name for param in build(spec).params for name in param.opts}
+    for example in spec.examples:
+        assert f"ldimport {' '.join(words)}" in example
+        assert set(re.findall(r"(?<= )--[a-z-]+", example)) <= known
+
+
+def test_the_summary_of_each_command_is_not_empty_and_short() -> None:
+    for each in listed().values():
+        assert 10 < len(each.summary) < 70
+
+
+def test_the_variable_of_an_option_is_its_long_name() -> None:
+    assert variable(["--batch-size"]) == "LDIMPORT_BATCH_SIZE"
+    assert variable(["--profile", "-p"]) == "LDIMPORT_PROFILE"
+
+
+@pytest.mark.parametrize("where", ["ldimport", "README.md"])
+def test_a_hint_names_only_commands_that_exist(where: str) -> None:
+    """Every “ldimport WORD” in a text of the package or the README is a command."""
+    place = ROOT / where
+    files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    words = r"(?:`|\"|“|→ |'|\b(?:at|run|see|in|with|or) )ldimport ([a-z]+)(?: ([a-z]+))?"
+    groups = {words[0]: set() for words, _ in ALL if len(words) == 2}  # type: ignore[var-annotated]
+    for path, _ in ALL:
+        if len(path) == 2:
+            groups[path[0]].add(path[1])
+    for file in files:
+        for name, second in re.findall(words, file.read_text("utf-8")):
+            assert name in listed() or name in _PROSE, f"{file}: ldimport {name}"
+            if name in groups and second:
+                assert second in groups[name] or second in _PROSE, f"{file}: {name} {second}"
+
+
+_PROSE = {"is", "state", "needs", "engine", "with", "the", "and", "in", "to", "for", "or", "on"}
+
+
+# -- errors --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["statsu"], "Did you mean 'status'?"),
+        (["status", "--jsno"], "--json"),
+        (["config", "shwo"], "Did you mean 'show'?"),
+        (["status", "25bzj8"], "no job “25bzj8” in the state file"),
+        (["status", "--exit-status"], "--exit-status needs the id of a job"),
+        (["results", "--failed", "--success"], "exclude each other"),
+        (["results", "-o", "x.txt"], "the ending says no format"),
+        (["results", "--job", "nosuch"], "no job “nosuch”"),
+        (["status", "-n", "many"], "'many'"),
+        (["status", "-n", "-1"], "'-n' / '--most'"),
+        (["watch", "--deadline", "soon"], "is not a time"),
+        (["--config", "nowhere.yaml", "status"], "nowhere.yaml"),
+        (["completion", "tcsh"], "'bash'"),
+    ],
+)
+def test_a_wrong_command_line_is_one_message_and_exit_2(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str], message: str
+) -> None:
+    assert main(words) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("✗ ") and message in err
+    assert "Traceback" not in err and "Error:" not in err
+
+
+@pytest.mark.parametrize("words", [["statsu"], ["status", "25bzj8"], ["status", "--jsno"]])
+def test_with_json_the_error_is_a_document_too(
+    home: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert main([*words, "--json"]) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    document = json.loads(out)
+    assert (document["type"], document["format"], document["exitCode"]) == ("error", 1, 2)
+    assert err.startswith("✗ ")
+    assert main([*words, "--json", "-q"]) == ExitCode.USAGE
+    out, err = capsys.readouterr()
+    assert json.loads(out)["exitCode"] == 2 and err == ""
+
+
+def test_a_bug_is_exit_70_with_a_crash_file_that_holds_no_secret(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(arguments: object) -> int:
+        local_secret = "ldi_0123456789abcdef"
+        raise RuntimeError(f"went wrong with {local_secret} and hunter2-token")
+
+    monkeypatch.setenv("LDIMPORT_TOKEN", "hunter2-token")
+    monkeypatch.setattr(run, "_call", broken)
+    assert main(["status", "--system-name", "my-archive"]) == ExitCode.BUG
+    err = capsys.readouterr().err
+    found = re.search(r"(\S*crash-\S+\.txt)", err)
+    assert found
+    path = Path(found[1])
+    assert path.stat().st_mode & 0o777 == 0o600
+    text = path.read_text()
+    assert "RuntimeError" in text and f"ldimport {__version__}" in text
+    assert "command: status --system-name …" in text
+    for secret in ("hunter2-token", "ldi_0123456789abcdef", "my-archive"):
+        assert secret not in text and secret not in err
+
+
+def test_a_crash_file_goes_elsewhere_where_the_home_cannot_be_written(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (home / ".local").write_text("a file where a folder should be")
+    other = tmp_path / "tmp"
+    other.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(other))
+    path = write_crash(ValueError("x"), ["status"], {})
+    assert path.parent == other and "ValueError" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["Authorization: Bearer abc.def", "token=s3cret!", "https://me:s3cret@host/x",
+     "https://host/x?X-Amz-Signature=s3cret", "eyJhbGciOi.eyJzdWIi.s3cret"],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_cut_out(text: str) -> None:
+    cleaned = redact(text, {})
+    assert "s3cret" not in cleaned and "abc.def" not in cleaned
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143), (BrokenPipeError(), 0)]
+)
+def test_signals_end_with_their_codes(
+    home: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: BaseException,
+    code: int,
+) -> None:
+    def ended(arguments: object) -> int:
+        raise error
+
+    monkeypatch.setattr(run, "_call", ended)
+    monkeypatch.setattr(run, "_to_nowhere", lambda: None)
+    assert main(["status", "--json"]) == code
+    out = capsys.readouterr().out
+    assert (json.loads(out)["exitCode"] == code) if code else (out == "")
+
+
+def test_every_exit_code_has_its_place_and_its_meaning() -> None:
+    from ldimport.cli.spec import MEANINGS
+
+    assert set(PRECEDENCE) == set(ExitCode)
+    assert set(MEANINGS) | {ExitCode.TERMINATED} == set(ExitCode)
+
+
+# -- streams -------------------------------------------------------------------------------
+
+
+def test_a_reader_that_had_enough_is_no_error(home: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = process(home, "config", "show", "--json", stdout=write)
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_behind_standard_output_is_exit_5(home: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = process(home, "config", "show", stdout=full.fileno())
+    assert done.returncode == ExitCode.TEMPORARY
+    assert "standard output could not be written" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("form", [">&-", "2>&-", ">&- 2>&-"])
+def test_closed_streams_do_no_harm(home: Path, form: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m ldimport config show {form}"],
+        env={**os.environ, "HOME": str(home)},
+        cwd=home,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["iso-8859-1", "ascii", "cp1252", "utf-8"])
+def test_any_encoding_of_the_terminal_will_do(home: Path, encoding: str) -> None:
+    done = process(home, "status", "nö-suchjob", PYTHONIOENCODING=encoding)
+    assert done.returncode == ExitCode.USAGE
+    assert "Traceback" not in done.stderr and "such" in done.stderr
+
+
+@pytest.mark.parametrize("words", [["status"], ["config", "show"], ["results"], ["status", "x"]])
+@pytest.mark.parametrize(
+    "env", [{}, {"NO_COLOR": "1"}, {"FORCE_COLOR": "0"}, {"TERM": "dumb"}, {"CI": "true"}]
+)
+def test_no_escape_and_no_carriage_return_in_a_pipe(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    words: list[str], env: dict[str, str],
+) -> None:  # fmt: skip
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    main(words)
+    out, err = capsys.readouterr()
+    assert "\x1b" not in out + err and "\r" not in out + err
+
+
+def test_a_variable_stands_for_its_option(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDIMPORT_JSON", "1")
+    monkeypatch.setenv("LDIMPORT_TARGET", "https://edit.example/api")
+    assert main(["config", "show"]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["target"]["value"].startswith("https://edit.example")
+    assert "LDIMPORT_TARGET" in settings["target"]["source"]
+    assert main(["config", "show", "--target", "embedded"]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["target"] == {"value": "embedded", "source": "option --target"}
+
+
+# -- completion ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
+def test_completion_scripts(home: Path, capsys: pytest.CaptureFixture[str], shell: str) -> None:
+    assert main(["completion", shell]) == 0
+    assert "_LDIMPORT_COMPLETE" in capsys.readouterr().out
+
+
+def test_the_shell_is_told_commands_and_options(home: Path) -> None:
+    env = {"_LDIMPORT_COMPLETE": "complete_bash", "COMP_WORDS": "ldimport st", "COMP_CWORD": "1"}
+    assert process(home, **env).stdout.split() == ["status"]
+    env |= {"COMP_WORDS": "ldimport status --exi", "COMP_CWORD": "2"}
+    assert process(home, **env).stdout.split() == ["--exit-status"]
+
+
+def test_the_root_knows_every_command() -> None:
+    assert list(root().commands) == list(listed())
+    assert {param.name for param in global_params()} >= {"json", "quiet", "state", "target"}
