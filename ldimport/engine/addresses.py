@@ -51,13 +51,13 @@ def new_key(kind: ImageType, now: float) -> str:
 
 def slug(title: str) -> str:
     """``title`` as ``[a-z0-9-]``, at most 80 characters, ``image`` when nothing is left."""
-    plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
+    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:80].strip("-") or "image"
 
 
 def image_id(key: str, size: int) -> str:
-    """The ``id`` of an image address. It never holds ``+`` or ``/``: no byte of the text has the
-    six low bits set that these two would need."""
+    """The ``id`` of an image address. It never holds ``+``, which a query would turn into a blank,
+    nor ``/``: the few characters of such a text do not encode to them."""
     return base64.b64encode(f"1\t/{key}\t{size}".encode()).decode()
 
 

@@ -40,7 +40,7 @@ class BlobStore:
 
     def leftovers(self) -> list[str]:
         """Names of workers that have a folder for blobs under way."""
-        with suppress(FileNotFoundError):
+        with _disk(self.temporary), suppress(FileNotFoundError):
             return [path.name for path in self.temporary.iterdir()]
         return []
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -17,8 +18,10 @@ from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryEr
 
 GRACE = 5.0
 """Seconds that workers have to end in order before they are killed; they lose nothing."""
-MOST_RESTARTS = 20
-"""A worker may be killed from outside; one that keeps dying is a fault to be shown."""
+SETTLED = 2.0
+"""Seconds after which a worker's start counts as a success."""
+MOST_FALSE_STARTS = 20
+"""Workers may be killed from outside; when so many in a row end at once it is a fault."""
 
 
 def cores() -> int:
@@ -32,28 +35,41 @@ def cores() -> int:
 class _Member:
     process: subprocess.Popen[bytes]
     errors: IO[bytes]
+    since: float
 
-    def close(self) -> None:
+    def tell(self) -> None:
+        """The end of its input tells it to stop."""
         if self.process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self.process.stdin.close()
+
+    def end(self) -> None:
+        """Wait for it, kill it when it does not listen."""
+        try:
+            self.process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.errors.close()
 
 
 class Crew:
-    """``size`` worker processes on the engine in ``folder``. A worker that was killed is started
-    again; an error of the run (disk full) is kept for ``check``."""
+    """``size`` worker processes on the engine in ``folder``, from ``start`` to ``end``. A worker
+    that was killed is started again; an error of the run (disk full) is kept for ``check``."""
 
     def __init__(self, folder: Path, size: int) -> None:
         self._folder = folder
         self._size = size
         self._members: list[_Member] = []
         self._error: LdimportError | None = None
-        self._restarts = 0
+        self._false_starts = 0
         self._ending = threading.Event()
         self._watch = threading.Thread(target=self._watch_over, name="ldimport crew", daemon=True)
-        for _ in range(size):
-            self._members.append(self._start())
+
+    def start(self) -> None:
+        """Start all. Raises TemporaryError when the system gives no more processes."""
+        for _ in range(self._size):
+            self._members.append(self._new_member())
         self._watch.start()
 
     def check(self) -> None:
@@ -64,41 +80,49 @@ class Crew:
     def end(self) -> None:
         """Tell all to stop, wait for them, kill who does not listen."""
         self._ending.set()
-        self._watch.join()
+        if self._watch.is_alive():
+            self._watch.join()
         for member in self._members:
-            if member.process.stdin is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    member.process.stdin.close()
+            member.tell()
         for member in self._members:
-            try:
-                member.process.wait(GRACE)
-            except subprocess.TimeoutExpired:
-                member.process.kill()
-                member.process.wait()
-            member.close()
+            member.end()
 
-    def _start(self) -> _Member:
-        errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
+    def _new_member(self) -> _Member:
         command = [sys.executable, "-m", "ldimport.engine.worker", str(self._folder)]
-        process = subprocess.Popen(
-            [*command, "--parent", str(os.getpid()), "--crew", str(self._size)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
-        )
-        return _Member(process, errors)
+        command += ["--parent", str(os.getpid()), "--crew", str(self._size)]
+        errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
+        try:
+            process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
+            )
+        except OSError as error:
+            errors.close()
+            raise TemporaryError(
+                f"no worker of the local engine could be started: {error.strerror}",
+                hint="close other programs, then run the same command again",
+                code="no-process",
+            ) from error
+        return _Member(process, errors, time.monotonic())
 
     def _watch_over(self) -> None:
-        while not self._ending.wait(0.1):
+        while self._error is None and not self._ending.wait(0.1):
             for place, member in enumerate(self._members):
-                if member.process.poll() is None or self._error is not None:
-                    continue
-                self._restarts += 1
-                if member.process.returncode > 0 or self._restarts > MOST_RESTARTS:
-                    self._error = _error_of(member)
-                    continue
-                member.close()
-                self._members[place] = self._start()
+                if member.process.poll() is not None:
+                    self._replace(place, member)
+
+    def _replace(self, place: int, member: _Member) -> None:
+        lived = time.monotonic() - member.since
+        self._false_starts = 0 if lived > SETTLED else self._false_starts + 1
+        if member.process.returncode > 0 or self._false_starts > MOST_FALSE_STARTS:
+            self._error = _error_of(member)
+            return
+        try:
+            self._members[place] = self._new_member()
+        except LdimportError as error:
+            self._error = error
+            return
+        member.tell()
+        member.end()
 
 
 def _error_of(member: _Member) -> LdimportError:

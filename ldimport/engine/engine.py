@@ -252,6 +252,7 @@ class Engine:
         crew = Crew(self.folder, cores() if workers is None else workers)
         self._crew = crew
         try:
+            crew.start()
             yield
         finally:
             self._crew = None

@@ -24,7 +24,7 @@ PATROL = 1.0
 
 
 class Leases:
-    """This worker's lock and number. ``seconds`` is how long a lease lasts without renewal."""
+    """This worker's lock and number, and until when its leases hold."""
 
     def __init__(self, catalogue: Catalogue, store: BlobStore) -> None:
         self._catalogue = catalogue
@@ -32,19 +32,24 @@ class Leases:
         self._lock = _take_lock(catalogue.folder / "workers")
         self.name = self._lock.path.stem
         self.worker = 0
-        self.seconds = Limits().lease_seconds
+        self._seconds = Limits().lease_seconds
         self._expires = 0.0
         self._patrolled_at = float("-inf")
 
     @property
     def ageing(self) -> bool:
         """Whether a third of the lease is over: time to renew it."""
-        return time.monotonic() > self._expires - self.seconds * 2 / 3
+        return time.monotonic() > self._expires - self._seconds * 2 / 3
+
+    def last(self, seconds: float) -> None:
+        """From now on leases last so long without renewal; they are due for one."""
+        if seconds != self._seconds:
+            self._seconds, self._expires = seconds, 0.0
 
     def renew(self, connection: sqlite3.Connection) -> bool:
         """Prolong the leases within the caller's transaction. False when they were voided, or
         at first: then this worker has a new number, and holds nothing under it."""
-        self._expires = time.monotonic() + self.seconds
+        self._expires = time.monotonic() + self._seconds
         if jobs.renew(connection, self.worker, self._expires):
             return True
         self.worker = jobs.register(connection, self.name, self._expires)

@@ -43,9 +43,11 @@ def fingerprint(image: Image) -> str:
 
 
 class Workbench:
-    """Carries out tasks under one job's terms. Keeps connections and the decoding child."""
+    """Carries out tasks under one job's terms. Keeps connections and the decoding child.
+    ``lease_seconds`` is how long these terms let a lease last."""
 
     def __init__(self, terms: Terms, blobs: BlobWriter) -> None:
+        self.lease_seconds = terms.limits.lease_seconds
         self._terms = terms
         self._blobs = blobs
         self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts))

@@ -86,7 +86,6 @@ class Worker:
         self._recorded_at = time.monotonic()
 
     def __enter__(self) -> Worker:
-        self._blobs.open()
         return self
 
     def __exit__(
@@ -103,6 +102,7 @@ class Worker:
 
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
+        self._blobs.open()
         while not self._stop():
             seen = self._catalogue.version()
             self._leases.patrol()
@@ -216,7 +216,9 @@ class Worker:
                     jobs.fail_jobs(connection, terms, reason, self._now())
                 self._remote.clear()
                 return None
-        return self._benches[terms]
+        bench = self._benches[terms]
+        self._leases.last(bench.lease_seconds)
+        return bench
 
     def _new_bench(self, number: int) -> Workbench:
         from ldimport.engine.workbench import Workbench
@@ -229,7 +231,6 @@ class Worker:
             options_from_json(options),
             _share(limits_from_json(limits), self._crew),
         )
-        self._leases.seconds = terms.limits.lease_seconds
         return Workbench(terms, self._blobs)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from http.server import ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from origins import CONFIG, Clock, Handler, Origin
+from origins import CONFIG, Clock, Handler, Open, Origin, RoomyServer
 
 from ldimport.engine import Engine
 
@@ -16,8 +15,7 @@ from ldimport.engine import Engine
 @pytest.fixture
 def origin() -> Iterator[Origin]:
     handler = type("OfThisOrigin", (Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = RoomyServer(("127.0.0.1", 0), handler)
     handler.origin = found = Origin(server)  # type: ignore[attr-defined]
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
@@ -32,16 +30,17 @@ def clock() -> Clock:
     return Clock()
 
 
-Open = Callable[..., Engine]
-
-
 @pytest.fixture
 def open_engine(tmp_path: Path, origin: Origin) -> Iterator[Open]:
     """Opens engines on one folder (``name``); all are closed at the end."""
     opened: list[Engine] = []
 
     def make(name: str = "engine", **options: object) -> Engine:
-        settings: dict[str, object] = {"project_config": CONFIG, "allow_hosts": [origin.host]}
+        settings: dict[str, object] = {
+            "project_config": CONFIG,
+            "allow_hosts": [origin.host],
+            "integrity": "fast",
+        }
         engine = Engine(tmp_path / name, **{**settings, **options})  # type: ignore[arg-type]
         opened.append(engine)
         return engine

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from PIL import Image as Picture
 
+from ldimport.engine import Engine
 from ldimport.model import Image, ImportRequest, Json
+
+Open = Callable[..., Engine]
+"""Opens an engine: the folder's name, then options of ``Engine``."""
 
 CONFIG: Json = {
     "mediaTypes": [
@@ -104,6 +108,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
+
+
+class RoomyServer(ThreadingHTTPServer):
+    """A backlog for all connections that come at once: a dropped one costs a second."""
+
+    daemon_threads = True
+    request_queue_size = 128
 
 
 class Clock:

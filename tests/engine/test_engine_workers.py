@@ -1,0 +1,305 @@
+"""Leases, fencing, and the ends of workers: killed, hung, orphaned, told to stop."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from invariants import assert_sound
+from origins import Open, Origin, image, picture, request
+
+from ldimport.engine import Engine, jobs
+from ldimport.engine.blobs import BlobStore, BlobWriter
+from ldimport.engine.leases import Leases
+from ldimport.engine.records import Outcome
+from ldimport.errors import LdimportError, TemporaryError
+from ldimport.model import Counts, JobOptions, Limits, Status
+from ldimport.system import ProcessLock, process_alive
+
+
+def wait_for(true: Callable[[], object], seconds: float = 20.0) -> None:
+    """Wait until something holds; the limit only keeps a broken test from hanging."""
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            pytest.fail("it did not come to pass")
+        time.sleep(0.01)
+
+
+@contextmanager
+def worker(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process; killed at the end if it still lives."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ldimport.engine.worker", str(folder), *options],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_the_work_of_a_killed_worker_is_free_at_once(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    origin.delay = 60.0
+    job_id = engine.submit(request(*(image(f"{n}", url) for n in range(5))))
+    with worker(engine.folder) as process:
+        wait_for(lambda: origin.hits)
+        process.kill()
+        process.wait()
+    origin.delay = 0.0
+    engine.run()
+    assert engine.progress(job_id) == Counts(success=5)
+    assert_sound(engine)
+
+
+def test_a_crew_starts_killed_workers_again(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    origin.delay = 60.0
+    with engine.working(1):
+        job_id = engine.submit(request(image("1", url)))
+        wait_for(lambda: origin.hits)
+        origin.delay = 0.0
+        (lock,) = (engine.folder / "workers").iterdir()
+        os.kill(int(str(ProcessLock(lock).holder()["pid"])), signal.SIGKILL)
+        wait_for(lambda: not engine.has_open())
+        engine.check_workers()
+    assert engine.progress(job_id) == Counts(success=1)
+    assert_sound(engine)
+
+
+def test_a_hung_worker_is_fenced_off(open_engine: Open, origin: Origin) -> None:
+    """SIGSTOP past the lease, then SIGCONT: the result of the new owner stands."""
+    engine = open_engine(limits=Limits(lease_seconds=0.6))
+    url = origin.put("a.jpg", picture(size=(10, 10)))
+    origin.delay = 0.5
+    job_id = engine.submit(request(image("1", url)))
+    with worker(engine.folder) as process:
+        wait_for(lambda: origin.hits)
+        process.send_signal(signal.SIGSTOP)
+        origin.put("a.jpg", picture(size=(20, 20)))
+        origin.delay = 0.0
+        engine.run()
+        entry = engine.find("archive", "1")
+        assert entry is not None
+        assert entry.asset.width == 20
+        process.send_signal(signal.SIGCONT)
+        assert process.stdin is not None
+        again = engine.submit(request(image("2", url)))  # it works on, under a new number
+        wait_for(lambda: not engine.has_open())
+        process.terminate()
+        assert process.wait(20) == 0
+    assert engine.find("archive", "1") == entry
+    assert engine.progress(job_id) == engine.progress(again) == Counts(success=1)
+    assert_sound(engine)
+
+
+def test_a_late_outcome_is_not_recorded(engine: Engine) -> None:
+    engine.submit(request(image("1", "https://pictures.example/a.jpg")))
+    with engine._catalogue.writing() as connection:
+        first = jobs.register(connection, "first", 1.0)
+        _, (task,) = jobs.claim(connection, first, 32)
+        assert jobs.claim(connection, first, 32) == (None, [])
+        jobs.void(connection, first)
+        assert not jobs.renew(connection, first, 2.0)
+        second = jobs.register(connection, "second", 1.0)
+        assert second > first
+        _, (again,) = jobs.claim(connection, second, 32)
+        late, good = (Outcome(each, Status.FAILED, "r") for each in (task, again))
+        assert jobs.record(connection, [late], 1.0) == 0
+        assert jobs.record(connection, [good, good], 1.0) == 1
+
+
+def test_a_slow_fetch_keeps_its_lease(open_engine: Open, origin: Origin) -> None:
+    """A lease is far shorter than the fetch: while the worker lives it is renewed."""
+    engine = open_engine(limits=Limits(lease_seconds=0.3))
+    url = origin.put("a.jpg", picture())
+    origin.delay = 1.2
+    engine.submit(request(image("1", url)))
+    engine.run(workers=2)
+    assert len(origin.hits) == 1
+    assert_sound(engine)
+
+
+def test_a_worker_ends_in_order_when_told(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    origin.delay = 30.0
+    engine.submit(request(*(image(f"{n}", url) for n in range(40))))
+    with worker(engine.folder) as process:
+        wait_for(lambda: origin.hits)
+        process.send_signal(signal.SIGINT)  # Ctrl-C is left to the parent
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    with engine._catalogue.reading() as connection:
+        assert jobs.workers(connection) == []
+    assert list((engine.folder / "workers").iterdir()) == []
+    assert list((engine.folder / "tmp").iterdir()) == []
+    assert engine.has_open()
+
+
+def test_workers_do_not_outlive_their_parent(engine: Engine, origin: Origin) -> None:
+    origin.put("a.jpg", picture())
+    script = f"""
+import time
+from ldimport.engine import Engine
+with Engine({str(engine.folder)!r}) as engine, engine.working(2):
+    print("ready", flush=True)
+    time.sleep(60)
+"""
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        folder = engine.folder / "workers"
+        wait_for(lambda: folder.is_dir() and len(pids(folder)) == 2)
+        found = pids(folder)
+        parent.kill()
+    wait_for(lambda: not any(map(process_alive, found)))
+
+
+def pids(folder: Path) -> list[int]:
+    """Processes that hold the locks of workers."""
+    holders = [ProcessLock(path).holder() for path in folder.glob("*.lock")]
+    return [int(str(holder["pid"])) for holder in holders if holder]
+
+
+def test_a_worker_that_waits_begins_new_jobs(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    with engine.working(1):
+        for n in range(3):
+            job_id = engine.submit(request(image(f"{n}", url)))
+            wait_for(lambda: not engine.has_open())
+            assert engine.progress(job_id) == Counts(success=1)
+    assert_sound(engine)
+
+
+def test_no_workers_no_work(engine: Engine, origin: Origin) -> None:
+    with engine.working(0):
+        engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+    assert engine.has_open()
+
+
+# -- what a dead worker leaves behind -------------------------------------------------------
+
+
+def leave_behind(engine: Engine, data: bytes) -> BlobWriter:
+    """A worker that stored a blob and died before its row was written."""
+    store = BlobStore(engine.folder)
+    leases = Leases(engine._catalogue, store)
+    writer = BlobWriter(store, leases.name)
+    writer.open()
+    writer.put(data)
+    writer.settle()
+    leases._lock.release()
+    return writer
+
+
+def test_an_orphaned_blob_is_removed_at_the_next_start(engine: Engine) -> None:
+    writer = leave_behind(engine, b"orphan")
+    path = writer.store.path(hashlib.sha256(b"orphan").hexdigest())
+    assert path.is_file()
+    engine.run()
+    assert not path.exists()
+    assert_sound(engine)
+
+
+def test_a_dead_workers_blob_that_has_a_row_stays(engine: Engine, origin: Origin) -> None:
+    data = picture()
+    leave_behind(engine, data)
+    engine.submit(request(image("1", origin.put("a.jpg", data))))
+    engine.run()
+    assert_sound(engine)
+    (engine.folder / "tmp" / "gone").mkdir()
+    (engine.folder / "tmp" / "gone" / hashlib.sha256(data).hexdigest()).write_bytes(b"half")
+    engine.run()
+    assert_sound(engine)
+
+
+def test_a_blob_removed_between_storing_and_recording_is_stored_again(
+    engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settle = BlobWriter.settle
+    removed: list[str] = []
+
+    def settle_and_lose(writer: BlobWriter) -> None:
+        settle(writer)
+        if writer._waiting and not removed:
+            removed.extend(writer._waiting)
+            writer.store.path(removed[0]).unlink()
+
+    monkeypatch.setattr(BlobWriter, "settle", settle_and_lose)
+    job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+    engine.run()
+    assert removed
+    assert engine.progress(job_id) == Counts(success=1)
+    assert_sound(engine)
+
+
+# -- trouble --------------------------------------------------------------------------------
+
+
+def test_a_disk_that_does_not_take_blobs_stops_the_run_and_loses_nothing(
+    engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(TemporaryError, match="full"):
+            engine.run()
+    engine.run()
+    assert engine.progress(job_id) == Counts(success=1)
+    assert_sound(engine)
+
+
+def test_a_workers_error_reaches_whoever_waits(engine: Engine, origin: Origin) -> None:
+    engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+    (engine.folder / "tmp").write_bytes(b"in the way")
+    with pytest.raises(LdimportError) as caught:
+        engine.run(workers=1)
+    assert str(engine.folder) in caught.value.message
+
+
+def test_a_bug_met_by_one_image_does_not_stop_the_others(
+    engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ldimport.engine import workbench
+
+    inspect = workbench.inspect
+
+    def broken(data: bytes, limits: Limits) -> object:
+        facts = inspect(data, limits)
+        if facts.width == 13:
+            raise ZeroDivisionError("thirteen")
+        return facts
+
+    monkeypatch.setattr(workbench, "inspect", broken)
+    bad = origin.put("bad.jpg", picture(size=(13, 13)))
+    good = origin.put("good.jpg", picture())
+    job_id = engine.submit(request(image("1", bad), image("2", good)))
+    engine.run()
+    reasons = [result.reason for result in engine.status(job_id).results]
+    assert reasons == ["a bug in ldimport: ZeroDivisionError: thirteen", None]
+
+
+def test_options_of_the_job_decide_not_those_of_the_worker(
+    open_engine: Open, origin: Origin
+) -> None:
+    strict, open_ = open_engine(allow_hosts=()), open_engine()
+    url = origin.put("a.jpg", picture())
+    refused = strict.submit(request(image("1", url)))
+    allowed = strict.submit(request(image("1", url)), options=JobOptions((origin.host,)))
+    open_.run()
+    assert open_.progress(refused) == Counts(failed=1)
+    assert open_.progress(allowed) == Counts(success=1)
