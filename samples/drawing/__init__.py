@@ -1,0 +1,1 @@
+"""What draw.py draws with: scenes and graphics, and metadata inside JPEGs."""
