@@ -93,8 +93,7 @@ def schema(
     from ldimport.migration.project import json_schema
 
     session = Session.of(context)
-    with session.target(session.settings()) as (_, config):
-        body = json_schema(config, media_type)
+    body = json_schema(session.project_config(session.settings()), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
     return ExitCode.OK
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from ldimport import __version__
 from ldimport.cli.interrupt import ends_in_order
@@ -28,7 +28,9 @@ from ldimport.migration import StateFile, results
 from ldimport.migration.events import Event, JobRow, ResultRow, Summary
 from ldimport.model import Status
 from ldimport.settings import Settings
-from ldimport.targets.base import Target
+
+if TYPE_CHECKING:
+    from ldimport.migration.project import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5

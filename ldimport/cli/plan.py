@@ -18,8 +18,8 @@ from ldimport.migration import Migration
 
 if TYPE_CHECKING:
     from ldimport.migration.events import Plan
+    from ldimport.migration.project import BatchLimits
     from ldimport.settings import Settings
-    from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
 

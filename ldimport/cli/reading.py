@@ -19,10 +19,9 @@ from ldimport.model import Integrity, JobOptions, Severity
 if TYPE_CHECKING:
     from ldimport.cli.output.screen import Screen
     from ldimport.migration import InvalidManifest, StateFile
+    from ldimport.migration.project import ProjectConfig, Target
     from ldimport.migration.validate import Validation
-    from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
-    from ldimport.targets.base import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +117,7 @@ def refused(session: Session, source: Source, error: InvalidManifest) -> ExitCod
     found = error.validation
     if session.options.json:
         document = documents.error(error)
-        detail = documents.validation(found, source.manifest.name, [])
+        detail = documents.validation(found, source.manifest)
         session.document({**document, "validation": detail})
     if not (session.options.json and session.options.quiet):
         show_findings(session.notes, source, found, warnings=False)

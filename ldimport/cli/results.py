@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Annotated, TextIO
 import typer
 
 from ldimport.cli.output import outcomes
-from ldimport.cli.output.text import number
+from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
@@ -148,20 +150,20 @@ def _results(
         _table(session, state, which, MOST_ROWS if most is None else most)
         return
     rows = islice(results.rows(state, which), most or None)
-    counted = _Counted()
+    passed = _Counted()
 
     def write(file: TextIO) -> None:
         match form:
             case Format.CSV:
-                outcomes.write_csv(file, counted(rows))
+                outcomes.write_csv(file, passed(rows))
             case Format.JSON:
-                outcomes.write_json(file, counted(rows))
+                outcomes.write_json(file, passed(rows))
             case _:
-                for line in outcomes.json_lines(counted(rows)):
+                for line in outcomes.json_lines(passed(rows)):
                     file.write(f"{line}\n")
 
     _write(session, output, write)
-    if not counted.count and not session.options.quiet:
+    if not passed.count and not session.options.quiet:
         session.notes.line(("✓", "green"), f" No {_kind(which)}images.")
 
 
@@ -219,13 +221,17 @@ def _flags(which: Filter) -> str:
 def _as_manifest(session: Session, state: StateFile, which: Filter, output: Path | None) -> None:
     from ldimport.migration.again import write_as_manifest
 
-    def write(file: TextIO) -> None:
-        count = write_as_manifest(file, results.original_rows(state, which), ending)
-        if not session.options.quiet:
-            session.notes.line(f"{number(count)} failed images, as they were sent")
-
-    ending = ".csv" if output is None else output.suffix.lower()
-    _write(session, output, write)
+    rows = results.original_rows(state, replace(which, status=Status.FAILED))
+    if output is not None:
+        count = write_as_manifest(output, rows)
+    else:
+        with tempfile.TemporaryDirectory() as folder:  # its header is known after the last row
+            path = Path(folder, "failed.csv")
+            count = write_as_manifest(path, rows)
+            with path.open(encoding="utf-8", newline="") as file:
+                shutil.copyfileobj(file, session.out.file)
+    if not session.options.quiet:
+        session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
 
 
 def _write(session: Session, output: Path | None, write: Callable[[TextIO], None]) -> None:

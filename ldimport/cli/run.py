@@ -68,7 +68,7 @@ def _call(arguments: Sequence[str]) -> int:
 
     group = root()
     if COMPLETE_VARIABLE in os.environ:
-        from typer.completion import completion_init
+        from typer.completion import completion_init  # type: ignore[attr-defined]
 
         completion_init()
     if not arguments:

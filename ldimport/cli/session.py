@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.cli.output.screen import Screen
     from ldimport.migration import StateFile
-    from ldimport.schema.config import ProjectConfig
+    from ldimport.migration.project import ProjectConfig, Target
     from ldimport.settings import Settings
-    from ldimport.targets.base import Target
 
 T = TypeVar("T")
 
@@ -138,6 +137,15 @@ class Session:
             own = project_config(settings.project_config)
         with closing(connect(settings, own, workers=workers)) as target:
             yield target, own or project_config(None, target)
+
+    def project_config(self, settings: Settings) -> ProjectConfig:
+        """The project config in force; an HTTP target is asked only where no file is named."""
+        from ldimport.migration.project import project_config
+
+        if settings.embedded or settings.project_config is not None:
+            return project_config(settings.project_config)
+        with closing(connect(settings)) as target:
+            return project_config(None, target)
 
     def state(self, settings: Settings, *, write: bool) -> StateFile:
         """The state file; LockedError when another run writes."""

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ldimport.cli import options
+from ldimport.cli.output import check, documents, github
+from ldimport.cli.output.listeners import Reading
+from ldimport.cli.output.live import checking
+from ldimport.cli.reading import Wanted, opened_source, show_findings
+from ldimport.cli.session import Session
+from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
+from ldimport.migration.problems import Files, Reports
+from ldimport.migration.validate import validate as check_all
+
+if TYPE_CHECKING:
+    from ldimport.migration import Source
+    from ldimport.migration.validate import Validation
 
 MOST_PROBLEMS = 1_000
 
@@ -47,3 +60,91 @@ def validate(
     no_annotations: options.NoAnnotations = False,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
+    session = Session.of(context)
+    settings = session.settings(paths)
+    config = session.project_config(settings)
+    wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
+    files = Files(problems, write_valid, write_invalid, junitxml, code_quality)
+    began = time.monotonic()
+    with opened_source(session, settings, config, paths, wanted, named=False) as source:
+        reading = Reading(source.manifest.bytes_total)
+        with Reports(source.manifest, files) as reports, checking(session.notes, reading):
+            found = check_all(
+                source.manifest,
+                source.checker(),
+                max_problems=max(max_problems, MOST_PROBLEMS),
+                on_progress=reading.tick,
+                sink=reports.sink,
+            )
+            reports.finish(found)
+        _show(session, source, found, time.monotonic() - began, max_problems, warnings=warnings)
+    if github.active(session.environ) and not no_annotations:
+        _github(session, found, source.manifest.name)
+    return ExitCode.INVALID if found.invalid else ExitCode.OK
+
+
+def _show(
+    session: Session,
+    source: Source,
+    found: Validation,
+    seconds: float,
+    most: int,
+    *,
+    warnings: bool,
+) -> None:
+    if session.options.json:
+        session.document(documents.validation(found, source.manifest, most))
+        return
+    screen = session.screen
+    for notice in source.manifest.notices():
+        session.notes.line(("!", "yellow"), f" {notice.text}", indent=2)
+    if found.kinds:
+        show_findings(screen, source, found, warnings=warnings)
+    elif screen.stream.tty:
+        check.head(screen, source.manifest, source.config)
+    check.verdict(screen, found, seconds)
+    screen.hints(_hints(session, found))
+
+
+def _hints(session: Session, found: Validation) -> list[tuple[str, str]]:
+    words = session.arguments
+    if not found.invalid:
+        return [(f"ldimport plan {words}", "what a submit would send")]
+    worst = max(found.kinds, key=lambda kind: (kind.severity == "error", kind.rows))
+    hints = [(f"ldimport explain {worst.code}", "what the check means, and how to fix it")]
+    if sum(kind.rows for kind in found.kinds) > check.MOST_WITH_CARET:
+        every = f"ldimport validate {words} --problems problems.csv"
+        hints.append((every, "all of them, with row and hint"))
+    if found.valid:
+        send = f"ldimport submit {words} --valid-only"
+        hints.append((send, f"send the {found.valid:,} good rows"))
+    return hints
+
+
+def _github(session: Session, found: Validation, name: str) -> None:
+    """Annotations on standard output (on standard error where that is JSON), and the summary."""
+    stream = session.err if session.options.json else session.out
+    for line in github.commands(found):
+        stream.line(line)
+    path = session.environ.get("GITHUB_STEP_SUMMARY")
+    if path:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(github.summary(found, name))
+
+
+COMMAND = Command(
+    "validate",
+    validate,
+    (
+        "ldimport validate archive.csv",
+        "ldimport validate archive.csv --map url=Bild-URL --set credit=Archiv",
+        "ldimport validate archive.csv --problems problems.csv --write-invalid to-fix.csv",
+    ),
+    {
+        ExitCode.OK: "every row is valid",
+        ExitCode.USAGE: "",
+        ExitCode.INVALID: "rows have errors (--strict: or warnings), or it cannot be read",
+        ExitCode.CONFIG: "bad project config, settings or token",
+        ExitCode.TEMPORARY: "",
+    },
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import Column, table
@@ -11,9 +11,8 @@ from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, durat
 from ldimport.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
-    from ldimport.manifest import Manifest
+    from ldimport.migration.project import Detected, Manifest, ProjectConfig
     from ldimport.migration.validate import Kind, Validation
-    from ldimport.schema.config import ProjectConfig
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
@@ -34,16 +33,26 @@ def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
     screen.blank()
 
 
-def detected_text(detected: Any) -> str:
+_ENCODINGS = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 with BOM",
+    "cp1252": "Windows-1252",
+    "latin-1": "Latin-1",
+    "iso-8859-1": "Latin-1",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+}
+
+
+def detected_text(detected: Detected) -> str:
     """``CSV · UTF-8 · “;” · 9 columns``."""
     parts = [str(detected.format).upper()]
-    if detected.encoding:
-        parts.append(str(detected.encoding))
+    parts.append(_ENCODINGS.get(detected.encoding, detected.encoding))
     if detected.delimiter:
         parts.append("tab" if detected.delimiter == "\t" else f"“{detected.delimiter}”")
     if detected.columns:
-        columns = detected.columns if isinstance(detected.columns, int) else len(detected.columns)
-        parts.append(counted(columns, "column"))
+        parts.append(counted(detected.columns, "column"))
     return " · ".join(parts)
 
 

@@ -1,37 +1,23 @@
-"""JSON for scripts (design section 8): events, plans, results as documents. Keys are camelCase and
-only ever added to; ``format`` rises when one changes its meaning. Imports nothing heavy."""
+"""JSON for scripts (design section 8): plans, jobs, results, findings as documents. Keys are
+camelCase and only ever added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
 from ldimport.cli.output.text import safe_json, utc
-from ldimport.errors import ExitCode, LdimportError
-from ldimport.migration.events import (
-    BatchSent,
-    CauseRow,
-    Event,
-    Failure,
-    JobEnded,
-    JobRow,
-    Notice,
-    Plan,
-    Planned,
-    Progress,
-    ResultRow,
-    Summary,
-    Totals,
-    Waiting,
-)
+from ldimport.errors import LdimportError
 
 if TYPE_CHECKING:
+    from ldimport.migration.events import CauseRow, JobRow, Plan, ResultRow, Totals
+    from ldimport.migration.project import Manifest
     from ldimport.migration.results import Overview
-    from ldimport.migration.validate import Validation
-    from ldimport.model import JobStatus
+    from ldimport.migration.validate import Kind, Validation
+    from ldimport.model import JobStatus, Problem
 
 FORMAT = 1
 Document = dict[str, Any]
@@ -48,93 +34,6 @@ def camel(name: str) -> str:
     return head + "".join(word.capitalize() for word in rest)
 
 
-# -- events --------------------------------------------------------------------------------
-
-
-def start(command: str, version: str, now: float) -> Document:
-    """First line of a stream."""
-    return {
-        "type": "start",
-        "format": FORMAT,
-        "ldimport": version,
-        "command": command,
-        "at": utc(now),
-    }
-
-
-def event(happened: Event, now: float) -> Document:
-    """One line of a stream."""
-    match happened:
-        case Planned(plan=found):
-            return {"type": "plan", **plan(found)}
-        case Notice():
-            return {"type": "notice", "code": happened.code, "text": happened.text}
-        case BatchSent():
-            rows = [happened.first_row, happened.last_row]
-            head = {"type": "batch", "jobId": happened.job_id, "images": happened.images}
-            return {**head, "rows": rows, "at": utc(now)}
-        case Progress():
-            return _progress(happened, now)
-        case Failure():
-            return {"type": "failure", **_fields(happened)}
-        case JobEnded():
-            counts = wire.counts_to_json(happened.counts)
-            return {"type": "job", "id": happened.job_id, "state": happened.state, "images": counts}
-        case Waiting():
-            reason = {"type": "wait", "reason": happened.reason, "text": happened.text}
-            return {**reason, "until": utc(now + happened.seconds)}
-        case Summary():
-            return summary(happened)
-    raise AssertionError(f"unknown event {happened!r}")
-
-
-def _progress(progress: Progress, now: float) -> Document:
-    counts = progress.counts
-    return {
-        "type": "progress",
-        "at": utc(now),
-        "toSend": progress.to_send,
-        "sent": progress.sent,
-        "success": counts.success,
-        "skipped": counts.skipped,
-        "failed": counts.failed,
-        "pending": counts.pending,
-        "unsubmitted": max(0, progress.to_send - progress.sent),
-        "openJobs": progress.open_jobs,
-        "exact": progress.exact,
-    }
-
-
-def summary(end: Summary) -> Document:
-    """Last line of a stream that came to its end, in order or stopped."""
-    found = end.plan
-    first = end.jobs[0] if end.jobs else None
-    document: Document = {
-        "type": "summary",
-        "format": FORMAT,
-        "manifest": found.manifest if found else None,
-        "target": found.target if found else (first.target if first else None),
-        "systemName": found.system_name if found else (first.system_name if first else None),
-        "plan": plan_counts(found) if found else None,
-        "jobs": [_job_of_run(row) for row in end.jobs],
-        "totals": totals(end.totals),
-        "causes": [cause(row) for row in end.causes],
-        "seconds": round(end.seconds, 3),
-    }
-    if end.stopped is not None:
-        document["stopped"] = stopped(end.stopped, end.exit_code)
-    document["exitCode"] = int(end.exit_code)
-    return document
-
-
-def stopped(reason: BaseException, code: ExitCode) -> Document:
-    """Why a run ended early."""
-    if isinstance(reason, LdimportError):
-        return {"code": reason.code, "message": reason.message, "hint": reason.hint}
-    word = "terminated" if code is ExitCode.TERMINATED else "interrupted"
-    return {"code": word, "message": word, "hint": "run the same command again to go on"}
-
-
 def error(problem: LdimportError) -> Document:
     """Last or only document of a command that failed."""
     document: Document = {
@@ -148,9 +47,6 @@ def error(problem: LdimportError) -> Document:
     if problem.facts:
         document["facts"] = dict(problem.facts)
     return document
-
-
-# -- parts ---------------------------------------------------------------------------------
 
 
 def plan(found: Plan) -> Document:
@@ -177,7 +73,7 @@ def plan_counts(found: Plan) -> Document:
 
 def totals(sums: Totals, *, invalid: bool = True) -> Document:
     """Rows or images by their last outcome."""
-    document = _fields(sums)
+    document = fields_of(sums)
     if not invalid:
         del document["invalid"]
     return document
@@ -193,10 +89,6 @@ def cause(row: CauseRow) -> Document:
         "retryable": row.retryable,
         "examples": examples,
     }
-
-
-def _job_of_run(row: JobRow) -> Document:
-    return {"id": row.id, "state": row.state, "images": wire.counts_to_json(row.counts)}
 
 
 def job(row: JobRow) -> Document:
@@ -265,37 +157,48 @@ RESULT_KEYS = (
 
 def result(row: ResultRow) -> Document:
     """One image by its last outcome, in the seed's words; every key present or null."""
-    found = _fields(row)
+    found = fields_of(row)
     return {key: found[key] for key in RESULT_KEYS}
 
 
-def validation(found: Validation, manifest: str, detected: Sequence[Document]) -> Document:
-    """The findings of a check; ``detected`` says how each file was read."""
+def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Document:
+    """The findings of a check, with at most so many problems; how each file was read."""
+    detected = [
+        {
+            "format": file.detected.format,
+            "encoding": file.detected.encoding,
+            "delimiter": file.detected.delimiter,
+            "columns": file.detected.columns,
+        }
+        for file in manifest.files
+    ]
+    shown = found.problems[:most]
     return {
         "format": FORMAT,
-        "manifest": manifest,
+        "manifest": manifest.name,
         "entries": found.entries,
         "valid": found.valid,
         "invalid": found.invalid,
         "warnings": found.warnings,
-        "detected": detected[0] if len(detected) == 1 else list(detected),
-        "kinds": [
-            {
-                "code": kind.code,
-                "field": kind.field,
-                "severity": kind.severity,
-                "rows": kind.rows,
-                "message": kind.message,
-                "hint": kind.hint,
-            }
-            for kind in found.kinds
-        ],
-        "problems": [problem(each) for each in found.problems],
-        "problemsShown": len(found.problems),
+        "detected": detected[0] if len(detected) == 1 else detected,
+        "kinds": [_kind(kind) for kind in found.kinds],
+        "problems": [problem(each) for each in shown],
+        "problemsShown": len(shown),
     }
 
 
-def problem(found: Any) -> Document:
+def _kind(kind: Kind) -> Document:
+    return {
+        "code": kind.code,
+        "field": kind.field,
+        "severity": kind.severity,
+        "rows": kind.rows,
+        "message": kind.message,
+        "hint": kind.hint,
+    }
+
+
+def problem(found: Problem) -> Document:
     """One finding with its place."""
     return {
         "severity": found.severity,
@@ -311,5 +214,6 @@ def problem(found: Any) -> Document:
     }
 
 
-def _fields(thing: Any) -> Document:
+def fields_of(thing: Any) -> Document:
+    """A dataclass with its fields in camelCase."""
     return {camel(each.name): getattr(thing, each.name) for each in fields(thing)}

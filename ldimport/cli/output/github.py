@@ -25,7 +25,7 @@ def active(environ: Mapping[str, str]) -> bool:
     return environment_flag(environ, "GITHUB_ACTIONS")
 
 
-def annotations(found: Validation) -> Iterator[str]:
+def commands(found: Validation) -> Iterator[str]:
     """Workflow commands, one for each kind of problem, and one that counts the rest."""
     kinds = _ordered(found)
     for kind in kinds[:MOST_ANNOTATIONS]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
 
-from ldimport.cli.output import documents
+from ldimport.cli.output import documents, eventlines
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, duration, number, percent, size, utc
 from ldimport.cli.spec import MEANINGS
@@ -88,12 +88,12 @@ class JsonLines:
 
     def start(self, command: str, version: str, facts: documents.Document) -> None:
         """The first line; ``facts`` say where the run goes to."""
-        document = documents.start(command, version, self._now())
+        document = eventlines.start(command, version, self._now())
         self._stream.line(documents.dumps({**document, **facts}))
 
     def handle(self, event: Event) -> None:
         """One line."""
-        self._stream.line(documents.dumps(documents.event(event, self._now())))
+        self._stream.line(documents.dumps(eventlines.event(event, self._now())))
 
     def stopping(self) -> None:
         """Said by the summary that follows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.bars import bar
@@ -34,6 +35,28 @@ RATE_AFTER = 10.0
 STALE_AFTER = 30.0
 _LABEL = 8
 _SHORTEST_BAR, _LONGEST_BAR = 5, 28
+
+
+@contextmanager
+def checking(screen: Screen, reading: Reading) -> Iterator[None]:
+    """Inside, one moving line says how far a manifest was read; nothing where nothing may move."""
+    if not screen.stream.live:
+        yield
+        return
+    from rich.live import Live
+
+    def line() -> Text:
+        return assemble(f"  {reading.text}" if reading.text else "")
+
+    with Live(
+        get_renderable=line,
+        console=screen.console,
+        refresh_per_second=PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    ):
+        yield
 
 
 class Pace:

@@ -74,23 +74,12 @@ def _long_ids(columns: Sequence[Column], screen: Screen) -> Sequence[Column]:
 def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
     apostrophe, which our own reader takes away again (hostile.md 74)."""
+    from ldimport.migration.again import safe_cell
+
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(documents.RESULT_KEYS)
     for row in rows:
-        writer.writerow([_cell(value) for value in documents.result(row).values()])
-
-
-def _cell(value: object) -> object:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return guarded(str(value)) if isinstance(value, str) else value
-
-
-def guarded(text: str) -> str:
-    """Text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r", "'") else text
+        writer.writerow([safe_cell(value) for value in documents.result(row).values()])
 
 
 def json_lines(rows: Iterable[ResultRow]) -> Iterator[str]:

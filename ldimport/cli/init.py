@@ -1,0 +1,88 @@
+"""``ldimport init``: an ``ldimport.yaml`` and an empty manifest to start from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ldimport.cli.session import Session
+from ldimport.cli.spec import Command
+from ldimport.errors import ExitCode
+from ldimport.migration.start import Start, columns, write_start
+
+if TYPE_CHECKING:
+    from ldimport.settings import Settings
+
+
+def init(
+    context: typer.Context,
+    folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", help="default: this one")] = (
+        None
+    ),
+    media_type: Annotated[
+        str | None,
+        typer.Option("--media-type", metavar="HANDLE", help="columns for images of this type"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="replace files that are there already")
+    ] = False,
+) -> ExitCode:
+    """Write a commented ldimport.yaml and an empty manifest with the right columns.
+
+    The columns come from the project config: --project-config FILE, or the server at --target.
+    """
+    session = Session.of(context)
+    place = folder or Path()
+    settings = session.settings()
+    name = settings.system_name or _ask_name(session, place)
+    found = columns(session.project_config(settings), media_type)
+    start = Start(settings.target, name, _beside(settings, place))
+    written = write_start(place, start, found, overwrite=force)
+    if session.options.json:
+        needed = [column.name for column in found if column.required]
+        session.document(
+            {"format": 1, "files": [str(path) for path in written], "required": needed}
+        )
+        return ExitCode.OK
+    screen = session.screen
+    for path in written:
+        screen.line(("✓", "green"), f" wrote {path}")
+    screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
+    return ExitCode.OK
+
+
+def _ask_name(session: Session, place: Path) -> str:
+    """The archive's name: asked for where somebody can answer, else the folder's."""
+    proposed = place.resolve().name or "archive"
+    if not session.can_ask or session.options.json:
+        return proposed
+    return str(typer.prompt("systemName of this archive, for ever", default=proposed, err=True))
+
+
+def _beside(settings: Settings, place: Path) -> Path | None:
+    """The project config file as the new ldimport.yaml names it: relative where that is short."""
+    path = settings.project_config
+    if path is None:
+        return None
+    try:
+        return path.resolve().relative_to(place.resolve())
+    except ValueError:
+        return path.resolve()
+
+
+COMMAND = Command(
+    "init",
+    init,
+    (
+        "ldimport init --project-config project-config.json",
+        "ldimport init archive --target https://edit.example.com/proxy/api --system-name archiv",
+    ),
+    {
+        ExitCode.OK: "written",
+        ExitCode.USAGE: "a file is there already, no such folder or media type",
+        ExitCode.CONFIG: "bad project config, token or address",
+        ExitCode.TEMPORARY: "",
+    },
+)

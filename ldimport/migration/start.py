@@ -1,0 +1,146 @@
+"""Starting a migration: an ``ldimport.yaml`` with comments, and an empty manifest with the columns
+that the project config asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldimport.errors import UsageError
+from ldimport.manifest.write import write_rows
+from ldimport.model import Json
+from ldimport.schema.config import MediaType, ProjectConfig, Property
+
+SETTINGS_FILE = "ldimport.yaml"
+MANIFEST_FILE = "manifest-template.csv"
+
+_EXAMPLES: Mapping[str, Json] = {
+    "li-text": "a text",
+    "li-integer": 1,
+    "li-numeric": 1.5,
+    "li-boolean": "yes",
+    "li-date": "2003-04-12",
+    "li-datetime": "2003-04-12T09:30:00Z",
+    "li-color": "#336699",
+    "li-link": "https://example.com/",
+    "li-string-list": "one, two",
+}
+"""A cell for each plugin whose value is plain text; the others take JSON and stay empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the template: its name, whether every row needs it, what it holds, and the
+    example row's cell."""
+
+    name: str
+    required: bool
+    holds: str
+    example: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What ``init`` settles: where images go, the archive's name, the project config file."""
+
+    target: str
+    system_name: str
+    project_config: Path | None
+
+
+def columns(config: ProjectConfig, media_type: str | None = None) -> list[Column]:
+    """Columns for images of a media type (by default the project's). Raises UsageError."""
+    handle = media_type or config.default_media_type
+    kind = config.media_types.get(handle)
+    if kind is None:
+        raise UsageError(
+            f"the project has no media type “{handle}”",
+            hint=f"it has: {', '.join(config.media_types)}",
+            code="unknown-media-type",
+        )
+    fixed = [
+        Column("id", True, "names the image in this archive, for ever", "2003-04511"),
+        Column("url", True, "where to fetch it", "https://example.com/2003/4511.jpg"),
+        Column("fileName", True, "becomes its title", "Rheinfall bei Neuhausen"),
+        Column("mediaType", False, f"absent: {config.default_media_type}", handle),
+    ]
+    return fixed + _metadata(kind)
+
+
+def _metadata(kind: MediaType) -> list[Column]:
+    return [
+        Column(
+            f"metadata.{handle}",
+            bool(each.config.get("required")),
+            each.plugin,
+            _example(each),
+        )
+        for handle, each in kind.properties.items()
+    ]
+
+
+def _example(each: Property) -> Json:
+    choices = _choices(each.config)
+    if choices:
+        return choices[0]
+    least = each.config.get("minValue")
+    if each.plugin in ("li-integer", "li-numeric") and isinstance(least, int | float):
+        return least
+    return _EXAMPLES.get(each.plugin, "")
+
+
+def _choices(config: Mapping[str, Json]) -> list[str]:
+    provider = config.get("dataProvider")
+    items = provider.get("items") if isinstance(provider, dict) else None
+    found = items if isinstance(items, list) else []
+    return [str(item.get("value")) for item in found if isinstance(item, dict)]
+
+
+def write_start(
+    folder: Path, start: Start, found: Sequence[Column], *, overwrite: bool = False
+) -> tuple[Path, Path]:
+    """Write both files into ``folder``; raises UsageError when one is there already."""
+    settings, manifest = folder / SETTINGS_FILE, folder / MANIFEST_FILE
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder", code="no-such-file")
+    for path in (settings, manifest):
+        if path.exists() and not overwrite:
+            raise UsageError(
+                f"{path} is there already", hint="use another folder, or --force", code="exists"
+            )
+    write_rows(manifest, [{column.name: column.example for column in found}])
+    settings.write_text(settings_text(start, found), "utf-8")
+    return settings, manifest
+
+
+def settings_text(start: Start, found: Sequence[Column]) -> str:
+    """The content of ``ldimport.yaml``: what was settled, and what else can stand there."""
+    lines = [
+        "# Settings of ldimport for this folder and those below it.",
+        "# A token never stands here: LDIMPORT_TOKEN holds it, or a file of your own.",
+    ]
+    if start.target == "embedded":
+        lines.append("# target: https://edit.example.com/proxy/api   # absent: the local engine")
+    else:
+        lines.append(f"target: {_quoted(start.target)}")
+    lines.append(f"systemName: {_quoted(start.system_name)}   # names this archive for ever")
+    if start.project_config is None:
+        lines.append("# projectConfig: project-config.json        # what the project accepts")
+    else:
+        lines.append(f"projectConfig: {_quoted(str(start.project_config))}")
+    lines += ["", "# Where the fields come from, when your columns have other names:"]
+    lines += ["# manifest:", "#   url: Bild-URL", '#   fileName: "{headline} ({year})"']
+    lines += ["", "# Columns of a manifest:"]
+    width = max(len(column.name) for column in found)
+    for column in found:
+        need = "required" if column.required else "optional"
+        lines.append(f"#   {column.name:<{width}}  {need}  {column.holds}")
+    return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """A YAML scalar in double quotes, which JSON's form is too."""
+    import json
+
+    return json.dumps(text, ensure_ascii=False)
