@@ -31,7 +31,7 @@ MAX_INTERIM = 10
 MAX_OTHER_BYTES = 65_536
 """How much is read of a body that nobody wants (an error page), to keep the connection usable."""
 CONNECT_SECONDS = 15.0
-READ_BYTES = 262_144
+READ_BYTES = 65_536
 
 _SYSTEM_ROOTS = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch
@@ -197,7 +197,7 @@ class Exchange:
         self.curl.setopt(pycurl.URL, url.text)
         if not url.literal:
             addresses = ",".join(f"[{one}]" if ":" in one else one for one in checked.addresses)
-            self.curl.setopt(pycurl.RESOLVE, [f"{url.host}:{url.port}:{addresses}"])
+            self.curl.setopt(pycurl.RESOLVE, [f"+{url.host}:{url.port}:{addresses}"])
 
     # -- what libcurl asks and hands over ---------------------------------------------------
 
@@ -260,5 +260,5 @@ class Exchange:
         return _STOP
 
     def _failure(self, error: int, text: str) -> Rejected:
-        connected = bool(self.curl.getinfo(pycurl.CONNECT_TIME))
+        connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0  # set on old connections too
         return failure(error, text, self._checked.url.place, self._seconds, connected)

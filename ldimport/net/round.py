@@ -147,7 +147,7 @@ class Round:
     def _begin(self, task: Task) -> None:
         tools, url = self._tools, task.url
         until = tools.hosts.rests_until(url.host)
-        if task.failed is not None and self._seconds_left(task) <= 0:
+        if task.failed is not None and self._hopeless(task):
             self._give_up(task.source, task.failed)
         elif until is not None:
             self._at(until, task)
@@ -158,6 +158,11 @@ class Round:
             tools.lookups.ask(url)
         else:
             self._aimed(task, found)
+
+    def _hopeless(self, task: Task) -> bool:
+        """Whether another try is not worth it: no time is left, or another image has meanwhile
+        waited for the same host in vain."""
+        return self._seconds_left(task) <= 0 or self._tools.hosts.out_of_reach(task.url.host)
 
     def _looked_up(self, place: Place, found: Found) -> None:
         for task in self._named.pop(place, ()):

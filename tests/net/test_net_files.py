@@ -1,0 +1,191 @@
+"""Local files: what lies below an allowed folder, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ldimport.errors import Rejected
+from ldimport.net import files
+from ldimport.net.files import locate_below, read_below
+
+LIMIT = 1_000
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "photos"
+    (root / "2003").mkdir(parents=True)
+    (root / "2003/a b.png").write_bytes(b"photo")
+    (tmp_path / "secret.png").write_bytes(b"secret")
+    return root
+
+
+def refused(root: Path, relative: str) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        read_below([str(root)], relative, LIMIT)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "relative", ["2003/a b.png", "2003/a%20b.png", "./2003/../2003//a b.png", "2003%2Fa%20b.png"]
+)
+def test_a_file_is_read_with_its_stat(folder: Path, relative: str) -> None:
+    body, found = read_below([str(folder)], relative, LIMIT)
+    assert body == b"photo"
+    assert found.st_size == 5
+    assert found.st_mtime_ns == (folder / "2003/a b.png").stat().st_mtime_ns
+    assert locate_below(str(folder), relative) == (folder / "2003/a b.png").resolve()
+
+
+def test_the_literal_name_comes_before_the_decoded_one(folder: Path) -> None:
+    (folder / "a%20b.png").write_bytes(b"literal")
+    (folder / "a b.png").write_bytes(b"decoded")
+    assert read_below([str(folder)], "a%20b.png", LIMIT)[0] == b"literal"
+
+
+def test_the_first_root_that_has_the_file_gives_it(folder: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "x.png").write_bytes(b"other")
+    roots = [str(folder), str(other)]
+    assert read_below(roots, "x.png", LIMIT)[0] == b"other"
+    assert read_below(roots, "2003/a b.png", LIMIT)[0] == b"photo"
+
+
+@pytest.mark.parametrize(
+    "relative", ["../secret.png", "2003/../../secret.png", "%2e%2e/secret.png", "..%2Fsecret.png"]
+)
+def test_nothing_outside_the_folder_is_read(folder: Path, relative: str) -> None:
+    assert refused(folder, relative).code == "outside-folder"
+
+
+def test_an_absolute_path_is_outside(folder: Path, tmp_path: Path) -> None:
+    assert refused(folder, str(tmp_path / "secret.png")).code == "outside-folder"
+
+
+def test_a_folder_whose_name_begins_the_same_is_outside(folder: Path) -> None:
+    beside = folder.with_name("photos2")
+    beside.mkdir()
+    (beside / "x.png").write_bytes(b"secret")
+    assert refused(folder, "../photos2/x.png").code == "outside-folder"
+
+
+def test_links_are_followed_inside_and_refused_outside(folder: Path, tmp_path: Path) -> None:
+    (folder / "in.png").symlink_to(folder / "2003/a b.png")
+    (folder / "years").symlink_to(folder / "2003")
+    (folder / "out.png").symlink_to(tmp_path / "secret.png")
+    (folder / "up").symlink_to(tmp_path)
+    assert read_below([str(folder)], "in.png", LIMIT)[0] == b"photo"
+    assert read_below([str(folder)], "years/a b.png", LIMIT)[0] == b"photo"
+    assert refused(folder, "out.png").code == "outside-folder"
+    assert refused(folder, "up/secret.png").code == "outside-folder"
+
+
+def test_a_root_may_itself_be_a_link(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(folder)
+    assert read_below([str(tmp_path / "link")], "2003/a b.png", LIMIT)[0] == b"photo"
+
+
+@pytest.mark.parametrize("swapped", ["2003", "2003/a b.png"])
+def test_a_link_put_in_place_after_the_check_is_not_followed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, swapped: str
+) -> None:
+    """Between check and opening somebody swaps the folder, or the file, for a link outwards."""
+
+    def check_and_swap(found: os.stat_result, relative: str, max_bytes: int) -> None:
+        monkeypatch.undo()
+        original(found, relative, max_bytes)
+        (folder / swapped).rename(tmp_path / "away")
+        target = outside if swapped == "2003" else outside / "a b.png"
+        (folder / swapped).symlink_to(target)
+
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "a b.png").write_bytes(b"secret")
+    original = files._check
+    monkeypatch.setattr(files, "_check", check_and_swap)
+    assert refused(folder, "2003/a b.png").code == "not-readable"
+    assert (folder / "2003/a b.png").read_bytes() == b"secret"  # the swap was real
+
+
+def test_only_regular_files_are_opened(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / "socket"))
+        assert refused(folder, "socket").code == "not-a-file"
+    assert refused(folder, "pipe").code == "not-a-file"  # and does not wait for a writer
+    assert refused(folder, "2003").code == "not-a-file"
+    assert refused(folder, ".").code == "not-a-file"
+    assert refused(Path("/dev"), "zero").code == "not-a-file"
+
+
+@pytest.mark.parametrize(
+    "relative", ["none.png", "2003/none.png", "2003/a b.png/x", "a\0b", "x" * 5_000]
+)
+def test_what_is_not_there_is_said(folder: Path, relative: str) -> None:
+    found = refused(folder, relative)
+    assert (found.code, found.retryable) == ("no-such-file", False)
+    assert "no such file" in found.reason
+
+
+def test_a_loop_of_links_is_no_file(folder: Path) -> None:
+    (folder / "a").symlink_to("b")
+    (folder / "b").symlink_to("a")
+    assert refused(folder, "a").code == "no-such-file"
+
+
+def test_the_limit_is_exact(folder: Path) -> None:
+    (folder / "fits.png").write_bytes(bytes(LIMIT))
+    (folder / "over.png").write_bytes(bytes(LIMIT + 1))
+    assert len(read_below([str(folder)], "fits.png", LIMIT)[0]) == LIMIT
+    found = refused(folder, "over.png")
+    assert found.code == "over-bytes"
+    assert "1,001" in found.reason
+    assert "1,000" in found.reason
+
+
+def test_a_file_that_grows_while_it_is_read_stays_within_the_limit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    growing = folder / "growing.png"
+    growing.write_bytes(b"small")
+    original = os.fstat
+
+    def grow(descriptor: int) -> os.stat_result:
+        found = original(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_size == 5:
+            growing.write_bytes(bytes(LIMIT * 3))
+        return found
+
+    monkeypatch.setattr(files.os, "fstat", grow)
+    assert refused(folder, "growing.png").code == "over-bytes"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_file_without_permission_is_said(folder: Path) -> None:
+    (folder / "2003/a b.png").chmod(0)
+    assert refused(folder, "2003/a b.png").code == "not-readable"
+
+
+def test_without_roots_no_file_is_read() -> None:
+    with pytest.raises(Rejected) as caught:
+        read_below([], "a.png", LIMIT)
+    assert caught.value.code == "outside-folder"
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.text(alphabet="ab./%25eE\\~ü\0", max_size=40))
+def test_whatever_the_path_says_only_a_file_below_is_read(folder: Path, relative: str) -> None:
+    try:
+        body, _ = read_below([str(folder)], relative, LIMIT)
+    except Rejected as rejected:
+        assert rejected.code in ("no-such-file", "outside-folder", "not-a-file")
+    else:
+        assert body == b"photo"
