@@ -13,6 +13,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.errors import TemporaryError
@@ -56,42 +57,38 @@ class BlobStore:
             shutil.rmtree(folder)
 
 
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """A blob of the current group; ``temporary`` is None when its bytes were stored before."""
+
+    place: Path
+    temporary: Path | None
+
+
 class BlobWriter:
     """One worker's way into the store. ``put`` is cheap; nothing is durable before ``settle``."""
 
     def __init__(self, store: BlobStore, worker: str) -> None:
         self.store = store
         self.folder = store.temporary / worker
-        self._waiting: dict[str, bool] = {}
+        self._group: dict[str, _Put] = {}
 
     def open(self) -> None:
         """Make this worker's folder."""
         with _disk(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
-    def put(self, data: bytes) -> str:
-        """Take these bytes into the current group; returns their sha256."""
-        sha256 = hashlib.sha256(data).hexdigest()
-        if sha256 in self._waiting:
-            return sha256
-        written = not self.store.has(sha256)
-        if written:
-            self._write(self.folder / sha256, data)
-        self._waiting[sha256] = written
+    def put(self, data: bytes, sha256: str | None = None) -> str:
+        """Take these bytes into the current group; returns their sha256, which the caller may
+        know already."""
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        if sha256 not in self._group:
+            place = self.store.path(sha256)
+            temporary = None if place.exists() else self.folder / sha256
+            if temporary is not None:
+                _write(temporary, data)
+            self._group[sha256] = _Put(place, temporary)
         return sha256
-
-    def _write(self, path: Path, data: bytes) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-        with _disk(path.parent):
-            try:
-                with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
-                    view = memoryview(data)
-                    while view:
-                        view = view[file.write(view) :]
-                    _begin_writeback(file.fileno())
-            except OSError:
-                path.unlink(missing_ok=True)
-                raise
 
     def settle(self) -> None:
         """Make the group durable under its final names: files, then folders, each folder once.
@@ -99,36 +96,52 @@ class BlobWriter:
         A file that cannot be synced is thrown away and TemporaryError raised, since a second
         sync may claim success for bytes that were lost.
         """
-        fresh = [sha256 for sha256, written in self._waiting.items() if written]
+        if not self._group:
+            return
+        fresh = [(put.temporary, put.place) for put in self._group.values() if put.temporary]
         with _disk(self.folder):
-            for sha256 in fresh:
-                _sync_file(self.folder / sha256)
+            for temporary, _ in fresh:
+                _sync_file(temporary)
             if fresh:
                 sync_folder(self.folder)
-            for sha256 in fresh:
-                self._link(sha256)
-            for folder in {self.store.path(sha256).parent for sha256 in self._waiting}:
+            for temporary, place in fresh:
+                _link(temporary, place)
+            for folder in {put.place.parent for put in self._group.values()}:
                 sync_folder(folder)
 
-    def _link(self, sha256: str) -> None:
-        place = self.store.path(sha256)
-        if not place.parent.is_dir():
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_folder(place.parent.parent)
-        with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
-            os.link(self.folder / sha256, place)
-
-    def missing(self) -> list[str]:
+    def missing(self) -> set[str]:
         """Blobs of the group that another process removed since ``put`` found them. Asked while
         holding the catalogue's write lock."""
-        return [sha256 for sha256 in self._waiting if not self.store.has(sha256)]
+        return {sha256 for sha256, put in self._group.items() if not put.place.exists()}
 
     def forget(self) -> None:
         """The group has its rows: drop the temporary names."""
-        for sha256, written in self._waiting.items():
-            if written:
-                (self.folder / sha256).unlink(missing_ok=True)
-        self._waiting.clear()
+        for put in self._group.values():
+            if put.temporary is not None:
+                put.temporary.unlink(missing_ok=True)
+        self._group.clear()
+
+
+def _write(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    with _disk(path.parent):
+        try:
+            with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                _begin_writeback(file.fileno())
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _link(temporary: Path, place: Path) -> None:
+    if not place.parent.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync_folder(place.parent.parent)
+    with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
+        os.link(temporary, place)
 
 
 def _begin_writeback(descriptor: int) -> None:

@@ -308,7 +308,7 @@ def open_images(connection: sqlite3.Connection) -> int:
 
 
 def release(connection: sqlite3.Connection, tasks: Sequence[Task]) -> None:
-    """Give back leases of images that were not begun."""
+    """Give back leases of images that have to be begun again."""
     connection.executemany(
         "UPDATE item SET worker = NULL WHERE id = ? AND worker = ? AND status IS NULL",
         ((task.item, task.worker) for task in tasks),

@@ -149,7 +149,8 @@ class Workbench:
             return self._same_bytes(task, etag, last_modified)
         data, facts = self._inspected(body)
         metadata = self._complete(task.image, lambda: data, facts)
-        new = NewBytes(self._blobs.put(data), source_sha256, len(data), facts)
+        sha256 = self._blobs.put(data, source_sha256 if data is body else None)
+        new = NewBytes(sha256, source_sha256, len(data), facts)
         request = fingerprint(task.image)
         return Outcome(task, Status.SUCCESS, None, metadata, new, request, etag, last_modified)
 

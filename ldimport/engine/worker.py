@@ -188,10 +188,10 @@ class Worker:
             if not self._leases.renew(connection):
                 self._remote.clear()
                 self._local.clear()
-            gone = set(self._blobs.missing())
-            kept = [each for each in self._done if not each.new or each.new.sha256 not in gone]
-            jobs.release(connection, [each.task for each in self._done if each not in kept])
-            jobs.record(connection, kept, self._now())
+            gone = self._blobs.missing()
+            again = [each for each in self._done if each.new and each.new.sha256 in gone]
+            jobs.release(connection, [each.task for each in again])
+            jobs.record(connection, self._done, self._now())
             answer = then(connection)
         self._done.clear()
         self._blobs.forget()

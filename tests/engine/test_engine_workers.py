@@ -231,8 +231,8 @@ def test_a_blob_removed_between_storing_and_recording_is_stored_again(
 
     def settle_and_lose(writer: BlobWriter) -> None:
         settle(writer)
-        if writer._waiting and not removed:
-            removed.extend(writer._waiting)
+        if writer._group and not removed:
+            removed.extend(writer._group)
             writer.store.path(removed[0]).unlink()
 
     monkeypatch.setattr(BlobWriter, "settle", settle_and_lose)
