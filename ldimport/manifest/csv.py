@@ -173,10 +173,7 @@ class Table:
         """The row again, marked when it is odd; None when it is blank."""
         if not any(cells):
             return None
-        width = self._build.width
-        if len(cells) > width and not any(cells[width:]):
-            del cells[width:]  # spreadsheets leave delimiters at the end
-        if len(cells) != width or any(map(is_odd, cells)):
+        if len(cells) != self._build.width or any(map(is_odd, cells)):
             return OddRow(cells)
         return cells
 

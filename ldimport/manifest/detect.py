@@ -114,14 +114,13 @@ def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
         encoding = prescribed(options.encoding, head)
     else:
         encoding = detect_encoding(head, path, name)
-    try:
-        text = codecs.getincrementaldecoder(encoding)().decode(head).lstrip("\ufeff")
-    except UnicodeDecodeError as error:
-        raise undecodable(path, name, encoding) from error
+    text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
     if not text.strip():
         raise ManifestError(f"{name} is empty", hint="is it the right file?", code="empty")
     _refuse_controls(text, name)
     format_ = _format(text, named_format(name), options)
+    if format_ is not Format.JSONL or not encoding.startswith("utf-8"):
+        _check_encoding(head, path, name, encoding)
     if format_ is not Format.CSV:
         return Sniffed(format_, encoding)
     dialect = detect_dialect(text, options.delimiter, options.columns, len(head) == SAMPLE)
@@ -140,12 +139,20 @@ def _refuse_binary(head: bytes, name: str) -> None:
 
 def _refuse_controls(text: str, name: str) -> None:
     controls = sum(map(text.count, map(chr, _CONTROLS)))
-    if controls > len(text) * 0.1:
+    if controls > max(16, len(text) * 0.1):
         raise ManifestError(
             f"{name} is not a text file",
             hint="a manifest is CSV, JSON, JSON Lines or YAML",
             code="not-a-manifest",
         )
+
+
+def _check_encoding(head: bytes, path: str, name: str, encoding: str) -> None:
+    """A wrong byte spoils any file but JSON Lines, where it spoils its line."""
+    try:
+        codecs.getincrementaldecoder(encoding)().decode(head)
+    except UnicodeDecodeError as error:
+        raise undecodable(path, name, encoding) from error
 
 
 def _format(text: str, named: Format | None, options: ReadOptions) -> Format:

@@ -73,7 +73,7 @@ def detect_encoding(head: bytes, path: str, name: str) -> str:
     if wide:
         return wide
     sample = head if not head.isascii() else _beyond_ascii(path, name, len(head))
-    if sample is None or _is_utf8(sample):
+    if sample is None or _mostly_utf8(sample):
         return "utf-8"
     return _by_statistics(sample)
 
@@ -127,12 +127,14 @@ def _beyond_ascii(path: str, name: str, skip: int) -> bytes | None:
     return None
 
 
-def _is_utf8(sample: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)  # may end inside a character
-    except UnicodeDecodeError:
-        return False
-    return True
+def _mostly_utf8(sample: bytes) -> bool:
+    """Whether it is UTF-8, perhaps with damage. What is not UTF-8 has hardly ever a character
+    that looks like it, so a few wrong bytes among right ones are to be reported, not followed."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    text = decoder.decode(sample)  # may end inside a character
+    beyond_ascii = [char for char in text if not char.isascii()]
+    wrong = sum("\udc80" <= char <= "\udcff" for char in beyond_ascii)
+    return wrong <= len(beyond_ascii) - wrong
 
 
 def _by_statistics(sample: bytes) -> str:
@@ -145,7 +147,7 @@ def _by_statistics(sample: bytes) -> str:
         return "cp1252" if _decodes(telling, "cp1252") else "latin-1"
     for match in matches:
         equal = (match.chaos, match.coherence) == (best.chaos, best.coherence)
-        if "cp1252" in match.could_be_from_charset and (equal or not best.coherence):
+        if "cp1252" in match.could_be_from_charset and equal:
             return "cp1252"
     return best.encoding
 

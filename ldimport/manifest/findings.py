@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
 from ldimport.manifest.columns import ignored_text
 from ldimport.manifest.fields import FieldMap
@@ -50,6 +52,11 @@ class Findings:
             text = f"{rows:,} rows keep their own {name}; --set fills only what is empty"
             found.append(Notice("kept-values", text))
         return tuple(found)
+
+
+def of_entry(problems: Iterable[Problem], id_: str) -> tuple[Problem, ...]:
+    """Problems of one entry, with its id."""
+    return tuple(replace(each, id=id_) for each in problems)
 
 
 def problem(

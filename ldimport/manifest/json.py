@@ -129,7 +129,7 @@ class JsonDocument(_JsonFile):
     def _spans(self, scanner: Scanner) -> Iterator[Span]:
         if self._body:
             for key in scanner.members():
-                if key == "images" and scanner.peek() == b"[":
+                if key == "images":
                     yield from scanner.elements()
                 else:
                     scanner.value()
@@ -145,7 +145,9 @@ class JsonDocument(_JsonFile):
         """Read what stands beside ``images``, wherever ``images`` stands."""
         found: list[tuple[str, Span]] = []
         for key in scanner.members():
-            if key == "images" and scanner.peek() == b"[":
+            if key == "images":
+                if scanner.peek() != b"[":
+                    raise scanner.error("“images” must be a list", "bad-header")
                 self._body = True
                 for _ in scanner.elements():
                     pass

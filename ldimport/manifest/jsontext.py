@@ -38,7 +38,7 @@ def quick_json(raw: bytes) -> dict[str, Json] | None:
         found = orjson.loads(raw)
     except orjson.JSONDecodeError:
         return None
-    if type(found) is not dict or not _keys_are_single(raw, found):
+    if type(found) is not dict:
         return None
     for value in found.values():
         kind = type(value)
@@ -47,7 +47,7 @@ def quick_json(raw: bytes) -> dict[str, Json] | None:
                 return None
         elif kind is not str and not _harmless(value, 1):
             return None
-    return found
+    return found if _keys_are_single(raw, found) else None
 
 
 def _keys_are_single(raw: bytes, found: dict[str, Json]) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from unicodedata import normalize
 
 from ldimport.manifest.fields import PREFIX, FieldMap, field_of
-from ldimport.manifest.findings import Findings, problem
+from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import BigNumber, nfc
 from ldimport.model import Entry, Json, Place, Problem
 
@@ -69,7 +69,7 @@ class ObjectBuilder:
             metadata,
             place,
             self._textual,
-            tuple(problems),
+            of_entry(problems, id_),
             found,
         )
 

@@ -10,7 +10,7 @@ from unicodedata import is_normalized, normalize
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
 from ldimport.manifest.detect import Dialect
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.findings import Findings, problem
+from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import ParsedJson, parse_json
 from ldimport.manifest.lines import Lines
 from ldimport.model import Entry, Json, Place, Problem
@@ -106,7 +106,7 @@ class Builder:
             metadata,
             place,
             True,
-            tuple(problems),
+            of_entry(problems, values.get("id", "")),
             TableRow(names, raw),
         )
 

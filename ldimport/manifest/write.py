@@ -149,7 +149,8 @@ def _write_csv(file: TextIO, rows: Iterable[Row], delimiter: str) -> int:
     columns: dict[str, None] = {}
     count = 0
     with TemporaryFile() as waiting:
-        for count, row in enumerate(rows, 1):
+        for row in rows:
+            count += 1
             flat = _flat(row)
             columns |= dict.fromkeys(flat)
             waiting.write(orjson.dumps([safe_cell(flat.get(name)) for name in columns]) + b"\n")
@@ -173,7 +174,8 @@ def _write_json(file: TextIO, rows: Iterable[Row]) -> int:
 
 def _write_each(file: TextIO, rows: Iterable[Row], text: Callable[[Row], str]) -> int:
     count = 0
-    for count, row in enumerate(rows, 1):  # noqa: B007
+    for row in rows:
+        count += 1
         file.write(text(row))
     return count
 

@@ -1,0 +1,215 @@
+"""CSV: rows as entries, what is odd about them, and that nothing odd stops the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from manifests import HEADER, codes, metadata, opened, read, write
+
+from ldimport.errors import ExitCode, ManifestError
+from ldimport.manifest.table import OddRow
+from ldimport.model import Place
+
+
+def test_a_row_becomes_an_entry(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", HEADER + "7,https://x.ch/7.jpg,Seven,image,Hello\n")
+    (entry,) = read(path)
+    assert (entry.id, entry.url, entry.file_name) == ("7", "https://x.ch/7.jpg", "Seven")
+    assert (entry.media_type, metadata(entry)) == ("image", {"caption": "Hello"})
+    assert entry.textual and entry.problems == ()
+    assert entry.place == Place(str(path), 1, 2)
+    assert dict(entry.original)["metadata.caption"] == "Hello"
+
+
+def test_empty_cells_are_absent_fields(tmp_path: Path) -> None:
+    (entry,) = read(write(tmp_path, "a.csv", HEADER + "7,u,,,\n"))
+    assert (entry.file_name, entry.media_type, metadata(entry)) == (None, None, {})
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["ID,Url,FILENAME,mediatype", "external id,URL,file_name,media-type", " id , url ,File Name,x"],
+)
+def test_header_names_in_any_case_and_common_spellings(tmp_path: Path, header: str) -> None:
+    (entry,) = read(write(tmp_path, "a.csv", f"{header}\n1,u,Name,image\n"))
+    assert (entry.id, entry.url, entry.file_name) == ("1", "u", "Name")
+
+
+def test_line_numbers_survive_quoted_breaks_and_blank_lines(tmp_path: Path) -> None:
+    text = HEADER + '1,u,"a\nb\r\nc",,\n\n\n2,u,d,,\n,,,,\n3,u,e,,"x\ny"\n4,u,f,,\n'
+    entries = read(write(tmp_path, "a.csv", text))
+    assert [(e.id, e.place.line, e.place.row) for e in entries] == [
+        ("1", 2, 1),
+        ("2", 7, 2),
+        ("3", 9, 3),
+        ("4", 11, 4),
+    ]
+    assert entries[0].file_name == "a\nb\r\nc"
+
+
+@pytest.mark.parametrize("break_", ["\n", "\r\n", "\r"])
+def test_every_kind_of_line_break(tmp_path: Path, break_: str) -> None:
+    text = break_.join(["id,url,fileName", "1,u,a", "2,u,b", ""])
+    assert [(e.id, e.place.line) for e in read(write(tmp_path, "a.csv", text))] == [
+        ("1", 2),
+        ("2", 3),
+    ]
+
+
+def test_characters_that_only_look_like_line_breaks_stay_in_their_cell(tmp_path: Path) -> None:
+    odd = "a\x0bb\x0cc\x1cd\x85e\u2028f"
+    (entry,) = read(write(tmp_path, "a.csv", f"id,url,fileName\n1,u,{odd}\n"))
+    assert entry.file_name == odd
+
+
+def test_ragged_rows_are_problems_and_the_others_go_on(tmp_path: Path) -> None:
+    text = HEADER + "1,u,a,image,c\n2,u,b\n3,u,a, comma,image,c\n4,u,d,image,\n"
+    entries = read(write(tmp_path, "a.csv", text))
+    assert [codes(e) for e in entries] == [[], ["ragged-row"], ["ragged-row"], []]
+    assert [e.id for e in entries] == ["1", "2", "3", "4"]
+    assert entries[1].problems[0].id == "2"
+    assert entries[2].problems[0].message == "the row has 6 cells, the header 5"
+    assert dict(entries[2].original)["_more (1)"] == "c"
+
+
+def test_a_nul_byte_is_a_problem_of_its_field(tmp_path: Path) -> None:
+    (entry,) = read(write(tmp_path, "a.csv", HEADER + "1,u,na\0me,image,c\n"))
+    assert [(p.code, p.field) for p in entry.problems] == [("nul-byte", "fileName")]
+
+
+def test_quotes_that_are_not_doubled_spoil_one_row_only(tmp_path: Path) -> None:
+    text = HEADER + '1,u,a,,\n2,u,"he said "hi" twice",,\n3,u,b,,\n'
+    entries = read(write(tmp_path, "a.csv", text))
+    assert [codes(e) for e in entries] == [[], ["bad-quotes"], []]
+    assert dict(entries[1].original) == {"_record": '2,u,"he said "hi" twice",,'}
+
+
+def test_an_unclosed_quote_does_not_swallow_the_rows_behind_it(tmp_path: Path) -> None:
+    rows = "".join(f"{n},u,name {n},,\n" for n in range(3, 60))
+    entries = read(write(tmp_path, "a.csv", HEADER + '1,u,a,,\n2,u,"open,,\n' + rows))
+    assert [e.id for e in entries[2:]] == [str(n) for n in range(3, 60)]
+    assert [(e.place.line, codes(e)) for e in entries if e.problems] == [(3, ["bad-quotes"])]
+    assert entries[-1].place.line == 60
+
+
+def test_many_unclosed_quotes_end_in_bounded_time(tmp_path: Path) -> None:
+    rows = "".join(f'{n},u,"open {n},,\n' for n in range(400))
+    entries = read(write(tmp_path, "a.csv", HEADER + rows))
+    assert all(codes(e) == ["bad-quotes"] for e in entries)
+    assert len(entries) >= 21
+
+
+def test_a_column_of_json(tmp_path: Path) -> None:
+    text = 'id,url,metadata,metadata.credit\n1,u,"{""caption"":""A"",""credit"":""B""}",C\n'
+    (entry,) = read(write(tmp_path, "a.csv", text))
+    assert metadata(entry) == {"caption": "A", "credit": "C"}
+
+
+@pytest.mark.parametrize(
+    ("cell", "code"), [("{", "bad-json"), ("[1]", "wrong-type"), ("{'a':1}", "bad-json")]
+)
+def test_a_bad_json_cell_is_a_problem_of_metadata(tmp_path: Path, cell: str, code: str) -> None:
+    (entry,) = read(write(tmp_path, "a.csv", f'id,url,metadata\n1,u,"{cell}"\n'))
+    assert [(p.code, p.field) for p in entry.problems] == [(code, "metadata")]
+    assert metadata(entry) == {}
+
+
+def test_an_apostrophe_before_a_formula_is_taken_away(tmp_path: Path) -> None:
+    text = HEADER + "1,u,'=1+1,image,''@x\n2,u,'s-Gravenhage,image,'quoted'\n"
+    first, second = read(write(tmp_path, "a.csv", text))
+    assert (first.file_name, metadata(first)) == ("=1+1", {"caption": "'@x"})
+    assert (second.file_name, metadata(second)) == ("'s-Gravenhage", {"caption": "'quoted'"})
+
+
+def test_texts_are_composed_but_ids_and_urls_are_not(tmp_path: Path) -> None:
+    loose = "Zu\u0308rich"
+    (entry,) = read(write(tmp_path, "a.csv", HEADER + f"{loose},{loose},{loose},image,{loose}\n"))
+    assert (entry.id, entry.url) == (loose, loose)
+    assert (entry.file_name, metadata(entry)) == ("Z\u00fcrich", {"caption": "Z\u00fcrich"})
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), max_size=30))
+def test_no_text_escapes_composition_in_the_fast_way(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    from unicodedata import normalize
+
+    folder = tmp_path_factory.mktemp("nfc")
+    quoted = text.replace('"', '""')
+    (entry,) = read(write(folder, "a.csv", f'id,url,fileName\n1,u,"x{quoted}"\n'))
+    assert entry.file_name == normalize("NFC", f"x{text}")
+
+
+def test_rows_are_plain_lists_unless_something_is_odd(tmp_path: Path) -> None:
+    text = HEADER + "1,u,a,image,c\n2,u\n3,u,'=1,image,\n4,u,b,image,d\n"
+    with opened(write(tmp_path, "a.csv", text)) as manifest:
+        assert manifest.columns == ("id", "url", "fileName", "mediaType", "metadata.caption")
+        rows = list(manifest.rows())
+        assert [type(cells) for _, cells in rows] == [list, OddRow, OddRow, list]
+        by_rows = [manifest.entry(n, line, cells) for n, (line, cells) in enumerate(rows, 1)]
+        assert by_rows == list(manifest.entries())
+
+
+def test_templates_and_constants_have_no_fast_way(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", HEADER + "1,u,a,image,c\n")
+    with opened(path, sets=["credit=Archiv"]) as manifest:
+        assert manifest.columns is None
+
+
+def test_a_header_without_rows_is_no_manifest(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="has a header but no rows") as caught:
+        read(write(tmp_path, "a.csv", HEADER + "\n,,,,\n"))
+    assert caught.value.exit_code is ExitCode.INVALID
+
+
+def test_two_columns_for_one_field_are_refused_with_their_place(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"a\.csv:2: the columns “ID” and “id” are both id"):
+        read(write(tmp_path, "a.csv", "\nID,url,id\n1,u,2\n"))
+
+
+def test_unused_columns_may_have_one_name(tmp_path: Path) -> None:
+    (entry,) = read(write(tmp_path, "a.csv", "id,url,x,x\n1,u,a,b\n"))
+    assert dict(entry.original) == {"id": "1", "url": "u", "x": "a", "x (2)": "b"}
+
+
+def test_a_byte_that_does_not_decode_is_named_with_its_place(tmp_path: Path) -> None:
+    late = HEADER.encode() + b"0,u,\xc3\xa4,,\n" * 30_000 + b"1,u,caf\x96,,\n"
+    with opened(write(tmp_path, "a.csv", late)) as manifest:
+        with pytest.raises(ManifestError, match="30002:8: byte 0x96 is not UTF-8") as caught:
+            list(manifest.entries())
+    assert "--encoding cp1252" in (caught.value.hint or "")
+
+
+def test_progress_is_told_in_bytes(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", HEADER + "1,u,a,image,c\n" * 50_000)
+    seen: list[int] = []
+    with opened(path) as manifest:
+        assert sum(1 for _ in manifest.entries(seen.append)) == 50_000
+        assert manifest.bytes_total == path.stat().st_size
+    assert seen == sorted(seen)
+    assert seen[-1] == path.stat().st_size
+
+
+@given(
+    st.lists(
+        st.lists(st.text(alphabet="ab,;\"\n\r'=", max_size=6), min_size=3, max_size=3),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_any_bytes_give_entries_or_a_reason(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]]
+) -> None:
+    folder = tmp_path_factory.mktemp("wild")
+    text = "id,url,fileName\n" + "\n".join(",".join(row) for row in rows)
+    try:
+        entries = read(write(folder, "a.csv", text))
+    except ManifestError as error:
+        assert error.message
+    else:
+        assert [e.place.row for e in entries] == list(range(1, len(entries) + 1))
+        lines = [e.place.line for e in entries]
+        assert lines == sorted(set(lines))

@@ -1,0 +1,70 @@
+"""Naughty strings through every field of every format: byte for byte, or refused with a reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from unicodedata import normalize
+
+import pytest
+from manifests import metadata, read
+
+from ldimport.manifest.write import write_entries
+from ldimport.model import Entry, Place
+
+NAMES = ("a.csv", "a.tsv", "a.json", "a.jsonl", "a.yaml")
+
+
+def strings(corpora: Path) -> list[str]:
+    """Every string of the corpora that is text at all."""
+    folder = corpora / "strings"
+    found = [
+        *json.loads((folder / "blns.json").read_text()),
+        *(folder / "crlfinjection.txt").read_text().splitlines(),
+        *(row["text"] for row in json.loads((folder / "csv_cells.json").read_text())),
+    ]
+    for line in (folder / "terminal.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        found += [value for value in row.values() if isinstance(value, str)]
+    return [text for text in found if text]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_string_through_every_field(corpora: Path, tmp_path: Path, name: str) -> None:
+    texts = strings(corpora)
+    assert len(texts) > 500
+    written = [
+        Entry(text, text, text, text, {"caption": text}, Place(), name in ("a.csv", "a.yaml"))
+        for text in texts
+    ]
+    write_entries(tmp_path / name, written)
+    entries = read(tmp_path / name)
+    assert len(entries) == len(texts)
+    wrong = []
+    for text, entry in zip(texts, entries, strict=True):
+        composed = normalize("NFC", text)
+        got = (entry.id, entry.url, entry.file_name, entry.media_type, metadata(entry))
+        if got != (text, text, composed, composed, {"caption": composed}) and not entry.problems:
+            wrong.append((text, got))
+        if entry.problems and "\0" not in text and not _surrogate(text):
+            wrong.append((text, entry.problems))
+    assert wrong == []
+
+
+def _surrogate(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def test_no_cell_begins_a_formula(corpora: Path, tmp_path: Path) -> None:
+    cells = [row["text"] for row in json.loads((corpora / "strings/csv_cells.json").read_text())]
+    entries = [Entry("1", "u", cell, None, {}, Place(), textual=True) for cell in cells]
+    write_entries(tmp_path / "a.csv", entries)
+    with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
+        written = [row["fileName"] for row in csv.DictReader(file)]
+    signs = "=+-@\t\r\n＝＋－＠"
+    harmless = {"-12.5"}
+    assert [
+        cell for cell in written if cell[:1] and cell[0] in signs and cell not in harmless
+    ] == []
+    assert [cell for cell in written if cell.strip(" \xa0\0")[:1] == "="] == []
