@@ -48,6 +48,8 @@ _NOT_TEXT = (
     (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
 )
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
+_FEW_CONTROLS = 200
+"""So many do not make a file binary: they are problems of their fields."""
 _SEP_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
 _YAML_START = re.compile(r"(?m)^(%YAML|---|- |-$|[\w\"']+:(\s|$))")
 _OBJECTS = re.compile(r'\s*(\[\s*[\[{\]"]|\{\s*["}])')
@@ -139,7 +141,7 @@ def _refuse_binary(head: bytes, name: str) -> None:
 
 def _refuse_controls(text: str, name: str) -> None:
     controls = sum(map(text.count, map(chr, _CONTROLS)))
-    if controls > max(16, len(text) * 0.1):
+    if controls > max(_FEW_CONTROLS, len(text) * 0.1):
         raise ManifestError(
             f"{name} is not a text file",
             hint="a manifest is CSV, JSON, JSON Lines or YAML",

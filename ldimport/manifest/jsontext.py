@@ -159,19 +159,16 @@ def _shallow(value: Json, levels: int) -> bool:
 
 
 def _without_surrogates(value: Json, place: Place, field: str, problems: list[Problem]) -> Json:
-    found = False
-
-    def clean(text: str) -> str:
-        nonlocal found
-        replaced = _SURROGATE.sub("\ufffd", text)
-        found = found or replaced is not text
-        return replaced if replaced != text else text
-
-    value = map_texts(value, clean)
-    if found:
+    cleaned = map_texts(value, without_surrogates)
+    if cleaned != value:
         message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
         problems.append(problem("lone-surrogate", place, field, message))
-    return value
+    return cleaned
+
+
+def without_surrogates(text: str) -> str:
+    """The text with U+FFFD for every half surrogate, so that it can be encoded."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def map_texts(value: Json, change: Callable[[str], str]) -> Json:

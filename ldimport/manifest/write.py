@@ -23,6 +23,7 @@ import yaml
 from ldimport.errors import TemporaryError, UsageError
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
+from ldimport.manifest.jsontext import map_texts, without_surrogates
 from ldimport.manifest.kinds import Detected, Format
 from ldimport.manifest.table import FORMULA
 from ldimport.model import Entry, Json
@@ -85,7 +86,7 @@ def safe_cell(value: Json) -> str:
     """A value as the cell of a CSV that no spreadsheet will run."""
     if not isinstance(value, str):
         return "" if value is None else _json(value)
-    text = value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    text = value if value.isascii() else without_surrogates(value)
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
     return text
@@ -129,7 +130,7 @@ def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
     """A text file that takes the place of ``path`` at the end, or vanishes after an error."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("w", encoding=encoding, errors="backslashreplace", newline="") as file:
+        with temporary.open("w", encoding=encoding, newline="") as file:
             yield file
         temporary.replace(path)
     except FileNotFoundError as error:
@@ -214,7 +215,8 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _yaml(row: Row) -> str:
+    clean = map_texts(dict(row), without_surrogates)
     text: str = yaml.dump(
-        [dict(row)], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
+        [clean], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
     )
     return text

@@ -25,7 +25,7 @@ EXPECTED = {
     ("1", "metadata.caption"): (2, 12),
     ("2", "id"): (3, 2),
     ("2", "url"): (3, 6),
-    ("2", "fileName"): (3, 14),
+    ("2", "fileName"): (3, 13),
     ("2", "metadata.caption"): (4, 9),
     ("3", "fileName"): (6, 7),
     ("3", "metadata.caption"): (6, 9),
@@ -83,7 +83,7 @@ ENTRIES = [
         ("a.json", json.dumps(ENTRIES, ensure_ascii=True, indent=2)),
         ("a.json", json.dumps({"images": ENTRIES, "systemName": "s"}, indent="\t")),
         ("a.jsonl", "\n\n".join(json.dumps(each, ensure_ascii=False) for each in ENTRIES)),
-        ("a.yaml", "images:\n" + json.dumps(ENTRIES, ensure_ascii=False, indent=2)),
+        ("a.yaml", "images: " + json.dumps(ENTRIES, indent=2).replace("\n", "\n  ")),
     ],
 )
 def test_values_of_objects(tmp_path: Path, name: str, text: str) -> None:

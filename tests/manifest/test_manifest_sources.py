@@ -76,7 +76,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file(tmp_path: Path) -> 
 
 def test_a_missing_file_is_guessed(tmp_path: Path) -> None:
     write(tmp_path, "archive.csv", ROW.format(1))
-    with pytest.raises(UsageError, match="archive.cvs: no such file") as caught:
+    with pytest.raises(UsageError, match=r"archive\.cvs: no such file") as caught:
         ids(tmp_path / "archive.cvs")
     assert caught.value.hint == f"did you mean {tmp_path / 'archive.csv'}?"
     assert (caught.value.code, caught.value.exit_code) == ("no-such-file", ExitCode.USAGE)

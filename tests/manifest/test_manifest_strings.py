@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from unicodedata import normalize
 
@@ -13,6 +14,7 @@ from manifests import metadata, read
 from ldimport.manifest.write import write_entries
 from ldimport.model import Entry, Place
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 NAMES = ("a.csv", "a.tsv", "a.json", "a.jsonl", "a.yaml")
 
 
@@ -43,17 +45,15 @@ def test_every_string_through_every_field(corpora: Path, tmp_path: Path, name: s
     assert len(entries) == len(texts)
     wrong = []
     for text, entry in zip(texts, entries, strict=True):
+        if name in ("a.csv", "a.tsv", "a.yaml"):
+            text = _SURROGATE.sub("\ufffd", text)  # these formats cannot hold half a character
         composed = normalize("NFC", text)
         got = (entry.id, entry.url, entry.file_name, entry.media_type, metadata(entry))
         if got != (text, text, composed, composed, {"caption": composed}) and not entry.problems:
             wrong.append((text, got))
-        if entry.problems and "\0" not in text and not _surrogate(text):
+        if entry.problems and "\0" not in text and not _SURROGATE.search(text):
             wrong.append((text, entry.problems))
     assert wrong == []
-
-
-def _surrogate(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def test_no_cell_begins_a_formula(corpora: Path, tmp_path: Path) -> None:
@@ -63,8 +63,5 @@ def test_no_cell_begins_a_formula(corpora: Path, tmp_path: Path) -> None:
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         written = [row["fileName"] for row in csv.DictReader(file)]
     signs = "=+-@\t\r\n＝＋－＠"
-    harmless = {"-12.5"}
-    assert [
-        cell for cell in written if cell[:1] and cell[0] in signs and cell not in harmless
-    ] == []
+    assert [cell for cell in written if cell[0] in signs] == ["-12.5"]
     assert [cell for cell in written if cell.strip(" \xa0\0")[:1] == "="] == []

@@ -83,7 +83,8 @@ def test_rows_keep_every_column_and_get_their_problems(tmp_path: Path) -> None:
     found = (problem("too-long", Place(), "fileName", "too long"), problem("x", Place(), "", "y"))
     out = tmp_path / "out.csv"
     assert write_entries(out, [entries[0], replace(entries[1], problems=found)]) == 2
-    rows = list(csv.DictReader(out.open(newline="", encoding="utf-8")))
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
     assert rows[0] == {**entries[0].original, "_problem": "", "_problems": ""}
     assert rows[1]["Rubrik"] == "S"
     assert rows[1]["_problem"] == "too long"
