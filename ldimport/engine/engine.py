@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection, Row
 from types import TracebackType
@@ -38,6 +39,9 @@ from ldimport.model import (
 if TYPE_CHECKING:
     from ldimport.engine.crew import Crew
     from ldimport.schema.config import ProjectConfig
+
+MOST_DETAILS = 100
+"""Complaints about one request; more help nobody."""
 
 
 class Engine:
@@ -138,7 +142,7 @@ class Engine:
             if image.media_type not in known
         }
         if unknown:
-            raise InvalidRequestError(unknown)
+            raise InvalidRequestError(dict(islice(unknown.items(), MOST_DETAILS)))
         return replace(checked, images=images)
 
     def status(self, job_id: str) -> JobStatus:

@@ -65,9 +65,7 @@ class Leases:
             others = [each for each in jobs.workers(connection) if each[1] != self.name]
         gone = [each for each in others if not self._alive(each[1])]
         hung = [each for each in others if each not in gone and each[2] < now]
-        names = {name for _, name, _ in gone} | {
-            name for name in self._store.leftovers() if name != self.name and not self._alive(name)
-        }
+        names = {name for name in self._traces() if not self._alive(name)}
         if not (gone or hung or names):
             return
         with self._catalogue.writing() as connection:
@@ -88,6 +86,11 @@ class Leases:
             with suppress(OSError):  # Windows removes no open file; the next patrol does
                 self._lock.path.unlink()
             self._lock.release()
+
+    def _traces(self) -> set[str]:
+        """Names of other workers that have a lock file or a folder."""
+        locks = {path.stem for path in self._lock.path.parent.glob("*.lock")}
+        return (locks | set(self._store.leftovers())) - {self.name}
 
     def _alive(self, name: str) -> bool:
         return ProcessLock(self._path(name)).held()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 HANDFUL = 32
 """Images leased at a time; the same synced transaction records what is done."""
 LINGER = 0.5
-"""Seconds after which outcomes are recorded though no new images are leased."""
+"""Seconds that an outcome waits at most to be recorded, though no new images are leased."""
 POLL = 0.05
 """Seconds between two looks for new work; a look costs no file access."""
 MOST_BENCHES = 4
@@ -102,6 +102,7 @@ class Worker:
 
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
+        self._catalogue.tidy()
         self._blobs.open()
         while not self._stop():
             seen = self._catalogue.version()
@@ -154,14 +155,16 @@ class Worker:
 
     def _finish(self, outcome: Outcome) -> None:
         self._done.append(outcome)
-        waited = time.monotonic() - self._recorded_at
-        if len(self._done) >= 2 * HANDFUL or waited >= LINGER:
+        if len(self._done) >= 2 * HANDFUL or self._lingering():
             self._commit()
+
+    def _lingering(self) -> bool:
+        return bool(self._done) and time.monotonic() - self._recorded_at >= LINGER
 
     def _pulse(self) -> bool:
         """Called all the time while working: looks after leases, hears the call to stop. A hung
         worker does not come here, and so loses its leases."""
-        if self._leases.ageing:
+        if self._leases.ageing or self._lingering():
             self._commit()
         self._leases.patrol()
         return self._stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sqlite3
 import subprocess
 import sys
@@ -127,6 +128,17 @@ def test_a_foreign_catalogue_is_left_alone(tmp_path: Path, make: object) -> None
     with pytest.raises(StateFileError, match=FILE):
         Engine(tmp_path)
     assert (path.read_bytes() if path.is_file() else None) == before
+
+
+def test_what_a_dead_creator_left_is_removed(engine: Engine) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    alive, dead = (engine.folder / f"{FILE}.new-{pid}" for pid in (os.getpid(), gone.pid))
+    alive.touch()
+    dead.touch()
+    dead.with_name(dead.name + "-journal").touch()
+    engine.run()
+    assert [path.name for path in engine.folder.glob("*.new-*")] == [alive.name]
 
 
 def test_a_newer_catalogue_is_refused(tmp_path: Path) -> None:
