@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
 
 import pycurl
@@ -175,27 +176,41 @@ def test_sources_are_taken_only_a_few_ahead(origin: Origin, fetcher: Make) -> No
 
     def sources() -> Iterator[Source]:
         nonlocal taken
-        while True:
+        while taken < 1_000:
             taken += 1
             yield Source(origin.url(f"/{taken}"))
 
-    outcomes = fetcher(concurrency=4).fetch_many(sources())
+    outcomes = fetcher(Limits(per_host=1), concurrency=4).fetch_many(sources())
     for _ in range(40):
         next(outcomes)
     outcomes.close()  # type: ignore[attr-defined]
     assert taken <= 40 + 5 * 4
 
 
-def test_a_fetcher_goes_on_after_a_run_was_left_in_the_middle(
+def test_a_fetcher_goes_on_after_runs_were_left_in_the_middle(
     origin: Origin, fetcher: Make
 ) -> None:
+    def script(seen: Seen) -> Reply:
+        if seen.path == "/silent":
+            released.wait(timeout=60.0)
+        return Reply()
+
+    def impatient() -> bool:
+        return time.monotonic() > end
+
+    released = threading.Event()
+    end = time.monotonic() + 10.0
+    origin.script = script
     one = fetcher(Limits(per_host=2), concurrency=2)
-    first = one.fetch_many(Source(origin.url(f"/{n}")) for n in range(9))
-    next(first)
-    with pytest.raises(RuntimeError, match="one fetch_many at a time"):
-        next(one.fetch_many([Source(origin.url())]))
-    first.close()  # type: ignore[attr-defined]
-    assert len(list(one.fetch_many(Source(origin.url(f"/{n}")) for n in range(9)))) == 9
+    for _ in range(2):
+        left = one.fetch_many([Source(origin.url("/silent")), Source(origin.url())], impatient)
+        assert next(left, None) is not None
+        with pytest.raises(RuntimeError, match="one fetch_many at a time"):
+            next(one.fetch_many([Source(origin.url())]))
+        left.close()  # type: ignore[attr-defined]
+    released.set()
+    sources = [Source(origin.url(f"/{n}")) for n in range(9)]
+    assert len(list(one.fetch_many(sources, impatient))) == 9
 
 
 def test_stop_ends_it_and_what_was_under_way_does_not_come_out(
