@@ -36,18 +36,20 @@ def _secure(error: int, text: str, place: str) -> Rejected | None:
     if error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text):
         return _passing("connection-lost", f"connection closed by {place}")
     if error in (pycurl.E_SSL_CONNECT_ERROR, pycurl.E_PEER_FAILED_VERIFICATION):
-        return Rejected("tls", f"no secure connection to {place}: {text.strip()}")
+        return Rejected("tls", f"no secure connection: {text.strip()} ({place})")
     return None
 
 
 def _protocol(error: int, text: str, place: str) -> Rejected:
     if error == pycurl.E_UNSUPPORTED_PROTOCOL:
-        return Rejected("bad-http", f"{place} does not answer in HTTP")
+        return Rejected("bad-http", f"origin does not answer in HTTP ({place})")
     if error == _TOO_LARGE:
-        return Rejected("bad-http", f"{place} sends headers that are too large or too many")
+        return Rejected(
+            "bad-http", f"origin sends headers that are too large or too many ({place})"
+        )
     if error in _BROKEN_HTTP or error in _LOST_ON_THE_WAY:
         why = f": {text.strip()}" if text.strip() else ""
-        return Rejected("bad-http", f"{place} breaks the rules of HTTP{why}")
+        return Rejected("bad-http", f"origin breaks the rules of HTTP{why} ({place})")
     return _passing("transfer", f"the transfer from {place} failed (libcurl error {error})")
 
 
