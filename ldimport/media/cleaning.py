@@ -24,6 +24,7 @@ _FORBIDDEN = frozenset({"script", "foreignobject", "handler", "listener", "ifram
 _ANIMATIONS = frozenset({"animate", "set", "animatetransform", "animatemotion"})
 _TEXTUAL = frozenset({"text", "title", "desc", "style"})
 _DATA_URLS = {"image": ["png", "jpeg", "gif", "webp"]}
+_SPECIAL = re.compile(r'[&<>"]')
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;"})
 _LINE_BREAK = re.compile(r"[\t\r\n]")
 _INDENT = re.compile(r"\n *")
@@ -117,7 +118,7 @@ class Cleaner(Reader):
             text = clean_css(text)
         if text:
             self._close_tag()
-            self._out.append(text.translate(_ESCAPES))
+            self._out.append(_escaped(text))
 
     def _close_tag(self) -> None:
         if self._open:
@@ -141,15 +142,15 @@ def _attributes(attributes: Sequence[str]) -> str:
     linking, which becomes the plain one."""
     kept: dict[str, str] = {}
     for name, value in zip(attributes[::2], attributes[1::2], strict=True):
-        local = "href" if name == _XLINK_HREF else name
-        if " " in local or local.lower().startswith("on") or is_script(value):
+        if ":" in value and is_script(value):
             continue
-        if local.lower() in ("href", "src") and not is_local(value):
-            continue
-        if local not in kept or name == "href":
-            kept[local] = value
-    return "".join(f' {name}="{_value(name, text)}"' for name, text in kept.items())
+        if name in ("href", "src", _XLINK_HREF):
+            if is_local(value) and ("href" not in kept or name == "href"):
+                kept["href"] = value
+        elif " " not in name and not name.lower().startswith("on"):
+            kept[name] = clean_css(value) if "(" in value or "\\" in value else value
+    return "".join([f' {name}="{_escaped(text)}"' for name, text in kept.items()])
 
 
-def _value(name: str, text: str) -> str:
-    return (text if name == "href" else clean_css(text)).translate(_ESCAPES)
+def _escaped(text: str) -> str:
+    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Literal
 
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"
-_XMP_ORIENTATION = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|>)\s*([1-8])\b""")
+_XMP_ORIENTATION = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|(?:\s[^>]{0,200})?>)([1-8])\b""")
 _MAX_ENTRIES = 200
 _MAX_TEXT = 10_000
 _Order = Literal["little", "big"]

@@ -7,9 +7,10 @@ import re
 from ldimport.errors import Rejected
 
 _ACCEPTED = "png, jpg, gif, svg"
-_MARKUP = re.compile(rb"(?:\xef\xbb\xbf)?\s*<[?!A-Za-z]")
-_HTML = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
-                   re.IGNORECASE | re.DOTALL)  # fmt: skip
+_TAG = re.compile(rb"<[?!A-Za-z]")
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HEAD = 4_000
+"""Bytes at the beginning that are looked at."""
 _UTF16 = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"<\0", b"\0<")
 _IMAGES = (
     (b"BM", "BMP"),
@@ -48,7 +49,20 @@ def looks_like_markup(data: bytes) -> bool:
     """Whether to read this as XML: it begins with a tag and is no HTML page."""
     if data.startswith(_UTF16):
         return True
-    return bool(_MARKUP.match(data)) and not _HTML.match(data[:2_000])
+    head = _head(data)
+    return bool(_TAG.match(head)) and not _is_html(head)
+
+
+def _head(data: bytes) -> bytes:
+    """The beginning without byte order mark and blanks."""
+    start = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start or data.lstrip()[:_HEAD]
+
+
+def _is_html(head: bytes) -> bool:
+    while head.startswith(b"<!--"):
+        head = head.partition(b"-->")[2].lstrip()
+    return bool(_HTML.match(head))
 
 
 def refusal(data: bytes) -> Rejected:
@@ -71,7 +85,7 @@ def _image(data: bytes) -> str | None:
 def _described(data: bytes) -> str:
     if not data.strip(b"\0 \t\r\n"):
         return "is empty" if not data else "holds only blanks"
-    if _HTML.match(data[:2_000]):
+    if _is_html(_head(data)):
         return "begins like HTML"
     name = next((name for start, name in _OTHERS if data.startswith(start)), None)
     if name:

@@ -18,6 +18,8 @@ from ldimport.model import Facts, ImageType
 NAMESPACE = "http://www.w3.org/2000/svg"
 MAX_DEPTH = 256
 MAX_ELEMENTS = 200_000
+MAX_ATTRIBUTES = 500
+"""Of one element."""
 _MAX_ENTITIES = 100
 _MAX_EXPANSION = 1_000_000
 """Characters that all entity references of a document may expand to."""
@@ -112,6 +114,10 @@ class Reader:
             raise Rejected("too-complex", f"the SVG nests deeper than {MAX_DEPTH} elements")
         if self._elements > MAX_ELEMENTS:
             raise Rejected("too-complex", f"the SVG has more than {MAX_ELEMENTS:,} elements")
+        if len(attributes) > 2 * MAX_ATTRIBUTES:
+            raise Rejected(
+                "too-complex", f"the SVG has a tag with over {MAX_ATTRIBUTES} attributes"
+            )
         self.on_start(name, attributes)
 
     def _end(self, name: str) -> None:
