@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,27 +23,35 @@ PROGRAM = """
 import json, sys
 from ldimport.engine import Engine
 from ldimport.model import Image, ImportRequest
-folder, config, host, images, batch = sys.argv[1:]
-with Engine(folder, project_config=json.loads(config), allow_hosts=[host]) as engine:
+folder, config, host, images, batch, workers = sys.argv[1:]
+with Engine(
+    folder, project_config=json.loads(config), allow_hosts=[host], integrity="fast"
+) as engine:
     for at in range(0, int(images), int(batch)):
         numbers = range(at, min(at + int(batch), int(images)))
         request = ImportRequest("archive", tuple(
             Image(f"{n}", f"http://{host}/{n}.jpg", f"Picture {n}", {}) for n in numbers))
         print(engine.submit(request, key=f"batch {at}"), flush=True)
-    engine.run(workers=2)
+    engine.run(int(workers))
 """
 """A run that may be killed at any moment and be started again."""
+
+
+def program(folder: Path, origin: Origin, images: int, workers: int = 2) -> list[str]:
+    """The command, with one bad picture among those at the origin."""
+    for n in range(images):
+        origin.put(f"{n}.jpg", picture(color=f"#{n % 4096:03x}", size=(8 + n % 5, 8)))
+    origin.put("3.jpg", b"not a picture")
+    batch = max(20, images // 4)
+    numbers = map(str, (images, batch, workers))
+    return [sys.executable, "-c", PROGRAM, str(folder), json.dumps(CONFIG), origin.host, *numbers]
 
 
 def rounds(folder: Path, origin: Origin, images: int, kills: int, seed: int) -> None:
     """Start the program, kill it or one of its workers, ``kills`` times; then let it finish, and
     look at everything."""
     chance = random.Random(seed)
-    for n in range(images):
-        origin.put(f"{n}.jpg", picture(color=f"#{n % 4096:03x}", size=(8 + n % 5, 8)))
-    origin.put("3.jpg", b"not a picture")
-    command = [sys.executable, "-c", PROGRAM, str(folder), json.dumps(CONFIG),
-               origin.host, str(images), str(max(20, images // 4))]  # fmt: skip
+    command = program(folder, origin, images)
     acknowledged: set[bytes] = set()
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
@@ -106,3 +115,27 @@ def test_a_repeat_of_everything_after_the_end_is_skipped(tmp_path: Path, origin:
         job_id = engine.submit(request(*names))
         engine.run()
         assert engine.progress(job_id) == Counts(skipped=59, failed=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("call", ["fsync", "fdatasync", "link", "unlink", "mkdir"])
+def test_every_step_to_the_disk_is_a_safe_place_to_die(
+    tmp_path: Path, origin: Origin, call: str
+) -> None:
+    """Killed at the first, second, third … ``call``, until there is none left (hostile.md, case
+    1); each time the same command finishes the work."""
+    if shutil.which("strace") is None:
+        pytest.skip("needs strace")
+    for n in range(1, 200):
+        folder = tmp_path / f"{n}"
+        command = program(folder, origin, images=6, workers=0)
+        inject = f"inject={call}:signal=SIGKILL:when={n}"
+        strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject]
+        first = subprocess.run([*strace, *command], capture_output=True, check=False)
+        second = subprocess.run(command, capture_output=True, check=True)
+        assert set(first.stdout.split()) <= set(second.stdout.split())
+        with Engine(folder) as engine:
+            look_at(engine, 6, {job.decode() for job in second.stdout.split()})
+        if first.returncode == 0:
+            return
+    pytest.fail("there was no end to it")
