@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ldimport import __version__
 from ldimport.cli.interrupt import ends_in_order
-from ldimport.cli.output import documents, outcomes, summary
+from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
     Both,
     JsonLines,
@@ -26,7 +27,7 @@ from ldimport.cli.session import Session, tilde
 from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
 from ldimport.migration import StateFile, results
 from ldimport.migration.events import Event, JobRow, ResultRow, Summary
-from ldimport.model import Status
+from ldimport.model import JobState, Status
 from ldimport.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,18 +38,22 @@ MOST_JOBS_ASKED = 5
 PROGRESS_EVERY = 60.0
 
 
-def follow(
-    session: Session,
-    settings: Settings,
-    events: Iterator[Event],
-    first: Listener | None = None,
-    reading: Reading | None = None,
-) -> Summary:
-    """Drive a run to its Summary, telling whoever listens, ``first`` before the others. Ctrl-C
-    and SIGTERM end it in order: the Summary then says what was done."""
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a run shows while it runs: ``first`` hears events before the others; ``reading`` is how
+    far the manifest was read; ``sends`` False: nothing is sent, only followed."""
+
+    first: Listener | None = None
+    reading: Reading | None = None
+    sends: bool = True
+
+
+def follow(session: Session, settings: Settings, events: Iterator[Event], shown: Shown) -> Summary:
+    """Drive a run to its Summary, telling whoever listens. Ctrl-C and SIGTERM end it in order:
+    the Summary then says what was done."""
     with ExitStack() as stack:
         stack.callback(cast("Generator[Event, None, None]", events).close)
-        listener = stack.enter_context(listening(session, settings, first, reading))
+        listener = stack.enter_context(listening(session, settings, shown))
         stack.enter_context(ends_in_order(listener.stopping))
         return drive(events, listener.handle)
 
@@ -70,15 +75,13 @@ def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
 
 
 @contextmanager
-def listening(
-    session: Session, settings: Settings, first: Listener | None, reading: Reading | None
-) -> Iterator[Listener]:
+def listening(session: Session, settings: Settings, shown: Shown) -> Iterator[Listener]:
     """The listeners that the options ask for: JSON Lines, a live display, lines, or none; and
     the log file."""
     options = session.options
     with ExitStack() as stack:
-        listeners: list[Listener] = [] if first is None else [first]
-        listeners.append(_main_listener(session, settings, reading, stack))
+        listeners: list[Listener] = [] if shown.first is None else [shown.first]
+        listeners.append(_main_listener(session, settings, shown, stack))
         if options.log_file is not None:
             stream = stack.enter_context(_log_file(options.log_file))
             listeners.append(_json_lines(session, settings, stream))
@@ -86,7 +89,7 @@ def listening(
 
 
 def _main_listener(
-    session: Session, settings: Settings, reading: Reading | None, stack: ExitStack
+    session: Session, settings: Settings, shown: Shown, stack: ExitStack
 ) -> Listener:
     options = session.options
     if options.json:
@@ -96,7 +99,10 @@ def _main_listener(
     if session.err.live:
         from ldimport.cli.output.live import LiveDisplay
 
-        return stack.enter_context(LiveDisplay(session.notes, reading, verbose=options.verbose))
+        display = LiveDisplay(
+            session.notes, shown.reading, sends=shown.sends, verbose=options.verbose
+        )
+        return stack.enter_context(display)
     lines = LogLines(
         session.err,
         session.now,
@@ -177,6 +183,7 @@ def close(
 ) -> ExitCode:
     """The closing screen: table of images, counts, failures, what next; then the exit code."""
     options = session.options
+    github.append_summary(session.environ, github.run_summary(end))
     if not options.json and options.quiet < 2:
         if table and not options.quiet:
             _images(session, state, end.jobs)
@@ -193,6 +200,7 @@ def close(
 
 def _images(session: Session, state: StateFile, jobs: Sequence[JobRow]) -> None:
     """This run's images, failures first; a long list is cut with a note."""
+    jobs = [job for job in jobs if job.state is JobState.SUCCESS]
     rows = list(islice(_rows_of(state, jobs), MOST_IMAGES))
     if not rows:
         return
@@ -206,6 +214,7 @@ def _images(session: Session, state: StateFile, jobs: Sequence[JobRow]) -> None:
 def _rows_of(state: StateFile, jobs: Sequence[JobRow]) -> Iterator[ResultRow]:
     """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
     screenful is all that is wanted."""
+    jobs = sorted(jobs, key=lambda job: job.first_row)
     failing = [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]
     for job in failing:
         which = results.Filter(job=job.id, status=Status.FAILED)

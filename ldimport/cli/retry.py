@@ -10,7 +10,7 @@ from ldimport.cli import moving, options
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration import Migration
+from ldimport.migration import Migration, results
 
 
 def retry(
@@ -42,8 +42,9 @@ def retry(
     settings = session.settings()
     hosts = session.given("allow_hosts") or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
-    moving.say_local(session, settings)
     with session.target(settings) as (target, _), session.state(settings, write=True) as state:
+        if results.overview(state, target=target.identity).totals.failed:
+            moving.say_local(session, settings)
         events = Migration(state, target).retry(
             job=job,
             cause=cause,
@@ -54,7 +55,7 @@ def retry(
             deadline=options.read_seconds("--deadline", deadline),
             fail_on=moving.failure_limit(fail_on),
         )
-        end = moving.follow(session, settings, events)
+        end = moving.follow(session, settings, events, moving.Shown())
         if not end.jobs and end.stopped is None and not session.options.json:
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))

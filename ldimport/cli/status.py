@@ -15,9 +15,11 @@ from ldimport.cli.session import Session, connect
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LdimportError, LockedError, UsageError
 from ldimport.migration import StateFile, results
-from ldimport.model import Counts, JobState, JobStatus, Status
+from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldimport.migration.events import JobRow
     from ldimport.settings import Settings
 
@@ -115,7 +117,7 @@ def _one(
 
             session.document(documents.job_status(known))
         else:
-            _screen(session, state, row)
+            _screen(session, row, known.results)
     return _exit(row) if exit_status else ExitCode.OK
 
 
@@ -160,9 +162,10 @@ def _seen(row: JobRow, known: JobStatus) -> JobRow:
     return replace(row, state=known.state, counts=counts if words else whole)
 
 
-def _screen(session: Session, state: StateFile, row: JobRow) -> None:
+def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     from ldimport.cli.output import outcomes, summary
     from ldimport.migration.events import Totals
+    from ldimport.migration.history import causes_of
 
     screen, counts = session.screen, row.counts
     overview.job_head(screen, row, session.now())
@@ -172,15 +175,13 @@ def _screen(session: Session, state: StateFile, row: JobRow) -> None:
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
     summary.counts(screen, sums, None)
-    which = results.Filter(job=row.id)
-    causes = results.causes(state, which)
+    causes = causes_of(told)
     if causes:
         screen.blank()
         summary.causes(screen, causes)
-    shown = [each for each, _ in zip(results.rows(state, which, failures_first=True),
-                                     range(MOST_IMAGES), strict=False)]  # fmt: skip
-    screen.blank()
-    outcomes.outcomes(screen, shown)
+    if told:
+        screen.blank()
+        outcomes.told(screen, told, MOST_IMAGES)
     hints = [(f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids")]
     if counts.failed:
         hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))

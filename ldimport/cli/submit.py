@@ -79,8 +79,8 @@ def submit(
             tick=reading.tick,
         )
         try:
-            checked = CheckShown(session, source)
-            end = moving.follow(session, settings, events, checked, reading)
+            shown = moving.Shown(CheckShown(session, source), reading)
+            end = moving.follow(session, settings, events, shown)
         except InvalidManifest as error:
             return refused(session, source, error)
         run = moving.run_of(session, target, waited=not no_wait)

@@ -126,10 +126,7 @@ def _github(session: Session, found: Validation, name: str) -> None:
     stream = session.err if session.options.json else session.out
     for line in github.commands(found):
         stream.line(line)
-    path = session.environ.get("GITHUB_STEP_SUMMARY")
-    if path:
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(github.summary(found, name))
+    github.append_summary(session.environ, github.summary(found, name))
 
 
 COMMAND = Command(

@@ -40,10 +40,11 @@ def watch(
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
         state = stack.enter_context(_state(session, settings))
-        moving.say_local(session, settings)
+        if any(not job.state.finished for job in results.overview(state).jobs):
+            moving.say_local(session, settings)
         target, _ = stack.enter_context(session.target(settings))
         events = Migration(state, target).watch(tuple(jobs or ()), deadline=seconds)
-        end = moving.follow(session, settings, events)
+        end = moving.follow(session, settings, events, moving.Shown(sends=False))
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, state)
             return end.exit_code

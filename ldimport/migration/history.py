@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ldimport.migration.causes import cause_of
+from ldimport.migration.events import CauseRow
 from ldimport.migration.state import StateFile
-from ldimport.model import Status
+from ldimport.model import Result, Status
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +80,16 @@ def history(state: StateFile, external_id: str) -> list[History]:
             )
         )
     return found
+
+
+def causes_of(results: Iterable[Result]) -> tuple[CauseRow, ...]:
+    """The failures of one job grouped by cause, the most frequent first. Rows are not known."""
+    found: dict[str, CauseRow] = {}
+    for result in results:
+        if result.status is not Status.FAILED:
+            continue
+        cause, retryable = cause_of(result.reason)
+        row = found.get(cause) or CauseRow(cause, result.reason or cause, 0, retryable, ())
+        examples = (*row.examples, (result.external_id, 0))[:2]
+        found[cause] = CauseRow(cause, row.reason, row.images + 1, retryable, examples)
+    return tuple(sorted(found.values(), key=lambda row: -row.images))

@@ -80,7 +80,7 @@ def json_lines(found: list[Event]) -> list[dict]:  # type: ignore[type-arg]
 def test_each_event_is_one_line_and_the_last_one_is_the_summary() -> None:
     lines = json_lines(events())
     assert [line["type"] for line in lines] == [
-        "start", "notice", "batch", "progress", "failure", "progress", "job", "job", "wait",
+        "start", "notice", "batch", "progress", "failure", "job", "job", "wait",
         "summary",
     ]  # fmt: skip
     assert lines[0]["format"] == lines[-1]["format"] == 1
@@ -113,6 +113,16 @@ def test_progress_adds_up() -> None:
     outcomes = ("success", "skipped", "failed", "pending")
     assert sum(line[word] for word in outcomes) == line["sent"] == 34_400
     assert line["unsubmitted"] == 3_260
+
+
+def test_progress_is_at_most_one_line_a_second() -> None:
+    clock, stream = Clock(), Stream(io.StringIO())
+    lines = JsonLines(stream, clock)
+    for n in range(100):
+        clock.time = NOW + n / 10
+        lines.handle(Progress(100, n, Counts(success=n), 1))
+    assert isinstance(stream.file, io.StringIO)
+    assert len(stream.file.getvalue().splitlines()) == 10
 
 
 # -- lines for a log -----------------------------------------------------------------------

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, result, shown, terminal
 
-from ldimport.cli.output import errors, outcomes, overview, summary
+from ldimport.cli.output import errors, github, outcomes, overview, summary
 from ldimport.cli.output.bars import bar
 from ldimport.cli.output.screen import Count, Screen
 from ldimport.cli.output.stream import Stream, look_at
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import cells
-from ldimport.errors import ConfigError, LockedError
+from ldimport.errors import ConfigError, ExitCode, LockedError
 from ldimport.migration.events import ResultRow, Totals
 from ldimport.migration.results import Overview, Scope
 from ldimport.model import Counts, JobState, Status
@@ -106,10 +106,10 @@ def test_a_finished_run_with_failures_on_80_columns() -> None:
         "  ✗ failed        77\n"
         "    rows      10,000\n"
         "\n"
-        "FAILED  REASON                   TRY AGAIN?          EXAMPLES\n"
-        "    61  origin answered 503      yes                 2003-04511 (row 17) …\n"
-        "    12  not an image: text/html  no: needs a change  1998-00310 (row 4,120) …\n"
-        "     4  over 24,000,000 pixels   no: needs a change  2011-panorama-3 (row 9,001)\n"
+        "FAILED  REASON                   TRY AGAIN?  EXAMPLES\n"
+        "    61  origin answered 503      yes         2003-04511 (row 17) …\n"
+        "    12  not an image: text/html  no          1998-00310 (row 4,120) …\n"
+        "     4  over 24,000,000 pixels   no          2011-panorama-3 (row 9,001)\n"
         "\n"
         "✗ finished, 77 of 10,000 images failed   2 jobs · 4 min 12 s\n"
         "\n"
@@ -338,3 +338,31 @@ def test_an_eight_bit_stream_gets_no_signs() -> None:
 
     stream = look_at(Latin(), {})
     assert not stream.unicode and not stream.live
+
+
+# -- GitHub Actions ------------------------------------------------------------------------
+
+
+def test_a_workflow_command_cannot_be_broken_out_of() -> None:
+    evil = "50 %\n::error::x,y:z\r"
+    line = github.command("error", {"file": "a,b:c.csv", "title": evil}, evil)
+    assert "\n" not in line and "\r" not in line
+    assert line == (
+        "::error file=a%2Cb%3Ac.csv,title=50 %25%0A%3A%3Aerror%3A%3Ax%2Cy%3Az%0D"
+        "::50 %25%0A::error::x,y:z%0D"
+    )
+
+
+def test_the_step_summary_counts_every_row_and_holds_no_markup(tmp_path: Path) -> None:
+    end = summary.Summary(
+        ENDS["failures"]().plan, (), Totals(success=1, failed=2), 1.0, ExitCode.FAILURES,
+        (CAUSES[0].__class__("x", "<img src=x> | [y](z)", 2, True, ()),),
+    )  # fmt: skip
+    path = tmp_path / "summary.md"
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(path)}
+    github.append_summary(environ, github.run_summary(end))
+    text = path.read_text()
+    assert "| imported | 1 |" in text and "| **all** | 3 |" in text
+    assert "&lt;img src=x&gt; \\| \\[y\\](z)" in text
+    github.append_summary({"GITHUB_STEP_SUMMARY": str(path)}, "outside of Actions")
+    assert path.read_text() == text

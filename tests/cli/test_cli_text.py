@@ -40,7 +40,8 @@ def test_json_has_no_raw_control_character_and_reads_back_as_the_same(
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (0.2, "0 s"),
+        (0.2, "0.2 s"),
+        (5, "5 s"),
         (48, "48 s"),
         (59.6, "1 min"),
         (252, "4 min 12 s"),

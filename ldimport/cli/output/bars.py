@@ -5,7 +5,9 @@ from __future__ import annotations
 from ldimport.cli.output.screen import QUIET, Part
 
 
-def bar(done: int, whole: int, width: int, *, style: str = "green") -> list[Part]:
+def bar(
+    done: int, whole: int, width: int, *, style: str = "green", colour: bool = True
+) -> list[Part]:
     """A bar of ``width`` columns, in halves of a column; its rest is dim (and blank without
     colour, since the two would look the same)."""
     if whole <= 0 or width <= 0:
@@ -15,4 +17,5 @@ def bar(done: int, whole: int, width: int, *, style: str = "green") -> list[Part
         halves = max(1, halves)
     full, half = divmod(halves, 2)
     filled = "━" * full + ("╸" if half else "")
-    return [(filled, style), ("━" * (width - len(filled)), f"dim {QUIET}")]
+    rest = ("━" if colour else " ") * (width - len(filled))
+    return [(filled, style), (rest, f"dim {QUIET}")]

@@ -21,15 +21,13 @@ MOST_LINES = 50
 
 def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
     """What was read and how, and what it is checked against: a wrong guess must be visible."""
-    left = max(len(manifest.name), len("checked against"))
+    left = len("checked against")
     for file in manifest.files[:3]:
-        name = manifest.name if len(manifest.files) == 1 else str(file.path)
-        screen.line(
-            (f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=left + 2
-        )
+        name = manifest.name if len(manifest.files) == 1 else file.path
+        screen.line((f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=2)
     if len(manifest.files) > 3:
         screen.line(f"and {counted(len(manifest.files) - 3, 'more file')}")
-    screen.line(f"{'checked against':<{left}}  {config_text(config)}", indent=left + 2)
+    screen.line(f"checked against  {config_text(config)}", indent=left + 2)
     screen.blank()
 
 
@@ -103,9 +101,11 @@ def problem_line(problem: Problem) -> str:
     return f"{pointer(problem.place)}: {problem.severity}[{problem.code}] {problem.message}{hint}"
 
 
-def pointer(place: Place) -> str:
-    """``file:line:column`` as editors and CI systems read it; unknown parts are left out."""
-    parts = [place.file or "manifest"]
+def pointer(place: Place, *, short: bool = False) -> str:
+    """``file:line:column`` as editors and CI systems read it; unknown parts are left out.
+    ``short``: without the file's folder."""
+    file = place.file or "manifest"
+    parts = [file.replace("\\", "/").rpartition("/")[2] if short else file]
     if place.line:
         parts.append(str(place.line))
         if place.column:
@@ -139,7 +139,7 @@ def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> No
             number(kind.rows),
             kind.code,
             kind.field,
-            cut_left(pointer(kind.first), 32) if screen.width else pointer(kind.first),
+            pointer(kind.first, short=screen.width is not None),
             kind.example or "(empty)",
         )
         for kind in ordered[:most]

@@ -7,6 +7,8 @@ for each kind of problem, and the summary is bounded.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.check import pointer
@@ -14,6 +16,7 @@ from ldimport.cli.output.text import clean, counted, environment_flag, number
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
+    from ldimport.migration.events import Summary
     from ldimport.migration.validate import Kind, Validation
 
 MOST_ANNOTATIONS = 9
@@ -61,6 +64,38 @@ def summary(found: Validation, name: str) -> str:
     if len(kinds) > MOST_SUMMARY_ROWS:
         lines.append(f"\nand {number(len(kinds) - MOST_SUMMARY_ROWS)} more kinds")
     return head + "\n".join(lines) + "\n"
+
+
+def run_summary(end: Summary) -> str:
+    """Counts and causes of a run as Markdown, for the step summary."""
+    sums = end.totals
+    name = end.plan.manifest if end.plan else counted(len(end.jobs), "job")
+    lines = [f"### {_cell(name)}", "", "| outcome | images |", "|---|---:|"]
+    for word, count in (
+        ("imported", sums.success),
+        ("skipped", sums.skipped),
+        ("failed", sums.failed),
+        ("in progress", sums.pending),
+        ("not sent yet", sums.unsubmitted),
+        ("invalid", sums.invalid),
+        ("**all**", sums.rows),
+    ):
+        lines.append(f"| {word} | {number(count)} |")
+    if end.causes:
+        lines += ["", "| failed | reason | try again |", "|---:|---|---|"]
+    for row in end.causes[:MOST_SUMMARY_ROWS]:
+        again = "yes" if row.retryable else "no"
+        lines.append(f"| {number(row.images)} | {_cell(row.reason)} | {again} |")
+    return "\n".join(lines) + f"\n\nexit {int(end.exit_code)}\n"
+
+
+def append_summary(environ: Mapping[str, str], text: str) -> None:
+    """Add to the step summary, where there is one; one that cannot be written is no reason to
+    fail."""
+    path = environ.get("GITHUB_STEP_SUMMARY")
+    if active(environ) and path:
+        with suppress(OSError), Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
 
 
 def _ordered(found: Validation) -> Sequence[Kind]:

@@ -29,6 +29,7 @@ from ldimport.migration.events import (
 from ldimport.model import Counts, JobState
 
 FIRST_PROGRESS = 10.0
+PROGRESS_PAUSE = 1.0
 
 
 class Listener(Protocol):
@@ -80,11 +81,13 @@ class Both:
 
 
 class JsonLines:
-    """Every event as one line of JSON, for scripts and for ``--log-file``."""
+    """Every event as one line of JSON, for scripts and for ``--log-file``; of progress at most
+    one line a second."""
 
     def __init__(self, stream: Stream, now: Callable[[], float]) -> None:
         self._stream = stream
         self._now = now
+        self._next_progress = 0.0
 
     def start(self, command: str, version: str, facts: documents.Document) -> None:
         """The first line; ``facts`` say where the run goes to."""
@@ -93,6 +96,10 @@ class JsonLines:
 
     def handle(self, event: Event) -> None:
         """One line."""
+        if isinstance(event, Progress):
+            if self._now() < self._next_progress:
+                return
+            self._next_progress = self._now() + PROGRESS_PAUSE
         self._stream.line(documents.dumps(eventlines.event(event, self._now())))
 
     def stopping(self) -> None:

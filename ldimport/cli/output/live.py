@@ -105,11 +105,13 @@ class LiveDisplay:
         screen: Screen,
         reading: Reading | None = None,
         *,
+        sends: bool = True,
         verbose: int = 0,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._screen = screen
         self._reading = reading
+        self._sends = sends
         self._verbose = verbose
         self._monotonic = monotonic
         self._progress: Progress | None = None
@@ -220,14 +222,17 @@ class LiveDisplay:
         if progress is not None:
             counts = progress.counts
             done = counts.success + counts.skipped + counts.failed
-            if progress.sent or progress.to_send:
-                yield _bar_line("Send", progress.sent, progress.to_send, self._send_note(), width)
+            colour = self._screen.stream.colour
+            if self._sends:
+                note = self._send_note()
+                yield _bar_line("Send", progress.sent, progress.to_send, note, width, colour)
             jobs = f"{counted(progress.open_jobs, 'job')} running"
             if self._jobs_done:
                 jobs += f" · {number(self._jobs_done)} done"
             left = self._done.left(counts.pending) if counts.pending else ""
             note = f"{jobs} · {left}" if left else jobs
-            yield _bar_line("Import", done, max(counts.total, progress.to_send), note, width)
+            whole = max(counts.total, progress.to_send)
+            yield _bar_line("Import", done, whole, note, width, colour)
             if self._causes:
                 yield self._failed_line(width)
         yield [(cut(self._last_line(), width), QUIET)]
@@ -261,7 +266,7 @@ class LiveDisplay:
         return "  Ctrl-C stops safely. The same command goes on where it stopped."
 
 
-def _bar_line(label: str, done: int, whole: int, note: str, width: int) -> list[Part]:
+def _bar_line(label: str, done: int, whole: int, note: str, width: int, colour: bool) -> list[Part]:
     """Label, bar, counts, note; where space is short the note goes first, then the bar."""
     whole = max(whole, done)
     head = f"  {label:<{_LABEL}}" if width >= 40 else f"{label} "
@@ -271,5 +276,7 @@ def _bar_line(label: str, done: int, whole: int, note: str, width: int) -> list[
         note = ""
     else:
         room -= 2 + cells(note)
-    drawn = [*bar(done, whole, min(_LONGEST_BAR, room)), "  "] if room >= _SHORTEST_BAR else []
+    drawn: list[Part] = []
+    if room >= _SHORTEST_BAR:
+        drawn = [*bar(done, whole, min(_LONGEST_BAR, room), colour=colour), "  "]
     return [head, *drawn, sums, *([f"  {note}"] if note else [])]

@@ -11,7 +11,7 @@ from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import number
 from ldimport.migration.events import ResultRow
-from ldimport.model import Status
+from ldimport.model import Result, Status
 
 OUTCOMES = (
     Column("STATUS"),
@@ -36,7 +36,29 @@ _WORDS = {
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image."""
-    table(screen, _long_ids(OUTCOMES, screen), [_outcome(row) for row in rows])
+    table(screen, OUTCOMES, [_outcome(row) for row in rows])
+
+
+def told(screen: Screen, results: Sequence[Result], most: int) -> None:
+    """The images of one job as the target told of them then, failures first, at most so many."""
+    ordered = sorted(results, key=lambda result: result.status is not Status.FAILED)
+    table(screen, OUTCOMES, [_told(result) for result in ordered[:most]])
+    if len(ordered) > most:
+        screen.line(f"and {number(len(ordered) - most)} more")
+
+
+def _told(result: Result) -> tuple[str, ...]:
+    asset = result.asset
+    word = _WORDS[result.status]
+    if asset is None or result.status is Status.FAILED:
+        return word, result.external_id, "", "", result.reason or ""
+    size, kind = _shape(asset.width, asset.height, asset.mime_type)
+    return word, result.external_id, size, kind, asset.media_id
+
+
+def _shape(width: int | None, height: int | None, mime_type: str | None) -> tuple[str, str]:
+    kind = (mime_type or "").removeprefix("image/").removesuffix("+xml")
+    return (f"{width}×{height}" if width and height else ""), kind
 
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
@@ -47,25 +69,13 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     table(screen, columns, cells)
 
 
-def _outcome(row: ResultRow) -> tuple[str, str, str, str, str]:
-    dimensions = f"{row.width}×{row.height}" if row.width and row.height else ""
-    kind = (row.mime_type or "").removeprefix("image/").removesuffix("+xml")
-    failed = row.status is Status.FAILED
-    last = (row.reason if failed else row.media_id) or row.reason or ""
-    if failed:
-        dimensions = kind = ""
+def _outcome(row: ResultRow) -> tuple[str, ...]:
     word = _WORDS[row.status]
-    return (
-        (f"{word}, not taken over" if row.not_taken_over else word),
-        row.external_id,
-        (dimensions),
-        kind,
-        last,
-    )
-
-
-def _long_ids(columns: Sequence[Column], screen: Screen) -> Sequence[Column]:
-    return columns
+    if row.status is Status.FAILED:
+        return word, row.external_id, "", "", row.reason or ""
+    size, kind = _shape(row.width, row.height, row.mime_type)
+    word = f"{word}, not taken over" if row.not_taken_over else word
+    return word, row.external_id, size, kind, row.media_id or row.reason or ""
 
 
 # -- for scripts ---------------------------------------------------------------------------

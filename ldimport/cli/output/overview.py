@@ -43,12 +43,15 @@ def totals(screen: Screen, sums: Totals) -> None:
     from ldimport.cli.output.bars import bar
 
     rows = [(*each, getattr(sums, each[2])) for each in _TOTALS]
+    colour = screen.stream.colour
     digits = max(len(number(sums.rows)), 3)
     room = min(30, (screen.width or 100) - digits - 30)
     for sign, word, name, style, count in rows:
         if not count and name in ("pending", "unsubmitted"):
             continue
-        drawn = bar(count, sums.rows, room, style=style) if room >= 5 and count else []
+        drawn = (
+            bar(count, sums.rows, room, style=style, colour=colour) if room >= 5 and count else []
+        )
         share = f"{percent(count, sums.rows):>8}" if count else ""
         gap = "  " if drawn else ""
         screen.line(

@@ -100,7 +100,7 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
         (
             number(row.images),
             row.reason,
-            "yes" if row.retryable else "no: needs a change",
+            "yes" if row.retryable else "no",
             examples(row),
         )
         for row in found[:most]
@@ -146,7 +146,11 @@ def _finished(screen: Screen, end: Summary, run: Run, took: str) -> None:
         what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
         _sentence(screen, "✗", BAD, what, took)
     elif not end.jobs and not sums.failed and not sums.invalid:
-        name = f"all {counted(sums.rows, 'entry')} are in {plan.target}, unchanged" if plan else ""
+        name = (
+            f"all {counted(sums.rows, 'entry')} are in {_place(plan, run)}, unchanged"
+            if plan
+            else ""
+        )
         text = f"Nothing to send: {name}" if name else "Nothing to do: no job is running"
         _sentence(screen, "✓", GOOD, text, duration(end.seconds))
     elif not end.jobs:
@@ -172,6 +176,10 @@ def _sentence(screen: Screen, sign: str, style: str, text: str, tail: str) -> No
     screen.line((sign, style), f" {text}   {tail}" if fits else f" {text}", indent=2)
     if not fits:
         screen.line(f"  {tail}", indent=2)
+
+
+def _place(plan: Plan, run: Run) -> str:
+    return f"the {plan.target}" if run.local else plan.target
 
 
 def _bad(sums: Totals) -> str:

@@ -36,7 +36,8 @@ def table(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cel
         max([cells(column.name), *(cells(row[n]) for row in texts)])
         for n, column in enumerate(columns)
     ]
-    shown, widths = _fit(columns, widths, screen.width)
+    least = [_least(column, [row[n] for row in rows]) for n, column in enumerate(columns)]
+    shown, widths = _fit(columns, widths, least, screen.width)
     header: list[Part] = [(_header(columns, shown, widths), ACCENT)]
     screen.verbatim(*header)
     for row in rows:
@@ -47,15 +48,21 @@ def _whole(cell: Cell) -> str:
     return clean(cell) if isinstance(cell, str) else " · ".join(clean(item) for item in cell)
 
 
+def _least(column: Column, found: Sequence[Cell]) -> int:
+    """How narrow a column may become: its name and, of items, the first one whole."""
+    items = [cells(clean(cell[0])) + 2 for cell in found if isinstance(cell, tuple) and cell]
+    return max([cells(column.name), *items, *([] if items else [_NARROWEST])])
+
+
 def _fit(
-    columns: Sequence[Column], widths: list[int], most: int | None
+    columns: Sequence[Column], widths: list[int], least: list[int], most: int | None
 ) -> tuple[list[int], list[int]]:
     """Which columns are shown, and how wide each is."""
     shown = list(range(len(columns)))
     if most is None:
         return shown, widths
     while True:
-        fitted = _shrunk(columns, shown, widths, most)
+        fitted = _shrunk(columns, shown, widths, least, most)
         droppable = [n for n in shown if columns[n].drop]
         if fitted is not None or not droppable:
             return shown, fitted or widths
@@ -63,14 +70,13 @@ def _fit(
 
 
 def _shrunk(
-    columns: Sequence[Column], shown: list[int], widths: list[int], most: int
+    columns: Sequence[Column], shown: list[int], widths: list[int], least: list[int], most: int
 ) -> list[int] | None:
     """Widths that fit, or None when no shrinking is enough."""
     widths = list(widths)
     over = sum(widths[n] for n in shown) + GAP * (len(shown) - 1) - most
     for n in sorted((n for n in shown if columns[n].shrink), key=lambda n: -columns[n].shrink):
-        least = min(widths[n], max(_NARROWEST, cells(columns[n].name)))
-        given = max(0, min(over, widths[n] - least))
+        given = max(0, min(over, widths[n] - least[n]))
         widths[n] -= given
         over -= given
     return None if over > 0 else widths

@@ -62,7 +62,9 @@ def percent(part: int, whole: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span in its two largest units: ``48 s``, ``4 min 12 s``, ``21 h 3 min``, ``3 days 2 h``."""
+    """A span in its two largest units: ``0.4 s``, ``4 min 12 s``, ``21 h 3 min``, ``3 days``."""
+    if 0 <= seconds < 9.95:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
     whole = max(0, round(seconds))
     for size, unit, small, small_unit in (
         (86_400, "day", 3_600, "h"),
