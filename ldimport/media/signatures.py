@@ -90,6 +90,12 @@ def _described(data: bytes) -> str:
     name = next((name for start, name in _OTHERS if data.startswith(start)), None)
     if name:
         return f"begins like {name}"
-    if all(byte >= 0x20 or byte in b"\t\r\n" for byte in data[:200]):
+    if _is_text(data[:200]):
         return "is text"
     return f"begins with {data[:8].hex(' ')}"
+
+
+def _is_text(head: bytes) -> bool:
+    """No control characters, and most of it ASCII."""
+    printable = all(byte >= 0x20 or byte in b"\t\r\n" for byte in head)
+    return printable and sum(byte < 0x80 for byte in head) * 5 >= len(head) * 4

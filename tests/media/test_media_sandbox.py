@@ -1,0 +1,210 @@
+"""The limited child: found damage, limits, death and replacement."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from media_files import gif, gif_frame, jpeg, png, png_rows, svg
+
+from ldimport.errors import ConfigError, Rejected
+from ldimport.media.inspect import inspect
+from ldimport.media.sandbox import Sandbox
+from ldimport.model import Facts, ImageType, Limits
+
+LIMITS = Limits()
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(LIMITS) as one:
+        yield one
+
+
+def pid(sandbox: Sandbox) -> int:
+    assert sandbox._child is not None
+    return sandbox._child._process.pid
+
+
+def decode(sandbox: Sandbox, data: bytes) -> None:
+    sandbox.decode(data, inspect(data, LIMITS))
+
+
+def refusal(sandbox: Sandbox, data: bytes) -> Rejected:
+    with pytest.raises(Rejected) as caught:
+        decode(sandbox, data)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        png(),
+        png(5, 5, 16, 6),
+        jpeg(),
+        jpeg(50, 30, "CMYK"),
+        jpeg(99, 99, "L", progressive=True),
+        gif(),
+    ],
+)
+def test_sound_images_pass(sandbox: Sandbox, data: bytes) -> None:
+    decode(sandbox, data)
+
+
+def test_damage_that_structure_does_not_show(sandbox: Sandbox) -> None:
+    short = png(packed=zlib.compress(png_rows(7, 4)))
+    assert refusal(sandbox, short).code == "truncated"
+    assert refusal(sandbox, gif(3, 2, gif_frame(9, 9))).code == "corrupt"
+    whole = jpeg()
+    table = whole.index(b"\xff\xc4") + 5
+    bogus = whole[:table] + b"\xff" * 16 + whole[table + 16 :]
+    assert "damaged JPEG" in refusal(sandbox, bogus).reason
+
+
+def test_one_child_serves_many_images(sandbox: Sandbox) -> None:
+    decode(sandbox, png())
+    first = pid(sandbox)
+    for data in (jpeg(), gif(), png()):
+        decode(sandbox, data)
+    refusal(sandbox, gif(3, 2, gif_frame(9, 9)))
+    assert sandbox.sanitise(svg("<script/><g/>"))[1] == Facts(ImageType.SVG, 10, 5)
+    assert pid(sandbox) == first
+
+
+def test_svg_comes_back_clean(sandbox: Sandbox) -> None:
+    stored, facts = sandbox.sanitise(svg('<rect onload="x" width="1"/><script>y</script>'))
+    assert stored == (
+        b'<svg xmlns="http://www.w3.org/2000/svg" height="5" width="10"><rect width="1"/></svg>'
+    )
+    assert facts == Facts(ImageType.SVG, 10, 5)
+    with pytest.raises(Rejected) as caught:
+        sandbox.sanitise(b"<html/>")
+    assert caught.value.code == "not-an-image"
+
+
+def test_large_images_go_through_the_pipes(sandbox: Sandbox) -> None:
+    decode(sandbox, jpeg(2_500, 2_000, quality=95))
+    path = "M1 2L3 4" * 300_000
+    stored, _ = sandbox.sanitise(svg(f'<path d="{path}"/>'))
+    assert path.encode() in stored
+
+
+def test_an_svg_is_not_decoded(sandbox: Sandbox) -> None:
+    with pytest.raises(ValueError, match="sanitise"):
+        sandbox.decode(svg(), Facts(ImageType.SVG, 10, 5))
+
+
+def test_an_image_that_takes_too_long_is_refused_and_the_next_one_is_not() -> None:
+    bomb = svg("<style>" + "\\75 " * 3_500_000 + "</style>")
+    with Sandbox(LIMITS, seconds=1) as sandbox:
+        decode(sandbox, png())
+        first = pid(sandbox)
+        with pytest.raises(Rejected, match="more than 1 seconds") as caught:
+            sandbox.sanitise(bomb)
+        assert caught.value.code == "too-complex"
+        decode(sandbox, png())
+        assert pid(sandbox) != first
+
+
+@pytest.mark.slow
+def test_cpu_time_is_granted_to_each_image_anew() -> None:
+    busy = svg("<style>" + "\\75 " * 400_000 + "</style>")
+    with Sandbox(LIMITS, seconds=1) as sandbox:
+        decode(sandbox, png())
+        first = pid(sandbox)
+        for _ in range(12):  # together more than one image may take
+            sandbox.sanitise(busy)
+        assert pid(sandbox) == first
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS refuses RLIMIT_AS")
+def test_memory_is_limited() -> None:
+    facts = Facts(ImageType.GIF, 4_800, 4_900)
+    data = gif(3, 2, gif_frame(4_800, 4_900))
+    with Sandbox(LIMITS, memory_bytes=10_000_000) as sandbox:
+        with pytest.raises(Rejected, match=r"too much memory|broke down") as caught:
+            sandbox.decode(data, facts)
+        assert caught.value.code == "too-complex"
+
+
+def test_a_killed_child_is_replaced() -> None:
+    with Sandbox(LIMITS) as sandbox:
+        decode(sandbox, png())
+        first = pid(sandbox)
+        os.kill(first, signal.SIGKILL)
+        decode(sandbox, png())  # no image is refused for it
+        assert pid(sandbox) != first
+
+
+def test_a_stopped_child_is_given_up_on() -> None:
+    with Sandbox(LIMITS, seconds=1) as sandbox:
+        decode(sandbox, png())
+        os.kill(pid(sandbox), signal.SIGSTOP)
+        assert refusal(sandbox, png()).code == "too-complex"
+        decode(sandbox, png())
+
+
+def test_ctrl_c_is_left_to_the_parent() -> None:
+    with Sandbox(LIMITS) as sandbox:
+        decode(sandbox, png())
+        first = pid(sandbox)
+        os.kill(first, signal.SIGINT)
+        decode(sandbox, png())
+        assert pid(sandbox) == first
+
+
+def test_closing_ends_the_child_and_may_happen_twice() -> None:
+    sandbox = Sandbox(LIMITS)
+    sandbox.close()
+    decode(sandbox, png())
+    child = pid(sandbox)
+    sandbox.close()
+    sandbox.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_the_child_dies_with_its_parent() -> None:
+    program = (
+        "import os; from ldimport.media.sandbox import Sandbox\n"
+        "from ldimport.model import *\n"
+        "s = Sandbox(Limits())\n"
+        "s.sanitise(b'<svg/>')\n"
+        "print(s._child._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    child = int(answer.stdout)
+    assert answer.stderr == b""
+    for _ in range(200):
+        if not _alive(child):
+            break
+        time.sleep(0.02)
+    assert not _alive(child)
+
+
+def _alive(child: int) -> bool:
+    try:
+        os.kill(child, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{child}/stat")  # a zombie of a container without an init is dead too
+    return not status.exists() or status.read_text().split()[2] != "Z"
+
+
+def test_a_child_that_cannot_start_is_no_fault_of_the_image(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with Sandbox(LIMITS) as sandbox, pytest.raises(ConfigError, match="status 1"):
+        decode(sandbox, png())
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    with Sandbox(LIMITS) as sandbox, pytest.raises(ConfigError, match="No such file"):
+        decode(sandbox, png())
