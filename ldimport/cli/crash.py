@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _SECRETS = (
-    (re.compile(r"(?i)(bearer|token|secret|password|authorization)([\"'\s:=]+)\S+"), r"\1\2…"),
+    (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
+    (re.compile(r"(?i)(token|secret|password)([\"'\s:=]+)\S+"), r"\1\2…"),
     (re.compile(r"\bldi_[A-Za-z0-9_-]+"), "ldi_…"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "…"),
     (re.compile(r"(https?://)[^/\s@]+@"), r"\1…@"),

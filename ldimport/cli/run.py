@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import io
 import os
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import TextIO, cast
+from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
@@ -21,6 +22,9 @@ from ldimport.errors import (
     Terminated,
     UsageError,
 )
+
+if TYPE_CHECKING:
+    from typer.core import TyperGroup
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -36,14 +40,14 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.OK
     except OSError as error:
         _to_nowhere()
-        return _report(arguments, _output_error(error))
+        return _report(arguments, _disk_error(error))
     finally:
         gc.enable()
     return code
 
 
 def _guarded(arguments: Sequence[str]) -> int:
-    from typer import Abort, TyperException
+    from typer import Abort, Exit, TyperException
 
     try:
         return _call(arguments)
@@ -55,27 +59,42 @@ def _guarded(arguments: Sequence[str]) -> int:
         return _stopped(arguments, "terminated", ExitCode.TERMINATED)
     except (KeyboardInterrupt, Abort):
         return _stopped(arguments, "interrupted", ExitCode.INTERRUPTED)
+    except Exit as error:  # --help
+        return error.exit_code
     except TyperException as error:
         return _report(arguments, _usage_error(error))
-    except Exception as error:
-        if _is_output_error(error):
+    except Exception as error:  # the last line of defence: a crash file and exit 70
+        if isinstance(error, OSError) and error.errno in _DISK:
             raise
         return _crashed(arguments, error)
 
 
 def _call(arguments: Sequence[str]) -> int:
+    """The command itself. Not through typer's own ``main``, which would turn Ctrl-C, SIGTERM and
+    a closed pipe into exit codes of its own before anybody could say a word."""
     from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM, hoist, root
 
     group = root()
     if COMPLETE_VARIABLE in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]
-
-        completion_init()
+        return _complete(group)
     if not arguments:
-        group.main(["--help"], prog_name=PROGRAM, standalone_mode=False)
+        with group.make_context(PROGRAM, [], resilient_parsing=True) as context:
+            sys.stdout.write(f"{context.get_help()}\n")
         return ExitCode.USAGE
-    code = group.main(hoist(arguments), prog_name=PROGRAM, standalone_mode=False)
+    with group.make_context(PROGRAM, hoist(arguments)) as context:
+        code = group.invoke(context)
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _complete(group: TyperGroup) -> int:
+    """Tell a shell what could stand at the cursor."""
+    from typer.completion import completion_init  # type: ignore[attr-defined]
+
+    from ldimport.cli.app import PROGRAM
+
+    completion_init()
+    group.main([], prog_name=PROGRAM)
+    return ExitCode.OK
 
 
 # -- errors --------------------------------------------------------------------------------
@@ -133,23 +152,15 @@ def _crashed(arguments: Sequence[str], error: BaseException) -> int:
     return _report(arguments, bug)
 
 
-def _is_output_error(error: BaseException) -> bool:
-    """Whether standard output itself failed (full disk behind a redirection)."""
-    return isinstance(error, OSError) and error.filename is None and _stdout_broken()
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
-def _stdout_broken() -> bool:
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        return True
-    return False
-
-
-def _output_error(error: OSError) -> LdimportError:
+def _disk_error(error: OSError) -> LdimportError:
+    """A full disk that nobody further in spoke of: most often behind standard output."""
+    what = error.filename or "standard output"
     return TemporaryError(
-        f"standard output could not be written: {error.strerror or error}",
-        code="output",
+        f"{what} could not be written: {error.strerror or error}",
+        code="disk-full",
         hint="free some space, then run the same command again",
     )
 

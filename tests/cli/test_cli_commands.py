@@ -1,0 +1,427 @@
+"""Every command on real files: documents that scripts rely on, exit codes, what is written."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from ldimport.cli import main
+from ldimport.errors import ExitCode
+from ldimport.system import ProcessLock
+
+ROWS = 6
+"""Row 4 is no image at all, row 5 is a file that is not there."""
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home with a small archive of local files, submitted once; the tests only read it."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("LDIMPORT_", "LI_", "XDG_", "GITHUB_")):
+                patch.delenv(name)
+        patch.setenv("HOME", str(home))
+        patch.chdir(home)
+        write_archive(home)
+        assert main(["submit", "archive.csv", "--log-file", "run.log", "-q"]) == 1
+        yield home
+
+
+def write_archive(home: Path, name: str = "archive.csv") -> Path:
+    lines = ["id,url,fileName,metadata.caption,Fotograf"]
+    for n in range(ROWS):
+        data = io.BytesIO()
+        Image.new("RGB", (10 + n, 20), (n, 2 * n, 3 * n)).save(data, "PNG")
+        body = b"<html>no image</html>" if n == 4 else data.getvalue()
+        if n != 5:
+            (home / f"{n}.png").write_bytes(body)
+        lines.append(f'"=id-{n}",{n}.png,Photo {n},"a, b",Muster')
+    path = home / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def call(archive: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Run a command line: exit code, standard output, standard error."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(list(words))
+        out, err = capsys.readouterr()
+        assert "Traceback" not in err + out
+        assert "\x1b" not in err + out and "\r" not in (err + out).replace("\r\n", "")
+        return code, out, err
+
+    return run
+
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+def document(call: Call, *words: str, code: int = 0) -> dict:  # type: ignore[type-arg]
+    """The one JSON document of a command, parsed to its last byte."""
+    found, out, _ = call(*words, "--json", "-q")
+    assert found == code, out
+    body = json.loads(out)
+    assert body["format"] == 1
+    return body  # type: ignore[no-any-return]
+
+
+# -- documents -----------------------------------------------------------------------------
+
+
+def test_status_counts_every_image_once(call: Call) -> None:
+    body = document(call, "status")
+    (job,) = body["jobs"]
+    assert set(job) >= {"id", "state", "finished", "submittedAt", "finishedAt", "images"}
+    assert job["images"] == {"total": 6, "success": 4, "skipped": 0, "failed": 2, "pending": 0}
+    totals = body["totals"]
+    words = ("success", "skipped", "failed", "pending", "unsubmitted")
+    assert [totals[word] for word in words] == [4, 0, 2, 0, 0] and "invalid" not in totals
+
+
+def test_status_of_one_job_is_the_seeds_object(call: Call) -> None:
+    (job,) = document(call, "status")["jobs"]
+    body = document(call, "status", job["id"])
+    assert (body["id"], body["state"], body["finished"]) == (job["id"], "success", True)
+    assert [image["externalId"] for image in body["images"]] == [f"=id-{n}" for n in range(6)]
+    assert {image["status"] for image in body["images"]} == {"success", "failed"}
+
+
+def test_exit_status_of_a_job_with_failures(call: Call) -> None:
+    (job,) = document(call, "status")["jobs"]
+    assert call("status", job["id"])[0] == 0
+    assert call("status", job["id"], "--exit-status")[0] == 1
+
+
+def test_a_job_that_is_nearly_known_is_proposed(call: Call) -> None:
+    (job,) = document(call, "status")["jobs"]
+    code, _, err = call("status", job["id"][:-1])
+    assert code == 2 and f"did you mean {job['id']}?" in err
+
+
+def test_results_have_every_promised_key(call: Call) -> None:
+    rows = document(call, "results")["results"]
+    assert len(rows) == ROWS
+    promised = "externalId systemName status reason mediaId url originalUrl width height"
+    promised += " mimeType title fileName sourceUrl jobId"
+    for row in rows:
+        assert list(row)[:14] == promised.split()
+    assert (rows[0]["width"], rows[0]["height"], rows[0]["mimeType"]) == (10, 20, "image/png")
+    assert rows[4]["status"] == "failed" and rows[4]["mediaId"] is None and rows[4]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("option", "count"), [("--failed", 2), ("--success", 4), ("--skipped", 0), ("-n3", 3)]
+)
+def test_results_are_filtered(call: Call, option: str, count: int) -> None:
+    assert len(document(call, "results", option)["results"]) == count
+
+
+def test_results_in_a_pipe_are_csv_that_no_spreadsheet_runs(call: Call) -> None:
+    code, out, _ = call("results")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0 and len(rows) == ROWS
+    assert [row["externalId"] for row in rows] == [f"'=id-{n}" for n in range(ROWS)]
+    assert rows[0]["width"] == "10" and rows[0]["mediaId"]
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "json"])
+def test_results_as_a_file_by_its_ending(call: Call, archive: Path, ending: str) -> None:
+    path = archive / f"out.{ending}"
+    code, out, _ = call("results", "-o", str(path))
+    text = path.read_text()
+    assert (code, out) == (0, "")
+    rows = {
+        "csv": lambda: list(csv.DictReader(io.StringIO(text))),
+        "jsonl": lambda: [json.loads(line) for line in text.splitlines()],
+        "json": lambda: json.loads(text)["results"],
+    }[ending]()
+    assert len(rows) == ROWS
+    assert not list(archive.glob(".out*")), "no temporary file is left"
+
+
+def test_no_results_is_a_header_and_a_word(call: Call) -> None:
+    code, out, err = call("results", "--skipped")
+    assert code == 0 and len(out.splitlines()) == 1 and "No skipped images." in err
+
+
+def test_failed_images_come_back_as_the_manifest_they_were(call: Call, archive: Path) -> None:
+    path = archive / "failed.csv"
+    assert call("results", "--as-manifest", "-o", str(path))[0] == 0
+    text = path.read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [row["id"] for row in rows] == ["'=id-4", "'=id-5"]
+    assert rows[0]["Fotograf"] == "Muster" and rows[0]["metadata.caption"] == "a, b"
+    assert rows[0]["_reason"] and rows[0]["_jobId"] and rows[0]["_attempts"] == "1"
+    plan = document(call, "plan", str(path))
+    assert (plan["entries"], plan["failed"], plan["invalid"]) == (2, 2, 0)
+    code, out, _ = call("results", "--as-manifest", "-q")
+    assert code == 0 and out == text
+
+
+def test_plan_adds_up(call: Call) -> None:
+    plan = document(call, "plan", "archive.csv")
+    words = ("new", "changed", "unchanged", "failed", "inProgress", "invalid")
+    assert sum(plan[word] for word in words) == plan["entries"] == ROWS
+    assert {"target", "systemName", "batches", "bytes", "days"} <= set(plan)
+    assert call("plan", "archive.csv", "--exit-code")[0] == 0
+
+
+def test_plan_says_with_exit_code_that_there_is_something_to_send(
+    call: Call, archive: Path
+) -> None:
+    assert call("plan", "archive.csv", "--resend", "--exit-code")[0] == 1
+
+
+def test_validate_tells_what_it_read_and_found(call: Call) -> None:
+    body = document(call, "validate", "archive.csv")
+    assert (body["entries"], body["valid"], body["invalid"]) == (ROWS, ROWS, 0)
+    assert body["detected"] == {
+        "format": "csv", "encoding": "utf-8", "delimiter": ",", "columns": 5,
+    }  # fmt: skip
+    assert body["problemsShown"] == len(body["problems"])
+
+
+@pytest.fixture
+def broken(archive: Path) -> Path:
+    path = archive / "broken.csv"
+    rows = [f"b-{n},{n}.png,Photo,imgae" for n in range(3)] + ["b-0,0.png,Again,image"]
+    path.write_text("id,url,fileName,mediaType\n" + "\n".join(rows) + "\n")
+    return path
+
+
+def test_problems_have_their_place_and_kinds_their_numbers(call: Call, broken: Path) -> None:
+    body = document(call, "validate", str(broken), code=3)
+    assert body["invalid"] == 4 and len(body["problems"]) == 4
+    first = body["problems"][0]
+    assert set(first) >= {
+        "severity", "code", "row", "line", "column", "id", "field", "message", "hint",
+    }  # fmt: skip
+    assert (first["code"], first["row"], first["line"]) == ("unknown-media-type", 1, 2)
+    kinds = {kind["code"]: kind["rows"] for kind in body["kinds"]}
+    assert kinds == {"unknown-media-type": 3, "duplicate-id": 1}
+    assert (
+        len(document(call, "validate", str(broken), "--max-problems", "1", code=3)["problems"]) == 1
+    )
+
+
+def test_problems_in_a_pipe_are_lines_that_editors_understand(call: Call, broken: Path) -> None:
+    code, out, _ = call("validate", str(broken))
+    assert code == 3
+    lines = [line for line in out.splitlines() if ": error[" in line]
+    assert len(lines) == 4
+    assert all(re.match(rf"{re.escape(str(broken))}:\d+:\d+: error\[[a-z-]+\] \S", line)
+               for line in lines)  # fmt: skip
+    assert "✗ 4 errors in 4 of 4 rows" in out and "→ ldimport explain unknown-media-type" in out
+
+
+def test_github_gets_annotations_and_a_summary(
+    call: Call, broken: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
+    _, out, _ = call("validate", str(broken))
+    assert out.count("::error file=") == 2
+    assert "| 3 | unknown-media-type |" in (tmp_path / "summary.md").read_text()
+    _, out, _ = call("validate", str(broken), "--no-annotations")
+    assert "::error" not in out
+
+
+def test_nothing_is_sent_while_there_are_errors(call: Call, broken: Path) -> None:
+    code, out, err = call("submit", str(broken))
+    assert code == 3 and "nothing was sent" in err and "--valid-only" in err
+    code, out, _ = call("submit", str(broken), "--json", "-q")
+    last = json.loads(out.splitlines()[-1])
+    assert (code, last["type"], last["exitCode"]) == (3, "error", 3)
+    assert len(last["validation"]["problems"]) == 4
+    assert len(document(call, "status")["jobs"]) == 1
+
+
+# -- a run ---------------------------------------------------------------------------------
+
+
+def lines(out: str) -> list[dict]:  # type: ignore[type-arg]
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_submitting_again_sends_nothing_and_remembers_the_failures(call: Call) -> None:
+    code, out, _ = call("submit", "archive.csv", "--json")
+    found = lines(out)
+    assert code == 1
+    assert found[0]["type"] == "start" and found[-1]["type"] == "summary"
+    end = found[-1]
+    assert end["plan"]["new"] == 0 and end["jobs"] == [] and end["exitCode"] == 1
+    words = ("success", "skipped", "failed", "pending", "unsubmitted", "invalid")
+    assert sum(end["totals"][word] for word in words) == ROWS
+    assert end["totals"]["failed"] == 2
+
+
+def test_first_and_last_line_name_the_local_engine_and_its_folder(call: Call) -> None:
+    _, out, _ = call("submit", "archive.csv")
+    first, *_, last = out.splitlines()
+    for line in (first, last):
+        assert line.startswith("local engine, nothing ") and "to Livingdocs" in line
+        assert "~/" in line or "/" in line
+
+
+def test_the_log_has_utc_times_and_ends_with_the_exit_code(call: Call) -> None:
+    _, _, err = call("submit", "archive.csv")
+    found = err.splitlines()
+    assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [a-z]+ ", line) for line in found)
+    assert found[0].split()[1] == "start" and found[-1].split()[1:3] == ["exit", "1:"]
+
+
+def test_quiet_is_the_result_and_twice_quiet_nothing(call: Call) -> None:
+    code, out, err = call("submit", "archive.csv", "-q")
+    assert code == 1 and err == "" and "✗ nothing new to send, but" in out
+    assert call("submit", "archive.csv", "-qq") == (1, "", "")
+
+
+def test_the_log_file_is_private_and_holds_the_whole_run(archive: Path) -> None:
+    path = archive / "run.log"
+    assert path.stat().st_mode & 0o777 == 0o600
+    found = lines(path.read_text())
+    assert found[0]["type"] == "start" and found[-1]["type"] == "summary"
+    assert sum(line["type"] == "failure" for line in found) == 2
+    assert found[-1]["totals"] == {
+        "success": 4, "skipped": 0, "failed": 2, "pending": 0, "unsubmitted": 0, "invalid": 0,
+        "notTakenOver": 0,
+    }  # fmt: skip
+
+
+def test_a_second_writer_is_told_who_is_at_work(call: Call, archive: Path) -> None:
+    (state,) = archive.rglob("default.sqlite")
+    with ProcessLock(state.with_name(f"{state.name}.lock")) as lock:
+        assert lock.acquire("submit other.csv")
+        code, _, err = call("submit", "archive.csv")
+        assert code == ExitCode.LOCKED
+        assert f"process {os.getpid()}" in err and "running “submit other.csv”" in err
+        code, out, err = call("watch")
+        assert code == 0 and "looking on" in err and "No job is running" in out
+        assert call("status")[0] == 0
+
+
+def test_nothing_to_watch_and_nothing_to_retry_are_said(call: Call) -> None:
+    assert "✓ No job is running. The last one," in call("watch")[1]
+    assert lines(call("watch", "--json")[1])[-1]["type"] == "summary"
+    code, out, _ = call("retry", "--cause", "no-such-cause")
+    assert code == 1 and "Nothing to retry here; 2 other images have failed" in out
+
+
+def test_options_of_the_engine_are_refused_for_a_server(call: Call) -> None:
+    for words in (["submit", "archive.csv", "--integrity", "fast"], ["retry", "--allow-host", "x"]):
+        code, _, err = call(*words, "--target", "https://edit.example")
+        assert code == 2 and "the server decides" in err
+
+
+# -- explain, init, engine, config -----------------------------------------------------------
+
+
+def test_explain_tells_what_became_of_an_image(call: Call) -> None:
+    code, out, _ = call("explain", "=id-4")
+    assert code == 0 and "✗ failed" in out
+    assert re.search(r"row +5 of archive\.csv", out)
+    body = document(call, "explain", "=id-0")
+    (image,) = body["images"]
+    assert image["status"] == "success" and len(image["attempts"]) == 1
+
+
+def test_explain_tells_what_a_code_means(call: Call) -> None:
+    code, out, _ = call("explain", "duplicate-id")
+    assert code == 0 and out.startswith("duplicate-id")
+    code, _, err = call("explain", "duplicate-ids")
+    assert code == 2 and "did you mean duplicate-id?" in err
+
+
+def test_init_writes_settings_and_a_manifest_that_validates(call: Call, archive: Path) -> None:
+    folder = archive / "fresh"
+    folder.mkdir()
+    body = document(call, "init", str(folder))
+    assert body["required"] == ["id", "url", "fileName"]
+    template = folder / "manifest-template.csv"
+    header = template.read_text().splitlines()[0].split(",")
+    assert header[:4] == ["id", "url", "fileName", "mediaType"] and "metadata.title" in header
+    assert document(call, "validate", str(template))["entries"] == 1
+    assert (
+        document(call, "config", "show", "--config", str(folder / "ldimport.yaml"))["settings"][
+            "systemName"
+        ]["value"]
+        == "fresh"
+    )
+    code, _, err = call("init", str(folder))
+    assert code == 2 and "is there already" in err
+
+
+def test_engine_check_finds_what_is_missing_and_damaged(call: Call, archive: Path) -> None:
+    health = document(call, "engine", "check")
+    assert (health["entries"], health["originals"]) == (4, 4)
+    folder = Path(health["engine"])
+    one, two, *_ = sorted(path for path in (folder / "blobs").rglob("*") if path.is_file())
+    kept = one.read_bytes(), two.read_bytes()
+    one.chmod(0o600)
+    two.chmod(0o600)
+    one.unlink()
+    two.write_bytes(b"x" + kept[1][1:])
+    try:
+        body = document(call, "engine", "check", code=4)
+        assert (body["missing"], body["damaged"]) == ([one.name], [two.name])
+        code, out, _ = call("engine", "check")
+        assert code == 4 and "1 original missing" in out and "1 original damaged" in out
+    finally:
+        one.write_bytes(kept[0])
+        two.write_bytes(kept[1])
+    assert document(call, "engine", "check")["missing"] == []
+
+
+def test_engine_reset_removes_an_engine_and_nothing_else(call: Call, tmp_path: Path) -> None:
+    folder = tmp_path / "engine"
+    assert call("submit", "archive.csv", "--engine", str(folder), "--state",
+                str(tmp_path / "s.sqlite"), "-q")[0] == 1  # fmt: skip
+    (folder / "mine.txt").write_text("keep")
+    code, _, err = call("engine", "reset", "--engine", str(folder))
+    assert code == 2 and "--yes" in err
+    assert document(call, "engine", "reset", "--engine", str(folder), "--yes")["removed"]
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    code, _, err = call("engine", "reset", "--engine", str(archive_of(tmp_path)), "--yes")
+    assert code == 4 and "no engine" in err
+
+
+def archive_of(folder: Path) -> Path:
+    other = folder / "other"
+    other.mkdir()
+    return other
+
+
+def test_config_check_needs_no_token_for_the_local_engine(call: Call) -> None:
+    body = document(call, "config", "check")
+    assert body["exitCode"] == 0 and body["findings"][0]["severity"] == "ok"
+
+
+def test_config_schema_is_a_json_schema(call: Call) -> None:
+    code, out, _ = call("config", "schema")
+    body = json.loads(out)
+    assert code == 0 and body["type"] == "object" and "caption" in body["properties"]
+    code, _, err = call("config", "schema", "imgae")
+    assert code == 2 and "it has: image" in err
+
+
+def test_the_server_parts_are_named_when_they_are_missing(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> object:
+        raise ImportError(name)
+
+    monkeypatch.setattr("ldimport.cli.serving.import_module", missing)
+    code, _, err = call("serve")
+    assert code == ExitCode.CONFIG and "→ pip install 'ldimport[server]'" in err
