@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.columns import ignored_text, layout
+from ldimport.manifest.composed import surely_composed
 from ldimport.manifest.detect import CsvReader, Sniffed
 from ldimport.manifest.encoding import undecodable
 from ldimport.manifest.findings import Findings
@@ -29,8 +30,6 @@ _PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
 _RESUMES = 20
 """How often a pass goes back to the line after an unclosed quote; each costs a partial pass."""
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
-_ALWAYS_NFC = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
-"""UTF-8 lead and tail bytes of characters below U+0300, and of the block of punctuation."""
 _OVERLAP = 64
 
 
@@ -47,21 +46,11 @@ class _Suspicion:
     def __call__(self, chunk: bytes, position: int) -> None:
         if not self.raised:
             chunk = self._end + chunk
-            self.raised = b"\0" in chunk or self._maybe_not_nfc(chunk) or _prefixed(chunk)
+            odd = b"\0" in chunk or _prefixed(chunk)
+            self.raised = odd or (self._utf8 and not surely_composed(chunk))
             self._end = chunk[-_OVERLAP:]
         if self._position is not None:
             self._position(self._before + position)
-
-    def _maybe_not_nfc(self, chunk: bytes) -> bool:
-        if not self._utf8 or chunk.isascii():
-            return False
-        if chunk.translate(None, _ALWAYS_NFC):
-            return True
-        # of the punctuation only quotes, dashes and currency are taken for granted; the last two
-        # bytes may begin a character, and are looked at again with the next chunk
-        plain = chunk.count(b"\xe2\x80", 0, -1) + chunk.count(b"\xe2\x82", 0, -1)
-        spaces = b"\xe2\x80\x80" in chunk or b"\xe2\x80\x81" in chunk  # these two decompose
-        return spaces or chunk.count(b"\xe2", 0, -2) != plain
 
 
 def _prefixed(chunk: bytes) -> bool:
@@ -147,13 +136,14 @@ class Table:
         with self._lines(suspicion) as lines:
             next(islice(lines, skip, skip), None)
             reader = self.dialect.reader(lines)
+            width = self._build.width
             last = skip
             while True:
                 try:
                     for cells in reader:
                         line = last + 1
                         last = skip + reader.line_num
-                        if suspicion.raised or len(cells) != self._build.width or not cells[0]:
+                        if len(cells) != width or suspicion.raised or not cells[0]:
                             found = self._look(cells)
                             if found is None:
                                 continue

@@ -11,6 +11,7 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import cast
 
 from ldimport.errors import ManifestError
+from ldimport.manifest.composed import surely_composed
 from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
@@ -62,7 +63,7 @@ class _JsonFile:
 
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
-        composed = raw.isascii() and b"\\u" not in raw
+        composed = b"\\u" not in raw and surely_composed(raw)
         found = quick_json(raw)
         if found is not None:
             return self._build(found, place, [], nfc_already=composed)

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import orjson
 
@@ -20,18 +19,21 @@ from ldimport.manifest.streams import CHUNK
 LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
 _SPACE = re.compile(rb"[ \t\r\n]*+")
-_STRING = rb'"(?:[^"\\]++|\\.)*+"'
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_OTHER = rb'[^"\[\]{}]*+'
 _NESTED = rb"(?!)"
 for _ in range(6):
-    _NESTED = rb'[\[{](?:[^"\[\]{}]++|' + _STRING + rb"|" + _NESTED + rb")*+[\]}]"
+    _NESTED = (
+        rb"[\[{]" + _OTHER + rb"(?:(?:" + _STRING + rb"|" + _NESTED + rb")" + _OTHER + rb")*+[\]}]"
+    )
+_FOLLOWING = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+(" + _NESTED + rb")", re.DOTALL)
 _WHOLE = re.compile(_NESTED, re.DOTALL)
 _TEXT = re.compile(_STRING, re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,:"\[\]{}]++')
 _BRACKETS = re.compile(_STRING + rb"|[\[\]{}]|\"", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The bytes of one value, and the line and column (characters) it begins at."""
 
     raw: bytes
@@ -48,9 +50,10 @@ class Scanner:
         self._data = stream.read(CHUNK)
         self._at = 0
         self._line = 1
+        self._known = 0  # where column was counted up to
         self._column = 1
         if self._data.startswith(b"\xef\xbb\xbf"):
-            self._at = 3
+            self._at = self._known = 3
 
     def peek(self) -> bytes:
         """The next character that is not blank, as one byte; empty at the end."""
@@ -73,7 +76,7 @@ class Scanner:
         """The next value, whatever it is. Raises ManifestError when the file ends in it, or
         nothing that could be a value comes."""
         first = self.peek()
-        line, column = self._line, self._column
+        line, column = self._line, self._here()
         while True:
             end = self._end(first)
             if end is not None:
@@ -105,8 +108,13 @@ class Scanner:
         self.take(opening)
         if self.take(closing):
             return
+        yield self.value()
         while True:
-            yield self.value()
+            while match := _FOLLOWING.match(self._data, self._at):  # nearly always
+                self._advance(match.start(1))
+                span = Span(match[1], self._line, self._here())
+                self._advance(match.end())
+                yield span
             if self.take(closing):
                 return
             if not self.take(b","):
@@ -114,10 +122,11 @@ class Scanner:
                 if not self.peek():
                     raise self.error(f"the file ends before its closing “{last}”", "cut-off")
                 raise self.error(f"“,” or “{last}” must stand here", "bad-json")
+            yield self.value()
 
     def error(self, message: str, code: str) -> ManifestError:
         """An error about the place reached."""
-        where = f"{self._name}:{self._line}:{self._column}"
+        where = f"{self._name}:{self._line}:{self._here()}"
         hint = "the rest of the file cannot be read; repair it there, or export it again"
         return ManifestError(f"{where}: {message}", hint=hint, code=code)
 
@@ -159,19 +168,23 @@ class Scanner:
         """Read on; what was stepped over is dropped."""
         piece = self._stream.read(CHUNK)
         if piece:
+            self._here()
             self._data = self._data[self._at :] + piece
-            self._at = 0
+            self._at = self._known = 0
         return bool(piece)
 
     def _advance(self, end: int) -> None:
-        """Step to ``end``, counting lines and characters on the way."""
-        start = self._at
-        breaks = self._data.count(b"\n", start, end)
+        """Step to ``end``, counting lines on the way."""
+        breaks = self._data.count(b"\n", self._at, end)
         if breaks:
             self._line += breaks
-            start = self._data.rindex(b"\n", start, end) + 1
+            self._known = self._data.rindex(b"\n", self._at, end) + 1
             self._column = 1
-        passed = self._data[start:end]
-        ascii_ = passed.isascii()
-        self._column += len(passed) if ascii_ else len(passed.decode("utf-8", "replace"))
         self._at = end
+
+    def _here(self) -> int:
+        """The column reached, in characters; counted only when it is asked for."""
+        passed = self._data[self._known : self._at]
+        self._column += len(passed) if passed.isascii() else len(passed.decode("utf-8", "replace"))
+        self._known = self._at
+        return self._column

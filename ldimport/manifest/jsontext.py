@@ -9,10 +9,10 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from unicodedata import normalize
 
 import orjson
 
+from ldimport.manifest.composed import compose
 from ldimport.manifest.findings import problem
 from ldimport.model import Json, Place, Problem
 
@@ -40,46 +40,43 @@ def quick_json(raw: bytes) -> dict[str, Json] | None:
         return None
     if type(found) is not dict:
         return None
+    keys = len(found)
     for value in found.values():
-        kind = type(value)
-        if kind is dict:
-            if not all(type(each) is str or _harmless(each, 1) for each in value.values()):
-                return None
-        elif kind is not str and not _harmless(value, 1):
+        if type(value) is str:
+            continue
+        inner = _count_keys(value, 1)
+        if inner < 0:
             return None
-    return found if _keys_are_single(raw, found) else None
+        keys += inner
+    return found if keys == _written_keys(raw) else None
 
 
-def _keys_are_single(raw: bytes, found: dict[str, Json]) -> bool:
-    """Whether no key got lost. A colon behind a quote may also stand in a text: then the count is
-    too high, and the answer a cautious no."""
+def _written_keys(raw: bytes) -> int:
+    """How many keys the text has. A colon behind a quote may also stand in a text: then there are
+    too many, and the object is looked at more closely for nothing."""
     if b'" ' in raw or b'"\t' in raw or b'"\n' in raw or b'"\r' in raw:
-        written = len(_KEYS.findall(raw))
-    else:
-        written = raw.count(b'":')
-    return written == _count_keys(found)
+        return len(_KEYS.findall(raw))
+    return raw.count(b'":')
 
 
-def _count_keys(value: Json) -> int:
-    if type(value) is dict:
-        return len(value) + sum(
-            _count_keys(each) for each in value.values() if type(each) in (dict, list)
-        )
-    if type(value) is list:
-        return sum(_count_keys(each) for each in value if type(each) in (dict, list))
+def _count_keys(value: Json, depth: int) -> int:
+    """How many keys the value has at all its levels; -1 if a number in it may be too large, or it
+    is too deep. Floats may have been whole numbers before they were parsed."""
+    kind = type(value)
+    if kind is dict or kind is list:
+        if depth > MAX_DEPTH:
+            return -1
+        count = len(value) if kind is dict else 0  # type: ignore[arg-type]
+        for each in value.values() if kind is dict else value:  # type: ignore[union-attr]
+            if type(each) is not str:
+                inner = _count_keys(each, depth + 1)
+                if inner < 0:
+                    return -1
+                count += inner
+        return count
+    if kind is float or (kind is int and not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER):  # type: ignore[operator]
+        return -1
     return 0
-
-
-def _harmless(value: Json, depth: int) -> bool:
-    """Whether no number in it can be too large; floats may have been whole numbers once."""
-    if isinstance(value, (str, bool)) or value is None:
-        return True
-    if isinstance(value, int):
-        return -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
-    if isinstance(value, float) or depth > MAX_DEPTH:
-        return False
-    each = value.values() if isinstance(value, dict) else value
-    return all(_harmless(item, depth + 1) for item in each)
 
 
 def parse_json(text: str | bytes, place: Place, field: str) -> ParsedJson:
@@ -184,4 +181,4 @@ def map_texts(value: Json, change: Callable[[str], str]) -> Json:
 
 def nfc(value: Json) -> Json:
     """The same value, its texts composed (NFC)."""
-    return map_texts(value, lambda text: normalize("NFC", text))
+    return compose(value) if type(value) is str else map_texts(value, compose)

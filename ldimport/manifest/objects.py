@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from unicodedata import normalize
 
+from ldimport.manifest.composed import compose
 from ldimport.manifest.fields import PREFIX, FieldMap, field_of
 from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import BigNumber, nfc
@@ -53,8 +53,8 @@ class ObjectBuilder:
         if type(metadata) is not dict:
             metadata = _metadata(metadata, place, problems)
         if not nfc_already:
-            file_name = normalize("NFC", file_name) if file_name else file_name
-            media_type = normalize("NFC", media_type) if media_type else media_type
+            file_name = compose(file_name) if file_name else file_name
+            media_type = compose(media_type) if media_type else media_type
             metadata = _composed(metadata)
         if self._textual:
             file_name, media_type = file_name or None, media_type or None

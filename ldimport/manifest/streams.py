@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol, cast
 from ldimport.errors import ConfigError, ManifestError
 
 CHUNK = 1 << 20
-_TEXT_CHUNK = 1 << 18
+_TEXT_CHUNK = 1 << 16
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
-from unicodedata import is_normalized, normalize
+from unicodedata import is_normalized
 
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
+from ldimport.manifest.composed import compose
 from ldimport.manifest.detect import Dialect
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.findings import Findings, of_entry, problem
@@ -125,12 +126,12 @@ class Builder:
         values: dict[str, str] = {}
         for name, index in self._layout.places.items():
             if index < len(raw) and raw[index]:
-                values[name] = raw[index] if name in ("id", "url") else normalize("NFC", raw[index])
+                values[name] = raw[index] if name in ("id", "url") else compose(raw[index])
         if self._mapping.templates:
             known = dict(zip(names, raw, strict=False))
             for name, template in self._mapping.templates.items():
                 filled = template.fill(_cells_by_name(known, names, template.columns))
-                values[name] = filled if name in ("id", "url") else normalize("NFC", filled)
+                values[name] = filled if name in ("id", "url") else compose(filled)
         for name, text in self._mapping.constants.items():
             if not values.get(name):
                 values[name] = text
