@@ -6,21 +6,18 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from sqlite3 import Connection, Row
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ldimport import wire
-from ldimport.engine import addresses, jobs, library, quota
+from ldimport.engine import addresses, intake, jobs, library, quota
 from ldimport.engine.blobs import BlobStore
 from ldimport.engine.catalogue import Catalogue
 from ldimport.engine.records import JobSummary, MediaEntry, StoredImage
 from ldimport.engine.terms import limits_to_json, options_to_json
-from ldimport.errors import ConflictError, InvalidRequestError, KeyConflictError, NotFoundError
+from ldimport.errors import ConflictError, NotFoundError
 from ldimport.model import (
     Asset,
     Counts,
@@ -33,15 +30,11 @@ from ldimport.model import (
     Limits,
     Result,
     Status,
-    digest,
 )
 
 if TYPE_CHECKING:
     from ldimport.engine.crew import Crew
     from ldimport.schema.config import ProjectConfig
-
-MOST_DETAILS = 100
-"""Complaints about one request; more help nobody."""
 
 
 class Engine:
@@ -104,15 +97,15 @@ class Engine:
         is accepted), KeyConflictError (the key was used for another request), QuotaError.
         """
         options = options or self.options
-        body = _body_digest(request)
+        body = intake.body_digest(request)
         with self._catalogue.reading() as connection:
-            earlier = _earlier(connection, key, body)
+            earlier = intake.earlier(connection, key, body)
         if earlier is not None:
             return earlier
-        request = self._settled(request, options)
+        request = intake.settled(request, options, self.config)
         now = self._now()
         with self._catalogue.writing() as connection:
-            earlier = _earlier(connection, key, body)
+            earlier = intake.earlier(connection, key, body)
             if earlier is not None:  # accepted by another process meanwhile
                 return earlier
             quota.check(connection, self.daily_limit, len(request.images), now)
@@ -120,30 +113,6 @@ class Engine:
             job = jobs.NewJob(addresses.new_job_id(), key, body, terms, now)
             jobs.accept(connection, job, request)
         return job.id
-
-    def _settled(self, request: ImportRequest, options: JobOptions) -> ImportRequest:
-        """The request checked against every rule of the API, with each mediaType filled in."""
-        from ldimport.net.guard import parse_allow_host
-
-        for text in options.allow_hosts:
-            parse_allow_host(text)
-        checked = wire.request_from_json(
-            wire.request_to_json(request), relative_urls=bool(options.allow_files)
-        )
-        known, default = self.config.media_types, self.config.default_media_type
-        images = tuple(
-            image if image.media_type is not None else replace(image, media_type=default)
-            for image in checked.images
-        )
-        unknown = {
-            f"images.{n}.mediaType": f'unknown mediaType "{image.media_type}", '
-            f"the project has: {', '.join(known)}"
-            for n, image in enumerate(images)
-            if image.media_type not in known
-        }
-        if unknown:
-            raise InvalidRequestError(dict(islice(unknown.items(), MOST_DETAILS)))
-        return replace(checked, images=images)
 
     def status(self, job_id: str) -> JobStatus:
         """State of a job, with its results once it has ended; an unknown id is ``lost``."""
@@ -310,26 +279,6 @@ class Engine:
             )
         status, title = Status(row["status"]), row["file_name"]
         return Result(row["external_id"], status, title, row["reason"], asset)
-
-
-def _body_digest(request: ImportRequest) -> str:
-    try:
-        return digest(wire.request_to_json(request))
-    except (ValueError, TypeError, RecursionError) as error:
-        raise InvalidRequestError({"": f"cannot be written as JSON: {error}"}) from error
-
-
-def _earlier(connection: Connection, key: str | None, body: str) -> str | None:
-    """The job accepted under this key. Raises KeyConflictError when it was another request."""
-    earlier = None if key is None else jobs.of_key(connection, key)
-    if earlier is None:
-        return None
-    if earlier[1] != body:
-        raise KeyConflictError(
-            "this Idempotency-Key was used before for another request",
-            hint="use a new key for a new request",
-        )
-    return earlier[0]
 
 
 def _load_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:

@@ -134,7 +134,7 @@ class Worker:
             self._finish(outcome)
             if self._local and not self._stop():
                 self._finish(bench.local(self._local.popleft()))
-        while self._local and not self._pulse():
+        while not self._pulse() and self._local:  # a lost lease empties it
             self._finish(bench.local(self._local.popleft()))
         self._commit()
         return True
