@@ -88,7 +88,8 @@ class Crew:
             member.end()
 
     def _new_member(self) -> _Member:
-        command = [sys.executable, "-m", "ldimport.engine.worker", str(self._folder)]
+        # -P: a module in the working folder, which may be a stranger's archive, is not ours
+        command = [sys.executable, "-P", "-m", "ldimport.engine.worker", str(self._folder)]
         command += ["--parent", str(os.getpid()), "--crew", str(self._size)]
         errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
         try:

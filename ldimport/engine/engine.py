@@ -60,7 +60,7 @@ class Engine:
         public_url: str | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = Path(folder).absolute()
         self.limits = limits or Limits()
         self.options = JobOptions(
             tuple(allow_hosts), tuple(map(str, allow_files)), Integrity(integrity)
@@ -288,6 +288,6 @@ def _load_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
         return config.default()
     if isinstance(given, config.ProjectConfig):
         return given
-    if isinstance(given, Path):
-        return config.load(given)
+    if isinstance(given, str | Path):
+        return config.load(Path(given))
     return config.from_json(given)
