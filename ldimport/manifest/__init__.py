@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldimport.manifest.encoding import encoding_name
 from ldimport.manifest.kinds import (
     CODES,
     Detected,
@@ -22,6 +23,7 @@ __all__ = [
     "ManifestFile",
     "Notice",
     "ReadOptions",
+    "encoding_name",
     "open_manifest",
     "read_manifest",
 ]

@@ -118,7 +118,8 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
     free = [name for index, name in enumerate(names) if index not in places.values()]
     raise ManifestError(
         f"{file} has no column for “{missing[0]}”",
-        hint=f"ldimport validate {_quoted(file)} {_proposal(lacking, free)}",
+        hint=f"ldimport validate {'-' if file == 'stdin' else _quoted(file)} "
+        f"{_proposal(lacking, free)}",
         code="no-column",
         facts={"columns": ", ".join(names)},
     )

@@ -200,8 +200,10 @@ class Table:
 def _quoting(error: csv.Error) -> str:
     """Python's words for broken quoting, in ours."""
     text = str(error)
-    if "unexpected end" in text or "field limit" in text:
+    if "unexpected end" in text:
         return "a quoted cell is never closed"
+    if "field limit" in text:
+        return f"a cell is longer than {csv.field_size_limit():,} characters; is its quote closed?"
     if "expected after" in text:
         return "a quote inside a quoted cell is not doubled"
     return text

@@ -26,7 +26,6 @@ from ldimport.model import Json
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
 """The fields of an entry, as the API names them; ``metadata.<handle>`` beside them."""
 PREFIX = "metadata."
-_READING_KEYS = ("encoding", "delimiter")
 _OPTIONS = ("column", "value", "template", "separator", "date")
 _FOLDED = {name.casefold(): name for name in FIELDS} | {"externalid": "id"}
 _SEPARATORS = re.compile(r"[\s_-]+")
@@ -103,8 +102,7 @@ class FieldMap:
         """Read the ``manifest:`` part of a config file. Raises ConfigError naming the key."""
         found = cls()
         for name, spec in mapping.items():
-            if name not in _READING_KEYS:
-                found = found._with_spec(full_name(name), spec, f"manifest.{name}")
+            found = found._with_spec(full_name(name), spec, f"manifest.{name}")
         return found
 
     def with_map(self, pairs: Iterable[str]) -> FieldMap:

@@ -148,6 +148,22 @@ class BigNumber(str):
     __slots__ = ()
 
 
+def big_numbers(value: Json) -> list[str]:
+    """All numbers in a value that are too big."""
+    if isinstance(value, BigNumber):
+        return [str(value)]
+    if isinstance(value, (dict, list)):
+        each = value.values() if isinstance(value, dict) else value
+        return [big for item in each for big in big_numbers(item)]
+    return []
+
+
+def too_big(digits: str, place: Place, field: str) -> Problem:
+    """The problem of a number that would not arrive as it is."""
+    message = f"{digits} is too large a number: it would be rounded on the way"
+    return problem("big-number", place, field, message, "write it as a text, in quotes", digits)
+
+
 def _shallow(value: Json, levels: int) -> bool:
     if not isinstance(value, (dict, list)):
         return True

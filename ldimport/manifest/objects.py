@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from ldimport.manifest.composed import compose
 from ldimport.manifest.fields import PREFIX, FieldMap, field_of
 from ldimport.manifest.findings import Findings, of_entry, problem
-from ldimport.manifest.jsontext import BigNumber, nfc
+from ldimport.manifest.jsontext import BigNumber, big_numbers, nfc, too_big
 from ldimport.model import Entry, Json, Place, Problem
 
 _PLAIN = frozenset(("id", "url", "fileName", "mediaType", "metadata"))
@@ -77,18 +77,11 @@ class ObjectBuilder:
         """Numbers that would be rounded on their way; the id may be one, as text."""
         id_key = self._mapping.columns.get("id")
         return [
-            problem(
-                "big-number",
-                place,
-                field_of(key) or key if key != "metadata" else f"metadata.{inner}",
-                f"{big} is too large a number: it would be rounded on the way",
-                "write it as a text, in quotes",
-                big,
-            )
+            too_big(big, place, field_of(key) or key if key != "metadata" else f"metadata.{inner}")
             for key, value in found.items()
             if key != id_key and field_of(key) != "id"
             for inner, each in (value.items() if isinstance(value, dict) else (("", value),))
-            for big in _big_numbers(each)
+            for big in big_numbers(each)
         ]
 
     def _id(self, value: Json, place: Place, problems: list[Problem]) -> str:
@@ -206,15 +199,6 @@ def _metadata(value: Json, place: Place, problems: list[Problem]) -> dict[str, J
 
 def _composed(metadata: dict[str, Json]) -> dict[str, Json]:
     return {key: nfc(value) for key, value in metadata.items()}
-
-
-def _big_numbers(value: Json) -> list[str]:
-    if isinstance(value, BigNumber):
-        return [str(value)]
-    if isinstance(value, (dict, list)):
-        each = value.values() if isinstance(value, dict) else value
-        return [big for item in each for big in _big_numbers(item)]
-    return []
 
 
 def _without_big_numbers(metadata: dict[str, Json]) -> dict[str, Json]:

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import BinaryIO
 
-from ldimport.errors import ManifestError, UsageError
+from ldimport.errors import ManifestError, TemporaryError, UsageError
 from ldimport.manifest.detect import named_format
 
 STDIN = "-"
@@ -72,9 +72,21 @@ def find_files(path: str) -> Iterator[SourceFile]:
 
 def spool(stream: BinaryIO | None = None) -> SourceFile:
     """Copy standard input to a temporary file, since a manifest is read more than once. The
-    caller removes it."""
+    caller removes it. Raises TemporaryError when there is no room for it."""
     with tempfile.NamedTemporaryFile(prefix="ldimport-stdin-", delete=False) as file:
-        shutil.copyfileobj(stream or sys.stdin.buffer, file)
+        try:
+            shutil.copyfileobj(stream or sys.stdin.buffer, file)
+            file.flush()
+        except BaseException as error:
+            Path(file.name).unlink()
+            if not isinstance(error, OSError):
+                raise
+            reason = (error.strerror or str(error)).lower()
+            raise TemporaryError(
+                f"standard input cannot be copied to {Path(file.name).parent}: {reason}",
+                hint="make room there, set TMPDIR, or give a file",
+                code="spool",
+            ) from error
     return SourceFile(file.name, "stdin", STDIN, Stamp.of(file.name))
 
 
@@ -109,7 +121,11 @@ def _source(path: str) -> SourceFile:
     try:
         stamp = Stamp.of(path)
         if not Path(path).is_file():
-            raise ManifestError(f"{path} is not a file", hint=_FORMATS_HINT, code="not-a-manifest")
+            raise ManifestError(
+                f"{path} is not a file",
+                hint="pipe it in, and give - as the manifest",
+                code="not-a-manifest",
+            )
         with open(path, "rb"):  # noqa: PTH123  a path as given
             pass
     except (FileNotFoundError, NotADirectoryError, ValueError):

@@ -12,7 +12,7 @@ from ldimport.manifest.composed import compose
 from ldimport.manifest.detect import Dialect
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.findings import Findings, of_entry, problem
-from ldimport.manifest.jsontext import ParsedJson, parse_json
+from ldimport.manifest.jsontext import ParsedJson, big_numbers, parse_json, too_big
 from ldimport.manifest.lines import Lines
 from ldimport.model import Entry, Json, Place, Problem
 
@@ -190,6 +190,7 @@ def _object(
     parsed: ParsedJson, cell: str, place: Place, problems: list[Problem]
 ) -> Mapping[str, Json]:
     problems += parsed.problems
+    problems += [too_big(big, place, "metadata") for big in big_numbers(parsed.value)]
     if isinstance(parsed.value, dict):
         return parsed.value
     if not parsed.problems:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import yaml
@@ -55,11 +56,12 @@ class YamlFile:
         header = HeaderReader(self.name, self._findings)
         with closing(self._items(header, position, before)) as items:
             for row, item in enumerate(items, first):
-                place = Place(self.name, row, item.place.line, item.place.column)
+                place = replace(item.place, row=row)
+                problems = [replace(p, place=replace(p.place, row=row)) for p in item.problems]
                 if isinstance(item.value, dict):
-                    yield self._build(item.value, place, item.problems, nfc_already=False)
+                    yield self._build(item.value, place, problems, nfc_already=False)
                 else:
-                    yield self._build.not_an_object(item.value, place, item.problems)
+                    yield self._build.not_an_object(item.value, place, problems)
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins; the entry's beginning if it has none. Asking in

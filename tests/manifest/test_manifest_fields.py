@@ -61,7 +61,6 @@ def test_separators_and_date_formats_are_handed_on() -> None:
             "keywords": {"separator": "|"},
             "metadata.taken": {"column": "Datum", "date": "%d.%m.%Y"},
             "metadata.source": {"value": "Archiv"},
-            "encoding": "cp1252",
         }
     )
     assert mapping.list_separators == {"metadata.keywords": "|"}

@@ -71,7 +71,8 @@ def test_aliases_are_refused_with_their_place(tmp_path: Path) -> None:
     entries = read(write(tmp_path, "a.yaml", text))
     assert [codes(e) for e in entries] == [[], ["yaml-alias"], []]
     (found,) = entries[1].problems
-    assert (found.field, found.place.line, found.place.column) == ("url", 4, 8)
+    assert (found.field, found.id) == ("url", "2")
+    assert (found.place.row, found.place.line, found.place.column) == (2, 4, 8)
 
 
 def test_merge_keys_are_refused(tmp_path: Path) -> None:
