@@ -28,55 +28,67 @@ SETTINGS = {
 are handed to it, since it reads environment and files itself."""
 
 
+Profile = Annotated[
+    str | None, typer.Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml")
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="config file instead of the one found"),
+]
+State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="state file to use")]
+Target = Annotated[
+    str | None,
+    typer.Option("--target", metavar="URL", help="Livingdocs server, or `embedded`"),
+]
+ApiVersion = Annotated[
+    str | None,
+    typer.Option("--api-version", metavar="V", help="v1, or a dated version such as 2026-07"),
+]
+Engine = Annotated[
+    Path | None,
+    typer.Option("--engine", metavar="FOLDER", help="folder of the local engine"),
+]
+ProjectConfig = Annotated[
+    Path | None,
+    typer.Option("--project-config", metavar="FILE", help="project config to check against"),
+]
+SystemName = Annotated[
+    str | None,
+    typer.Option("--system-name", metavar="NAME", help="name of this archive, for ever"),
+]
+Insecure = Annotated[
+    bool,
+    typer.Option("--insecure", help="do not check certificates; anybody can then read along"),
+]
+Json = Annotated[bool, typer.Option("--json", help="results as JSON on standard output")]
+Quiet = Annotated[
+    int, typer.Option("--quiet", "-q", count=True, help="no progress; twice: errors only")
+]
+Verbose = Annotated[
+    int, typer.Option("--verbose", "-v", count=True, help="each job and failure as a line")
+]
+LogFile = Annotated[
+    Path | None,
+    typer.Option("--log-file", metavar="FILE", help="append all events as JSON Lines"),
+]
+NoColor = Annotated[bool, typer.Option("--no-color", help="no colours")]
+
+
 def common(
-    profile: Annotated[
-        str | None, typer.Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="config file instead of the one found"),
-    ] = None,
-    state: Annotated[
-        Path | None, typer.Option("--state", metavar="FILE", help="state file to use")
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option("--target", metavar="URL", help="Livingdocs server, or `embedded`"),
-    ] = None,
-    api_version: Annotated[
-        str | None,
-        typer.Option("--api-version", metavar="V", help="v1, or a dated version such as 2026-07"),
-    ] = None,
-    engine: Annotated[
-        Path | None,
-        typer.Option("--engine", metavar="FOLDER", help="folder of the local engine"),
-    ] = None,
-    project_config: Annotated[
-        Path | None,
-        typer.Option("--project-config", metavar="FILE", help="project config to check against"),
-    ] = None,
-    system_name: Annotated[
-        str | None,
-        typer.Option("--system-name", metavar="NAME", help="name of this archive, for ever"),
-    ] = None,
-    insecure: Annotated[
-        bool,
-        typer.Option("--insecure", help="do not check certificates; anybody can then read along"),
-    ] = False,
-    json: Annotated[
-        bool, typer.Option("--json", help="results as JSON on standard output")
-    ] = False,
-    quiet: Annotated[
-        int, typer.Option("--quiet", "-q", count=True, help="no progress; twice: errors only")
-    ] = 0,
-    verbose: Annotated[
-        int, typer.Option("--verbose", "-v", count=True, help="each job and failure as a line")
-    ] = 0,
-    log_file: Annotated[
-        Path | None,
-        typer.Option("--log-file", metavar="FILE", help="append all events as JSON Lines"),
-    ] = None,
-    no_color: Annotated[bool, typer.Option("--no-color", help="no colours")] = False,
+    profile: Profile = None,
+    config: Config = None,
+    state: State = None,
+    target: Target = None,
+    api_version: ApiVersion = None,
+    engine: Engine = None,
+    project_config: ProjectConfig = None,
+    system_name: SystemName = None,
+    insecure: Insecure = False,
+    json: Json = False,
+    quiet: Quiet = 0,
+    verbose: Verbose = 0,
+    log_file: LogFile = None,
+    no_color: NoColor = False,
 ) -> None:
     """The global options; see ``session.GlobalOptions``."""
 

@@ -43,45 +43,53 @@ def _own(name: str) -> str:
     return f"LDIMPORT_RESULTS_{name}"
 
 
+Failed = Annotated[bool, typer.Option("--failed", envvar=_own("FAILED"), help="only failed images")]
+Skipped = Annotated[
+    bool, typer.Option("--skipped", envvar=_own("SKIPPED"), help="only skipped images")
+]
+Success = Annotated[
+    bool, typer.Option("--success", envvar=_own("SUCCESS"), help="only imported images")
+]
+JobOption = Annotated[
+    str | None, typer.Option("--job", envvar=_own("JOB"), metavar="ID", help="only of this job")
+]
+Cause = Annotated[
+    str | None,
+    typer.Option("--cause", envvar=_own("CAUSE"), metavar="CODE", help="failed for this cause"),
+]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", envvar=_own("HOST"), metavar="H", help="fetched from this host"),
+]
+Form = Annotated[Format | None, typer.Option("--format", help="table on a terminal, else csv")]
+Output = Annotated[
+    Path | None,
+    typer.Option("--output", "-o", metavar="FILE", help="write here; its ending is the format"),
+]
+AsManifest = Annotated[
+    bool,
+    typer.Option("--as-manifest", help="the rows as they were sent, to edit and submit again"),
+]
+Most = Annotated[
+    int | None,
+    typer.Option(
+        "--most", "-n", min=0, envvar=_own("MOST"), metavar="N", help="rows to show; 0 = all"
+    ),
+]
+
+
 def results_(
     context: typer.Context,
-    failed: Annotated[
-        bool, typer.Option("--failed", envvar=_own("FAILED"), help="only failed images")
-    ] = False,
-    skipped: Annotated[
-        bool, typer.Option("--skipped", envvar=_own("SKIPPED"), help="only skipped images")
-    ] = False,
-    success: Annotated[
-        bool, typer.Option("--success", envvar=_own("SUCCESS"), help="only imported images")
-    ] = False,
-    job: Annotated[
-        str | None, typer.Option("--job", envvar=_own("JOB"), metavar="ID", help="only of this job")
-    ] = None,
-    cause: Annotated[
-        str | None,
-        typer.Option("--cause", envvar=_own("CAUSE"), metavar="CODE", help="failed for this cause"),
-    ] = None,
-    host: Annotated[
-        str | None,
-        typer.Option("--host", envvar=_own("HOST"), metavar="H", help="fetched from this host"),
-    ] = None,
-    form: Annotated[
-        Format | None, typer.Option("--format", help="table on a terminal, else csv")
-    ] = None,
-    output: Annotated[
-        Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="write here; its ending is the format"),
-    ] = None,
-    as_manifest: Annotated[
-        bool,
-        typer.Option("--as-manifest", help="the rows as they were sent, to edit and submit again"),
-    ] = False,
-    most: Annotated[
-        int | None,
-        typer.Option(
-            "--most", "-n", min=0, envvar=_own("MOST"), metavar="N", help="rows to show; 0 = all"
-        ),
-    ] = None,
+    failed: Failed = False,
+    skipped: Skipped = False,
+    success: Success = False,
+    job: JobOption = None,
+    cause: Cause = None,
+    host: Host = None,
+    form: Form = None,
+    output: Output = None,
+    as_manifest: AsManifest = False,
+    most: Most = None,
 ) -> ExitCode:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
     session = Session.of(context)

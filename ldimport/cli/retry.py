@@ -12,22 +12,25 @@ from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration, results
 
+JobOption = Annotated[
+    str | None,
+    typer.Option("--job", envvar="LDIMPORT_RETRY_JOB", metavar="ID", help="only those of it"),
+]
+Cause = Annotated[
+    str | None,
+    typer.Option(
+        "--cause",
+        envvar="LDIMPORT_RETRY_CAUSE",
+        metavar="CODE",
+        help="only those that failed for it",
+    ),
+]
+
 
 def retry(
     context: typer.Context,
-    job: Annotated[
-        str | None,
-        typer.Option("--job", envvar="LDIMPORT_RETRY_JOB", metavar="ID", help="only those of it"),
-    ] = None,
-    cause: Annotated[
-        str | None,
-        typer.Option(
-            "--cause",
-            envvar="LDIMPORT_RETRY_CAUSE",
-            metavar="CODE",
-            help="only those that failed for it",
-        ),
-    ] = None,
+    job: JobOption = None,
+    cause: Cause = None,
     no_wait: options.NoWait = False,
     deadline: options.Deadline = None,
     fail_on: options.FailOn = None,

@@ -15,29 +15,34 @@ from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Integrity, Json
 
+Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="listen here")]
+Port = Annotated[
+    int, typer.Option("--port", min=0, max=65_535, metavar="N", help="0 = any free one")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=0, metavar="N", help="processes; 0: only the API"),
+]
+DailyLimit = Annotated[
+    int, typer.Option("--daily-limit", min=0, metavar="N", help="images in 24 h; 0 = no limit")
+]
+Dialect = Annotated[
+    str | None,
+    typer.Option("--dialect", metavar="seed|2025-03|2026-08", help="whatever the path says"),
+]
+PublicUrl = Annotated[
+    str | None, typer.Option("--public-url", metavar="URL", help="address in answers")
+]
+
 
 def serve(
     context: typer.Context,
-    host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="listen here")] = (
-        "127.0.0.1"
-    ),
-    port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, metavar="N", help="0 = any free one")
-    ] = 9095,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=0, metavar="N", help="processes; 0: only the API"),
-    ] = None,
-    daily_limit: Annotated[
-        int, typer.Option("--daily-limit", min=0, metavar="N", help="images in 24 h; 0 = no limit")
-    ] = 0,
-    dialect: Annotated[
-        str | None,
-        typer.Option("--dialect", metavar="seed|2025-03|2026-08", help="whatever the path says"),
-    ] = None,
-    public_url: Annotated[
-        str | None, typer.Option("--public-url", metavar="URL", help="address in answers")
-    ] = None,
+    host: Host = ("127.0.0.1"),
+    port: Port = 9095,
+    workers: Workers = None,
+    daily_limit: DailyLimit = 0,
+    dialect: Dialect = None,
+    public_url: PublicUrl = None,
     allow_host: options.AllowHost = None,
     integrity: options.IntegrityDepth = None,
 ) -> ExitCode:

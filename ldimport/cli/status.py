@@ -28,32 +28,39 @@ MOST_IMAGES = 20
 ASK_SECONDS = 5.0
 
 
+JobOption = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="ID",
+        help="one job; without it: all of them",
+        autocompletion=options.complete_jobs,
+    ),
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="with ID: do not ask the target about an open job")
+]
+ExitStatus = Annotated[
+    bool,
+    typer.Option(
+        "--exit-status",
+        help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a whole or lost",
+    ),
+]
+Most = Annotated[
+    int, typer.Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all")
+]
+Failed = Annotated[
+    bool, typer.Option("--failed", envvar="LDIMPORT_STATUS_FAILED", help="jobs with failures")
+]
+
+
 def status(
     context: typer.Context,
-    job: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="ID",
-            help="one job; without it: all of them",
-            autocompletion=options.complete_jobs,
-        ),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="with ID: do not ask the target about an open job")
-    ] = False,
-    exit_status: Annotated[
-        bool,
-        typer.Option(
-            "--exit-status",
-            help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a whole or lost",
-        ),
-    ] = False,
-    most: Annotated[
-        int, typer.Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all")
-    ] = MOST_JOBS,
-    failed: Annotated[
-        bool, typer.Option("--failed", envvar="LDIMPORT_STATUS_FAILED", help="jobs with failures")
-    ] = False,
+    job: JobOption = None,
+    offline: Offline = False,
+    exit_status: ExitStatus = False,
+    most: Most = MOST_JOBS,
+    failed: Failed = False,
 ) -> ExitCode:
     """Show all jobs and how many images arrived, or one job with its images."""
     session = Session.of(context)

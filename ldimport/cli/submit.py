@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,31 +14,50 @@ from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, r
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration import InvalidManifest, Migration
+from ldimport.migration import InvalidManifest, Migration, Source
+
+if TYPE_CHECKING:
+    from ldimport.settings import Settings
+
+ValidOnly = Annotated[
+    bool, typer.Option("--valid-only", help="send the good rows, leave the others")
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="send at most N images")
+]
+BatchSize = Annotated[
+    int | None,
+    typer.Option("--batch-size", min=1, max=1_000, metavar="N", help="images in one request"),
+]
+Resend = Annotated[bool, typer.Option("--resend", help="send unchanged images again too")]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first use of a systemName")]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """Options of ``Migration.submit``, read: ``deadline`` in seconds, ``fail_on`` as a question
+    about (failed, tried)."""
+
+    valid_only: bool
+    limit: int | None
+    batch_size: int | None
+    resend: bool
+    wait: bool
+    deadline: float | None
+    fail_on: Callable[[int, int], bool] | None
 
 
 def submit(
     context: typer.Context,
     paths: options.Paths,
-    valid_only: Annotated[
-        bool, typer.Option("--valid-only", help="send the good rows, leave the others")
-    ] = False,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, metavar="N", help="send at most N images")
-    ] = None,
-    batch_size: Annotated[
-        int | None,
-        typer.Option("--batch-size", min=1, max=1_000, metavar="N", help="images in one request"),
-    ] = None,
-    resend: Annotated[
-        bool, typer.Option("--resend", help="send unchanged images again too")
-    ] = False,
+    valid_only: ValidOnly = False,
+    limit: Limit = None,
+    batch_size: BatchSize = None,
+    resend: Resend = False,
     no_wait: options.NoWait = False,
     deadline: options.Deadline = None,
     fail_on: options.FailOn = None,
-    yes: Annotated[
-        bool, typer.Option("--yes", help="do not ask before the first use of a systemName")
-    ] = False,
+    yes: Yes = False,
     base_url: options.BaseUrl = None,
     allow_host: options.AllowHost = None,
     integrity: options.IntegrityDepth = None,
@@ -56,35 +77,43 @@ def submit(
     session = Session.of(context)
     settings = session.settings(paths)
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
-    seconds = options.read_seconds("--deadline", deadline)
-    limit_reached = moving.failure_limit(fail_on)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict, integrity)
+    ends = options.read_seconds("--deadline", deadline)
+    stops = moving.failure_limit(fail_on)
+    sending = Sending(valid_only, limit, batch_size, resend, not no_wait, ends, stops)
     with (
         session.target(settings) as (target, config),
         opened_source(session, settings, config, paths, wanted) as source,
         session.state(settings, write=True) as state,
     ):
         first_use(session, state, target, source, agreed=yes)
-        moving.say_local(session, settings)
-        reading = Reading(source.manifest.bytes_total)
-        events = Migration(state, target).submit(
-            source,
-            valid_only=valid_only,
-            limit=limit,
-            batch_size=batch_size,
-            resend=resend,
-            wait=not no_wait,
-            deadline=seconds,
-            fail_on=limit_reached,
-            tick=reading.tick,
-        )
-        try:
-            shown = moving.Shown(CheckShown(session, source), reading)
-            end = moving.follow(session, settings, events, shown)
-        except InvalidManifest as error:
-            return refused(session, source, error)
-        run = moving.run_of(session, target, waited=not no_wait)
-        return moving.close(session, settings, state, end, run)
+        return _send(session, settings, Migration(state, target), source, sending)
+
+
+def _send(
+    session: Session, settings: Settings, migration: Migration, source: Source, sending: Sending
+) -> ExitCode:
+    """One run, from its first line to its last."""
+    moving.say_local(session, settings)
+    reading = Reading(source.manifest.bytes_total)
+    events = migration.submit(
+        source,
+        valid_only=sending.valid_only,
+        limit=sending.limit,
+        batch_size=sending.batch_size,
+        resend=sending.resend,
+        wait=sending.wait,
+        deadline=sending.deadline,
+        fail_on=sending.fail_on,
+        tick=reading.tick,
+    )
+    try:
+        shown = moving.Shown(CheckShown(session, source), reading)
+        end = moving.follow(session, settings, events, shown)
+    except InvalidManifest as error:
+        return refused(session, source, error)
+    run = moving.run_of(session, migration.target, waited=sending.wait)
+    return moving.close(session, settings, migration.state, end, run)
 
 
 COMMAND = Command(

@@ -26,37 +26,45 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 1_000
 
 
+Problems = Annotated[
+    Path | None,
+    typer.Option("--problems", metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
+]
+WriteValid = Annotated[
+    Path | None, typer.Option("--write-valid", metavar="FILE", help="the good rows")
+]
+WriteInvalid = Annotated[
+    Path | None,
+    typer.Option("--write-invalid", metavar="FILE", help="the others, with their problems"),
+]
+Warnings = Annotated[
+    bool, typer.Option("--warnings", help="show warnings too, not only their number")
+]
+MaxProblems = Annotated[
+    int, typer.Option("--max-problems", min=0, metavar="N", help="problems in --json")
+]
+CodeQuality = Annotated[
+    Path | None, typer.Option("--code-quality", metavar="FILE", help="a GitLab report")
+]
+
+
 def validate(
     context: typer.Context,
     paths: options.Paths,
-    problems: Annotated[
-        Path | None,
-        typer.Option("--problems", metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
-    ] = None,
-    write_valid: Annotated[
-        Path | None, typer.Option("--write-valid", metavar="FILE", help="the good rows")
-    ] = None,
-    write_invalid: Annotated[
-        Path | None,
-        typer.Option("--write-invalid", metavar="FILE", help="the others, with their problems"),
-    ] = None,
+    problems: Problems = None,
+    write_valid: WriteValid = None,
+    write_invalid: WriteInvalid = None,
     lenient: options.Lenient = False,
     strict: options.Strict = False,
-    warnings: Annotated[
-        bool, typer.Option("--warnings", help="show warnings too, not only their number")
-    ] = False,
-    max_problems: Annotated[
-        int, typer.Option("--max-problems", min=0, metavar="N", help="problems in --json")
-    ] = MOST_PROBLEMS,
+    warnings: Warnings = False,
+    max_problems: MaxProblems = MOST_PROBLEMS,
     base_url: options.BaseUrl = None,
     maps: options.Map = None,
     sets: options.Set = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     junitxml: options.JunitXml = None,
-    code_quality: Annotated[
-        Path | None, typer.Option("--code-quality", metavar="FILE", help="a GitLab report")
-    ] = None,
+    code_quality: CodeQuality = None,
     no_annotations: options.NoAnnotations = False,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
@@ -65,22 +73,28 @@ def validate(
     config = session.project_config(settings)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
     files = Files(problems, write_valid, write_invalid, junitxml, code_quality)
-    began = time.monotonic()
     with opened_source(session, settings, config, paths, wanted, named=False) as source:
-        reading = Reading(source.manifest.bytes_total)
-        with Reports(source.manifest, files) as reports, checking(session.notes, reading):
-            found = check_all(
-                source.manifest,
-                source.checker(),
-                max_problems=max(max_problems, MOST_PROBLEMS),
-                on_progress=reading.tick,
-                sink=reports.sink,
-            )
-            reports.finish(found)
+        began = time.monotonic()
+        found = _check(session, source, files, max_problems)
         _show(session, source, found, time.monotonic() - began, max_problems, warnings=warnings)
     if github.active(session.environ) and not no_annotations:
         _github(session, found, source.manifest.name)
     return ExitCode.INVALID if found.invalid else ExitCode.OK
+
+
+def _check(session: Session, source: Source, files: Files, max_problems: int) -> Validation:
+    """Every row checked, and the files written that were asked for."""
+    reading = Reading(source.manifest.bytes_total)
+    with Reports(source.manifest, files) as reports, checking(session.notes, reading):
+        found = check_all(
+            source.manifest,
+            source.checker(),
+            max_problems=max(max_problems, MOST_PROBLEMS),
+            on_progress=reading.tick,
+            sink=reports.sink,
+        )
+        reports.finish(found)
+    return found
 
 
 def _show(
