@@ -2,7 +2,8 @@
 
 The text is decoded here, once, from an allowed encoding, so that no later reader can see another
 one. Expat never loads anything; entities may be declared (Illustrator does) as long as they are
-internal, plain and small in sum. Depth, elements and attributes are counted while reading.
+internal, do not refer to each other and are small in sum. Depth, elements and attributes are
+counted while reading.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _MAX_ENTITIES = 100
 _MAX_EXPANSION = 1_000_000
 """Characters that all entity references of a document may expand to."""
 
+_REFERENCE = re.compile(r"&(?!#\d+;|#x[0-9a-fA-F]+;)")
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _XML_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
 _ENCODINGS = re.compile(r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|windows-125\d", re.I)
@@ -135,11 +137,11 @@ class Reader:
         self, name: str, parameter: bool, value: str | None, _base: str | None,
         system: str | None, _public: str | None, _notation: str | None,
     ) -> None:  # fmt: skip
-        """Plain entities expand to what their references say: counted before any is expanded."""
+        """Count what the references to an entity expand to, before any of them is expanded."""
         if parameter or system is not None or value is None:
             raise Rejected("svg-unsafe", f"the SVG asks for outside data (entity {name[:40]})")
-        if "&" in value or "<" in value:
-            raise Rejected("svg-unsafe", f"entity {name[:40]} of the SVG holds markup")
+        if _REFERENCE.search(value):
+            raise Rejected("svg-unsafe", f"entity {name[:40]} of the SVG refers to another one")
         self._entities += 1
         self._expansion += len(value) * self._text.count(f"&{name};")
         if self._entities > _MAX_ENTITIES or self._expansion > _MAX_EXPANSION:
