@@ -41,6 +41,31 @@ class Span(NamedTuple):
     column: int
 
 
+class _Search:
+    """The end of a value by counting brackets: for what is nested deeper than the expression
+    goes, or is not all there. Goes on where it was when more has been read."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self._depth = 0
+
+    def end(self, data: bytes, start: int) -> int | None:
+        """The end of the value at ``start``, None if it is not in ``data``."""
+        for match in _BRACKETS.finditer(data, start + self.passed):
+            sign = match[0]
+            if sign == b'"':
+                self.passed = match.start() - start
+                return None  # a text that is not all there
+            if sign in (b"{", b"["):
+                self._depth += 1
+            elif sign in (b"}", b"]"):
+                self._depth -= 1
+                if not self._depth:
+                    return match.end()
+        self.passed = len(data) - start
+        return None
+
+
 class Scanner:
     """Steps through a document value by value; keeps no more than one value in memory."""
 
@@ -77,8 +102,9 @@ class Scanner:
         nothing that could be a value comes."""
         first = self.peek()
         line, column = self._line, self._here()
+        search = _Search()
         while True:
-            end = self._end(first)
+            end = self._end(first, search)
             if end is not None:
                 break
             if len(self._data) - self._at > LARGEST:
@@ -130,11 +156,11 @@ class Scanner:
         hint = "the rest of the file cannot be read; repair it there, or export it again"
         return ManifestError(f"{where}: {message}", hint=hint, code=code)
 
-    def _end(self, first: bytes) -> int | None:
+    def _end(self, first: bytes, search: _Search) -> int | None:
         """Where the value at hand ends, or None when it is not all there yet."""
         if first in (b"{", b"["):
-            match = _WHOLE.match(self._data, self._at)
-            return match.end() if match else self._deep_end()
+            match = None if search.passed else _WHOLE.match(self._data, self._at)
+            return match.end() if match else search.end(self._data, self._at)
         if first == b'"':
             match = _TEXT.match(self._data, self._at)
             return match.end() if match else None
@@ -148,21 +174,6 @@ class Scanner:
     def _scalar_end(self, end: int) -> int | None:
         """A scalar at the end of the data may go on, unless the file ends with it."""
         return None if self._more() else end
-
-    def _deep_end(self) -> int | None:
-        """The same by counting brackets, for what is nested deeper than the expression goes."""
-        depth = 0
-        for match in _BRACKETS.finditer(self._data, self._at):
-            sign = match[0]
-            if sign == b'"':
-                return None  # a text that is not all there
-            if sign in (b"{", b"["):
-                depth += 1
-            elif sign in (b"}", b"]"):
-                depth -= 1
-                if not depth:
-                    return match.end()
-        return None
 
     def _more(self) -> bool:
         """Read on; what was stepped over is dropped."""

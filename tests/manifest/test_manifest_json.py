@@ -239,3 +239,17 @@ def test_any_text_gives_entries_or_a_reason(
             read(write(folder, name, "[" + text))
         except ManifestError as error:
             assert error.message
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("piece", ["[", '{"a":', "[[],", '["]",'])
+def test_endless_nesting_is_refused(tmp_path: Path, piece: str) -> None:
+    text = "[" + piece * (17_500_000 // len(piece))
+    with pytest.raises(ManifestError, match="larger than 16 MB|in the middle"):
+        read(write(tmp_path, "a.json", text))
+
+
+def test_a_deep_entry_across_pieces_is_whole(tmp_path: Path) -> None:
+    deep = '{"id":"1","url":"u","metadata":{"a":' + "[" * 20 + '"]}",' * 400_000 + "1" + "]" * 20
+    (first, second) = read(write(tmp_path, "a.json", f"[{deep}}}}},{GOOD}]"))
+    assert (first.id, first.problems, second.id) == ("1", (), "1")
