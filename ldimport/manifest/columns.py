@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -114,6 +115,13 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
     missing = [name for name in _NEEDED if name not in given]
     if not missing:
         return
+    if len(names) == 1:
+        raise ManifestError(
+            f"{file} has no column for “{missing[0]}”, only one column in all",
+            hint="a manifest is CSV, JSON, JSON Lines or YAML; name an unusual --delimiter",
+            code="no-column",
+            facts={"columns": names[0]},
+        )
     lacking = missing if "fileName" in given else [*missing, "fileName"]
     free = [name for index, name in enumerate(names) if index not in places.values()]
     raise ManifestError(
@@ -144,7 +152,9 @@ def _suggested(columns: Sequence[str], name: str) -> str | None:
 
 def _quoted(text: str) -> str:
     plain = text.replace("_", "").replace(".", "").replace("/", "").isalnum()
-    return text if plain else f'"{text}"'
+    if plain:
+        return text
+    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
 
 
 def _by_position(names: Sequence[str], places: dict[str, int]) -> tuple[str, ...]:

@@ -156,6 +156,8 @@ NOT_MANIFESTS = {
     "only a mark": (b"\xef\xbb\xbf", "is empty"),
     "workbook": (b"PK\x03\x04rest of an xlsx", "save it as CSV"),
     "jpeg": (b"\xff\xd8\xff\xe0\x00\x10JFIF", "a JPEG image"),
+    "web page": (b"<!DOCTYPE html><html>", "a web page"),
+    "svg": (b'<svg xmlns="http://www.w3.org/2000/svg"/>', "an SVG image"),
     "junk": (bytes(range(256)) * 40, "not a text file"),
     "zeros": (b"\x00" * 5_000, "not a text file"),
     "prose": (b"Dear reader, this is a letter.\nBest wishes\n", "has no column for “id”"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,14 @@ def test_a_missing_column_is_proposed(tmp_path: Path) -> None:
         read(write(tmp_path, "a.csv", "ID,Bild-URL,Titel,Fotograf\n1,u,t,f\n"))
     assert caught.value.facts == {"columns": "ID, Bild-URL, Titel, Fotograf"}
     assert '--map url="Bild-URL" --map fileName=Titel' in (caught.value.hint or "")
+
+
+def test_a_proposed_command_can_be_pasted(tmp_path: Path) -> None:
+    path = write(tmp_path, "a b.csv", 'Nr,"""Link"" $x"\n1,u\n')
+    with pytest.raises(ManifestError) as caught:
+        read(path)
+    words = shlex.split(caught.value.hint or "")
+    assert words[:5] == ["ldimport", "validate", str(path), "--map", 'url="Link" $x']
 
 
 def test_a_mapped_column_that_is_not_there_is_guessed(tmp_path: Path) -> None:
