@@ -34,7 +34,7 @@ def read_blocks(data: bytes, kind: ImageType) -> Blocks:
     """Collect the blocks of a jpg, png or gif; an svg has none. Never raises."""
     blocks = Blocks()
     if kind is ImageType.JPG:
-        for marker, body in jpeg.segments(data):
+        for marker, body in jpeg.metadata_segments(data):
             _jpeg_segment(blocks, marker, body)
     elif kind is ImageType.PNG:
         for name, body in png.chunks(data):

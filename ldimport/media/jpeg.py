@@ -12,6 +12,8 @@ from ldimport.media import exif
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 500
 """Progressive files of the wild have about ten; thousands are a decompression bomb."""
+MAX_SEGMENTS = 20_000
+"""A file at the byte limit, made of the largest segments alone, has some 230."""
 
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 """A marker that is neither a stuffed zero, a restart nor a fill byte: what ends a scan."""
@@ -44,7 +46,7 @@ def walk(data: bytes) -> Jpeg:
     goes on at the next marker, as decoders do."""
     frame: tuple[int, int, bool] | None = None
     orientation = 0
-    scans = 0
+    scans = segments = 0
     notes: list[str] = []
     position = 2
     find = _MARKER.search
@@ -62,6 +64,9 @@ def walk(data: bytes) -> Jpeg:
             continue
         body = position + 2
         position += size
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            raise Rejected("too-complex", f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == 0xE1 and not orientation and data.startswith(_EXIF, body):
             orientation = exif.orientation(data[body + 6 : position])
         elif marker in _SOF:
@@ -124,7 +129,7 @@ def _unknown(marker: int) -> Rejected:
     return Rejected("corrupt", f"damaged JPEG: unknown marker {marker:02X}")
 
 
-def segments(data: bytes) -> Iterator[tuple[int, bytes]]:
+def metadata_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The APPn and COM segments before the first scan, as (marker, body); ends at the first thing
     that is not as it should be. Never raises."""
     position = 2

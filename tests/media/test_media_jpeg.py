@@ -9,7 +9,7 @@ from media_files import jpeg, jpeg_with, segment, tiff
 
 from ldimport.errors import Rejected
 from ldimport.media.inspect import inspect
-from ldimport.media.jpeg import MAX_SCANS
+from ldimport.media.jpeg import MAX_SCANS, MAX_SEGMENTS
 from ldimport.model import ImageType, Limits
 
 LIMITS = Limits()
@@ -117,6 +117,11 @@ def test_thousands_of_scans_are_a_bomb() -> None:
     whole = jpeg(progressive=True)
     scan = whole[whole.index(b"\xff\xda") : whole.rindex(b"\xff\xd9")]
     assert code(whole[:-2] + scan * MAX_SCANS + b"\xff\xd9") == "too-complex"
+
+
+def test_thousands_of_comments_are_a_bomb() -> None:
+    assert inspect(jpeg_with(segment(0xFE, b"") * (MAX_SEGMENTS - 20)), LIMITS).width == 16
+    assert code(jpeg_with(segment(0xFE, b"") * MAX_SEGMENTS)) == "too-complex"
 
 
 def test_a_run_of_marker_bytes_costs_no_more_than_its_length() -> None:
