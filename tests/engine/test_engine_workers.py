@@ -184,7 +184,7 @@ def test_a_worker_that_waits_begins_new_jobs(engine: Engine, origin: Origin) -> 
 def test_workers_take_no_modules_from_the_working_folder(
     engine: Engine, origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "hashlib.py").write_text("raise SystemExit('a stranger')")
+    (tmp_path / "argparse.py").write_text("raise SystemExit('a stranger')")
     monkeypatch.chdir(tmp_path)
     job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
     engine.run(workers=1)
