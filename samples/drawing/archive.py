@@ -264,7 +264,7 @@ GRAPHICS = (
     Picture(
         "g-006",
         "graphics/sunrise.gif",
-        "Sunrise in 24 pictures",
+        "Sunrise, animated",
         "graphic",
         blinking((640, 400), 24),
         {"source": "Animation desk", "kind": "animation"},
