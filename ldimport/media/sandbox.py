@@ -29,6 +29,8 @@ KINDS = (ImageType.PNG, ImageType.JPG, ImageType.GIF, ImageType.SVG)
 """A request names its kind by the position here."""
 _PATIENCE = 3
 """Real seconds that the parent waits for each CPU second it grants: machines can be busy."""
+_OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
+"""Exit status of a child whose CPU time is used up; none of Windows' own."""
 
 
 class Outcome(IntEnum):
@@ -136,7 +138,7 @@ class _ChildDiedError(Exception):
     def __init__(self, status: int, *, late: bool) -> None:
         super().__init__(status)
         self.status = status
-        self.out_of_time = late or status == -getattr(signal, "SIGXCPU", 0)
+        self.out_of_time = late or status == _OUT_OF_CPU
 
 
 class _Child:
