@@ -27,6 +27,8 @@ from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
 from ldimport.wire import is_http_url
 
+_INVALID = "Invalid metadata: "
+
 _log = logging.getLogger(__name__)
 
 
@@ -112,7 +114,10 @@ class Workbench:
 
     def _check_metadata(self, task: Task) -> Outcome | None:
         reasons = self._reasons(task.image)
-        return _failed(task, "; ".join(reasons)) if reasons else None
+        if not reasons:
+            return None
+        texts = (reason.removeprefix(_INVALID) for reason in reasons)
+        return _failed(task, _INVALID + "; ".join(texts))
 
     def _reasons(self, image: Image) -> tuple[str, ...]:
         lenient = self._terms.options.lenient

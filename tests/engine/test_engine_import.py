@@ -226,8 +226,18 @@ def test_one_bad_image_fails_alone(engine: Engine, origin: Origin) -> None:
     assert words == ["success", "failed", "failed", "failed", "success"]
     reasons = [result.reason or "" for result in status.results]
     assert "origin answered 404" in reasons[1]
-    assert reasons[3].startswith("Invalid metadata")
+    assert reasons[3].startswith("Invalid metadata: ")
     assert engine.progress(status.id) == Counts(2, 0, 3, 0)
+
+
+def test_all_that_is_wrong_with_metadata_is_said_at_once(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    result = only(ended(engine, request(image("1", url, metadata={"caption": 7, "credit": 8}))))
+    assert result.reason is not None
+    assert result.reason.count("Invalid metadata: ") == 1
+    assert "caption" in result.reason
+    assert "credit" in result.reason
+    assert origin.hits == []
 
 
 def test_a_job_of_bad_images_ran_and_says_so_of_each(engine: Engine, origin: Origin) -> None:
