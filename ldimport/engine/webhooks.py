@@ -1,0 +1,281 @@
+"""Delivery of webhooks: what stands in the outbox is sent until it arrives or is given up.
+
+Rules of Standard Webhooks 1.0 (hostile.md, section 3): 2xx is success; 410 ends it for this
+address; 429, 502 and 504 slow the endpoint down; ``Retry-After`` is honoured; everything else is
+tried again at growing intervals. The webhook-id stays the same over all tries, also when a
+process was killed between sending and recording: receivers may see one twice, never none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from ldimport import __version__
+from ldimport.address import without_secrets
+from ldimport.engine import outbox
+from ldimport.engine.blobs import BlobStore
+from ldimport.engine.catalogue import Catalogue
+from ldimport.engine.leases import Leases
+from ldimport.engine.outbox import Delivery, Notification, Verdict
+from ldimport.engine.terms import options_from_json
+from ldimport.errors import ConfigError, LdimportError, Rejected
+
+DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
+"""Seconds from one try to the next, about; after the last the notification is given up."""
+JITTER = 0.2
+SLOW_DOWN = frozenset((429, 502, 504))
+TIMEOUT = 20.0
+"""Seconds for one try."""
+MOST = 16
+"""Tries under way at once, each to another endpoint."""
+POLL = 0.05
+LOOK = 1.0
+"""Seconds between two looks for tries whose time has come."""
+TROUBLE = 5.0
+"""Seconds to wait after the catalogue could not be used."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try. ``url`` is without its query, ``status`` None when there was no answer, ``note``
+    says why it failed and what follows; empty when it arrived."""
+
+    job: str
+    url: str
+    status: int | None
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    notification: Notification
+    status: int | None
+    retry_after: float | None
+    seconds: float
+    why: str = ""
+    hopeless: bool = False
+
+
+class Signer:
+    """Signs with every secret, so that a receiver may still have the old one while secrets are
+    changed. Raises ConfigError for a secret that is not ``whsec_`` and base64."""
+
+    def __init__(self, secrets: Sequence[str]) -> None:
+        self._secrets = tuple(map(_checked, secrets))
+
+    def headers(self, webhook_id: str, body: str, now: float) -> dict[str, str]:
+        """The headers of one try; unsigned where there is no secret."""
+        headers = {
+            "content-type": "application/json",
+            "user-agent": f"ldimport/{__version__}",
+            "webhook-id": webhook_id,
+            "webhook-timestamp": str(int(now)),
+        }
+        if self._secrets:
+            headers["webhook-signature"] = " ".join(self._signatures(webhook_id, body, now))
+        return headers
+
+    def _signatures(self, webhook_id: str, body: str, now: float) -> list[str]:
+        from standardwebhooks import Webhook
+
+        moment = datetime.fromtimestamp(int(now), UTC)
+        return [Webhook(secret).sign(webhook_id, moment, body) for secret in self._secrets]
+
+
+def _checked(secret: str) -> str:
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        key = b""
+    if not 16 <= len(key) <= 64:
+        raise ConfigError(
+            "a webhook secret has to be whsec_ and 24 to 64 random bytes in base64",
+            hint='make one: python -c "import base64, os; '
+            "print('whsec_' + base64.b64encode(os.urandom(32)).decode())\"",
+            code="bad-secret",
+        )
+    return secret
+
+
+class Sender:
+    """Sends what is due, in a thread of its own, until ``end``. Several may work on one folder:
+    each leases what it sends. ``now`` is Unix time, ``delays`` as ``DELAYS``; ``on_attempt``
+    hears of every try, from another thread."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        secrets: Sequence[str] = (),
+        *,
+        on_attempt: Callable[[Attempt], None] = lambda _: None,
+        now: Callable[[], float] = time.time,
+        delays: Sequence[float] = DELAYS,
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self._catalogue = catalogue
+        self._signer = Signer(secrets)
+        self._on_attempt = on_attempt
+        self._now = now
+        self._delays = delays
+        self._timeout = timeout
+        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._under_way = 0
+        self._told = threading.Event()
+        self._at_once = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ldimport webhooks", daemon=True)
+
+    def start(self) -> None:
+        """Begin to send."""
+        self._thread.start()
+
+    def end(self, patience: float) -> None:
+        """Send what is due, for at most ``patience`` seconds, then stop. What is left, or has no
+        answer yet, is due again for whoever sends next."""
+        until = time.monotonic() + patience
+        while time.monotonic() < until and (self._under_way or self._any_due()):
+            time.sleep(POLL)
+        self._told.set()
+        self._thread.join(max(0.0, until - time.monotonic()))
+        self._at_once.set()
+        self._thread.join()
+
+    # -- the loop ---------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        seen, looked_at = -1, 0.0
+        while not self._told.is_set():
+            try:
+                version = self._catalogue.version()
+                if version != seen or time.monotonic() > looked_at + LOOK:
+                    seen, looked_at = version, time.monotonic()
+                    if self._any_due():
+                        self._send_due()
+            except LdimportError as error:  # disk full, or somebody holds the catalogue
+                _log.warning("webhooks wait: %s", error.message)
+                self._told.wait(TROUBLE)
+            except Exception:  # a bug here must not end the sending for good
+                _log.exception("webhooks wait after a bug in ldimport")
+                self._told.wait(TROUBLE)
+            self._told.wait(POLL)
+
+    def _any_due(self) -> bool:
+        with self._catalogue.reading() as connection:
+            return outbox.any_due(connection, self._now())
+
+    def _send_due(self) -> None:
+        """Send until nothing is due and nothing under way; leases are held only meanwhile."""
+        leases = Leases(self._catalogue, BlobStore(self._catalogue.folder))
+        self._answers = queue.SimpleQueue()
+        try:
+            done: list[_Answer] = []
+            while not self._at_once.is_set():
+                self._turn(leases, done)
+                if not self._under_way:
+                    return
+                done = self._wait()
+        finally:
+            self._under_way = 0
+            leases.leave()
+
+    def _turn(self, leases: Leases, done: Sequence[_Answer]) -> None:
+        """One transaction: what came in is recorded, what is due leased; then it is sent."""
+        room = 0 if self._told.is_set() else MOST - self._under_way
+        leases.patrol()
+        if not (done or leases.ageing or (room and self._any_due())):
+            return
+        judged = [(answer, self._judged(answer)) for answer in done]
+        with self._catalogue.writing() as connection:
+            leases.renew(connection)
+            for answer, verdict in judged:
+                outbox.settle(connection, answer.notification, verdict, self._now())
+            fresh = outbox.claim(connection, leases.worker, room + len(done), self._now())
+        self._under_way += len(fresh) - len(done)
+        for notification in fresh:
+            threading.Thread(
+                target=self._send, args=(notification, self._answers), daemon=True
+            ).start()
+        for answer, verdict in judged:
+            self._on_attempt(_attempt(answer, verdict, self._now()))
+
+    def _wait(self) -> list[_Answer]:
+        """Answers that came in, after at most a moment."""
+        answers: list[_Answer] = []
+        try:
+            answers.append(self._answers.get(timeout=0.2))
+            while True:
+                answers.append(self._answers.get_nowait())
+        except queue.Empty:
+            return answers
+
+    # -- one try ----------------------------------------------------------------------------
+
+    def _send(self, notification: Notification, answers: queue.SimpleQueue[_Answer]) -> None:
+        from ldimport.net.fetch import post
+        from ldimport.net.guard import Guard
+
+        began = time.monotonic()
+        status, wait, why, hopeless = None, None, "", False
+        try:
+            guard = Guard(options_from_json(notification.options).allow_hosts)
+            headers = self._signer.headers(notification.id, notification.body, self._now())
+            body = notification.body.encode()
+            answer = post(notification.url, body, headers, guard, self._timeout)
+            status, wait = answer.status, _retry_after(answer.headers, self._now())
+            why = f"the receiver answered {status}"
+        except Rejected as rejected:
+            why, hopeless = rejected.reason, not rejected.retryable
+        except Exception as error:  # noqa: BLE001  whatever it is, the try has to end
+            _log.exception("webhook %s", notification.id)
+            why = f"a bug in ldimport: {type(error).__name__}: {error}"
+        seconds = time.monotonic() - began
+        answers.put(_Answer(notification, status, wait, seconds, why, hopeless))
+
+    def _judged(self, answer: _Answer) -> Verdict:
+        """What follows from an answer (Standard Webhooks 1.0)."""
+        now, status, tries = self._now(), answer.status, answer.notification.tries
+        if status is not None and 200 <= status < 300:
+            return Verdict(Delivery.DELIVERED, now, str(status))
+        if status == 410:
+            return Verdict(Delivery.DISABLED, now, "the receiver wants no more (410)")
+        if answer.hopeless or tries > len(self._delays):
+            return Verdict(Delivery.FAILED, now, answer.why)
+        spread = 1 + JITTER * (2 * random.random() - 1)  # noqa: S311  not a secret
+        due = now + max(self._delays[tries - 1] * spread, answer.retry_after or 0.0)
+        slow = due if status in SLOW_DOWN else None
+        return Verdict(Delivery.WAITING, due, answer.why, slow)
+
+
+def _attempt(answer: _Answer, verdict: Verdict, now: float) -> Attempt:
+    notes = {
+        Delivery.DELIVERED: "",
+        Delivery.WAITING: f"{answer.why}; again in {max(0.0, verdict.due_at - now):.0f} s",
+        Delivery.FAILED: f"{answer.why}; given up",
+        Delivery.DISABLED: verdict.answer,
+    }
+    of = answer.notification
+    url = without_secrets(of.url)
+    return Attempt(of.job, url, answer.status, answer.seconds, notes[verdict.state])
+
+
+def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that ``Retry-After`` asks for, at most a day; None where it makes no sense."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit() and len(text) < 12:
+        return min(float(text), DELAYS[-1])
+    try:
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now), DELAYS[-1])
+    except (ValueError, TypeError, OverflowError):
+        return None

@@ -1,0 +1,156 @@
+"""Request bodies: read under limits, parsed strictly.
+
+What JSON readers disagree about is refused rather than guessed: duplicate keys, NaN, numbers out
+of range, lone surrogates, nesting without end (hostile.md, case 64).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterable
+from typing import NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from ldimport.model import Json
+from ldimport.server.answers import Refusal
+
+MAX_DEPTH = 64
+DRAIN_BYTES = 8_000_000
+"""So much beyond the limit is read and dropped, so that a client that does not look for an
+answer while it sends still gets one; whoever sends more is cut off."""
+
+_SURROGATE = re.compile(r"\\u[dD][89abAB]")
+_MAX_INT = 1 << 63
+
+
+async def read(request: Request, limit: int, seconds: float) -> bytes:
+    """The body, at most ``limit`` bytes within ``seconds``. Raises Refusal 408, 413, 415."""
+    _refuse_encoded(request)
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and int(announced) > limit + DRAIN_BYTES:
+        raise _too_large(limit, close=True)
+    try:
+        async with asyncio.timeout(seconds):
+            return await _collect(request, limit)
+    except TimeoutError:
+        raise Refusal(
+            408, {"message": f"The body did not arrive within {seconds:g} seconds"}, close=True
+        ) from None
+
+
+def _refuse_encoded(request: Request) -> None:
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise Refusal(415, {"message": "Send the body without Content-Encoding"}, close=True)
+    kind, _, rest = request.headers.get("content-type", "application/json").partition(";")
+    charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
+    if kind.strip().lower() != "application/json" or (
+        charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")
+    ):
+        text = "Send the body as application/json; charset=utf-8"
+        raise Refusal(415, {"message": text}, close=True)
+
+
+async def _collect(request: Request, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size <= limit:
+                parts.append(part)
+            elif size > limit + DRAIN_BYTES:
+                raise _too_large(limit, close=True)
+            else:
+                parts.clear()
+    except ClientDisconnect:
+        raise Refusal(400, {"message": "The body was cut off"}, close=True) from None
+    if size > limit:
+        raise _too_large(limit)
+    return b"".join(parts)
+
+
+def _too_large(limit: int, *, close: bool = False) -> Refusal:
+    text = f"The body is larger than {limit} bytes; send smaller batches"
+    return Refusal(413, {"message": text}, close=close)
+
+
+# -- parsing --------------------------------------------------------------------------------
+
+
+def parse(body: bytes) -> Json:
+    """The JSON in a body. Raises Refusal 400 that says what is wrong with it."""
+    try:
+        text = body.decode("utf-8")
+        value: Json = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_constant=_constant,
+            parse_float=_float,
+            parse_int=_int,
+        )
+        _check_depth(value)
+    except RecursionError:
+        raise _no_json("it is nested too deeply") from None
+    except UnicodeDecodeError:
+        raise _no_json("it is not UTF-8") from None
+    except ValueError as error:
+        raise _no_json(str(error)) from None
+    if _SURROGATE.search(text) and not _encodable(value):
+        raise _no_json("it holds half of a surrogate pair")
+    return value
+
+
+def _no_json(why: str) -> Refusal:
+    return Refusal(400, {"message": f"The body is not valid JSON: {why}"})
+
+
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return value
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _float(text: str) -> float:
+    value = float(text)
+    if value in (float("inf"), float("-inf")):
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _int(text: str) -> int:
+    value = int(text) if len(text) < 21 else _MAX_INT
+    if not -_MAX_INT <= value < _MAX_INT:
+        raise ValueError("a number is out of range")
+    return value
+
+
+def _check_depth(value: Json) -> None:
+    layer: list[Json] = [value]
+    for _ in range(MAX_DEPTH):
+        layer = [child for each in layer for child in _children(each)]
+        if not layer:
+            return
+    raise ValueError("it is nested too deeply")
+
+
+def _children(value: Json) -> Iterable[Json]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _encodable(value: Json) -> bool:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -1,0 +1,98 @@
+"""How an engine is served, and what is told while it is: options in, events out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ldimport.credentials import Secret
+from ldimport.model import Counts, JobState
+from ldimport.wire import Dialect
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9095
+BODY_LIMIT = 500_000
+"""Bytes of a request body; Livingdocs' own default is 500 kB (livingdocs.md 1.8)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """What a served engine obeys beside its own settings.
+
+    ``port`` 0 takes any free one; ``workers`` None is one per core, 0 serves the API alone;
+    ``dialect`` None follows the API version of each request; ``public_url`` None is the address
+    really listened on; ``token`` has all scopes for this run. Sizes in bytes, times in seconds:
+    ``header_seconds`` for the head of a request, ``body_seconds`` for its body, ``idle_seconds``
+    between two requests, ``grace_seconds`` for requests under way when the server ends.
+    """
+
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    workers: int | None = None
+    dialect: Dialect | None = None
+    public_url: str | None = None
+    token: Secret | None = None
+    body_limit: int = BODY_LIMIT
+    header_limit: int = 65_536
+    header_seconds: float = 20.0
+    body_seconds: float = 60.0
+    idle_seconds: float = 30.0
+    grace_seconds: float = 10.0
+    connections: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The port answers; ``url`` is where."""
+
+    url: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request was answered. ``path`` has no query string; ``note`` says what came of it."""
+
+    method: str
+    path: str
+    status: int
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job was accepted by this server, or ended; ``seconds`` since its acceptance."""
+
+    id: str
+    state: JobState
+    counts: Counts
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """A webhook was tried; ``status`` None when there was no answer. ``note`` says why it failed
+    and what follows."""
+
+    job: str
+    url: str
+    status: int | None
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerDied:
+    """A worker ended by itself with this exit code, and another one takes its place."""
+
+    exit_code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The server has ended in order; ``open_jobs`` go on at the next start."""
+
+    open_jobs: int
+
+
+ServeEvent = Listening | Request | Job | Webhook | WorkerDied | Stopped

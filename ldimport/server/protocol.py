@@ -1,0 +1,140 @@
+"""HTTP/1.1 as uvicorn speaks it, with what it lacks: a deadline for request heads, a cap on
+connections that drops idle ones first, and refusals in the API's own form.
+
+uvicorn has no deadline for headers of its own (hostile.md, case 65): somebody who sends one byte
+a minute would hold a connection for ever.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import h11
+import orjson
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from ldimport.server.answers import PHRASES
+from ldimport.wire import error_to_json
+
+
+def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
+    """The protocol class for a server: seconds for the head of a request, and how many
+    connections may be open at once."""
+
+    class Bounded(BoundedProtocol):
+        HEADER_SECONDS = header_seconds
+        MOST_CONNECTIONS = most_connections
+
+    return Bounded
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection."""
+
+    HEADER_SECONDS = 20.0
+    MOST_CONNECTIONS = 1_000
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._deadline: asyncio.TimerHandle | None = None
+        self._since = self.loop.time()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """A connection: room is made for it, and the clock starts."""
+        super().connection_made(transport)
+        if len(self.connections) > self.MOST_CONNECTIONS:
+            self._make_room()
+        self._arm()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end of it."""
+        self._disarm()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of a request: the clock stops when its head is whole."""
+        super().data_received(data)
+        if not self.idle:
+            self._disarm()
+        elif not self.transport.is_closing():
+            self._arm()
+
+    def send_400_response(self, msg: str) -> None:
+        """What h11 cannot read is refused in the API's form, and the connection ends."""
+        error = sys.exc_info()[1]
+        status = getattr(error, "error_status_hint", 400)
+        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+            self._cut_off()
+            return
+        self._refuse(status if status in PHRASES else 400, msg)
+
+    def _refuse(self, status: int, text: str) -> None:
+        body = orjson.dumps(error_to_json(status, PHRASES[status], {"message": text}))
+        headers = [
+            ("content-type", "application/json"),
+            ("content-length", str(len(body))),
+            ("x-content-type-options", "nosniff"),
+            ("connection", "close"),
+        ]
+        for event in (
+            h11.Response(status_code=status, headers=headers, reason=PHRASES[status]),
+            h11.Data(data=body),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self._cut_off()
+
+    def _cut_off(self) -> None:
+        """End the connection; a request under way sees its client gone."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.transport.close()
+
+    # -- the clock and the cap --------------------------------------------------------------
+
+    def _arm(self) -> None:
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.HEADER_SECONDS, self._late)
+
+    def _disarm(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _late(self) -> None:
+        self._deadline = None
+        if not self.idle or self.transport.is_closing():
+            return
+        begun = bool(self.conn.trailing_data[0])
+        if begun and self.conn.our_state is h11.IDLE:
+            self._refuse(408, "The head of the request did not arrive in time")
+        else:
+            self.transport.close()
+
+    def _make_room(self) -> None:
+        """Drop the connection that has been idle longest; when all are at work, uvicorn's
+        ``limit_concurrency`` answers 503."""
+        others = [
+            each
+            for each in self.connections
+            if isinstance(each, BoundedProtocol) and each is not self and each.idle
+            and not each.transport.is_closing()
+        ]  # fmt: skip
+        if others:
+            min(others, key=lambda each: each._since).transport.abort()
