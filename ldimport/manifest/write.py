@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from tempfile import TemporaryFile
-from typing import Any, TextIO
+from types import TracebackType
+from typing import Any, Protocol
 
 import orjson
 import yaml
 
-from ldimport.errors import TemporaryError, UsageError
+from ldimport.errors import UsageError
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.jsontext import map_texts, without_surrogates
 from ldimport.manifest.kinds import Detected, Format
+from ldimport.manifest.newfile import NewFile, Spool
 from ldimport.manifest.table import FORMULA
 from ldimport.model import Entry, Json
 
@@ -68,24 +67,67 @@ def write_rows(
     like: Detected | None = None,
 ) -> int:
     """Write rows under a temporary name and rename it when all are there, so that nobody sees
-    half a file. Returns how many there were. Raises UsageError for an ending that names no
-    format and a folder that is not there, TemporaryError when the disk is full."""
-    chosen = Format(format) if format else _by_ending(path)
-    with _replacing(Path(path), _text_encoding(like, chosen)) as file:
-        match chosen:
-            case Format.CSV:
-                return _write_csv(file, rows, _delimiter(path, like))
-            case Format.JSON:
-                return _write_json(file, rows)
-            case Format.JSONL:
-                return _write_each(file, rows, lambda row: f"{_json(dict(row))}\n")
-        return _write_each(file, rows, _yaml)
+    half a file. Returns how many there were. Raises as ``RowWriter`` does."""
+    with RowWriter(path, format, like=like) as writer:
+        for row in rows:
+            writer.add(row)
+    return writer.count
+
+
+class RowWriter:
+    """A manifest written row by row: ``add`` each, then ``finish``, then commit its ``file``; as
+    a context manager it does the last two at the end, or leaves no file after an error.
+
+    Raises UsageError for an ending that names no format and a folder that is not there,
+    TemporaryError when the disk is full."""
+
+    def __init__(
+        self,
+        path: str | Path,
+        format: Format | str | None = None,
+        *,
+        like: Detected | None = None,
+    ) -> None:
+        chosen = Format(format) if format else format_of(path)
+        self.file = NewFile(path, _text_encoding(like, chosen))
+        self._form = _form(chosen, self.file, _delimiter(path, like))
+        self.count = 0
+
+    def add(self, row: Row) -> None:
+        """Write one row."""
+        self._form.add(row)
+        self.count += 1
+
+    def finish(self) -> None:
+        """Write what stands behind the last row."""
+        self._form.finish()
+
+    def discard(self) -> None:
+        """Remove what was written. After the file's ``commit`` there is nothing to remove."""
+        self._form.free()
+        self.file.discard()
+
+    def __enter__(self) -> RowWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        try:
+            if kind is None:
+                self.finish()
+                self.file.commit()
+        finally:
+            self.discard()
 
 
 def safe_cell(value: Json) -> str:
     """A value as the cell of a CSV that no spreadsheet will run."""
     if not isinstance(value, str):
-        return "" if value is None else _json(value)
+        return "" if value is None else json_text(value)
     text = value if value.isascii() else without_surrogates(value)
     if _FORMULA.match(text) and not _NUMBER.fullmatch(text):
         return f"'{text}"
@@ -102,7 +144,8 @@ def _by_fields(entry: Entry) -> Row:
     return row
 
 
-def _by_ending(path: str | Path) -> Format:
+def format_of(path: str | Path) -> Format:
+    """The format that a path's ending names. Raises UsageError for another ending."""
     found = named_format(str(path))
     if found is None or Path(path).suffix in (".gz", ".zst"):
         raise UsageError(
@@ -125,60 +168,88 @@ def _text_encoding(like: Detected | None, format_: Format) -> str:
     return "utf-8-sig" if marked else "utf-8"
 
 
-@contextmanager
-def _replacing(path: Path, encoding: str) -> Iterator[TextIO]:
-    """A text file that takes the place of ``path`` at the end, or vanishes after an error."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding=encoding, newline="") as file:
-            yield file
-        temporary.replace(path)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path.parent}: no such folder", code="no-such-file") from error
-    except PermissionError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}", code="unwritable"
-        ) from error
-    except OSError as error:
-        raise TemporaryError(f"{path} cannot be written: {error.strerror}", code="write") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+class _Form(Protocol):
+    """How rows stand in one format."""
+
+    def add(self, row: Row) -> None:
+        """Write one row."""
+
+    def finish(self) -> None:
+        """Write what stands behind the last one."""
+
+    def free(self) -> None:
+        """Give back what was held meanwhile."""
 
 
-def _write_csv(file: TextIO, rows: Iterable[Row], delimiter: str) -> int:
+class _Csv:
     """Cells wait in a temporary file, since only the last row tells what the header must be."""
-    columns: dict[str, None] = {}
-    count = 0
-    with TemporaryFile() as waiting:
-        for row in rows:
-            count += 1
-            flat = _flat(row)
-            columns |= dict.fromkeys(flat)
-            waiting.write(orjson.dumps([safe_cell(flat.get(name)) for name in columns]) + b"\n")
-        waiting.seek(0)
-        writer = csv.writer(file, delimiter=delimiter)
-        writer.writerow(map(safe_cell, columns))
-        for line in waiting:
+
+    def __init__(self, file: NewFile, delimiter: str) -> None:
+        self._file = file
+        self._delimiter = delimiter
+        self._columns: dict[str, None] = {}
+        self._waiting = Spool(file.path)
+
+    def add(self, row: Row) -> None:
+        flat = _flat(row)
+        self._columns |= dict.fromkeys(flat)
+        self._waiting.add(orjson.dumps([safe_cell(flat.get(name)) for name in self._columns]))
+
+    def finish(self) -> None:
+        writer = csv.writer(self._file, delimiter=self._delimiter)
+        writer.writerow(map(safe_cell, self._columns))
+        for line in self._waiting:
             cells = orjson.loads(line)
-            writer.writerow(cells + [""] * (len(columns) - len(cells)))
-    return count
+            writer.writerow(cells + [""] * (len(self._columns) - len(cells)))
+
+    def free(self) -> None:
+        self._waiting.close()
 
 
-def _write_json(file: TextIO, rows: Iterable[Row]) -> int:
-    file.write("[")
-    count = 0
-    for count, row in enumerate(rows, 1):
-        file.write(f"{',' if count > 1 else ''}\n{_json(dict(row))}")
-    file.write("\n]\n")
-    return count
+class _Array:
+    """A JSON array, one row a line."""
+
+    def __init__(self, file: NewFile) -> None:
+        self._file = file
+        self._before = "[\n"
+
+    def add(self, row: Row) -> None:
+        self._file.write(f"{self._before}{json_text(dict(row))}")
+        self._before = ",\n"
+
+    def finish(self) -> None:
+        self._file.write("[\n]\n" if self._before.startswith("[") else "\n]\n")
+
+    def free(self) -> None:
+        """Nothing is held."""
 
 
-def _write_each(file: TextIO, rows: Iterable[Row], text: Callable[[Row], str]) -> int:
-    count = 0
-    for row in rows:
-        count += 1
-        file.write(text(row))
-    return count
+class _Texts:
+    """Formats in which a row is a text of its own."""
+
+    def __init__(self, file: NewFile, text: Callable[[Row], str]) -> None:
+        self._file = file
+        self._text = text
+
+    def add(self, row: Row) -> None:
+        self._file.write(self._text(row))
+
+    def finish(self) -> None:
+        """Nothing stands behind the last row."""
+
+    def free(self) -> None:
+        """Nothing is held."""
+
+
+def _form(chosen: Format, file: NewFile, delimiter: str) -> _Form:
+    match chosen:
+        case Format.CSV:
+            return _Csv(file, delimiter)
+        case Format.JSON:
+            return _Array(file)
+        case Format.JSONL:
+            return _Texts(file, lambda row: f"{json_text(dict(row))}\n")
+    return _Texts(file, _yaml)
 
 
 def _flat(row: Row) -> dict[str, Json]:
@@ -190,7 +261,8 @@ def _flat(row: Row) -> dict[str, Json]:
     return flat | {PREFIX + handle: value for handle, value in metadata.items()}
 
 
-def _json(value: Json) -> str:
+def json_text(value: Json) -> str:
+    """Compact JSON on one line."""
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # half surrogates, whole numbers over 64 bits
