@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
 from types import TracebackType
+from typing import IO
 
 from ldimport.errors import LdimportError, TemporaryError, UsageError
 
@@ -18,9 +19,9 @@ class NewFile:
 
     def __init__(self, path: str | Path, encoding: str = "utf-8") -> None:
         self.path = Path(path)
-        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         if self.path.is_dir():  # renaming would fail, but only after all the work
             raise UsageError(f"{self.path} is a folder", code="unwritable")
+        self._temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
         try:
             self._file = self._temporary.open("w", encoding=encoding, newline="")
         except OSError as error:
@@ -72,12 +73,14 @@ class Spool:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = TemporaryFile()  # noqa: SIM115  closed by close
+        self._file: IO[bytes] | None = None
         self.count = 0
 
     def add(self, line: bytes) -> None:
         """Add a line; it must not hold a line break."""
         try:
+            if self._file is None:
+                self._file = TemporaryFile()  # noqa: SIM115  closed by close
             self._file.write(line + b"\n")
         except OSError as error:
             raise unwritable(self._path, error) from error
@@ -85,6 +88,8 @@ class Spool:
 
     def __iter__(self) -> Iterator[bytes]:
         """All lines from the first, without their ends. Nothing can be added after."""
+        if self._file is None:
+            return
         try:
             self._file.seek(0)
         except OSError as error:
@@ -94,7 +99,12 @@ class Spool:
 
     def close(self) -> None:
         """Free the space. May be called twice."""
-        self._file.close()
+        if self._file is None:
+            return
+        try:
+            self._file.close()
+        except OSError:  # a full disk refuses bytes that nobody wants any more
+            self._file = None
 
 
 def unwritable(path: Path, error: OSError) -> LdimportError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ldimport import wire
 from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
+from ldimport.migration.reports.base import problem_document
 
 if TYPE_CHECKING:
     from ldimport.migration.events import CauseRow, JobRow, Plan, ResultRow, Totals
@@ -200,18 +201,7 @@ def _kind(kind: Kind) -> Document:
 
 def problem(found: Problem) -> Document:
     """One finding with its place."""
-    return {
-        "severity": found.severity,
-        "code": found.code,
-        "file": found.place.file,
-        "row": found.place.row,
-        "line": found.place.line,
-        "column": found.place.column,
-        "id": found.id,
-        "field": found.field,
-        "message": found.message,
-        "hint": found.hint,
-    }
+    return problem_document(found)
 
 
 def fields_of(thing: Any) -> Document:

@@ -1,0 +1,158 @@
+"""The files that ``validate`` writes: asked for as ``Files``, written as ``Reports`` in the one
+pass that checks the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from ldimport.errors import UsageError
+from ldimport.manifest.sources import STDIN
+from ldimport.manifest.write import format_of
+from ldimport.migration.reports.base import Report
+from ldimport.migration.reports.junit import JUnit
+from ldimport.migration.reports.listing import CsvProblems, JsonLinesProblems, JsonProblems
+from ldimport.migration.reports.quality import CodeQuality
+from ldimport.migration.reports.rows import Rows
+from ldimport.migration.reports.sarif import Sarif
+
+if TYPE_CHECKING:
+    from ldimport.manifest import Manifest
+    from ldimport.migration.validate import Sink, Validation
+    from ldimport.schema.check import Checked
+
+_PROBLEMS: dict[str, Callable[[Path, Manifest], Report]] = {
+    ".csv": CsvProblems,
+    ".jsonl": lambda path, _: JsonLinesProblems(path),
+    ".json": JsonProblems,
+    ".sarif": lambda path, _: Sarif(path),
+    ".sarif.json": lambda path, _: Sarif(path),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that were asked for, by their options."""
+
+    problems: Path | None = None
+    write_valid: Path | None = None
+    write_invalid: Path | None = None
+    junitxml: Path | None = None
+    code_quality: Path | None = None
+
+    def given(self) -> dict[str, Path]:
+        """Option and path of each that was asked for."""
+        paths = {f"--{each.name.replace('_', '-')}": getattr(self, each.name)
+                 for each in fields(self)}  # fmt: skip
+        return {option: path for option, path in paths.items() if path is not None}
+
+
+class Reports:
+    """A context manager around a check. Hand ``sink`` to it and its findings to ``finish``: then
+    all files appear under their names, complete. After an error or Ctrl-C, or without ``finish``,
+    none does.
+
+    Raises UsageError at once for an ending that names no format, a folder that is not there, and
+    a file that is asked for twice or is the manifest itself."""
+
+    def __init__(self, manifest: Manifest, files: Files) -> None:
+        _check(manifest, files)
+        self._manifest = manifest
+        self._files = files
+        self._reports: list[Report] = []
+
+    @property
+    def sink(self) -> Sink | None:
+        """What wants to be told of rows; None when no file does."""
+        return _Sink(self._reports) if self._reports else None
+
+    def finish(self, found: Validation) -> None:
+        """Write the ends of all files, then give them their names."""
+        for report in self._reports:
+            report.finish(found)
+        for report in self._reports:
+            report.file.commit()
+
+    def __enter__(self) -> Reports:
+        try:
+            self._open()
+        except BaseException:
+            self._discard()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._discard()
+
+    def _open(self) -> None:
+        files, manifest = self._files, self._manifest
+        if files.problems is not None:
+            self._reports.append(_PROBLEMS[_ending(files.problems)](files.problems, manifest))
+        if files.write_valid is not None:
+            self._reports.append(Rows(files.write_valid, manifest, valid=True))
+        if files.write_invalid is not None:
+            self._reports.append(Rows(files.write_invalid, manifest, valid=False))
+        if files.junitxml is not None:
+            self._reports.append(JUnit(files.junitxml, manifest))
+        if files.code_quality is not None:
+            self._reports.append(CodeQuality(files.code_quality, manifest))
+
+    def _discard(self) -> None:
+        for report in self._reports:
+            report.discard()
+
+
+class _Sink:
+    """Hands each row to every report."""
+
+    def __init__(self, reports: list[Report]) -> None:
+        self._add = [report.add for report in reports]
+        self.every_row = any(report.every_row for report in reports)
+
+    def __call__(self, checked: Checked) -> None:
+        for add in self._add:
+            add(checked)
+
+
+def _check(manifest: Manifest, files: Files) -> None:
+    """All that can be known to be wrong before a long check begins."""
+    taken = {file.path: Path(file.path) for file in manifest.files if file.path != STDIN}
+    own = set(taken)
+    for option, path in files.given().items():
+        for other, its_path in taken.items():
+            if _same(path, its_path):
+                text = "is the manifest itself" if other in own else f"is also {other}"
+                raise UsageError(f"{option} {path} {text}", hint="name another file")
+        taken[option] = path
+    if files.problems is not None:
+        _ending(files.problems)
+    for rows in (files.write_valid, files.write_invalid):
+        if rows is not None:
+            format_of(rows)
+
+
+def _ending(path: Path) -> str:
+    """The ending that decides how problems are written."""
+    name = path.name.lower()
+    for ending in sorted(_PROBLEMS, key=len, reverse=True):
+        if name.endswith(ending):
+            return ending
+    raise UsageError(
+        f"{path}: the ending says no format",
+        hint="end it in .csv, .jsonl, .json or .sarif",
+        code="format",
+    )
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (
+        one.exists() and other.exists() and one.samefile(other)
+    )

@@ -1,0 +1,61 @@
+"""What all reports share: how they are fed, and how a problem and its file are written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from ldimport.model import Json, Problem
+
+if TYPE_CHECKING:
+    from ldimport.manifest.newfile import NewFile
+    from ldimport.migration.validate import Validation
+    from ldimport.schema.check import Checked
+
+
+class Report(Protocol):
+    """A file fed row by row. ``every_row`` False: rows without problems are of no use to it."""
+
+    file: NewFile
+    every_row: bool
+
+    def add(self, checked: Checked) -> None:
+        """Take note of one row."""
+
+    def finish(self, found: Validation) -> None:
+        """Write what is left to write; ``found`` is the whole check. The file is committed by
+        whoever made it."""
+
+    def discard(self) -> None:
+        """Remove what was written and is not committed."""
+
+
+def problem_document(found: Problem) -> dict[str, Json]:
+    """One finding with its place, as JSON."""
+    return {
+        "severity": found.severity,
+        "code": found.code,
+        "file": found.place.file,
+        "row": found.place.row,
+        "line": found.place.line,
+        "column": found.place.column,
+        "id": found.id,
+        "field": found.field,
+        "message": found.message,
+        "hint": found.hint,
+    }
+
+
+def path_in_project(file: str) -> str:
+    """A file's path as CI systems want it: from the working folder, with slashes. One outside of
+    it stays absolute."""
+    path = Path(os.path.normpath(file)) if file else Path("manifest")
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return path.as_posix()
+
+
+def counted(count: int, noun: str) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

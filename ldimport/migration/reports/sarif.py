@@ -1,0 +1,134 @@
+"""``--problems FILE.sarif``: SARIF 2.1.0, as GitHub's code scanning and editors read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import ldimport
+from ldimport.manifest.newfile import NewFile, Spool
+from ldimport.manifest.write import json_text
+from ldimport.migration.reports.base import counted, path_in_project
+from ldimport.model import Json, Place, Problem, Severity
+
+if TYPE_CHECKING:
+    from ldimport.migration.validate import Validation
+    from ldimport.schema.check import Checked
+
+MOST_RESULTS = 25_000
+"""GitHub refuses a run with more."""
+SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
+
+
+class Sarif:
+    """One run. Errors go straight to the file; warnings wait, and get the places that errors
+    leave free."""
+
+    every_row = False
+
+    def __init__(self, path: Path) -> None:
+        self.file = NewFile(path)
+        self._warnings = Spool(path)
+        self._rules: dict[str, int] = {}
+        self._written = 0
+        self._left_out = 0
+        self._uris: dict[str, str] = {}
+
+    def add(self, checked: Checked) -> None:
+        """One result for each problem of the row, up to the limit."""
+        for problem in checked.problems:
+            error = problem.severity is Severity.ERROR
+            if (self._written if error else self._warnings.count) >= MOST_RESULTS:
+                self._left_out += 1
+            elif error:
+                self._write(json_text(self._result(problem)))
+            else:
+                self._warnings.add(json_text(self._result(problem)).encode())
+
+    def finish(self, found: Validation) -> None:
+        """The warnings, then what describes the run: it is complete only now."""
+        for line in self._warnings:
+            if self._written < MOST_RESULTS:
+                self._write(line.decode())
+            else:
+                self._left_out += 1
+        if not self._written:
+            self.file.write(self._head())
+        invocation: dict[str, Json] = {"executionSuccessful": True}
+        if self._left_out:
+            text = (
+                f"{counted(self._left_out, 'problem')} left out: a run holds at most "
+                f"{MOST_RESULTS:,} results; --problems FILE.csv lists all of them"
+            )
+            note: Json = {"level": "warning", "message": {"text": text}}
+            invocation["toolExecutionNotifications"] = [note]
+        rest: dict[str, Json] = {
+            "columnKind": "unicodeCodePoints",
+            "invocations": [invocation],
+            "tool": {"driver": self._driver()},
+        }
+        self.file.write(f"\n],{json_text(rest)[1:]}]}}\n")
+
+    def discard(self) -> None:
+        """Remove what is not committed."""
+        self._warnings.close()
+        self.file.discard()
+
+    def _write(self, text: str) -> None:
+        self.file.write(",\n" if self._written else self._head())
+        self.file.write(text)
+        self._written += 1
+
+    @staticmethod
+    def _head() -> str:
+        head = json_text({"$schema": SCHEMA, "version": "2.1.0"})
+        return f'{head[:-1]},"runs":[{{"results":[\n'
+
+    def _driver(self) -> dict[str, Json]:
+        return {
+            "name": "ldimport",
+            "version": ldimport.__version__,
+            "rules": [_rule(code) for code in self._rules],
+        }
+
+    def _result(self, problem: Problem) -> dict[str, Json]:
+        index = self._rules.setdefault(problem.code, len(self._rules))
+        hint = f" ({problem.hint})" if problem.hint else ""
+        return {
+            "ruleId": problem.code,
+            "ruleIndex": index,
+            "level": "error" if problem.severity is Severity.ERROR else "warning",
+            "message": {"text": f"{problem.message}{hint}"},
+            "locations": [{"physicalLocation": self._location(problem.place)}],
+            "properties": {"row": problem.place.row, "id": problem.id, "field": problem.field},
+        }
+
+    def _location(self, place: Place) -> dict[str, Json]:
+        if place.file not in self._uris:
+            self._uris[place.file] = uri_of(place.file)
+        location: dict[str, Json] = {"artifactLocation": {"uri": self._uris[place.file]}}
+        if place.line:
+            column: dict[str, Json] = {"startColumn": place.column} if place.column else {}
+            location["region"] = {"startLine": place.line, **column}
+        return location
+
+
+def uri_of(file: str) -> str:
+    """A file as a URI: from the working folder where it is below it, percent-encoded."""
+    path = path_in_project(file)
+    if Path(path).is_absolute():
+        return Path(path).as_uri()
+    return quote(os.fsencode(path))
+
+
+def _rule(code: str) -> Json:
+    from ldimport.migration.explanations import CODES
+
+    known = CODES.get(code)
+    if known is None:
+        return {"id": code, "shortDescription": {"text": code.replace("-", " ")}}
+    ways = [known.fix] if isinstance(known.fix, str) else known.fix
+    text = "\n".join([known.meaning, *ways])
+    return {"id": code, "shortDescription": {"text": known.title}, "help": {"text": text}}
