@@ -106,6 +106,10 @@ if sys.platform == "win32":
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
         """Windows has no per-process limits of this kind; the parent's deadline still holds."""
 
+    def most_open_files() -> int | None:
+        """How many files and connections this process may have open; None: no such limit."""
+        return None
+
 else:
 
     def _lock(descriptor: int) -> bool:
@@ -127,6 +131,11 @@ else:
         if sys.platform != "darwin":  # macOS refuses RLIMIT_AS
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+    def most_open_files() -> int | None:
+        """How many files and connections this process may have open; None: no such limit."""
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        return None if soft == resource.RLIM_INFINITY else soft
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """The engine's catalogue: its schema, connections and transactions.
 
-``catalogue``, ``jobs``, ``library``, ``outbox`` and ``tokens`` hold the only SQL of the engine.
-Writers use ``Catalogue.writing``, one durable transaction; readers see the last committed state.
+``catalogue``, ``jobs``, ``library``, ``outbox``, ``tokens`` and ``following`` hold the only SQL of
+the engine. Writers use ``Catalogue.writing``, one durable transaction; readers see the last
+committed state.
 """
 
 from __future__ import annotations

@@ -80,10 +80,15 @@ class Engine:
         return self._catalogue.uuid
 
     @property
+    def catalogue(self) -> Catalogue:
+        """For what stands beside this door in a server: ``Tokens``, ``Sender``, ``Follower``."""
+        return self._catalogue
+
+    @property
     def config(self) -> ProjectConfig:
         """The project config in force for new jobs. Raises ConfigError when it is broken."""
         if self._config is None:
-            self._config = _load_config(self._given_config)
+            self._config = intake.project_config(self._given_config)
         return self._config
 
     # -- jobs -------------------------------------------------------------------------------
@@ -123,7 +128,8 @@ class Engine:
             state = JobState(row["state"])
             found = jobs.results(connection, row["n"]) if state is JobState.SUCCESS else []
         started = datetime.fromtimestamp(row["created_at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-        return JobStatus(job_id, state, started, tuple(self._result(each) for each in found))
+        results = tuple(self._result(each, row["system_name"]) for each in found)
+        return JobStatus(job_id, state, started, results)
 
     def progress(self, job_id: str) -> Counts | None:
         """Images of a job by outcome so far; None for an unknown id."""
@@ -149,12 +155,18 @@ class Engine:
             return library.get(connection, media_id)
 
     def patch_media(
-        self, media_id: str, operations: Sequence[Mapping[str, Json]], version: int | None = None
+        self,
+        media_id: str,
+        operations: Sequence[Mapping[str, Json]],
+        version: int | None = None,
+        *,
+        keep_updated_at: bool = False,
     ) -> MediaEntry:
         """Carry out ``setMetadataProperty`` operations on an entry, all or none.
 
-        ``version`` is the one the caller saw. Raises NotFoundError, ConflictError (another
-        version), InvalidRequestError with dotted paths (``patches.0.value``).
+        ``version`` is the one the caller saw; ``keep_updated_at`` leaves its time of change as it
+        was. Raises NotFoundError, ConflictError (another version), InvalidRequestError with
+        dotted paths (``patches.0.value``).
         """
         with self._catalogue.writing() as connection:
             entry = library.get(connection, media_id)
@@ -165,7 +177,8 @@ class Engine:
             from ldimport.engine import patches
 
             metadata = patches.apply(self.config, entry, operations)
-            library.set_metadata(connection, media_id, metadata, self._now())
+            at = entry.updated_at if keep_updated_at else self._now()
+            library.set_metadata(connection, media_id, metadata, at)
             changed = library.get(connection, media_id)
         assert changed is not None
         return changed
@@ -264,7 +277,7 @@ class Engine:
             limits_to_json(self.limits),
         )
 
-    def _result(self, row: Row) -> Result:
+    def _result(self, row: Row, system_name: str) -> Result:
         asset = None
         if row["key"] is not None:
             asset = addresses.asset(
@@ -278,16 +291,4 @@ class Engine:
                 row["mime_type"],
             )
         status, title = Status(row["status"]), row["file_name"]
-        return Result(row["external_id"], status, title, row["reason"], asset)
-
-
-def _load_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
-    from ldimport.schema import config
-
-    if given is None:
-        return config.default()
-    if isinstance(given, config.ProjectConfig):
-        return given
-    if isinstance(given, str | Path):
-        return config.load(Path(given))
-    return config.from_json(given)
+        return Result(row["external_id"], status, title, row["reason"], asset, system_name)

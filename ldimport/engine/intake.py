@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import replace
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport import wire
 from ldimport.engine import jobs
 from ldimport.errors import InvalidRequestError, KeyConflictError
-from ldimport.model import ImportRequest, JobOptions, digest
+from ldimport.model import ImportRequest, JobOptions, Json, digest
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
@@ -66,3 +67,17 @@ def settled(request: ImportRequest, options: JobOptions, config: ProjectConfig) 
     if unknown:
         raise InvalidRequestError(dict(islice(unknown.items(), MOST_DETAILS)))
     return replace(checked, images=images)
+
+
+def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
+    """The project config that was given as a file, its JSON or itself; None is the documented
+    default. Raises ConfigError when it is broken."""
+    from ldimport.schema import config
+
+    if given is None:
+        return config.default()
+    if isinstance(given, config.ProjectConfig):
+        return given
+    if isinstance(given, str | Path):
+        return config.load(Path(given))
+    return config.from_json(given)

@@ -166,7 +166,7 @@ class Sender:
             except LdimportError as error:  # disk full, or somebody holds the catalogue
                 _log.warning("webhooks wait: %s", error.message)
                 self._told.wait(TROUBLE)
-            except Exception:  # a bug here must not end the sending for good
+            except Exception:  # noqa: BLE001  a bug here must not end the sending for good
                 _log.exception("webhooks wait after a bug in ldimport")
                 self._told.wait(TROUBLE)
             self._told.wait(POLL)

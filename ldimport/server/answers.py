@@ -8,9 +8,11 @@ import orjson
 from starlette.responses import Response
 
 from ldimport.errors import (
+    ConflictError,
     InvalidRequestError,
     KeyConflictError,
     LdimportError,
+    NotFoundError,
     QuotaError,
     TemporaryError,
 )
@@ -70,11 +72,12 @@ class Refusal(Exception):  # noqa: N818  an answer, not an error of the program
         return answer(body, self.status, self.headers)
 
 
-def answer(body: Json, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """A JSON response, never cached."""
-    return Response(
-        orjson.dumps(body), status, {**_ALWAYS, **(headers or {})}, "application/json"
-    )
+def answer(
+    body: Json | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON response, never cached; bytes are JSON already."""
+    content = body if isinstance(body, bytes) else orjson.dumps(body)
+    return Response(content, status, {**_ALWAYS, **(headers or {})}, "application/json")
 
 
 def not_found(path: str) -> Refusal:
@@ -110,6 +113,10 @@ def _conflict(error: LdimportError) -> Response:
     return Refusal(409, {"name": "Conflict", "message": error.message}).response()
 
 
+def _not_found(error: LdimportError) -> Response:
+    return no_such("NotFound", error.message).response()
+
+
 def _later(error: LdimportError) -> Response:
     status = 507 if error.code == "disk-full" else 503
     return Refusal(status, headers={"Retry-After": "60"}).response()
@@ -123,5 +130,7 @@ _ERRORS: tuple[tuple[type[LdimportError], Callable[[LdimportError], Response]], 
     (InvalidRequestError, _invalid),
     (QuotaError, _quota),
     (KeyConflictError, _conflict),
+    (ConflictError, _conflict),
+    (NotFoundError, _not_found),
     (TemporaryError, _later),
 )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -13,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldimport.errors import LdimportError
 from ldimport.server.answers import Refusal, not_found, of_error
-from ldimport.server.options import Request, ServeEvent
+from ldimport.server.options import OnEvent, Request
 from ldimport.server.versions import VERSIONS, Version, is_removed
 
 NOTE = "note"
@@ -31,7 +30,7 @@ class Front:
     """Wraps the routes. A prefix such as ``/proxy/api`` is taken off; an API version that is not
     served never reaches a route; each answered request is told to ``on_event``."""
 
-    def __init__(self, app: ASGIApp, on_event: Callable[[ServeEvent], None]) -> None:
+    def __init__(self, app: ASGIApp, on_event: OnEvent) -> None:
         self._app = app
         self._on_event = on_event
 
@@ -94,9 +93,7 @@ class _Exchange:
 
     def event(self, scope: Scope) -> Request:
         seconds = time.monotonic() - self._began
-        return Request(
-            scope["method"], scope["path"], self._status, seconds, scope["state"][NOTE]
-        )
+        return Request(scope["method"], scope["path"], self._status, seconds, scope["state"][NOTE])
 
 
 def refused(request: HttpRequest, error: Exception) -> Response:

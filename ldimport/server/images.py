@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
+from ldimport.server.answers import Refusal
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -20,7 +21,7 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": "public, max-age=31536000, immutable",
 }
-_ONE_RANGE = re.compile(r"bytes=(\d{1,18}-\d{0,18}|-\d{1,18})")
+_ONE_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 _ENDINGS = {kind.mime: f".{kind.value}" for kind in ImageType}
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, beside letters and digits
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._ ()-]+")
@@ -33,7 +34,7 @@ def original(image: StoredImage, if_none_match: str | None) -> Response:
     if if_none_match is not None and _matches(if_none_match, image.etag):
         return Response(status_code=304, headers=headers)
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)
-    return _Original(image.path, headers=headers, media_type=image.mime_type)
+    return _Original(image, headers)
 
 
 def disposition(name: str, mime_type: str) -> str:
@@ -57,9 +58,32 @@ class _Original(FileResponse):
     """A file of which at most one range is sent; other ``Range`` headers count as absent, as
     RFC 9110 14.2 allows: many small ranges of one file are an attack, not a viewer."""
 
+    def __init__(self, image: StoredImage, headers: dict[str, str]) -> None:
+        super().__init__(image.path, headers=headers, media_type=image.mime_type)
+        self._size = image.size
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
         headers = MutableHeaders(scope=scope)
-        if not _ONE_RANGE.fullmatch(headers.get("range", "bytes=0-")):
+        fits = _fits(headers.get("range", ""), self._size)
+        if fits is False and "if-range" not in headers:
+            what = {"message": "The image has no such bytes"}
+            refusal = Refusal(416, what, headers={"Content-Range": f"bytes */{self._size}"})
+            await refusal.response()(scope, receive, send)
+            return
+        if not fits:
             del headers["range"]
         await super().__call__({**scope, "headers": headers.raw}, receive, send)
+
+
+def _fits(header: str, size: int) -> bool | None:
+    """Whether the one range that is asked for lies in a file; None when it is not one range."""
+    found = _ONE_RANGE.fullmatch(header)
+    if found is None:
+        return None
+    first, last, end = found.groups()
+    if end is not None:
+        return int(end) > 0
+    if last and int(last) < int(first):
+        return None
+    return int(first) < size

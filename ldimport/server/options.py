@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ldimport.credentials import Secret
-from ldimport.model import Counts, JobState
+from ldimport.engine.following import JobChange
+from ldimport.engine.webhooks import Attempt
 from ldimport.wire import Dialect
 
 DEFAULT_HOST = "127.0.0.1"
@@ -60,32 +62,11 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
-    """A job was accepted by this server, or ended; ``seconds`` since its acceptance."""
+class WorkersPaused:
+    """No image is carried out for ``seconds``, because of ``why``; then workers begin again."""
 
-    id: str
-    state: JobState
-    counts: Counts
+    why: str
     seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Webhook:
-    """A webhook was tried; ``status`` None when there was no answer. ``note`` says why it failed
-    and what follows."""
-
-    job: str
-    url: str
-    status: int | None
-    seconds: float
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerDied:
-    """A worker ended by itself with this exit code, and another one takes its place."""
-
-    exit_code: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,4 +76,6 @@ class Stopped:
     open_jobs: int
 
 
-ServeEvent = Listening | Request | Job | Webhook | WorkerDied | Stopped
+ServeEvent = Listening | Request | JobChange | Attempt | WorkersPaused | Stopped
+OnEvent = Callable[[ServeEvent], None]
+"""Hears events, from several threads."""

@@ -1,0 +1,65 @@
+"""What the command line is told of each event: a word, and its facts in camelCase."""
+
+from __future__ import annotations
+
+from ldimport.engine.following import JobChange
+from ldimport.engine.webhooks import Attempt
+from ldimport.model import Json
+from ldimport.server.options import Listening, Request, ServeEvent, Stopped, WorkersPaused
+
+Fact = tuple[str, dict[str, Json]]
+
+
+def told_of(event: ServeEvent) -> Fact | None:
+    """The word and the facts; None for what happens all the time: somebody asks for a state."""
+    match event:
+        case Listening():
+            return "listening", {"url": event.url, "port": event.port}
+        case Request():
+            return None if _is_poll(event) else ("request", _request(event))
+        case JobChange():
+            return "job", _job(event)
+        case Attempt():
+            return "webhook", _webhook(event)
+        case WorkersPaused():
+            return "workers", {"state": "paused", "why": event.why, "seconds": event.seconds}
+        case Stopped():
+            return "stopped", {"openJobs": event.open_jobs}
+
+
+def _is_poll(request: Request) -> bool:
+    quiet = request.path.endswith(("/import/images/status", "/health"))
+    return quiet and request.method == "GET" and request.status == 200
+
+
+def _request(event: Request) -> dict[str, Json]:
+    return {
+        "method": event.method,
+        "path": event.path,
+        "status": event.status,
+        "milliseconds": round(event.seconds * 1e3, 1),
+        "note": event.note,
+    }
+
+
+def _job(event: JobChange) -> dict[str, Json]:
+    counts = event.counts
+    return {
+        "id": event.id,
+        "state": event.state.value,
+        "images": counts.total,
+        "success": counts.success,
+        "skipped": counts.skipped,
+        "failed": counts.failed,
+        "seconds": round(event.seconds, 3),
+    }
+
+
+def _webhook(event: Attempt) -> dict[str, Json]:
+    return {
+        "job": event.job,
+        "url": event.url,
+        "status": event.status,
+        "milliseconds": round(event.seconds * 1e3, 1),
+        "note": event.note,
+    }

@@ -1,0 +1,184 @@
+"""The media library over HTTP: looking entries up, changing them (livingdocs.md 2.3, 2.4), and
+the stored originals by the seed's form of address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from ldimport import wire
+from ldimport.engine import Engine, MediaEntry
+from ldimport.errors import InvalidRequestError
+from ldimport.model import Json
+from ldimport.server import body
+from ldimport.server.answers import Refusal, answer, no_such
+from ldimport.server.auth import Scope
+from ldimport.server.desk import Desk
+from ldimport.server.images import original
+from ldimport.server.versions import Version
+
+MOST_IDS = 1_000
+_MISSING = "MediaLibrary Entry does not exist (id: '{}')"
+
+
+class Media:
+    """Endpoints of the media library."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def routes(self) -> list[Route]:
+        """Where they are found."""
+        return [
+            Route("/api/{version}/mediaLibrary", self.find),
+            Route("/api/{version}/mediaLibrary/{id}", self.get),
+            Route("/api/{version}/mediaLibrary/{id}", self.patch, methods=["PATCH"]),
+            Route("/api/{version}/images/{slug}", self.image),
+        ]
+
+    async def find(self, request: Request) -> Response:
+        """Entries by media ids, or the one of an identity; those that are missing are left out."""
+        engine, key = self._desk.engine, self._desk.version(request).list_key
+
+        def look() -> bytes:
+            found = _found(engine, request.query_params)
+            return wire.encode({key: [_to_json(engine, entry) for entry in found]})
+
+        return answer(await self._desk.read_for(request, Scope.READ, look))
+
+    async def get(self, request: Request) -> Response:
+        """One entry."""
+        engine, media_id = self._desk.engine, request.path_params["id"]
+
+        def look() -> bytes:
+            entry = engine.media(media_id)
+            if entry is None:
+                raise no_such("NotFound", _MISSING.format(media_id))
+            return wire.encode(_to_json(engine, entry))
+
+        return answer(await self._desk.read_for(request, Scope.READ, look))
+
+    async def patch(self, request: Request) -> Response:
+        """Change metadata of one entry."""
+        desk, options = self._desk, self._desk.options
+        media_id, version = request.path_params["id"], desk.version(request)
+        await desk.admit(request, Scope.WRITE)
+        raw = await body.read(request, options.body_limit, options.body_seconds)
+
+        def change() -> None:
+            patch = _patch(body.parse(raw), version)
+            desk.engine.patch_media(
+                media_id, patch.operations, patch.version, keep_updated_at=patch.keep_updated_at
+            )
+
+        await desk.write(change)
+        return answer({"status": 200})
+
+    async def image(self, request: Request) -> Response:
+        """A stored original. No token: these are what the public sees. The ``id`` may be followed
+        by ``?format=auto`` as in the seed, or by ``&format=auto``."""
+        engine, key = self._desk.engine, request.query_params.get("id", "")
+        if not key:
+            raise Refusal(400, {"id": "Missing required property: id"})
+        found = await self._desk.read(lambda: engine.original(key))
+        if found is None:
+            raise Refusal(404, {"message": "No image found."})
+        return original(found, request.headers.get("if-none-match"))
+
+
+# -- looking up -----------------------------------------------------------------------------
+
+
+def _found(engine: Engine, query: QueryParams) -> list[MediaEntry]:
+    """What a query asks for. Raises InvalidRequestError when it is not a whole question."""
+    if "ids" in query:
+        ids = list(dict.fromkeys(filter(None, query["ids"].split(","))))
+        if not 0 < len(ids) <= MOST_IDS:
+            raise InvalidRequestError({"ids": f"must be 1 to {MOST_IDS} ids with commas between"})
+        entries = [engine.media(each) for each in ids]
+    else:
+        names = ("externalId", "systemName")
+        missing = {n: f"Missing required property: {n}" for n in names if not query.get(n)}
+        if missing:
+            raise InvalidRequestError(missing)
+        entries = [engine.find(query["systemName"], query["externalId"])]
+    return [entry for entry in entries if entry is not None]
+
+
+def _to_json(engine: Engine, entry: MediaEntry) -> dict[str, Json]:
+    of = entry.asset
+    return {
+        "id": entry.id,
+        "systemName": entry.system_name,
+        "externalId": entry.external_id,
+        "version": entry.version,
+        "mediaType": entry.media_type,
+        "asset": {
+            "key": of.key,
+            "url": engine.asset(entry).original_url,
+            "mimeType": of.mime_type,
+            "width": of.width,
+            "height": of.height,
+            "size": of.size,
+            "filename": entry.title,
+        },
+        "metadata": dict(entry.metadata),
+        "createdAt": _moment(entry.created_at),
+        "updatedAt": _moment(entry.updated_at),
+    }
+
+
+def _moment(at: float) -> str:
+    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+# -- changing -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Patch:
+    operations: Sequence[Mapping[str, Json]]
+    version: int | None
+    keep_updated_at: bool
+
+
+def _patch(parsed: Json, api: Version) -> _Patch:
+    """The body of a PATCH. Raises InvalidRequestError by dotted path; what is wrong inside an
+    operation is the engine's to say."""
+    if not isinstance(parsed, dict):
+        raise InvalidRequestError({"": "Invalid type: expected object"})
+    known = ("version", "patches", *(("preserveUpdatedAt",) if api.preserves_updated_at else ()))
+    wrong = {key[:60]: "Additional properties not allowed" for key in parsed if key not in known}
+    patches, keep = parsed.get("patches"), parsed.get("preserveUpdatedAt", False)
+    if "patches" not in parsed:
+        wrong["patches"] = "Missing required property: patches"
+    elif not isinstance(patches, list):
+        wrong["patches"] = "Invalid type: expected array"
+    elif not patches:
+        wrong["patches"] = "must have at least 1 item"
+    if not isinstance(keep, bool):
+        wrong["preserveUpdatedAt"] = "Invalid type: expected boolean"
+    version = parsed.get("version")
+    if isinstance(version, str) and version.isascii() and version.isdigit() and len(version) < 16:
+        version = int(version)
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+        wrong["version"] = "Invalid type: expected number"
+        version = None
+    if wrong:
+        raise InvalidRequestError(wrong)
+    assert isinstance(patches, list) and isinstance(keep, bool)
+    operations = [_operation(each, n) for n, each in enumerate(patches)]
+    return _Patch(operations, version, keep)
+
+
+def _operation(item: Json, n: int) -> Mapping[str, Json]:
+    if not isinstance(item, dict):
+        raise InvalidRequestError({f"patches.{n}": "Invalid type: expected object"})
+    return item
