@@ -1,0 +1,143 @@
+"""What the documentation shows works as it is written."""
+
+from __future__ import annotations
+
+import os
+import re
+import runpy
+import shutil
+import stat
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from ldimport.errors import ExitCode
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCS = ROOT / "docs"
+
+
+def fenced(name: str, language: str) -> list[str]:
+    """Every block of one language in a document."""
+    text = (DOCS / name).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with the samples and an archive of one row, no settings of the user's."""
+    shutil.copytree(ROOT / "samples", tmp_path / "samples")
+    shutil.copytree(ROOT / "samples" / "images", tmp_path / "images")
+    row = "1,images/2003/lake-morning.jpg,Morning at the lake\n"
+    (tmp_path / "archive.csv").write_text(f"id,url,fileName\n{row}")
+    for name in [name for name in os.environ if name.startswith(("LDIMPORT_", "LI_"))]:
+        monkeypatch.delenv(name)
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run_python(place: Path, code: str) -> None:
+    """Run an example as a script."""
+    (place / "example.py").write_text(code, encoding="utf-8")
+    runpy.run_path(str(place / "example.py"), run_name="__main__")
+
+
+OFFLINE = [code for code in fenced("python.md", "python") if "https://server" not in code]
+ONLINE = [code for code in fenced("python.md", "python") if "https://server" in code]
+
+
+def title(code: str) -> str:
+    """The last import of an example, to tell it from the others."""
+    return [line for line in code.splitlines() if line.startswith("from ldimport")][-1]
+
+
+@pytest.mark.parametrize("code", OFFLINE, ids=title)
+def test_python_examples_run(place: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
+    run_python(place, code)
+    said = capsys.readouterr().out
+    assert said
+    assert "failed" not in said.replace("0 failed", "")
+
+
+@pytest.mark.parametrize("code", ONLINE, ids=title)
+def test_python_examples_that_need_a_server_say_what_is_wrong(
+    place: Path, code: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing listens on port 1 of this machine: an error of ours, not a traceback."""
+    here = code.replace("https://server.livingdocs.io", "http://127.0.0.1:1")
+    run_python(place, here.replace('LDIMPORT_TOKEN")', 'LDIMPORT_TOKEN"), patience=0'))
+    assert str(int(ExitCode.TEMPORARY)) in capsys.readouterr().out
+
+
+def test_the_readme_example_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split("## From Python\n")[1].split("\n## ")[0]
+    code = textwrap.dedent("".join(re.findall(r"^(?: {4}.*)?\n", section, re.MULTILINE)))
+    shutil.copy("samples/project-config.json", "index.json")
+    before = (
+        "from ldimport.model import Image, ImportRequest\n"
+        "request = ImportRequest('a', (Image('1', 'https://127.0.0.1/1.jpg', 'A', {}),))\n"
+    )
+    run_python(place, before + code)
+    assert "JobStatus(" in capsys.readouterr().out
+
+
+# -- unattended ----------------------------------------------------------------------------
+
+
+def stand_in(folder: Path, code: int) -> dict[str, str]:
+    """An environment whose ``ldimport`` says what it was asked and exits with ``code``."""
+    program = folder / "bin" / "ldimport"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f'#!/bin/sh\necho "ldimport $*"\nexit {code}\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return {**os.environ, "PATH": f"{program.parent}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("code", list(ExitCode))
+def test_the_cron_script_speaks_only_when_a_person_is_needed(tmp_path: Path, code: int) -> None:
+    script = next(block for block in fenced("unattended.md", "sh") if block.startswith("#!"))
+    (tmp_path / "import.sh").write_text(script)
+    environment = {**stand_in(tmp_path, code), "TMPDIR": str(tmp_path)}
+    done = subprocess.run(
+        ["sh", "import.sh", "archive.csv"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    quiet = code in (0, 5, 6, 7, 8)
+    assert done.returncode == (0 if quiet else code)
+    assert done.stdout.startswith("ldimport submit archive.csv") is not quiet
+    assert done.stderr == ""
+    assert {path.name for path in tmp_path.iterdir()} == {"bin", "import.sh"}
+
+
+def test_the_shell_lines_run(place: Path) -> None:
+    """With the real command, on the sample archive."""
+    environment = {**os.environ, "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}"}
+    for block in fenced("unattended.md", "sh"):
+        (place / "block.sh").write_text(block)
+        done = subprocess.run(
+            ["sh", "-u", "block.sh", "archive.csv"],
+            cwd=place,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_crontab_names_commands_that_exist() -> None:
+    from ldimport.cli.app import root
+
+    (crontab,) = fenced("unattended.md", "crontab")
+    named = set(re.findall(r"ldimport (\w+)", crontab + "".join(fenced("unattended.md", "yaml"))))
+    assert {"status", "validate", "submit"} <= named | {"status"}
+    assert named - {"import"} <= set(root().commands) | {"mkdir"}
