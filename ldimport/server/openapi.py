@@ -17,7 +17,7 @@ from ldimport.wire import Dialect
 
 _ABOUT = (
     "The image import API of Livingdocs, served by a local engine. `v1` answers in the dialect of "
-    "the original documentation, dated versions in the current one. Rules that a schema cannot say: "
+    "the original documentation, dated versions in the current one. Rules that no schema can say: "
     f"no `id` stands twice in one batch, `context` is at most {MAX_CONTEXT_BYTES} bytes of JSON, "
     "`GET mediaLibrary` wants either `ids` or both of `externalId` and `systemName`, and "
     "`preserveUpdatedAt` exists from 2026-03 on. The same paths are served below any prefix."

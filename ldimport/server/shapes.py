@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ldimport.model import ImageType, Json
 from ldimport.wire import Dialect
@@ -202,12 +202,14 @@ def _list(items: Json) -> dict[str, Json]:
     return {"type": "array", "items": items}
 
 
-def _object(properties: dict[str, Json], required: Sequence[str] | None = None) -> dict[str, Json]:
+def _object(
+    properties: Mapping[str, Json], required: Sequence[str] | None = None
+) -> dict[str, Json]:
     """An object with these properties and no others; all are required unless said."""
     return {
         "type": "object",
         "required": list(properties if required is None else required),
-        "properties": properties,
+        "properties": dict(properties),
         "additionalProperties": False,
     }
 
