@@ -15,6 +15,7 @@ from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration import InvalidManifest, Migration, Source
+from ldimport.migration.reports.run import RunReport
 
 if TYPE_CHECKING:
     from ldimport.settings import Settings
@@ -69,6 +70,7 @@ def submit(
     sets: options.Set = None,
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
+    junitxml: options.JunitXml = None,
 ) -> ExitCode:
     """Send what is new or changed in a manifest, and wait until its results are stored.
 
@@ -85,13 +87,19 @@ def submit(
         session.target(settings) as (target, config),
         opened_source(session, settings, config, paths, wanted) as source,
         session.state(settings, write=True) as state,
+        RunReport(junitxml, "submit") as report,
     ):
         first_use(session, state, target, source, agreed=yes)
-        return _send(session, settings, Migration(state, target), source, sending)
+        return _send(session, settings, Migration(state, target), source, sending, report)
 
 
 def _send(
-    session: Session, settings: Settings, migration: Migration, source: Source, sending: Sending
+    session: Session,
+    settings: Settings,
+    migration: Migration,
+    source: Source,
+    sending: Sending,
+    report: RunReport,
 ) -> ExitCode:
     """One run, from its first line to its last."""
     moving.say_local(session, settings)
@@ -111,7 +119,9 @@ def _send(
         shown = moving.Shown(CheckShown(session, source), reading)
         end = moving.follow(session, settings, events, shown)
     except InvalidManifest as error:
+        report.refused(source.manifest.name, error.validation)
         return refused(session, source, error)
+    report.ended(end)
     run = moving.run_of(session, migration.target, waited=sending.wait)
     return moving.close(session, settings, migration.state, end, run)
 

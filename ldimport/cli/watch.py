@@ -13,6 +13,7 @@ from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LockedError
 from ldimport.migration import Migration, StateFile, results
+from ldimport.migration.reports.run import RunReport
 
 if TYPE_CHECKING:
     from ldimport.migration.events import JobRow
@@ -30,6 +31,7 @@ def watch(
         ),
     ] = None,
     deadline: options.Deadline = None,
+    junitxml: options.JunitXml = None,
 ) -> ExitCode:
     """Follow open jobs until they end, store their results, and carry on the local engine's work.
 
@@ -43,8 +45,10 @@ def watch(
         if any(not job.state.finished for job in results.overview(state).jobs):
             moving.say_local(session, settings)
         target, _ = stack.enter_context(session.target(settings))
+        report = stack.enter_context(RunReport(junitxml, "watch"))
         events = Migration(state, target).watch(tuple(jobs or ()), deadline=seconds)
         end = moving.follow(session, settings, events, moving.Shown(sends=False))
+        report.ended(end)
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, state)
             return end.exit_code
