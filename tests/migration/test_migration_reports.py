@@ -6,11 +6,10 @@ import csv
 import io
 import json
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -18,116 +17,28 @@ import jsonschema
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from reporting import (
+    ARCHIVE,
+    Found,
+    Row,
+    archive,
+    cases_of,
+    error,
+    judge,
+    many,
+    row_of,
+    told,
+    warning,
+)
 
-from ldimport.errors import DeadlineError, ExitCode, QuotaError, TemporaryError, UsageError
-from ldimport.manifest import Manifest, open_manifest
-from ldimport.migration.events import CauseRow, Plan, Summary, Totals
+from ldimport.errors import TemporaryError, UsageError
+from ldimport.manifest import open_manifest
 from ldimport.migration.problems import Files, Reports
 from ldimport.migration.reports import junit, quality, sarif
 from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.listing import COLUMNS
-from ldimport.migration.reports.run import RunReport
 from ldimport.migration.reports.sarif import uri_of
-from ldimport.model import Entry, Image, Place, Problem, Severity
-
-ARCHIVE = "id,url,fileName,Rubrik\n1,https://a.b/1.jpg,A,R\n2,N/A,B,S\n3,https://a.b/3.tif,C,T\n"
-
-
-@dataclass(frozen=True)
-class Row:
-    """As ``schema.check.Checked``: the image is what tells a valid row."""
-
-    entry: Entry
-    image: Image | None
-    problems: tuple[Problem, ...]
-
-
-@dataclass
-class Found:
-    """As ``migration.validate.Validation``, made from the rows."""
-
-    rows: list[Row]
-
-    @property
-    def entries(self) -> int:
-        return len(self.rows)
-
-    @property
-    def invalid(self) -> int:
-        return sum(row.image is None for row in self.rows)
-
-    @property
-    def valid(self) -> int:
-        return self.entries - self.invalid
-
-    @property
-    def warnings(self) -> int:
-        return sum(each.severity is Severity.WARNING for each in self.problems)
-
-    @property
-    def problems(self) -> list[Problem]:
-        return [problem for row in self.rows for problem in row.problems]
-
-    @property
-    def kinds(self) -> list[SimpleNamespace]:
-        kinds: dict[tuple[str, str, str], SimpleNamespace] = {}
-        for each in self.problems:
-            first = {"first": each.place, "message": each.message, "hint": each.hint, "rows": 0}
-            what = {"code": each.code, "field": each.field, "severity": each.severity}
-            kinds.setdefault(tuple(what.values()), SimpleNamespace(**what, **first)).rows += 1
-        return list(kinds.values())
-
-
-def row_of(entry: Entry, *problems: Problem) -> Row:
-    """A row with what was found in it; an error keeps it from being an image."""
-    bad = any(each.severity is Severity.ERROR for each in problems)
-    image = None if bad else Image(entry.id, entry.url, entry.file_name or "", {})
-    return Row(entry, image, problems)
-
-
-def error(code: str, entry: Entry, field: str, message: str, **more: object) -> Problem:
-    """An error of an entry, at its place."""
-    return Problem(Severity.ERROR, code, entry.place, field, message, id=entry.id, **more)
-
-
-def warning(code: str, entry: Entry, field: str, message: str, **more: object) -> Problem:
-    """A warning of an entry, at its place."""
-    return replace(error(code, entry, field, message, **more), severity=Severity.WARNING)
-
-
-def judge(entry: Entry) -> list[Problem]:
-    """What a checker would say about the rows of ``ARCHIVE``."""
-    if not entry.url.startswith("http"):
-        return [error("not-a-url", entry, "url", "not a URL", hint="begin it with https://")]
-    if entry.url.endswith(".tif"):
-        return [warning("unlikely-type", entry, "url", "ends in .tif")]
-    return []
-
-
-def told(manifest: Manifest, files: Files, find: Callable[[Entry], list[Problem]] = judge) -> Found:
-    """Check a manifest as ``validate`` does, telling the reports of it."""
-    found = Found([])
-    with Reports(manifest, files) as reports:
-        for entry in manifest.entries():
-            row = row_of(entry, *find(entry))
-            found.rows.append(row)
-            if reports.sink is not None and (row.problems or reports.sink.every_row):
-                reports.sink(row)
-        reports.finish(found)
-    return found
-
-
-@contextmanager
-def archive(folder: Path, content: str = ARCHIVE, name: str = "archive.csv") -> Iterator[Manifest]:
-    """A manifest with this content."""
-    (folder / name).write_text(content, encoding="utf-8")
-    with open_manifest([folder / name]) as manifest:
-        yield manifest
-
-
-def many(count: int) -> str:
-    """A manifest of so many rows without a url."""
-    return "id,url\n" + "".join(f"{number},x\n" for number in range(1, count + 1))
+from ldimport.model import Entry, Place, Problem, Severity
 
 
 @pytest.fixture(autouse=True)
@@ -313,16 +224,6 @@ def test_what_is_fixed_in_the_invalid_rows_is_a_manifest_again(tmp_path: Path) -
 
 
 # -- JUnit ---------------------------------------------------------------------------------
-
-
-def cases_of(path: Path) -> dict[str, ElementTree.Element]:
-    """The cases of the one suite, by name."""
-    (suite,) = ElementTree.parse(path).getroot()
-    cases = {case.attrib["name"]: case for case in suite.findall("testcase")}
-    assert int(suite.attrib["tests"]) == len(cases)
-    failing = sum(case.find("failure") is not None for case in cases.values())
-    assert int(suite.attrib["failures"]) == failing
-    return cases
 
 
 def test_junit_has_one_case_for_each_check(tmp_path: Path) -> None:
@@ -581,71 +482,3 @@ def test_xml_text_keeps_what_xml_allows(text: str) -> None:
     back = ElementTree.fromstring(ElementTree.tostring(node))
     assert back.attrib["b"] == (back.text or "") == xml_text(text)
     assert xml_text("a\x1b\r\n\ud800é") == "a\\x1b\\r\n\\ud800é"
-
-
-# -- runs ----------------------------------------------------------------------------------
-
-PLAN = Plan("archive.csv", "here", "archive", 4, 4, 0, 0, 0, 0, 0, 1, 900)
-END = Summary(PLAN, (), Totals(success=4), 1.0, ExitCode.OK)
-CAUSE = CauseRow("http-404", "answered 404", 5, True, (("a", 1), ("b\x00", 2)))
-
-
-def run_of(folder: Path, end: Summary) -> dict[str, ElementTree.Element]:
-    """The cases of a run's report."""
-    with RunReport(folder / "run.xml", "submit") as report:
-        assert not (folder / "run.xml").exists()
-        report.ended(end)
-    return cases_of(folder / "run.xml")
-
-
-def test_a_run_has_one_case_for_each_cause(tmp_path: Path) -> None:
-    totals = Totals(success=1, failed=5, invalid=2)
-    end = replace(END, totals=totals, causes=(CAUSE,), exit_code=ExitCode.FAILURES)
-    cases = run_of(tmp_path, end)
-    failure = cases["http-404"].find("failure")
-    assert failure is not None
-    assert failure.attrib["message"] == "5 images: answered 404"
-    assert (failure.text or "").splitlines() == [
-        "a (row 1)",
-        "b\\x00 (row 2)",
-        "and 3 more: ldimport results --failed",
-        "may work later: ldimport retry",
-    ]
-    assert "2 rows with errors" in cases["invalid rows"].find("failure").attrib["message"]
-
-
-@pytest.mark.parametrize(
-    ("stopped", "code", "fails"),
-    [
-        (None, ExitCode.OK, False),
-        (QuotaError("the quota is used up"), ExitCode.QUOTA, False),
-        (DeadlineError("time is up"), ExitCode.DEADLINE, False),
-        (TemporaryError("unreachable"), ExitCode.TEMPORARY, True),
-        (KeyboardInterrupt(), ExitCode.INTERRUPTED, True),
-        (None, ExitCode.REFUSED, True),
-    ],
-)
-def test_what_stopped_a_run_is_a_failure_unless_the_next_one_goes_on(
-    tmp_path: Path, stopped: BaseException | None, code: ExitCode, fails: bool
-) -> None:
-    (case,) = run_of(tmp_path, replace(END, stopped=stopped, exit_code=code)).values()
-    failure = case.find("failure")
-    assert (failure is not None) is fails
-    if failure is not None:
-        assert failure.attrib["message"].endswith(f"(exit {int(code)})")
-    elif stopped is not None:
-        assert str(stopped) in (case.findtext("system-out") or "")
-
-
-def test_a_refused_manifest_is_reported_by_its_checks(tmp_path: Path) -> None:
-    with archive(tmp_path) as manifest, RunReport(tmp_path / "run.xml", "submit") as report:
-        report.refused(manifest.name, told(manifest, Files()))
-    assert list(cases_of(tmp_path / "run.xml")) == ["not-a-url url", "unlikely-type url"]
-
-
-def test_a_run_that_raises_leaves_no_report(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="boom"), RunReport(tmp_path / "run.xml", "watch"):
-        raise ValueError("boom")
-    assert not list(tmp_path.iterdir())
-    with pytest.raises(UsageError, match="no such folder"), RunReport(Path("no/run.xml"), "watch"):
-        raise AssertionError("the run began")
