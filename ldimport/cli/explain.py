@@ -96,7 +96,7 @@ def _code(session: Session, code: str, meaning: Explanation) -> None:
     screen.blank()
     screen.line(f"  {meaning.meaning}", indent=2)
     screen.blank()
-    for way in [meaning.fix] if isinstance(meaning.fix, str) else meaning.fix:
+    for way in meaning.fix:
         screen.line(f"  → {way}", indent=4)
 
 
@@ -107,7 +107,7 @@ def _document(what: str, found: list[History], meaning: Explanation | None) -> d
             "code": what,
             "title": meaning.title,
             "meaning": meaning.meaning,
-            "fix": meaning.fix if isinstance(meaning.fix, str) else list(meaning.fix),
+            "fix": list(meaning.fix),
         }
     return document
 

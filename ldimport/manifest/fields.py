@@ -7,6 +7,7 @@ In the config file, ``manifest:`` maps a field to where it comes from::
       fileName: "{Titel} ({Jahr})"            # a template over columns
       metadata.source: {value: Archiv}        # for every row that has none
       metadata.taken: {column: Datum, date: "%d.%m.%Y"}
+      metadata.updated: {zone: Europe/Zurich} # of times that name none
       metadata.keywords: {separator: "|"}     # how a list is written in one cell
 
 A name that is no field of the API means a metadata property: ``credit`` is ``metadata.credit``.
@@ -19,6 +20,7 @@ import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ldimport.errors import ConfigError, LdimportError, UsageError
 from ldimport.model import Json
@@ -26,7 +28,7 @@ from ldimport.model import Json
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
 """The fields of an entry, as the API names them; ``metadata.<handle>`` beside them."""
 PREFIX = "metadata."
-_OPTIONS = ("column", "value", "template", "separator", "date")
+_OPTIONS = ("column", "value", "template", "separator", "date", "zone")
 _FOLDED = {name.casefold(): name for name in FIELDS} | {"externalid": "id"}
 _SEPARATORS = re.compile(r"[\s_-]+")
 
@@ -82,8 +84,8 @@ class FieldMap:
     """How fields are filled beyond columns that bear their names.
 
     ``columns``: field -> column. ``templates``: field -> template, which wins over a column.
-    ``constants``: field -> text for every row that has none of its own. ``list_separators`` and
-    ``date_formats``: field -> what coercion needs to know.
+    ``constants``: field -> text for every row that has none of its own. ``list_separators``,
+    ``date_formats`` and ``time_zones``: field -> what coercion needs to know.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +93,7 @@ class FieldMap:
     constants: Mapping[str, str] = field(default_factory=dict)
     list_separators: Mapping[str, str] = field(default_factory=dict)
     date_formats: Mapping[str, str] = field(default_factory=dict)
+    time_zones: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def plain(self) -> bool:
@@ -160,12 +163,26 @@ class FieldMap:
                 return replace(self, list_separators={**self.list_separators, name: value})
             case "date":
                 return replace(self, date_formats={**self.date_formats, name: value})
+            case "zone":
+                _check_zone(value, where)
+                return replace(self, time_zones={**self.time_zones, name: value})
         near = get_close_matches(key, _OPTIONS, n=1)
         raise ConfigError(
             f"{where} has an unknown option “{key}”",
             hint=f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}",
             code="mapping",
         )
+
+
+def _check_zone(name: str, where: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f"{where}.zone: there is no time zone “{name}”",
+            hint="name it as Europe/Zurich",
+            code="mapping",
+        ) from error
 
 
 def _text(value: Json, where: str) -> str:

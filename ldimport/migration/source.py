@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from ldimport.manifest import Manifest, ReadOptions, open_manifest
 from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.fingerprint import content_digest, fingerprint
 from ldimport.migration.ledger import Origin
-from ldimport.model import JobOptions, Problem, Severity
+from ldimport.model import JobOptions, Json
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
 from ldimport.system import locate_below
@@ -51,9 +51,7 @@ class Source:
         self, checker: Checker, tick: Callable[[int], None] | None = None
     ) -> Iterator[Checked]:
         """Every row of the manifest, checked; ``tick`` gets the bytes read so far."""
-        for entry in self.manifest.entries(tick):
-            checked = checker.check(entry)
-            yield self._local(checked) if self.folder is not None else checked
+        return map(checker.check, self.manifest.entries(tick))
 
     def outgoing(self, checked: Checked) -> Outgoing:
         """The image of a valid row, ready to be put into a batch."""
@@ -69,29 +67,6 @@ class Source:
             content,
             checked.entry.original,
         )
-
-    def _local(self, checked: Checked) -> Checked:
-        """A relative url must stay below the manifest's folder, symbolic links resolved."""
-        image = checked.image
-        if image is None or self.folder is None or not is_relative(image.url):
-            return checked
-        try:
-            locate_below(self.folder, image.url)
-        except Rejected as rejected:
-            if rejected.code == "no-such-file":  # the engine says so for this one image
-                return checked
-            problem = Problem(
-                Severity.ERROR,
-                rejected.code,
-                checked.entry.place,
-                "url",
-                rejected.reason,
-                "local images stand in the manifest's folder or below it",
-                checked.entry.id,
-                image.url,
-            )
-            return replace(checked, image=None, problems=(*checked.problems, problem))
-        return checked
 
     def _stamp(self, url: str) -> tuple[int, int] | None:
         if self.folder is None or not is_relative(url):
@@ -111,7 +86,7 @@ class Wishes:
     system_name: str | None = None
     fallback_name: str | None = None
     webhook: str | None = None
-    context: dict[str, object] | None = None
+    context: Mapping[str, Json] | None = None
     base_url: str | None = None
     read: ReadOptions | None = None
     lenient: bool = False
@@ -140,10 +115,11 @@ def open_source(
     check = CheckOptions(
         lenient=wishes.lenient,
         strict=wishes.strict,
-        relative_urls=folder is not None,
+        folder=folder,
         base_url=wishes.base_url,
         date_formats=read.columns.date_formats,
         list_separators=read.columns.list_separators,
+        time_zones=read.columns.time_zones,
     )
     envelope = Envelope(
         name,

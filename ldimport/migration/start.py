@@ -10,7 +10,8 @@ from pathlib import Path
 from ldimport.errors import UsageError
 from ldimport.manifest.write import write_rows
 from ldimport.model import Json
-from ldimport.schema.config import MediaType, ProjectConfig, Property
+from ldimport.schema.config import MediaType, ProjectConfig
+from ldimport.schema.properties import Property
 
 SETTINGS_FILE = "ldimport.yaml"
 MANIFEST_FILE = "manifest-template.csv"

@@ -11,6 +11,7 @@ from ldimport.migration import ledger, results
 from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import Event, Notice, Planned, Summary, Totals
 from ldimport.migration.plan import Survey, compare, survey
+from ldimport.migration.results import Filter
 from ldimport.migration.run import Pace, Parcel, Run
 from ldimport.migration.source import Source
 from ldimport.migration.state import StateFile
@@ -110,13 +111,14 @@ def _summary(
 ) -> Summary:
     totals = _totals(state, target, source, found, run)
     failures = bool(totals.failed or totals.invalid)
+    name = source.envelope.system_name
     return Summary(
         found.plan,
         tuple(results.jobs(state, ids=run.tracker.job_ids)),
         totals,
         seconds,
         run.exit_code(failures=failures),
-        results.causes(state, target=target.identity, system_name=source.envelope.system_name),
+        results.causes(state, Filter(target=target.identity, system_name=name)),
         run.stopped,
     )
 

@@ -1,0 +1,173 @@
+"""Check a manifest: every row, bounded findings, at the speed of reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from ldimport.manifest import Manifest
+from ldimport.model import Entry, Place, Problem, Severity
+from ldimport.schema.check import Checked, Checker
+from ldimport.schema.rows import row_test
+
+MAX_PROBLEMS = 1_000
+_MAX_KINDS = 1_000
+_SAMPLE = 60
+
+
+@dataclass(slots=True)
+class Kind:
+    """All problems with the same code, field and severity: how many rows, where first, and what
+    the first one said."""
+
+    code: str
+    field: str
+    severity: Severity
+    rows: int
+    first: Place
+    example: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The findings: ``invalid`` rows have an error; ``warnings`` counts warnings; ``problems`` are
+    the first ones, with line and column, ``kinds`` count all."""
+
+    entries: int
+    invalid: int
+    warnings: int
+    kinds: tuple[Kind, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def valid(self) -> int:
+        """Rows without an error."""
+        return self.entries - self.invalid
+
+
+class Sink(Protocol):
+    """Hears of rows as they are checked, their problems located; ``every_row`` False: only of
+    those that have problems."""
+
+    every_row: bool
+
+    def __call__(self, checked: Checked) -> None:
+        """Take one row."""
+
+
+class Collector:
+    """Gathers the findings of one pass; what it keeps is bounded."""
+
+    def __init__(
+        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: Sink | None = None
+    ) -> None:
+        self._manifest = manifest
+        self._most = max_problems
+        self._sink = sink
+        self._entries = 0
+        self._invalid = 0
+        self._warnings = 0
+        self._kinds: dict[tuple[str, str, Severity], Kind] = {}
+        self._problems: list[Problem] = []
+
+    def good(self, rows: int) -> None:
+        """Rows that nothing was found about, and that the sink need not hear of."""
+        self._entries += rows
+
+    def add(self, checked: Checked) -> None:
+        """One row."""
+        self._entries += 1
+        self._invalid += checked.image is None
+        if checked.problems:
+            located = tuple(self._taken(checked.entry, each) for each in checked.problems)
+            checked = replace(checked, problems=located)
+        if self._sink is not None and (self._sink.every_row or checked.problems):
+            self._sink(checked)
+
+    def finish(self) -> Validation:
+        """The findings so far; kinds of errors first, the most frequent before."""
+        kinds = sorted(
+            self._kinds.values(), key=lambda kind: (kind.severity is Severity.WARNING, -kind.rows)
+        )
+        return Validation(
+            self._entries, self._invalid, self._warnings, tuple(kinds), tuple(self._problems)
+        )
+
+    def _taken(self, entry: Entry, problem: Problem) -> Problem:
+        self._warnings += problem.severity is Severity.WARNING
+        key = (problem.code, problem.field, problem.severity)
+        kind = self._kinds.get(key)
+        room = len(self._problems) < self._most
+        if kind is None or room or self._sink is not None:
+            problem = self._located(entry, problem)
+        if room:
+            self._problems.append(problem)
+        if kind is not None:
+            kind.rows += 1
+        else:
+            self._new_kind(problem)
+        return problem
+
+    def _new_kind(self, problem: Problem) -> None:
+        """Files may have any number of unknown properties; from a thousand kinds on, the rest
+        counts together."""
+        field = problem.field
+        if len(self._kinds) >= _MAX_KINDS:
+            field = "other fields"
+        key = (problem.code, field, problem.severity)
+        if key in self._kinds:
+            self._kinds[key].rows += 1
+            return
+        example = problem.value[:_SAMPLE]
+        self._kinds[key] = Kind(
+            problem.code, field, problem.severity, 1, problem.place, example, problem.message,
+            problem.hint,
+        )  # fmt: skip
+
+    def _located(self, entry: Entry, problem: Problem) -> Problem:
+        if problem.place.column:
+            return problem
+        return replace(problem, place=self._manifest.locate(entry, problem.field))
+
+
+def validate(
+    manifest: Manifest,
+    checker: Checker,
+    *,
+    max_problems: int = MAX_PROBLEMS,
+    on_progress: Callable[[int], None] | None = None,
+    sink: Sink | None = None,
+) -> Validation:
+    """Check every row; nothing is sent. ``on_progress`` gets the bytes read so far.
+
+    Raises ManifestError when the file cannot be read to its end, or changes meanwhile.
+    """
+    collector = Collector(manifest, max_problems=max_problems, sink=sink)
+    if manifest.columns is not None and not (sink and sink.every_row):
+        _by_rows(manifest, manifest.columns, checker, collector, on_progress)
+    else:
+        for entry in manifest.entries(on_progress):
+            collector.add(checker.check(entry))
+    return collector.finish()
+
+
+def _by_rows(
+    manifest: Manifest,
+    columns: tuple[str, ...],
+    checker: Checker,
+    collector: Collector,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """The fast way for a single CSV: a row that passes the test has nothing worth saying about
+    it, and never becomes an entry."""
+    passes = row_test(checker, columns, manifest.files[0].path)
+    number = good = 0
+    for number, (line, cells) in enumerate(manifest.rows(on_progress), 1):
+        if type(cells) is list and passes(cells, line):
+            good += 1
+        else:
+            collector.add(checker.check(manifest.entry(number, line, cells)))
+    collector.good(good)

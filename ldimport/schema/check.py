@@ -1,0 +1,225 @@
+"""Every row against the API's rules and the project config: entries in, images and problems out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+
+from ldimport.model import Entry, Image, Json, Problem, Severity
+from ldimport.schema.advice import text_advice
+from ldimport.schema.coerce import Writing
+from ldimport.schema.config import ProjectConfig
+from ldimport.schema.findings import SHOWN, Finding, cut, listed, near
+from ldimport.schema.identity import Seen
+from ldimport.schema.urls import resolved, url_findings
+from ldimport.schema.values import MetadataCheck
+
+_PREFIX = "metadata."
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+MAX_TEXT = 8_192
+"""Characters of an id or a fileName at most; ours, the API states none."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How strictly, and how columns are written.
+
+    ``lenient``: what Livingdocs only checks at publishing are warnings; ``strict``: warnings are
+    errors. ``folder``: below it relative urls are local files; ``base_url``: from it they are
+    resolved. ``date_formats``, ``list_separators``, ``time_zones``: field -> how it is written.
+    """
+
+    lenient: bool = False
+    strict: bool = False
+    folder: Path | None = None
+    base_url: str | None = None
+    date_formats: Mapping[str, str] = field(default_factory=dict)
+    list_separators: Mapping[str, str] = field(default_factory=dict)
+    time_zones: Mapping[str, str] = field(default_factory=dict)
+
+    def writings(self) -> dict[str, Writing]:
+        """By handle: how a property's column is written, where the user says so."""
+        names = {*self.date_formats, *self.list_separators, *self.time_zones}
+        return {
+            name.removeprefix(_PREFIX): Writing(
+                self.list_separators.get(name),
+                self.date_formats.get(name),
+                self.time_zones.get(name),
+            )
+            for name in names
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """An entry and what came of it: ``image`` is None when it has an error."""
+
+    entry: Entry
+    image: Image | None
+    problems: tuple[Problem, ...] = ()
+
+
+def metadata_reasons(
+    config: ProjectConfig, image: Image, *, lenient: bool = False
+) -> tuple[str, ...]:
+    """Why the metadata of an image violates the config, in sentences; empty when it does not. A
+    required title is met by fileName; with ``lenient`` only the storage shape counts."""
+    check = _metadata_check(config, image.media_type or config.default_media_type)
+    if check is None:
+        return (f"there is no media type “{image.media_type}”",)
+    metadata = {name: value for name, value in image.metadata.items() if value is not None}
+    found = check.findings(metadata, has_title=bool(image.file_name))
+    return tuple(
+        each.message
+        for _, each in found
+        if each.severity is Severity.ERROR and not (lenient and each.publishing)
+    )
+
+
+@lru_cache(maxsize=64)
+def _metadata_check(config: ProjectConfig, handle: str) -> MetadataCheck | None:
+    media_type = config.media_types.get(handle)
+    return None if media_type is None else MetadataCheck(config, media_type)
+
+
+class Checker:
+    """Checks the rows of one pass over a manifest; remembers their ids."""
+
+    def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
+        self.config = config
+        self.options = options or CheckOptions()
+        self.seen = Seen()
+        self._writings = self.options.writings()
+        self._checks: dict[str, MetadataCheck] = {}
+
+    def check(self, entry: Entry) -> Checked:
+        """One row. The place of its problems is that of the entry: only those that are shown are
+        worth to be located exactly."""
+        findings = [*self._identity(entry)]
+        if any(not each.field for each in entry.problems):  # its cells are not where they belong
+            return Checked(entry, None, tuple(self._problems(entry, findings)))
+        findings += self._plain(entry)
+        handle = entry.media_type or self.config.default_media_type
+        metadata: Mapping[str, Json] = {}
+        check = self.metadata_check(handle)
+        if check is None:
+            findings.append(("mediaType", self._no_type(handle)))
+        else:
+            metadata, bad = check.coerced(entry.metadata, textual=entry.textual)
+            skip = frozenset(name for name, _ in bad)
+            more = check.findings(metadata, has_title=bool(entry.file_name), skip=skip)
+            findings += [(_PREFIX + name, each) for name, each in (*bad, *more)]
+        problems = tuple(self._problems(entry, findings))
+        if any(each.severity is Severity.ERROR for each in problems):
+            return Checked(entry, None, problems)
+        url = resolved(entry.url, self.options.base_url)
+        return Checked(
+            entry, Image(entry.id, url, entry.file_name or "", metadata, handle), problems
+        )
+
+    def metadata_check(self, handle: str) -> MetadataCheck | None:
+        """The check of a media type's metadata; None when the project has no such type."""
+        check = self._checks.get(handle)
+        if check is None:
+            media_type = self.config.media_types.get(handle)
+            if media_type is None:
+                return None
+            check = self._checks[handle] = MetadataCheck(self.config, media_type, self._writings)
+        return check
+
+    # -- one row ----------------------------------------------------------------------------
+
+    def _identity(self, entry: Entry) -> Iterator[tuple[str, Finding]]:
+        if not entry.id:
+            if not entry.problems:
+                hint = "every image needs an id of its own, for ever"
+                yield "id", Finding("required", "id is empty", hint)
+            return
+        place = entry.place
+        met = self.seen.add(entry.id, place.file, place.line)
+        if met is not None:
+            where = f"line {met.line}" if met.file == place.file else f"{met.file}, line {met.line}"
+            yield "id", _met_before(entry.id, where, exactly=met.exactly)
+        yield from (("id", each) for each in id_advice(entry.id))
+
+    def _plain(self, entry: Entry) -> Iterator[tuple[str, Finding]]:
+        url = resolved(entry.url, self.options.base_url)
+        for each in url_findings(url, self.options.folder):
+            yield "url", replace(each, value=each.value or entry.url[:SHOWN])
+        if not entry.file_name:
+            hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
+            yield "fileName", Finding("required", "fileName is empty", hint)
+        elif len(entry.file_name) > MAX_TEXT:
+            yield "fileName", _too_long("fileName", entry.file_name)
+        else:
+            yield from (("fileName", each) for each in text_advice("fileName", entry.file_name))
+
+    def _no_type(self, handle: str) -> Finding:
+        known = list(self.config.media_types)
+        if handle in self.config.others:
+            text = f"media type “{handle}” is not for images"
+            return Finding("unknown-media-type", text, f"for images: {listed(known)}", value=handle)
+        guess = near(handle, known)
+        has = f"the project has: {listed(known)}"
+        if self.config.is_default:
+            has += "; --project-config names your own"
+        hint = f"did you mean “{guess}”? {has}" if guess else has
+        text = f"there is no media type “{cut(handle)}”"
+        return Finding("unknown-media-type", text, hint, value=handle)
+
+    def _problems(self, entry: Entry, findings: Iterable[tuple[str, Finding]]) -> Iterator[Problem]:
+        for problem in entry.problems:
+            yield self._judged(problem, publishing=False)
+        default_hint = "; --project-config names your own" if self.config.is_default else ""
+        for name, each in findings:
+            hint = each.hint + (default_hint if each.code == "unknown-property" else "")
+            problem = Problem(
+                each.severity, each.code, entry.place, name, each.message, hint, entry.id,
+                each.value[:SHOWN],
+            )  # fmt: skip
+            yield self._judged(problem, publishing=each.publishing)
+
+    def _judged(self, problem: Problem, *, publishing: bool) -> Problem:
+        severity = problem.severity
+        if self.options.lenient and publishing:
+            severity = Severity.WARNING
+        if self.options.strict:
+            severity = Severity.ERROR
+        return problem if severity is problem.severity else replace(problem, severity=severity)
+
+
+def id_advice(text: str) -> Iterator[Finding]:
+    """What is odd, or wrong, about an id: it can never be changed."""
+    if len(text) > MAX_TEXT:
+        yield _too_long("id", text)
+    if text != text.strip():
+        yield Finding("id-blanks", f"id “{cut(text)}” has blanks at its ends",
+                      "they are part of the id for ever; take them away before the first import",
+                      Severity.WARNING, value=text)  # fmt: skip
+    if _CONTROL.search(text.strip()):
+        yield Finding("id-control", f"id “{cut(_CONTROL.sub('�', text))}” has invisible characters",
+                      "take them away before the first import", Severity.WARNING)  # fmt: skip
+
+
+def _met_before(text: str, where: str, *, exactly: bool) -> Finding:
+    if exactly:
+        return Finding(
+            "duplicate-id",
+            f"id “{cut(text)}” is used twice, first in {where}",
+            "an id names one image for ever: the second row would overwrite the first",
+            value=text,
+        )
+    return Finding(
+        "id-case",
+        f"id “{cut(text)}” differs from the one in {where} only in upper and lower case",
+        "both are kept; if they mean the same image, write them alike",
+        Severity.WARNING,
+        value=text,
+    )
+
+
+def _too_long(name: str, text: str) -> Finding:
+    return Finding("too-long", f"{name} has {len(text):,} characters, the limit is {MAX_TEXT:,}")

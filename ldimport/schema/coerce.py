@@ -1,0 +1,125 @@
+"""From the text in a cell to what a plugin stores. CSV and YAML have only text."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ldimport.model import Json
+from ldimport.schema.dates import read_date, read_datetime
+from ldimport.schema.findings import BadValue, cut
+from ldimport.schema.plugins import Kind
+from ldimport.schema.properties import Property
+
+Coercion = Callable[[str], Json]
+
+_WORDS = {
+    **dict.fromkeys(("true", "yes", "y", "1", "on"), True),
+    **dict.fromkeys(("ja", "j", "wahr", "oui", "o", "vrai", "si", "sì", "sí", "vero"), True),
+    **dict.fromkeys(("false", "no", "n", "0", "off"), False),
+    **dict.fromkeys(("nein", "falsch", "non", "faux", "falso"), False),
+}
+_WHOLE = re.compile(r"[+-]?\d+")
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:['’\u00a0\u202f ]\d{3})+")
+_DECIMAL_ZERO = re.compile(r"([+-]?\d+)[.,](?:0{1,2}|0{4,})")
+_MOST_DIGITS = 300
+_SEPARATORS = ("|", ";", "\n", ",")
+"""How lists are written in one cell: the first of these that stands in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a column writes its values, where the user says so: ``separator`` of lists, ``date``
+    as for ``strptime``, ``zone`` of times that name none."""
+
+    separator: str | None = None
+    date: str | None = None
+    zone: str | None = None
+
+
+PLAIN = Writing()
+
+
+def coercion(found: Property, writing: Writing = PLAIN) -> Coercion:
+    """The function from a cell of this property, never empty, to its value; it raises BadValue."""
+    match found.kind:
+        case Kind.INTEGER:
+            return to_integer
+        case Kind.BOOLEAN:
+            return to_boolean
+        case Kind.DATE:
+            return lambda text: read_date(text, writing.date)
+        case Kind.DATETIME:
+            return lambda text: read_datetime(text, writing.date, writing.zone)
+        case Kind.TEXTS:
+            return lambda text: list(to_list(text, writing.separator))
+        case Kind.INTEGERS:
+            return lambda text: [
+                each if isinstance(each, int) else to_integer(str(each))
+                for each in to_list(text, writing.separator)
+            ]
+        case Kind.OBJECT:
+            return to_object
+    return str
+
+
+def reads_text(found: Property, writing: Writing) -> bool:
+    """Whether a text is coerced even where the file has types of its own (JSON): dates, and what
+    the user described."""
+    return found.kind in (Kind.DATE, Kind.DATETIME) or writing is not PLAIN
+
+
+def to_integer(text: str) -> int:
+    """``5``, ``+5``, ``1'204``, ``5.0``, ``5,0``. A text with a comma or point before three digits
+    may mean a thousand times more, and is refused."""
+    plain = text.strip()
+    if found := _DECIMAL_ZERO.fullmatch(plain):
+        plain = found[1]
+    elif _GROUPED.fullmatch(plain):
+        plain = re.sub(r"[^\d+-]", "", plain)
+    if _WHOLE.fullmatch(plain) and len(plain) <= _MOST_DIGITS and plain.isascii():
+        return int(plain)
+    raise BadValue("not-an-integer", f"“{cut(text)}” is not a whole number")
+
+
+def to_boolean(text: str) -> bool:
+    """yes/no, true/false, 1/0, and the words of German, French, Italian and Spanish."""
+    found = _WORDS.get(text.strip().casefold())
+    if found is None:
+        raise BadValue("not-a-boolean", f"“{cut(text)}” is neither yes nor no", "write yes or no")
+    return found
+
+
+def to_list(text: str, separator: str | None) -> list[Json]:
+    """A JSON list, else what stands between separators, without blanks around it."""
+    if separator is None and text.lstrip().startswith("["):
+        found = _parsed(text)
+        if isinstance(found, list):
+            return found
+    chosen = separator or next((each for each in _SEPARATORS if each in text), None)
+    parts = [text] if chosen is None else text.split(chosen)
+    return [part for each in parts if (part := each.strip())]
+
+
+def to_object(text: str) -> Json:
+    """What a structured plugin stores, as JSON in a cell."""
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Json:
+    try:
+        found: Json = json.loads(text, parse_constant=_refused)
+        return found
+    except ValueError as error:
+        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise BadValue(
+            "bad-json", f"the JSON cannot be parsed: {why}"
+        ) from error
+    except RecursionError as error:
+        raise BadValue("too-deep", "the JSON is nested too deeply") from error
+
+
+def _refused(word: str) -> Json:
+    raise ValueError(f"{word} is not JSON")

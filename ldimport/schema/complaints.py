@@ -1,0 +1,55 @@
+"""What is wrong with a project config, collected so that all of it is said at once."""
+
+from __future__ import annotations
+
+import re
+
+from ldimport.errors import ConfigError
+from ldimport.model import Json
+
+_MOST = 20
+
+
+class Complaints:
+    """Errors and warnings, each with the dotted path of its place."""
+
+    def __init__(self) -> None:
+        self._errors: dict[str, str] = {}
+        self._warnings: list[str] = []
+
+    def wrong(self, path: str, text: str) -> None:
+        """Something that makes the config useless."""
+        self._errors.setdefault(path or "config", text)
+
+    def odd(self, path: str, text: str) -> None:
+        """Something worth knowing."""
+        self._warnings.append(f"{path}: {text}")
+
+    def handle(self, found: Json, path: str, pattern: str) -> str:
+        """A handle, or "" when it is none; ``pattern`` only warns: old projects have others."""
+        if not isinstance(found, str) or not found:
+            self.wrong(path, "must be a text")
+            return ""
+        if not re.fullmatch(pattern, found):
+            self.odd(path, f"“{found}” is no handle that Livingdocs would accept today")
+        return found
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Everything odd, in its order."""
+        return tuple(self._warnings)
+
+    def raise_any(self, name: str) -> None:
+        """Raise ConfigError when there are errors; its facts have the first twenty."""
+        if not self._errors:
+            return
+        (path, text), *more = self._errors.items()
+        shown = dict(list(self._errors.items())[:_MOST])
+        if len(self._errors) > _MOST:
+            shown["…"] = f"and {len(self._errors) - _MOST} more"
+        raise ConfigError(
+            f"{name}: {len(self._errors)} mistakes" if more else f"{name}: {path} {text}",
+            hint="correct the project config, or download it again",
+            code="project-config",
+            facts=shown if more else None,
+        )

@@ -1,0 +1,319 @@
+"""The project config: media types and their metadata, read from a file or a server's answer.
+
+The smallest one is ``{"mediaTypes": [{"handle", "type", "metadata": […]}]}``; every part that
+decides about images is checked, and everything wrong with it is said at once (livingdocs.md 3).
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ldimport.errors import ConfigError
+from ldimport.model import Json, digest
+from ldimport.schema.complaints import Complaints
+from ldimport.schema.properties import Property, read_properties
+
+IMAGE = "mediaImage"
+_TYPES = (IMAGE, "mediaVideo", "mediaFile")
+_HANDLE = r"[a-z][a-zA-Z0-9-]{2,49}"
+_DEFAULT: Json = {
+    "mediaTypes": [
+        {
+            "handle": "image",
+            "type": IMAGE,
+            "metadata": [
+                {"handle": handle, "type": "li-text"}
+                for handle in ("title", "caption", "source", "description")
+            ],
+        }
+    ]
+}
+"""What Livingdocs assumes where no media type is configured (livingdocs.md 3.2)."""
+MAX_BYTES = 50_000_000
+_NODE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MediaType:
+    """One media type for images. ``exif``: (field, property) of ``exifExtraction``, in order."""
+
+    handle: str
+    properties: Mapping[str, Property]
+    exif: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProjectConfig:
+    """What a project accepts.
+
+    ``media_types`` are those for images, ``others`` the handles of the rest; ``raw`` is the
+    config as it was given, ``digest`` its sha256, ``origin`` where it came from, for screens;
+    ``locales`` and ``licences`` are what two plugins refer to, None where the config says nothing.
+    """
+
+    media_types: Mapping[str, MediaType]
+    default_media_type: str
+    raw: Json
+    digest: str
+    origin: str = ""
+    revision: int | None = None
+    others: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    is_default: bool = False
+    locales: tuple[str, ...] | None = None
+    licences: tuple[str, ...] | None = None
+
+
+def default() -> ProjectConfig:
+    """The documented default: one media type ``image``."""
+    return _read(_DEFAULT, "default", is_default=True)
+
+
+def from_json(body: Json, *, origin: str = "") -> ProjectConfig:
+    """Read a config as a server answers it. Raises ConfigError with every complaint."""
+    return _read(body, origin)
+
+
+def load(path: Path) -> ProjectConfig:
+    """Read a config file (JSON or YAML), or the folder that ``livingdocs-cli
+    project-config:download`` wrote. Raises ConfigError."""
+    if path.is_dir():
+        return _load_folder(path)
+    return _read(_parsed(path, _content(path)), str(path))
+
+
+def _load_folder(folder: Path) -> ProjectConfig:
+    for name in ("index.json", "index.yaml", "index.yml"):
+        if (folder / name).is_file():
+            return load(folder / name)
+    if (folder / "index.js").is_file():
+        return _read(_javascript(folder), str(folder))
+    raise ConfigError(
+        f"{folder} is a folder without index.json",
+        hint="livingdocs-cli project-config:download --format json --dist FOLDER writes one",
+        code="project-config",
+    )
+
+
+def _javascript(folder: Path) -> Json:
+    """A config in livingdocs-cli's own format are modules of JavaScript: Node reads them."""
+    node = shutil.which("node")
+    hint = "write it as JSON: livingdocs-cli project-config:download --format json --dist FOLDER"
+    if node is None:
+        raise ConfigError(
+            f"{folder} holds JavaScript, and there is no Node.js to read it",
+            hint=hint,
+            code="project-config",
+        )
+    script = "process.stdout.write(JSON.stringify(require(require('path').resolve('index.js'))))"
+    try:
+        done = subprocess.run(
+            [node, "-e", script], cwd=folder, capture_output=True, timeout=_NODE_SECONDS
+        )
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(
+            f"{folder}: reading it with Node.js took longer than {_NODE_SECONDS:.0f} s",
+            hint=hint,
+            code="project-config",
+        ) from error
+    if done.returncode != 0:
+        told = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        why = next((line for line in told if "Error" in line), "Node.js failed")
+        raise ConfigError(f"{folder}: {why[:200]}", hint=hint, code="project-config")
+    return _parsed(folder / "index.js", done.stdout)
+
+
+def _content(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no project config {path}",
+            hint="--project-config names a JSON or YAML file, or the folder of livingdocs-cli",
+            code="project-config",
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror}", code="project-config"
+        ) from error
+    if len(content) > MAX_BYTES:
+        raise ConfigError(f"{path} is too large for a project config", code="project-config")
+    return content
+
+
+def _parsed(path: Path, content: bytes) -> Json:
+    """JSON, else YAML; a complaint about whichever it looks like."""
+    text = content.removeprefix(b"\xef\xbb\xbf")
+    try:
+        found: Json = json.loads(text)
+        return found
+    except RecursionError as error:
+        raise _unreadable(path, "it is nested too deeply") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, "it is not UTF-8 text") from error
+    except ValueError as error:
+        if text.lstrip()[:1] in (b"{", b"[") or not text.strip():
+            why = str(error) if text.strip() else "it is empty"
+            raise _unreadable(path, why) from error
+    return _yaml(path, text)
+
+
+def _yaml(path: Path, text: bytes) -> Json:
+    import yaml
+
+    try:
+        body = yaml.load(text, _loader())  # noqa: S506  made of the safe loader
+        found: Json = json.loads(json.dumps(body, default=str))
+        return found
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise _unreadable(path, f"{error.problem or 'not YAML'}{place}") from error
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise _unreadable(path, "it is neither JSON nor YAML") from error
+
+
+def _loader() -> type:
+    """PyYAML's safe loader, in C where it is built, without aliases: a few could mean gigabytes."""
+    import yaml
+
+    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+    class Loader(base):  # type: ignore[misc, valid-type]
+        def compose_node(self, parent: object, index: object) -> object:
+            if self.check_event(yaml.AliasEvent):
+                event = self.peek_event()
+                raise yaml.MarkedYAMLError(
+                    problem="aliases are not followed", problem_mark=event.start_mark
+                )
+            return super().compose_node(parent, index)
+
+    return Loader
+
+
+def _unreadable(path: Path, why: str) -> ConfigError:
+    return ConfigError(
+        f"{path} cannot be read as a project config: {why}",
+        hint="it has to be JSON or YAML with a list mediaTypes",
+        code="project-config",
+    )
+
+
+def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig:
+    complaints = Complaints()
+    if not isinstance(body, dict):
+        complaints.wrong("", "must be an object with a list mediaTypes")
+        body = {}
+    types, others = _media_types(body.get("mediaTypes"), complaints)
+    if not types:
+        default_type = _DEFAULT["mediaTypes"] if isinstance(_DEFAULT, dict) else None
+        types, _ = _media_types(default_type, complaints)
+    chosen = _default_type(body, types, complaints)
+    locales = _handles(body, ("settings", "languages", "available"), "locale")
+    licences = _handles(body, ("mediaCenter", "licenseProfiles", "profiles"), "handle")
+    complaints.raise_any(origin or "the project config")
+    revision = body.get("$baseRevision")
+    return ProjectConfig(
+        types,
+        chosen,
+        body,
+        digest(body),
+        origin,
+        revision if isinstance(revision, int) else None,
+        others,
+        complaints.warnings,
+        is_default,
+        locales,
+        licences,
+    )
+
+
+def _media_types(
+    found: Json, complaints: Complaints
+) -> tuple[dict[str, MediaType], tuple[str, ...]]:
+    """Media types for images by handle, and the handles of the others."""
+    types: dict[str, MediaType] = {}
+    others: list[str] = []
+    if found is not None and not isinstance(found, list):
+        complaints.wrong("mediaTypes", "must be a list")
+    for n, each in enumerate(found if isinstance(found, list) else ()):
+        path = f"mediaTypes.{n}"
+        if not isinstance(each, dict):
+            complaints.wrong(path, "must be an object with handle, type and metadata")
+            continue
+        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE)
+        if handle in types or handle in others:
+            complaints.wrong(f"{path}.handle", f"“{handle}” is used twice")
+        kind = each.get("type")
+        if kind not in _TYPES:
+            complaints.wrong(f"{path}.type", f"must be one of {', '.join(_TYPES)}")
+        if kind != IMAGE:
+            others.append(handle)
+            continue
+        properties = read_properties(each.get("metadata"), f"{path}.metadata", complaints)
+        exif = _mappings(each.get("exifExtraction"), f"{path}.exifExtraction", complaints)
+        for field, target in exif:
+            if target not in properties:
+                text = f"“{field}” goes into “{target}”, which the media type does not have"
+                complaints.odd(f"{path}.exifExtraction", text)
+        if _enabled(each.get("deletionRoutine")):
+            text = "removes images that nothing uses: imported ones may vanish"
+            complaints.odd(f"{path}.deletionRoutine", text)
+        kept = tuple((field, target) for field, target in exif if target in properties)
+        types[handle] = MediaType(handle, properties, kept)
+    return types, tuple(others)
+
+
+def _mappings(found: Json, path: str, complaints: Complaints) -> list[tuple[str, str]]:
+    if found is None:
+        return []
+    mappings = found.get("mappings", []) if isinstance(found, dict) else None
+    if not isinstance(mappings, list):
+        complaints.wrong(path, "must be an object with a list mappings")
+        return []
+    pairs: list[tuple[str, str]] = []
+    for n, each in enumerate(mappings):
+        field = each.get("field") if isinstance(each, dict) else None
+        target = each.get("metadataPropertyName") if isinstance(each, dict) else None
+        if isinstance(field, str) and isinstance(target, str):
+            pairs.append((field, target))
+        else:
+            complaints.wrong(f"{path}.mappings.{n}", "needs field and metadataPropertyName")
+    return pairs
+
+
+def _default_type(
+    body: dict[str, Json], types: Mapping[str, MediaType], complaints: Complaints
+) -> str:
+    path = ("settings", "defaultMediaTypes", "mediaImage")
+    chosen = _at(body, path)
+    if chosen is None:
+        return "image"
+    if not isinstance(chosen, str) or chosen not in types:
+        complaints.wrong(".".join(path), f"there is no media type “{chosen}” for images")
+    return str(chosen)
+
+
+def _handles(body: dict[str, Json], path: tuple[str, ...], key: str) -> tuple[str, ...] | None:
+    """The texts under ``key`` in a list of objects; None where there is no such list."""
+    found = _at(body, path)
+    if not isinstance(found, list):
+        return None
+    return tuple(str(each[key]) for each in found if isinstance(each, dict) and key in each)
+
+
+def _at(body: dict[str, Json], path: tuple[str, ...]) -> Json:
+    found: Json = body
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found
+
+
+def _enabled(found: Json) -> bool:
+    return isinstance(found, dict) and found.get("enabled") is True

@@ -1,0 +1,170 @@
+"""Dates and times as people write them, to ISO 8601. What can be read two ways is not guessed."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, tzinfo
+from zoneinfo import ZoneInfo
+
+from ldimport.schema.findings import BadValue
+
+_ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})|(\d{4})(\d{2})(\d{2})")
+_DOTTED = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})")
+_SLASHED = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})")
+_SHORT_YEAR = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}")
+_TIME = re.compile(
+    r"(\S.*?)(?:[T ] *(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
+    r" ?(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
+)
+_STORED_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_STORED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)")
+_DATE_HINT = 'say how the column writes dates, in ldimport.yaml: {column: …, date: "%d.%m.%Y"}'
+
+
+def is_date(text: object) -> bool:
+    """Whether a value is a day that exists, as ``li-date`` stores it; no text is no complaint."""
+    if not isinstance(text, str):
+        return True
+    try:
+        return _STORED_DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False
+
+
+def is_datetime(text: object) -> bool:
+    """Whether a value is a moment that exists, as ``li-datetime`` stores it."""
+    if not isinstance(text, str):
+        return True
+    if not _STORED.fullmatch(text):
+        return False
+    try:
+        return bool(datetime.fromisoformat(_python_form(text)))
+    except ValueError:
+        return False
+
+
+def moment(text: str) -> datetime:
+    """A stored date and time; ValueError when it is none."""
+    return datetime.fromisoformat(_python_form(text))
+
+
+def _python_form(text: str) -> str:
+    """At most six digits of a second, which is all that Python reads."""
+    return re.sub(r"(\.\d{6})\d+", r"\1", text)
+
+
+def read_date(text: str, form: str | None = None) -> str:
+    """``YYYY-MM-DD``. ``form``: how the column writes dates (``strptime``). Raises BadValue."""
+    text = text.strip()
+    if form is not None:
+        return _by_form(text, form).date().isoformat()
+    found = _split(text)
+    day = _day(found[1], text)
+    if _time(found) not in (None, time(0)):
+        raise BadValue("bad-date", f"“{text}” has a time, and only the day is stored", _DATE_HINT)
+    return day.isoformat()
+
+
+def read_datetime(text: str, form: str | None = None, zone: str | None = None) -> str:
+    """ISO 8601 with an offset or ``Z``; one that is so already stays as it is. ``zone`` (IANA
+    name) is for times that name none. Raises BadValue."""
+    text = text.strip()
+    if is_datetime(text):
+        return text
+    if form is not None:
+        return _iso(_zoned(_by_form(text, form), zone, text))
+    found = _split(text)
+    day, at = _day(found[1], text), _time(found)
+    if at is None:
+        if zone is None:
+            raise BadValue("no-time-zone", f"“{text}” is a day, a time with its zone is stored",
+                           _zone_hint())  # fmt: skip
+        at = time(0)
+    return _iso(_zoned(datetime.combine(day, at), zone, text))
+
+
+def _zoned(found: datetime, zone: str | None, text: str) -> datetime:
+    if found.tzinfo is not None:
+        return found
+    if zone is None:
+        raise BadValue("no-time-zone", f"“{text}” does not say its time zone", _zone_hint())
+    return found.replace(tzinfo=ZoneInfo(zone))
+
+
+def _zone_hint() -> str:
+    return "write …Z or …+02:00, or name it in ldimport.yaml: {column: …, zone: Europe/Zurich}"
+
+
+def _iso(found: datetime) -> str:
+    text = found.isoformat(timespec="milliseconds" if found.microsecond else "seconds")
+    return text.removesuffix("+00:00") + "Z" if text.endswith("+00:00") else text
+
+
+def _by_form(text: str, form: str) -> datetime:
+    try:
+        return datetime.strptime(text, form)
+    except ValueError as error:
+        raise BadValue("bad-date", f"“{text}” is not a date written as {form}") from error
+
+
+def _split(text: str) -> re.Match[str]:
+    found = _TIME.fullmatch(text)
+    if found is None:
+        raise _no_date(text)
+    return found
+
+
+def _time(found: re.Match[str]) -> time | None:
+    """The time behind the day, if there is one."""
+    _, hour, minute, second, fraction, zone = found.groups()
+    if hour is None:
+        return None
+    try:
+        micro = int((fraction or "0").ljust(6, "0")[:6])
+        return time(int(hour), int(minute), int(second or 0), micro, tzinfo=_offset(zone))
+    except ValueError as error:
+        raise BadValue("bad-date", f"“{found[0]}”: there is no such time") from error
+
+
+def _offset(zone: str | None) -> tzinfo | None:
+    if zone is None:
+        return None
+    if zone in ("Z", "z", "UTC"):
+        return UTC
+    padded = zone if len(zone) > 3 else f"{zone}00"
+    return datetime.strptime(padded, "%z").tzinfo
+
+
+def _day(text: str, whole: str) -> date:
+    if found := _ISO.fullmatch(text):
+        year, month, day = found.groups()[:3] if found[1] else found.groups()[3:]
+        return _date(year, month, day, whole)
+    if found := _DOTTED.fullmatch(text):
+        return _date(found[3], found[2], found[1], whole)
+    if found := _SLASHED.fullmatch(text):
+        return _slashed(found[1], found[3], found[4], whole)
+    if _SHORT_YEAR.fullmatch(text):
+        raise BadValue("ambiguous-date", f"“{whole}” has a year of two digits", _DATE_HINT)
+    raise _no_date(whole)
+
+
+def _slashed(first: str, second: str, year: str, whole: str) -> date:
+    """Day first in most of the world, month first in the USA: told apart where one is over 12."""
+    if int(first) > 12 or first.zfill(2) == second.zfill(2):
+        return _date(year, second, first, whole)
+    if int(second) > 12:
+        return _date(year, first, second, whole)
+    raise BadValue(
+        "ambiguous-date", f"“{whole}” may begin with the day or with the month", _DATE_HINT
+    )
+
+
+def _date(year: str, month: str, day: str, whole: str) -> date:
+    try:
+        return date(int(year), int(month), int(day))
+    except ValueError as error:
+        raise BadValue("bad-date", f"“{whole}”: there is no such day") from error
+
+
+def _no_date(text: str) -> BadValue:
+    return BadValue("bad-date", f"“{text}” is not a date", "write it as 2003-04-12; " + _DATE_HINT)

@@ -1,0 +1,57 @@
+"""What a check finds before it is known in which row: a code, a sentence, a way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from ldimport.model import Severity
+
+SHOWN = 120
+"""Characters of a value that a finding carries."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding about a value. ``path`` is where in the value (``crops[0].x``); ``publishing``:
+    Livingdocs itself checks it only when something is published (livingdocs.md 4.2), so that
+    ``--lenient`` makes a warning of it."""
+
+    code: str
+    message: str
+    hint: str = ""
+    severity: Severity = Severity.ERROR
+    publishing: bool = False
+    path: str = ""
+    value: str = ""
+
+
+class BadValue(ValueError):  # noqa: N818  an answer about one value
+    """A text that does not become what its plugin stores."""
+
+    def __init__(self, code: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.hint = hint
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one is probably a typing error of."""
+    folded = {each.casefold(): each for each in known}
+    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def listed(words: Iterable[str], most: int = 8) -> str:
+    """The first few of a list, and how many more."""
+    shown = list(words)
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more
+
+
+def cut(text: str, most: int = 40) -> str:
+    """A value as it stands inside a sentence."""
+    one_line = " ".join(text.split())
+    return one_line if len(one_line) <= most else f"{one_line[: most - 1]}…"

@@ -1,0 +1,135 @@
+"""From a project config to JSON Schema (draft 2020-12), as printed and as checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+
+from ldimport.model import Json
+from ldimport.schema.config import MediaType, ProjectConfig
+from ldimport.schema.plugins import PLUGINS, Kind, shapes
+from ldimport.schema.properties import Property
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+Schema = dict[str, Json]
+
+
+def media_type_schema(config: ProjectConfig, media_type: MediaType) -> Schema:
+    """The schema that the metadata of an image of this type must meet, complete in itself.
+
+    A required ``title`` stands in ``required`` like any other; an import request meets it by
+    ``fileName`` too.
+    """
+    properties: Schema = {
+        handle: value_schema(each) for handle, each in media_type.properties.items()
+    }
+    required: list[Json] = [
+        handle for handle, each in media_type.properties.items() if each.required
+    ]
+    schema: Schema = {
+        "$schema": DIALECT,
+        "title": f"Metadata of media type {media_type.handle}",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": False,
+    }
+    if config.origin:
+        schema["$comment"] = f"from {config.origin}"
+    if required:
+        schema["required"] = required
+    return with_definitions(schema)
+
+
+def storage_schema(found: Property) -> Schema:
+    """What the plugin can store at all, whatever its config says."""
+    return {"$ref": f"#/$defs/{found.plugin}"} if found.plugin in PLUGINS else {}
+
+
+def value_schema(found: Property) -> Schema:
+    """What the plugin can store, and what its config demands beside (livingdocs.md 4.6)."""
+    return {**storage_schema(found), **_limits(found)}
+
+
+def with_definitions(schema: Schema) -> Schema:
+    """The schema with the ``$defs`` that it refers to, directly or not."""
+    needed: dict[str, Json] = {}
+    open_names = list(_references(schema))
+    while open_names:
+        name = open_names.pop()
+        if name not in needed:
+            needed[name] = deepcopy(shapes()[name])
+            open_names += _references(needed[name])
+    return {**schema, "$defs": dict(sorted(needed.items()))} if needed else schema
+
+
+def _references(schema: Json) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for key, value in schema.items():
+            if key == "$ref" and isinstance(value, str):
+                yield value.removeprefix("#/$defs/")
+            else:
+                yield from _references(value)
+    elif isinstance(schema, list):
+        for each in schema:
+            yield from _references(each)
+
+
+def _limits(found: Property) -> Schema:
+    match found.kind:
+        case Kind.TEXT:
+            return _text_limits(found)
+        case Kind.INTEGER:
+            return _given(found, {"minValue": "minimum", "maxValue": "maximum"})
+        case Kind.TEXTS:
+            items = {**_given(found, {"maxLength": "maxLength"}), **_enum(found)}
+            return _list_limits(found, items)
+        case Kind.INTEGERS:
+            return _list_limits(found, {})
+        case Kind.OBJECT:
+            return _object_limits(found)
+    return {}
+
+
+def _text_limits(found: Property) -> Schema:
+    limits = _given(found, {"minLength": "minLength", "maxLength": "maxLength"})
+    if found.required:
+        least = limits.get("minLength")
+        limits["minLength"] = max(1, least if isinstance(least, int) else 0)
+    if found.config.get("allowNewlines") is False:
+        limits["not"] = {"pattern": "[\\r\\n]"}
+    if found.plugin in ("li-enum", "li-system-enum"):
+        limits |= _enum(found)
+    return limits
+
+
+def _list_limits(found: Property, items: Schema) -> Schema:
+    limits = _given(found, {"maxItems": "maxItems"})
+    if found.required:
+        limits["minItems"] = 1
+    if items:
+        limits["items"] = items
+    return limits
+
+
+def _object_limits(found: Property) -> Schema:
+    limits: Schema = {"minProperties": 1} if found.required else {}
+    if found.plugin in ("li-document-references", "li-reference-list"):
+        inner = _given(found, {"min": "minItems", "max": "maxItems"})
+        if inner:
+            limits["properties"] = {"references": inner}
+    elif found.crops is not None:
+        names: list[Json] = list(found.crops)
+        limits["properties"] = {"crops": {"items": {"properties": {"name": {"enum": names}}}}}
+    return limits
+
+
+def _enum(found: Property) -> Schema:
+    return {} if found.choices is None else {"enum": list(found.choices)}
+
+
+def _given(found: Property, names: Mapping[str, str]) -> Schema:
+    return {
+        keyword: found.config[key]
+        for key, keyword in names.items()
+        if found.config.get(key) is not None
+    }

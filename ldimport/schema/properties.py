@@ -1,0 +1,180 @@
+"""Metadata properties of a media type: handle, plugin, and the config that limits values."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+from ldimport.model import Json
+from ldimport.schema.complaints import Complaints
+from ldimport.schema.plugins import PLUGINS, Kind
+
+_HANDLE = r"[a-zA-Z][a-zA-Z0-9_-]{2,49}"
+_RANGES = (
+    ("minLength", "maxLength"),
+    ("minValue", "maxValue"),
+    ("min", "max"),
+    ("recommendedMinLength", "recommendedMaxLength"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One metadata property. ``config`` is the plugin's, as it was given and checked; a
+    ``plugin`` that is not in ``PLUGINS`` is the project's own and is not validated."""
+
+    handle: str
+    plugin: str
+    config: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> Kind | None:
+        """What a value is; None for a project's own plugin."""
+        known = PLUGINS.get(self.plugin)
+        return known.kind if known else None
+
+    @property
+    def required(self) -> bool:
+        """Whether every image needs a value."""
+        return self.config.get("required") is True
+
+    @property
+    def choices(self) -> tuple[Json, ...] | None:
+        """The values of ``dataProvider.items``; None where there is no such list."""
+        provider = self.config.get("dataProvider")
+        items = provider.get("items") if isinstance(provider, dict) else None
+        if not isinstance(items, list):
+            return None
+        return tuple(item["value"] for item in items if isinstance(item, dict) and "value" in item)
+
+    @property
+    def crops(self) -> Mapping[str, bool] | None:
+        """Names of ``namedCrops`` and whether each is optional; None where none are named."""
+        named = self.config.get("namedCrops")
+        if not isinstance(named, list):
+            return None
+        return {
+            str(each.get("name")): each.get("isOptional") is True
+            for each in named
+            if isinstance(each, dict)
+        }
+
+    def number(self, key: str) -> int | float | None:
+        """A limit of the config."""
+        return cast("int | float | None", self.config.get(key))
+
+
+def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str, Property]:
+    """The metadata list of a media type, by handle."""
+    if found is not None and not isinstance(found, list):
+        complaints.wrong(path, "must be a list")
+    properties: dict[str, Property] = {}
+    for n, each in enumerate(found if isinstance(found, list) else ()):
+        place = f"{path}.{n}"
+        if not isinstance(each, dict):
+            complaints.wrong(place, "must be an object with handle and type")
+            continue
+        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE)
+        if handle in properties:
+            complaints.wrong(f"{place}.handle", f"“{handle}” is used twice")
+        plugin = _plugin(each.get("type"), f"{place}.type", complaints)
+        config = each.get("config")
+        if config is not None and not isinstance(config, dict):
+            complaints.wrong(f"{place}.config", "must be an object")
+        checked = Property(handle, plugin, config if isinstance(config, dict) else {})
+        _check_config(checked, f"{place}.config", complaints)
+        properties[handle] = checked
+    return properties
+
+
+def _plugin(found: Json, path: str, complaints: Complaints) -> str:
+    if not isinstance(found, str) or not found:
+        complaints.wrong(path, "must be the name of a metadata plugin, such as li-text")
+        return ""
+    known = PLUGINS.get(found)
+    if known is None:
+        complaints.odd(path, f"“{found}” is not a plugin of Livingdocs: its values are not checked")
+    elif not known.media:
+        complaints.wrong(path, f"“{found}” is not supported on media types")
+    elif known.gone:
+        complaints.odd(path, f"“{found}” was {known.gone}")
+    return found
+
+
+def _whole(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _numeric(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+_EXPECTED: Mapping[str, tuple[Callable[[Json], bool], str]] = {
+    **dict.fromkeys(
+        ("required", "allowNewlines"), (lambda v: isinstance(v, bool), "true or false")
+    ),
+    **dict.fromkeys(
+        (
+            "minLength",
+            "maxLength",
+            "recommendedMinLength",
+            "recommendedMaxLength",
+            "maxItems",
+            "min",
+            "max",
+        ),
+        (_whole, "a whole number from 0"),
+    ),
+    **dict.fromkeys(("minValue", "maxValue"), (_numeric, "a number")),
+}
+
+
+def _check_config(found: Property, path: str, complaints: Complaints) -> None:
+    """Everything in a plugin's config that limits values has to make sense."""
+    config = found.config
+    for key, (fits, wanted) in _EXPECTED.items():
+        if config.get(key) is not None and not fits(config[key]):
+            complaints.wrong(f"{path}.{key}", f"must be {wanted}")
+    for low, high in _RANGES:
+        least, most = config.get(low), config.get(high)
+        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
+            complaints.wrong(f"{path}.{low}", f"is larger than {high}: no value could fit")
+    _check_provider(found, f"{path}.dataProvider", complaints)
+    named = config.get("namedCrops")
+    if named is not None and not _named(named):
+        complaints.wrong(f"{path}.namedCrops", "must be a list of objects with a name")
+    pattern = config.get("regex")
+    if pattern is not None:
+        try:
+            re.compile(str(pattern))
+        except re.error as error:
+            complaints.odd(f"{path}.regex", f"cannot be checked here: {error}")
+
+
+def _check_provider(found: Property, path: str, complaints: Complaints) -> None:
+    provider = found.config.get("dataProvider")
+    if provider is None:
+        if found.plugin == "li-enum":
+            complaints.wrong(path, "is missing: li-enum needs a list of values")
+        return
+    if not isinstance(provider, dict):
+        complaints.wrong(path, "must be an object")
+        return
+    items = provider.get("items")
+    if items is None:
+        if "dataSource" in provider:
+            complaints.odd(path, "is a list that only the server knows: not checked here")
+        elif found.plugin == "li-enum":
+            complaints.wrong(f"{path}.items", "is missing: li-enum needs a list of values")
+        return
+    whole = isinstance(items, list) and all(isinstance(i, dict) and "value" in i for i in items)
+    if not whole:
+        complaints.wrong(f"{path}.items", "must be a list of objects with label and value")
+
+
+def _named(found: Json) -> bool:
+    return isinstance(found, list) and all(
+        isinstance(each, dict) and isinstance(each.get("name"), str) for each in found
+    )
