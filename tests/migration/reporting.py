@@ -2,70 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from xml.etree import ElementTree
 
 from ldimport.manifest import Manifest, open_manifest
 from ldimport.migration.problems import Files, Reports
+from ldimport.migration.validate import Kind, Validation
 from ldimport.model import Entry, Image, Problem, Severity
+from ldimport.schema.check import Checked
 
 ARCHIVE = "id,url,fileName,Rubrik\n1,https://a.b/1.jpg,A,R\n2,N/A,B,S\n3,https://a.b/3.tif,C,T\n"
 
 
-@dataclass(frozen=True)
-class Row:
-    """As ``schema.check.Checked``: the image is what tells a valid row."""
-
-    entry: Entry
-    image: Image | None
-    problems: tuple[Problem, ...]
-
-
-@dataclass
-class Found:
-    """As ``migration.validate.Validation``, made from the rows."""
-
-    rows: list[Row]
-
-    @property
-    def entries(self) -> int:
-        return len(self.rows)
-
-    @property
-    def invalid(self) -> int:
-        return sum(row.image is None for row in self.rows)
-
-    @property
-    def valid(self) -> int:
-        return self.entries - self.invalid
-
-    @property
-    def warnings(self) -> int:
-        return sum(each.severity is Severity.WARNING for each in self.problems)
-
-    @property
-    def problems(self) -> list[Problem]:
-        return [problem for row in self.rows for problem in row.problems]
-
-    @property
-    def kinds(self) -> list[SimpleNamespace]:
-        kinds: dict[tuple[str, str, str], SimpleNamespace] = {}
-        for each in self.problems:
-            first = {"first": each.place, "message": each.message, "hint": each.hint, "rows": 0}
-            what = {"code": each.code, "field": each.field, "severity": each.severity}
-            kinds.setdefault(tuple(what.values()), SimpleNamespace(**what, **first)).rows += 1
-        return list(kinds.values())
+def found_in(rows: Iterable[Checked]) -> Validation:
+    """What a check finds in these rows."""
+    rows = list(rows)
+    kinds: dict[tuple[str, str, Severity], Kind] = {}
+    problems = tuple(problem for row in rows for problem in row.problems)
+    for each in problems:
+        what = (each.code, each.field, each.severity)
+        new = Kind(*what, 0, each.place, each.value, each.message, each.hint)
+        kinds.setdefault(what, new).rows += 1
+    invalid = sum(row.image is None for row in rows)
+    warnings = sum(each.severity is Severity.WARNING for each in problems)
+    return Validation(len(rows), invalid, warnings, tuple(kinds.values()), problems)
 
 
-def row_of(entry: Entry, *problems: Problem) -> Row:
+def row_of(entry: Entry, *problems: Problem) -> Checked:
     """A row with what was found in it; an error keeps it from being an image."""
     bad = any(each.severity is Severity.ERROR for each in problems)
     image = None if bad else Image(entry.id, entry.url, entry.file_name or "", {})
-    return Row(entry, image, problems)
+    return Checked(entry, image, problems)
 
 
 def error(code: str, entry: Entry, field: str, message: str, **more: object) -> Problem:
@@ -87,15 +57,18 @@ def judge(entry: Entry) -> list[Problem]:
     return []
 
 
-def told(manifest: Manifest, files: Files, find: Callable[[Entry], list[Problem]] = judge) -> Found:
+def told(
+    manifest: Manifest, files: Files, find: Callable[[Entry], list[Problem]] = judge
+) -> Validation:
     """Check a manifest as ``validate`` does, telling the reports of it."""
-    found = Found([])
+    rows = []
     with Reports(manifest, files) as reports:
         for entry in manifest.entries():
             row = row_of(entry, *find(entry))
-            found.rows.append(row)
+            rows.append(row)
             if reports.sink is not None and (row.problems or reports.sink.every_row):
                 reports.sink(row)
+        found = found_in(rows)
         reports.finish(found)
     return found
 

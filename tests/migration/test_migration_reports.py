@@ -19,11 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reporting import (
     ARCHIVE,
-    Found,
-    Row,
     archive,
     cases_of,
     error,
+    found_in,
     judge,
     many,
     row_of,
@@ -39,6 +38,7 @@ from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.listing import COLUMNS
 from ldimport.migration.reports.sarif import uri_of
 from ldimport.model import Entry, Place, Problem, Severity
+from ldimport.schema.check import Checked
 
 
 @pytest.fixture(autouse=True)
@@ -118,7 +118,7 @@ def test_memory_does_not_grow_with_problems(tmp_path: Path, name: str) -> None:
         tracemalloc.start()
         for _ in range(3_000):
             reports.sink(row)
-        reports.finish(Found([row]))
+        reports.finish(found_in([row]))
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak < 1_000_000  # the text of all would be 10 MB
@@ -324,7 +324,7 @@ ALL = {
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, ValueError, None])
 def test_files_appear_only_when_complete(tmp_path: Path, stop: type[BaseException] | None) -> None:
-    def check(reports: Reports, row: Row) -> None:
+    def check(reports: Reports, row: Checked) -> None:
         assert reports.sink is not None
         reports.sink(row)
         if stop is not None:
@@ -347,7 +347,7 @@ def test_no_file_wants_no_rows(tmp_path: Path) -> None:
     with archive(tmp_path) as manifest:
         with Reports(manifest, Files()) as reports:
             assert reports.sink is None
-            reports.finish(Found([]))
+            reports.finish(found_in([]))
         for asked, every in (
             (Files(write_valid=Path("a.csv")), True),
             (Files(Path("p.csv")), False),
@@ -422,10 +422,10 @@ PROBLEM = st.builds(
 def written(folder: Path, problems: Iterable[Problem], files: Files) -> None:
     """Reports of one row that has these problems."""
     with archive(folder) as manifest, Reports(manifest, files) as reports:
-        row = Row(next(manifest.entries()), None, tuple(problems))
+        row = Checked(next(manifest.entries()), None, tuple(problems))
         assert reports.sink is not None
         reports.sink(row)
-        reports.finish(Found([row]))
+        reports.finish(found_in([row]))
 
 
 def without_surrogates(text: str) -> str:

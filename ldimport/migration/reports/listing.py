@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ldimport.manifest.newfile import NewFile
 from ldimport.manifest.write import json_text, safe_cell
 from ldimport.migration.reports.base import problem_document
-from ldimport.model import Problem
+from ldimport.model import Json, Problem
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -97,7 +97,7 @@ class JsonProblems:
         """The counts, which are known only now."""
         if not self._count:
             self.file.write(self._head())
-        counts = {
+        counts: dict[str, Json] = {
             "entries": found.entries,
             "valid": found.valid,
             "invalid": found.invalid,
