@@ -3,6 +3,7 @@ the stored originals by the seed's form of address."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from ldimport.server.desk import Desk
 from ldimport.server.images import original
 from ldimport.server.versions import Version
 
-MOST_IDS = 1_000
+_IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32})*")
 _MISSING = "MediaLibrary Entry does not exist (id: '{}')"
 
 
@@ -37,8 +38,7 @@ class Media:
         """Where they are found."""
         return [
             Route("/api/{version}/mediaLibrary", self.find),
-            Route("/api/{version}/mediaLibrary/{id}", self.get),
-            Route("/api/{version}/mediaLibrary/{id}", self.patch, methods=["PATCH"]),
+            Route("/api/{version}/mediaLibrary/{id}", self.one, methods=["GET", "PATCH"]),
             Route("/api/{version}/images/{slug}", self.image),
         ]
 
@@ -52,8 +52,11 @@ class Media:
 
         return answer(await self._desk.read_for(request, Scope.READ, look))
 
-    async def get(self, request: Request) -> Response:
-        """One entry."""
+    async def one(self, request: Request) -> Response:
+        """One entry: shown, or changed."""
+        return await (self._patch(request) if request.method == "PATCH" else self._get(request))
+
+    async def _get(self, request: Request) -> Response:
         engine, media_id = self._desk.engine, request.path_params["id"]
 
         def look() -> bytes:
@@ -64,15 +67,14 @@ class Media:
 
         return answer(await self._desk.read_for(request, Scope.READ, look))
 
-    async def patch(self, request: Request) -> Response:
-        """Change metadata of one entry."""
+    async def _patch(self, request: Request) -> Response:
         desk, options = self._desk, self._desk.options
         media_id, version = request.path_params["id"], desk.version(request)
         await desk.admit(request, Scope.WRITE)
         raw = await body.read(request, options.body_limit, options.body_seconds)
 
         def change() -> None:
-            patch = _patch(body.parse(raw), version)
+            patch = _patch_of(body.parse(raw), version)
             desk.engine.patch_media(
                 media_id, patch.operations, patch.version, keep_updated_at=patch.keep_updated_at
             )
@@ -97,17 +99,21 @@ class Media:
 
 def _found(engine: Engine, query: QueryParams) -> list[MediaEntry]:
     """What a query asks for. Raises InvalidRequestError when it is not a whole question."""
-    if "ids" in query:
-        ids = list(dict.fromkeys(filter(None, query["ids"].split(","))))
-        if not 0 < len(ids) <= MOST_IDS:
-            raise InvalidRequestError({"ids": f"must be 1 to {MOST_IDS} ids with commas between"})
-        entries = [engine.media(each) for each in ids]
-    else:
-        names = ("externalId", "systemName")
-        missing = {n: f"Missing required property: {n}" for n in names if not query.get(n)}
-        if missing:
-            raise InvalidRequestError(missing)
+    wrong = {}
+    by_identity = "ids" not in query
+    for name in ("externalId", "systemName"):
+        if by_identity and name not in query:
+            wrong[name] = f"Missing required property: {name}"
+        elif query.get(name) == "":
+            wrong[name] = "must not be empty"
+    if not by_identity and not _IDS.fullmatch(query["ids"]):
+        wrong["ids"] = "must be media ids with commas between"
+    if wrong:
+        raise InvalidRequestError(wrong)
+    if by_identity:
         entries = [engine.find(query["systemName"], query["externalId"])]
+    else:
+        entries = [engine.media(each) for each in dict.fromkeys(query["ids"].split(","))]
     return [entry for entry in entries if entry is not None]
 
 
@@ -149,7 +155,7 @@ class _Patch:
     keep_updated_at: bool
 
 
-def _patch(parsed: Json, api: Version) -> _Patch:
+def _patch_of(parsed: Json, api: Version) -> _Patch:
     """The body of a PATCH. Raises InvalidRequestError by dotted path; what is wrong inside an
     operation is the engine's to say."""
     if not isinstance(parsed, dict):
@@ -165,17 +171,23 @@ def _patch(parsed: Json, api: Version) -> _Patch:
         wrong["patches"] = "must have at least 1 item"
     if not isinstance(keep, bool):
         wrong["preserveUpdatedAt"] = "Invalid type: expected boolean"
-    version = parsed.get("version")
-    if isinstance(version, str) and version.isascii() and version.isdigit() and len(version) < 16:
-        version = int(version)
-    if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+    version = _number(parsed.get("version"))
+    if version is None and parsed.get("version") is not None:
         wrong["version"] = "Invalid type: expected number"
-        version = None
     if wrong:
         raise InvalidRequestError(wrong)
     assert isinstance(patches, list) and isinstance(keep, bool)
     operations = [_operation(each, n) for n, each in enumerate(patches)]
     return _Patch(operations, version, keep)
+
+
+def _number(value: Json) -> int | None:
+    """A version: documented as a number and shown as a text (livingdocs.md 2.4)."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        return None
+    return int(value)
 
 
 def _operation(item: Json, n: int) -> Mapping[str, Json]:

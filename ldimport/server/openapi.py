@@ -89,7 +89,7 @@ def _config() -> dict[str, Json]:
 
 
 def _find() -> dict[str, Json]:
-    ids: Json = {"type": "string", "pattern": "^[A-Za-z0-9-]+(,[A-Za-z0-9-]+)*$"}
+    ids: Json = {"type": "string", "pattern": "^[A-Za-z0-9-]{1,32}(,[A-Za-z0-9-]{1,32})*$"}
     parameters = [
         _parameter("ids", "query", ids),
         _parameter("externalId", "query", _ID),

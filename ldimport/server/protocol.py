@@ -32,6 +32,10 @@ def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
     return Bounded
 
 
+LINGER = 1.0
+"""Seconds for a client that was refused to read why."""
+
+
 class BoundedProtocol(H11Protocol):
     """One connection."""
 
@@ -47,6 +51,7 @@ class BoundedProtocol(H11Protocol):
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._deadline: asyncio.TimerHandle | None = None
+        self._refused = False
         self._since = self.loop.time()
 
     @property
@@ -68,6 +73,8 @@ class BoundedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request: the clock stops when its head is whole."""
+        if self._refused:
+            return
         super().data_received(data)
         if not self.idle:
             self._disarm()
@@ -97,7 +104,16 @@ class BoundedProtocol(H11Protocol):
             h11.EndOfMessage(),
         ):
             self.transport.write(self.conn.send(event) or b"")
-        self._cut_off()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
+        """End the connection a moment later: closed with bytes unread, the system would reset it,
+        and the client might never see the answer."""
+        self._refused = True
+        self._disarm()
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER, self._cut_off)
 
     def _cut_off(self) -> None:
         """End the connection; a request under way sees its client gone."""

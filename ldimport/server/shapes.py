@@ -55,8 +55,8 @@ def _import_request() -> dict[str, Json]:
     return _object(
         {
             "systemName": text(1),
-            "webhook": _url(),
-            "context": ref("Metadata"),
+            "webhook": _or_null(_url()),
+            "context": _or_null(ref("Metadata")),
             "images": {**_list(ref("ImportImage")), "minItems": 1},
         },
         ("systemName", "images"),
@@ -70,7 +70,7 @@ def _import_image(media_types: Sequence[str]) -> dict[str, Json]:
             "url": _url(),
             "fileName": text(1),
             "metadata": ref("Metadata"),
-            "mediaType": {"type": "string", "enum": list(media_types)},
+            "mediaType": {"enum": [*media_types, None]},
         },
         ("id", "url", "fileName", "metadata"),
     )
@@ -99,8 +99,9 @@ def _patch() -> dict[str, Json]:
     )
     version: dict[str, Json] = {
         "anyOf": [
-            {"type": "integer", "minimum": 0, "maximum": _MOST},
+            {"type": "integer", "minimum": -_MOST, "maximum": _MOST},
             {"type": "string", "pattern": "^[0-9]{1,15}$"},
+            {"type": "null"},
         ]
     }
     patches: dict[str, Json] = {**_list(operation), "minItems": 1}
@@ -196,6 +197,10 @@ def text(least: int = 0) -> dict[str, Json]:
 
 def _url() -> dict[str, Json]:
     return {"type": "string", "format": "uri", "pattern": URL, "maxLength": 8_192}
+
+
+def _or_null(schema: Json) -> dict[str, Json]:
+    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _list(items: Json) -> dict[str, Json]:

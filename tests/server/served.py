@@ -275,7 +275,7 @@ def served(
         def serve() -> None:
             try:
                 server.serve()
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001  raised where the test waits
                 failure.put(error)
 
         thread = threading.Thread(target=serve)
@@ -366,8 +366,10 @@ def process(folder: Path, *options: str, env: Mapping[str, str] | None = None) -
 def environment(folder: Path) -> dict[str, str]:
     """A home of its own, and none of our variables."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("LDIMPORT_", "LI_"))}
-    return {**kept, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder / "config"),
-            "XDG_STATE_HOME": str(folder / "state"), "XDG_DATA_HOME": str(folder / "data")}  # fmt: skip
+    places = {
+        f"XDG_{each.upper()}_HOME": str(folder / each) for each in ("config", "state", "data")
+    }
+    return {**kept, "HOME": str(folder), **places}
 
 
 def raw(port: int, data: bytes, *, timeout: float = 20) -> bytes:

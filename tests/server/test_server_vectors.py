@@ -193,8 +193,8 @@ def test_t14_t15_each_route_asks_for_its_scope(quiet: Api, route: str) -> None:
             assert answer.status_code not in (401, 403)
         else:
             assert answer.status_code == 403
-            assert answer.json() == {"status": 403, "error": "Forbidden", "error_details":
-                                     {"access_token": "The request requires higher privileges"}}  # fmt: skip
+            details = {"access_token": "The request requires higher privileges"}
+            assert answer.json() == {"status": 403, "error": "Forbidden", "error_details": details}
 
 
 def test_a_revoked_token_is_refused_at_once(quiet: Api) -> None:
