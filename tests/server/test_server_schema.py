@@ -64,7 +64,7 @@ def test_schemathesis_finds_nothing_wrong(tmp_path: Path) -> None:
             elif isinstance(event, events.NonFatalError | events.FatalError):
                 failures.append(str(event))
     assert not failures, "\n\n".join(dict.fromkeys(failures))
-    assert {"Coverage", "Fuzzing"} <= set(seen), seen
+    assert {"coverage", "fuzzing", "stateful"} <= set(seen), seen
 
 
 def test_the_description_names_what_this_server_has(quiet: Any) -> None:

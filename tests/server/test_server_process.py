@@ -1,0 +1,271 @@
+"""``ldimport serve`` as a process: starting, stopping, continuing, and the seed's curl command."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from served import (
+    STATUS,
+    TOKEN,
+    Api,
+    Origin,
+    Process,
+    Receiver,
+    client,
+    environment,
+    image,
+    process,
+    until,
+)
+
+from ldimport.engine import Engine, care
+
+LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
+
+
+def api_of(running: Process, http: httpx.Client) -> Api:
+    return Api(running.url, http)
+
+
+def test_sigterm_ends_it_in_order_and_the_next_one_goes_on(tmp_path: Path, origin: Origin) -> None:
+    origin.gate.clear()
+    with process(tmp_path, *LOCAL, origin.host) as first, client(first.url) as http:
+        jobs = [api_of(first, http).start(image(f"{n}", origin.url(f"{n}.jpg"))) for n in range(3)]
+        until(lambda: len(first.told("job")) == 3)
+        first.process.terminate()
+        assert first.wait() == 0
+    assert [first.told(kind)[-1] for kind in ("stopped", "summary")] and first.told("stopped")[0][
+        "openJobs"] == 3  # fmt: skip
+    origin.gate.set()
+    with process(tmp_path, *LOCAL, origin.host) as second, client(second.url) as http:
+        for job in jobs:
+            assert api_of(second, http).ended(job)["images"][0]["status"] == "success"
+        second.process.send_signal(signal.SIGINT)
+        assert second.wait() == 130
+    assert json.loads(first.lines[0])["type"] == "listening"
+    assert care.check(tmp_path / "engine").sound
+
+
+def test_the_api_alone_and_a_worker_beside_it(tmp_path: Path, origin: Origin) -> None:
+    options = ("--port", "0", "--workers", "0", "--allow-host", origin.host)
+    with process(tmp_path, *options) as running, client(running.url) as http:
+        api = api_of(running, http)
+        job = api.start(image("1", origin.url("1.jpg")))
+        assert api.get(STATUS, id=job).json()["state"] == "started"
+        worker = subprocess.Popen(
+            [*(sys.executable, "-m", "ldimport", "worker", "--workers", "1"),
+             *("--engine", str(tmp_path / "engine"))],
+            env=environment(tmp_path),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        try:
+            assert api.ended(job)["images"][0]["status"] == "success"
+        finally:
+            worker.terminate()
+            assert worker.wait(30) == 0
+        ended = until(lambda: running.told("job")[1:])
+    assert (ended[0]["id"], ended[0]["state"], ended[0]["success"]) == (job, "success", 1)
+
+
+def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """A ``serve`` that has to end by itself."""
+    return subprocess.run(
+        [*(sys.executable, "-m", "ldimport", "serve", "--engine", str(folder / "e")), *arguments],
+        env={**environment(folder), **env},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_a_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run(tmp_path, "--port", port)
+    assert done.returncode == 4
+    assert f"Port {port} is taken" in done.stderr and "--port 0" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env", "code", "text"),
+    [
+        (("--host", "192.0.2.1"), {}, 4, "192.0.2.1 is no address of this machine"),
+        (("--dialect", "klingon"), {}, 2, "seed, 2025-03, 2026-08"),
+        (("--allow-host", "a/b"), {}, 2, "HOST:PORT"),
+        ((), {"LDIMPORT_WEBHOOK_SECRET": "x"}, 4, "webhook secret"),
+        ((), {"LDIMPORT_SERVE_TOKEN": "a b"}, 4, "token"),
+    ],
+)
+def test_settings_that_make_no_sense(
+    tmp_path: Path, arguments: tuple[str, ...], env: dict[str, str], code: int, text: str
+) -> None:
+    done = run(tmp_path, "--port", "0", *arguments, **env)
+    assert done.returncode == code and text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_does_not_read_does_not_stop_the_server(tmp_path: Path) -> None:
+    """Its log goes into a pipe that is full: requests are answered all the same."""
+    reader, writer = os.pipe()
+    command = [sys.executable, "-m", "ldimport", "serve", "--json", "--port", "0", "--workers", "0"]
+    running = subprocess.Popen(
+        [*command, "--engine", str(tmp_path / "engine")],
+        env={**environment(tmp_path), "LDIMPORT_SERVE_TOKEN": TOKEN},
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writer)
+    try:
+        with os.fdopen(reader, "rb", buffering=0) as pipe:
+            line = b""
+            while not line.endswith(b"\n"):
+                line += pipe.read(1)
+            with client(json.loads(line)["url"]) as http:
+                for n in range(600):  # more than a pipe holds
+                    assert http.get(f"/api/v1/{'x' * 200}{n}").status_code == 404
+    finally:
+        running.kill()
+        running.wait()
+
+
+SEED_CURL = """\
+ACCESS_TOKEN=ey1234
+curl -k -X POST "https://edit.livingdocs.io/proxy/api/api/v1/import/images" \\
+  -H "Accept: application/json" \\
+  -H "Authorization: Bearer $ACCESS_TOKEN" \\
+  -H 'Content-Type: application/json; charset=utf-8' \\
+  --data-binary @- << EOF
+  {
+    "systemName": "identifier-for-your-system",
+    "webhook": "https://my-domain.com/webhooks/image-import",
+    "images": [
+      {
+        "url": "https://nerdcore.de/wp-content/uploads/2019/02/cat1.jpeg",
+        "id": "123abc",
+        "fileName": "foo",
+        "metadata": {
+          "caption": "bar"
+        }
+      }
+    ]
+  }
+EOF
+"""
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="needs curl")
+def test_the_seeds_curl_command(tmp_path: Path, origin: Origin, receiver: Receiver) -> None:
+    """Verbatim, but for host, token, image URL and the receiver of the webhook."""
+    options = (*LOCAL, origin.host, "--allow-host", receiver.host)
+    with process(tmp_path, *options) as running, client(running.url) as http:
+        command = (
+            SEED_CURL.replace("ey1234", shlex.quote(TOKEN))
+            .replace("https://edit.livingdocs.io", running.url)
+            .replace("https://my-domain.com/webhooks/image-import", receiver.url)
+            .replace("https://nerdcore.de/wp-content/uploads/2019/02/cat1.jpeg",
+                     origin.url("7.jpg"))
+        )  # fmt: skip
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], capture_output=True, text=True, timeout=60, check=True
+        )
+        job = json.loads(done.stdout)["id"]
+        (found,) = api_of(running, http).ended(job)["images"]
+        (hook,) = receiver.got()
+    assert (found["status"], found["externalId"], found["title"]) == ("success", "123abc", "foo")
+    assert (hook.json["id"], hook.json["state"]) == (job, "success")
+
+
+def test_a_public_url_and_a_daily_limit(tmp_path: Path, origin: Origin) -> None:
+    options = (
+        *LOCAL,
+        origin.host,
+        "--public-url",
+        "https://cms.example/proxy",
+        "--daily-limit",
+        "1",
+    )
+    with process(tmp_path, *options) as running, client(running.url) as http:
+        api = api_of(running, http)
+        (found,) = api.ended(api.start(image("1", origin.url("1.jpg"))))["images"]
+        refused = api.post({"systemName": "a", "images": [image("2", origin.url("2.jpg"))]})
+    assert found["image"]["originalUrl"].startswith("https://cms.example/proxy/api/v1/images/")
+    assert refused.status_code == 429 and 0 < int(refused.headers["retry-after"]) <= 86_401
+
+
+# -- rounds of death ------------------------------------------------------------------------
+
+ROUNDS = 4
+BATCHES = 3
+BATCH = 50
+
+
+def members(leader: int) -> list[int]:
+    """Processes of a server's group, but for the leader."""
+    found = []
+    for place in Path("/proc").iterdir():
+        if place.name.isdigit() and int(place.name) != leader:
+            try:
+                if os.getpgid(int(place.name)) == leader:
+                    found.append(int(place.name))
+            except ProcessLookupError:
+                continue
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs /proc to find workers")
+def test_kill_9_of_server_or_worker_loses_nothing(
+    tmp_path: Path, origin: Origin, receiver: Receiver
+) -> None:
+    chance = random.Random(1)
+    options = (*LOCAL, origin.host, "--allow-host", receiver.host)
+    acknowledged: list[str] = []
+    for n in range(ROUNDS):
+        with process(tmp_path, *options) as running, client(running.url) as http:
+            api = api_of(running, http)
+            for b in range(BATCHES):
+                first = (n * BATCHES + b) * BATCH
+                images = [
+                    image(f"{i}", origin.url(f"{i}.jpg")) for i in range(first, first + BATCH)
+                ]
+                acknowledged.append(api.start(*images, webhook=receiver.url))
+            stored = n * BATCHES * BATCH + chance.randrange(BATCHES * BATCH)
+            until(lambda: blobs(tmp_path) >= stored)  # noqa: B023  called at once
+            if n % 2:
+                for worker in members(running.process.pid):
+                    os.kill(worker, signal.SIGKILL)
+                api.ended(acknowledged[-1])
+            running.process.kill()
+    with process(tmp_path, *options) as running, client(running.url) as http:
+        for job in acknowledged:
+            results = api_of(running, http).ended(job)["images"]
+            assert {each["status"] for each in results} == {"success"} and len(results) == BATCH
+        until(lambda: {each.json["id"] for each in receiver.hooks} == set(acknowledged))
+        running.process.terminate()
+        assert running.wait() == 0
+    assert {each.id for each in receiver.hooks} == {f"msg_{job}" for job in acknowledged}
+    assert all(each.id == f"msg_{each.json['id']}" for each in receiver.hooks)
+    health = care.check(tmp_path / "engine")
+    assert health.sound and health.entries == ROUNDS * BATCHES * BATCH
+    with Engine(tmp_path / "engine") as engine:
+        assert not engine.has_open()
+
+
+def blobs(folder: Path) -> int:
+    return sum(1 for each in (folder / "engine" / "blobs").rglob("*") if each.is_file())
