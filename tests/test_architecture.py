@@ -12,6 +12,7 @@ import ldimport
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"model", "errors", "system", "wire", "database", "address", "credentials"}
 ALLOWED = {
+    "__main__": {"cli"},
     "model": set(),
     "errors": set(),
     "system": {"errors"},

@@ -114,9 +114,7 @@ def _parsed(text: str) -> Json:
         return found
     except ValueError as error:
         why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
-        raise BadValue(
-            "bad-json", f"the JSON cannot be parsed: {why}"
-        ) from error
+        raise BadValue("bad-json", f"the JSON cannot be parsed: {why}") from error
     except RecursionError as error:
         raise BadValue("too-deep", "the JSON is nested too deeply") from error
 

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json, digest
@@ -35,6 +36,7 @@ _DEFAULT: Json = {
 }
 """What Livingdocs assumes where no media type is configured (livingdocs.md 3.2)."""
 MAX_BYTES = 50_000_000
+_MAX_VALUES = 1_000_000
 _NODE_SECONDS = 30.0
 
 
@@ -168,8 +170,11 @@ def _yaml(path: Path, text: bytes) -> Json:
     import yaml
 
     try:
-        body = yaml.load(text, _loader())  # noqa: S506  made of the safe loader
-        found: Json = json.loads(json.dumps(body, default=str))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        node = loader.get_single_node()
+        if _values(node, {}) > _MAX_VALUES:
+            raise _unreadable(path, f"it holds more than {_MAX_VALUES:,} values")
+        found: Json = json.loads(json.dumps(loader.construct_document(node), default=str))
         return found
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
@@ -179,22 +184,14 @@ def _yaml(path: Path, text: bytes) -> Json:
         raise _unreadable(path, "it is neither JSON nor YAML") from error
 
 
-def _loader() -> type:
-    """PyYAML's safe loader, in C where it is built, without aliases: a few could mean gigabytes."""
-    import yaml
-
-    base = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-
-    class Loader(base):  # type: ignore[misc, valid-type]
-        def compose_node(self, parent: object, index: object) -> object:
-            if self.check_event(yaml.AliasEvent):
-                event = self.peek_event()
-                raise yaml.MarkedYAMLError(
-                    problem="aliases are not followed", problem_mark=event.start_mark
-                )
-            return super().compose_node(parent, index)
-
-    return Loader
+def _values(node: Any, known: dict[int, int]) -> int:
+    """How many values a YAML node has with every alias written out: a few lines can mean
+    billions. Raises RecursionError for a node inside itself."""
+    if id(node) not in known:
+        inner = node.value if isinstance(node.value, list) else []
+        parts = (part for each in inner for part in (each if isinstance(each, tuple) else (each,)))
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
 
 
 def _unreadable(path: Path, why: str) -> ConfigError:

@@ -60,7 +60,8 @@ def read_date(text: str, form: str | None = None) -> str:
         return _by_form(text, form).date().isoformat()
     found = _split(text)
     day = _day(found[1], text)
-    if _time(found) not in (None, time(0)):
+    at = _time(found)
+    if at is not None and at.replace(tzinfo=None) != time(0):
         raise BadValue("bad-date", f"“{text}” has a time, and only the day is stored", _DATE_HINT)
     return day.isoformat()
 

@@ -1,0 +1,120 @@
+"""The quick way through a table says exactly what the careful one says."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from schema_projects import item_list, project
+
+from ldimport.manifest import open_manifest
+from ldimport.migration.validate import validate
+from ldimport.schema.check import Checked, Checker, CheckOptions
+
+PROJECT = project(
+    title=("li-text", {"required": True, "maxLength": 12}),
+    caption=("li-text", {"maxLength": 20}),
+    short=("li-text", {"allowNewlines": False}),
+    kind=("li-enum", {"dataProvider": item_list("map", "photo")}),
+    taken=("li-date", {}),
+    stars=("li-integer", {"minValue": 1, "maxValue": 5}),
+    colour=("li-color", {}),
+)
+HANDLES = ("title", "caption", "short", "kind", "taken", "stars", "colour")
+COLUMNS = ["id", "url", "fileName", "mediaType", *(f"metadata.{handle}" for handle in HANDLES)]
+
+texts = st.sampled_from(
+    ["", "a", "Zürich", "ZÃ¼rich", "\ufffd", "a b", " a", "two\nlines", "x" * 12, "x" * 13, "x" * 25,
+     "\U0001f600" * 9, "\U0001f600" * 12, "e\u0301", "=1+1", "'=1+1", "\u202ea"]
+)  # fmt: skip
+rows = st.tuples(
+    st.sampled_from(["1", "2", "3", "a", "A", "", " b", "b\n", "é", "E\u0301"]),
+    st.sampled_from(
+        ["https://a.example/1.jpg", "https://a.example/1", "http://a.example/1.tif", "x.jpg", "",
+         "https://a:b@a.example/1.jpg", "https://a.example/ü.jpg", "https://A.example/1.JPG",
+         "https://localhost/1.jpg", "https://a.example/%zz.jpg", "https://a.example:0/1.jpg"]
+    ),
+    st.sampled_from(["A title", "", "ZÃ¼rich"]),
+    st.sampled_from(["", "image", "imgae"]),
+    texts,
+    texts,
+    texts,
+    st.sampled_from(["", "map", "Map", "photo"]),
+    st.sampled_from(["", "2003-04-12", "12.04.2003", "31.02.2003", "03/04/2003"]),
+    st.sampled_from(["", "3", "3,0", "9", "x"]),
+    st.sampled_from(["", "#8CBA51", "red"]),
+)  # fmt: skip
+
+
+class EveryRow:
+    """A sink that asks for all rows, and so for the careful way."""
+
+    every_row = True
+
+    def __init__(self) -> None:
+        self.seen: list[Checked] = []
+
+    def __call__(self, checked: Checked) -> None:
+        self.seen.append(checked)
+
+
+@given(found=st.lists(rows, min_size=1, max_size=12), strict=st.booleans())
+@settings(max_examples=200)
+def test_both_ways_agree(
+    tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, ...]], strict: bool
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "m.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerow(["good", "https://a.example/0.jpg", "t", "image", "t", *[""] * 6])
+        writer.writerows(found)
+    options = CheckOptions(strict=strict)
+    with open_manifest([path]) as manifest:
+        quick = validate(manifest, Checker(PROJECT, options))
+        careful = EveryRow()
+        assert validate(manifest, Checker(PROJECT, options), sink=careful) == quick
+        assert len(careful.seen) == quick.entries
+
+
+def test_good_rows_are_not_looked_at_twice(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    lines = [f"id-{n},https://a.example/{n}.jpg,Title {n},image,Title" for n in range(500)]
+    path.write_text("\n".join(["id,url,fileName,mediaType,metadata.title", *lines, "x,,,,"]))
+    checker = Checker(PROJECT)
+    asked = []
+    careful = checker.check
+    checker.check = lambda entry: asked.append(entry) or careful(entry)  # type: ignore[method-assign, func-returns-value]
+    with open_manifest([path]) as manifest:
+        found = validate(manifest, checker)
+    assert (found.entries, found.invalid) == (501, 1)
+    assert [entry.id for entry in asked] == ["x"]
+
+
+def test_findings_are_bounded_and_say_how_many_there_were(tmp_path: Path) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text("id,url\n" + "".join(f"id-{n},nowhere\n" for n in range(3_000)))
+    with open_manifest([path]) as manifest:
+        found = validate(manifest, Checker(PROJECT), max_problems=10)
+    assert len(found.problems) == 10 and found.invalid == 3_000
+    assert {(kind.code, kind.field, kind.rows) for kind in found.kinds} >= {
+        ("relative-url", "url", 3_000), ("required", "fileName", 3_000)
+    }  # fmt: skip
+    assert found.problems[0].place.column == 6
+
+
+def test_a_file_of_ten_thousand_unknown_properties_has_a_thousand_kinds(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    path.write_text(
+        "".join(
+            f'{{"id": "{n}", "url": "https://a.example/1.jpg", "fileName": "t", "metadata": {{"h{n}": 1}}}}\n'
+            for n in range(3_000)
+        )
+    )
+    with open_manifest([path]) as manifest:
+        found = validate(manifest, Checker(PROJECT))
+    assert len(found.kinds) <= 1_002
+    assert sum(kind.rows for kind in found.kinds if kind.code == "unknown-property") == 3_000
