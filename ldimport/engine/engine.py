@@ -94,9 +94,14 @@ class Engine:
     # -- jobs -------------------------------------------------------------------------------
 
     def submit(
-        self, request: ImportRequest, key: str | None = None, options: JobOptions | None = None
+        self,
+        request: ImportRequest,
+        key: str | None = None,
+        options: JobOptions | None = None,
+        *,
+        checked: bool = False,
     ) -> str:
-        """Accept a batch and return its job id; it is durable then.
+        """Accept a batch (``checked``: by ``wire`` already) and return its job id; it is durable.
 
         The same ``key`` and request again give the same id. Raises InvalidRequestError (nothing
         is accepted), KeyConflictError (the key was used for another request), QuotaError.
@@ -107,7 +112,7 @@ class Engine:
             earlier = intake.earlier(connection, key, body)
         if earlier is not None:
             return earlier
-        request = intake.settled(request, options, self.config)
+        request = intake.settled(request, options, self.config, checked)
         now = self._now()
         with self._catalogue.writing() as connection:
             earlier = intake.earlier(connection, key, body)

@@ -43,19 +43,23 @@ def earlier(connection: sqlite3.Connection, key: str | None, body: str) -> str |
     return job_id
 
 
-def settled(request: ImportRequest, options: JobOptions, config: ProjectConfig) -> ImportRequest:
-    """The request checked against every rule of the API, with each mediaType filled in. Raises
-    InvalidRequestError with all findings, UsageError for nonsense in ``allow_hosts``."""
+def settled(
+    request: ImportRequest, options: JobOptions, config: ProjectConfig, checked: bool = False
+) -> ImportRequest:
+    """The request checked against every rule of the API (those that need no project config unless
+    ``checked``), with each mediaType filled in. Raises InvalidRequestError with all findings,
+    UsageError for nonsense in ``allow_hosts``."""
     from ldimport.net.guard import parse_allow_host
 
     for text in options.allow_hosts:
         parse_allow_host(text)
-    relative = bool(options.allow_files)
-    checked = wire.request_from_json(wire.request_to_json(request), relative_urls=relative)
+    if not checked:
+        relative = bool(options.allow_files)
+        request = wire.request_from_json(wire.request_to_json(request), relative_urls=relative)
     default = config.default_media_type
     images = tuple(
         image if image.media_type is not None else replace(image, media_type=default)
-        for image in checked.images
+        for image in request.images
     )
     known = config.media_types
     unknown = {
@@ -66,7 +70,7 @@ def settled(request: ImportRequest, options: JobOptions, config: ProjectConfig) 
     }
     if unknown:
         raise InvalidRequestError(dict(islice(unknown.items(), MOST_DETAILS)))
-    return replace(checked, images=images)
+    return replace(request, images=images)
 
 
 def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:

@@ -43,7 +43,7 @@ class Imports:
 
         def submit() -> tuple[str, int]:
             parsed = wire.request_from_json(body.parse(raw))
-            return desk.engine.submit(parsed, key), len(parsed.images)
+            return desk.engine.submit(parsed, key, checked=True), len(parsed.images)
 
         job_id, images = await desk.write(submit)
         request.state.note = f"job {job_id}, {images} images"
