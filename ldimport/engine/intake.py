@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ldimport import wire
 from ldimport.engine import jobs
 from ldimport.errors import InvalidRequestError, KeyConflictError
-from ldimport.model import ImportRequest, JobOptions, Json, digest
+from ldimport.model import Image, ImportRequest, JobOptions, Json, digest
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
@@ -58,7 +58,9 @@ def settled(
         request = wire.request_from_json(wire.request_to_json(request), relative_urls=relative)
     default = config.default_media_type
     images = tuple(
-        image if image.media_type is not None else replace(image, media_type=default)
+        image
+        if image.media_type is not None
+        else Image(image.id, image.url, image.file_name, image.metadata, default)
         for image in request.images
     )
     known = config.media_types
