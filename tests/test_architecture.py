@@ -10,7 +10,8 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
-FOUNDATION = {"model", "errors", "system", "wire", "database", "address", "credentials"}
+FOUNDATION = {"model", "errors", "system", "wire", "database", "address", "credentials",
+              "mangled"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -20,6 +21,7 @@ ALLOWED = {
     "database": {"errors", "system"},
     "address": {"wire"},
     "credentials": {"errors"},
+    "mangled": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

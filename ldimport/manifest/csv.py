@@ -15,6 +15,7 @@ from itertools import islice
 from typing import BinaryIO, cast
 
 from ldimport.errors import ManifestError
+from ldimport.mangled import surely_whole
 from ldimport.manifest.columns import ignored_text, layout
 from ldimport.manifest.composed import surely_composed
 from ldimport.manifest.detect import CsvReader, Sniffed
@@ -46,7 +47,7 @@ class _Suspicion:
     def __call__(self, chunk: bytes, position: int) -> None:
         if not self.raised:
             chunk = self._end + chunk
-            odd = b"\0" in chunk or _prefixed(chunk)
+            odd = b"\0" in chunk or _prefixed(chunk) or not surely_whole(chunk, utf8=self._utf8)
             self.raised = odd or (self._utf8 and not surely_composed(chunk))
             self._end = chunk[-_OVERLAP:]
         if self._position is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 _LONGEST = 1 << 20
 _KEPT = 256
@@ -29,6 +30,7 @@ class Lines:
             return None
         if self._text is None or number <= self._last - len(self._kept):
             self._restart()
+        self._skip(number - self._last - _KEPT)
         while self._last < number:
             if not self._advance():
                 return None
@@ -53,6 +55,13 @@ class Lines:
     def _restart(self) -> None:
         self.close()
         self._text = self._open()
+
+    def _skip(self, lines: int) -> None:
+        """Pass over lines that nobody will ask for, without looking at them."""
+        if lines > 0:
+            deque(islice(self._text or (), lines), maxlen=0)
+            self._kept.clear()
+            self._last += lines
 
     def _advance(self) -> bool:
         assert self._text is not None

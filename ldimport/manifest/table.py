@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from unicodedata import is_normalized
 
+from ldimport.mangled import is_whole
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
 from ldimport.manifest.composed import compose
 from ldimport.manifest.detect import Dialect
@@ -23,8 +24,9 @@ _RECORD_LINES = 2_000
 
 
 class OddRow(list[str]):
-    """Cells that are not what they should be: wrong number, NUL, an apostrophe to take away, not
-    NFC; or a record up to line ``last`` that could not be parsed (``error`` says why)."""
+    """Cells that are not what they should be: wrong number, NUL, an apostrophe to take away,
+    mangled, not NFC; or a record up to line ``last`` that could not be parsed (``error`` says
+    why)."""
 
     __slots__ = ("error", "last")
 
@@ -63,7 +65,7 @@ def is_odd(cell: str) -> bool:
     """Whether a cell is not simply its own value."""
     if cell.isascii():
         return "\0" in cell or (cell[:1] == "'" and _PREFIXED.match(cell) is not None)
-    odd = "\0" in cell or not is_normalized("NFC", cell)
+    odd = "\0" in cell or not is_whole(cell) or not is_normalized("NFC", cell)
     return odd or (cell[0] == "'" and _PREFIXED.match(cell) is not None)
 
 

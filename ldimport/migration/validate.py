@@ -149,9 +149,27 @@ def validate(
     if manifest.columns is not None and not (sink and sink.every_row):
         _by_rows(manifest, manifest.columns, checker, collector, on_progress)
     else:
-        for entry in manifest.entries(on_progress):
-            collector.add(checker.check(entry))
+        _by_entries(
+            manifest, checker, collector, on_progress, every_row=bool(sink and sink.every_row)
+        )
     return collector.finish()
+
+
+def _by_entries(
+    manifest: Manifest,
+    checker: Checker,
+    collector: Collector,
+    on_progress: Callable[[int], None] | None,
+    *,
+    every_row: bool,
+) -> None:
+    good = 0
+    for entry in manifest.entries(on_progress):
+        if not every_row and checker.passes(entry):
+            good += 1
+        else:
+            collector.add(checker.check(entry))
+    collector.good(good)
 
 
 def _by_rows(

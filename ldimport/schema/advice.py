@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from ldimport.mangled import MANGLED, is_whole
 from ldimport.model import Json, Severity
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.dates import is_datetime, moment
@@ -15,9 +16,6 @@ from ldimport.schema.properties import Property
 
 Advise = Callable[[Json], Iterator[Finding]]
 
-_TAILS = "\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"
-MANGLED = re.compile(f"[ÂÃ][{_TAILS}]|â€|ï»¿|\ufffd")
-"""UTF-8 that was read as Windows-1252, and what was lost for good."""
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 
 
@@ -27,7 +25,7 @@ def _warning(code: str, message: str, hint: str = "", value: str = "") -> Findin
 
 def text_advice(field: str, text: str) -> Iterator[Finding]:
     """Letters that an encoding mangled or lost."""
-    found = None if text.isascii() else MANGLED.search(text)
+    found = None if is_whole(text) else MANGLED.search(text)
     if found is None:
         return
     if found[0] == "\ufffd":

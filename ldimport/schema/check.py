@@ -8,19 +8,22 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from ldimport.mangled import is_whole
 from ldimport.model import Entry, Image, Json, Problem, Severity
 from ldimport.schema.advice import text_advice
 from ldimport.schema.coerce import Writing
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import SHOWN, Finding, cut, listed, near
 from ldimport.schema.identity import Seen
-from ldimport.schema.urls import resolved, url_findings
+from ldimport.schema.urls import MAX_URL, PLAIN, resolved, url_findings
 from ldimport.schema.values import MetadataCheck
 
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 MAX_TEXT = 8_192
 """Characters of an id or a fileName at most; ours, the API states none."""
+is_plain_id = re.compile(r"[!-~](?:[ -~]{0,8190}[!-~])?").fullmatch
+"""Matches ids about which nothing can be said but that they may have been used before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +98,18 @@ class Checker:
         self._writings = self.options.writings()
         self._checks: dict[str, MetadataCheck] = {}
 
+    def passes(self, entry: Entry) -> bool:
+        """Whether nothing is to be said about a row; then its id is remembered. Otherwise nothing
+        is, and ``check`` has to look."""
+        return self._quick(entry) is not None
+
     def check(self, entry: Entry) -> Checked:
         """One row. The place of its problems is that of the entry: only those that are shown are
         worth to be located exactly."""
+        quick = self._quick(entry)
+        if quick is not None:
+            handle, stored = quick
+            return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
         findings = [*self._identity(entry)]
         if any(not each.field for each in entry.problems):  # its cells are not where they belong
             return Checked(entry, None, tuple(self._problems(entry, findings)))
@@ -129,6 +141,25 @@ class Checker:
                 return None
             check = self._checks[handle] = MetadataCheck(self.config, media_type, self._writings)
         return check
+
+    def _quick(self, entry: Entry) -> tuple[str, dict[str, Json]] | None:
+        """Media type and metadata of a row that is surely right: most are."""
+        title = entry.file_name
+        if entry.problems or not title or len(title) > MAX_TEXT or not is_plain_id(entry.id):
+            return None
+        if PLAIN.fullmatch(entry.url) is None or len(entry.url) > MAX_URL:
+            return None
+        if not is_whole(title):
+            return None
+        handle = entry.media_type or self.config.default_media_type
+        check = self.metadata_check(handle)
+        if check is None:
+            return None
+        stored = check.quick(entry.metadata, textual=entry.textual)
+        if stored is None:
+            return None
+        place = entry.place
+        return (handle, stored) if self.seen.add_new(entry.id, place.file, place.line) else None
 
     # -- one row ----------------------------------------------------------------------------
 

@@ -16,8 +16,9 @@ from ldimport.wire import is_http_url, is_relative
 MAX_URL = 8_192
 _LIKELY = ("png", "jpg", "jpeg", "gif", "svg")
 PLAIN = re.compile(
-    r"https?://[a-z0-9](?:[a-z0-9-]*\.)+[a-z]{2,}(?::\d{2,4})?"
-    r"/(?:[!#$&-;=_~A-Za-z]|%[0-9A-Fa-f]{2})*\.(?:jpe?g|JPE?G|png|PNG|gif|GIF|svg|SVG)"
+    r"https?://(?:[a-z0-9-]++\.)++[a-z]{2,}+(?::\d{2,4}+)?+"
+    r"/(?:[!#$&-\-/-;=_~A-Za-z]*+(?:%[0-9A-Fa-f]{2}[!#$&-\-/-;=_~A-Za-z]*+)*+\.)++"
+    r"(?:jpe?g|JPE?G|png|PNG|gif|GIF|svg|SVG)"
 )
 """URLs that nothing can be said about; most are so. At most ``MAX_URL`` characters."""
 _HAS_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")

@@ -9,6 +9,7 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
+from ldimport.mangled import is_whole
 from ldimport.model import Json, Severity
 from ldimport.schema.advice import advice_for, text_advice
 from ldimport.schema.coerce import PLAIN, Writing, coercion, reads_text
@@ -26,6 +27,8 @@ from ldimport.schema.properties import Property
 from ldimport.schema.violations import violations
 
 _EMPTY: tuple[Json, ...] = (None, "", [], {})
+REMEMBERED = 10_000
+"""Cells remembered for one property."""
 _FORMATS = {"date": is_date, "date-time": is_datetime}
 
 
@@ -34,7 +37,11 @@ def _decider(schema: Mapping[str, Any]) -> Draft202012Validator:
 
 
 class ValueCheck:
-    """Everything about the values of one property. ``writing``: how its column writes them."""
+    """Everything about the values of one property. ``writing``: how its column writes them.
+
+    ``good`` remembers cells that are right, with their values; ``any_text``: texts up to so many
+    characters are right whatever they say, unless mangled; None where more counts than length.
+    """
 
     def __init__(self, found: Property, config: ProjectConfig, writing: Writing = PLAIN) -> None:
         self.property = found
@@ -42,8 +49,25 @@ class ValueCheck:
         self.advice = advice_for(found, config)
         self.reads_text = reads_text(found, writing)
         self.coerce = coercion(found, writing)
+        self.good: dict[str, Json] = {}
+        self.any_text = _any_text(found)
         self._shape = with_definitions(storage_schema(found))
         self._whole = with_definitions(value_schema(found))
+
+    def accepts(self, text: str) -> bool:
+        """Whether a cell becomes a value that nothing is said about; then ``good`` has its value,
+        as long as there is room."""
+        if text in self.good:
+            return True
+        try:
+            value = self.coerce(text)
+        except BadValue:
+            return False
+        if not text or next(self.findings(value), None) is not None:
+            return False
+        if len(self.good) < REMEMBERED:
+            self.good[text] = value
+        return True
 
     def findings(self, value: Json) -> Iterator[Finding]:
         """What is wrong with a stored value that is there, and what is odd about it. What the
@@ -100,6 +124,18 @@ class ValueCheck:
         return _decider(self._whole)
 
 
+def _any_text(found: Property) -> int | None:
+    """See ``ValueCheck.any_text``. Half of maxLength, since an emoji counts twice in JavaScript:
+    longer texts get the closer look."""
+    limited = {"minLength", "recommendedMinLength", "recommendedMaxLength", "dataProvider"}
+    if found.plugin not in ("li-text", "li-external-id", "li-media-handle"):
+        return None
+    if limited & found.config.keys() or found.config.get("allowNewlines") is False:
+        return None
+    most = found.number("maxLength")
+    return 1 << 30 if most is None else int(most) // 2
+
+
 class MetadataCheck:
     """Metadata of one media type, coerced and checked."""
 
@@ -114,10 +150,39 @@ class MetadataCheck:
             handle: ValueCheck(each, config, (writings or {}).get(handle, PLAIN))
             for handle, each in media_type.properties.items()
         }
-        self._required = [v for v in self.values.values() if v.property.required]
+        self.required = {h for h, each in media_type.properties.items() if each.required}
         schema = media_type_schema(config, media_type)
         schema.pop("required", None)  # asked by hand: fileName may stand for a title
         self._decider = _decider(schema)
+
+    def quick(self, metadata: Mapping[str, Json], *, textual: bool) -> dict[str, Json] | None:
+        """The stored values of metadata that nothing at all is to be said about; None when
+        something may be."""
+        stored: dict[str, Json] = {}
+        for handle, value in metadata.items():
+            check = self.values.get(handle)
+            if check is None:
+                return None
+            if type(value) is str and value:
+                if check.any_text is not None:
+                    if len(value) > check.any_text or not is_whole(value):
+                        return None
+                    stored[handle] = value
+                elif textual or check.reads_text:
+                    if value not in check.good and not check.accepts(value):
+                        return None
+                    stored[handle] = (
+                        check.good[value] if value in check.good else check.coerce(value)
+                    )
+                else:
+                    if next(check.findings(value), None) is not None:
+                        return None
+                    stored[handle] = value
+            elif value is None or value in _EMPTY or next(check.findings(value), None) is not None:
+                return None
+            else:
+                stored[handle] = value
+        return stored if self.required <= stored.keys() else None
 
     def coerced(
         self, metadata: Mapping[str, Json], *, textual: bool
@@ -145,9 +210,8 @@ class MetadataCheck:
     ) -> Iterator[tuple[str, Finding]]:
         """All findings, each with its handle. ``has_title``: there is a fileName; ``skip``:
         handles that something was found about already."""
-        for check in self._required:
-            handle = check.property.handle
-            if metadata.get(handle) in _EMPTY and handle not in skip:
+        for handle, check in self.values.items():
+            if handle in self.required and metadata.get(handle) in _EMPTY and handle not in skip:
                 yield handle, check.missing(has_title=has_title and handle == "title")
         if not self._decider.is_valid(metadata):
             yield from self._wrong(metadata)

@@ -38,8 +38,9 @@ def test_whole_numbers(text: str, number: int) -> None:
     assert value("li-integer", text) == number
 
 
-@pytest.mark.parametrize("text", ["1.204", "1,204", "5.000", "5.5", "four", "0x10", "1e3", "٣", "--5",
-                                  "9" * 400])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["1.204", "1,204", "5.000", "5.5", "four", "0x10", "1e3", "٣", "--5", "9" * 400]
+)
 def test_what_may_be_another_number_is_not_guessed(text: str) -> None:
     assert refusal("li-integer", text) == "not-an-integer"
 

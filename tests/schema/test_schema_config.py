@@ -177,7 +177,8 @@ LAUGHS = b"a0: &a0 [x, x]\n" + b"".join(
 
 def test_aliases_save_writing(tmp_path: Path) -> None:
     (tmp_path / "c.yaml").write_text(
-        "mediaTypes:\n  - {handle: image, type: mediaImage, metadata: &m [{handle: cap, type: li-text}]}\n"
+        "mediaTypes:\n"
+        "  - {handle: image, type: mediaImage, metadata: &m [{handle: cap, type: li-text}]}\n"
         "  - {handle: archive, type: mediaImage, metadata: *m}\n"
     )
     found = config.load(tmp_path / "c.yaml")
@@ -218,28 +219,11 @@ def test_what_is_not_there_is_told(tmp_path: Path, name: str) -> None:
 
 
 scalars = st.none() | st.booleans() | st.integers(-5, 5) | st.text(max_size=5)
-keys = st.sampled_from(
-    [
-        "mediaTypes",
-        "handle",
-        "type",
-        "metadata",
-        "config",
-        "dataProvider",
-        "items",
-        "value",
-        "namedCrops",
-        "name",
-        "settings",
-        "exifExtraction",
-        "mappings",
-        "defaultMediaTypes",
-        "mediaImage",
-        "maxLength",
-        "minLength",
-        "required",
-    ]
+KEYS = (
+    "mediaTypes handle type metadata config dataProvider items value namedCrops name settings "
+    "exifExtraction mappings defaultMediaTypes mediaImage maxLength minLength required"
 )
+keys = st.sampled_from(KEYS.split())
 anything = st.recursive(
     scalars | st.sampled_from(["image", "mediaImage", "li-text", "li-enum", "li-category"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(keys, inner, max_size=4),

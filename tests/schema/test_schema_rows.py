@@ -27,8 +27,8 @@ HANDLES = ("title", "caption", "short", "kind", "taken", "stars", "colour")
 COLUMNS = ["id", "url", "fileName", "mediaType", *(f"metadata.{handle}" for handle in HANDLES)]
 
 texts = st.sampled_from(
-    ["", "a", "Zürich", "ZÃ¼rich", "\ufffd", "a b", " a", "two\nlines", "x" * 12, "x" * 13, "x" * 25,
-     "\U0001f600" * 9, "\U0001f600" * 12, "e\u0301", "=1+1", "'=1+1", "\u202ea"]
+    ["", "a", "Zürich", "ZÃ¼rich", "\ufffd", "a b", " a", "two\nlines", "x" * 12, "x" * 13,
+     "x" * 25, "\U0001f600" * 9, "\U0001f600" * 12, "e\u0301", "=1+1", "'=1+1", "\u202ea"]
 )  # fmt: skip
 rows = st.tuples(
     st.sampled_from(["1", "2", "3", "a", "A", "", " b", "b\n", "é", "E\u0301"]),
@@ -110,7 +110,8 @@ def test_a_file_of_ten_thousand_unknown_properties_has_a_thousand_kinds(tmp_path
     path = tmp_path / "m.jsonl"
     path.write_text(
         "".join(
-            f'{{"id": "{n}", "url": "https://a.example/1.jpg", "fileName": "t", "metadata": {{"h{n}": 1}}}}\n'
+            f'{{"id": "{n}", "url": "https://a.example/1.jpg", "fileName": "t", '
+            f'"metadata": {{"h{n}": 1}}}}\n'
             for n in range(3_000)
         )
     )

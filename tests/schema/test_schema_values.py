@@ -1,4 +1,4 @@
-"""Values of every plugin: what is stored, what the project config demands, how bad ones are told."""
+"""Values of every plugin: what is stored, what the config demands, how bad ones are told."""
 
 from __future__ import annotations
 
