@@ -37,7 +37,7 @@ ALLOWED = {
     "cli": FOUNDATION | {"migration", "server", "engine", "settings"},
 }
 """Who may import whom. ``migration.open`` alone makes targets, so it names client and engine;
-``settings.check`` asks the server, so it names client."""
+``settings.checking`` asks the server, so it names client."""
 TERMINAL_AND_WEB = {"typer", "click", "rich", "starlette", "uvicorn"}
 CORE = {"migration", "engine", "manifest", "schema", "media", "net", "targets", "client", "wire",
         "model", "errors", "system", "database", "settings"}  # fmt: skip

@@ -13,7 +13,7 @@ from ldimport.errors import ExitCode
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
-    from ldimport.settings.check import Finding
+    from ldimport.settings.checking import Finding
 
 _SIGNS = {None: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.ERROR: ("✗", "red")}
 
@@ -69,7 +69,7 @@ def check(context: typer.Context) -> ExitCode:
 def _project_config(session: Session) -> list[Finding]:
     """The project config file, where one is named."""
     from ldimport.migration.project import project_config
-    from ldimport.settings.check import Finding
+    from ldimport.settings.checking import Finding
 
     settings = session.settings()
     if settings.project_config is None:

@@ -35,8 +35,8 @@ class Desk:
         self.engine = engine
         self.options = options
         self._gate = Gate(Tokens(engine.catalogue), options.token)
-        self._readers = ThreadPoolExecutor(READERS, "ldimport read")
-        self._writers = ThreadPoolExecutor(WRITERS, "ldimport write")
+        self._readers = ThreadPoolExecutor(READERS, "engine reader")
+        self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
 
     async def read(self, call: Callable[[], T]) -> T:
         """The answer of a call that only reads."""

@@ -15,7 +15,7 @@ from ldimport.model import Json
 from ldimport.settings.values import EMBEDDED
 
 if TYPE_CHECKING:
-    from ldimport.settings.check import Finding
+    from ldimport.settings.checking import Finding
 
 __all__ = ["EMBEDDED", "FLAGS", "Row", "Secret", "Settings", "check", "describe", "load"]
 
@@ -110,6 +110,6 @@ def check(settings: Settings) -> list[Finding]:
 
     An HTTP target is asked three questions (project config, a job that does not exist, a media
     entry that does not exist); what is wrong is told by the findings, never raised."""
-    from ldimport.settings.check import findings
+    from ldimport.settings.checking import findings
 
     return findings(settings)

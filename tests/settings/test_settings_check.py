@@ -15,7 +15,7 @@ import pytest
 from ldimport.credentials import Secret, from_file
 from ldimport.model import Severity
 from ldimport.settings import Settings, check, load
-from ldimport.settings.check import Finding, findings
+from ldimport.settings.checking import Finding, findings
 
 NOW = 1_800_000_000.0
 STATUS, CONFIG, MEDIA = "import/images/status", "projectConfig", "mediaLibrary"

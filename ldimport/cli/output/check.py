@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
@@ -58,11 +59,23 @@ def config_text(config: ProjectConfig) -> str:
     """Which project config, and its media types."""
     kinds = ", ".join(list(config.media_types)[:6])
     more = ", …" if len(config.media_types) > 6 else ""
-    name = "the default media type" if config.is_default else (config.origin or "project config")
+    name = (
+        "the default media type"
+        if config.is_default
+        else (_near(config.origin) or "project config")
+    )
     revision = f" (revision {config.revision})" if config.revision is not None else ""
     if config.is_default:
         return f"{name} “{kinds}”; --project-config names your own"
     return f"{name}{revision} · media types {kinds}{more}"
+
+
+def _near(path: str) -> str:
+    """A path from the working folder, where it is below it."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
 
 
 def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings: bool) -> None:
