@@ -119,6 +119,8 @@ def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLin
     facts: documents.Document = {"target": settings.target, "local": settings.embedded}
     if settings.embedded:
         facts["engine"] = str(settings.engine)
+    elif settings.insecure:
+        facts["insecure"] = True
     lines.start(" ".join(session.words), __version__, facts)
     return lines
 

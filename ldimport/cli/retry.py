@@ -45,7 +45,11 @@ def retry(
     settings = session.settings()
     hosts = session.given("allow_hosts") or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
-    with session.target(settings) as (target, _), session.state(settings, write=True) as state:
+    seconds = options.read_seconds("--deadline", deadline)
+    with (
+        session.plain_target(settings, patience=seconds) as target,
+        session.state(settings, write=True) as state,
+    ):
         if results.overview(state, target=target.identity).totals.failed:
             moving.say_local(session, settings)
         events = Migration(state, target).retry(
@@ -55,7 +59,7 @@ def retry(
             allow_hosts=settings.allow_hosts if hosts else None,
             integrity=integrity,
             wait=not no_wait,
-            deadline=options.read_seconds("--deadline", deadline),
+            deadline=seconds,
             fail_on=moving.failure_limit(fail_on),
         )
         end = moving.follow(session, settings, events, moving.Shown())

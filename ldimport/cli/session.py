@@ -127,25 +127,52 @@ class Session:
 
     @contextmanager
     def target(
-        self, settings: Settings, *, workers: int | None = None
+        self, settings: Settings, *, patience: float | None = None
     ) -> Iterator[tuple[Target, ProjectConfig]]:
-        """The target and the project config in force, closed at the end."""
+        """The target and the project config in force; an HTTP target is asked for it only where
+        no file is named. ``patience``: seconds that may go into asking it again."""
         from ldimport.migration.project import project_config
 
-        own = None
-        if settings.embedded or settings.project_config is not None:
-            own = project_config(settings.project_config)
-        with closing(connect(settings, own, workers=workers)) as target:
+        own = self._own_config(settings)
+        with self._connected(settings, own, patience) as target:
             yield target, own or project_config(None, target)
+
+    @contextmanager
+    def plain_target(
+        self, settings: Settings, *, patience: float | None = None
+    ) -> Iterator[Target]:
+        """The target, for what needs no project config: a token may lack the scope for it."""
+        with self._connected(settings, self._own_config(settings), patience) as target:
+            yield target
 
     def project_config(self, settings: Settings) -> ProjectConfig:
         """The project config in force; an HTTP target is asked only where no file is named."""
+        own = self._own_config(settings)
+        if own is not None:
+            return own
+        with self.target(settings) as (_, config):
+            return config
+
+    def _own_config(self, settings: Settings) -> ProjectConfig | None:
         from ldimport.migration.project import project_config
 
         if settings.embedded or settings.project_config is not None:
             return project_config(settings.project_config)
-        with closing(connect(settings)) as target:
-            return project_config(None, target)
+        return None
+
+    @contextmanager
+    def _connected(
+        self, settings: Settings, config: ProjectConfig | None, patience: float | None
+    ) -> Iterator[Target]:
+        if settings.insecure and not settings.embedded:
+            self.notes.line(
+                ("! certificates are not checked (--insecure)", "yellow"),
+                f": anyone on the way can read the token and pose as {settings.target}",
+                indent=2,
+            )
+        secrets = self.environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()
+        with closing(connect(settings, config, patience=patience, secrets=secrets)) as target:
+            yield target
 
     def state(self, settings: Settings, *, write: bool) -> StateFile:
         """The state file; LockedError when another run writes."""
@@ -161,22 +188,26 @@ def _screen(stream: Stream) -> Screen:
 
 
 def connect(
-    settings: Settings, config: ProjectConfig | None = None, *, workers: int | None = None
+    settings: Settings,
+    config: ProjectConfig | None = None,
+    *,
+    patience: float | None = None,
+    secrets: Sequence[str] = (),
 ) -> Target:
-    """Open the target that the settings name."""
+    """Open the target that the settings name. Raises AuthError for a token that is none."""
     from ldimport.migration import open_target
 
-    token = None
     if settings.token is not None and not settings.embedded:
-        token = settings.token.reveal()
+        settings.token.reveal()
     return open_target(
         settings.target,
         engine=settings.engine,
         config=config,
-        token=token,
+        token=settings.token,
         api_version=settings.api_version,
         insecure=settings.insecure,
-        workers=workers,
+        patience=patience,
+        secrets=secrets,
     )
 
 

@@ -84,7 +84,7 @@ def submit(
     stops = moving.failure_limit(fail_on)
     sending = Sending(valid_only, limit, batch_size, resend, not no_wait, ends, stops)
     with (
-        session.target(settings) as (target, config),
+        session.target(settings, patience=ends) as (target, config),
         opened_source(session, settings, config, paths, wanted) as source,
         session.state(settings, write=True) as state,
         RunReport(junitxml, "submit") as report,

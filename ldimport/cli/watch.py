@@ -44,7 +44,7 @@ def watch(
         state = stack.enter_context(_state(session, settings))
         if any(not job.state.finished for job in results.overview(state).jobs):
             moving.say_local(session, settings)
-        target, _ = stack.enter_context(session.target(settings))
+        target = stack.enter_context(session.plain_target(settings, patience=seconds))
         report = stack.enter_context(RunReport(junitxml, "watch"))
         events = Migration(state, target).watch(tuple(jobs or ()), deadline=seconds)
         end = moving.follow(session, settings, events, moving.Shown(sends=False))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from ldimport import wire
@@ -52,15 +52,16 @@ def size_of(outgoing: Outgoing) -> int:
 
 
 def cut(
-    images: Iterable[Outgoing], envelope_size: int, limits: BatchLimits
+    images: Iterable[Outgoing], envelope_size: int, limits: Callable[[], BatchLimits]
 ) -> Iterator[tuple[list[Outgoing], int]]:
     """Group images into batches within ``limits``, each with the bytes of its body. An image
-    that is larger than a whole batch goes alone; the target will say so."""
+    that is larger than a whole batch goes alone; the target will say so. The limits are asked
+    for each image: a target may learn on the way that less fits."""
     batch: list[Outgoing] = []
     total = envelope_size
     for each in images:
-        size = size_of(each)
-        if batch and (len(batch) >= limits.images or total + size > limits.bytes):
+        size, most = size_of(each), limits()
+        if batch and (len(batch) >= most.images or total + size > most.bytes):
             yield batch, total
             batch, total = [], envelope_size
         batch.append(each)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
+from ldimport.credentials import Secret
 from ldimport.errors import AuthError
 from ldimport.schema.config import ProjectConfig
 from ldimport.targets.base import Target
@@ -16,28 +18,38 @@ def open_target(
     *,
     engine: Path,
     config: ProjectConfig | None = None,
-    token: str | None = None,
+    token: Secret | str | None = None,
     api_version: str = "v1",
     insecure: bool = False,
+    patience: float | None = None,
     workers: int | None = None,
+    secrets: Sequence[str] = (),
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
-    project ``config`` it checks against, or a base URL with a ``token``. ``workers`` processes
-    carry out the engine's images, by default one per core. Raises AuthError without a token."""
+    project ``config`` it checks against, or a base URL with a ``token``.
+
+    ``patience`` is how many seconds an HTTP target is asked again while it does not answer, at
+    most the client's own. ``workers`` processes carry out the engine's images, by default one per
+    core; ``secrets`` sign its webhooks. Raises AuthError without a token."""
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
 
-        return EmbeddedTarget(Engine(engine, project_config=config), workers)
+        return EmbeddedTarget(Engine(engine, project_config=config), workers, secrets)
     if not token:
         raise AuthError(
             f"there is no token for {place}",
             hint="put it into the environment: LDIMPORT_TOKEN=…, or name a file with tokenFile",
             code="no-token",
         )
-    from ldimport.client import LivingdocsClient
+    from ldimport.client import PATIENCE, LivingdocsClient
     from ldimport.targets.livingdocs import LivingdocsTarget
 
-    return LivingdocsTarget(
-        LivingdocsClient(place, token, api_version=api_version, insecure=insecure)
+    client = LivingdocsClient(
+        place,
+        token,
+        api_version=api_version,
+        patience=PATIENCE if patience is None else min(patience, PATIENCE),
+        insecure=insecure,
     )
+    return LivingdocsTarget(client)

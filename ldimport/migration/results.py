@@ -18,7 +18,8 @@ from ldimport.model import Asset, Counts, JobState, JobStatus, Json, Result, Sta
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which images or jobs are meant; None: all of them."""
+    """Which images or jobs are meant; None: all of them. ``manifest`` is an absolute path, as
+    in ``ledger.Origin``."""
 
     status: Status | None = None
     job: str | None = None
@@ -26,6 +27,7 @@ class Filter:
     host: str | None = None
     target: str | None = None
     system_name: str | None = None
+    manifest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +212,7 @@ WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
        OR instr(source_url, '://' || :host || ':'))
   AND (:target IS NULL OR target = :target)
   AND (:system_name IS NULL OR system_name = :system_name)
+  AND (:manifest IS NULL OR manifest_path = :manifest)
 """
 _ROWS = f"SELECT image.*, system_name, job_id {_WHERE} ORDER BY image.scope, image.row"
 _FIRST_FAILED = f"""SELECT image.*, system_name, job_id {_WHERE}
@@ -233,6 +236,7 @@ def _asked(which: Filter) -> dict[str, str | None]:
         "host": which.host,
         "target": which.target,
         "system_name": which.system_name,
+        "manifest": which.manifest,
     }
 
 

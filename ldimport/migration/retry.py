@@ -70,7 +70,7 @@ def _parcels(
         for (recorded, origin), group in groupby(kept, key=lambda each: each[1:]):
             options = with_options(recorded, allow_hosts, integrity)
             outgoing = (each for each, _, _ in group)
-            for images, _ in cut(outgoing, envelope.size, target.limits):
+            for images, _ in cut(outgoing, envelope.size, lambda: target.limits):
                 yield Parcel(scope, envelope, options, origin, tuple(images))
 
 

@@ -25,7 +25,7 @@ from ldimport.errors import (
 )
 from ldimport.migration import ledger
 from ldimport.migration.batch import Envelope, Outgoing
-from ldimport.migration.events import BatchSent, Event, Progress
+from ldimport.migration.events import BatchSent, Event, Notice, Progress
 from ldimport.migration.ledger import Origin
 from ldimport.migration.state import StateFile
 from ldimport.migration.track import Tracker
@@ -92,6 +92,8 @@ class Run:
                     yield from self._follow_all(to_send)
         except (LdimportError, KeyboardInterrupt) as error:
             self.stopped = error
+        for text in self._target.undelivered():
+            yield Notice("webhook-undelivered", text)
 
     def exit_code(self, *, failures: bool) -> ExitCode:
         """What the run ends with; ``failures``: some images failed or are invalid."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 
 from ldimport.errors import ManifestError
 from ldimport.migration import ledger, results
 from ldimport.migration.batch import Outgoing, cut
-from ldimport.migration.events import Event, Notice, Planned, Summary, Totals
+from ldimport.migration.events import CauseRow, Event, Notice, Planned, Summary, Totals
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.results import Filter
 from ldimport.migration.run import Pace, Parcel, Run
@@ -56,7 +57,8 @@ def submit(
     found = survey(state, target, source, resend=resend, max_problems=max_problems, tick=tick)
     if found.validation.invalid and not valid_only:
         raise InvalidManifest(found.validation)
-    yield from notices(source, target)
+    for code, text in source.manifest.notices():
+        yield Notice(code, text)
     yield Planned(found.plan, found.validation)
     run = Run(state, target, pace or Pace())
     outgoing = _to_send(state, target, source, found, resend)
@@ -64,17 +66,6 @@ def submit(
     parcels = _parcels(state, target, source, islice(outgoing, to_send), batch_size)
     yield from run.carry_out(parcels, to_send)
     yield _summary(state, target, source, found, run, time.monotonic() - started)
-
-
-def notices(source: Source, target: Target) -> Iterator[Notice]:
-    """What the reader noticed, and what the target will not do."""
-    for code, text in source.manifest.notices():
-        yield Notice(code, text)
-    if target.local and source.envelope.webhook:
-        yield Notice(
-            "webhook-not-delivered",
-            "the webhook is stored with the job; the local engine does not deliver it in this run",
-        )
 
 
 def _to_send(
@@ -98,9 +89,11 @@ def _parcels(
 ) -> Iterator[Parcel]:
     scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
     assert scope is not None  # the state file is open for writing
-    limits = target.limits
-    if batch_size is not None:
-        limits = BatchLimits(min(batch_size, limits.images), limits.bytes)
+
+    def limits() -> BatchLimits:
+        most = target.limits
+        return most if batch_size is None else replace(most, images=min(batch_size, most.images))
+
     for images, _ in cut(outgoing, source.envelope.size, limits):
         source.manifest.check_unchanged()
         yield Parcel(scope, source.envelope, source.options, source.origin, tuple(images))
@@ -111,16 +104,22 @@ def _summary(
 ) -> Summary:
     totals = _totals(state, target, source, found, run)
     failures = bool(totals.failed or totals.invalid)
-    name = source.envelope.system_name
     return Summary(
         found.plan,
         tuple(results.jobs(state, ids=run.tracker.job_ids)),
         totals,
         seconds,
         run.exit_code(failures=failures),
-        results.causes(state, Filter(target=target.identity, system_name=name)),
+        _causes(state, target, source) if totals.failed else (),
         run.stopped,
     )
+
+
+def _causes(state: StateFile, target: Target, source: Source) -> tuple[CauseRow, ...]:
+    """Failures of this manifest; of the whole archive where they came from another file."""
+    archive = Filter(target=target.identity, system_name=source.envelope.system_name)
+    mine = replace(archive, manifest=source.origin.path)
+    return results.causes(state, mine) or results.causes(state, archive)
 
 
 def _totals(state: StateFile, target: Target, source: Source, found: Survey, run: Run) -> Totals:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
@@ -67,6 +68,10 @@ class Target(Protocol):
     def work(self) -> AbstractContextManager[None]:
         """While inside, somebody works on the jobs: the embedded target runs workers, an HTTP
         target does nothing."""
+
+    def undelivered(self) -> Sequence[str]:
+        """Webhooks that did not arrive while somebody worked, each in a sentence; an HTTP target
+        sends its own and says nothing."""
 
     def close(self) -> None:
         """Release connections and files. May be called twice."""

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from ldimport.engine.engine import Engine
+from ldimport.engine.webhooks import Attempt, Sender
 from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
 from ldimport.targets.base import BatchLimits
 
+HOOK_PATIENCE = 3.0
+"""Seconds at the end of the work for webhooks that are due."""
+
 
 class EmbeddedTarget:
-    """Implements ``targets.base.Target``. ``workers`` processes carry out the images while
-    inside ``work``, by default one per core."""
+    """Implements ``targets.base.Target``. Inside ``work``, ``workers`` processes carry out the
+    images, by default one per core, and webhooks are sent, signed with ``secrets``."""
 
-    def __init__(self, engine: Engine, workers: int | None = None) -> None:
+    def __init__(
+        self, engine: Engine, workers: int | None = None, secrets: Sequence[str] = ()
+    ) -> None:
         self.engine = engine
         self._workers = workers
+        self._secrets = secrets
+        self._undelivered: dict[str, str] = {}
 
     @property
     def identity(self) -> str:
@@ -61,9 +70,28 @@ class EmbeddedTarget:
         """The project config in force."""
         return self.engine.config.raw
 
-    def work(self) -> AbstractContextManager[None]:
-        """Worker processes, as long as the context lasts."""
-        return self.engine.working(self._workers)
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """Worker processes, and whoever sends webhooks, as long as the context lasts. What does
+        not arrive stays in the engine: the next run, or ``serve``, tries again. Raises
+        ConfigError for a secret that is none."""
+        sender = Sender(self.engine.catalogue, self._secrets, on_attempt=self._tried)
+        with self.engine.working(self._workers):
+            sender.start()
+            try:
+                yield
+            finally:
+                sender.end(HOOK_PATIENCE)
+
+    def undelivered(self) -> Sequence[str]:
+        """Webhooks that did not arrive, with the reason of the last try."""
+        return tuple(self._undelivered.values())
+
+    def _tried(self, attempt: Attempt) -> None:
+        self._undelivered.pop(attempt.job, None)
+        if attempt.note:
+            text = f"webhook of job {attempt.job} to {attempt.url}: {attempt.note}"
+            self._undelivered[attempt.job] = text
 
     def close(self) -> None:
         """Close the engine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -70,6 +71,10 @@ class LivingdocsTarget:
     def work(self) -> AbstractContextManager[None]:
         """The server works by itself."""
         return nullcontext()
+
+    def undelivered(self) -> Sequence[str]:
+        """The server sends its webhooks itself."""
+        return ()
 
     def close(self) -> None:
         """Close the client."""

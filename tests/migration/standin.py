@@ -84,6 +84,9 @@ class StandIn:
     def work(self) -> Iterator[None]:
         yield
 
+    def undelivered(self) -> tuple[str, ...]:
+        return ()
+
     def close(self) -> None:
         pass
 

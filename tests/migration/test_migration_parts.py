@@ -106,7 +106,7 @@ def test_batches_fit_and_keep_the_order(sizes: list[int], most: int, most_bytes:
         for n, size in enumerate(sizes)
     ]
     envelope = Envelope("archive")
-    batches = list(cut(images, envelope.size, BatchLimits(most, most_bytes)))
+    batches = list(cut(images, envelope.size, lambda: BatchLimits(most, most_bytes)))
     assert [each for batch, _ in batches for each in batch] == images
     for batch, _ in batches:
         size = len(wire.encode(wire.request_to_json(envelope.request(batch))))
