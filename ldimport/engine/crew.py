@@ -64,7 +64,7 @@ class Crew:
         self._error: LdimportError | None = None
         self._false_starts = 0
         self._ending = threading.Event()
-        self._watch = threading.Thread(target=self._watch_over, name="ldimport crew", daemon=True)
+        self._watch = threading.Thread(target=self._watch_over, name="ldimport-crew", daemon=True)
 
     def start(self) -> None:
         """Start all. Raises TemporaryError when the system gives no more processes."""

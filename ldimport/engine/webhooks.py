@@ -135,7 +135,7 @@ class Sender:
         self._under_way = 0
         self._told = threading.Event()
         self._at_once = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ldimport webhooks", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ldimport-webhooks", daemon=True)
 
     def start(self) -> None:
         """Begin to send."""

@@ -30,7 +30,7 @@ class Workers:
         self._on_event = on_event
         self._pause = pause
         self._told = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ldimport workers", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ldimport-workers", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""
@@ -61,7 +61,7 @@ class JobWatch:
         self._follower = Follower(engine.catalogue)
         self._on_event = on_event
         self._told = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ldimport jobs", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ldimport-jobs", daemon=True)
 
     def start(self) -> None:
         """Begin to watch."""

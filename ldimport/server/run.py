@@ -137,7 +137,7 @@ class _Teller:
         self._told = told
         self._events: queue.SimpleQueue[ServeEvent | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="ldimport told", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ldimport-told", daemon=True)
 
     def tell(self, event: ServeEvent) -> None:
         """Have an event told; returns at once."""
