@@ -95,7 +95,8 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One finding of a check. ``field`` is ``id``, ``url`` … or ``metadata.<handle>``;
-    ``value`` is the offending text, cut to a sensible length, for examples on screens."""
+    ``value`` is the offending text, cut to a sensible length, for examples on screens;
+    ``publishing``: Livingdocs checks it only when an image is published."""
 
     severity: Severity
     code: str
@@ -105,6 +106,7 @@ class Problem:
     hint: str = ""
     id: str = ""
     value: str = ""
+    publishing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

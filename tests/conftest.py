@@ -6,7 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+settings.register_profile("steady", deadline=None)  # a busy machine is no reason to fail
+settings.load_profile("steady")
 ROOT = Path(__file__).resolve().parent.parent
 
 

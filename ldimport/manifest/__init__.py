@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ldimport.manifest.encoding import encoding_name
+from ldimport.manifest.header import name_fault
 from ldimport.manifest.kinds import (
     CODES,
     Detected,
@@ -24,6 +25,7 @@ __all__ = [
     "Notice",
     "ReadOptions",
     "encoding_name",
+    "name_fault",
     "open_manifest",
     "read_manifest",
 ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap, field_of
+from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap
 
 _NEEDED = ("id", "url")
 _GUESSES = {
@@ -34,13 +34,14 @@ class Layout:
 def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -> Layout:
     """Settle a table's columns. Raises ManifestError when a mapped column is missing, two columns
     feed one field, or nothing gives id or url."""
-    names = _unique([name.strip().lstrip("\ufeff") for name in header])
+    header = [_cleaned(name) for name in header]
+    names = _unique(header)
     places: dict[str, int] = {}
     for name, column in mapping.columns.items():
         places[name] = _find(names, column, f"{name} is mapped to", file)
     taken = set(places)
     for index, column in enumerate(header):
-        meant = field_of(column)
+        meant = mapping.meant(column)
         if meant is None or meant in taken or meant in mapping.templates:
             continue
         if meant in places:
@@ -75,7 +76,7 @@ def column_index(names: Sequence[str], column: str) -> int | None:
     if column in names:
         return names.index(column)
     folded = [name.casefold() for name in names]
-    wanted = column.strip().casefold()
+    wanted = _cleaned(column).casefold()
     return folded.index(wanted) if wanted in folded else None
 
 
@@ -92,11 +93,18 @@ def _find(names: Sequence[str], column: str, what: str, file: str) -> int:
     )
 
 
+def _cleaned(name: str) -> str:
+    """A column's name without byte order marks, and on one line."""
+    return " ".join(name.replace("\ufeff", "").split())
+
+
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """A second ``credit`` becomes ``credit (2)``, so that rows keep all their cells."""
+    """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``, so that rows keep all
+    their cells."""
     seen: dict[str, int] = {}
     result = []
-    for name in names:
+    for number, name in enumerate(names, 1):
+        name = name or f"_{number}"
         seen[name] = seen.get(name, 0) + 1
         result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
@@ -123,7 +131,11 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
             facts={"columns": names[0]},
         )
     lacking = missing if "fileName" in given else [*missing, "fileName"]
-    free = [name for index, name in enumerate(names) if index not in places.values()]
+    free = [
+        name
+        for index, name in enumerate(names)
+        if index not in places.values() and not name.startswith("_")
+    ]
     raise ManifestError(
         f"{file} has no column for “{missing[0]}”",
         hint=f"ldimport validate {'-' if file == 'stdin' else _quoted(file)} "
@@ -169,9 +181,7 @@ def _ignored(names: Sequence[str], places: dict[str, int], mapping: FieldMap) ->
     for template in mapping.templates.values():
         used |= {index for c in template.columns if (index := column_index(names, c)) is not None}
     return tuple(
-        name
-        for index, name in enumerate(names)
-        if index not in used and name and not name.startswith("_")
+        name for index, name in enumerate(names) if index not in used and not name.startswith("_")
     )
 
 

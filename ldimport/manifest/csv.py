@@ -28,6 +28,8 @@ from ldimport.model import Entry, Place
 
 _PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
 """``table.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
+_AS_TEXT = re.compile(rb'(?<!\w)="')
+"""Where ``table._AS_TEXT`` may begin; attributes of HTML, which captions hold, do not."""
 _RESUMES = 20
 """How often a pass goes back to the line after an unclosed quote; each costs a partial pass."""
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
@@ -47,15 +49,18 @@ class _Suspicion:
     def __call__(self, chunk: bytes, position: int) -> None:
         if not self.raised:
             chunk = self._end + chunk
-            odd = b"\0" in chunk or _prefixed(chunk) or not surely_whole(chunk, utf8=self._utf8)
+            odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
             self.raised = odd or (self._utf8 and not surely_composed(chunk))
             self._end = chunk[-_OVERLAP:]
         if self._position is not None:
             self._position(self._before + position)
 
 
-def _prefixed(chunk: bytes) -> bool:
-    return b"'" in chunk and _PREFIXED.search(chunk) is not None
+def _dressed(chunk: bytes) -> bool:
+    """Whether ``table.bare`` may have something to take away."""
+    if b"'" in chunk and _PREFIXED.search(chunk) is not None:
+        return True
+    return b'="' in chunk and _AS_TEXT.search(chunk) is not None
 
 
 class Table:
@@ -184,6 +189,7 @@ class Table:
             try:
                 for cells in reader:
                     if any(cells):
+                        cells += [""] * self.dialect.extra
                         return cells, skip + reader.line_num, skip + before + 1
                     before = reader.line_num
             except csv.Error as error:

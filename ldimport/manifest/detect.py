@@ -8,7 +8,7 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Protocol
 
@@ -22,6 +22,7 @@ from ldimport.manifest.kinds import Format, ReadOptions
 from ldimport.manifest.streams import buffered
 
 SAMPLE = 1 << 18
+_PREAMBLE = 1 << 14
 _FORMATS = {
     ".csv": Format.CSV,
     ".tsv": Format.CSV,
@@ -54,7 +55,7 @@ _NOT_TEXT = (
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _FEW_CONTROLS = 200
 """So many do not make a file binary: they are problems of their fields."""
-_SEP_LINE = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+_SEP_LINE = re.compile(r"\ufeff?(\"?)sep=(.)\1\r?\n?", re.IGNORECASE)
 _YAML_START = re.compile(r"(?m)^(%YAML|---|- |-$|[\w\"']+:(\s|$))")
 _OBJECTS = re.compile(r'\s*(\[\s*[\[{\]"]|\{\s*["}])')
 
@@ -72,13 +73,15 @@ class CsvReader(Protocol):
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """How a CSV is written. ``escape`` is a backslash where quotes are escaped, not doubled;
-    ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``)."""
+    ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``);
+    ``extra``: empty cells at the end of every row that the header lacks."""
 
     delimiter: str
     quote: str = '"'
     escape: str | None = None
     spaced: bool = False
     skip: int = 0
+    extra: int = 0
 
     def reader(self, lines: Iterable[str]) -> CsvReader:
         """A strict ``csv.reader``: broken quoting raises csv.Error instead of mangling cells."""
@@ -129,6 +132,7 @@ def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
         _check_encoding(head, path, name, encoding)
     if format_ is not Format.CSV:
         return Sniffed(format_, encoding)
+    _refuse_preamble(text, name, options.columns)
     dialect = detect_dialect(text, options.delimiter, options.columns, len(head) == SAMPLE)
     return Sniffed(format_, encoding, dialect)
 
@@ -151,6 +155,26 @@ def _refuse_controls(text: str, name: str) -> None:
             hint="a manifest is CSV, JSON, JSON Lines or YAML",
             code="not-a-manifest",
         )
+
+
+def _refuse_preamble(text: str, name: str, mapping: FieldMap) -> None:
+    """Spreadsheets often have a title above the header; it is found, and named, not skipped."""
+    lines = text[:_PREAMBLE].splitlines()
+    first = next((n for n, line in enumerate(lines) if line.strip(",;\t| ")), 0)
+    if not mapping.columns and not _SEP_LINE.match(text) and not _known(lines[first]):
+        for number, line in enumerate(lines[first + 1 : first + 30], first + 2):
+            if _known(line) >= {"id", "url"}:
+                raise ManifestError(
+                    f"{name}:{number}: the header stands here, and other lines above it",
+                    hint="delete what stands above the header",
+                    code="no-column",
+                )
+
+
+def _known(line: str) -> set[str | None]:
+    """Fields that a line would name if it were a header."""
+    cells = {field_of(cell.strip(" \"'")) for cell in re.split("[,;\t|]", line)}
+    return cells - {None}
 
 
 def _check_encoding(head: bytes, path: str, name: str, encoding: str) -> None:
@@ -195,22 +219,26 @@ def detect_dialect(text: str, delimiter: str | None, mapping: FieldMap, cut: boo
     skip = 0
     sep = _SEP_LINE.match(text)
     if sep:
-        skip, text, delimiter = 1, text[sep.end() :], delimiter or sep[1]
+        skip, text, delimiter = 1, text[sep.end() :], delimiter or sep[2]
     best = max(_candidates(text, delimiter), key=lambda each: _score(text, each, mapping, cut))
-    return Dialect(best.delimiter, best.quote, best.escape, best.spaced, skip)
+    return replace(best, skip=skip, extra=_extra(_sample_rows(text, best, cut)[0]))
 
 
 def _candidates(text: str, delimiter: str | None) -> Iterator[Dialect]:
     """Plain ones first, since the first of equals wins."""
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    lines = [line.strip() for line in text.splitlines()[:50] if line.strip()]
+    first, *rest = lines or [""]
+    single = all(len(line) > 1 and line[0] == line[-1] == "'" for line in rest)
     for each in delimiter or _DELIMITERS:
         spaced = f'{each} "' in text
+        if rest and single:  # but perhaps not the header
+            yield Dialect(each, quote="'")
         yield Dialect(each)
         if spaced:
             yield Dialect(each, spaced=True)
         if '\\"' in text:
             yield Dialect(each, escape="\\", spaced=spaced)
-        if first.startswith("'") and first.rstrip().endswith("'"):
+        if first.startswith("'") and first.endswith("'"):
             yield Dialect(each, quote="'")
 
 
@@ -225,6 +253,18 @@ def _score(text: str, dialect: Dialect, mapping: FieldMap, cut: bool) -> tuple[f
     widths = Counter(len(row) for row in rows)
     right = widths[len(header)] / (len(rows) + broken)
     return (len(known) + len(mapped), right if len(header) > 1 else 0.0, len(header))
+
+
+def _extra(rows: list[list[str]]) -> int:
+    """How many empty cells end every row but the header: some programs write a delimiter behind
+    the last cell. One row that has none, or has a text there, and they are odd rows as any."""
+    if len(rows) < 3:  # one row alone may just as well hold an unquoted delimiter
+        return 0
+    header, *others = rows
+    more = len(others[0]) - len(header)
+    width = len(header) + more
+    every = more > 0 and all(len(row) == width and not any(row[-more:]) for row in others)
+    return more if every else 0
 
 
 def _sample_rows(text: str, dialect: Dialect, cut: bool) -> tuple[list[list[str]], int]:

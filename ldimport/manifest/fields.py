@@ -85,7 +85,8 @@ class FieldMap:
 
     ``columns``: field -> column. ``templates``: field -> template, which wins over a column.
     ``constants``: field -> text for every row that has none of its own. ``list_separators``,
-    ``date_formats`` and ``time_zones``: field -> what coercion needs to know.
+    ``date_formats`` and ``time_zones``: field -> what coercion needs to know. ``handles``: the
+    metadata properties there are, to recognise a table's columns in any case.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
@@ -94,6 +95,19 @@ class FieldMap:
     list_separators: Mapping[str, str] = field(default_factory=dict)
     date_formats: Mapping[str, str] = field(default_factory=dict)
     time_zones: Mapping[str, str] = field(default_factory=dict)
+    handles: frozenset[str] = frozenset()
+
+    def meant(self, column: str) -> str | None:
+        """The field a table's column means by its name; ``METADATA.CREDIT`` is the property
+        ``credit`` where there is one, and only one, of that name in any case."""
+        name = field_of(column)
+        if name is None or not name.startswith(PREFIX) or not self.handles:
+            return name
+        handle = name[len(PREFIX) :]
+        if handle in self.handles:
+            return name
+        alike = [each for each in self.handles if each.casefold() == handle.casefold()]
+        return PREFIX + alike[0] if len(alike) == 1 else name
 
     @property
     def plain(self) -> bool:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.kinds import Header
-from ldimport.model import Json, Problem
+from ldimport.model import MAX_CONTEXT_BYTES, Json, Problem
+from ldimport.wire import encode, is_http_url
 
 HEADER_KEYS = ("systemName", "webhook", "context")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
+
+
+def name_fault(system_name: str) -> str:
+    """What is wrong with a systemName, which can never be changed; "" when nothing is."""
+    if not system_name.strip():
+        return "is empty"
+    if _INVISIBLE.search(system_name):
+        return "has invisible characters"
+    return "has blanks at its ends" if system_name != system_name.strip() else ""
 
 
 class HeaderReader:
-    """Takes the keys of one file's header and checks their types; their content is checked with
-    the request."""
+    """Takes the keys of one file's header and checks them by the rules of the request."""
 
     def __init__(self, name: str, findings: Findings) -> None:
         self._name = name
@@ -22,7 +33,8 @@ class HeaderReader:
         self._found: dict[str, Json] = {}
 
     def take(self, key: str, value: Json, line: int, problems: Sequence[Problem] = ()) -> None:
-        """One key. Raises ManifestError for a wrong type, and when it stands there twice."""
+        """One key. Raises ManifestError for what the API refuses, and when it stands there
+        twice."""
         where = f"{self._name}:{line}"
         if problems:
             raise ManifestError(f"{where}: {key}: {problems[0].message}", code="bad-header")
@@ -34,6 +46,9 @@ class HeaderReader:
         if not isinstance(value, kind):
             wanted = "an object" if key == "context" else "a text"
             raise ManifestError(f"{where}: {key} must be {wanted}", code="bad-header")
+        fault = _fault(key, value)
+        if fault:
+            raise ManifestError(f"{where}: {key} {fault}", code="bad-header")
         self._found[key] = value
 
     def unknown(self, key: str) -> None:
@@ -65,6 +80,23 @@ def merged(headers: Iterable[tuple[str, Header]]) -> Header:
             )
         result, origin = header, name
     return result
+
+
+def _fault(key: str, value: Json) -> str:
+    if isinstance(value, dict):
+        try:
+            size = len(encode(value))
+        except (ValueError, RecursionError):
+            return "cannot be written as JSON"
+        return (
+            f"is {size:,} bytes of JSON, the limit is {MAX_CONTEXT_BYTES:,}"
+            if size > MAX_CONTEXT_BYTES
+            else ""
+        )
+    text = str(value)
+    if key == "webhook":
+        return "" if is_http_url(text) else "must be an http or https URL"
+    return name_fault(text)
 
 
 def _text(value: Json) -> str | None:

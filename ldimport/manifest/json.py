@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -25,6 +26,7 @@ from ldimport.model import Entry, Place
 
 _UTF8 = ("utf-8", "utf-8-sig")
 _LOCATE_LINES = 5_000
+_BRACKET_OR_TEXT = re.compile(r'"(?:[^"\\]|\\.)*+"|[][{}]')
 
 
 class _JsonFile:
@@ -44,15 +46,28 @@ class _JsonFile:
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins; the entry's beginning if it has none."""
         place = entry.place
-        lines = list(self.source.between(place.line, place.line + _LOCATE_LINES))
-        if not lines:
+        text = self._text_of(place)
+        if not text:
             return place
-        text = "\n".join(lines)
         offset = _find(text, max(place.column, 1) - 1, source_key(self._findings.columns, field))
         offset += text[offset : offset + 1] == '"'
         before = text[:offset]
         line = before.count("\n")
         return Place(place.file, place.row, place.line + line, offset - before.rfind("\n"))
+
+    def _text_of(self, place: Place) -> str:
+        """The lines of the entry at ``place`` and no more, since reading ahead would have to be
+        undone for the next one."""
+        lines: list[str] = []
+        depth, start = 0, max(place.column, 1) - 1
+        for line in self.source.between(place.line, place.line + _LOCATE_LINES):
+            lines.append(line)
+            for sign in _BRACKET_OR_TEXT.finditer(line, start):
+                depth += (sign[0] in "{[") - (sign[0] in "}]")
+                if depth <= 0:
+                    return "\n".join(lines)
+            start = 0
+        return "\n".join(lines)
 
     def _text(self) -> io.TextIOWrapper:
         return io.TextIOWrapper(self._open(None, 0), "utf-8-sig", "replace", newline="\n")

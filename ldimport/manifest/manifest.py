@@ -191,8 +191,9 @@ def _part(source: SourceFile, sniffed: Sniffed, findings: Findings) -> _Part:
 
 def _described(source: SourceFile, sniffed: Sniffed, part: _Part) -> ManifestFile:
     names = part.layout.names if isinstance(part, Table) else ()
-    delimiter = sniffed.dialect.delimiter if sniffed.dialect else None
-    count = len(names) if sniffed.dialect else None
+    dialect = sniffed.dialect
+    delimiter = dialect.delimiter if dialect else None
+    count = len(names) - dialect.extra if dialect else None
     detected = Detected(sniffed.format, sniffed.encoding, delimiter, count)
     return ManifestFile(source.given, detected, source.stamp.size, names)
 

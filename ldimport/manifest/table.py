@@ -20,6 +20,8 @@ from ldimport.model import Entry, Json, Place, Problem
 FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
 """What a spreadsheet may take for a formula, or skip on its way to one."""
 _PREFIXED = re.compile(f"'+{FORMULA}")
+_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
+"""A cell such as ``="0042"``: how Excel is told to keep the zeros."""
 _RECORD_LINES = 2_000
 
 
@@ -63,10 +65,21 @@ class TableRow(Mapping[str, Json]):
 
 def is_odd(cell: str) -> bool:
     """Whether a cell is not simply its own value."""
+    odd = "\0" in cell or bare(cell) is not cell
     if cell.isascii():
-        return "\0" in cell or (cell[:1] == "'" and _PREFIXED.match(cell) is not None)
-    odd = "\0" in cell or not is_whole(cell) or not is_normalized("NFC", cell)
-    return odd or (cell[0] == "'" and _PREFIXED.match(cell) is not None)
+        return odd
+    return odd or not is_whole(cell) or not is_normalized("NFC", cell)
+
+
+def bare(cell: str) -> str:
+    """A cell without what only spreadsheets need: the apostrophe before a formula, the equals
+    sign and quotes around a text; the cell itself where there is neither."""
+    first = cell[:1]
+    if first == "'" and _PREFIXED.match(cell):
+        return cell[1:]
+    if first == "=" and (found := _AS_TEXT.fullmatch(cell)):
+        return found[1].replace('""', '"')
+    return cell
 
 
 class Builder:
@@ -93,7 +106,7 @@ class Builder:
         """Any row, carefully."""
         place = Place(self._name, row, line)
         problems: list[Problem] = []
-        raw = [cell[1:] if cell[:1] == "'" and _PREFIXED.match(cell) else cell for cell in cells]
+        raw = [bare(cell) for cell in cells]
         names = self._names(len(raw), place, problems)
         values = self._values(names, raw)
         for name, text in values.items():

@@ -13,11 +13,12 @@ from ldimport.errors import UsageError
 from ldimport.migration import ledger
 from ldimport.migration.batch import Outgoing, size_of
 from ldimport.migration.events import Plan, Totals
+from ldimport.migration.identity import Names
 from ldimport.migration.ledger import Known
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.state import StateFile
 from ldimport.migration.validate import Collector, Validation
-from ldimport.model import MAX_BATCH_IMAGES, Status
+from ldimport.model import MAX_BATCH_IMAGES, Place, Problem, Status
 from ldimport.targets.base import BatchLimits, Target
 
 CHUNK = 500
@@ -70,25 +71,52 @@ def compare(
     source: Source,
     *,
     resend: bool = False,
+    names: Names | None = None,
     collector: Collector | None = None,
     tick: Callable[[int], None] | None = None,
 ) -> Iterator[Compared]:
-    """Every valid row of the manifest with its verdict; ``collector`` sees all rows."""
+    """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
+    ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
+    out."""
     checker = source.checker()
+    if names is None and scope is not None and source.check.strict:
+        names = Names.of_scope(state, scope)
 
-    def valid() -> Iterator[Outgoing]:
+    def valid() -> Iterator[tuple[Outgoing, Place]]:
         for checked in source.checked(checker, tick):
             if collector is not None:
                 collector.add(checked)
             if checked.image is not None:
-                yield source.outgoing(checked)
+                yield source.outgoing(checked), checked.entry.place
 
     rows = valid()
     while chunk := list(islice(rows, CHUNK)):
-        known = ledger.known(state, scope, [each.image.id for each in chunk])
-        for each in chunk:
+        known = ledger.known(state, scope, [each.image.id for each, _ in chunk])
+        moved = _moved(state, names, chunk, known, strict=source.check.strict)
+        for each, _ in chunk:
             found = known.get(each.image.id)
+            if problem := moved.get(each.image.id):
+                if collector is not None:
+                    collector.add_late(problem)
+                if source.check.strict:
+                    continue
             yield Compared(each, verdict(found, each, resend=resend), found)
+
+
+def _moved(
+    state: StateFile,
+    names: Names | None,
+    chunk: list[tuple[Outgoing, Place]],
+    known: dict[str, Known],
+    *,
+    strict: bool,
+) -> dict[str, Problem]:
+    """By id: what is to be said of images that are new under this name, but not under another."""
+    if names is None or not names.others:
+        return {}
+    places = {each.image.id: place for each, place in chunk if each.image.id not in known}
+    found = names.elsewhere(state, list(places))
+    return {id_: names.moved(id_, at, places[id_], strict=strict) for id_, at in found.items()}
 
 
 @dataclass(slots=True)
@@ -142,7 +170,12 @@ def survey(
     outcomes: Counter[Status] = Counter()
     hosts: Counter[str] = Counter()
     open_ids: list[str] = []
-    for each in compare(state, scope, source, resend=resend, collector=collector, tick=tick):
+    names = Names.of(state, target.identity, name)
+    if problem := names.new_name(source.manifest.name):
+        collector.add_late(problem)
+    for each in compare(
+        state, scope, source, resend=resend, names=names, collector=collector, tick=tick
+    ):
         verdicts[each.verdict] += 1
         if each.verdict.sends:
             meter.add(each.outgoing)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ldimport.errors import Rejected, UsageError
-from ldimport.manifest import Manifest, ReadOptions, open_manifest
+from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
+from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.fingerprint import content_digest, fingerprint
 from ldimport.migration.ledger import Origin
@@ -104,11 +104,11 @@ def open_source(
     """Open the manifest and settle how its images are sent. ``local``: for the embedded engine,
     where relative urls are files and the archive need not be named. Raises UsageError when no
     systemName is known or two differ, and what ``open_manifest`` raises."""
-    read = wishes.read or ReadOptions()
+    read = _knowing(wishes.read or ReadOptions(), config)
     manifest = open_manifest(paths, read)
     try:
         name, is_default = _system_name(manifest, wishes, local)
-    except UsageError:
+    except LdimportError:
         manifest.close()
         raise
     folder = manifest.folder.resolve() if local and wishes.base_url is None else None
@@ -138,6 +138,13 @@ def open_source(
     )
 
 
+def _knowing(read: ReadOptions, config: ProjectConfig) -> ReadOptions:
+    """The same, with the properties whose columns are to be recognised in any case."""
+    types = config.media_types.values()
+    handles = frozenset(handle for each in types for handle in each.properties)
+    return replace(read, columns=replace(read.columns, handles=handles))
+
+
 def _system_name(manifest: Manifest, wishes: Wishes, local: bool) -> tuple[str, bool]:
     own = manifest.header.system_name
     if wishes.system_name and own and wishes.system_name != own:
@@ -148,6 +155,13 @@ def _system_name(manifest: Manifest, wishes: Wishes, local: bool) -> tuple[str, 
             code="system-name",
         )
     name = wishes.system_name or own or wishes.fallback_name
+    if name and (fault := name_fault(name)):
+        kind = UsageError if wishes.system_name else ConfigError
+        raise kind(
+            f"systemName “{name}” {fault}",
+            hint="it names this archive for ever; write it plainly",
+            code="system-name",
+        )
     if name:
         return name, False
     if local:

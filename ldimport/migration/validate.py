@@ -29,6 +29,7 @@ class Kind:
     example: str
     message: str
     hint: str
+    publishing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,11 @@ class Collector:
         if self._sink is not None and (self._sink.every_row or checked.problems):
             self._sink(checked)
 
+    def add_late(self, problem: Problem) -> None:
+        """A finding about a row that was added before as a valid one, or about no row at all."""
+        self._invalid += problem.severity is Severity.ERROR
+        self._taken(None, problem)
+
     def finish(self) -> Validation:
         """The findings so far; kinds of errors first, the most frequent before."""
         kinds = sorted(
@@ -96,7 +102,7 @@ class Collector:
             self._entries, self._invalid, self._warnings, tuple(kinds), tuple(self._problems)
         )
 
-    def _taken(self, entry: Entry, problem: Problem) -> Problem:
+    def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
         self._warnings += problem.severity is Severity.WARNING
         key = (problem.code, problem.field, problem.severity)
         kind = self._kinds.get(key)
@@ -124,11 +130,12 @@ class Collector:
         example = problem.value[:_SAMPLE]
         self._kinds[key] = Kind(
             problem.code, field, problem.severity, 1, problem.place, example, problem.message,
-            problem.hint,
+            problem.hint, problem.publishing,
         )  # fmt: skip
 
-    def _located(self, entry: Entry, problem: Problem) -> Problem:
-        if problem.place.column:
+    def _located(self, entry: Entry | None, problem: Problem) -> Problem:
+        found = problem.place
+        if entry is None or (found.column and found != entry.place):  # exact already
             return problem
         return replace(problem, place=self._manifest.locate(entry, problem.field))
 

@@ -190,6 +190,9 @@ class Checker:
 
     def _no_type(self, handle: str) -> Finding:
         known = list(self.config.media_types)
+        if handle.strip() in known:
+            text = f"media type “{handle.strip()}” has blanks at its ends"
+            return Finding("unknown-media-type", text, "take them away", value=handle)
         if handle in self.config.others:
             text = f"media type “{handle}” is not for images"
             return Finding("unknown-media-type", text, f"for images: {listed(known)}", value=handle)
@@ -203,19 +206,19 @@ class Checker:
 
     def _problems(self, entry: Entry, findings: Iterable[tuple[str, Finding]]) -> Iterator[Problem]:
         for problem in entry.problems:
-            yield self._judged(problem, publishing=False)
+            yield self._judged(problem)
         default_hint = "; --project-config names your own" if self.config.is_default else ""
         for name, each in findings:
             hint = each.hint + (default_hint if each.code == "unknown-property" else "")
             problem = Problem(
                 each.severity, each.code, entry.place, name, each.message, hint, entry.id,
-                each.value[:SHOWN],
+                each.value[:SHOWN], each.publishing,
             )  # fmt: skip
-            yield self._judged(problem, publishing=each.publishing)
+            yield self._judged(problem)
 
-    def _judged(self, problem: Problem, *, publishing: bool) -> Problem:
+    def _judged(self, problem: Problem) -> Problem:
         severity = problem.severity
-        if self.options.lenient and publishing:
+        if self.options.lenient and problem.publishing:
             severity = Severity.WARNING
         if self.options.strict:
             severity = Severity.ERROR

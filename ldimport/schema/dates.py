@@ -89,7 +89,14 @@ def _zoned(found: datetime, zone: str | None, text: str) -> datetime:
         return found
     if zone is None:
         raise BadValue("no-time-zone", f"“{text}” does not say its time zone", _zone_hint())
-    return found.replace(tzinfo=ZoneInfo(zone))
+    at = found.replace(tzinfo=ZoneInfo(zone))
+    if at.utcoffset() != at.replace(fold=1).utcoffset():
+        raise BadValue(
+            "ambiguous-date",
+            f"“{text}” is a time that summer time skips or repeats in {zone}",
+            "write its offset: …+01:00 or …+02:00",
+        )
+    return at
 
 
 def _zone_hint() -> str:

@@ -13,7 +13,7 @@ from schema_projects import checked, entry, errors, project
 from ldimport.model import Json
 from ldimport.schema.check import CheckOptions
 from ldimport.schema.coerce import PLAIN, Writing, coercion
-from ldimport.schema.dates import is_date, is_datetime
+from ldimport.schema.dates import is_date, is_datetime, read_datetime
 from ldimport.schema.findings import BadValue
 from ldimport.schema.properties import Property
 
@@ -113,6 +113,14 @@ def test_moments(text: str, stored: str) -> None:
 @pytest.mark.parametrize("text", ["2024-03-12", "2024-03-12 10:00:00", "12.03.2024 10:00"])
 def test_a_moment_needs_its_zone(text: str) -> None:
     assert refusal("li-datetime", text) == "no-time-zone"
+
+
+@pytest.mark.parametrize("text", ["2024-03-31 02:30", "27.10.2024 02:30"])
+def test_an_hour_that_summer_time_skips_or_repeats_is_not_guessed(text: str) -> None:
+    with pytest.raises(BadValue) as caught:
+        read_datetime(text, zone="Europe/Zurich")
+    assert caught.value.code == "ambiguous-date"
+    assert read_datetime(text, zone="Asia/Tokyo").endswith("02:30:00+09:00")
 
 
 def test_a_declared_zone_knows_summer_and_winter() -> None:

@@ -90,8 +90,20 @@ def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings:
     elif kinds:
         by_kind(screen, kinds)
         screen.blank()
+    at_publishing(screen, kinds)
     if not warnings and found.warnings:
         _warnings_left_out(screen, found)
+
+
+def at_publishing(screen: Screen, kinds: Sequence[Kind]) -> None:
+    """Which of the findings Livingdocs would let in, and object to when an image is published."""
+    codes = ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing))
+    if codes:
+        errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
+        way = "; --lenient makes warnings of them" if errors else ""
+        text = f" Livingdocs checks these only at publishing: {codes}{way}"
+        screen.line(("·", QUIET), text, indent=2)
+        screen.blank()
 
 
 def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
@@ -104,6 +116,7 @@ def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
     if many > min(len(shown), MOST_LINES):
         screen.line(f"and {number(many - min(len(shown), MOST_LINES))} more; all of them by kind:")
         by_kind(screen, kinds, most=len(kinds))
+    at_publishing(screen, kinds)
     if not warnings and found.warnings:
         _warnings_left_out(screen, found)
 
@@ -128,9 +141,10 @@ def pointer(place: Place, *, short: bool = False) -> str:
 
 def _warnings_left_out(screen: Screen, found: Validation) -> None:
     kinds = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
-    first = kinds[0]
-    example = f": {number(first.rows)} {first.code}" if kinds else ""
-    text = f"{counted(found.warnings, 'warning')} of {counted(len(kinds), 'kind')}{example}"
+    first = max(kinds, key=lambda kind: kind.rows)
+    sort = f" of {counted(len(kinds), 'kind')}" if len(kinds) > 1 else ""
+    share = f"{number(first.rows)} " if len(kinds) > 1 else ""
+    text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
     screen.line(("!", WAIT), f" {text}; --warnings shows them", indent=2)
     screen.blank()
 
@@ -153,7 +167,7 @@ def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> No
             kind.code,
             kind.field,
             pointer(kind.first, short=screen.width is not None),
-            kind.example or "(empty)",
+            example(kind),
         )
         for kind in ordered[:most]
     ]
@@ -162,6 +176,18 @@ def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> No
     if rest:
         hit = sum(kind.rows for kind in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(hit, 'row')})")
+
+
+_TOLD_BY_MESSAGE = ("too-long", "too-short", "too-many", "too-few", "duplicate-id", "url-userinfo")
+
+
+def example(kind: Kind) -> str:
+    """The first value of its kind; what was said about it, where that says more."""
+    if kind.example and kind.code not in _TOLD_BY_MESSAGE:
+        return kind.example
+    if kind.code == "required":
+        return "(empty)"
+    return kind.message.removeprefix(f"{kind.field} ").removeprefix("has ")
 
 
 def verdict(screen: Screen, found: Validation, seconds: float) -> None:
@@ -178,7 +204,10 @@ def verdict(screen: Screen, found: Validation, seconds: float) -> None:
     what = (
         f"{counted(errors, 'error')} in {number(found.invalid)} of {counted(found.entries, 'row')}"
     )
-    screen.line(("✗", BAD), f" {what}   nothing was sent · {took}", indent=2)
+    text = f" {what}   nothing was sent · "
+    if screen.width is not None and 1 + cells(text) + cells(took) > screen.width:
+        took = duration(seconds)
+    screen.line(("✗", BAD), f"{text}{took}", indent=2)
 
 
 def _with_caret(screen: Screen, manifest: Manifest, problem: Problem) -> None:
@@ -187,7 +216,8 @@ def _with_caret(screen: Screen, manifest: Manifest, problem: Problem) -> None:
     place = problem.place
     gutter = max(len(str(place.line)), 3) + 1
     blank = " " * gutter
-    screen.line(f"{blank} ", ("┌─ ", QUIET), pointer(place), indent=gutter + 4)
+    where = f"{pointer(place)}{path_inside(manifest, problem)}"
+    screen.line(f"{blank} ", ("┌─ ", QUIET), where, indent=gutter + 4)
     source = manifest.source_line(place) if place.line else None
     if source is not None:
         line, caret, width = window(source, place.column, problem.value, screen.width, gutter + 3)
@@ -196,6 +226,16 @@ def _with_caret(screen: Screen, manifest: Manifest, problem: Problem) -> None:
             screen.verbatim((f"{blank} │ ", QUIET), " " * (caret - 1), ("^" * width, style))
     if problem.hint:
         screen.line(f"{blank} = ", problem.hint, indent=gutter + 3)
+
+
+def path_inside(manifest: Manifest, problem: Problem) -> str:
+    """In JSON and YAML, whose lines say little: which entry, and which of its fields."""
+    if manifest.files[0].detected.columns is not None or not problem.place.row:
+        return ""
+    if len(manifest.files) > 1 or not problem.field:
+        return f"  {problem.field}".rstrip()
+    images = "images" if manifest.header.system_name else ""
+    return f"  {images}[{problem.place.row - 1}].{problem.field}"
 
 
 def window(

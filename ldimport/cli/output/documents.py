@@ -196,6 +196,7 @@ def _kind(kind: Kind) -> Document:
         "rows": kind.rows,
         "message": kind.message,
         "hint": kind.hint,
+        "publishing": kind.publishing,
     }
 
 

@@ -44,6 +44,7 @@ def problem_document(found: Problem) -> dict[str, Json]:
         "field": found.field,
         "message": found.message,
         "hint": found.hint,
+        "publishing": found.publishing,
     }
 
 
