@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ldimport.cli import options
-from ldimport.cli.output import documents
+from ldimport.cli.output import check, documents
 from ldimport.cli.output.screen import Count
 from ldimport.cli.output.text import counted, number, size
 from ldimport.cli.reading import Wanted, opened_source
@@ -50,11 +50,12 @@ def plan(
         opened_source(session, settings, config, paths, wanted) as source,
         session.state(settings, write=False) as state,
     ):
-        found, _ = Migration(state, target).plan(source, resend=resend)
+        found, checked = Migration(state, target).plan(source, resend=resend)
         if session.options.json:
             session.document({"format": documents.FORMAT, **documents.plan(found)})
         else:
             _show(session, settings, found, target.limits)
+            check.identity(session.notes, checked)
     return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
 
 

@@ -104,6 +104,7 @@ def say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     else:
         warned = f", {counted(found.warnings, 'warning')}" if found.warnings else ""
         screen.line(("✓", "green"), f" {counted(found.entries, 'entry')}, all valid{warned}")
+    check.identity(screen, found)
     screen.line(
         (plan.manifest, "bold"),
         f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",

@@ -3,31 +3,18 @@ that the project config asks for."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.errors import UsageError
 from ldimport.manifest.write import write_rows
+from ldimport.migration.examples import examples
 from ldimport.model import Json
-from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.properties import Property
+from ldimport.schema.config import ProjectConfig
 
 SETTINGS_FILE = "ldimport.yaml"
 MANIFEST_FILE = "manifest-template.csv"
-
-_EXAMPLES: Mapping[str, Json] = {
-    "li-text": "a text",
-    "li-integer": 1,
-    "li-numeric": 1.5,
-    "li-boolean": "yes",
-    "li-date": "2003-04-12",
-    "li-datetime": "2003-04-12T09:30:00Z",
-    "li-color": "#336699",
-    "li-link": "https://example.com/",
-    "li-string-list": "one, two",
-}
-"""A cell for each plugin whose value is plain text; the others take JSON and stay empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,36 +53,11 @@ def columns(config: ProjectConfig, media_type: str | None = None) -> list[Column
         Column("fileName", True, "becomes its title", "Rheinfall bei Neuhausen"),
         Column("mediaType", False, f"absent: {config.default_media_type}", handle),
     ]
-    return fixed + _metadata(kind)
-
-
-def _metadata(kind: MediaType) -> list[Column]:
-    return [
-        Column(
-            f"metadata.{handle}",
-            bool(each.config.get("required")),
-            each.plugin,
-            _example(each),
-        )
+    cells = examples(config, kind)
+    return fixed + [
+        Column(f"metadata.{handle}", each.required, each.plugin, cells[handle])
         for handle, each in kind.properties.items()
     ]
-
-
-def _example(each: Property) -> Json:
-    choices = _choices(each.config)
-    if choices:
-        return choices[0]
-    least = each.config.get("minValue")
-    if each.plugin in ("li-integer", "li-numeric") and isinstance(least, int | float):
-        return least
-    return _EXAMPLES.get(each.plugin, "")
-
-
-def _choices(config: Mapping[str, Json]) -> list[str]:
-    provider = config.get("dataProvider")
-    items = provider.get("items") if isinstance(provider, dict) else None
-    found = items if isinstance(items, list) else []
-    return [str(item.get("value")) for item in found if isinstance(item, dict)]
 
 
 def write_start(

@@ -106,6 +106,15 @@ def at_publishing(screen: Screen, kinds: Sequence[Kind]) -> None:
         screen.blank()
 
 
+def identity(screen: Screen, found: Validation) -> None:
+    """What may make an archive arrive twice: always worth its line before anything is sent."""
+    for kind in found.kinds:
+        if kind.code in ("new-system-name", "other-system-name"):
+            rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
+            screen.line(("!", WAIT), f" {kind.message}{rows}", indent=2)
+            screen.line("    ", kind.hint, indent=4)
+
+
 def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
     """Problems where no terminal is: one a line, to be searched; then by kind what is left."""
     shown = [each for each in found.problems if warnings or each.severity is Severity.ERROR]
