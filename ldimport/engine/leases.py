@@ -65,16 +65,12 @@ class Leases:
             others = [each for each in jobs.workers(connection) if each[1] != self.name]
         gone = [each for each in others if not self._alive(each[1])]
         hung = [each for each in others if each not in gone and each[2] < now]
-        names = {name for name in self._traces() if not self._alive(name)}
-        if not (gone or hung or names):
-            return
-        with self._catalogue.writing() as connection:
-            for worker, _, _ in gone + hung:
-                jobs.void(connection, worker)
-            for name in names:
-                self._recover(connection, name)
-        for name in names:
-            self._remove_lock(name)
+        if gone or hung:
+            with self._catalogue.writing() as connection:
+                for worker, _, _ in gone + hung:
+                    jobs.void(connection, worker)
+        for name in self._traces():
+            self._clear_up(name)
 
     def leave(self) -> None:
         """Give back what is still leased, clear up, free the lock."""
@@ -101,12 +97,18 @@ class Leases:
     def _recover(self, connection: sqlite3.Connection, name: str) -> None:
         self._store.recover(name, lambda blobs: library.without_row(connection, blobs))
 
-    def _remove_lock(self, name: str) -> None:
-        """Removed while held, so that nobody can take it in between (see ``_take_lock``)."""
+    def _clear_up(self, name: str) -> None:
+        """Remove what a dead worker left behind, while holding its lock: a worker that is just
+        starting under this name cannot come in between (see ``_take_lock``)."""
         lock = ProcessLock(self._path(name))
-        if lock.path.exists() and lock.acquire():
-            with suppress(OSError):
+        if not lock.acquire():
+            return
+        try:
+            with self._catalogue.writing() as connection:
+                self._recover(connection, name)
+            with suppress(OSError):  # Windows removes no open file; the next patrol does
                 lock.path.unlink()
+        finally:
             lock.release()
 
 

@@ -53,7 +53,8 @@ def stored(folder: Path) -> int:
 
 def check(folder: Path, manifest: Path, origin: Origin) -> None:
     done = subprocess.run(command(folder, manifest, origin), capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    last = done.stdout.splitlines()[-1:] or [b""]
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stderr!r}\n{last[0]!r}"[-4000:]
     totals = json.loads(done.stdout.splitlines()[-1])["totals"]
     assert totals["success"] + totals["skipped"] == origin.images, totals
     listed = subprocess.run(

@@ -313,3 +313,33 @@ def test_options_of_the_job_decide_not_those_of_the_worker(
     open_.run()
     assert open_.progress(refused) == Counts(failed=1)
     assert open_.progress(allowed) == Counts(success=1)
+
+
+def test_a_worker_that_just_starts_is_not_cleared_up_behind(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lock file is there but not locked yet when another worker looks around."""
+    store = BlobStore(engine.folder)
+    lock = ProcessLock(engine.folder / "workers" / "newcomer.lock")
+    lock.path.parent.mkdir(exist_ok=True)
+    lock.path.touch()
+    catalogue = engine.catalogue
+    writing, started = catalogue.writing, []
+
+    @contextmanager
+    def slow_writing() -> Iterator[object]:
+        if not started and lock.acquire():  # the newcomer comes in while the other waits
+            BlobWriter(store, "newcomer").open()
+            started.append(lock)
+        with writing() as connection:
+            yield connection
+
+    monkeypatch.setattr(catalogue, "writing", slow_writing)
+    leases = Leases(catalogue, store)
+    leases.patrol()
+    if started:
+        assert (store.temporary / "newcomer").is_dir()
+        lock.release()
+    else:  # it found the lock taken, and takes another name
+        assert not lock.path.exists()
+    leases.leave()
