@@ -8,6 +8,8 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import threading
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +30,23 @@ class Kind:
     way_out: str
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that is known of for as long as it is open."""
+
+    def close(self) -> None:
+        """Close it, and forget it."""
+        with _opening:
+            super().close()
+            _open.pop(self, None)
+
+
+_open: weakref.WeakKeyDictionary[_Connection, tuple[int, int]] = weakref.WeakKeyDictionary()
+_opening = threading.RLock()
+"""Device and inode of the files that this process has connections to. Whoever closes any other
+descriptor of such a file drops all POSIX locks of the process on it; the next process to end
+would then take itself for the last one and remove the write-ahead log under our feet."""
+
+
 def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection:
     """Open ``path`` as a file of this kind; created (mode 0600) when absent and ``write``.
 
@@ -35,20 +54,26 @@ def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection
     StateFileError for a file that is not ours, newer or damaged, TemporaryError when the disk
     does not let us. A foreign file is never touched.
     """
-    with translated(path, kind):
+    with translated(path, kind), _opening:
         if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
-        _recognise(path, kind)
+        file = _recognise(path, kind)
         mode = "rw" if write else "ro"
         uri = f"{path.resolve().as_uri()}?mode={mode}"
         connection = sqlite3.connect(
-            uri, uri=True, timeout=30, isolation_level=None, check_same_thread=False
+            uri,
+            uri=True,
+            timeout=30,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=_Connection,
         )
         try:
             _prepare(connection, path, kind, write)
         except BaseException:
             connection.close()
             raise
+        _open[connection] = file
         return connection
 
 
@@ -75,17 +100,22 @@ def _create(path: Path, kind: Kind) -> None:
         new.unlink(missing_ok=True)
 
 
-def _recognise(path: Path, kind: Kind) -> None:
-    """Refuse what is not an SQLite file of ours, before SQLite may write to it."""
+def _recognise(path: Path, kind: Kind) -> tuple[int, int]:
+    """Refuse what is not an SQLite file of ours, before SQLite may write to it. Returns device
+    and inode. A file that this process has open is ours, and is not opened beside SQLite."""
     if path.is_symlink() or not path.is_file():
         if not path.is_symlink() and not path.exists():
             raise FileNotFoundError(path)
         raise _foreign(path, kind)
-    with path.open("rb") as file:
-        head = file.read(100)
-    ours = kind.application_id.to_bytes(4, "big")
-    if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
-        raise _foreign(path, kind)
+    found = path.stat()
+    file = (found.st_dev, found.st_ino)
+    if file not in _open.values():
+        with path.open("rb") as stream:
+            head = stream.read(100)
+        ours = kind.application_id.to_bytes(4, "big")
+        if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
+            raise _foreign(path, kind)
+    return file
 
 
 def _foreign(path: Path, kind: Kind) -> StateFileError:

@@ -79,6 +79,33 @@ def test_a_file_is_made_whole_and_private(tmp_path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["a.sqlite"]
 
 
+def test_what_one_process_committed_outlives_the_end_of_another(tmp_path: Path) -> None:
+    """A second connection in this process must not cost the first its locks: the other process
+    would take itself for the last one and remove the log that this one writes to."""
+    path = tmp_path / "a.db"
+    code = (
+        "import sys, test_system_and_database as t\n"
+        "connection = t.database.connect(t.Path(sys.argv[1]), t.KIND)\n"
+        "print(connection.execute('SELECT max(x) FROM a').fetchone()[0]); connection.close()"
+    )
+
+    def seen() -> str:
+        here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+        command = [sys.executable, "-c", code, path]
+        return subprocess.run(command, env=here, capture_output=True, text=True, check=True).stdout
+
+    first = database.connect(path, KIND)
+    second = database.connect(path, KIND)
+    with database.writing(first):
+        first.execute("INSERT INTO a VALUES (2)")
+    assert seen() == "2\n"
+    with database.writing(first):
+        first.execute("INSERT INTO a VALUES (3)")
+    assert seen() == "3\n"
+    second.close()
+    first.close()
+
+
 def test_a_new_version_migrates_and_an_old_one_refuses(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     database.connect(path, KIND).close()
