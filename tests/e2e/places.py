@@ -134,6 +134,7 @@ class Livingdocs:
     library: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
     created: int = 0
+    asked: list[str] = field(default_factory=list)
 
     @contextmanager
     def open(self, *, limit: int = 0, works: bool = True) -> Iterator[Target]:
@@ -186,6 +187,7 @@ class Livingdocs:
                 self.answer(*place.accept(body))
 
             def answer(self, status: int, body: Any) -> None:
+                place.asked.append(self.path)
                 assert self.headers["Authorization"] == f"Bearer {TOKEN}"
                 raw = json.dumps(body).encode()
                 self.send_response(status)

@@ -23,7 +23,7 @@ from ldimport.migration.events import BatchSent, Event, Failure, Planned, Summar
 from ldimport.migration.results import Filter
 from ldimport.migration.source import Source
 from ldimport.migration.submit import InvalidManifest
-from ldimport.model import ImportRequest, JobOptions, JobState, Status
+from ldimport.model import MAX_OPEN_JOBS, ImportRequest, JobOptions, JobState, Status
 from ldimport.schema import config
 from ldimport.targets.base import BatchLimits
 
@@ -200,6 +200,36 @@ def test_a_batch_that_is_too_large_is_halved(state: StateFile, tmp_path: Path) -
     end = summary(submit(state, target, manifest(tmp_path, 7)))
     assert end.totals.success == 7
     assert target.sent_ids() == [f"id{n}" for n in range(1, 8)]
+
+
+def test_later_batches_keep_to_what_was_learned_from_a_refusal(
+    state: StateFile, tmp_path: Path
+) -> None:
+    tried: list[int] = []
+    target = StandIn(limits=BatchLimits(images=8))
+
+    def learning(request: ImportRequest) -> None:
+        tried.append(len(request.images))
+        if len(request.images) > 2:
+            target.limits = BatchLimits(images=len(request.images) // 2)
+            raise RefusedError("too large", code="too-large")
+
+    target.before = learning
+    assert summary(submit(state, target, manifest(tmp_path, 20))).totals.success == 20
+    assert tried == [8, 4, 2, 2, 4, 2, 2, *[2] * 6]
+
+
+def test_at_most_sixteen_jobs_are_open(state: StateFile, tmp_path: Path) -> None:
+    target = StandIn(limits=BatchLimits(images=1))
+    open_jobs: list[int] = []
+
+    def count(request: ImportRequest) -> None:
+        ended = sum(looks >= target.looks for looks in target.asked.values())
+        open_jobs.append(len(target.jobs) - ended + 1)
+
+    target.before, target.looks = count, 3
+    assert summary(submit(state, target, manifest(tmp_path, 40))).totals.success == 40
+    assert max(open_jobs) == MAX_OPEN_JOBS == 16
 
 
 def test_a_refused_batch_leaves_the_state_as_it_was(state: StateFile, tmp_path: Path) -> None:
