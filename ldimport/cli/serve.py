@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, cast
 
 import typer
 
+from ldimport import __version__
 from ldimport.cli import options
-from ldimport.cli.output.text import clean, utc
-from ldimport.cli.serving import Serving, Told, runner
+from ldimport.cli.output import served
+from ldimport.cli.output.text import utc
+from ldimport.cli.serving import Runner, Serving, runner
 from ldimport.cli.session import Session, tilde
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, Terminated
@@ -65,10 +67,15 @@ def serve(
         session.environ.get("LDIMPORT_SERVE_TOKEN"),
         settings.allow_hosts,
         (integrity or Integrity.FULL).value,
+        session.options.verbose > 0,
     )
-    code = ExitCode.OK
+    return _carry_out(session, server, serving)
+
+
+def _carry_out(session: Session, server: Runner, serving: Serving) -> ExitCode:
+    code, teller = ExitCode.OK, _Teller(session, serving)
     try:
-        server.run(serving, _teller(session, serving))
+        server.run(serving, teller.told)
     except Terminated:
         code = ExitCode.OK
     except KeyboardInterrupt:
@@ -76,48 +83,58 @@ def serve(
     if session.options.json:
         session.document({"type": "summary", "format": 1, "exitCode": int(code)})
     elif not session.options.quiet:
-        session.notes.line(("■", "yellow"), " Stopped. Open images go on at the next start.")
+        served.stopped(session.notes, teller.open_jobs)
     return code
 
 
-def _teller(session: Session, serving: Serving) -> Told:
-    def as_json(kind: str, facts: Mapping[str, Json]) -> None:
-        at = {} if kind == "listening" else {"at": utc(session.now())}
-        session.document({"type": kind, "format": 1, **facts, **at})
+class _Teller:
+    """Shows what the server tells: JSON Lines, or a banner and a line each. ``open_jobs`` is what
+    was left when it stopped."""
 
-    def as_lines(kind: str, facts: Mapping[str, Json]) -> None:
+    def __init__(self, session: Session, serving: Serving) -> None:
+        self.open_jobs = 0
+        self._session = session
+        self._serving = serving
+        self._url = ""
+
+    def told(self, kind: str, facts: Mapping[str, Json]) -> None:
+        """One event."""
+        session = self._session
         if kind == "listening":
-            _banner(session, serving, facts)
-        elif not session.options.quiet:
-            text = "  ".join(f"{value}" for value in facts.values() if value is not None)
-            session.err.line(f"{utc(session.now())} {kind:<8} {clean(text)}")
+            self._url = str(facts["url"])
+        if kind == "stopped":
+            self.open_jobs = cast("int", facts["openJobs"])
+        if session.options.json:
+            at = {} if kind == "listening" else {"at": utc(session.now())}
+            session.document({"type": kind, "format": 1, **facts, **at})
+        if kind == "engine":
+            self._begun(facts)
+        elif not session.options.json and not session.options.quiet:
+            served.happened(session.notes, session.now(), kind, facts)
 
-    return as_json if session.options.json else as_lines
+    def _begun(self, about: Mapping[str, Json]) -> None:
+        session, serving = self._session, self._serving
+        names = cast("list[str]", about["tokens"])
+        if not session.options.json:
+            own = serving.project_config
+            served.banner(
+                session.screen,
+                __version__,
+                self._url,
+                served.token_hint(serving.token, names),
+                "built in" if own is None else tilde(own),
+                {**about, "place": tilde(serving.engine)},
+                _allowed(serving.allow_hosts),
+            )
+        if serving.token is None and not names:
+            session.notes.line(("!", "yellow"), " there is no token: every request is refused",
+                               indent=2)  # fmt: skip
+            session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
 
 
-def _banner(session: Session, serving: Serving, facts: Mapping[str, Json]) -> None:
-    from ldimport import __version__
-
-    screen, url = session.screen, str(facts.get("url", ""))
-    screen.line((f"ldimport {__version__}", "bold"), "  local import engine   Ctrl-C stops; "
-                "nothing is lost", indent=2)  # fmt: skip
-    screen.blank()
-    config = (
-        "the default media type"
-        if serving.project_config is None
-        else (str(serving.project_config))
-    )
-    quota = f"{serving.daily_limit:,} images in 24 h" if serving.daily_limit else "no quota"
-    allowed = ", ".join(serving.allow_hosts) or "only public addresses are fetched"
-    screen.facts(
-        {
-            "API": f"{url.rstrip('/')}/api/v1/import/images",
-            "config": config,
-            "data": tilde(serving.engine),
-            "limits": f"{quota} · {allowed}",
-        }
-    )
-    screen.blank()
+def _allowed(hosts: Sequence[str]) -> str:
+    only = "only public addresses are fetched"
+    return f"{only}, and {', '.join(hosts)}" if hosts else only
 
 
 COMMAND = Command(

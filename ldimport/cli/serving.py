@@ -15,7 +15,8 @@ from ldimport.model import Json
 @dataclass(frozen=True, slots=True)
 class Serving:
     """Everything ``ldimport serve`` settles. ``port`` 0: any free one; ``token``: a text that has
-    all scopes for this run; ``dialect`` None: by the version in the path."""
+    all scopes for this run; ``dialect`` None: by the version in the path; ``polls``: questions
+    for a job's state are told as well."""
 
     engine: Path
     project_config: Path | None
@@ -28,11 +29,12 @@ class Serving:
     token: str | None
     allow_hosts: Sequence[str]
     integrity: str
+    polls: bool
 
 
 Told = Callable[[str, Mapping[str, Json]], None]
-"""Hears what the server does: ``listening`` (url, port), ``request``, ``job``, ``webhook``,
-``stopped``, each with its facts in camelCase."""
+"""Hears what the server does: ``listening`` (url, port), ``engine`` (what is served),
+``request``, ``job``, ``webhook``, ``workers``, ``stopped``, each with its facts in camelCase."""
 
 
 class Runner(Protocol):

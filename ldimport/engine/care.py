@@ -65,6 +65,13 @@ def check(folder: Path, tick: Callable[[int], None] | None = None) -> Health:
     return Health(entries, waiting, len(blobs), total, tuple(missing), tuple(damaged), complaints)
 
 
+def holdings(catalogue: Catalogue) -> tuple[int, int]:
+    """How many entries there are, and the bytes of all originals."""
+    with catalogue.reading() as connection:
+        entries = _count(connection, "SELECT count(*) FROM media")
+        return entries, _count(connection, "SELECT coalesce(sum(size), 0) FROM asset")
+
+
 def reset(folder: Path) -> None:
     """Remove the engine in ``folder`` with all it stores; nothing else that stands there. Raises
     StateFileError when there is none, LockedError while a worker is at work."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from ldimport.engine import Engine, care
+from ldimport.engine.crew import cores
 from ldimport.engine.following import JobChange
+from ldimport.engine.tokens import Tokens
 from ldimport.engine.webhooks import Attempt
 from ldimport.model import Json
 from ldimport.server.options import Listening, Request, ServeEvent, Stopped, WorkersPaused
@@ -10,13 +13,29 @@ from ldimport.server.options import Listening, Request, ServeEvent, Stopped, Wor
 Fact = tuple[str, dict[str, Json]]
 
 
-def told_of(event: ServeEvent) -> Fact | None:
-    """The word and the facts; None for what happens all the time: somebody asks for a state."""
+def about(engine: Engine, workers: int | None, now: float) -> Fact:
+    """What is served: the folder, what it holds and obeys, and whose tokens are let in."""
+    images, size = care.holdings(engine.catalogue)
+    kept = [each for each in Tokens(engine.catalogue).all() if each.revoked_at is None]
+    return "engine", {
+        "folder": str(engine.folder),
+        "mediaTypes": list(engine.config.media_types),
+        "images": images,
+        "bytes": size,
+        "tokens": [e.name for e in kept if e.expires_at is None or e.expires_at > now],
+        "workers": cores() if workers is None else workers,
+        "dailyLimit": engine.daily_limit,
+    }
+
+
+def told_of(event: ServeEvent, *, polls: bool = False) -> Fact | None:
+    """The word and the facts; None for what happens all the time, unless ``polls``: somebody
+    asks for a state."""
     match event:
         case Listening():
             return "listening", {"url": event.url, "port": event.port}
         case Request():
-            return None if _is_poll(event) else ("request", _request(event))
+            return None if _is_poll(event) and not polls else ("request", _request(event))
         case JobChange():
             return "job", _job(event)
         case Attempt():

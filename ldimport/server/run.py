@@ -7,6 +7,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,8 @@ from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
 from ldimport.model import Json
 from ldimport.net.guard import parse_allow_host
-from ldimport.server.facts import told_of
-from ldimport.server.options import Request, ServeEvent, ServeOptions
+from ldimport.server.facts import Fact, about, told_of
+from ldimport.server.options import Listening, Request, ServeEvent, ServeOptions
 from ldimport.server.server import Server
 from ldimport.wire import Dialect
 
@@ -60,6 +61,8 @@ class Serving(Protocol):
     def allow_hosts(self) -> Sequence[str]: ...
     @property
     def integrity(self) -> str: ...
+    @property
+    def polls(self) -> bool: ...
 
 
 def run(serving: Serving, told: Told) -> None:
@@ -78,8 +81,9 @@ def run(serving: Serving, told: Told) -> None:
             integrity=serving.integrity,
             daily_limit=serving.daily_limit,
         ) as engine,
-        _Teller(told) as teller,
+        _Teller(told, serving.polls) as teller,
     ):
+        teller.about = lambda: about(engine, serving.workers, time.time())
         server = Server(engine, options, teller.tell, secrets=secrets)
         teller.on_break = server.stop
         with _minding_signals(server):
@@ -132,9 +136,11 @@ class _Teller:
     all, must not stop the server. When telling fails (a broken pipe), the server ends and the
     failure is raised."""
 
-    def __init__(self, told: Told) -> None:
+    def __init__(self, told: Told, polls: bool) -> None:
         self.on_break: Callable[[], None] = lambda: None
+        self.about: Callable[[], Fact | None] = lambda: None
         self._told = told
+        self._polls = polls
         self._events: queue.SimpleQueue[ServeEvent | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="ldimport-told", daemon=True)
@@ -148,7 +154,9 @@ class _Teller:
     def _run(self) -> None:
         while (event := self._events.get()) is not None:
             try:
-                if facts := told_of(event):
+                if facts := told_of(event, polls=self._polls):
+                    self._told(*facts)
+                if isinstance(event, Listening) and (facts := self.about()):
                     self._told(*facts)
             except Exception as error:  # noqa: BLE001  raised in the thread that can end
                 self._broken = error
