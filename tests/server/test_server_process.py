@@ -93,6 +93,25 @@ def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProces
     )
 
 
+def test_a_command_beside_the_server_costs_it_nothing(tmp_path: Path, origin: Origin) -> None:
+    """It opens the same catalogue and ends first; what the server accepts afterwards is kept."""
+    engine = tmp_path / "engine"
+    with process(tmp_path, "--port", "0", "--workers", "0") as running, client(running.url) as http:
+        api = api_of(running, http)
+        jobs = [api.start(image(str(n), origin.url(f"{n}.jpg"))) for n in range(8)]
+        subprocess.run(
+            [sys.executable, "-m", "ldimport", "token", "create", "ci", "--engine", str(engine)],
+            env=environment(tmp_path),
+            check=True,
+            capture_output=True,
+        )
+        jobs += [api.start(image(str(n), origin.url(f"{n}.jpg"))) for n in range(8, 16)]
+        running.process.kill()
+        running.wait()
+    with Engine(engine) as kept:
+        assert {kept.status(job).state.value for job in jobs} == {"started"}
+
+
 def test_a_port_that_is_taken(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
