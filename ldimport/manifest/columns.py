@@ -11,6 +11,8 @@ from ldimport.errors import ManifestError
 from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap
 
 _NEEDED = ("id", "url")
+_COMPARED = 200
+"""Unknown names that are looked at for typing errors; a file may have a million."""
 _GUESSES = {
     "id": ("id", "nr", "nummer", "number", "numéro", "key", "uuid", "guid", "asset"),
     "url": ("url", "link", "href", "uri", "src", "pfad", "path", "bild", "image", "file"),
@@ -65,7 +67,7 @@ def ignored_text(names: Iterable[str], file: str) -> str:
     """The one notice about columns or keys that nothing uses."""
     shown = list(names)
     listed = ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
-    near = [(name, guess) for name in shown if (guess := near_field(name))]
+    near = [(name, guess) for name in shown[:_COMPARED] if (guess := near_field(name))]
     meant = "".join(f"; “{name}”: did you mean {guess}?" for name, guess in near[:3])
     use = "" if near else f"; to use one: --map metadata.HANDLE={_quoted(shown[0])}"
     return f"{file}: not used: {listed}{meant}{use}"

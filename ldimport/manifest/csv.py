@@ -22,7 +22,7 @@ from ldimport.manifest.detect import CsvReader, Sniffed
 from ldimport.manifest.encoding import undecodable
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.lines import Lines
-from ldimport.manifest.streams import ByteStream, Position
+from ldimport.manifest.streams import ByteStream, LineGuard, Position
 from ldimport.manifest.table import Builder, OddRow, is_odd, locate_cell
 from ldimport.model import Entry, Place
 
@@ -39,14 +39,16 @@ _OVERLAP = 64
 class _Suspicion:
     """Watches chunks of bytes for what needs a second look, cell by cell; once found, for good."""
 
-    def __init__(self, encoding: str, position: Position | None, before: int) -> None:
+    def __init__(self, name: str, encoding: str, position: Position | None, before: int) -> None:
         self.raised = not encoding.startswith("utf-8") and encoding not in _WESTERN
         self._utf8 = encoding.startswith("utf-8")
         self._position = position
         self._before = before
         self._end = b""
+        self._guard = LineGuard(name)
 
     def __call__(self, chunk: bytes, position: int) -> None:
+        self._guard(chunk, position)
         if not self.raised:
             chunk = self._end + chunk
             odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
@@ -138,7 +140,7 @@ class Table:
     ) -> Generator[tuple[int, list[str]], None, int | None]:
         """Rows after ``skip`` lines. Returns the line of a record with broken quotes to go on
         behind, or None at the end."""
-        suspicion = _Suspicion(self.encoding, position, before)
+        suspicion = _Suspicion(self.name, self.encoding, position, before)
         with self._lines(suspicion) as lines:
             next(islice(lines, skip, skip), None)
             reader = self.dialect.reader(lines)
@@ -176,7 +178,7 @@ class Table:
     def _lines(
         self, suspicion: _Suspicion | None = None, errors: str = "strict"
     ) -> io.TextIOWrapper:
-        stream = ByteStream(self.path, self.name, watch=suspicion)
+        stream = ByteStream(self.path, self.name, watch=suspicion or LineGuard(self.name))
         return io.TextIOWrapper(cast("BinaryIO", stream), self.encoding, errors, newline="")
 
     def _read_header(self) -> tuple[list[str], int, int]:

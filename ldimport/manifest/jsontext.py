@@ -92,14 +92,20 @@ def parse_json(text: str | bytes, place: Place, field: str) -> ParsedJson:
     except json.JSONDecodeError as error:
         where = _shifted(place, error.lineno, error.colno) if not field else place
         return _broken(where, field, f"not JSON: {_words(error)}", "")
-    except (RecursionError, ValueError) as error:
+    except RecursionError:
+        return _too_deep(place, field)
+    except ValueError as error:
         return _broken(place, field, f"not JSON: {error}", "")
     if not _shallow(value, MAX_DEPTH):
-        message = f"nested deeper than {MAX_DEPTH} levels"
-        return ParsedJson(None, (problem("too-deep", place, field, message),))
+        return _too_deep(place, field)
     if "\\u" in decoded or isinstance(text, str):
         value = _without_surrogates(value, place, field, problems)
     return ParsedJson(value, tuple(problems))
+
+
+def _too_deep(place: Place, field: str) -> ParsedJson:
+    message = f"nested deeper than {MAX_DEPTH} levels"
+    return ParsedJson(None, (problem("too-deep", place, field, message),))
 
 
 def _words(error: json.JSONDecodeError) -> str:

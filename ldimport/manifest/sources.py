@@ -139,6 +139,6 @@ def _source(path: str) -> SourceFile:
 def _missing(path: str) -> UsageError:
     folder = Path(path).parent
     names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-    near = get_close_matches(Path(path).name, names, n=1)
+    near = get_close_matches(Path(path).name, names, n=1, cutoff=0.75)
     hint = f"did you mean {folder / near[0]}?" if near else None
     return UsageError(f"{path}: no such file", hint=hint, code="no-such-file")

@@ -13,6 +13,8 @@ from ldimport.errors import ConfigError, ManifestError
 
 CHUNK = 1 << 20
 _TEXT_CHUNK = 1 << 16
+LONGEST_LINE = 32 << 20
+"""Bytes of one line of a table at most."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 
@@ -144,6 +146,27 @@ def _zstd(file: BinaryIO, name: str) -> BinaryIO:
         file, read_across_frames=True, closefd=False
     )
     return cast("BinaryIO", reader)
+
+
+class LineGuard:
+    """A watch that stops at a line which would fill the memory: lines are read whole."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._length = 0
+
+    def __call__(self, chunk: bytes, position: int) -> None:
+        """Count what came since the last line break. Raises ManifestError."""
+        end = chunk.rfind(b"\n")
+        if end < 0:
+            end = chunk.rfind(b"\r")
+        self._length = len(chunk) - end - 1 if end >= 0 else self._length + len(chunk)
+        if self._length > LONGEST_LINE:
+            raise ManifestError(
+                f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB",
+                hint="is it a table at all? save it as CSV, each row on a line of its own",
+                code="too-large",
+            )
 
 
 Position = Callable[[int], None]

@@ -47,8 +47,16 @@ def read_options(
 ) -> ReadOptions:
     """How to read a manifest: ``mapping`` as the config file has it, then ``--map`` and
     ``--set``. Raises ConfigError or UsageError."""
+    if delimiter in ("tab", "\\t"):
+        delimiter = "\t"
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in "\"\r\n"):
+        raise UsageError(
+            f"--delimiter “{delimiter}” is not one character",
+            hint="for example: --delimiter ';', or the word tab",
+            code="delimiter",
+        )
     columns = FieldMap.from_config(mapping).with_map(list(maps)).with_set(list(sets))
-    return ReadOptions(encoding, "\t" if delimiter in ("tab", "\\t") else delimiter, columns)
+    return ReadOptions(encoding, delimiter, columns)
 
 
 def json_schema(config: ProjectConfig, media_type: str | None) -> dict[str, Json]:

@@ -14,6 +14,7 @@ from ldimport.schema.rows import row_test
 MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
 _SAMPLE = 60
+_OTHERS = "other fields"
 
 
 @dataclass(slots=True)
@@ -104,8 +105,7 @@ class Collector:
 
     def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
         self._warnings += problem.severity is Severity.WARNING
-        key = (problem.code, problem.field, problem.severity)
-        kind = self._kinds.get(key)
+        kind = self._kind(problem)
         room = len(self._problems) < self._most
         if kind is None or room or self._sink is not None:
             problem = self._located(entry, problem)
@@ -117,16 +117,17 @@ class Collector:
             self._new_kind(problem)
         return problem
 
-    def _new_kind(self, problem: Problem) -> None:
+    def _kind(self, problem: Problem) -> Kind | None:
         """Files may have any number of unknown properties; from a thousand kinds on, the rest
         counts together."""
-        field = problem.field
-        if len(self._kinds) >= _MAX_KINDS:
-            field = "other fields"
+        kind = self._kinds.get((problem.code, problem.field, problem.severity))
+        if kind is None and len(self._kinds) >= _MAX_KINDS:
+            kind = self._kinds.get((problem.code, _OTHERS, problem.severity))
+        return kind
+
+    def _new_kind(self, problem: Problem) -> None:
+        field = problem.field if len(self._kinds) < _MAX_KINDS else _OTHERS
         key = (problem.code, field, problem.severity)
-        if key in self._kinds:
-            self._kinds[key].rows += 1
-            return
         example = problem.value[:_SAMPLE]
         self._kinds[key] = Kind(
             problem.code, field, problem.severity, 1, problem.place, example, problem.message,

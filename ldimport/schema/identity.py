@@ -40,7 +40,8 @@ class Seen:
         entry = self._entry(folded, text, file, line)
         bucket = self._buckets[folded & 0xFFFF]
         met = self._find(bucket, folded, text) if entry[:8] in bucket else None
-        bucket += entry
+        if met is None or not met.exactly:  # once is enough, or a million equal ids cost hours
+            bucket += entry
         return met
 
     def add_new(self, text: str, file: str, line: int) -> bool:

@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -111,8 +112,9 @@ CASES: dict[str, tuple[Callable[[Path], str], str]] = {
 
 def peer(folder: Path, rows: int) -> float | None:
     """Microseconds a row of ``frictionless validate``; None where it is not installed."""
-    program = Path(sys.executable).with_name("frictionless")
-    if not program.exists():
+    beside = Path(sys.executable).with_name("frictionless")
+    program = str(beside) if beside.exists() else shutil.which("frictionless")
+    if program is None:
         return None
     with (folder / "m.csv").open(encoding="utf-8") as whole:
         head = [line for _, line in zip(range(rows // PEER_SHARE + 1), whole, strict=False)]

@@ -243,3 +243,16 @@ def test_only_a_whole_cell_that_excel_takes_for_text_is_undressed(
     filler = "0,u,x\n" * 3
     first = read(write(tmp_path, "a.csv", f"id,url,fileName\n{filler}1,u,{cell}\n"))[-1]
     assert first.file_name == text
+
+
+@pytest.mark.parametrize("where", ["the header", "a row"])
+def test_a_line_that_would_fill_the_memory_stops_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr("ldimport.manifest.streams.LONGEST_LINE", 1 << 20)
+    start = "id,url," if where == "the header" else "id,url,fileName\n1,u,"
+    path = write(tmp_path, "a.csv", start + "x" * (3 << 20))
+    with pytest.raises(ManifestError, match="has a line of more than 1 MB"):
+        read(path)
+    lines = "id,url,fileName\n" + f"1,u,{'x' * 60_000}\n" * 60
+    assert len(read(write(tmp_path, "a.csv", lines))) == 60

@@ -13,6 +13,8 @@ from manifests import metadata, read
 
 from ldimport.manifest.write import write_entries
 from ldimport.model import Entry, Place
+from ldimport.schema import config
+from ldimport.schema.check import Checker
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 NAMES = ("a.csv", "a.tsv", "a.json", "a.jsonl", "a.yaml")
@@ -54,6 +56,37 @@ def test_every_string_through_every_field(corpora: Path, tmp_path: Path, name: s
         if entry.problems and "\0" not in text and not _SURROGATE.search(text):
             wrong.append((text, entry.problems))
     assert wrong == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_string_is_stored_to_the_letter_or_refused_with_a_reason(
+    corpora: Path, tmp_path: Path, name: str
+) -> None:
+    texts = list(dict.fromkeys(strings(corpora)))
+    url = "https://img.example.org/1.jpg"
+    write_entries(
+        tmp_path / name,
+        [Entry(text, url, text, None, {"caption": text}, Place()) for text in texts],
+    )
+    checker = Checker(config.default())
+    found = [checker.check(entry) for entry in read(tmp_path / name)]
+    assert len(found) == len(texts)
+    wrong = []
+    for text, checked in zip(texts, found, strict=True):
+        if name in ("a.csv", "a.tsv", "a.yaml"):
+            text = _SURROGATE.sub("\ufffd", text)
+        composed, image = normalize("NFC", text), checked.image
+        if image is None:
+            reasons = [each.message for each in checked.problems if each.severity == "error"]
+            wrong += [] if reasons and all(reasons) else [(text, "no reason")]
+        elif (image.id, image.file_name, dict(image.metadata)) != (
+            text,
+            composed,
+            {"caption": composed},
+        ):
+            wrong.append((text, str(image)))
+    assert wrong == []
+    assert sum(each.image is not None for each in found) > len(texts) * 0.9
 
 
 def test_no_cell_begins_a_formula(corpora: Path, tmp_path: Path) -> None:

@@ -170,3 +170,10 @@ def test_any_text_in_any_field_is_an_image_or_a_problem(id: str, url: str, title
     assert (found.image is None) == bool(errors(found))
     for problem in found.problems:
         assert problem.message and "\n" not in problem.message
+
+
+def test_a_hundred_thousand_rows_with_one_id_are_remembered_once() -> None:
+    seen = Seen()
+    met = [seen.add("a", "m.csv", line) for line in range(1, 100_001)]
+    assert met[0] is None and {each.line for each in met[1:] if each} == {1}
+    assert sum(map(len, seen._buckets)) == 16

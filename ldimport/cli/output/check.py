@@ -124,7 +124,7 @@ def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
     many = sum(kind.rows for kind in kinds)
     if many > min(len(shown), MOST_LINES):
         screen.line(f"and {number(many - min(len(shown), MOST_LINES))} more; all of them by kind:")
-        by_kind(screen, kinds, most=len(kinds))
+        by_kind(screen, kinds, most=MOST_LINES)
     at_publishing(screen, kinds)
     if not warnings and found.warnings:
         _warnings_left_out(screen, found)
@@ -201,7 +201,8 @@ def example(kind: Kind) -> str:
 
 def verdict(screen: Screen, found: Validation, seconds: float) -> None:
     """The counts, in one line."""
-    rate = f" · {number(round(found.entries / seconds))} rows/s" if seconds >= 1 else ""
+    measured = seconds >= 1 and found.entries >= MOST_LINES
+    rate = f" · {number(round(found.entries / seconds))} rows/s" if measured else ""
     took = f"{duration(seconds)}{rate}"
     if not found.invalid:
         valid = "all valid" if found.entries != 1 else "valid"
