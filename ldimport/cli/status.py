@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from ldimport.cli import options
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import overview
-from ldimport.cli.session import Session, connect
+from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LdimportError, LockedError, UsageError
 from ldimport.migration import StateFile, results
@@ -141,7 +140,7 @@ def _ask(session: Session, settings: Settings, job_id: str) -> JobStatus | None:
     try:
         with (
             within(ASK_SECONDS, f"{settings.target} did not answer within 5 s"),
-            closing(connect(settings)) as target,
+            session.plain_target(settings) as target,
             _writable_if_free(session, settings) as state,
         ):
             return refresh(state, target, job_id)
