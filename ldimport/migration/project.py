@@ -49,7 +49,7 @@ def read_options(
     ``--set``. Raises ConfigError or UsageError."""
     if delimiter in ("tab", "\\t"):
         delimiter = "\t"
-    if delimiter is not None and (len(delimiter) != 1 or delimiter in "\"\r\n"):
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise UsageError(
             f"--delimiter “{delimiter}” is not one character",
             hint="for example: --delimiter ';', or the word tab",
