@@ -1,7 +1,7 @@
 """Tables as programs really write them: the same archive in each dialect, read back as the same.
 
-The dialects of LibreOffice were compared with its own exports (24.x and newer, German, French,
-English and system locale); the bytes here are made by the same rules.
+LibreOffice's own exports (German, French, English) were read the same way once; none of them is
+kept here, the bytes are made by the same rules.
 """
 
 from __future__ import annotations
