@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import pathlib
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from importlib import import_module
 from typing import Any, cast
 
@@ -52,7 +52,8 @@ class OurCommand(TyperCommand):
             for name, value in {**ctx.params, **common}.items()
             if name in given and name in options.SETTINGS
         }
-        ctx.obj = Session(GlobalOptions(**common), settings, ctx.command_path, _words(ctx))
+        kept = _kept(self.params, given, {**ctx.params, **common})
+        ctx.obj = Session(GlobalOptions(**common), settings, ctx.command_path, _words(ctx), kept)
         gc.freeze()  # modules stay for ever: neither a collection nor the exit need look at them
         gc.enable()
         return super().invoke(ctx)
@@ -77,6 +78,22 @@ class OurCommand(TyperCommand):
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Examples and exit codes as they are, not re-wrapped."""
         formatter.write(f"\n{self.epilog or ''}\n")
+
+
+def _kept(params: Iterable[Any], given: set[str], values: Mapping[str, Any]) -> list[str]:
+    """The options given that belong to the manifest and its place, as words: the next command
+    needs them too."""
+    words: list[str] = []
+    for param in params:
+        if param.name not in given or param.name not in options.OF_THE_MANIFEST:
+            continue
+        option, value = max(param.opts, key=len), values[param.name]
+        if value is True:
+            words.append(option)
+            continue
+        for each in value if isinstance(value, list | tuple) else [value]:
+            words += [option, str(each)]
+    return words
 
 
 class OurGroup(TyperGroup):

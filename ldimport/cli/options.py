@@ -74,6 +74,13 @@ LogFile = Annotated[
 NoColor = Annotated[bool, typer.Option("--no-color", help="no colours")]
 
 
+OF_THE_MANIFEST = frozenset(
+    ("profile", "config", "state", "target", "engine", "project_config", "system_name", "base_url",
+     "maps", "sets", "encoding", "delimiter", "lenient", "strict")
+)  # fmt: skip
+"""Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
+
+
 def common(
     profile: Profile = None,
     config: Config = None,

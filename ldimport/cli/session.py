@@ -51,12 +51,13 @@ class GlobalOptions:
 @dataclass
 class Session:
     """One call of a command. ``flags`` are settings given on the command line; ``words`` command
-    and arguments without options."""
+    and arguments without options; ``kept`` the options that a next command needs too."""
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
     command_path: str = "ldimport"
     words: Sequence[str] = ()
+    kept: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @staticmethod
@@ -111,8 +112,9 @@ class Session:
 
     @property
     def arguments(self) -> str:
-        """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``."""
-        return shlex.join(self.words[1:])
+        """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``, with
+        the options that belong to them."""
+        return shlex.join([*self.words[1:], *self.kept])
 
     def settings(self, paths: Sequence[str] = ()) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""

@@ -110,7 +110,7 @@ def _show(
         session.document(documents.validation(found, source.manifest, most))
         return
     screen = session.screen
-    for notice in source.manifest.notices():
+    for notice in found.notices:
         session.notes.line(("!", "yellow"), f" {notice.text}", indent=2)
     if found.kinds:
         show_findings(screen, source, found, warnings=warnings)
@@ -149,7 +149,7 @@ COMMAND = Command(
     (
         "ldimport validate archive.csv",
         "ldimport validate archive.csv --map url=Bild-URL --set credit=Archiv",
-        "ldimport validate archive.csv --problems problems.csv --write-invalid to-fix.csv",
+        "ldimport validate archive.csv --problems all.csv --write-invalid to-fix.csv",
     ),
     {
         ExitCode.OK: "every row is valid",

@@ -19,6 +19,7 @@ from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.state import StateFile
 from ldimport.migration.validate import Collector, Validation
 from ldimport.model import MAX_BATCH_IMAGES, Place, Problem, Status
+from ldimport.schema.check import Checker
 from ldimport.targets.base import BatchLimits, Target
 
 CHUNK = 500
@@ -69,6 +70,7 @@ def compare(
     state: StateFile,
     scope: int | None,
     source: Source,
+    checker: Checker,
     *,
     resend: bool = False,
     names: Names | None = None,
@@ -78,7 +80,6 @@ def compare(
     """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
     ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
     out."""
-    checker = source.checker()
     if names is None and scope is not None and source.check.strict:
         names = Names.of_scope(state, scope)
 
@@ -165,51 +166,65 @@ def survey(
     name = source.envelope.system_name
     scope = ledger.scope_id(state, target.identity, target.label, name)
     collector = Collector(source.manifest, max_problems=max_problems)
-    meter = _Meter(source.envelope.size, target.limits)
-    verdicts: Counter[Verdict] = Counter()
-    outcomes: Counter[Status] = Counter()
-    hosts: Counter[str] = Counter()
-    open_ids: list[str] = []
+    checker = source.checker()
     names = Names.of(state, target.identity, name)
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
+    tally = _Tally(_Meter(source.envelope.size, target.limits))
     for each in compare(
-        state, scope, source, resend=resend, names=names, collector=collector, tick=tick
+        state, scope, source, checker, resend=resend, names=names, collector=collector, tick=tick
     ):
-        verdicts[each.verdict] += 1
-        if each.verdict.sends:
-            meter.add(each.outgoing)
-            hosts[urlsplit(each.outgoing.image.url).netloc.rpartition("@")[2]] += 1
-            if source.name_is_default and each.verdict is Verdict.CHANGED:
-                _same_archive(state, source, each)
-        elif each.verdict is Verdict.IN_PROGRESS:
-            open_ids.append(each.outgoing.image.id)
-        elif each.known is not None and each.known.status is not None:
-            outcomes[each.known.status] += 1
+        tally.add(each)
+        if source.name_is_default and each.verdict is Verdict.CHANGED:
+            _same_archive(state, source, each)
     source.manifest.check_unchanged()
-    validation = collector.finish()
-    plan = Plan(
-        manifest=source.manifest.name,
-        target=target.label,
-        system_name=name,
-        entries=validation.entries,
-        new=verdicts[Verdict.NEW],
-        changed=verdicts[Verdict.CHANGED],
-        unchanged=verdicts[Verdict.UNCHANGED],
-        failed=verdicts[Verdict.FAILED],
-        in_progress=verdicts[Verdict.IN_PROGRESS],
-        invalid=validation.invalid,
-        batches=meter.batches,
-        bytes=meter.bytes,
-        sources=dict(hosts),
-    )
-    arrived = Totals(
-        outcomes[Status.SUCCESS],
-        outcomes[Status.SKIPPED],
-        outcomes[Status.FAILED],
-        invalid=validation.invalid,
-    )
-    return Survey(plan, validation, arrived, open_ids)
+    return tally.survey(source, target.label, collector.finish(checker))
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the rows of one pass add up to."""
+
+    meter: _Meter
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    outcomes: Counter[Status] = field(default_factory=Counter)
+    hosts: Counter[str] = field(default_factory=Counter)
+    open_ids: list[str] = field(default_factory=list)
+
+    def add(self, each: Compared) -> None:
+        self.verdicts[each.verdict] += 1
+        if each.verdict.sends:
+            self.meter.add(each.outgoing)
+            self.hosts[urlsplit(each.outgoing.image.url).netloc.rpartition("@")[2]] += 1
+        elif each.verdict is Verdict.IN_PROGRESS:
+            self.open_ids.append(each.outgoing.image.id)
+        elif each.known is not None and each.known.status is not None:
+            self.outcomes[each.known.status] += 1
+
+    def survey(self, source: Source, target: str, validation: Validation) -> Survey:
+        verdicts, outcomes = self.verdicts, self.outcomes
+        plan = Plan(
+            manifest=source.manifest.name,
+            target=target,
+            system_name=source.envelope.system_name,
+            entries=validation.entries,
+            new=verdicts[Verdict.NEW],
+            changed=verdicts[Verdict.CHANGED],
+            unchanged=verdicts[Verdict.UNCHANGED],
+            failed=verdicts[Verdict.FAILED],
+            in_progress=verdicts[Verdict.IN_PROGRESS],
+            invalid=validation.invalid,
+            batches=self.meter.batches,
+            bytes=self.meter.bytes,
+            sources=dict(self.hosts),
+        )
+        arrived = Totals(
+            outcomes[Status.SUCCESS],
+            outcomes[Status.SKIPPED],
+            outcomes[Status.FAILED],
+            invalid=validation.invalid,
+        )
+        return Survey(plan, validation, arrived, self.open_ids)
 
 
 def _same_archive(state: StateFile, source: Source, each: Compared) -> None:

@@ -57,7 +57,7 @@ def submit(
     found = survey(state, target, source, resend=resend, max_problems=max_problems, tick=tick)
     if found.validation.invalid and not valid_only:
         raise InvalidManifest(found.validation)
-    for code, text in source.manifest.notices():
+    for code, text in found.validation.notices:
         yield Notice(code, text)
     yield Planned(found.plan, found.validation)
     run = Run(state, target, pace or Pace())
@@ -75,7 +75,7 @@ def _to_send(
     left alone, even when their job was lost meanwhile: the next submit sends them."""
     scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
     under_way = set(found.open_ids)
-    for each in compare(state, scope, source, resend=resend):
+    for each in compare(state, scope, source, source.checker(), resend=resend):
         if each.verdict.sends and each.outgoing.image.id not in under_way:
             yield each.outgoing
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ldimport.manifest import Manifest
+from ldimport.manifest import Manifest, Notice
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
@@ -36,13 +36,15 @@ class Kind:
 @dataclass(frozen=True, slots=True)
 class Validation:
     """The findings: ``invalid`` rows have an error; ``warnings`` counts warnings; ``problems`` are
-    the first ones, with line and column, ``kinds`` count all."""
+    the first ones, with line and column, ``kinds`` count all; ``notices`` are worth a line each,
+    and about no row alone."""
 
     entries: int
     invalid: int
     warnings: int
     kinds: tuple[Kind, ...]
     problems: tuple[Problem, ...]
+    notices: tuple[Notice, ...] = ()
 
     @property
     def valid(self) -> int:
@@ -94,13 +96,19 @@ class Collector:
         self._invalid += problem.severity is Severity.ERROR
         self._taken(None, problem)
 
-    def finish(self) -> Validation:
-        """The findings so far; kinds of errors first, the most frequent before."""
+    def finish(self, checker: Checker) -> Validation:
+        """The findings of the pass that ``checker`` made; kinds of errors first, the most
+        frequent before."""
         kinds = sorted(
             self._kinds.values(), key=lambda kind: (kind.severity is Severity.WARNING, -kind.rows)
         )
         return Validation(
-            self._entries, self._invalid, self._warnings, tuple(kinds), tuple(self._problems)
+            self._entries,
+            self._invalid,
+            self._warnings,
+            tuple(kinds),
+            tuple(self._problems),
+            (*self._manifest.notices(), *_of_checker(checker)),
         )
 
     def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
@@ -160,7 +168,14 @@ def validate(
         _by_entries(
             manifest, checker, collector, on_progress, every_row=bool(sink and sink.every_row)
         )
-    return collector.finish()
+    return collector.finish(checker)
+
+
+def _of_checker(checker: Checker) -> Iterator[Notice]:
+    if checker.defaulted:
+        kind = checker.config.default_media_type
+        text = f"rows without a mediaType get “{kind}”, the project's default"
+        yield Notice("default-media-type", text)
 
 
 def _by_entries(

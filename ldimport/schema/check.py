@@ -89,12 +89,14 @@ def _metadata_check(config: ProjectConfig, handle: str) -> MetadataCheck | None:
 
 
 class Checker:
-    """Checks the rows of one pass over a manifest; remembers their ids."""
+    """Checks the rows of one pass over a manifest; remembers their ids. ``defaulted``: some row
+    named no media type and got the project's default."""
 
     def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
         self.config = config
         self.options = options or CheckOptions()
         self.seen = Seen()
+        self.defaulted = False
         self._writings = self.options.writings()
         self._checks: dict[str, MetadataCheck] = {}
 
@@ -114,7 +116,7 @@ class Checker:
         if any(not each.field for each in entry.problems):  # its cells are not where they belong
             return Checked(entry, None, tuple(self._problems(entry, findings)))
         findings += self._plain(entry)
-        handle = entry.media_type or self.config.default_media_type
+        handle = self._media_type(entry)
         metadata: Mapping[str, Json] = {}
         check = self.metadata_check(handle)
         if check is None:
@@ -151,7 +153,7 @@ class Checker:
             return None
         if not is_whole(title):
             return None
-        handle = entry.media_type or self.config.default_media_type
+        handle = self._media_type(entry)
         check = self.metadata_check(handle)
         if check is None:
             return None
@@ -160,6 +162,12 @@ class Checker:
             return None
         place = entry.place
         return (handle, stored) if self.seen.add_new(entry.id, place.file, place.line) else None
+
+    def _media_type(self, entry: Entry) -> str:
+        if entry.media_type:
+            return entry.media_type
+        self.defaulted = True
+        return self.config.default_media_type
 
     # -- one row ----------------------------------------------------------------------------
 

@@ -48,6 +48,7 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
             test = tests[name]
         except KeyError:
             test = tests[name] = _tests(checker, name or default, places)
+            checker.defaulted |= not name
         if test is None or not 0 < len(cells[title]) <= MAX_TEXT:
             return False
         for index, most in test.texts:

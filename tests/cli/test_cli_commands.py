@@ -425,3 +425,10 @@ def test_the_server_parts_are_named_when_they_are_missing(
     monkeypatch.setattr("ldimport.cli.serving.import_module", missing)
     code, _, err = call("serve")
     assert code == ExitCode.CONFIG and "→ pip install 'ldimport[server]'" in err
+
+
+def test_the_next_command_keeps_the_options_of_the_manifest(call: Call) -> None:
+    code, out, _ = call("validate", "archive.csv", "--set", "caption=A B", "--system-name", "neu")
+    assert code == 0
+    assert "→ ldimport plan archive.csv --set 'caption=A B' --system-name neu" in out
+    assert "→ ldimport plan archive.csv   " in call("validate", "archive.csv", "--warnings")[1]

@@ -119,3 +119,15 @@ def test_a_file_of_ten_thousand_unknown_properties_has_a_thousand_kinds(tmp_path
         found = validate(manifest, Checker(PROJECT))
     assert len(found.kinds) <= 1_002
     assert sum(kind.rows for kind in found.kinds if kind.code == "unknown-property") == 3_000
+
+
+@pytest.mark.parametrize("cells", ["1,https://a.example/1.jpg,t,", "1,nowhere,t,"])
+def test_rows_without_a_media_type_are_noticed_once(tmp_path: Path, cells: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_text(f"id,url,fileName,mediaType\n{cells}\n2,https://a.example/2.jpg,t,\n")
+    with open_manifest([path]) as manifest:
+        (notice,) = validate(manifest, Checker(project())).notices
+    assert notice.code == "default-media-type" and "“image”" in notice.text
+    path.write_text("id,url,fileName,mediaType\n1,https://a.example/1.jpg,t,image\n")
+    with open_manifest([path]) as manifest:
+        assert validate(manifest, Checker(project())).notices == ()
