@@ -177,6 +177,9 @@ class StateFile:
         at: TracebackType | None,
     ) -> None:
         self.close()
+        if isinstance(error, sqlite3.DatabaseError):  # met while reading: damage shows late
+            with database.translated(self.path, KIND):
+                raise error
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -156,6 +156,21 @@ def test_a_state_file_that_is_not_ours_is_left_alone(
     assert not other.with_name("notes.txt.lock").exists()
 
 
+def test_a_damaged_state_file_is_named_and_left_alone(
+    run: Ldimport, archive: Callable[..., Path]
+) -> None:
+    manifest = archive(2)
+    run("submit", manifest, code=1)  # no host is allowed, so both fail: enough to be recorded
+    (state,) = run.folder.rglob("default.sqlite")
+    header, rest = state.read_bytes()[:4096], state.stat().st_size - 4096
+    state.write_bytes(header + b"\xab" * rest)  # damage that is met only while reading
+    found = state.read_bytes()
+    for words in (["submit", manifest], ["plan", manifest], ["status"], ["results"], ["watch"]):
+        done = run(*words, "--json", "-q", code=4)
+        assert '"code":"state-damaged"' in done.stdout and str(state) in done.stdout
+    assert state.read_bytes() == found
+
+
 def test_broken_project_config_is_exit_4(run: Ldimport, samples: Path, tmp_path: Path) -> None:
     broken = tmp_path / "config.json"
     broken.write_text('{"mediaTypes": [{"handle": 5}]}')
