@@ -18,8 +18,8 @@ from ldimport.model import Asset, Counts, JobState, JobStatus, Json, Result, Sta
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which images or jobs are meant; None: all of them. ``manifest`` is an absolute path, as
-    in ``ledger.Origin``."""
+    """Which images or jobs are meant; None: all of them. ``target`` is an identity, or
+    ``embedded`` for every local engine; ``manifest`` an absolute path, as in ``ledger.Origin``."""
 
     status: Status | None = None
     job: str | None = None
@@ -57,7 +57,7 @@ SELECT job_id, state, images, batch.success, batch.skipped, batch.failed, submit
   target, system_name, first_row, last_row
 FROM batch JOIN scope ON scope.id = batch.scope
 WHERE job_id IS NOT NULL AND state != 'refused'
-  AND (:target IS NULL OR target = :target)
+  AND (:target IS NULL OR :target IN (target, substr(target, 1, instr(target, ':') - 1)))
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:ids IS NULL OR job_id IN (SELECT value FROM json_each(:ids)))
 ORDER BY state = 'started' DESC, batch.id DESC
@@ -104,7 +104,8 @@ def overview(
 ) -> Overview:
     """Everything at a glance, without counting a single image."""
     rows = state.connection.execute(
-        "SELECT * FROM scope WHERE (:target IS NULL OR target = :target)"
+        "SELECT * FROM scope WHERE "
+        "(:target IS NULL OR :target IN (target, substr(target, 1, instr(target, ':') - 1)))"
         " AND (:name IS NULL OR system_name = :name) ORDER BY id",
         {"target": target, "name": system_name},
     )
@@ -210,7 +211,7 @@ WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
   AND (:cause IS NULL OR (cause = :cause AND image.status = 'failed'))
   AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
        OR instr(source_url, '://' || :host || ':'))
-  AND (:target IS NULL OR target = :target)
+  AND (:target IS NULL OR :target IN (target, substr(target, 1, instr(target, ':') - 1)))
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:manifest IS NULL OR manifest_path = :manifest)
 """

@@ -90,6 +90,13 @@ def test_status_counts_every_image_once(call: Call) -> None:
     assert [totals[word] for word in words] == [4, 0, 2, 0, 0] and "invalid" not in totals
 
 
+def test_the_local_engine_is_a_target_to_filter_by(call: Call) -> None:
+    assert document(call, "status", "--target", "embedded") == document(call, "status")
+    assert document(call, "results", "--target", "embedded") == document(call, "results")
+    assert document(call, "status", "--target", "https://edit.example")["jobs"] == []
+    assert document(call, "results", "--target", "https://edit.example")["results"] == []
+
+
 def test_status_of_one_job_is_the_seeds_object(call: Call) -> None:
     (job,) = document(call, "status")["jobs"]
     body = document(call, "status", job["id"])
