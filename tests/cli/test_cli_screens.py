@@ -6,10 +6,11 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, result, shown, terminal
+from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, shown, terminal
 
 from ldimport.cli.output import errors, github, outcomes, overview, summary
 from ldimport.cli.output.bars import bar
@@ -139,6 +140,13 @@ def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
     assert "The rest waits in the local engine." in text
     assert "→ ldimport submit a.csv" in text
     assert "→ ldimport watch" in text
+
+
+def test_what_earlier_runs_sent_is_counted_among_the_rows_to_send() -> None:
+    screen = terminal(80)
+    end = replace(ENDS["interrupted"](), plan=plan(new=0, in_progress=800))
+    summary.show(screen, end, summary.Run("submit a.csv", True, NOW))
+    assert "■ Interrupted: 800 of 800 sent" in shown(screen)
 
 
 def test_a_quota_names_a_clock_time_here_and_utc_in_a_log() -> None:

@@ -13,7 +13,7 @@ from ldimport.cli.output import documents, eventlines
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, duration, number, percent, size, utc
 from ldimport.cli.spec import MEANINGS
-from ldimport.errors import LdimportError, QuotaError
+from ldimport.errors import ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import (
     BatchSent,
     Event,
@@ -30,6 +30,12 @@ from ldimport.model import Counts, JobState
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
+_ENDS = {
+    **MEANINGS,
+    ExitCode.INTERRUPTED: "interrupted, state is safe",
+    ExitCode.TERMINATED: "terminated, state is safe",
+}
+"""What the last line of a log says to each exit code."""
 
 
 class Listener(Protocol):
@@ -173,7 +179,7 @@ class LogLines:
         if isinstance(end.stopped, LdimportError):
             kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
             self.say(kind, end.stopped.message)
-        self.say("exit", f"{int(end.exit_code)}: {MEANINGS.get(end.exit_code, end.exit_code.name)}")
+        self.say("exit", f"{int(end.exit_code)}: {_ENDS[end.exit_code]}")
 
 
 class Silent:

@@ -200,7 +200,8 @@ def _sent(end: Summary) -> str:
     mine = sum(job.counts.total for job in end.jobs)
     if end.plan is None:
         return f"{counted(mine, 'image')} under way"
-    return f"{number(mine)} of {number(end.plan.to_send)} sent"
+    known = end.plan.to_send + end.plan.in_progress  # earlier runs' jobs are followed too
+    return f"{number(mine)} of {number(max(mine, known))} sent"
 
 
 def _what_goes_on(screen: Screen, end: Summary, run: Run) -> None:
