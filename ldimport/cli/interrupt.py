@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from ldimport.errors import ExitCode, TemporaryError, Terminated
+from ldimport.errors import ExitCode, LdimportError, Terminated
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SHOW_CURSOR = "\x1b[?25h"
@@ -53,8 +53,8 @@ def _leave(code: ExitCode) -> None:
 
 
 @contextmanager
-def within(seconds: float, message: str) -> Iterator[None]:
-    """Inside, at most so many seconds pass: then TemporaryError(``message``). Where the system has
+def within(seconds: float, late: Callable[[], LdimportError]) -> Iterator[None]:
+    """Inside, at most so many seconds pass: then the error ``late()``. Where the system has
     no timer (Windows) or this is not the main thread, the inner time limits must do."""
     if (
         not hasattr(signal, "setitimer")
@@ -63,10 +63,10 @@ def within(seconds: float, message: str) -> Iterator[None]:
         yield
         return
 
-    def late(number: int, frame: FrameType | None) -> None:
-        raise TemporaryError(message)
+    def end(number: int, frame: FrameType | None) -> None:
+        raise late()
 
-    before = signal.signal(signal.SIGALRM, late)
+    before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ldimport.cli import moving, options
+from ldimport.cli import elsewhere, moving, options
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
@@ -47,9 +47,10 @@ def retry(
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
     seconds = options.read_seconds("--deadline", deadline)
     with (
-        session.plain_target(settings, patience=seconds) as target,
+        session.plain_target(settings, deadline=seconds) as target,
         session.state(settings, write=True) as state,
     ):
+        elsewhere.refuse_to_retry(state, target)
         if results.overview(state, target=target.identity).totals.failed:
             moving.say_local(session, settings)
         events = Migration(state, target).retry(

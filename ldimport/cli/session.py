@@ -129,22 +129,22 @@ class Session:
 
     @contextmanager
     def target(
-        self, settings: Settings, *, patience: float | None = None
+        self, settings: Settings, *, deadline: float | None = None
     ) -> Iterator[tuple[Target, ProjectConfig]]:
         """The target and the project config in force; an HTTP target is asked for it only where
-        no file is named. ``patience``: seconds that may go into asking it again."""
+        no file is named. ``deadline``: seconds from now, after which it is not waited for."""
         from ldimport.migration.project import project_config
 
         own = self._own_config(settings)
-        with self._connected(settings, own, patience) as target:
+        with self._connected(settings, own, deadline) as target:
             yield target, own or project_config(None, target)
 
     @contextmanager
     def plain_target(
-        self, settings: Settings, *, patience: float | None = None
+        self, settings: Settings, *, deadline: float | None = None
     ) -> Iterator[Target]:
         """The target, for what needs no project config: a token may lack the scope for it."""
-        with self._connected(settings, self._own_config(settings), patience) as target:
+        with self._connected(settings, self._own_config(settings), deadline) as target:
             yield target
 
     def project_config(self, settings: Settings) -> ProjectConfig:
@@ -164,7 +164,7 @@ class Session:
 
     @contextmanager
     def _connected(
-        self, settings: Settings, config: ProjectConfig | None, patience: float | None
+        self, settings: Settings, config: ProjectConfig | None, deadline: float | None
     ) -> Iterator[Target]:
         if settings.insecure and not settings.embedded:
             self.notes.line(
@@ -173,7 +173,7 @@ class Session:
                 indent=2,
             )
         secrets = self.environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()
-        with closing(connect(settings, config, patience=patience, secrets=secrets)) as target:
+        with closing(connect(settings, config, deadline=deadline, secrets=secrets)) as target:
             yield target
 
     def state(self, settings: Settings, *, write: bool) -> StateFile:
@@ -193,7 +193,7 @@ def connect(
     settings: Settings,
     config: ProjectConfig | None = None,
     *,
-    patience: float | None = None,
+    deadline: float | None = None,
     secrets: Sequence[str] = (),
 ) -> Target:
     """Open the target that the settings name. Raises AuthError for a token that is none."""
@@ -208,7 +208,7 @@ def connect(
         token=settings.token,
         api_version=settings.api_version,
         insecure=settings.insecure,
-        patience=patience,
+        deadline=deadline,
         secrets=secrets,
     )
 

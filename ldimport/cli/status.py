@@ -12,7 +12,7 @@ from ldimport.cli.interrupt import within
 from ldimport.cli.output import overview
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode, LdimportError, LockedError, UsageError
+from ldimport.errors import ExitCode, LdimportError, LockedError, TemporaryError, UsageError
 from ldimport.migration import StateFile, results
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
@@ -139,7 +139,9 @@ def _ask(session: Session, settings: Settings, job_id: str) -> JobStatus | None:
 
     try:
         with (
-            within(ASK_SECONDS, f"{settings.target} did not answer within 5 s"),
+            within(
+                ASK_SECONDS, lambda: TemporaryError(f"{settings.target} did not answer within 5 s")
+            ),
             session.plain_target(settings) as target,
             _writable_if_free(session, settings) as state,
         ):

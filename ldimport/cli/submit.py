@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ldimport.cli import moving, options
+from ldimport.cli.interrupt import within
 from ldimport.cli.output.listeners import Reading
 from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, refused
 from ldimport.cli.session import Session, refuse_on_http
@@ -16,6 +19,7 @@ from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration import InvalidManifest, Migration, Source
 from ldimport.migration.reports.run import RunReport
+from ldimport.migration.submit import too_late
 
 if TYPE_CHECKING:
     from ldimport.settings import Settings
@@ -36,8 +40,8 @@ Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first us
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """Options of ``Migration.submit``, read: ``deadline`` in seconds, ``fail_on`` as a question
-    about (failed, tried)."""
+    """Options of ``Migration.submit``, read: ``deadline`` in seconds ``since`` the command began,
+    ``fail_on`` as a question about (failed, tried)."""
 
     valid_only: bool
     limit: int | None
@@ -45,6 +49,7 @@ class Sending:
     resend: bool
     wait: bool
     deadline: float | None
+    since: float
     fail_on: Callable[[int, int], bool] | None
 
 
@@ -76,21 +81,35 @@ def submit(
 
     Run it again at any time: it goes on where it stopped and sends nothing twice.
     """
+    since = time.monotonic()
     session = Session.of(context)
     settings = session.settings(paths)
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict, integrity)
     ends = options.read_seconds("--deadline", deadline)
     stops = moving.failure_limit(fail_on)
-    sending = Sending(valid_only, limit, batch_size, resend, not no_wait, ends, stops)
+    sending = Sending(valid_only, limit, batch_size, resend, not no_wait, ends, since, stops)
     with (
-        session.target(settings, patience=ends) as (target, config),
-        opened_source(session, settings, config, paths, wanted) as source,
+        session.target(settings, deadline=ends) as (target, config),
+        _opened_in_time(opened_source(session, settings, config, paths, wanted), sending) as source,
         session.state(settings, write=True) as state,
         RunReport(junitxml, "submit") as report,
     ):
         first_use(session, state, target, source, agreed=yes)
         return _send(session, settings, Migration(state, target), source, sending, report)
+
+
+@contextmanager
+def _opened_in_time(opening: AbstractContextManager[Source], sending: Sending) -> Iterator[Source]:
+    """Standard input is copied when the manifest is opened, and may be silent for ever."""
+    with ExitStack() as stack:
+        if sending.deadline is None:
+            source = stack.enter_context(opening)
+        else:
+            left = max(0.001, sending.since + sending.deadline - time.monotonic())
+            with within(left, lambda: too_late(sending.deadline)):
+                source = stack.enter_context(opening)
+        yield source
 
 
 def _send(
@@ -112,6 +131,7 @@ def _send(
         resend=sending.resend,
         wait=sending.wait,
         deadline=sending.deadline,
+        since=sending.since,
         fail_on=sending.fail_on,
         tick=reading.tick,
     )

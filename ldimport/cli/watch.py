@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli import moving, options
+from ldimport.cli import elsewhere, moving, options
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
@@ -42,9 +42,10 @@ def watch(
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
         state = stack.enter_context(_state(session, settings))
+        target = stack.enter_context(session.plain_target(settings, deadline=seconds))
+        elsewhere.refuse_to_watch(state, target, jobs or ())
         if any(not job.state.finished for job in results.overview(state).jobs):
             moving.say_local(session, settings)
-        target = stack.enter_context(session.plain_target(settings, patience=seconds))
         report = stack.enter_context(RunReport(junitxml, "watch"))
         events = Migration(state, target).watch(tuple(jobs or ()), deadline=seconds)
         end = moving.follow(session, settings, events, moving.Shown(sends=False))

@@ -6,6 +6,7 @@ each answer into the model or into an error that says what to do.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +36,8 @@ class LivingdocsClient:
 
     ``base_url`` may carry a path (``https://edit.livingdocs.io/proxy/api``). ``timeout`` is how
     many seconds the server may stay silent, ``patience`` how many seconds go into repeating what
-    failed for a while (0: one try). ``insecure`` skips the check of certificates. ``transport``
+    failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any
+    more. ``insecure`` skips the check of certificates. ``transport``
     replaces the network, ``sleep``, ``clock`` (monotonic) and ``now`` (Unix time) the time.
 
     Every method may raise AuthError (401, 403), ConfigError (no API at this address, TLS),
@@ -50,6 +52,7 @@ class LivingdocsClient:
         api_version: str = "v1",
         timeout: float = TIMEOUT,
         patience: float = PATIENCE,
+        deadline: float = math.inf,
         insecure: bool = False,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -67,7 +70,7 @@ class LivingdocsClient:
             raise ConfigError(text, code="bad-setting")
         self._api_version = api_version
         secret = Secret(token) if isinstance(token, str) else token
-        pace = Pace(timeout, patience, sleep, clock, now)
+        pace = Pace(timeout, patience, sleep, clock, now, clock() + deadline)
         self._transport = Transport(self._base_url, api_version, secret, pace, insecure, transport)
         self._config: dict[str, Json] | None = None
 

@@ -46,9 +46,9 @@ def explained(error: httpx.HTTPError, base: str, timeout: float) -> LdimportErro
 
 def _why(error: httpx.HTTPError, timeout: float) -> str:
     if isinstance(error, httpx.ConnectTimeout):
-        return f"no connection within {min(timeout, CONNECT_SECONDS):g} s"
+        return f"no connection within {min(timeout, CONNECT_SECONDS):.3g} s"
     if isinstance(error, httpx.TimeoutException):
-        return f"silent for {timeout:g} s"
+        return f"silent for {timeout:.3g} s"
     if isinstance(error, httpx.DecodingError):
         return "its answer was damaged on the way"
     cause = next((each for each in chain(error) if isinstance(each, OSError)), None)

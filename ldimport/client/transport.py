@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from ldimport.model import Json
 TRIES = 8
 MAX_WAIT = 60.0
 """Seconds between two tries at most, whatever ``Retry-After`` says."""
+LEAST_SILENCE = 0.5
 MAX_ANSWER_BYTES = 64_000_000
 ANSWER_TIMEOUTS = 10
 """A whole answer may take this many times the timeout, should it trickle."""
@@ -31,13 +33,20 @@ _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """Time: seconds of silence allowed, seconds spent on repeats, and where time comes from."""
+    """Time: seconds of silence allowed, seconds spent on repeats, where time comes from, and
+    when by ``clock`` nothing is waited for any more."""
 
     timeout: float
     patience: float
     sleep: Callable[[float], None]
     clock: Callable[[], float]
     now: Callable[[], float]
+    until: float = math.inf
+
+    @property
+    def silence(self) -> float:
+        """Seconds of silence allowed from now on; after the end still enough for a quick answer."""
+        return min(self.timeout, max(LEAST_SILENCE, self.until - self.clock()))
 
 
 class Transport:
@@ -60,7 +69,6 @@ class Transport:
             auth=None if token is None else _Bearer(token),
             verify=_certificates(insecure),
             trust_env=not address.is_loopback(base),  # no proxy leads to this very machine
-            timeout=httpx.Timeout(pace.timeout, connect=min(pace.timeout, CONNECT_SECONDS)),
             limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
             transport=network,
         )
@@ -82,7 +90,8 @@ class Transport:
 
         def enough(state: tenacity.RetryCallState) -> bool:
             ahead = self._pace.clock() - started + state.upcoming_sleep
-            return state.attempt_number >= TRIES or ahead >= self._pace.patience
+            late = self._pace.clock() + state.upcoming_sleep >= self._pace.until
+            return late or state.attempt_number >= TRIES or ahead >= self._pace.patience
 
         again = tenacity.Retrying(
             retry=tenacity.retry_if_exception(worth_it),
@@ -101,27 +110,35 @@ class Transport:
             raise
 
     def _once(self, ask: Ask) -> Json:
+        silence = self._pace.silence
         try:
-            answer = self._exchange(ask)
+            answer = self._exchange(ask, silence)
         except httpx.HTTPError as error:
-            raise explained(error, self._base, self._pace.timeout) from error
+            raise explained(error, self._base, silence) from error
         return self._reader.read(answer, ask)
 
-    def _exchange(self, ask: Ask) -> Answer:
+    def _exchange(self, ask: Ask, silence: float) -> Answer:
         headers = {} if ask.key is None else {"Idempotency-Key": ask.key}
         if ask.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         url = address.endpoint(self._base, self._version, ask.path)
         with self._http.stream(
-            ask.method, url, params=ask.params or None, content=ask.body, headers=headers
+            ask.method,
+            url,
+            params=ask.params or None,
+            content=ask.body,
+            headers=headers,
+            timeout=httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS)),
         ) as response:
-            body = self._body(response)
+            body = self._body(response, silence)
         media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
         found = {name.lower(): value for name, value in response.headers.items()}
         return Answer(response.status_code, media_type, found, body)
 
-    def _body(self, response: httpx.Response) -> bytes:
-        ends = self._pace.clock() + ANSWER_TIMEOUTS * self._pace.timeout
+    def _body(self, response: httpx.Response, silence: float) -> bytes:
+        started = self._pace.clock()
+        longest = ANSWER_TIMEOUTS * silence
+        ends = min(started + longest, max(started + silence, self._pace.until))
         parts, size = [], 0
         for part in response.iter_bytes():
             parts.append(part)
@@ -132,9 +149,8 @@ class Transport:
                     code="unexpected-answer",
                 )
             if self._pace.clock() > ends:
-                seconds = ANSWER_TIMEOUTS * self._pace.timeout
                 raise UnavailableError(
-                    f"{self._base} took more than {seconds:g} s for one answer",
+                    f"{self._base} took more than {ends - started:.3g} s for one answer",
                     arrived=True,
                     code="unreachable",
                 )

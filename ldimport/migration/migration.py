@@ -53,11 +53,13 @@ class Migration:
         resend: bool = False,
         wait: bool = True,
         deadline: float | None = None,
+        since: float | None = None,
         fail_on: Callable[[int, int], bool] | None = None,
         max_problems: int = 1_000,
         tick: Callable[[int], None] | None = None,
     ) -> Iterator[Event]:
-        """See ``migration.submit``; ``deadline`` in seconds, ``fail_on(failed, tried)``."""
+        """See ``migration.submit``; ``deadline`` in seconds from now, or from ``since`` by the
+        monotonic clock; ``fail_on(failed, tried)``."""
         return submit(
             self.state,
             self.target,
@@ -66,7 +68,7 @@ class Migration:
             limit=limit,
             batch_size=batch_size,
             resend=resend,
-            pace=Pace(deadline, fail_on, wait),
+            pace=Pace(deadline, fail_on, wait, since),
             max_problems=max_problems,
             tick=tick,
         )

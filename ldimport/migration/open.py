@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,16 +22,16 @@ def open_target(
     token: Secret | str | None = None,
     api_version: str = "v1",
     insecure: bool = False,
-    patience: float | None = None,
+    deadline: float | None = None,
     workers: int | None = None,
     secrets: Sequence[str] = (),
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
     project ``config`` it checks against, or a base URL with a ``token``.
 
-    ``patience`` is how many seconds an HTTP target is asked again while it does not answer, at
-    most the client's own. ``workers`` processes carry out the engine's images, by default one per
-    core; ``secrets`` sign its webhooks. Raises AuthError without a token."""
+    ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
+    processes carry out the engine's images, by default one per core; ``secrets`` sign its
+    webhooks. Raises AuthError without a token."""
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
@@ -42,14 +43,14 @@ def open_target(
             hint="put it into the environment: LDIMPORT_TOKEN=…, or name a file with tokenFile",
             code="no-token",
         )
-    from ldimport.client import PATIENCE, LivingdocsClient
+    from ldimport.client import LivingdocsClient
     from ldimport.targets.livingdocs import LivingdocsTarget
 
     client = LivingdocsClient(
         place,
         token,
         api_version=api_version,
-        patience=PATIENCE if patience is None else min(patience, PATIENCE),
+        deadline=math.inf if deadline is None else deadline,
         insecure=insecure,
     )
     return LivingdocsTarget(client)

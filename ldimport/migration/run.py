@@ -6,6 +6,7 @@ acknowledged is in the state file before the next step is taken.
 
 from __future__ import annotations
 
+import math
 import time
 import uuid
 from collections import deque
@@ -46,12 +47,20 @@ class Parcel:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """When a run stops by itself: ``deadline`` in seconds from its start; ``fail_on`` failed
-    images; ``wait`` False: after the last batch is accepted."""
+    """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
+    monotonic clock; ``fail_on`` failed images; ``wait`` False: after the last batch is accepted."""
 
     deadline: float | None = None
     fail_on: Callable[[int, int], bool] | None = None
     wait: bool = True
+    since: float | None = None
+
+    @property
+    def ends(self) -> float:
+        """When the deadline passes, by the monotonic clock."""
+        if self.deadline is None:
+            return math.inf
+        return (time.monotonic() if self.since is None else self.since) + self.deadline
 
 
 class Run:
@@ -76,7 +85,7 @@ class Run:
         self._pace = pace
         self._now = now
         self._sleep = sleep
-        self._ends = None if pace.deadline is None else time.monotonic() + pace.deadline
+        self._ends = pace.ends
 
     def carry_out(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
@@ -168,10 +177,10 @@ class Run:
         return Progress(to_send, self.sent, counts, len(self.tracker), exact)
 
     def _check_deadline(self) -> None:
-        if self._ends is not None and time.monotonic() >= self._ends:
+        if time.monotonic() >= self._ends:
+            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
             raise DeadlineError(
-                f"stopped after {self._pace.deadline:g} s, as asked; "
-                f"{len(self.tracker)} jobs are still running",
+                f"stopped after {self._pace.deadline:g} s, as asked; {jobs} still running",
                 hint="run the same command again to go on",
             )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
-from ldimport.errors import ManifestError
+from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration import ledger, results
 from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import CauseRow, Event, Notice, Planned, Summary, Totals
@@ -51,21 +51,48 @@ def submit(
     Yields notices, Planned, then what happens, and a Summary last. ``limit``: at most so many
     images; ``batch_size``: at most so many in one POST; ``resend``: unchanged ones too; ``tick``
     gets the bytes read while checking. Raises InvalidManifest when rows have errors (unless
-    ``valid_only``), before anything is sent. What stops a run later is in the Summary.
+    ``valid_only``), or DeadlineError when ``pace`` leaves no time to check them, before anything
+    is sent. What stops a run later is in the Summary.
     """
     started = time.monotonic()
+    pace = _from(started, pace or Pace())
+    tick = _in_time(pace, tick)
     found = survey(state, target, source, resend=resend, max_problems=max_problems, tick=tick)
     if found.validation.invalid and not valid_only:
         raise InvalidManifest(found.validation)
     for code, text in found.validation.notices:
         yield Notice(code, text)
     yield Planned(found.plan, found.validation)
-    run = Run(state, target, pace or Pace())
+    run = Run(state, target, pace)
     outgoing = _to_send(state, target, source, found, resend)
     to_send = found.plan.to_send if limit is None else min(limit, found.plan.to_send)
     parcels = _parcels(state, target, source, islice(outgoing, to_send), batch_size)
     yield from run.carry_out(parcels, to_send)
     yield _summary(state, target, source, found, run, time.monotonic() - started)
+
+
+def _from(started: float, pace: Pace) -> Pace:
+    return pace if pace.since is not None else replace(pace, since=started)
+
+
+def _in_time(pace: Pace, tick: Callable[[int], None] | None) -> Callable[[int], None]:
+    """Hands on how far the check is, and ends it at the deadline."""
+
+    def checking(read: int) -> None:
+        if time.monotonic() >= pace.ends:
+            raise too_late(pace.deadline)
+        if tick is not None:
+            tick(read)
+
+    return checking
+
+
+def too_late(deadline: float | None) -> DeadlineError:
+    """The deadline passed while the manifest was read."""
+    return DeadlineError(
+        f"stopped after {deadline:g} s, as asked; the manifest is not read yet, nothing was sent",
+        hint="run the same command again with more time",
+    )
 
 
 def _to_send(

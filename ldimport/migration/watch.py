@@ -45,9 +45,8 @@ def watch(
 def _carry_on(state: StateFile, target: Target, pace: Pace) -> Iterator[Event]:
     started = time.monotonic()
     run = Run(state, target, pace)
-    images = sum(batch.images for batch in ledger.open_batches(state, target.identity))
-    yield from run.carry_out(iter(()), images)
-    totals = run.tracker.tally.totals(pending=run.tracker.pending)
+    yield from run.carry_out(iter(()), _open_images(state, target))
+    totals = run.tracker.tally.totals(pending=_open_images(state, target))
     yield Summary(
         None,
         tuple(results.jobs(state, ids=run.tracker.job_ids)),
@@ -57,6 +56,10 @@ def _carry_on(state: StateFile, target: Target, pace: Pace) -> Iterator[Event]:
         results.causes(state, Filter(target=target.identity)) if totals.failed else (),
         run.stopped,
     )
+
+
+def _open_images(state: StateFile, target: Target) -> int:
+    return sum(batch.images for batch in ledger.open_batches(state, target.identity))
 
 
 def _look_on(

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
@@ -183,6 +184,16 @@ def test_the_last_line_says_how_it_ended() -> None:
     assert "exit      6: quota reached" in file.getvalue()
 
 
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [(ExitCode.INTERRUPTED, "130: interrupted,"), (ExitCode.TERMINATED, "143: terminated,")],
+)
+def test_the_last_line_names_the_signal(code: ExitCode, words: str) -> None:
+    lines, file = log(Clock())
+    lines.handle(replace(ENDS["interrupted"](), exit_code=code))
+    assert f"exit      {words} state is safe" in file.getvalue()
+
+
 def test_hostile_text_is_one_clean_line() -> None:
     lines, file = log(Clock(), verbose=1)
     evil = "a\x1b[2Jb\r\nfake line\u202e"
@@ -329,9 +340,12 @@ def test_the_second_signal_leaves_at_once() -> None:
 
 
 def test_a_question_to_the_target_has_its_time() -> None:
-    with pytest.raises(TemporaryError, match="too slow"), within(0.01, "too slow"):
+    def late() -> TemporaryError:
+        return TemporaryError("too slow")
+
+    with pytest.raises(TemporaryError, match="too slow"), within(0.01, late):
         signal.pause()
-    with within(5, "too slow"):
+    with within(5, late):
         pass
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 

@@ -185,6 +185,16 @@ def test_an_answer_that_trickles_is_cut_by_the_clock(
     assert "more than 20 s for one answer" in error.message
 
 
+def test_nothing_is_waited_for_after_the_deadline(
+    make_client: Callable[..., LivingdocsClient], server: ScriptedServer, time: FakeTime
+) -> None:
+    server.script(Reply(act=silent))
+    error = failure(make_client(deadline=0.1))
+    assert isinstance(error, TemporaryError)
+    assert f"silent for {transport.LEAST_SILENCE} s" in error.message
+    assert (len(server.seen), time.naps) == (1, [])
+
+
 def test_an_endless_answer_is_cut(make_client: Callable[..., LivingdocsClient]) -> None:
     class Endless(httpx.SyncByteStream):
         def __iter__(self) -> Any:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
+import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -131,6 +134,46 @@ def test_watch_and_retry_need_no_scope_for_the_project_config(
         run("retry")
         assert server.asked
         assert not [path for path in server.asked if "projectConfig" in path]
+
+
+def test_what_lies_at_another_target_is_never_called_nothing(
+    run: Ldimport, origin: Origin, archive: Callable[..., Path]
+) -> None:
+    with Livingdocs("seed", {"1.jpg": "Could not upload image"}).running() as server:
+        use(run, server.url)
+        run("submit", archive(2), "--yes", "--no-wait")
+        del run.env["LDIMPORT_TARGET"]
+        done = run("watch", code=2)
+        assert f"1 job is under way at {server.url}" in done.stderr
+        assert f"ldimport watch --target {server.url}" in done.stderr
+        run("watch", "--target", server.url, code=1)
+        assert "No job is running" in run("watch").stdout
+        done = run("retry", code=2)
+        assert f"1 image failed at {server.url}" in done.stderr
+        assert f"ldimport retry --target {server.url}" in done.stderr
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_deadline_holds_against_a_server_that_is_silent(
+    run: Ldimport, samples: Path, archive: Callable[..., Path], named: bool
+) -> None:
+    own = ["--project-config", samples / "project-config.json"] if named else []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        use(run, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        options = ("--yes", "--deadline", "1s", *own)
+        done = run("submit", archive(1), *options, code=5, timeout=20)
+        assert "did not answer" in done.stdout + done.stderr
+
+
+def test_a_deadline_holds_against_a_standard_input_that_is_silent(run: Ldimport) -> None:
+    read, write = os.pipe()
+    with open(read, "rb") as silent, open(write, "wb"):  # noqa: PTH123
+        done = subprocess.run(
+            run.command("submit", "-", "--deadline", "1s", "--json"),
+            stdin=silent, cwd=run.folder, env=run.env, capture_output=True, timeout=20, check=False,
+        )  # fmt: skip
+    assert done.returncode == 8
+    assert json.loads(done.stdout)["code"] == "deadline"
 
 
 def test_a_deadline_bounds_the_wait_for_a_server_that_is_not_there(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from standin import StandIn, arrived, refused
 
 from ldimport.errors import (
+    DeadlineError,
     ExitCode,
     LockedError,
     QuotaError,
@@ -187,6 +189,8 @@ def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateFile, tmp_pat
 
     end = summary(submit(state, Cut(), path))
     assert (end.exit_code, end.totals.pending) == (ExitCode.TEMPORARY, 2)
+    end = summary(list(Migration(state, Cut()).watch()))
+    assert (end.exit_code, end.totals.pending) == (ExitCode.TEMPORARY, 2)
     end = summary(submit(state, target, path))
     assert (end.totals.success, len(target.requests)) == (2, 1)
 
@@ -307,6 +311,15 @@ def test_interrupting_answers_with_a_summary(state: StateFile, tmp_path: Path) -
         end = events.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
     assert isinstance(end, Summary)
     assert (end.exit_code, end.totals.pending, end.totals.unsubmitted) == (130, 2, 2)
+
+
+def test_a_deadline_counts_from_the_start_of_the_command(state: StateFile, tmp_path: Path) -> None:
+    target = StandIn()
+    options = {"deadline": 60, "since": time.monotonic() - 61}
+    with pytest.raises(DeadlineError, match="nothing was sent"):
+        submit(state, target, manifest(tmp_path, 3), **options)
+    assert target.requests == []
+    assert results.overview(state).jobs == ()
 
 
 def test_only_one_writer(state: StateFile, tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""What the state file knows of other targets than the one in force. ``watch`` and ``retry`` work at
+one target; where all there is to do lies at another, to say “nothing to do” would be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ldimport.cli.output.text import counted
+from ldimport.errors import UsageError
+from ldimport.migration import StateFile, ledger, results
+
+if TYPE_CHECKING:
+    from ldimport.migration.project import Target
+
+
+def refuse_to_watch(state: StateFile, target: Target, ids: Sequence[str]) -> None:
+    """Raises UsageError when what is to be followed is under way, but none of it here."""
+    away = [
+        job
+        for job in results.jobs(state, ids=ids or None)
+        if not job.state.finished and job.target != target.identity
+    ]
+    if not away or (not ids and ledger.open_batches(state, target.identity)):
+        return
+    verb = "is" if len(away) == 1 else "are"
+    raise UsageError(
+        f"{counted(len(away), 'job')} {verb} under way at {_place(away[0].target)}, none at "
+        f"{_here(target)}",
+        hint=f"ldimport watch {_option(away[0].target)}",
+        code="other-target",
+    )
+
+
+def refuse_to_retry(state: StateFile, target: Target) -> None:
+    """Raises UsageError when images have failed, but none of them here."""
+    scopes = [each for each in results.overview(state).scopes if each.totals.failed]
+    if not scopes or any(each.target == target.identity for each in scopes):
+        return
+    failed = sum(each.totals.failed for each in scopes)
+    raise UsageError(
+        f"{counted(failed, 'image')} failed at {_place(scopes[0].target)}, none at {_here(target)}",
+        hint=f"ldimport retry {_option(scopes[0].target)}",
+        code="other-target",
+    )
+
+
+def _place(identity: str) -> str:
+    return "another local engine" if _embedded(identity) else identity
+
+
+def _here(target: Target) -> str:
+    return "this local engine" if target.local else target.identity
+
+
+def _option(identity: str) -> str:
+    """How to name that target; the folder of an engine stands in no state file."""
+    return "--target embedded --engine FOLDER" if _embedded(identity) else f"--target {identity}"
+
+
+def _embedded(identity: str) -> bool:
+    return identity.startswith("embedded:")
