@@ -58,7 +58,7 @@ def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection
         if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
         file = _recognise(path, kind)
-        mode = "rw" if write else "ro"
+        mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
         uri = f"{path.resolve().as_uri()}?mode={mode}"
         connection = sqlite3.connect(
             uri,
@@ -75,6 +75,14 @@ def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection
             raise
         _open[connection] = file
         return connection
+
+
+def _frozen(path: Path) -> bool:
+    """Whether nobody can be writing: a read-only folder with no log beside the file, or an empty
+    one. SQLite has to be told, since it cannot make there what readers and writers share."""
+    log = path.with_name(f"{path.name}-wal")
+    whole = not log.exists() or log.stat().st_size == 0
+    return whole and not os.access(path.parent, os.W_OK)
 
 
 def _create(path: Path, kind: Kind) -> None:

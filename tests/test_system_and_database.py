@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -40,6 +41,13 @@ def test_a_lock_is_free_the_moment_its_process_is_killed(tmp_path: Path) -> None
     assert lock.holder()["pid"] == os.getpid()
     lock.release()
     assert not process_alive(other.pid)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_lock_that_cannot_name_its_holder_is_given_back() -> None:
+    for _ in range(2):  # were it kept, the second try would find it taken
+        with pytest.raises(OSError):
+            ProcessLock(Path("/dev/full")).acquire("test")
 
 
 def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
@@ -156,6 +164,20 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "a.sqlite")
     with pytest.raises(StateFileError):
         database.connect(tmp_path / "link", KIND)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_whole_file_in_a_read_only_folder_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "a.sqlite"
+    database.connect(path, KIND).close()
+    path.parent.chmod(0o500)
+    try:
+        with contextlib.closing(database.connect(path, KIND, write=False)) as connection:
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == len(KIND.migrations)
+        with pytest.raises(StateFileError, match="cannot be written"):
+            database.connect(path, KIND)
+    finally:
+        path.parent.chmod(0o700)
 
 
 def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
