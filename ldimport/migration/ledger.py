@@ -221,9 +221,11 @@ WHERE batch.state IN ('intent', 'started') AND target = ? ORDER BY batch.id
 """
 
 
-def open_batches(state: StateFile, target: str) -> list[OpenBatch]:
-    """Batches of a target whose jobs have not ended, oldest first."""
-    return [OpenBatch(**row) for row in state.connection.execute(_OPEN, (target,))]
+def open_batches(state: StateFile, target: str, only: Sequence[str] = ()) -> list[OpenBatch]:
+    """Batches of a target whose jobs have not ended, oldest first; ``only`` those of these jobs
+    where any are named."""
+    found = [OpenBatch(**row) for row in state.connection.execute(_OPEN, (target,))]
+    return [batch for batch in found if batch.job_id in only] if only else found
 
 
 def contents(state: StateFile, batch: OpenBatch) -> tuple[Envelope, list[Outgoing], JobOptions]:

@@ -10,7 +10,7 @@ import math
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ldimport.errors import (
@@ -65,7 +65,8 @@ class Pace:
 
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
-    the numbers of those recorded in it."""
+    the numbers of those recorded in it. Of what earlier runs left open, ``only`` these jobs are
+    followed where any are named."""
 
     def __init__(
         self,
@@ -73,6 +74,7 @@ class Run:
         target: Target,
         pace: Pace,
         *,
+        only: Sequence[str] = (),
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -83,6 +85,7 @@ class Run:
         self._state = state
         self._target = target
         self._pace = pace
+        self._only = only
         self._now = now
         self._sleep = sleep
         self._ends = pace.ends
@@ -117,7 +120,7 @@ class Run:
         return worst(*codes)
 
     def _recover(self, to_send: int) -> Iterator[Event]:
-        batches = ledger.open_batches(self._state, self._target.identity)
+        batches = ledger.open_batches(self._state, self._target.identity, self._only)
         yield from self.tracker.recover(batches)
         if batches:
             yield self._progress(to_send)

@@ -37,16 +37,18 @@ def watch(
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
     pace = pace or Pace()
     if state.writable:
-        yield from _carry_on(state, target, pace)
+        yield from _carry_on(state, target, job_ids, pace)
     else:
         yield from _look_on(state, target, job_ids, pace, sleep)
 
 
-def _carry_on(state: StateFile, target: Target, pace: Pace) -> Iterator[Event]:
+def _carry_on(
+    state: StateFile, target: Target, job_ids: Sequence[str], pace: Pace
+) -> Iterator[Event]:
     started = time.monotonic()
-    run = Run(state, target, pace)
-    yield from run.carry_out(iter(()), _open_images(state, target))
-    totals = run.tracker.tally.totals(pending=_open_images(state, target))
+    run = Run(state, target, pace, only=job_ids)
+    yield from run.carry_out(iter(()), _open_images(state, target, job_ids))
+    totals = run.tracker.tally.totals(pending=_open_images(state, target, job_ids))
     yield Summary(
         None,
         tuple(results.jobs(state, ids=run.tracker.job_ids)),
@@ -58,8 +60,8 @@ def _carry_on(state: StateFile, target: Target, pace: Pace) -> Iterator[Event]:
     )
 
 
-def _open_images(state: StateFile, target: Target) -> int:
-    return sum(batch.images for batch in ledger.open_batches(state, target.identity))
+def _open_images(state: StateFile, target: Target, job_ids: Sequence[str]) -> int:
+    return sum(batch.images for batch in ledger.open_batches(state, target.identity, job_ids))
 
 
 def _look_on(

@@ -322,6 +322,16 @@ def test_a_deadline_counts_from_the_start_of_the_command(state: StateFile, tmp_p
     assert results.overview(state).jobs == ()
 
 
+def test_watch_follows_the_jobs_that_are_named(state: StateFile, tmp_path: Path) -> None:
+    target = StandIn(looks=2)
+    submit(state, target, manifest(tmp_path, 4), batch_size=2, wait=False)
+    end = summary(list(Migration(state, target).watch(["job2"])))
+    assert [(job.id, job.state) for job in end.jobs] == [("job2", JobState.SUCCESS)]
+    assert (end.totals.success, end.totals.pending) == (2, 0)
+    assert results.overview(state).totals.pending == 2
+    assert summary(list(Migration(state, target).watch())).totals.success == 2
+
+
 def test_only_one_writer(state: StateFile, tmp_path: Path) -> None:
     with pytest.raises(LockedError) as caught:
         StateFile.open(state.path, write=True)
