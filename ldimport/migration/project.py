@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ldimport.errors import UsageError
-from ldimport.manifest import Detected, Manifest, ReadOptions
+from ldimport.manifest import Detected, Manifest, ReadOptions, encoding_name
 from ldimport.manifest.fields import FieldMap
 from ldimport.model import Json
 from ldimport.schema import config as schema_config
@@ -21,6 +21,7 @@ __all__ = [
     "ProjectConfig",
     "ReadOptions",
     "Target",
+    "encoding_name",
     "json_schema",
     "project_config",
     "read_options",

@@ -8,6 +8,7 @@ import pytest
 from manifests import HEADER, opened, read, write
 
 from ldimport.errors import ExitCode, LdimportError, ManifestError, UsageError
+from ldimport.manifest import open_manifest
 
 GERMAN = "Zürcher Straße – „Grüezi“ mit Öl & Äpfeln"
 FRENCH = "L’été à Genève, une journée près du lac, où les élèves"
@@ -201,3 +202,38 @@ def test_junk_under_any_name_is_refused_in_words(tmp_path: Path, name: str, junk
         assert error.message
     else:
         assert all(entry.problems for entry in entries)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "1;1.jpg;Zürichsee, Nordufer;Ursina Gähwiler",
+        "2;2.jpg;Föhn;Beat Rüegg",
+        "3;3.jpg;L’été à Genève – “oui”;André Çelik",
+        "4;4.jpg;été;é",
+        "5;5.jpg;Straße;Müller & Söhne",
+        "6;6.jpg;£ 5, 20 °C;½",
+    ],
+)
+def test_a_single_row_of_windows_1252_is_read_as_that(tmp_path: Path, row: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(f"id;url;fileName;metadata.credit\r\n{row}\r\n".encode("cp1252"))
+    with open_manifest([path]) as manifest:
+        assert manifest.files[0].detected.encoding == "cp1252"
+        assert next(manifest.entries()).file_name == row.split(";")[2]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "text"),
+    [
+        ("cp850", "Zürichsee im Föhn, Gähwiler, Übersicht über die Brücke in Grüningen"),
+        ("cp1251", "Озеро утром, первый свет над восточным берегом реки"),
+        ("cp1250", "Příběh města, řeka a žlutý dům, Václav Dvořák"),
+        ("mac_roman", "Zürichsee im Föhn, Gähwiler, Übersicht über die Brücke"),
+    ],
+)
+def test_other_encodings_are_not_taken_for_it(tmp_path: Path, encoding: str, text: str) -> None:
+    path = tmp_path / "m.csv"
+    path.write_bytes(f"id;url;fileName\r\n1;1.jpg;{text}\r\n".encode(encoding))
+    with open_manifest([path]) as manifest:
+        assert manifest.files[0].detected.encoding != "cp1252"

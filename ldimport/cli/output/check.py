@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
+from ldimport.migration.project import encoding_name
 from ldimport.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
@@ -32,22 +33,10 @@ def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
     screen.blank()
 
 
-_ENCODINGS = {
-    "utf-8": "UTF-8",
-    "utf-8-sig": "UTF-8 with BOM",
-    "cp1252": "Windows-1252",
-    "latin-1": "Latin-1",
-    "iso-8859-1": "Latin-1",
-    "utf-16": "UTF-16",
-    "utf-16-le": "UTF-16",
-    "utf-16-be": "UTF-16",
-}
-
-
 def detected_text(detected: Detected) -> str:
     """``CSV · UTF-8 · “;” · 9 columns``."""
     parts = [str(detected.format).upper()]
-    parts.append(_ENCODINGS.get(detected.encoding, detected.encoding))
+    parts.append(encoding_name(detected.encoding))
     if detected.delimiter:
         parts.append("tab" if detected.delimiter == "\t" else f"“{detected.delimiter}”")
     if detected.columns:
