@@ -11,6 +11,7 @@ from ldimport.errors import UsageError
 from ldimport.migration import StateFile, ledger, results
 
 if TYPE_CHECKING:
+    from ldimport.migration.events import JobRow
     from ldimport.migration.project import Target
 
 
@@ -43,6 +44,12 @@ def refuse_to_retry(state: StateFile, target: Target) -> None:
         hint=f"ldimport retry {_option(scopes[0].target)}",
         code="other-target",
     )
+
+
+def refuse_to_ask(job: JobRow, target: Target) -> None:
+    """Raises UsageError when a job is not at this target, which would call it lost."""
+    if job.target != target.identity:
+        raise UsageError(f"the job is at {_place(job.target)}, not at {_here(target)}")
 
 
 def _place(identity: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli import options
+from ldimport.cli import elsewhere, options
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import overview
 from ldimport.cli.session import Session
@@ -112,7 +112,7 @@ def _one(
             raise _unknown(state, job_id)
     told = None
     if not row.state.finished and not offline:
-        told = _ask(session, settings, job_id)
+        told = _ask(session, settings, row)
     with session.state(settings, write=False) as state:
         row = results.job(state, job_id) or row
         stored = results.job_status(state, job_id)
@@ -133,7 +133,7 @@ def _unknown(state: StateFile, job_id: str) -> UsageError:
     return UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
 
 
-def _ask(session: Session, settings: Settings, job_id: str) -> JobStatus | None:
+def _ask(session: Session, settings: Settings, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
     from ldimport.migration.track import refresh
 
@@ -145,7 +145,8 @@ def _ask(session: Session, settings: Settings, job_id: str) -> JobStatus | None:
             session.plain_target(settings) as target,
             _writable_if_free(session, settings) as state,
         ):
-            return refresh(state, target, job_id)
+            elsewhere.refuse_to_ask(row, target)
+            return refresh(state, target, row.id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None

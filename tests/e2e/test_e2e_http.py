@@ -141,8 +141,9 @@ def test_what_lies_at_another_target_is_never_called_nothing(
 ) -> None:
     with Livingdocs("seed", {"1.jpg": "Could not upload image"}).running() as server:
         use(run, server.url)
-        run("submit", archive(2), "--yes", "--no-wait")
+        (job,) = run.json("submit", archive(2), "--yes", "--no-wait")["jobs"]
         del run.env["LDIMPORT_TARGET"]
+        assert f"the job is at {server.url}" in run("status", job["id"]).stderr
         done = run("watch", code=2)
         assert f"1 job is under way at {server.url}" in done.stderr
         assert f"ldimport watch --target {server.url}" in done.stderr
