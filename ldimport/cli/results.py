@@ -108,7 +108,7 @@ def results_(
             hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
             raise UsageError(f"no job “{job}” in the state file", hint=hint, code="unknown-job")
         if as_manifest:
-            _as_manifest(session, state, which, output)
+            _as_manifest(session, state, which, _manifest_format(session, form), output)
         else:
             _results(session, state, which, _format(session, form, output), output, most)
     return ExitCode.OK
@@ -226,15 +226,24 @@ def _flags(which: Filter) -> str:
     return flags + (f" --host {which.host}" if which.host else "")
 
 
-def _as_manifest(session: Session, state: StateFile, which: Filter, output: Path | None) -> None:
+def _manifest_format(session: Session, form: Format | None) -> Format | None:
+    """What was asked for; None: a file's ending decides, and it is csv on standard output."""
+    if form is Format.TABLE:
+        raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
+    return Format.JSON if session.options.json and form is None else form
+
+
+def _as_manifest(
+    session: Session, state: StateFile, which: Filter, form: Format | None, output: Path | None
+) -> None:
     from ldimport.migration.again import write_as_manifest
 
     rows = results.original_rows(state, replace(which, status=Status.FAILED))
     if output is not None:
-        count = write_as_manifest(output, rows)
+        count = write_as_manifest(output, rows, form)
     else:
         with tempfile.TemporaryDirectory() as folder:  # its header is known after the last row
-            path = Path(folder, "failed.csv")
+            path = Path(folder, f"failed.{form or Format.CSV}")
             count = write_as_manifest(path, rows)
             with path.open(encoding="utf-8", newline="") as file:
                 shutil.copyfileobj(file, session.out.file)

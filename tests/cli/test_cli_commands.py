@@ -177,6 +177,21 @@ def test_failed_images_come_back_as_the_manifest_they_were(call: Call, archive: 
     assert code == 0 and out == text
 
 
+@pytest.mark.parametrize(
+    "options", [("--json",), ("--format", "json"), ("--format", "jsonl"), ("-o", "failed.jsonl")]
+)
+def test_failed_images_come_back_in_the_format_asked_for(
+    call: Call, archive: Path, options: tuple[str, ...]
+) -> None:
+    code, out, _ = call("results", "--as-manifest", "-q", *options)
+    path = archive / "failed.jsonl"
+    text = out or path.read_text()
+    path.unlink(missing_ok=True)
+    found = lines(text) if "jsonl" in options[-1] else json.loads(text)
+    assert code == 0 and [row["id"] for row in found] == ["=id-4", "=id-5"]
+    assert all(row["_reason"] and row["metadata.caption"] == "a, b" for row in found)
+
+
 def test_plan_adds_up(call: Call) -> None:
     plan = document(call, "plan", "archive.csv")
     words = ("new", "changed", "unchanged", "failed", "inProgress", "invalid")
