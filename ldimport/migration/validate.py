@@ -15,6 +15,7 @@ MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
 _SAMPLE = 60
 _OTHERS = "other fields"
+_CONFIG_WARNINGS = 3
 
 
 @dataclass(slots=True)
@@ -172,6 +173,12 @@ def validate(
 
 
 def _of_checker(checker: Checker) -> Iterator[Notice]:
+    told = checker.config.warnings
+    for text in told[:_CONFIG_WARNINGS]:
+        yield Notice("project-config", f"project config: {text}")
+    if len(told) > _CONFIG_WARNINGS:
+        more = len(told) - _CONFIG_WARNINGS
+        yield Notice("project-config", f"project config: {more} more: ldimport config check")
     if checker.defaulted:
         kind = checker.config.default_media_type
         text = f"rows without a mediaType get “{kind}”, the project's default"

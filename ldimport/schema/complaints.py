@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json
@@ -33,6 +35,18 @@ class Complaints:
         if not re.fullmatch(pattern, found):
             self.odd(path, f"“{found}” is no handle that Livingdocs would accept today")
         return found
+
+    def typos(
+        self, found: Mapping[str, Json], path: str, known: Sequence[str], *, wrong: bool = False
+    ) -> bool:
+        """Keys that look like a known one which is not there; whether there are any."""
+        before = len(self._errors) + len(self._warnings)
+        for key in found:
+            meant = get_close_matches(key, known, n=1, cutoff=0.8) if key not in known else []
+            if meant and meant[0] not in found:
+                told = self.wrong if wrong else self.odd
+                told(f"{path}.{key}" if path else key, f"did you mean {meant[0]}?")
+        return len(self._errors) + len(self._warnings) > before
 
     @property
     def warnings(self) -> tuple[str, ...]:

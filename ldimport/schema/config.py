@@ -35,6 +35,11 @@ _DEFAULT: Json = {
     ]
 }
 """What Livingdocs assumes where no media type is configured (livingdocs.md 3.2)."""
+_PARTS = frozenset(
+    ("v", "$baseRevision", "settings", "editorSettings", "contentTypes", "designSettings")
+)
+"""Some of what a whole config has beside media types (livingdocs.md 3.1)."""
+_TYPE_KEYS = ("handle", "type", "metadata", "info", "asset", "exifExtraction", "deletionRoutine")
 MAX_BYTES = 50_000_000
 _MAX_VALUES = 1_000_000
 _NODE_SECONDS = 30.0
@@ -207,6 +212,8 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
     if not isinstance(body, dict):
         complaints.wrong("", "must be an object with a list mediaTypes")
         body = {}
+    elif "mediaTypes" not in body and not is_default:
+        _missing_types(body, complaints)
     types, others = _media_types(body.get("mediaTypes"), complaints)
     if not types:
         default_type = _DEFAULT["mediaTypes"] if isinstance(_DEFAULT, dict) else None
@@ -231,6 +238,16 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
     )
 
 
+def _missing_types(body: Mapping[str, Json], complaints: Complaints) -> None:
+    """A config may have no media types (livingdocs.md 3.2); a typing error, or a file that is
+    something else altogether, must not pass for one."""
+    if complaints.typos(body, "", ("mediaTypes",), wrong=True):
+        return
+    if body and not body.keys() & _PARTS:
+        complaints.wrong("", "is no project config: it has no list mediaTypes")
+    complaints.odd("mediaTypes", "is missing, so the documented media type “image” is assumed")
+
+
 def _media_types(
     found: Json, complaints: Complaints
 ) -> tuple[dict[str, MediaType], tuple[str, ...]]:
@@ -244,6 +261,7 @@ def _media_types(
         if not isinstance(each, dict):
             complaints.wrong(path, "must be an object with handle, type and metadata")
             continue
+        complaints.typos(each, path, _TYPE_KEYS)
         handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE)
         if handle in types or handle in others:
             complaints.wrong(f"{path}.handle", f"“{handle}” is used twice")

@@ -9,6 +9,7 @@ from typing import cast
 
 from ldimport.model import Json
 from ldimport.schema.complaints import Complaints
+from ldimport.schema.findings import near
 from ldimport.schema.plugins import PLUGINS, Kind
 
 _HANDLE = r"[a-zA-Z][a-zA-Z0-9_-]{2,49}"
@@ -76,6 +77,7 @@ def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str,
         if not isinstance(each, dict):
             complaints.wrong(place, "must be an object with handle and type")
             continue
+        complaints.typos(each, place, ("handle", "type", "config", "ui"))
         handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE)
         if handle in properties:
             complaints.wrong(f"{place}.handle", f"“{handle}” is used twice")
@@ -95,7 +97,10 @@ def _plugin(found: Json, path: str, complaints: Complaints) -> str:
         return ""
     known = PLUGINS.get(found)
     if known is None:
-        complaints.odd(path, f"“{found}” is not a plugin of Livingdocs: its values are not checked")
+        meant = near(found, PLUGINS)
+        guess = f"; did you mean {meant}?" if meant else ""
+        text = f"“{found}” is not a plugin of Livingdocs: its values are not checked{guess}"
+        complaints.odd(path, text)
     elif not known.media:
         complaints.wrong(path, f"“{found}” is not supported on media types")
     elif known.gone:
@@ -134,6 +139,7 @@ _EXPECTED: Mapping[str, tuple[Callable[[Json], bool], str]] = {
 def _check_config(found: Property, path: str, complaints: Complaints) -> None:
     """Everything in a plugin's config that limits values has to make sense."""
     config = found.config
+    complaints.typos(config, path, (*_EXPECTED, "dataProvider", "namedCrops"))
     for key, (fits, wanted) in _EXPECTED.items():
         if config.get(key) is not None and not fits(config[key]):
             complaints.wrong(f"{path}.{key}", f"must be {wanted}")

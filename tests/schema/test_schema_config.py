@@ -240,3 +240,32 @@ def test_any_json_is_a_config_or_a_complaint(body: Json) -> None:
     else:
         one = checked(found, entry({"caption": "x"}, media_type="image"))
         assert one.image is not None or errors(one)
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"mediaType": []}, "mediaType did you mean mediaTypes?"),
+        ({"foo": 1}, "is no project config"),
+        ({"images": []}, "is no project config"),
+    ],
+)
+def test_a_file_that_is_something_else_does_not_pass_for_a_config(body: Json, message: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.from_json(body, origin="index.json")
+    assert message in caught.value.message
+
+
+def test_typing_errors_are_told() -> None:
+    metadata: Json = [{"handle": "taken", "type": "li-datum", "config": {"maxLenght": 3}}]
+    image: Json = {"handle": "image", "type": "mediaImage", "metdata": metadata}
+    told = "\n".join(config.from_json({"mediaTypes": [image]}).warnings)
+    assert "mediaTypes.0.metdata: did you mean metadata?" in told
+    image = {"handle": "image", "type": "mediaImage", "metadata": metadata}
+    told = "\n".join(config.from_json({"mediaTypes": [image]}).warnings)
+    assert "maxLenght: did you mean maxLength?" in told and "did you mean li-date?" in told
+
+
+def test_a_config_without_media_types_says_what_is_assumed() -> None:
+    assert "is assumed" in config.from_json({"v": 2, "settings": {}}).warnings[0]
+    assert config.default().warnings == ()
