@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote
@@ -27,7 +28,7 @@ class ProcessLock:
 
     The descriptor is not inherited by children (PEP 446), so no orphan keeps the lock. The file
     holds who has it as JSON (``pid``, ``host``, ``command``, ``since`` in Unix seconds); it stays
-    behind after release, since removing a lock file would race with the next owner.
+    behind after ``release``, since whoever has opened it meanwhile would lock a file that is gone.
     """
 
     def __init__(self, path: Path) -> None:
@@ -62,6 +63,18 @@ class ProcessLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+    def discard(self) -> None:
+        """Give the lock back and remove its file; harmless when it is not held. Whoever takes it in
+        that moment has to look whether the file is still there. Windows removes no open file, so
+        there it goes last, and stays when somebody has opened it."""
+        if self._descriptor is None:
+            return
+        if sys.platform == "win32":
+            self.release()
+        with suppress(OSError):
+            self.path.unlink()
+        self.release()
 
     def holder(self) -> Mapping[str, object]:
         """Who wrote the lock file last; empty when unknown."""

@@ -50,6 +50,18 @@ def test_a_lock_that_cannot_name_its_holder_is_given_back() -> None:
             ProcessLock(Path("/dev/full")).acquire("test")
 
 
+def test_a_discarded_lock_leaves_no_file_and_is_free(tmp_path: Path) -> None:
+    path = tmp_path / "x.lock"
+    lock, late = ProcessLock(path), ProcessLock(path)
+    assert lock.acquire()
+    lock.discard()
+    assert not path.exists() and not lock.held()
+    assert late.acquire() and path.exists()
+    lock.discard()  # what it does not hold is not its to remove
+    assert path.exists() and late.held()
+    late.release()
+
+
 def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
     lock = ProcessLock(tmp_path / "x.lock")
     assert lock.acquire()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from contextlib import suppress
 from pathlib import Path
 
 from ldimport.engine import jobs, library
@@ -79,9 +78,7 @@ class Leases:
                 jobs.void(connection, self.worker)
                 self._recover(connection, self.name)
         finally:
-            with suppress(OSError):  # Windows removes no open file; the next patrol does
-                self._lock.path.unlink()
-            self._lock.release()
+            self._lock.discard()
 
     def _traces(self) -> set[str]:
         """Names of other workers that have a lock file or a folder."""
@@ -106,8 +103,7 @@ class Leases:
         try:
             with self._catalogue.writing() as connection:
                 self._recover(connection, name)
-            with suppress(OSError):  # Windows removes no open file; the next patrol does
-                lock.path.unlink()
+            lock.discard()
         finally:
             lock.release()
 
