@@ -55,6 +55,7 @@ def plan(
             session.document({"format": documents.FORMAT, **documents.plan(found)})
         else:
             _show(session, settings, found, target.limits)
+            check.notices(session.notes, checked)
             check.identity(session.notes, checked)
     return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output import check, documents, errors
-from ldimport.cli.output.text import counted, number
+from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import Source, Wishes, ledger, open_source, results
@@ -85,9 +85,16 @@ class CheckShown:
         self._source = source
 
     def handle(self, event: Event) -> None:
-        """On a terminal: what was read, what it was checked against, the verdict."""
-        if isinstance(event, Planned) and self._session.err.live:
-            say_checked(self._session.notes, self._source, event)
+        """On a terminal: what was read, what it was checked against, the verdict. In a log: how
+        it was read, since a wrong guess must be visible there too."""
+        if not isinstance(event, Planned):
+            return
+        session = self._session
+        if session.err.live:
+            say_checked(session.notes, self._source, event)
+        elif not (session.options.json or session.options.quiet):
+            for line in check.read_lines(self._source.manifest):
+                session.err.line(f"{utc(session.now())} read      {line}")
 
     def stopping(self) -> None:
         """Nothing to add."""

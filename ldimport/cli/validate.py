@@ -110,8 +110,10 @@ def _show(
         session.document(documents.validation(found, source.manifest, most))
         return
     screen = session.screen
-    for notice in found.notices:
-        session.notes.line(("!", "yellow"), f" {notice.text}", indent=2)
+    if not (session.screen.stream.tty or session.options.quiet):
+        for line in check.read_lines(source.manifest):
+            session.notes.line(line)
+    check.notices(session.notes, found)
     if found.kinds:
         show_findings(screen, source, found, warnings=warnings)
     elif screen.stream.tty:

@@ -13,12 +13,14 @@ from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap
 _NEEDED = ("id", "url")
 _COMPARED = 200
 """Unknown names that are looked at for typing errors; a file may have a million."""
-_GUESSES = {
-    "id": ("id", "nr", "nummer", "number", "numéro", "key", "uuid", "guid", "asset"),
-    "url": ("url", "link", "href", "uri", "src", "pfad", "path", "bild", "image", "file"),
-    "fileName": ("titel", "title", "titre", "titolo", "filename", "name", "headline", "caption"),
-}
-"""Words in a column's name that suggest a field; only ever used to propose ``--map``."""
+_GUESSES = (
+    ("url", ("url", "link", "href", "uri", "src")),
+    ("id", ("nummer", "number", "numéro", "uuid", "guid", "nr", "id", "key", "asset")),
+    ("url", ("pfad", "path", "chemin", "datei", "file", "fichier", "bild", "image")),
+    ("fileName", ("titel", "title", "titre", "titolo", "headline", "name", "caption")),
+)
+"""Words in a column's name that suggest a field, the surest first; only ever used to propose
+``--map``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +152,24 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
 def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
     """``--map`` options that would do, as far as the columns' names tell."""
     free = list(columns)
-    parts = []
-    for name in sorted(missing, key=lambda each: each != "url"):
-        column = _suggested(free, name)
+    found: dict[str, str] = {}
+    for name, words in _GUESSES:
+        column = _suggested(free, words) if name in missing and name not in found else None
         if column is not None:
             free.remove(column)
-        parts.append(f"--map {name}={_quoted(column) if column else 'COLUMN'}")
-    return " ".join(parts)
+            found[name] = column
+    shown = (f"{name}={_quoted(found[name]) if name in found else 'COLUMN'}" for name in missing)
+    return " ".join(f"--map {each}" for each in shown)
 
 
-def _suggested(columns: Sequence[str], name: str) -> str | None:
-    hits = (each for word in _GUESSES[name] for each in columns if word in each.casefold())
-    return next(hits, None)
+def _suggested(columns: Sequence[str], words: Sequence[str]) -> str | None:
+    """Short words count only at the end of a name: there is an “id” in “Video”."""
+    for word in words:
+        for each in columns:
+            name = each.casefold()
+            if name.endswith(word) or (len(word) > 2 and word in name):
+                return each
+    return None
 
 
 def _quoted(text: str) -> str:

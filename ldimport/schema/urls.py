@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from ldimport.errors import Rejected
 from ldimport.model import Severity
@@ -26,10 +26,12 @@ _ENDING = re.compile(r"\.([A-Za-z0-9]{1,8})$")
 
 
 def resolved(url: str, base_url: str | None) -> str:
-    """The url as it is sent: a relative one from ``base_url``, if there is one."""
+    """The url as it is sent: a relative one from ``base_url``, if there is one. A path is written
+    as files are named; what addresses cannot hold is percent-encoded."""
     if base_url is None or not is_relative(url):
         return url
-    return urljoin(base_url if base_url.endswith("/") else f"{base_url}/", url)
+    base = base_url if base_url.endswith("/") else f"{base_url}/"
+    return urljoin(base, quote(url, safe="/%?&=+,;:@!$'()*~"))
 
 
 def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
@@ -88,6 +90,8 @@ def _refused(url: str, folder: Path | None) -> Finding:
         return _error("not-a-url", f"url: “{shown}” {_fault(url)}", _fault_hint(url))
     if scheme:
         return _error("not-a-url", f"url: “{shown}” is not an http or https address")
+    if "\\" in url and is_relative(url.replace("\\", "/")):
+        return _error("not-a-url", f"url: “{shown}” holds a backslash", "write / instead of \\")
     if folder is None and is_relative(url):
         return _error("relative-url", f"url: “{shown}” is relative, and there is no base for it",
                       "--base-url https://… says where relative ones begin")  # fmt: skip

@@ -40,6 +40,7 @@ def test_a_good_row_becomes_an_image_with_its_media_type() -> None:
         ("https://anna:secret@a.example/1.jpg", "url-userinfo"),
         ("/mnt/photos/1.jpg", "absolute-path"),
         ("C:\\photos\\1.jpg", "not-a-url"),
+        ("photos\\1.jpg", "not-a-url"),
         ("file:///photos/1.jpg", "absolute-path"),
         ("photos/1.jpg", "relative-url"),
         ("N/A", "relative-url"),
@@ -80,6 +81,9 @@ def test_a_base_url_resolves_relative_urls() -> None:
     options = CheckOptions(base_url="https://img.example/archive")
     image = checked(DEFAULT, entry(url="03/1.jpg"), options).image
     assert image is not None and image.url == "https://img.example/archive/03/1.jpg"
+    image = checked(DEFAULT, entry(url="Föhn, Küsnacht/a b%20c.jpg?w=1"), options).image
+    assert image is not None
+    assert image.url == "https://img.example/archive/F%C3%B6hn,%20K%C3%BCsnacht/a%20b%20c.jpg?w=1"
 
 
 def test_missing_fields_and_unknown_types_are_all_told() -> None:

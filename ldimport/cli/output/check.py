@@ -67,6 +67,19 @@ def _near(path: str) -> str:
         return path
 
 
+def read_lines(manifest: Manifest) -> list[str]:
+    """How each file was read, for logs: ``archive.csv: CSV · Windows-1252 · “;” · 9 columns``."""
+    shown = [f"{file.path}: {detected_text(file.detected)}" for file in manifest.files[:3]]
+    more = len(manifest.files) - len(shown)
+    return [*shown, f"and {counted(more, 'more file')}"] if more else shown
+
+
+def notices(screen: Screen, found: Validation) -> None:
+    """What is worth a line and about no row alone."""
+    for notice in found.notices:
+        screen.line(("!", WAIT), f" {notice.text}", indent=2)
+
+
 def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings: bool) -> None:
     """Problems on a terminal: with source line and caret up to ten, by kind beyond."""
     shown = [each for each in found.problems if warnings or each.severity is Severity.ERROR]
@@ -77,7 +90,7 @@ def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings:
             _with_caret(screen, manifest, each)
             screen.blank()
     elif kinds:
-        by_kind(screen, kinds)
+        by_kind(screen, kinds, most=len(kinds) if warnings else MOST_KINDS)
         screen.blank()
     at_publishing(screen, kinds)
     if not warnings and found.warnings:
@@ -143,7 +156,7 @@ def _warnings_left_out(screen: Screen, found: Validation) -> None:
     sort = f" of {counted(len(kinds), 'kind')}" if len(kinds) > 1 else ""
     share = f"{number(first.rows)} " if len(kinds) > 1 else ""
     text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
-    screen.line(("!", WAIT), f" {text}; --warnings shows them", indent=2)
+    screen.line(("!", WAIT), f" {text}; validate --warnings shows them", indent=2)
     screen.blank()
 
 
