@@ -52,8 +52,12 @@ class OurCommand(TyperCommand):
             for name, value in {**ctx.params, **common}.items()
             if name in given and name in options.SETTINGS
         }
-        kept = _kept(self.params, given, {**ctx.params, **common})
-        ctx.obj = Session(GlobalOptions(**common), settings, ctx.command_path, _words(ctx), kept)
+        values = {name: {**ctx.params, **common}[name] for name in given}
+        kept = _as_words(self.params, options.OF_THE_MANIFEST, values)
+        again = _as_words(self.params, options.OF_THE_RUN, values)
+        ctx.obj = Session(
+            GlobalOptions(**common), settings, ctx.command_path, _words(ctx), kept, again
+        )
         gc.freeze()  # modules stay for ever: neither a collection nor the exit need look at them
         gc.enable()
         return super().invoke(ctx)
@@ -80,12 +84,11 @@ class OurCommand(TyperCommand):
         formatter.write(f"\n{self.epilog or ''}\n")
 
 
-def _kept(params: Iterable[Any], given: set[str], values: Mapping[str, Any]) -> list[str]:
-    """The options given that belong to the manifest and its place, as words: the next command
-    needs them too."""
-    words: list[str] = []
+def _as_words(params: Iterable[Any], names: frozenset[str], given: Mapping[str, Any]) -> list[str]:
+    """Those of the options given that have these names, as words of a command line."""
+    values, words = given, list[str]()
     for param in params:
-        if param.name not in given or param.name not in options.OF_THE_MANIFEST:
+        if param.name not in given or param.name not in names:
             continue
         option, value = max(param.opts, key=len), values[param.name]
         if value is True:

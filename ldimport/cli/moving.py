@@ -170,8 +170,9 @@ def say_local(session: Session, settings: Settings, *, end: bool = False) -> Non
 
 def run_of(session: Session, target: Target, *, waited: bool = True) -> summary.Run:
     """What the closing screen must know beside the Summary."""
-    command = summary.command_line(session.words)
-    return summary.Run(command, local=target.local, now=session.now(), waited=waited)
+    return summary.Run(
+        session.command, target.local, session.now(), waited=waited, arguments=session.arguments
+    )
 
 
 def close(
@@ -209,7 +210,7 @@ def _images(session: Session, state: StateFile, jobs: Sequence[JobRow]) -> None:
     outcomes.outcomes(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
     if rest > 0:
-        session.screen.line(f"and {rest:,} more: ldimport results")
+        session.screen.line(f"and {rest:,} more: ldimport results -n 0")
     session.screen.blank()
 
 

@@ -79,6 +79,10 @@ OF_THE_MANIFEST = frozenset(
      "maps", "sets", "encoding", "delimiter", "lenient", "strict")
 )  # fmt: skip
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
+OF_THE_RUN = frozenset(
+    ("valid_only", "allow_host", "integrity", "batch_size", "webhook", "context", "yes")
+)
+"""Options that a run needs again when it goes on."""
 
 
 def common(

@@ -51,13 +51,15 @@ class GlobalOptions:
 @dataclass
 class Session:
     """One call of a command. ``flags`` are settings given on the command line; ``words`` command
-    and arguments without options; ``kept`` the options that a next command needs too."""
+    and arguments without options; ``kept`` the options that a next command needs too, ``again``
+    those that the same command needs beside them."""
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
     command_path: str = "ldimport"
     words: Sequence[str] = ()
     kept: Sequence[str] = ()
+    again: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
 
     @staticmethod
@@ -115,6 +117,11 @@ class Session:
         """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``, with
         the options that belong to them."""
         return shlex.join([*self.words[1:], *self.kept])
+
+    @property
+    def command(self) -> str:
+        """The whole command, as a shell takes it, to go on with."""
+        return shlex.join([*self.words, *self.kept, *self.again])
 
     def settings(self, paths: Sequence[str] = ()) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""

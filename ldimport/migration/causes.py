@@ -25,7 +25,7 @@ _KNOWN: tuple[tuple[re.Pattern[str], str, bool], ...] = tuple(
         (r"\bcut off\b|\btruncated\b", "truncated", False),
         (r"\binvalid metadata\b|\bmetadata validation\b", "invalid-metadata", False),
         (r"\bnot an image\b", "not-an-image", False),
-        (r"\bno such file\b", "no-such-file", True),
+        (r"\bno such file\b", "no-such-file", False),
         (r"\bgave no result\b", "no-result", True),
     )
 )

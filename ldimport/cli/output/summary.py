@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -20,22 +19,19 @@ Hint = tuple[str, str]
 @dataclass(frozen=True, slots=True)
 class Run:
     """What the screen must know of a run beside its Summary: the ``command`` that goes on with
-    it (``submit archive.csv``), whether it was the ``local`` engine, the time ``now``."""
+    it (``submit archive.csv --valid-only``), whether it was the ``local`` engine, the time
+    ``now``, and the ``arguments`` that other commands about the same manifest take."""
 
     command: str
     local: bool
     now: float
     waited: bool = True
+    arguments: str = ""
 
     @property
     def again(self) -> str:
         """The same command, to copy."""
         return f"ldimport {self.command}"
-
-
-def command_line(words: Sequence[str]) -> str:
-    """Words as a shell takes them."""
-    return shlex.join(words)
 
 
 def show(screen: Screen, end: Summary, run: Run) -> None:
@@ -252,8 +248,7 @@ def next_steps(end: Summary, run: Run) -> list[Hint]:
         if can:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
     if sums.invalid and run.command.startswith("submit"):
-        manifest = run.command.removeprefix("submit ")
-        hints.append((f"ldimport validate {manifest}", "what is wrong with the rows not sent"))
+        hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
         hints.append(("ldimport results", "media id of every image"))
         hints.append(("ldimport status", "all jobs"))
