@@ -174,7 +174,7 @@ class CauseRow:
 @dataclass(frozen=True, slots=True)
 class ResultRow:
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
-    not sent."""
+    not sent; ``target`` as screens name it."""
 
     external_id: str
     system_name: str
@@ -195,6 +195,7 @@ class ResultRow:
     row: int
     attempts: int
     not_taken_over: bool = False
+    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

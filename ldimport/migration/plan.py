@@ -65,6 +65,13 @@ class Compared:
     verdict: Verdict
     known: Known | None
 
+    @property
+    def overwrites(self) -> bool:
+        """Whether something else would take the place of an image that has arrived, or may."""
+        known = self.known
+        here = known is not None and (known.open or known.arrived is not None)
+        return here and self.verdict is Verdict.CHANGED
+
 
 def compare(
     state: StateFile,
@@ -159,10 +166,12 @@ def survey(
     source: Source,
     *,
     resend: bool = False,
+    batch_size: int | None = None,
     max_problems: int = 1_000,
     tick: Callable[[int], None] | None = None,
 ) -> Survey:
-    """Check every row and compare the valid ones with the state file; nothing is sent."""
+    """Check every row and compare the valid ones with the state file; nothing is sent.
+    ``batch_size``: at most so many images in one batch."""
     name = source.envelope.system_name
     scope = ledger.scope_id(state, target.identity, target.label, name)
     collector = Collector(source.manifest, max_problems=max_problems)
@@ -170,12 +179,13 @@ def survey(
     names = Names.of(state, target.identity, name)
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
-    tally = _Tally(_Meter(source.envelope.size, target.limits))
+    limits = target.limits.at_most(batch_size)
+    tally = _Tally(_Meter(source.envelope.size, limits))
     for each in compare(
         state, scope, source, checker, resend=resend, names=names, collector=collector, tick=tick
     ):
         tally.add(each)
-        if source.name_is_default and each.verdict is Verdict.CHANGED:
+        if source.name_is_default and each.overwrites:
             _same_archive(state, source, each)
     source.manifest.check_unchanged()
     return tally.survey(source, target.label, collector.finish(checker))

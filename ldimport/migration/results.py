@@ -57,7 +57,8 @@ SELECT job_id, state, images, batch.success, batch.skipped, batch.failed, submit
   target, system_name, first_row, last_row
 FROM batch JOIN scope ON scope.id = batch.scope
 WHERE job_id IS NOT NULL AND state != 'refused'
-  AND (:target IS NULL OR :target IN (target, substr(target, 1, instr(target, ':') - 1)))
+  AND (:target IS NULL
+       OR :target IN (scope.target, substr(scope.target, 1, instr(scope.target, ':') - 1)))
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:ids IS NULL OR job_id IN (SELECT value FROM json_each(:ids)))
 ORDER BY state = 'started' DESC, batch.id DESC
@@ -211,12 +212,14 @@ WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
   AND (:cause IS NULL OR (cause = :cause AND image.status = 'failed'))
   AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
        OR instr(source_url, '://' || :host || ':'))
-  AND (:target IS NULL OR :target IN (target, substr(target, 1, instr(target, ':') - 1)))
+  AND (:target IS NULL
+       OR :target IN (scope.target, substr(scope.target, 1, instr(scope.target, ':') - 1)))
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:manifest IS NULL OR manifest_path = :manifest)
 """
-_ROWS = f"SELECT image.*, system_name, job_id {_WHERE} ORDER BY image.scope, image.row"
-_FIRST_FAILED = f"""SELECT image.*, system_name, job_id {_WHERE}
+_COLUMNS = "image.*, system_name, scope.label AS target, job_id"
+_ROWS = f"SELECT {_COLUMNS} {_WHERE} ORDER BY image.scope, image.row"
+_FIRST_FAILED = f"""SELECT {_COLUMNS} {_WHERE}
 ORDER BY image.status = 'failed' DESC, image.status IS NULL DESC, image.scope, image.row"""
 
 
@@ -265,6 +268,7 @@ def _row(row: Mapping[str, object]) -> ResultRow:
         row=_int(row["row"]) or 0,
         attempts=_int(row["attempts"]) or 0,
         not_taken_over=bool(row["not_taken_over"]),
+        target=str(row["target"]),
     )
 
 
@@ -297,7 +301,7 @@ def causes(state: StateFile, which: Filter | None = None) -> tuple[CauseRow, ...
 
 
 _KEPT = f"""
-SELECT kept.packed, image.*, system_name, job_id
+SELECT kept.packed, {_COLUMNS}
 {_WHERE.replace("WHERE", "JOIN kept USING (scope, external_id) WHERE", 1)}
   AND image.status = 'failed' ORDER BY image.scope, image.row
 """

@@ -57,7 +57,10 @@ def submit(
     started = time.monotonic()
     pace = _from(started, pace or Pace())
     tick = _in_time(pace, tick)
-    found = survey(state, target, source, resend=resend, max_problems=max_problems, tick=tick)
+    found = survey(
+        state, target, source, resend=resend, batch_size=batch_size, max_problems=max_problems,
+        tick=tick,
+    )  # fmt: skip
     if found.validation.invalid and not valid_only:
         raise InvalidManifest(found.validation)
     for code, text in found.validation.notices:
@@ -117,9 +120,8 @@ def _parcels(
     scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
     assert scope is not None  # the state file is open for writing
 
-    def limits() -> BatchLimits:
-        most = target.limits
-        return most if batch_size is None else replace(most, images=min(batch_size, most.images))
+    def limits() -> BatchLimits:  # asked each time: a target may have learned smaller ones
+        return target.limits.at_most(batch_size)
 
     for images, _ in cut(outgoing, source.envelope.size, limits):
         source.manifest.check_unchanged()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ldimport.model import (
@@ -25,6 +25,10 @@ class BatchLimits:
 
     images: int = MAX_BATCH_IMAGES
     bytes: int = MAX_BATCH_BYTES
+
+    def at_most(self, images: int | None) -> BatchLimits:
+        """The same, but for so many images; None changes nothing."""
+        return self if images is None else replace(self, images=min(images, self.images))
 
 
 class Target(Protocol):

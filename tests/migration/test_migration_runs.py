@@ -358,3 +358,27 @@ def test_an_orderly_close_leaves_one_private_file(tmp_path: Path) -> None:
         submit(opened, StandIn(), manifest(tmp_path, 2))
     assert path.stat().st_mode & 0o777 == 0o600
     assert not path.with_name("state.sqlite-wal").exists()
+
+
+def test_failed_images_of_an_unnamed_archive_come_back_in_another_file(
+    state: StateFile, tmp_path: Path
+) -> None:
+    """Nothing has arrived under their ids, so nothing is overwritten."""
+    target = StandIn(answer=lambda id_: refused(id_) if id_ == "id1" else arrived(id_))
+    submit(state, target, manifest(tmp_path, 2), name=None)
+    target.answer = arrived
+    again = manifest(tmp_path, 1, "failed.csv", caption="corrected")
+    assert summary(submit(state, target, again, name=None)).totals.success == 1
+    other = manifest(tmp_path, 2, "other.csv", caption="other")
+    with pytest.raises(UsageError, match="another manifest"):
+        submit(state, target, other, name=None)
+
+
+def test_the_plan_counts_batches_of_the_size_asked_for(state: StateFile, tmp_path: Path) -> None:
+    end = summary(submit(state, StandIn(), manifest(tmp_path, 5), batch_size=2))
+    assert end.plan is not None and (end.plan.batches, len(end.jobs)) == (3, 3)
+
+
+def test_results_tell_the_target(state: StateFile, tmp_path: Path) -> None:
+    submit(state, StandIn(), manifest(tmp_path, 1))
+    assert [row.target for row in results.rows(state)] == ["stand-in"]

@@ -153,6 +153,7 @@ RESULT_KEYS = (
     "retryable",
     "attempts",
     "notTakenOver",
+    "target",
 )
 
 
