@@ -23,10 +23,10 @@ SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
 
 TABLE_OF_CODES = """Exit codes:
-  0 done · 1 some images failed · 2 usage · 3 manifest has errors · 4 config or authorisation
-  5 temporary, run again · 6 quota, run again at the time printed · 7 another run at work
-  8 deadline · 10 job failed or lost, request refused · 11 failure limit · 70 a bug
-  130 interrupted · 143 terminated"""
+  0 done · 1 some images failed · 2 usage · 3 manifest has errors
+  4 config or authorisation · 5 temporary, run again · 6 quota, run again later
+  7 another run at work · 8 deadline · 10 job failed or lost, request refused
+  11 failure limit · 70 a bug · 130 interrupted · 143 terminated"""
 
 
 class OurCommand(TyperCommand):

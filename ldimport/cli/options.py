@@ -123,7 +123,9 @@ Map = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="give every row this value"),
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="a value for rows that have none"
+    ),
 ]
 Encoding = Annotated[
     str | None, typer.Option("--encoding", metavar="NAME", help="encoding of the manifest")

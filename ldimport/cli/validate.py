@@ -77,6 +77,9 @@ def validate(
         began = time.monotonic()
         found = _check(session, source, files, max_problems)
         _show(session, source, found, time.monotonic() - began, max_problems, warnings=warnings)
+    if not (session.options.json or session.options.quiet):
+        for path in files.given().values():
+            session.notes.line(("✓", "green"), f" wrote {path}")
     if github.active(session.environ) and not no_annotations:
         _github(session, found, source.manifest.name)
     return ExitCode.INVALID if found.invalid else ExitCode.OK
