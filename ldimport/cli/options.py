@@ -123,9 +123,7 @@ Map = Annotated[
 ]
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="FIELD=VALUE", help="a value for rows that have none"
-    ),
+    typer.Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
 ]
 Encoding = Annotated[
     str | None, typer.Option("--encoding", metavar="NAME", help="encoding of the manifest")
