@@ -1,7 +1,8 @@
 """The state file: every entry ever sent, every job, every result (design section 5).
 
-This module and ``ledger`` hold the only SQL of this half. Intent is recorded before it is acted
-upon: a batch stands here, with its key, before it is POSTed.
+Its statements are in ``ledger`` (recording), ``settling`` (ends of jobs), ``sums``, ``results``,
+``history`` and ``identity`` (reading). Intent is recorded before it is acted upon: a batch stands
+here, with its key, before it is POSTed.
 """
 
 from __future__ import annotations

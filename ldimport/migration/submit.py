@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
-from ldimport.migration import ledger, results
+from ldimport.migration import ledger, results, sums
 from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import CauseRow, Event, Notice, Planned, Summary, Totals
 from ldimport.migration.plan import Survey, compare, survey
@@ -155,8 +155,8 @@ def _totals(state: StateFile, target: Target, source: Source, found: Survey, run
     """Each row of the manifest by its last outcome: what had arrived before, what was under way
     at the plan, what this run sent, and the rest."""
     scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
-    earlier = ledger.outcomes(state, scope, found.open_ids)
-    mine = ledger.batch_outcomes(state, scope, run.batches)
+    earlier = sums.outcomes(state, scope, found.open_ids)
+    mine = sums.batch_outcomes(state, scope, run.batches)
     before = found.arrived
     return Totals(
         before.success + earlier.success + mine.success,

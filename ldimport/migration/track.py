@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ldimport.errors import RefusedError
-from ldimport.migration import ledger
+from ldimport.migration import ledger, settling
 from ldimport.migration.causes import cause_of
 from ldimport.migration.events import BatchSent, Event, Failure, JobEnded, Totals
-from ldimport.migration.ledger import OpenBatch, Settled
+from ldimport.migration.ledger import OpenBatch
+from ldimport.migration.settling import Settled
 from ldimport.migration.state import StateFile
 from ldimport.model import Counts, JobState, JobStatus
 from ldimport.targets.base import Target
@@ -152,7 +153,7 @@ class Tracker:
 
     def _end(self, tracked: _Tracked, job: JobStatus) -> Iterator[Event]:
         batch = tracked.batch
-        settled = ledger.settle(self._state, batch, job, self._now())
+        settled = settling.settle(self._state, batch, job, self._now())
         del self._open[batch.id]
         self.tally.add(settled)
         if job.state is not JobState.SUCCESS:
@@ -183,6 +184,6 @@ def refresh(state: StateFile, target: Target, job_id: str) -> JobStatus | None:
         if batch.job_id == job_id:
             job = target.status(job_id)
             if job.finished and state.writable:
-                ledger.settle(state, batch, job, time.time())
+                settling.settle(state, batch, job, time.time())
             return job
     return None
