@@ -107,7 +107,7 @@ def outcomes(state: Path) -> list[dict[str, Any]]:
     with StateFile.open(state, write=False) as opened:
         for row in results.rows(opened):
             each = asdict(row)
-            del each["job_id"]
+            del each["job_id"], each["target"]
             each["media_id"] = media.setdefault(row.media_id, f"m{len(media)}")
             assert (row.url or "") == (row.original_url or "") + ("?format=auto" if row.url else "")
             for name in ("url", "original_url"):
