@@ -23,7 +23,8 @@ DRAIN_BYTES = 8_000_000
 answer while it sends still gets one; whoever sends more is cut off."""
 
 _SURROGATE = re.compile(r"\\u[dD][89abAB]")
-_MAX_INT = 1 << 63
+_MOST = 2**53 - 1
+"""Beyond it the readers of JSON disagree: JavaScript, and so Livingdocs, rounds whole numbers."""
 
 
 async def read(request: Request, limit: int, seconds: float) -> bytes:
@@ -121,16 +122,15 @@ def _constant(text: str) -> NoReturn:
 
 def _float(text: str) -> float:
     value = float(text)
-    if value in (float("inf"), float("-inf")):
+    if not -_MOST <= value <= _MOST:
         raise ValueError("a number is out of range")
     return value
 
 
 def _int(text: str) -> int:
-    value = int(text) if len(text) < 21 else _MAX_INT
-    if not -_MAX_INT <= value < _MAX_INT:
+    if len(text) > 20 or not -_MOST <= int(text) <= _MOST:
         raise ValueError("a number is out of range")
-    return value
+    return int(text)
 
 
 def _check_depth(value: Json) -> None:

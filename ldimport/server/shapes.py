@@ -77,14 +77,14 @@ def _import_image(media_types: Sequence[str]) -> dict[str, Json]:
 
 
 def _value() -> dict[str, Json]:
-    """Any JSON; numbers as all readers of JSON agree about them."""
+    """Any JSON; numbers as all readers of JSON agree about them. Each keyword speaks of the one
+    type it belongs to."""
     return {
-        "anyOf": [
-            {"type": ["string", "boolean", "null"]},
-            {"type": "number", "minimum": -_MOST, "maximum": _MOST},
-            _list(ref("Value")),
-            {"type": "object", "additionalProperties": ref("Value")},
-        ]
+        "type": ["string", "boolean", "null", "number", "array", "object"],
+        "minimum": -_MOST,
+        "maximum": _MOST,
+        "items": ref("Value"),
+        "additionalProperties": ref("Value"),
     }
 
 

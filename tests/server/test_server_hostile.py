@@ -51,6 +51,8 @@ BODIES = {
     "two documents": BODY + BODY,
     "NaN": BODY.replace(b'"metadata": {}', b'"metadata": {"shot": NaN}'),
     "1e999": BODY.replace(b'"metadata": {}', b'"metadata": {"shot": 1e999}'),
+    "-4.3e16": BODY.replace(b'"metadata": {}', b'"metadata": {"shot": -4.3e16}'),
+    "2**53": BODY.replace(b'"metadata": {}', b'"metadata": {"shot": 9007199254740992}'),
     "a long integer": BODY.replace(b'"metadata": {}', b'"metadata": {"shot": %s}' % (b"9" * 5000)),
     "a key twice": BODY.replace(b'"id": "1"', b'"id": "0", "id": "1"'),
     "half a surrogate pair": BODY.replace(b'"Picture 1"', b'"\\ud83d"'),
