@@ -25,6 +25,8 @@ from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
+from ldimport.causes import Cause, KnownCause
+
 
 class ExitCode(IntEnum):
     """Exit codes of every command; design and ``--help`` show the same table."""
@@ -237,15 +239,24 @@ class FailureLimitError(LdimportError):
 class Rejected(Exception):  # noqa: N818  it is an answer about one image, not an error of a run
     """One image is not imported; the others go on.
 
-    ``code`` is stable (``over-pixels``), ``reason`` one line for a person, ``retryable`` whether
-    the same request may work later.
+    ``why`` is the cause, with its parameter if it has one; ``reason`` one line for a person with
+    the details of this image, by default the cause's meaning.
     """
 
-    def __init__(self, code: str, reason: str, *, retryable: bool = False) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.reason = reason
-        self.retryable = retryable
+    def __init__(self, why: Cause | KnownCause, reason: str | None = None) -> None:
+        self.why = why.with_() if isinstance(why, Cause) else why
+        self.reason = reason or self.why.meaning
+        super().__init__(self.reason)
+
+    @property
+    def code(self) -> str:
+        """The code of the cause."""
+        return self.why.code
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may work later."""
+        return self.why.retryable
 
 
 class Terminated(KeyboardInterrupt):

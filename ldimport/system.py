@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import unquote
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 if sys.platform == "win32":
@@ -183,15 +184,17 @@ def locate_below(root: Path, relative: str) -> Path:
     base = root.resolve()
     for text in dict.fromkeys((relative, unquote(relative))):
         if "\0" in text:
-            raise Rejected("no-such-file", "no such file: the path holds a NUL character")
+            raise Rejected(Cause.NO_SUCH_FILE, "no such file: the path holds a NUL character")
         try:
             path = (base / text).resolve()
             outside = not path.is_relative_to(base)
             exists = path.exists()
         except (OSError, RuntimeError) as error:  # name too long, a loop of links
-            raise Rejected("no-such-file", f"no such file: {relative}") from error
+            raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}") from error
         if outside:
-            raise Rejected("outside-folder", f"{relative} leads out of the folder of the manifest")
+            raise Rejected(
+                Cause.OUTSIDE_FOLDER, f"{relative} leads out of the folder of the manifest"
+            )
         if exists:
             return path
-    raise Rejected("no-such-file", f"no such file: {relative}")
+    raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")

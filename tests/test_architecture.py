@@ -10,18 +10,19 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
-FOUNDATION = {"model", "errors", "system", "wire", "database", "address", "credentials",
-              "mangled"}  # fmt: skip
+FOUNDATION = {"causes", "model", "errors", "system", "wire", "database", "address", "credentials",
+              "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
-    "errors": set(),
-    "system": {"errors"},
-    "wire": {"model", "errors"},
+    "causes": set(),
+    "errors": {"causes"},
+    "system": {"errors", "causes"},
+    "wire": {"model", "errors", "causes"},
     "database": {"errors", "system"},
     "address": {"wire"},
     "credentials": {"errors"},
-    "mangled": set(),
+    "mojibake": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

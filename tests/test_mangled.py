@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldimport.mangled import MANGLED, is_whole, surely_whole
+from ldimport.mojibake import MANGLED, is_whole, surely_whole
 
 LETTERS = st.text(alphabet="aüßÃÂ¼â€œ”ï»¿\ufffd¿€–é", max_size=12)
 

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.output.text import counted
 from ldimport.errors import UsageError
-from ldimport.migration import StateFile, ledger, results
+from ldimport.migration import Migration
 
 if TYPE_CHECKING:
     from ldimport.migration.events import JobRow
     from ldimport.migration.project import Target
 
 
-def refuse_to_watch(state: StateFile, target: Target, ids: Sequence[str]) -> None:
+def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
     """Raises UsageError when what is to be followed is under way, but none of it here."""
+    target = migration.target
     away = [
         job
-        for job in results.jobs(state, ids=ids or None)
+        for job in migration.jobs(ids or None)
         if not job.state.finished and job.target != target.identity
     ]
-    if not away or (not ids and ledger.open_batches(state, target.identity)):
+    if not away or (not ids and migration.has_open_jobs()):
         return
     verb = "is" if len(away) == 1 else "are"
     raise UsageError(
@@ -33,9 +34,10 @@ def refuse_to_watch(state: StateFile, target: Target, ids: Sequence[str]) -> Non
     )
 
 
-def refuse_to_retry(state: StateFile, target: Target) -> None:
+def refuse_to_retry(migration: Migration) -> None:
     """Raises UsageError when images have failed, but none of them here."""
-    scopes = [each for each in results.overview(state).scopes if each.totals.failed]
+    target = migration.target
+    scopes = [each for each in migration.overview().scopes if each.totals.failed]
     if not scopes or any(each.target == target.identity for each in scopes):
         return
     failed = sum(each.totals.failed for each in scopes)

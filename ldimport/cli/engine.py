@@ -14,11 +14,11 @@ from ldimport.errors import ExitCode, UsageError
 
 def check(context: typer.Context) -> ExitCode:
     """Read the catalogue and every stored original, and say whether all is sound."""
-    from ldimport.engine import care
+    from ldimport.engine import maintenance
 
     session = Session.of(context)
     folder = session.settings().engine
-    health = care.check(folder)
+    health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
     if session.options.json:
         session.document(
@@ -64,7 +64,7 @@ def reset(
 
     The state file still knows what was sent to it, under the old engine's identity.
     """
-    from ldimport.engine import care
+    from ldimport.engine import maintenance
 
     session = Session.of(context)
     folder = session.settings().engine
@@ -75,7 +75,7 @@ def reset(
             )
         if not typer.confirm(f"Remove the engine in {folder}?", default=False, err=True):
             raise UsageError("nothing was removed", code="declined")
-    care.reset(folder)
+    maintenance.reset(folder)
     if session.options.json:
         session.document({"format": 1, "engine": str(folder), "removed": True})
     elif not session.options.quiet:

@@ -10,7 +10,7 @@ from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration.history import Attempt, History, history
+from ldimport.migration.history import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def explain(
     session = Session.of(context)
     from ldimport.migration.explanations import CODES
 
-    with session.state(session.settings(), write=False) as state:
-        found = history(state, what)
+    with session.migration(session.settings(), write=False) as migration:
+        found = migration.history(what)
     meaning = CODES.get(what)
     if not found and meaning is None:
         near = closest(what, list(CODES))

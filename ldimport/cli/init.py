@@ -10,7 +10,7 @@ import typer
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration.start import Start, columns, write_start
+from ldimport.migration.init import Start, columns, write_start
 
 if TYPE_CHECKING:
     from ldimport.settings import Settings

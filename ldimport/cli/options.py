@@ -174,16 +174,17 @@ NoAnnotations = Annotated[
 def complete_jobs(context: typer.Context, incomplete: str) -> list[str]:
     """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
     import os
+    from itertools import islice
     from pathlib import Path
 
     from ldimport.errors import LdimportError
-    from ldimport.migration import StateFile, results
+    from ldimport.migration import Migration
     from ldimport.settings import load
 
     try:
         state_file = load({}, environ=os.environ, cwd=Path.cwd()).state
-        with StateFile.open(state_file, write=False) as state:
-            return [row.id for row in results.overview(state).jobs[:50]]
+        with Migration.open(state_file, write=False) as migration:
+            return [row.id for row in islice(migration.jobs(), 50)]
     except (LdimportError, OSError):  # a completion has nothing to say about errors
         return []
 

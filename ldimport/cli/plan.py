@@ -14,7 +14,6 @@ from ldimport.cli.reading import Wanted, opened_source
 from ldimport.cli.session import Session, tilde
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration import Migration
 
 if TYPE_CHECKING:
     from ldimport.migration.events import Plan
@@ -48,9 +47,9 @@ def plan(
     with (
         session.target(settings) as (target, config),
         opened_source(session, settings, config, paths, wanted) as source,
-        session.state(settings, write=False) as state,
+        session.migration(settings, target, write=False) as migration,
     ):
-        found, checked = Migration(state, target).plan(source, resend=resend)
+        found, checked = migration.plan(source, resend=resend)
         if session.options.json:
             session.document({"format": documents.FORMAT, **documents.plan(found)})
         else:

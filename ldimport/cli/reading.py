@@ -11,15 +11,15 @@ from ldimport.cli.output import check, documents, errors
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration import Source, Wishes, ledger, open_source, results
+from ldimport.migration import Source, Wishes, open_source
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.project import read_options
 from ldimport.model import Integrity, JobOptions, Severity
 
 if TYPE_CHECKING:
     from ldimport.cli.output.screen import Screen
-    from ldimport.migration import InvalidManifest, StateFile
-    from ldimport.migration.project import ProjectConfig, Target
+    from ldimport.migration import InvalidManifest, Migration
+    from ldimport.migration.project import ProjectConfig
     from ldimport.migration.validate import Validation
     from ldimport.settings import Settings
 
@@ -149,13 +149,11 @@ def show_findings(screen: Screen, source: Source, found: Validation, *, warnings
         check.lines(screen, found, warnings=warnings)
 
 
-def first_use(
-    session: Session, state: StateFile, target: Target, source: Source, *, agreed: bool
-) -> None:
+def first_use(session: Session, migration: Migration, source: Source, *, agreed: bool) -> None:
     """Ask before the first use of a systemName on a remote target: it cannot be undone, another
     name later would double the library. Raises UsageError when nobody agrees."""
-    name = source.envelope.system_name
-    used = ledger.system_names(state, target.identity)
+    name, target = source.envelope.system_name, migration.target
+    used = migration.system_names()
     if target.local or agreed or name in used:
         return
     if not session.can_ask:
@@ -166,7 +164,7 @@ def first_use(
         )
     import typer
 
-    others = results.overview(state, target=target.identity).scopes
+    others = migration.overview(target=target.identity).scopes
     text = "it names this archive for ever"
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
     for scope in others:

@@ -20,7 +20,7 @@ from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration import StateFile, results
+from ldimport.migration import Migration
 from ldimport.migration.events import ResultRow
 from ldimport.migration.results import Filter
 from ldimport.model import Status
@@ -102,15 +102,13 @@ def results_(
         target=settings.target if session.given("target") else None,
         system_name=settings.system_name if session.given("system_name") else None,
     )
-    with session.state(settings, write=False) as state:
-        if job is not None and results.job(state, job) is None:
-            meant = results.similar_jobs(state, job)
-            hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
-            raise UsageError(f"no job “{job}” in the state file", hint=hint, code="unknown-job")
+    with session.migration(settings, write=False) as migration:
+        if job is not None:
+            migration.job(job)
         if as_manifest:
-            _as_manifest(session, state, which, _manifest_format(session, form), output)
+            _as_manifest(session, migration, which, _manifest_format(session, form), output)
         else:
-            _results(session, state, which, _format(session, form, output), output, most)
+            _results(session, migration, which, _format(session, form, output), output, most)
     return ExitCode.OK
 
 
@@ -148,16 +146,16 @@ def _format(session: Session, form: Format | None, output: Path | None) -> Forma
 
 def _results(
     session: Session,
-    state: StateFile,
+    migration: Migration,
     which: Filter,
     form: Format,
     output: Path | None,
     most: int | None,
 ) -> None:
     if form is Format.TABLE:
-        _table(session, state, which, MOST_ROWS if most is None else most)
+        _table(session, migration, which, MOST_ROWS if most is None else most)
         return
-    rows = islice(results.rows(state, which), most or None)
+    rows = islice(migration.results(which), most or None)
     passed = _Counted()
 
     def write(file: TextIO) -> None:
@@ -192,10 +190,8 @@ def _kind(which: Filter) -> str:
     return words.get(which.status, "") if which.status else ""
 
 
-def _table(session: Session, state: StateFile, which: Filter, most: int) -> None:
-    found = list(
-        islice(results.rows(state, which, failures_first=True), most + 1 if most else None)
-    )
+def _table(session: Session, migration: Migration, which: Filter, most: int) -> None:
+    found = list(islice(migration.results(which, failures_first=True), most + 1 if most else None))
     more = bool(most) and len(found) > most
     shown = found[:most] if most else found
     screen = session.screen
@@ -234,11 +230,11 @@ def _manifest_format(session: Session, form: Format | None) -> Format | None:
 
 
 def _as_manifest(
-    session: Session, state: StateFile, which: Filter, form: Format | None, output: Path | None
+    session: Session, migration: Migration, which: Filter, form: Format | None, output: Path | None
 ) -> None:
-    from ldimport.migration.again import write_as_manifest
+    from ldimport.migration.failed_rows import write_as_manifest
 
-    rows = results.original_rows(state, replace(which, status=Status.FAILED))
+    rows = migration.failed_rows(replace(which, status=Status.FAILED))
     if output is not None:
         count = write_as_manifest(output, rows, form)
     else:

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ldimport.cli import elsewhere, moving, options
+from ldimport.cli import elsewhere, options, runner
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration import Migration, results
 
 JobOption = Annotated[
     str | None,
@@ -48,12 +47,12 @@ def retry(
     seconds = options.read_seconds("--deadline", deadline)
     with (
         session.plain_target(settings, deadline=seconds) as target,
-        session.state(settings, write=True) as state,
+        session.migration(settings, target, write=True) as migration,
     ):
-        elsewhere.refuse_to_retry(state, target)
-        if results.overview(state, target=target.identity).totals.failed:
-            moving.say_local(session, settings)
-        events = Migration(state, target).retry(
+        elsewhere.refuse_to_retry(migration)
+        if migration.overview(target=target.identity).totals.failed:
+            runner.say_local(session, settings)
+        events = migration.retry(
             job=job,
             cause=cause,
             system_name=settings.system_name if session.given("system_name") else None,
@@ -61,15 +60,15 @@ def retry(
             integrity=integrity,
             wait=not no_wait,
             deadline=seconds,
-            fail_on=moving.failure_limit(fail_on),
+            fail_on=runner.failure_limit(fail_on),
         )
-        end = moving.follow(session, settings, events, moving.Shown())
+        end = runner.follow(session, settings, events, runner.Shown())
         if not end.jobs and end.stopped is None and not session.options.json:
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))
             return end.exit_code
-        run = moving.run_of(session, target, waited=not no_wait)
-        return moving.close(session, settings, state, end, run)
+        run = runner.run_of(session, target, waited=not no_wait)
+        return runner.close(session, settings, migration, end, run)
 
 
 def _nothing(session: Session, left: int, *, filtered: bool) -> None:

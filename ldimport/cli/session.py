@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ldimport.cli.output.documents import Document
     from ldimport.cli.output.screen import Screen
-    from ldimport.migration import StateFile
+    from ldimport.migration import Migration
     from ldimport.migration.project import ProjectConfig, Target
     from ldimport.settings import Settings
 
@@ -183,11 +183,15 @@ class Session:
         with closing(connect(settings, config, deadline=deadline, secrets=secrets)) as target:
             yield target
 
-    def state(self, settings: Settings, *, write: bool) -> StateFile:
-        """The state file; LockedError when another run writes."""
-        from ldimport.migration import StateFile
+    def migration(
+        self, settings: Settings, target: Target | None = None, *, write: bool
+    ) -> Migration:
+        """The state file in force, and the target if there is one; LockedError when another run
+        writes."""
+        from ldimport.migration import Migration
 
-        return StateFile.open(settings.state, write=write, command=" ".join(self.words))
+        command = " ".join(self.words)
+        return Migration.open(settings.state, write=write, command=command, target=target)
 
 
 def _screen(stream: Stream) -> Screen:

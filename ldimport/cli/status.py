@@ -13,13 +13,15 @@ from ldimport.cli.output import overview
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LdimportError, LockedError, TemporaryError, UsageError
-from ldimport.migration import StateFile, results
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ldimport.migration import Migration
     from ldimport.migration.events import JobRow
+    from ldimport.migration.project import Target
+    from ldimport.migration.results import Overview
     from ldimport.settings import Settings
 
 MOST_JOBS = 10
@@ -68,9 +70,8 @@ def status(
         return _one(session, settings, job, offline=offline, exit_status=exit_status)
     if exit_status:
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
-    with session.state(settings, write=False) as state:
-        found = results.overview(
-            state,
+    with session.migration(settings, write=False) as migration:
+        found = migration.overview(
             target=settings.target if session.given("target") else None,
             system_name=settings.system_name if session.given("system_name") else None,
         )
@@ -85,7 +86,7 @@ def _broken(row: JobRow) -> bool:
     return row.state in (JobState.FAILED, JobState.LOST)
 
 
-def _show(session: Session, found: results.Overview, most: int | None) -> None:
+def _show(session: Session, found: Overview, most: int | None) -> None:
     if session.options.json:
         from ldimport.cli.output import documents
 
@@ -106,16 +107,14 @@ def _show(session: Session, found: results.Overview, most: int | None) -> None:
 def _one(
     session: Session, settings: Settings, job_id: str, *, offline: bool, exit_status: bool
 ) -> ExitCode:
-    with session.state(settings, write=False) as state:
-        row = results.job(state, job_id)
-        if row is None:
-            raise _unknown(state, job_id)
+    with session.migration(settings, write=False) as migration:
+        row = migration.job(job_id)
     told = None
     if not row.state.finished and not offline:
         told = _ask(session, settings, row)
-    with session.state(settings, write=False) as state:
-        row = results.job(state, job_id) or row
-        stored = results.job_status(state, job_id)
+    with session.migration(settings, write=False) as migration:
+        row = migration.job(job_id)
+        stored = migration.job_status(job_id)
         known = told if told is not None and not row.state.finished else stored
         row = _seen(row, known)
         if session.options.json:
@@ -127,36 +126,28 @@ def _one(
     return _exit(row) if exit_status else ExitCode.OK
 
 
-def _unknown(state: StateFile, job_id: str) -> UsageError:
-    meant = results.similar_jobs(state, job_id)
-    hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
-    return UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
-
-
 def _ask(session: Session, settings: Settings, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
-    from ldimport.migration.track import refresh
-
     try:
         with (
             within(
                 ASK_SECONDS, lambda: TemporaryError(f"{settings.target} did not answer within 5 s")
             ),
             session.plain_target(settings) as target,
-            _writable_if_free(session, settings) as state,
+            _writable_if_free(session, settings, target) as migration,
         ):
             elsewhere.refuse_to_ask(row, target)
-            return refresh(state, target, row.id)
+            return migration.refresh(row.id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None
 
 
-def _writable_if_free(session: Session, settings: Settings) -> StateFile:
+def _writable_if_free(session: Session, settings: Settings, target: Target) -> Migration:
     try:
-        return session.state(settings, write=True)
+        return session.migration(settings, target, write=True)
     except LockedError:
-        return session.state(settings, write=False)
+        return session.migration(settings, target, write=False)
 
 
 def _seen(row: JobRow, known: JobStatus) -> JobRow:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli import moving, options
+from ldimport.cli import options, runner
 from ldimport.cli.interrupt import within
 from ldimport.cli.output.listeners import Reading
 from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, refused
@@ -87,16 +87,16 @@ def submit(
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict, integrity)
     ends = options.read_seconds("--deadline", deadline)
-    stops = moving.failure_limit(fail_on)
+    stops = runner.failure_limit(fail_on)
     sending = Sending(valid_only, limit, batch_size, resend, not no_wait, ends, since, stops)
     with (
         session.target(settings, deadline=ends) as (target, config),
         _opened_in_time(opened_source(session, settings, config, paths, wanted), sending) as source,
-        session.state(settings, write=True) as state,
+        session.migration(settings, target, write=True) as migration,
         RunReport(junitxml, "submit") as report,
     ):
-        first_use(session, state, target, source, agreed=yes)
-        return _send(session, settings, Migration(state, target), source, sending, report)
+        first_use(session, migration, source, agreed=yes)
+        return _send(session, settings, migration, source, sending, report)
 
 
 @contextmanager
@@ -121,7 +121,7 @@ def _send(
     report: RunReport,
 ) -> ExitCode:
     """One run, from its first line to its last."""
-    moving.say_local(session, settings)
+    runner.say_local(session, settings)
     reading = Reading(source.manifest.bytes_total)
     events = migration.submit(
         source,
@@ -136,14 +136,14 @@ def _send(
         tick=reading.tick,
     )
     try:
-        shown = moving.Shown(CheckShown(session, source), reading)
-        end = moving.follow(session, settings, events, shown)
+        shown = runner.Shown(CheckShown(session, source), reading)
+        end = runner.follow(session, settings, events, shown)
     except InvalidManifest as error:
         report.refused(source.manifest.name, error.validation)
         return refused(session, source, error)
     report.ended(end)
-    run = moving.run_of(session, migration.target, waited=sending.wait)
-    return moving.close(session, settings, migration.state, end, run)
+    run = runner.run_of(session, migration.target, waited=sending.wait)
+    return runner.close(session, settings, migration, end, run)
 
 
 COMMAND = Command(

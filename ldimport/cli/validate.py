@@ -16,7 +16,7 @@ from ldimport.cli.reading import Wanted, opened_source, show_findings
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration.problems import Files, Reports
+from ldimport.migration.problem_reports import Files, Reports
 from ldimport.migration.validate import validate as check_all
 
 if TYPE_CHECKING:

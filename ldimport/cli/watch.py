@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli import elsewhere, moving, options
+from ldimport.cli import elsewhere, options, runner
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LockedError
-from ldimport.migration import Migration, StateFile, results
+from ldimport.migration import Migration
 from ldimport.migration.reports.run import RunReport
 
 if TYPE_CHECKING:
@@ -41,36 +41,36 @@ def watch(
     settings = session.settings()
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
-        state = stack.enter_context(_state(session, settings))
+        known = stack.enter_context(_migration(session, settings))
         target = stack.enter_context(session.plain_target(settings, deadline=seconds))
-        elsewhere.refuse_to_watch(state, target, jobs or ())
-        if any(not job.state.finished for job in results.overview(state).jobs):
-            moving.say_local(session, settings)
+        migration = known.at(target)
+        elsewhere.refuse_to_watch(migration, jobs or ())
+        if any(not job.state.finished for job in migration.jobs()):
+            runner.say_local(session, settings)
         report = stack.enter_context(RunReport(junitxml, "watch"))
-        events = Migration(state, target).watch(tuple(jobs or ()), deadline=seconds)
-        end = moving.follow(session, settings, events, moving.Shown(sends=False))
+        events = migration.watch(tuple(jobs or ()), deadline=seconds)
+        end = runner.follow(session, settings, events, runner.Shown(sends=False))
         report.ended(end)
         if not end.jobs and end.stopped is None and not session.options.json:
-            _nothing_open(session, state)
+            _nothing_open(session, migration)
             return end.exit_code
-        run = moving.run_of(session, target)
-        return moving.close(session, settings, state, end, run, table=False)
+        run = runner.run_of(session, target)
+        return runner.close(session, settings, migration, end, run, table=False)
 
 
-def _state(session: Session, settings: Settings) -> StateFile:
+def _migration(session: Session, settings: Settings) -> Migration:
     """Ours if it is free; else read-only beside the run that holds it, which is named."""
     try:
-        return session.state(settings, write=True)
+        return session.migration(settings, write=True)
     except LockedError as error:
         who = error.facts.get("who", "another run")
         session.notes.line(f"! {who} is at work: looking on", indent=2)
-        return session.state(settings, write=False)
+        return session.migration(settings, write=False)
 
 
-def _nothing_open(session: Session, state: StateFile) -> None:
-    found = results.overview(state)
+def _nothing_open(session: Session, migration: Migration) -> None:
     text = "No job is running."
-    last = max((job for job in found.jobs if job.finished_at), key=_finished, default=None)
+    last = max((job for job in migration.jobs() if job.finished_at), key=_finished, default=None)
     if last is not None:
         text += f" The last one, {last.id}, ended {clock(_finished(last), session.now())}."
     session.screen.line(("✓", "green"), f" {text}", indent=2)

@@ -12,11 +12,11 @@ from sqlite3 import Connection, Row
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ldimport.engine import addresses, intake, jobs, library, quota
+from ldimport.engine import accept, addresses, jobs, library, quota
 from ldimport.engine.blobs import BlobStore
 from ldimport.engine.catalogue import Catalogue
+from ldimport.engine.job_terms import limits_to_json, options_to_json
 from ldimport.engine.records import JobSummary, MediaEntry, StoredImage
-from ldimport.engine.terms import limits_to_json, options_to_json
 from ldimport.errors import ConflictError, NotFoundError
 from ldimport.model import (
     Asset,
@@ -33,7 +33,7 @@ from ldimport.model import (
 )
 
 if TYPE_CHECKING:
-    from ldimport.engine.crew import Crew
+    from ldimport.engine.worker_pool import Crew
     from ldimport.schema.config import ProjectConfig
 
 
@@ -88,7 +88,7 @@ class Engine:
     def config(self) -> ProjectConfig:
         """The project config in force for new jobs. Raises ConfigError when it is broken."""
         if self._config is None:
-            self._config = intake.project_config(self._given_config)
+            self._config = accept.project_config(self._given_config)
         return self._config
 
     # -- jobs -------------------------------------------------------------------------------
@@ -107,15 +107,15 @@ class Engine:
         is accepted), KeyConflictError (the key was used for another request), QuotaError.
         """
         options = options or self.options
-        body = intake.body_digest(request)
+        body = accept.body_digest(request)
         with self._catalogue.reading() as connection:
-            earlier = intake.earlier(connection, key, body)
+            earlier = accept.earlier(connection, key, body)
         if earlier is not None:
             return earlier
-        request = intake.settled(request, options, self.config, checked)
+        request = accept.settled(request, options, self.config, checked)
         now = self._now()
         with self._catalogue.writing() as connection:
-            earlier = intake.earlier(connection, key, body)
+            earlier = accept.earlier(connection, key, body)
             if earlier is not None:  # accepted by another process meanwhile
                 return earlier
             quota.check(connection, self.daily_limit, len(request.images), now)
@@ -238,7 +238,7 @@ class Engine:
     def working(self, workers: int | None = None) -> Iterator[None]:
         """Worker processes, by default one per core, as long as the context lasts; they are
         ended in order, and what they had begun is free at once."""
-        from ldimport.engine.crew import Crew, cores
+        from ldimport.engine.worker_pool import Crew, cores
 
         crew = Crew(self.folder, cores() if workers is None else workers)
         self._crew = crew

@@ -25,9 +25,9 @@ from ldimport.address import without_secrets
 from ldimport.engine import outbox
 from ldimport.engine.blobs import BlobStore
 from ldimport.engine.catalogue import Catalogue
+from ldimport.engine.job_terms import options_from_json
 from ldimport.engine.leases import Leases
 from ldimport.engine.outbox import Delivery, Notification, Verdict
-from ldimport.engine.terms import options_from_json
 from ldimport.errors import ConfigError, LdimportError, Rejected
 
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)

@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING
 from ldimport.engine import jobs
 from ldimport.engine.blobs import BlobStore, BlobWriter
 from ldimport.engine.catalogue import Catalogue
+from ldimport.engine.job_terms import Terms, limits_from_json, options_from_json
 from ldimport.engine.leases import Leases
 from ldimport.engine.records import Outcome, Task
-from ldimport.engine.terms import Terms, limits_from_json, options_from_json
 from ldimport.errors import LdimportError
 from ldimport.model import Limits
 
 if TYPE_CHECKING:
-    from ldimport.engine.workbench import Workbench
+    from ldimport.engine.import_image import Workbench
 
 HANDFUL = 32
 """Images leased at a time; the same synced transaction records what is done."""
@@ -224,7 +224,7 @@ class Worker:
         return bench
 
     def _new_bench(self, number: int) -> Workbench:
-        from ldimport.engine.workbench import Workbench
+        from ldimport.engine.import_image import Workbench
         from ldimport.schema import config
 
         with self._catalogue.reading() as connection:

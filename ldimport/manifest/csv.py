@@ -15,16 +15,16 @@ from itertools import islice
 from typing import BinaryIO, cast
 
 from ldimport.errors import ManifestError
-from ldimport.mangled import surely_whole
 from ldimport.manifest.columns import ignored_text, layout
-from ldimport.manifest.composed import surely_composed
 from ldimport.manifest.detect import CsvReader, Sniffed
 from ldimport.manifest.encoding import undecodable
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.lines import Lines
+from ldimport.manifest.normalise import surely_composed
 from ldimport.manifest.streams import ByteStream, LineGuard, Position
 from ldimport.manifest.table import Builder, OddRow, is_odd, locate_cell
 from ldimport.model import Entry, Place
+from ldimport.mojibake import surely_whole
 
 _PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
 """``table.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""

@@ -12,7 +12,6 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from typing import cast
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.composed import surely_composed
 from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
@@ -20,6 +19,7 @@ from ldimport.manifest.jsonscan import LARGEST, Scanner, Span
 from ldimport.manifest.jsontext import parse_json, quick_json
 from ldimport.manifest.kinds import Header
 from ldimport.manifest.lines import Lines
+from ldimport.manifest.normalise import surely_composed
 from ldimport.manifest.objects import ObjectBuilder, source_key
 from ldimport.manifest.streams import Position, buffered, reporting
 from ldimport.model import Entry, Place

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import orjson
 
-from ldimport.manifest.composed import compose
 from ldimport.manifest.findings import problem
+from ldimport.manifest.normalise import compose
 from ldimport.model import Json, Place, Problem
 
 MAX_SAFE_INTEGER = 2**53 - 1

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ldimport.manifest.composed import compose
 from ldimport.manifest.fields import PREFIX, FieldMap, field_of
 from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import BigNumber, big_numbers, nfc, too_big
+from ldimport.manifest.normalise import compose
 from ldimport.model import Entry, Json, Place, Problem
 
 _PLAIN = frozenset(("id", "url", "fileName", "mediaType", "metadata"))

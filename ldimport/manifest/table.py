@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from unicodedata import is_normalized
 
-from ldimport.mangled import is_whole
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
-from ldimport.manifest.composed import compose
 from ldimport.manifest.detect import Dialect
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import ParsedJson, big_numbers, parse_json, too_big
 from ldimport.manifest.lines import Lines
+from ldimport.manifest.normalise import compose
 from ldimport.model import Entry, Json, Place, Problem
+from ldimport.mojibake import is_whole
 
 FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
 """What a spreadsheet may take for a formula, or skip on its way to one."""

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 
 from py_svg_hush import filter_svg
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media.css import clean_css, is_local, is_script
 from ldimport.media.svg import NAMESPACE, Reader
@@ -32,18 +33,18 @@ _INDENT = re.compile(r"\n *")
 
 def clean(data: bytes, max_bytes: int) -> tuple[bytes, Facts]:
     """What to store for an SVG, and its facts. Raises Rejected: what ``svg.measure`` raises, or
-    ``over-bytes`` where the clean form is too large, ``svg-unsafe`` where nothing is left."""
+    ``too-many-bytes`` where the clean form is too large, ``svg-unsafe`` where nothing is left."""
     first = Cleaner()
     first.read(data)
     try:
         safe = filter_svg(first.result(), _DATA_URLS)
     except ValueError as error:
-        raise Rejected("svg-unsafe", "the SVG cannot be made safe to show") from error
+        raise Rejected(Cause.SVG_UNSAFE, "the SVG cannot be made safe to show") from error
     second = Cleaner(indented=True)
     facts = second.read(safe)
     result = second.result()
     if len(result) > max_bytes:
-        raise Rejected("over-bytes", f"the cleaned SVG has {len(result):,} bytes")
+        raise Rejected(Cause.TOO_MANY_BYTES, f"the cleaned SVG has {len(result):,} bytes")
     return result, facts
 
 

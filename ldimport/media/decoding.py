@@ -9,6 +9,7 @@ from io import BytesIO
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import gif, jpeg, png
 from ldimport.model import ImageType, Limits
@@ -39,7 +40,7 @@ def _jpeg(data: bytes, found: jpeg.Jpeg) -> None:
                     image.draft(image.mode, (max(1, found.width // 8), max(1, found.height // 8)))
                 image.load()
         except (OSError, SyntaxError, ValueError) as error:
-            raise Rejected("corrupt", f"damaged JPEG: {error}") from error
+            raise Rejected(Cause.CORRUPT, f"damaged JPEG: {error}") from error
 
 
 def _gif(data: bytes, found: gif.Gif) -> None:
@@ -52,4 +53,4 @@ def _gif(data: bytes, found: gif.Gif) -> None:
                 "L", (frame.width, frame.height), packed, "gif", (bits, frame.interlaced, -1)
             )
         except (OSError, ValueError) as error:
-            raise Rejected("corrupt", f"damaged GIF: frame {number}: {error}") from error
+            raise Rejected(Cause.CORRUPT, f"damaged GIF: frame {number}: {error}") from error

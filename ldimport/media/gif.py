@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 SIGNATURES = (b"GIF87a", b"GIF89a")
@@ -39,12 +40,12 @@ class Gif:
 
 def walk(data: bytes, max_frames: int) -> Gif:
     """Walk all blocks to the trailer. An unknown block behind a whole frame ends the walk.
-    Raises Rejected ``truncated``, ``corrupt`` or ``over-frames``."""
+    Raises Rejected ``truncated``, ``corrupt`` or ``too-many-frames``."""
     if len(data) < 13:
         raise _cut_off()
     width, height, flags = _SCREEN.unpack_from(data, 6)
     if not width or not height:
-        raise Rejected("corrupt", f"the GIF says it is {width} x {height} pixels")
+        raise Rejected(Cause.CORRUPT, f"the GIF says it is {width} x {height} pixels")
     frames: list[Frame] = []
     notes: tuple[str, ...] = ()
     position = 13 + _colours(flags)
@@ -52,24 +53,24 @@ def walk(data: bytes, max_frames: int) -> Gif:
         position = end
         if kind == _IMAGE:
             if len(frames) >= max_frames:
-                raise Rejected("over-frames", f"more than {max_frames:,} frames, the limit")
+                raise Rejected(Cause.TOO_MANY_FRAMES, f"more than {max_frames:,} frames, the limit")
             frames.append(_frame(data, start, end))
         elif kind == _TRAILER:
             break
         elif kind != _EXTENSION:
             if not frames:
-                raise Rejected("corrupt", f"damaged GIF: unknown block {kind:02X}")
+                raise Rejected(Cause.CORRUPT, f"damaged GIF: unknown block {kind:02X}")
             notes = (f"unknown GIF block {kind:02X} behind the last frame",)
             break
     else:
         raise _cut_off()
     if not frames:
-        raise Rejected("corrupt", "the GIF holds no picture")
+        raise Rejected(Cause.CORRUPT, "the GIF holds no picture")
     return Gif(width, height, tuple(frames), position, notes)
 
 
 def _cut_off() -> Rejected:
-    return Rejected("truncated", "the GIF ends before its end mark: the file is cut off")
+    return Rejected(Cause.TRUNCATED, "the GIF ends before its end mark: the file is cut off")
 
 
 def _colours(flags: int) -> int:
@@ -109,10 +110,10 @@ def _skip(data: bytes, position: int) -> int:
 def _frame(data: bytes, start: int, end: int) -> Frame:
     _, _, width, height, flags = _RECTANGLE.unpack_from(data, start)
     if not width or not height:
-        raise Rejected("corrupt", f"damaged GIF: a frame of {width} x {height} pixels")
+        raise Rejected(Cause.CORRUPT, f"damaged GIF: a frame of {width} x {height} pixels")
     first = start + 9 + _colours(flags)
     if not 1 <= data[first] <= 11:
-        raise Rejected("corrupt", "damaged GIF: impossible code size")
+        raise Rejected(Cause.CORRUPT, "damaged GIF: impossible code size")
     return Frame(width, height, bool(flags & 0x40), first, end)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import gif, jpeg, png, svg
 from ldimport.media.signatures import looks_like_markup, refusal
@@ -15,10 +16,12 @@ from ldimport.model import Facts, ImageType, Limits
 
 def inspect(data: bytes, limits: Limits) -> Facts:
     """The facts of an image whose structure is sound and within ``limits``. Raises Rejected:
-    ``not-an-image``, ``unsupported-type``, ``truncated``, ``corrupt``, ``over-bytes``,
-    ``over-pixels``, ``over-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
+    ``not-an-image``, ``unsupported-type``, ``truncated``, ``corrupt``, ``too-many-bytes``,
+    ``too-many-pixels``, ``too-many-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
     if len(data) > limits.max_bytes:
-        raise Rejected("over-bytes", f"{len(data):,} bytes, the limit is {limits.max_bytes:,}")
+        raise Rejected(
+            Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
+        )
     facts = _walker(data)(data, limits)
     _check_pixels(facts.width, facts.height, limits)
     return facts
@@ -69,7 +72,7 @@ def _tail(data: bytes, end: int) -> tuple[str, ...]:
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.max_pixels:
         raise Rejected(
-            "over-pixels",
+            Cause.TOO_MANY_PIXELS,
             f"{width:,} x {height:,} is {width * height:,} pixels,"
             f" the limit is {limits.max_pixels:,}",
         )
@@ -77,4 +80,6 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
 
 def _check_frames(frames: int, limits: Limits) -> None:
     if frames > limits.max_frames:
-        raise Rejected("over-frames", f"{frames:,} frames, the limit is {limits.max_frames:,}")
+        raise Rejected(
+            Cause.TOO_MANY_FRAMES, f"{frames:,} frames, the limit is {limits.max_frames:,}"
+        )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import exif
 
@@ -66,7 +67,7 @@ def walk(data: bytes) -> Jpeg:
         position += size
         segments += 1
         if segments > MAX_SEGMENTS:
-            raise Rejected("too-complex", f"the JPEG has more than {MAX_SEGMENTS:,} segments")
+            raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == 0xE1 and not orientation and data.startswith(_EXIF, body):
             orientation = exif.orientation(data[body + 6 : position])
         elif marker in _SOF:
@@ -76,22 +77,22 @@ def walk(data: bytes) -> Jpeg:
         elif marker not in _OTHER and marker not in _APP and marker != _COM:
             raise _unknown(marker)
     else:
-        raise Rejected("truncated", "the JPEG ends before its end marker: the file is cut off")
+        raise Rejected(Cause.TRUNCATED, "the JPEG ends before its end marker: the file is cut off")
     if frame is None or not scans:
-        raise Rejected("corrupt", "the JPEG holds no picture data")
+        raise Rejected(Cause.CORRUPT, "the JPEG holds no picture data")
     return Jpeg(*frame, orientation or 1, position, tuple(notes))
 
 
 def _refuse_second_image(marker: int) -> None:
     if marker == _SOI:
-        raise Rejected("corrupt", "damaged JPEG: a second image begins inside the first")
+        raise Rejected(Cause.CORRUPT, "damaged JPEG: a second image begins inside the first")
 
 
 def _tolerate(marker: int, size: int, notes: list[str]) -> None:
     if marker not in _APP and marker != _COM:
         if size < 2:
-            raise Rejected("corrupt", f"damaged JPEG: segment {marker:02X} has no valid length")
-        raise Rejected("truncated", f"the JPEG ends inside segment {marker:02X}: it is cut off")
+            raise Rejected(Cause.CORRUPT, f"damaged JPEG: segment {marker:02X} has no valid length")
+        raise Rejected(Cause.TRUNCATED, f"the JPEG ends inside segment {marker:02X}: it is cut off")
     note = f"impossible length in JPEG segment {marker:02X}"
     if note not in notes:
         notes.append(note)
@@ -100,33 +101,35 @@ def _tolerate(marker: int, size: int, notes: list[str]) -> None:
 def _frame(header: bytes, marker: int, earlier: object) -> tuple[int, int, bool]:
     """Width, height and losslessness of a frame header (T.81 B.2.2)."""
     if earlier is not None:
-        raise Rejected("corrupt", "damaged JPEG: it has two frame headers")
+        raise Rejected(Cause.CORRUPT, "damaged JPEG: it has two frame headers")
     if len(header) < 6 or header[5] < 1 or len(header) != 6 + 3 * header[5]:
-        raise Rejected("corrupt", "damaged JPEG: its frame header has the wrong length")
+        raise Rejected(Cause.CORRUPT, "damaged JPEG: its frame header has the wrong length")
     height = int.from_bytes(header[1:3], "big")
     width = int.from_bytes(header[3:5], "big")
     if header[0] != 8:
         reason = f"JPEG with {header[0]} bits a colour is not accepted: browsers cannot show it"
-        raise Rejected("unsupported-type", reason)
+        raise Rejected(Cause.FORMAT_NOT_ACCEPTED.with_(format="deep-jpeg"), reason)
     if not width or not height:
-        raise Rejected("corrupt", f"the JPEG says it is {width} x {height} pixels")
+        raise Rejected(Cause.CORRUPT, f"the JPEG says it is {width} x {height} pixels")
     return width, height, marker in _LOSSLESS
 
 
 def _count_scan(scans: int, frame: object) -> int:
     if frame is None:
-        raise Rejected("corrupt", "damaged JPEG: picture data comes before the frame header")
+        raise Rejected(Cause.CORRUPT, "damaged JPEG: picture data comes before the frame header")
     if scans >= MAX_SCANS:
-        raise Rejected("too-complex", f"the JPEG has more than {MAX_SCANS} scans")
+        raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SCANS} scans")
     return scans + 1
 
 
 def _unknown(marker: int) -> Rejected:
     if marker in _HIERARCHICAL:
-        return Rejected("unsupported-type", "hierarchical JPEG is not accepted")
+        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="hierarchical-jpeg")
+        return Rejected(why, "hierarchical JPEG is not accepted")
     if marker == 0xF7:
-        return Rejected("unsupported-type", "JPEG-LS is not accepted: png, jpg, gif, svg")
-    return Rejected("corrupt", f"damaged JPEG: unknown marker {marker:02X}")
+        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="jpeg-ls")
+        return Rejected(why, "JPEG-LS is not accepted: png, jpg, gif, svg")
+    return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
 
 
 def metadata_segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import exif
 
@@ -50,7 +51,7 @@ def walk(data: bytes) -> Png:
             header = _image_header(kind, data[start:end])
         elif kind == b"IDAT":
             if pixels_ended:
-                raise Rejected("corrupt", "damaged PNG: its picture data is torn apart")
+                raise Rejected(Cause.CORRUPT, "damaged PNG: its picture data is torn apart")
             pixels.append((start, end))
             continue
         elif kind == b"PLTE":
@@ -66,14 +67,14 @@ def walk(data: bytes) -> Png:
         elif kind == b"IEND":
             break
         elif not kind[0] & 0x20:
-            raise Rejected("corrupt", f"damaged PNG: misplaced or unknown chunk {_name(kind)}")
+            raise Rejected(Cause.CORRUPT, f"damaged PNG: misplaced or unknown chunk {_name(kind)}")
         pixels_ended = bool(pixels)
     else:
-        raise Rejected("truncated", "the PNG ends before its end chunk: the file is cut off")
+        raise Rejected(Cause.TRUNCATED, "the PNG ends before its end chunk: the file is cut off")
     if header is None or not pixels:
-        raise Rejected("corrupt", "the PNG holds no picture data")
+        raise Rejected(Cause.CORRUPT, "the PNG holds no picture data")
     if header[3] == 3 and not palette:
-        raise Rejected("corrupt", "damaged PNG: it uses a palette but has none")
+        raise Rejected(Cause.CORRUPT, "damaged PNG: it uses a palette but has none")
     frames = declared + (not first_is_default) if declared else 1
     return Png(*header, frames, orientation or 1, tuple(pixels), end + 4)
 
@@ -88,9 +89,11 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         start = position + 8
         end = start + length
         if end + 4 > size:
-            raise Rejected("truncated", f"the PNG ends inside chunk {_name(kind)}: it is cut off")
+            raise Rejected(
+                Cause.TRUNCATED, f"the PNG ends inside chunk {_name(kind)}: it is cut off"
+            )
         if crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise Rejected("corrupt", f"damaged PNG: the checksum of {_name(kind)} is wrong")
+            raise Rejected(Cause.CORRUPT, f"damaged PNG: the checksum of {_name(kind)} is wrong")
         yield kind, start, end
         position = end + 4
 
@@ -111,22 +114,25 @@ def _name(kind: bytes) -> str:
 def _image_header(kind: bytes, body: bytes) -> tuple[int, int, int, int, bool]:
     """Width, height, bit depth, colour type and interlacing of IHDR."""
     if kind == b"CgBI":
-        raise Rejected("unsupported-type", "PNG in Apple's own CgBI form is not accepted")
+        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="cgbi-png")
+        raise Rejected(why, "PNG in Apple's own CgBI form is not accepted")
     if kind != b"IHDR" or len(body) != 13:
-        raise Rejected("corrupt", "damaged PNG: it does not begin with its header")
+        raise Rejected(Cause.CORRUPT, "damaged PNG: it does not begin with its header")
     width, height, depth, colour, compression, filtering, interlace = _IHDR.unpack(body)
     if not 0 < width < 1 << 31 or not 0 < height < 1 << 31:
-        raise Rejected("corrupt", f"the PNG says it is {width} x {height} pixels")
+        raise Rejected(Cause.CORRUPT, f"the PNG says it is {width} x {height} pixels")
     if depth not in _DEPTHS.get(colour, ()):
-        raise Rejected("corrupt", f"damaged PNG: colour type {colour} with {depth} bits")
+        raise Rejected(Cause.CORRUPT, f"damaged PNG: colour type {colour} with {depth} bits")
     if compression or filtering or interlace > 1:
-        raise Rejected("corrupt", "damaged PNG: unknown compression, filter or interlace method")
+        raise Rejected(
+            Cause.CORRUPT, "damaged PNG: unknown compression, filter or interlace method"
+        )
     return width, height, depth, colour, bool(interlace)
 
 
 def _palette(size: int, colour: int, *, late: bool) -> bool:
     if late or (colour == 3 and (size % 3 or not 0 < size <= 768)):
-        raise Rejected("corrupt", "damaged PNG: its palette has the wrong size or place")
+        raise Rejected(Cause.CORRUPT, "damaged PNG: its palette has the wrong size or place")
     return True
 
 
@@ -147,15 +153,15 @@ def check_pixels(data: bytes, png: Png) -> None:
         while left:
             raw = stream.read(min(left, _PIECE))
             if not raw:
-                raise Rejected("truncated", "the PNG has fewer pixels than its header says")
+                raise Rejected(Cause.TRUNCATED, "the PNG has fewer pixels than its header says")
             if max(raw[to_filter::row_bytes], default=0) > 4:
-                raise Rejected("corrupt", "damaged PNG: a row has an unknown filter")
+                raise Rejected(Cause.CORRUPT, "damaged PNG: a row has an unknown filter")
             to_filter = (to_filter - len(raw)) % row_bytes
             left -= len(raw)
     if stream.read(1):
-        raise Rejected("corrupt", "damaged PNG: it has more pixels than its header says")
+        raise Rejected(Cause.CORRUPT, "damaged PNG: it has more pixels than its header says")
     if not stream.ended:
-        raise Rejected("truncated", "the PNG's picture data has no end: the file is damaged")
+        raise Rejected(Cause.TRUNCATED, "the PNG's picture data has no end: the file is damaged")
 
 
 class _PixelStream:
@@ -178,7 +184,7 @@ class _PixelStream:
                 raw = self._inflate.decompress(self._pending, limit)
             except zlib.error as error:
                 reason = "damaged PNG: its picture data does not decompress"
-                raise Rejected("corrupt", reason) from error
+                raise Rejected(Cause.CORRUPT, reason) from error
             self._pending = self._inflate.unconsumed_tail
             if raw or self._inflate.eof:
                 return raw

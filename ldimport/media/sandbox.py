@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from enum import IntEnum
 from types import TracebackType
 
+from ldimport.causes import Cause, known_cause
 from ldimport.errors import ConfigError, Rejected
 from ldimport.model import Facts, ImageType, Limits
 
@@ -110,10 +111,11 @@ class Sandbox:
             if answer.outcome is Outcome.DONE:
                 return answer
             if answer.outcome is Outcome.REJECTED:
-                raise Rejected(*json.loads(answer.body))
+                code, reason = json.loads(answer.body)
+                raise Rejected(known_cause(code) or Cause.CORRUPT, reason)
             self.close()
             if not worn:
-                raise Rejected("too-complex", "the image takes too much memory to decode")
+                raise Rejected(Cause.TOO_COMPLEX, "the image takes too much memory to decode")
         return self._ask(kind, data)
 
     def _exchange(self, kind: ImageType, data: bytes) -> _Answer:
@@ -129,7 +131,7 @@ class Sandbox:
             reason = f"the image takes more than {self._seconds} seconds to decode"
         else:
             reason = f"the decoder broke down over the image (status {death.status})"
-        return Rejected("too-complex", reason)
+        return Rejected(Cause.TOO_COMPLEX, reason)
 
 
 class _ChildDiedError(Exception):

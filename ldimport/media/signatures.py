@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 _ACCEPTED = "png, jpg, gif, svg"
@@ -66,12 +67,13 @@ def _is_html(head: bytes) -> bool:
 
 
 def refusal(data: bytes) -> Rejected:
-    """Why bytes that are none of the accepted types are refused: ``unsupported-type`` for images
+    """Why bytes that are none of the accepted types are refused: ``…-not-accepted`` for images
     and documents that have a name, ``not-an-image`` for all else."""
     image = _image(data)
     if image:
-        return Rejected("unsupported-type", f"{image} is not accepted: {_ACCEPTED}")
-    return Rejected("not-an-image", f"not an image: the file {_described(data)}")
+        why = Cause.FORMAT_NOT_ACCEPTED.with_(format=image.lower().replace(" ", "-"))
+        return Rejected(why, f"{image} is not accepted: {_ACCEPTED}")
+    return Rejected(Cause.NOT_AN_IMAGE, f"not an image: the file {_described(data)}")
 
 
 def _image(data: bytes) -> str | None:

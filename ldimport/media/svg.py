@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 from xml.parsers import expat
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media.svgsize import size
 from ldimport.model import Facts, ImageType
@@ -51,7 +52,7 @@ def decode(data: bytes) -> str:
     declared = _DECLARATION.match(data.lstrip())
     encoding = declared[1].decode() if declared else "utf-8"
     if not _ENCODINGS.fullmatch(encoding):
-        raise Rejected("svg-unsafe", f"the SVG is written in {encoding}; save it as UTF-8")
+        raise Rejected(Cause.SVG_UNSAFE, f"the SVG is written in {encoding}; save it as UTF-8")
     return _decoded(data, encoding)
 
 
@@ -59,7 +60,7 @@ def _decoded(data: bytes, encoding: str) -> str:
     try:
         text = data.decode(encoding).lstrip("\ufeff")
     except (UnicodeDecodeError, LookupError) as error:
-        raise Rejected("corrupt", f"damaged SVG: it is not valid {encoding.upper()}") from error
+        raise Rejected(Cause.CORRUPT, f"damaged SVG: it is not valid {encoding.upper()}") from error
     found = _XML_DECLARATION.match(text.lstrip())
     return text.lstrip()[found.end() :] if found else text
 
@@ -84,7 +85,7 @@ class Reader:
         try:
             parser.Parse(self._text, True)
         except expat.ExpatError as error:
-            raise Rejected("corrupt", f"the SVG is not well-formed XML: {error}") from error
+            raise Rejected(Cause.CORRUPT, f"the SVG is not well-formed XML: {error}") from error
         return Facts(ImageType.SVG, *self._size)
 
     def on_start(self, name: str, attributes: Sequence[str]) -> None:
@@ -113,12 +114,12 @@ class Reader:
         self.depth += 1
         self._elements += 1
         if self.depth > MAX_DEPTH:
-            raise Rejected("too-complex", f"the SVG nests deeper than {MAX_DEPTH} elements")
+            raise Rejected(Cause.TOO_COMPLEX, f"the SVG nests deeper than {MAX_DEPTH} elements")
         if self._elements > MAX_ELEMENTS:
-            raise Rejected("too-complex", f"the SVG has more than {MAX_ELEMENTS:,} elements")
+            raise Rejected(Cause.TOO_COMPLEX, f"the SVG has more than {MAX_ELEMENTS:,} elements")
         if len(attributes) > 2 * MAX_ATTRIBUTES:
             raise Rejected(
-                "too-complex", f"the SVG has a tag with over {MAX_ATTRIBUTES} attributes"
+                Cause.TOO_COMPLEX, f"the SVG has a tag with over {MAX_ATTRIBUTES} attributes"
             )
         self.on_start(name, attributes)
 
@@ -129,7 +130,7 @@ class Reader:
     def _root(self, name: str, attributes: list[str]) -> None:
         self.namespace, _, local = name.rpartition(" ")
         if local != "svg" or self.namespace not in ("", NAMESPACE):
-            raise Rejected("not-an-image", f"not an image: an XML document of <{local[:40]}>")
+            raise Rejected(Cause.NOT_AN_IMAGE, f"not an image: an XML document of <{local[:40]}>")
         values = dict(zip(attributes[::2], attributes[1::2], strict=True))
         self._size = size(values.get("width"), values.get("height"), values.get("viewBox"))
 
@@ -139,10 +140,10 @@ class Reader:
     ) -> None:  # fmt: skip
         """Count what the references to an entity expand to, before any of them is expanded."""
         if parameter or system is not None or value is None:
-            raise Rejected("svg-unsafe", f"the SVG asks for outside data (entity {name[:40]})")
+            raise Rejected(Cause.SVG_UNSAFE, f"the SVG asks for outside data (entity {name[:40]})")
         if _REFERENCE.search(value):
-            raise Rejected("svg-unsafe", f"entity {name[:40]} of the SVG refers to another one")
+            raise Rejected(Cause.SVG_UNSAFE, f"entity {name[:40]} of the SVG refers to another one")
         self._entities += 1
         self._expansion += len(value) * self._text.count(f"&{name};")
         if self._entities > _MAX_ENTITIES or self._expansion > _MAX_EXPANSION:
-            raise Rejected("svg-unsafe", "the SVG's entities would expand to an enormous text")
+            raise Rejected(Cause.SVG_UNSAFE, "the SVG's entities would expand to an enormous text")

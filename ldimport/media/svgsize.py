@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import re
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
@@ -30,7 +31,9 @@ def size(width: str | None, height: str | None, view_box: str | None) -> tuple[i
     high = _length("height", height, box)
     if wide is None and high is None:
         if box is None and view_box and view_box.strip():
-            raise Rejected("svg-size", f'the SVG\'s viewBox="{view_box[:40]}" is no usable size')
+            raise Rejected(
+                Cause.SVG_SIZE, f'the SVG\'s viewBox="{view_box[:40]}" is no usable size'
+            )
         wide, high = box or _DEFAULT
     elif wide is None and high is not None:
         wide = high * box[0] / box[1] if box else _DEFAULT[0]
@@ -58,7 +61,7 @@ def _length(name: str, text: str | None, box: object) -> float | None:
     if found is None or (unit not in _PIXELS and unit not in _RELATIVE):
         if box is not None:
             return None
-        raise Rejected("svg-size", f'the SVG\'s {name}="{text[:40]}" is not a length')
+        raise Rejected(Cause.SVG_SIZE, f'the SVG\'s {name}="{text[:40]}" is not a length')
     if unit in _RELATIVE:
         return None
     return _sane(name, float(found[1]) * _PIXELS[unit], text)
@@ -66,7 +69,7 @@ def _length(name: str, text: str | None, box: object) -> float | None:
 
 def _sane(name: str, pixels: float, text: str) -> float:
     if not 0 < pixels <= _MAX_SIDE:
-        raise Rejected("svg-size", f'the SVG\'s {name}="{text[:40]}" is no usable size')
+        raise Rejected(Cause.SVG_SIZE, f'the SVG\'s {name}="{text[:40]}" is no usable size')
     return pixels
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from ldimport.errors import DeadlineError, ExitCode, UsageError
+from ldimport.errors import DeadlineError, ExitCode
 from ldimport.migration import ledger, results
 from ldimport.migration.events import Event, JobEnded, JobRow, Progress, Summary, Totals
 from ldimport.migration.results import Filter
@@ -28,13 +28,8 @@ def watch(
     """Follow open jobs (all, or those named) until they end; a Summary comes last.
 
     A state file open for writing is kept up to date, and the embedded engine's workers run;
-    otherwise another run does that, and this only looks. Raises UsageError for an unknown job.
+    otherwise another run does that, and this only looks.
     """
-    for job_id in job_ids:
-        if results.job(state, job_id) is None:
-            meant = results.similar_jobs(state, job_id)
-            hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
-            raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
     pace = pace or Pace()
     if state.writable:
         yield from _carry_on(state, target, job_ids, pace)

@@ -17,6 +17,7 @@ import certifi
 import pycurl
 
 from ldimport import __version__
+from ldimport.causes import Cause
 from ldimport.errors import ConfigError, Rejected
 from ldimport.net.failures import failure
 from ldimport.net.guard import Checked, refusal
@@ -256,7 +257,7 @@ class Exchange:
         return None
 
     def _refuse(self, reason: str) -> int:
-        self._refused = Rejected("bad-http", reason)
+        self._refused = Rejected(Cause.BAD_HTTP, reason)
         return _STOP
 
     def _failure(self, error: int, text: str) -> Rejected:

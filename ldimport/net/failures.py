@@ -6,6 +6,7 @@ import re
 
 import pycurl
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 _NOT_REACHED = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
@@ -22,36 +23,34 @@ def failure(error: int, text: str, place: str, seconds: float, connected: bool) 
     cannot hold a URL."""
     timed_out = error == pycurl.E_OPERATION_TIMEDOUT
     if error in _NOT_REACHED or (timed_out and not connected):
-        return _passing("unreachable", f"could not connect to {place}")
+        return Rejected(Cause.UNREACHABLE, f"could not connect to {place}")
     if timed_out:
-        return _passing("timeout", f"{place} took longer than {seconds:.3g} s to send the file")
+        return Rejected(Cause.TIMEOUT, f"{place} took longer than {seconds:.3g} s to send the file")
     if error == pycurl.E_PARTIAL_FILE:
-        return _passing("incomplete", f"connection closed by {place} before the whole file arrived")
+        return Rejected(
+            Cause.INCOMPLETE, f"connection closed by {place} before the whole file arrived"
+        )
     if error in _LOST_ON_THE_WAY and not _MALFORMED.search(text):
-        return _passing("connection-lost", f"connection closed by {place}")
+        return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
     return _secure(error, text, place) or _protocol(error, text, place)
 
 
 def _secure(error: int, text: str, place: str) -> Rejected | None:
     if error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text):
-        return _passing("connection-lost", f"connection closed by {place}")
+        return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
     if error in (pycurl.E_SSL_CONNECT_ERROR, pycurl.E_PEER_FAILED_VERIFICATION):
-        return Rejected("tls", f"no secure connection: {text.strip()} ({place})")
+        return Rejected(Cause.TLS, f"no secure connection: {text.strip()} ({place})")
     return None
 
 
 def _protocol(error: int, text: str, place: str) -> Rejected:
     if error == pycurl.E_UNSUPPORTED_PROTOCOL:
-        return Rejected("bad-http", f"origin does not answer in HTTP ({place})")
+        return Rejected(Cause.BAD_HTTP, f"origin does not answer in HTTP ({place})")
     if error == _TOO_LARGE:
         return Rejected(
-            "bad-http", f"origin sends headers that are too large or too many ({place})"
+            Cause.BAD_HTTP, f"origin sends headers that are too large or too many ({place})"
         )
     if error in _BROKEN_HTTP or error in _LOST_ON_THE_WAY:
         why = f": {text.strip()}" if text.strip() else ""
-        return Rejected("bad-http", f"origin breaks the rules of HTTP{why} ({place})")
-    return _passing("transfer", f"the transfer from {place} failed (libcurl error {error})")
-
-
-def _passing(code: str, reason: str) -> Rejected:
-    return Rejected(code, reason, retryable=True)
+        return Rejected(Cause.BAD_HTTP, f"origin breaks the rules of HTTP{why} ({place})")
+    return Rejected(Cause.TRANSFER, f"the transfer from {place} failed (libcurl error {error})")

@@ -19,11 +19,11 @@ from ldimport.net.exchange import (
     open_plain_socket,
     trusted_roots,
 )
+from ldimport.net.fetch_round import Round, Tools
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import Hosts
 from ldimport.net.lookups import Lookups
 from ldimport.net.post import PostAnswer, post
-from ldimport.net.round import Round, Tools
 from ldimport.net.task import Fetched, NotFetched, Outcome, Source, Task
 from ldimport.net.transfers import Transfers
 from ldimport.net.verdict import screen_images

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ldimport import system
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -28,7 +29,7 @@ def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> tuple[byt
     as of the moment it was opened.
 
     Raises Rejected: ``no-such-file``, ``outside-folder``, ``not-a-file`` (folder, pipe, device),
-    ``over-bytes``, ``not-readable``.
+    ``too-many-bytes``, ``not-readable``.
     """
     root, path = _locate(roots, relative)
     try:
@@ -54,12 +55,12 @@ def _locate(roots: Sequence[str], relative: str) -> tuple[Path, Path]:
         try:
             return Path(root).resolve(), locate_below(root, relative)
         except Rejected as error:
-            if refused is None or error.code == "outside-folder":
+            if refused is None or error.why.cause is Cause.OUTSIDE_FOLDER:
                 refused = error
     if refused is not None:
         raise refused
     raise Rejected(
-        "outside-folder",
+        Cause.OUTSIDE_FOLDER,
         f"local files are not allowed here: {relative} is neither an http nor an https URL",
     )
 
@@ -83,7 +84,7 @@ def _open(root: Path, path: Path) -> int:
 
 def _check(found: os.stat_result, relative: str, max_bytes: int) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise Rejected("not-a-file", f"{relative} is {_kind(found.st_mode)}, not a file")
+        raise Rejected(Cause.NOT_A_FILE, f"{relative} is {_kind(found.st_mode)}, not a file")
     if found.st_size > max_bytes:
         raise _too_large(found.st_size, max_bytes)
 
@@ -95,11 +96,13 @@ def _kind(mode: int) -> str:
 
 
 def _too_large(size: int, max_bytes: int) -> Rejected:
-    return Rejected("over-bytes", f"the file has {size:,} bytes, the limit is {max_bytes:,}")
+    return Rejected(
+        Cause.TOO_MANY_BYTES, f"the file has {size:,} bytes, the limit is {max_bytes:,}"
+    )
 
 
 def _unreadable(relative: str, error: OSError) -> Rejected:
     if isinstance(error, FileNotFoundError):
-        return Rejected("no-such-file", f"no such file: {relative}")
+        return Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")
     why = error.strerror or str(error)
-    return Rejected("not-readable", f"{relative} cannot be read: {why}", retryable=True)
+    return Rejected(Cause.NOT_READABLE, f"{relative} cannot be read: {why}")

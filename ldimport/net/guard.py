@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
 from ldimport.net.blocked import blocked, why_blocked
 from ldimport.net.url import Url, parse
@@ -54,7 +55,7 @@ def parse_allow_host(text: str) -> tuple[tuple[str, int], ...]:
     and 443. Raises UsageError for anything else, lists and wildcards included."""
     try:
         if text.endswith(":") or set(text) & set("/?#@"):
-            raise Rejected("bad-url", "not a host")
+            raise Rejected(Cause.BAD_URL, "not a host")
         url = parse(f"http://{text}/")
     except Rejected as error:
         raise UsageError(
@@ -115,9 +116,9 @@ class Guard:
         except OSError as error:
             unknown = isinstance(error, socket.gaierror) and error.errno in _UNKNOWN
             what = "is unknown" if unknown else "could not be resolved"
-            raise Rejected("dns", f"the name {url.host} {what} (DNS)", retryable=True) from error
+            raise Rejected(Cause.DNS, f"the name {url.host} {what} (DNS)") from error
         if not found:
-            raise Rejected("dns", f"the name {url.host} has no address (DNS)", retryable=True)
+            raise Rejected(Cause.DNS, f"the name {url.host} has no address (DNS)")
         return found
 
 
@@ -137,6 +138,6 @@ def refusal(url: Url, why: str) -> Rejected:
     so it tells nothing about what listens there."""
     place = url.place
     return Rejected(
-        "address-not-allowed",
+        Cause.ADDRESS_NOT_ALLOWED,
         f"address not allowed: {place} ({why}); --allow-host {place} makes an exception",
     )

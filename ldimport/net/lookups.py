@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from queue import Empty, SimpleQueue
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.net.guard import Guard
 from ldimport.net.url import Url
@@ -104,4 +105,4 @@ class Lookups:
 
 def unresolved(host: str) -> Rejected:
     """The refusal of a name for which no answer came in time."""
-    return Rejected("dns", f"the name {host} could not be resolved (DNS)", retryable=True)
+    return Rejected(Cause.DNS, f"the name {host} could not be resolved (DNS)")

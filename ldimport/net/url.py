@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_from_bytes, urljoin
 
 import idna
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 MAX_LENGTH = 8_192
@@ -152,4 +153,4 @@ def _path(text: str) -> str:
 
 
 def _bad(why: str) -> Rejected:
-    return Rejected("bad-url", f"the URL cannot be used: {why}")
+    return Rejected(Cause.BAD_URL, f"the URL cannot be used: {why}")

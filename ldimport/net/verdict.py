@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.net.exchange import Answer, Screen
 
@@ -13,8 +14,6 @@ REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MAX_RETRY_AFTER = 30.0
 """Seconds an origin may ask us to wait within the tries of one image."""
 
-_PERMANENT_5XX = frozenset((501, 505))
-_PASSING_4XX = frozenset((408, 425, 429))
 _FIRST_WAIT = 0.5
 _WAIT_FACTOR = 4.0
 
@@ -28,7 +27,9 @@ def screen_images(max_bytes: int) -> Screen:
             return None
         encoding = headers.get("content-encoding", "").strip().lower()
         if encoding not in ("", "identity"):
-            return Rejected("encoded-body", "origin sent the file encoded, although asked not to")
+            return Rejected(
+                Cause.ENCODED_BODY, "origin sent the file encoded, although asked not to"
+            )
         declared = headers.get("content-length", "")
         if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
             return over_bytes(f"{int(declared):,} bytes", max_bytes)
@@ -39,7 +40,7 @@ def screen_images(max_bytes: int) -> Screen:
 
 def over_bytes(size: str, max_bytes: int) -> Rejected:
     """The refusal of a file of ``size`` (in words)."""
-    return Rejected("over-bytes", f"the file has {size}, the limit is {max_bytes:,}")
+    return Rejected(Cause.TOO_MANY_BYTES, f"the file has {size}, the limit is {max_bytes:,}")
 
 
 def image_body(answer: Answer, max_bytes: int) -> bytes:
@@ -49,14 +50,13 @@ def image_body(answer: Answer, max_bytes: int) -> bytes:
     if answer.broken is not None:
         raise answer.broken
     if not answer.body:
-        raise Rejected("empty", "origin sent an empty file")
+        raise Rejected(Cause.EMPTY, "origin sent an empty file")
     return answer.body
 
 
 def refused_status(status: int) -> Rejected:
     """The refusal for a status that brings no image, retryable if it is a passing one."""
-    passing = status in _PASSING_4XX or (500 <= status < 600 and status not in _PERMANENT_5XX)
-    return Rejected(f"origin-{status}", f"origin answered {status}", retryable=passing)
+    return Rejected(Cause.ORIGIN_STATUS.with_(status=status), f"origin answered {status}")
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:

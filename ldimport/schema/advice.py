@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from ldimport.mangled import MANGLED, is_whole
 from ldimport.model import Json, Severity
+from ldimport.mojibake import MANGLED, is_whole
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.dates import is_datetime, moment
 from ldimport.schema.findings import Finding, cut, listed, near

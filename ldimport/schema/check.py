@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ldimport.mangled import is_whole
 from ldimport.model import Entry, Image, Json, Problem, Severity
+from ldimport.mojibake import is_whole
 from ldimport.schema.advice import text_advice
 from ldimport.schema.coerce import Writing
 from ldimport.schema.config import ProjectConfig

@@ -9,8 +9,8 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
-from ldimport.mangled import is_whole
 from ldimport.model import Json, Severity
+from ldimport.mojibake import is_whole
 from ldimport.schema.advice import advice_for, text_advice
 from ldimport.schema.coerce import PLAIN, Writing, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from ldimport.errors import LdimportError
 from ldimport.server.answers import Refusal, not_found
 from ldimport.server.desk import Desk
-from ldimport.server.front import Front, failed, refused
+from ldimport.server.gateway import Front, failed, refused
 from ldimport.server.imports import Imports
 from ldimport.server.media import Media
 from ldimport.server.options import OnEvent

@@ -19,9 +19,9 @@ from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
 from ldimport.model import Json
 from ldimport.net.guard import parse_allow_host
-from ldimport.server.facts import Fact, about, told_of
 from ldimport.server.options import Listening, Request, ServeEvent, ServeOptions
 from ldimport.server.server import Server
+from ldimport.server.status_facts import Fact, about, told_of
 from ldimport.wire import Dialect
 
 SECRETS = "LDIMPORT_WEBHOOK_SECRET"

@@ -59,7 +59,7 @@ CAUSES = (
              (("2003-04511", 17), ("2003-04533", 39))),
     CauseRow("not-an-image", "not an image: text/html", 12, False,
              (("1998-00310", 4_120), ("1998-00311", 4_121))),
-    CauseRow("over-pixels", "over 24,000,000 pixels", 4, False, (("2011-panorama-3", 9_001),)),
+    CauseRow("too-many-pixels", "over 24,000,000 pixels", 4, False, (("2011-panorama-3", 9_001),)),
 )  # fmt: skip
 
 

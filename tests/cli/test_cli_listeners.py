@@ -16,12 +16,12 @@ import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
 
 from ldimport.cli.interrupt import ends_in_order, within
-from ldimport.cli.moving import drive, failure_limit
 from ldimport.cli.options import read_seconds
 from ldimport.cli.output.listeners import JsonLines, LogLines, Reading, progress_on_signal
 from ldimport.cli.output.live import LiveDisplay, Pace
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells
+from ldimport.cli.runner import drive, failure_limit
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
 from ldimport.migration.events import (
     BatchSent,

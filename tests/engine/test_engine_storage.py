@@ -18,7 +18,7 @@ from origins import Open, image, request
 from ldimport.engine import Engine, addresses
 from ldimport.engine.blobs import BlobStore, BlobWriter
 from ldimport.engine.catalogue import FILE, Catalogue
-from ldimport.engine.terms import (
+from ldimport.engine.job_terms import (
     limits_from_json,
     limits_to_json,
     options_from_json,

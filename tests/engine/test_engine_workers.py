@@ -284,9 +284,9 @@ def test_a_workers_error_reaches_whoever_waits(engine: Engine, origin: Origin) -
 def test_a_bug_met_by_one_image_does_not_stop_the_others(
     engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ldimport.engine import workbench
+    from ldimport.engine import import_image
 
-    inspect = workbench.inspect
+    inspect = import_image.inspect
 
     def broken(data: bytes, limits: Limits) -> object:
         facts = inspect(data, limits)
@@ -294,7 +294,7 @@ def test_a_bug_met_by_one_image_does_not_stop_the_others(
             raise ZeroDivisionError("thirteen")
         return facts
 
-    monkeypatch.setattr(workbench, "inspect", broken)
+    monkeypatch.setattr(import_image, "inspect", broken)
     bad = origin.put("bad.jpg", picture(size=(13, 13)))
     good = origin.put("good.jpg", picture())
     job_id = engine.submit(request(image("1", bad), image("2", good)))

@@ -30,18 +30,18 @@ DOCUMENTED = {
     "video-001.progressive.truncated.jpeg": "accept",  # whole file, fewer scans
     "truncated_app14.jpg": "accept",  # damage in metadata
     "truncated_exif_dpi.jpg": "accept",
-    "testorig12.jpg": "unsupported-type",  # 12 bits
-    "jpeg_lossless_sel1.jpg": "unsupported-type",  # 16 bits
-    "jpeg_lossless_sel6.jpg": "unsupported-type",
-    "jpeg_lossless_sel7.jpg": "unsupported-type",
-    "MR4.jpg": "unsupported-type",
-    "gradient_ls_pt.jpg": "unsupported-type",
-    "testimg_gray.jpg": "unsupported-type",
+    "testorig12.jpg": "deep-jpeg-not-accepted",  # 12 bits
+    "jpeg_lossless_sel1.jpg": "deep-jpeg-not-accepted",  # 16 bits
+    "jpeg_lossless_sel6.jpg": "deep-jpeg-not-accepted",
+    "jpeg_lossless_sel7.jpg": "deep-jpeg-not-accepted",
+    "MR4.jpg": "deep-jpeg-not-accepted",
+    "gradient_ls_pt.jpg": "deep-jpeg-not-accepted",
+    "testimg_gray.jpg": "deep-jpeg-not-accepted",
     "truncated_end_chunk.png": "truncated",
     "zero-size.svg": "svg-size",
     "w50noview.svg": "accept",  # 50 x 150, as browsers do
-    "image.svgz": "unsupported-type",
-    "svgz_ok.svgz": "unsupported-type",
+    "image.svgz": "deep-jpeg-not-accepted",
+    "svgz_ok.svgz": "deep-jpeg-not-accepted",
     "size_nan.svg": "svg-size",
     "viewbox_bad.svg": "svg-size",
     "no_eoi.jpg": "truncated",

@@ -65,12 +65,12 @@ def test_sizes_of_nothing_are_refused() -> None:
 def test_a_frame_counts_against_the_pixel_limit() -> None:
     with pytest.raises(Rejected, match=r"65,535 x 65,535 is 4,294,836,225 pixels") as caught:
         inspect(gif(10, 10, gif_frame(65_535, 65_535)), LIMITS)
-    assert caught.value.code == "over-pixels"
+    assert caught.value.code == "too-many-pixels"
 
 
 def test_frames_are_limited() -> None:
     assert inspect(gif(3, 2, gif_frame() * 1_800), LIMITS).frames == 1_800
-    assert code(gif(3, 2, gif_frame() * 1_801)) == "over-frames"
+    assert code(gif(3, 2, gif_frame() * 1_801)) == "too-many-frames"
 
 
 def test_an_unknown_block_behind_a_frame_ends_the_walk() -> None:

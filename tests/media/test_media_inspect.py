@@ -40,17 +40,17 @@ def test_the_four_types_are_told_by_their_bytes() -> None:
         (b"Not found", "not-an-image", "not an image: the file is text"),
         (b"PK\3\4....", "not-an-image", "not an image: the file begins like a ZIP archive"),
         (b"\xde\xad\xbe\xef", "not-an-image", "not an image: the file begins with de ad be ef"),
-        (b"RIFF\0\0\0\0WEBPVP8 ", "unsupported-type", "WebP is not accepted: png, jpg, gif, svg"),
-        (b"\0\0\0\x20ftypavif", "unsupported-type", "AVIF is not accepted: png, jpg, gif, svg"),
-        (b"\0\0\0\x20ftypheic", "unsupported-type", "HEIC is not accepted: png, jpg, gif, svg"),
+        (b"RIFF\0\0\0\0WEBPVP8 ", "webp-not-accepted", "WebP is not accepted: png, jpg, gif, svg"),
+        (b"\0\0\0\x20ftypavif", "avif-not-accepted", "AVIF is not accepted: png, jpg, gif, svg"),
+        (b"\0\0\0\x20ftypheic", "heic-not-accepted", "HEIC is not accepted: png, jpg, gif, svg"),
         (
             b"\0\0\0\x20ftypisom",
-            "unsupported-type",
+            "deep-jpeg-not-accepted",
             "MP4 video is not accepted: png, jpg, gif, svg",
         ),
-        (b"II*\0", "unsupported-type", "TIFF is not accepted: png, jpg, gif, svg"),
-        (b"BM....", "unsupported-type", "BMP is not accepted: png, jpg, gif, svg"),
-        (b"%PDF-1.7", "unsupported-type", "PDF is not accepted: png, jpg, gif, svg"),
+        (b"II*\0", "tiff-not-accepted", "TIFF is not accepted: png, jpg, gif, svg"),
+        (b"BM....", "bmp-not-accepted", "BMP is not accepted: png, jpg, gif, svg"),
+        (b"%PDF-1.7", "pdf-not-accepted", "PDF is not accepted: png, jpg, gif, svg"),
     ],
 )
 def test_refusals_say_what_the_file_is(data: bytes, code: str, reason: str) -> None:
@@ -67,8 +67,8 @@ def test_limits_are_inclusive() -> None:
     at = Limits(max_bytes=len(exact), max_pixels=2_400)
     assert inspect(exact, at).width == 60
     assert refused(png(61, 40), Limits(max_pixels=2_400)) == (
-        "over-pixels", "61 x 40 is 2,440 pixels, the limit is 2,400")  # fmt: skip
-    assert refused(exact, Limits(max_bytes=len(exact) - 1))[0] == "over-bytes"
+        "too-many-pixels", "61 x 40 is 2,440 pixels, the limit is 2,400")  # fmt: skip
+    assert refused(exact, Limits(max_bytes=len(exact) - 1))[0] == "too-many-bytes"
     with pytest.raises(Rejected, match="the limit is 24,000,000"):
         inspect(png(6_001, 4_000, 1, 0), LIMITS)
     assert inspect(png(6_000, 4_000, 1, 0), LIMITS).height == 4_000

@@ -108,9 +108,11 @@ def test_structure_that_no_decoder_takes_is_refused() -> None:
 def test_kinds_that_browsers_cannot_show_are_named() -> None:
     whole = jpeg()
     twelve_bits = replaced(whole, b"\xff\xc0\0\x11\x08", b"\xff\xc1\0\x11\x0c")
-    assert code(twelve_bits) == "unsupported-type"
-    assert code(replaced(whole, b"\xff\xc0", b"\xff\xc5")) == "unsupported-type"  # hierarchical
-    assert code(replaced(whole, b"\xff\xc0", b"\xff\xf7")) == "unsupported-type"  # JPEG-LS
+    assert code(twelve_bits) == "deep-jpeg-not-accepted"
+    assert (
+        code(replaced(whole, b"\xff\xc0", b"\xff\xc5")) == "deep-jpeg-not-accepted"
+    )  # hierarchical
+    assert code(replaced(whole, b"\xff\xc0", b"\xff\xf7")) == "deep-jpeg-not-accepted"  # JPEG-LS
 
 
 def test_thousands_of_scans_are_a_bomb() -> None:

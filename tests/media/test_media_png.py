@@ -137,7 +137,7 @@ def test_frames_of_an_apng() -> None:
     assert inspect(png(before=_control(2)), LIMITS).frames == 3  # a default image beside them
     assert inspect(png(before=_control(0)), LIMITS).frames == 1
     assert inspect(png(before=_control((1 << 32) - 1)), LIMITS).frames == 1
-    assert code(png(before=_control(1801) + frame)) == "over-frames"
+    assert code(png(before=_control(1801) + frame)) == "too-many-frames"
 
 
 def test_orientation_from_exif_or_else_xmp() -> None:

@@ -225,7 +225,7 @@ def test_depth_elements_and_attributes_are_limited() -> None:
 def test_what_grows_beyond_the_byte_limit_is_refused() -> None:
     with pytest.raises(Rejected) as caught:
         clean(svg("<g>" * 100 + "<g/>" * 100 + "</g>" * 100), 500)
-    assert caught.value.code == "over-bytes"
+    assert caught.value.code == "too-many-bytes"
 
 
 def test_many_comments_before_the_root_cost_no_more_than_their_length() -> None:

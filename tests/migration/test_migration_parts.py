@@ -119,7 +119,7 @@ def test_batches_fit_and_keep_the_order(sizes: list[int], most: int, most_bytes:
     [
         ("origin answered 503", "origin-503", True),
         ("origin answered 404", "origin-404", False),
-        ("7,000 x 5,000 is 35,000,000 pixels, the limit is 24,000,000", "over-pixels", False),
+        ("7,000 x 5,000 is 35,000,000 pixels, the limit is 24,000,000", "too-many-pixels", False),
         ("Could not upload image", "could-not-upload-image", True),
         ("the file is cut off after 1.2 MB", "truncated", False),
         (None, "unknown", False),

@@ -32,7 +32,7 @@ from reporting import (
 
 from ldimport.errors import TemporaryError, UsageError
 from ldimport.manifest import open_manifest
-from ldimport.migration.problems import Files, Reports
+from ldimport.migration.problem_reports import Files, Reports
 from ldimport.migration.reports import junit, quality, sarif
 from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.listing import COLUMNS

@@ -11,7 +11,7 @@ from reporting import archive, cases_of, told
 
 from ldimport.errors import DeadlineError, ExitCode, QuotaError, TemporaryError, UsageError
 from ldimport.migration.events import CauseRow, Plan, Summary, Totals
-from ldimport.migration.problems import Files
+from ldimport.migration.problem_reports import Files
 from ldimport.migration.reports.run import RunReport
 
 PLAN = Plan("archive.csv", "here", "archive", 4, 4, 0, 0, 0, 0, 0, 1, 900)

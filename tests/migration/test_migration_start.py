@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ldimport.manifest import open_manifest
-from ldimport.migration.start import Start, columns, write_start
+from ldimport.migration.init import Start, columns, write_start
 from ldimport.migration.validate import validate
 from ldimport.model import Json
 from ldimport.schema import config

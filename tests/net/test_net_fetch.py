@@ -116,7 +116,7 @@ def test_a_file_of_just_the_limit_is_taken_and_one_byte_more_is_not(
     one = fetcher(Limits(max_bytes=300_000))
     assert len(one.fetch(Source(origin.url("/300000"))).body) == 300_000
     found = refused(one, Source(origin.url("/300001")))
-    assert (found.code, found.retryable) == ("over-bytes", False)
+    assert (found.code, found.retryable) == ("too-many-bytes", False)
     assert "the limit is 300,000" in found.reason
 
 
@@ -487,7 +487,7 @@ def test_as_many_redirects_as_allowed_are_followed(origin: Origin, fetcher: Make
     origin.script = script
     assert fetcher().fetch(Source(origin.url("/5"))).body == PHOTO
     found = refused(fetcher(), Source(origin.url("/6")))
-    assert found.code == "redirects"
+    assert found.code == "too-many-redirects"
     assert "after 5 redirects" in found.reason
 
 

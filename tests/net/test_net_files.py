@@ -146,7 +146,7 @@ def test_the_limit_is_exact(folder: Path) -> None:
     (folder / "over.png").write_bytes(bytes(LIMIT + 1))
     assert len(read_below([str(folder)], "fits.png", LIMIT)[0]) == LIMIT
     found = refused(folder, "over.png")
-    assert found.code == "over-bytes"
+    assert found.code == "too-many-bytes"
     assert "1,001" in found.reason
     assert "1,000" in found.reason
 
@@ -165,7 +165,7 @@ def test_a_file_that_grows_while_it_is_read_stays_within_the_limit(
         return found
 
     monkeypatch.setattr(files.os, "fstat", grow)
-    assert refused(folder, "growing.png").code == "over-bytes"
+    assert refused(folder, "growing.png").code == "too-many-bytes"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

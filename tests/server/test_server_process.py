@@ -29,7 +29,7 @@ from served import (
     until,
 )
 
-from ldimport.engine import Engine, care
+from ldimport.engine import Engine, maintenance
 
 LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
 
@@ -54,7 +54,7 @@ def test_sigterm_ends_it_in_order_and_the_next_one_goes_on(tmp_path: Path, origi
         second.process.send_signal(signal.SIGINT)
         assert second.wait() == 130
     assert json.loads(first.lines[0])["type"] == "listening"
-    assert care.check(tmp_path / "engine").sound
+    assert maintenance.check(tmp_path / "engine").sound
 
 
 def test_the_api_alone_and_a_worker_beside_it(tmp_path: Path, origin: Origin) -> None:
@@ -280,7 +280,7 @@ def test_kill_9_of_server_or_worker_loses_nothing(
         assert running.wait() == 0
     assert {each.id for each in receiver.hooks} == {f"msg_{job}" for job in acknowledged}
     assert all(each.id == f"msg_{each.json['id']}" for each in receiver.hooks)
-    health = care.check(tmp_path / "engine")
+    health = maintenance.check(tmp_path / "engine")
     assert health.sound and health.entries == ROUNDS * BATCHES * BATCH
     with Engine(tmp_path / "engine") as engine:
         assert not engine.has_open()

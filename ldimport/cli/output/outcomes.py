@@ -84,7 +84,7 @@ def _outcome(row: ResultRow) -> tuple[str, ...]:
 def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
     apostrophe, which our own reader takes away again (hostile.md 74)."""
-    from ldimport.migration.again import safe_cell
+    from ldimport.migration.failed_rows import safe_cell
 
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(documents.RESULT_KEYS)

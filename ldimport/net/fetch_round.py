@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.model import Limits
 from ldimport.net.exchange import Answer
@@ -238,9 +239,9 @@ class Round:
 
     def _redirected(self, task: Task, location: str, status: int) -> None:
         if not location:
-            raise Rejected("bad-redirect", f"origin answered {status} without saying where to")
+            raise Rejected(Cause.BAD_REDIRECT, f"origin answered {status} without saying where to")
         if task.hops >= self._limits.redirects:
-            raise Rejected("redirects", "origin redirects on and on")
+            raise Rejected(Cause.TOO_MANY_REDIRECTS, "origin redirects on and on")
         task.hops += 1
         task.url = self._tools.guard.parse(join(task.url, location.encode("latin-1")))
         self._ready.appendleft(task)
@@ -258,7 +259,7 @@ class Round:
             if at < (task.begun or 0.0) + self._limits.tries_seconds:
                 task.fail(rejected)
                 return self._at(at, task)
-        if rejected.code in _OUT_OF_REACH:
+        if rejected.why.cause in _OUT_OF_REACH:
             tools.hosts.lost(host)
         return self._give_up(task.source, _with_hops(rejected, task.hops))
 
@@ -274,13 +275,11 @@ class Round:
         self._outcomes.append(outcome)
 
 
-_OUT_OF_REACH = frozenset(("unreachable", "dns"))
+_OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 
 
 def _with_hops(rejected: Rejected, hops: int) -> Rejected:
     if not hops:
         return rejected
     what = "1 redirect" if hops == 1 else f"{hops} redirects"
-    return Rejected(
-        rejected.code, f"{rejected.reason} (after {what})", retryable=rejected.retryable
-    )
+    return Rejected(rejected.why, f"{rejected.reason} (after {what})")

@@ -25,8 +25,9 @@ from ldimport.cli.output.listeners import (
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
-from ldimport.migration import StateFile, results
+from ldimport.migration import Migration
 from ldimport.migration.events import Event, JobRow, ResultRow, Summary
+from ldimport.migration.results import Filter
 from ldimport.model import JobState, Status
 from ldimport.settings import Settings
 
@@ -178,7 +179,7 @@ def run_of(session: Session, target: Target, *, waited: bool = True) -> summary.
 def close(
     session: Session,
     settings: Settings,
-    state: StateFile,
+    migration: Migration,
     end: Summary,
     run: summary.Run,
     *,
@@ -189,7 +190,7 @@ def close(
     github.append_summary(session.environ, github.run_summary(end))
     if not options.json and options.quiet < 2:
         if table and not options.quiet:
-            _images(session, state, end.jobs)
+            _images(session, migration, end.jobs)
         summary.show(session.screen, end, run)
         if settings.embedded and not options.quiet:
             session.screen.blank()
@@ -201,10 +202,10 @@ def close(
     return end.exit_code
 
 
-def _images(session: Session, state: StateFile, jobs: Sequence[JobRow]) -> None:
+def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> None:
     """This run's images, failures first; a long list is cut with a note."""
     jobs = [job for job in jobs if job.state is JobState.SUCCESS]
-    rows = list(islice(_rows_of(state, jobs), MOST_IMAGES))
+    rows = list(islice(_rows_of(migration, jobs), MOST_IMAGES))
     if not rows:
         return
     outcomes.outcomes(session.screen, rows)
@@ -214,16 +215,16 @@ def _images(session: Session, state: StateFile, jobs: Sequence[JobRow]) -> None:
     session.screen.blank()
 
 
-def _rows_of(state: StateFile, jobs: Sequence[JobRow]) -> Iterator[ResultRow]:
+def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow]:
     """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
     screenful is all that is wanted."""
     jobs = sorted(jobs, key=lambda job: job.first_row)
     failing = [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]
     for job in failing:
-        which = results.Filter(job=job.id, status=Status.FAILED)
-        yield from results.rows(state, which)
+        which = Filter(job=job.id, status=Status.FAILED)
+        yield from migration.results(which)
     for job in jobs[:MOST_JOBS_ASKED]:
-        for row in results.rows(state, results.Filter(job=job.id)):
+        for row in migration.results(Filter(job=job.id)):
             if row.status is not Status.FAILED:
                 yield row
 

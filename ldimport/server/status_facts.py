@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from ldimport.engine import Engine, care
-from ldimport.engine.crew import cores
+from ldimport.engine import Engine, maintenance
 from ldimport.engine.following import JobChange
 from ldimport.engine.tokens import Tokens
 from ldimport.engine.webhooks import Attempt
+from ldimport.engine.worker_pool import cores
 from ldimport.model import Json
 from ldimport.server.options import Listening, Request, ServeEvent, Stopped, WorkersPaused
 
@@ -15,7 +15,7 @@ Fact = tuple[str, dict[str, Json]]
 
 def about(engine: Engine, workers: int | None, now: float) -> Fact:
     """What is served: the folder, what it holds and obeys, and whose tokens are let in."""
-    images, size = care.holdings(engine.catalogue)
+    images, size = maintenance.holdings(engine.catalogue)
     kept = [each for each in Tokens(engine.catalogue).all() if each.revoked_at is None]
     return "engine", {
         "folder": str(engine.folder),

@@ -14,8 +14,8 @@ from dataclasses import replace
 from types import TracebackType
 
 from ldimport.engine.blobs import BlobWriter
+from ldimport.engine.job_terms import Terms
 from ldimport.engine.records import ALREADY_EXISTS, NewBytes, Outcome, Task
-from ldimport.engine.terms import Terms
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media import iptc
 from ldimport.media.inspect import inspect
