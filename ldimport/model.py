@@ -147,12 +147,14 @@ class Image:
 
 @dataclass(frozen=True, slots=True)
 class ImportRequest:
-    """The body of ``POST import/images``."""
+    """The body of ``POST import/images``. ``bodies`` are the images as ``wire.image_body`` renders
+    them, where whoever made the request has them at hand; they are not compared."""
 
     system_name: str
     images: tuple[Image, ...]
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
+    bodies: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,11 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Outcome of one image: ``asset`` for success and skipped, ``reason`` for skipped, failed."""
+    """Outcome of one image: ``asset`` for success and skipped, ``reason`` for skipped, failed.
+
+    ``cause`` is the code of ``causes.Cause`` that a failure travels with, ``retryable`` whether the
+    same request may work later; both None where the target does not say (Livingdocs does not).
+    """
 
     external_id: str
     status: Status
@@ -192,6 +198,8 @@ class Result:
     reason: str | None = None
     asset: Asset | None = None
     system_name: str | None = None
+    cause: str | None = None
+    retryable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

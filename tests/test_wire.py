@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -262,3 +263,40 @@ def test_requests_survive_the_round_trip(
 def test_no_body_makes_the_check_fail(body: object) -> None:
     with pytest.raises(InvalidRequestError):
         wire.request_from_json(body)
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+entries = st.builds(
+    Image,
+    texts,
+    texts.map("http://h.test/{}".format),
+    texts,
+    st.dictionaries(texts, st.one_of(texts, st.integers(), st.none(), st.lists(texts))),
+    st.none() | texts,
+)
+
+
+@given(
+    texts,
+    st.lists(entries, max_size=4),
+    st.none() | texts,
+    st.none() | st.dictionaries(texts, st.just({"images": [], "systemName": "x"})),
+)
+def test_a_body_joined_from_its_entries_is_the_body(
+    name: str, images: list[Image], webhook: str | None, context: dict[str, object] | None
+) -> None:
+    plain = ImportRequest(name, tuple(images), webhook, context)
+    joined = replace(plain, bodies=tuple(map(wire.image_body, images)))
+    assert wire.request_body(joined) == wire.request_body(plain)
+    assert json.loads(wire.request_body(joined)) == wire.request_to_json(plain)
+
+
+def test_a_cause_travels_beside_the_reason() -> None:
+    result = Result("a", Status.FAILED, "A", "origin answered 503", cause="origin-503",
+                    retryable=True)  # fmt: skip
+    for dialect in Dialect:
+        assert (
+            wire.result_from_json(wire.result_to_json(result, dialect, "s")).cause == "origin-503"
+        )
+    told = wire.result_from_json({"status": "failed", "externalId": "a", "reason": "no"})
+    assert (told.cause, told.retryable) == (None, None)

@@ -12,10 +12,11 @@ from sqlite3 import Connection, Row
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ldimport import wire
 from ldimport.engine import accept, addresses, jobs, library, quota
 from ldimport.engine.blobs import BlobStore
 from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.job_terms import limits_to_json, options_to_json
+from ldimport.engine.job_terms import limits_to_json
 from ldimport.engine.records import JobSummary, MediaEntry, StoredImage
 from ldimport.errors import ConflictError, NotFoundError
 from ldimport.model import (
@@ -278,7 +279,7 @@ class Engine:
             config.digest,
             json.dumps(config.raw),
             config.origin,
-            options_to_json(options),
+            wire.options_to_json(options),
             limits_to_json(self.limits),
         )
 

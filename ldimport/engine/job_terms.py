@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ldimport.model import Integrity, JobOptions, Limits
+from ldimport.model import JobOptions, Limits
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
@@ -23,22 +23,6 @@ class Terms:
     config: ProjectConfig
     options: JobOptions
     limits: Limits
-
-
-def options_to_json(options: JobOptions) -> str:
-    """As it stands in the catalogue; equal options give equal texts."""
-    return json.dumps(dataclasses.asdict(options), sort_keys=True)
-
-
-def options_from_json(text: str) -> JobOptions:
-    """Read it back."""
-    body: dict[str, Any] = json.loads(text)
-    return JobOptions(
-        tuple(body["allow_hosts"]),
-        tuple(body["allow_files"]),
-        Integrity(body["integrity"]),
-        body["lenient"],
-    )
 
 
 def limits_to_json(limits: Limits) -> str:

@@ -20,12 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from ldimport import __version__
+from ldimport import __version__, wire
 from ldimport.address import without_secrets
 from ldimport.engine import outbox
 from ldimport.engine.blobs import BlobStore
 from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.job_terms import options_from_json
 from ldimport.engine.leases import Leases
 from ldimport.engine.outbox import Delivery, Notification, Verdict
 from ldimport.errors import ConfigError, LdimportError, Rejected
@@ -229,7 +228,7 @@ class Sender:
         began = time.monotonic()
         status, wait, why, hopeless = None, None, "", False
         try:
-            guard = Guard(options_from_json(notification.options).allow_hosts)
+            guard = Guard(wire.options_from_json(notification.options).allow_hosts)
             headers = self._signer.headers(notification.id, notification.body, self._now())
             body = notification.body.encode()
             answer = post(notification.url, body, headers, guard, self._timeout)

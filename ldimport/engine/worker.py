@@ -17,10 +17,11 @@ from sqlite3 import Connection
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from ldimport import wire
 from ldimport.engine import jobs
 from ldimport.engine.blobs import BlobStore, BlobWriter
 from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.job_terms import Terms, limits_from_json, options_from_json
+from ldimport.engine.job_terms import Terms, limits_from_json
 from ldimport.engine.leases import Leases
 from ldimport.engine.records import Outcome, Task
 from ldimport.errors import LdimportError
@@ -231,7 +232,7 @@ class Worker:
             body, origin, options, limits = jobs.terms_of(connection, number)
         terms = Terms(
             config.from_json(json.loads(body), origin=origin),
-            options_from_json(options),
+            wire.options_from_json(options),
             _share(limits_from_json(limits), self._crew),
         )
         return Workbench(terms, self._blobs)

@@ -19,11 +19,11 @@ import orjson
 import yaml
 
 from ldimport.errors import UsageError
+from ldimport.files import NewFile, Spool
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.jsontext import map_texts, without_surrogates
 from ldimport.manifest.kinds import Detected, Format
-from ldimport.manifest.newfile import NewFile, Spool
 from ldimport.manifest.table import FORMULA
 from ldimport.model import Entry, Json
 

@@ -138,29 +138,6 @@ def _outgoing_from_json(body: dict[str, Json]) -> Outgoing:
     )
 
 
-def options_to_text(options: JobOptions) -> str:
-    """How the engine shall treat the batch, as JSON text for the state file."""
-    return json.dumps(
-        {
-            "allowHosts": options.allow_hosts,
-            "allowFiles": options.allow_files,
-            "integrity": options.integrity,
-            "lenient": options.lenient,
-        }
-    )
-
-
-def options_from_text(text: str) -> JobOptions:
-    """What ``options_to_text`` wrote."""
-    body = json.loads(text)
-    return JobOptions(
-        tuple(body["allowHosts"]),
-        tuple(body["allowFiles"]),
-        Integrity(body["integrity"]),
-        body["lenient"],
-    )
-
-
 def with_options(
     recorded: JobOptions, allow_hosts: tuple[str, ...] | None, integrity: Integrity | None
 ) -> JobOptions:

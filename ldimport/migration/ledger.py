@@ -10,12 +10,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ldimport import wire
 from ldimport.migration import sums
 from ldimport.migration.batch import (
     Envelope,
     Outgoing,
-    options_from_text,
-    options_to_text,
     pack,
     unpack,
     unpack_one,
@@ -147,7 +146,7 @@ def record_intent(
                 key,
                 origin.manifest,
                 origin.path,
-                options_to_text(options),
+                wire.options_to_json(options),
                 pack(envelope, images),
                 len(images),
                 min(rows),
@@ -217,7 +216,7 @@ def contents(state: StateFile, batch: OpenBatch) -> tuple[Envelope, list[Outgoin
     row = state.connection.execute(
         "SELECT packed, options FROM batch WHERE id = ?", (batch.id,)
     ).fetchone()
-    return *unpack(row["packed"]), options_from_text(row["options"])
+    return *unpack(row["packed"]), wire.options_from_json(row["options"])
 
 
 _KEPT = """
@@ -236,4 +235,4 @@ def failed_images(
     filters = {"scope": scope, "job": job, "cause": cause}
     for row in state.connection.execute(_KEPT, filters).fetchall():
         origin = Origin(row["manifest"], row["manifest_path"])
-        yield unpack_one(row["packed"]), options_from_text(row["options"]), origin
+        yield unpack_one(row["packed"]), wire.options_from_json(row["options"]), origin

@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
 from ldimport.errors import InvalidRequestError
-from ldimport.model import MAX_CONTEXT_BYTES, Image, ImportRequest, Json
+from ldimport.model import (
+    MAX_CONTEXT_BYTES,
+    Image,
+    ImportRequest,
+    Integrity,
+    JobOptions,
+    Json,
+    canonical_json,
+)
 
 
 def image_to_json(image: Image) -> dict[str, Json]:
@@ -22,6 +31,38 @@ def image_to_json(image: Image) -> dict[str, Json]:
     if image.media_type is not None:
         body["mediaType"] = image.media_type
     return body
+
+
+def image_body(image: Image) -> bytes:
+    """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
+    return canonical_json(image_to_json(image))
+
+
+def request_body(request: ImportRequest) -> bytes:
+    """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
+    where they are there, so that no entry is rendered twice."""
+    if len(request.bodies) != len(request.images):
+        return canonical_json(request_to_json(request))
+    frame = canonical_json(request_to_json(replace(request, images=(), bodies=())))
+    head, _, tail = frame.rpartition(b'"images":[],"systemName":')
+    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(request.bodies), tail)
+
+
+def options_to_json(options: JobOptions) -> str:
+    """How the engine shall treat a job, as JSON text for the state file and the catalogue; equal
+    options give equal texts."""
+    return json.dumps(asdict(options), sort_keys=True)
+
+
+def options_from_json(text: str) -> JobOptions:
+    """What ``options_to_json`` wrote, or state files of before (``allowHosts``)."""
+    body = json.loads(text)
+    return JobOptions(
+        tuple(body.get("allow_hosts", body.get("allowHosts", ()))),
+        tuple(body.get("allow_files", body.get("allowFiles", ()))),
+        Integrity(body["integrity"]),
+        body["lenient"],
+    )
 
 
 def request_to_json(request: ImportRequest) -> dict[str, Json]:

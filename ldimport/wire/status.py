@@ -57,6 +57,8 @@ def result_to_json(
         body = {"state": "imported" if imported else word}
     if result.reason is not None:
         body["reason"] = result.reason
+    if result.cause is not None:  # beyond the API; its clients ignore keys they do not know
+        body["cause"], body["retryable"] = result.cause, result.retryable
     body["externalId"] = result.external_id
     if dialect is Dialect.SEED:
         body["title"] = result.title
@@ -132,6 +134,8 @@ def result_from_json(item: object) -> Result:
         _optional_text(item.get("reason")),
         asset_from_json(image) if isinstance(image, dict) else None,
         _optional_text(item.get("systemName")),
+        _optional_text(item.get("cause")),
+        item.get("retryable") if isinstance(item.get("retryable"), bool) else None,
     )
 
 

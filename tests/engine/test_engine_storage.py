@@ -15,14 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from origins import Open, image, request
 
+from ldimport import wire
 from ldimport.engine import Engine, addresses
 from ldimport.engine.blobs import BlobStore, BlobWriter
 from ldimport.engine.catalogue import FILE, Catalogue
 from ldimport.engine.job_terms import (
     limits_from_json,
     limits_to_json,
-    options_from_json,
-    options_to_json,
 )
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
 from ldimport.model import ImageType, Integrity, JobOptions, Limits
@@ -257,7 +256,7 @@ def test_the_seeds_own_id_is_understood() -> None:
     )
 )
 def test_options_come_back_as_they_were(options: JobOptions) -> None:
-    assert options_from_json(options_to_json(options)) == options
+    assert wire.options_from_json(wire.options_to_json(options)) == options
 
 
 def test_limits_come_back_and_unknown_ones_are_left_out() -> None:

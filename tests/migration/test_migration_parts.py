@@ -13,8 +13,6 @@ from ldimport.migration.batch import (
     Envelope,
     Outgoing,
     cut,
-    options_from_text,
-    options_to_text,
     pack,
     unpack,
 )
@@ -92,7 +90,7 @@ def test_a_batch_is_kept_as_it_was(images: list[Outgoing]) -> None:
 
 def test_options_are_kept_as_they_were() -> None:
     options = JobOptions(("127.0.0.1:8080",), ("/srv/photos",), Integrity.FAST, lenient=True)
-    assert options_from_text(options_to_text(options)) == options
+    assert wire.options_from_json(wire.options_to_json(options)) == options
 
 
 @given(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from ldimport.model import Json, Problem
 
 if TYPE_CHECKING:
-    from ldimport.manifest.newfile import NewFile
+    from ldimport.files import NewFile
     from ldimport.migration.validate import Validation
     from ldimport.schema.check import Checked
 

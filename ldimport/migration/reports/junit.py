@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-from ldimport.manifest.newfile import NewFile
+from ldimport.files import NewFile
 from ldimport.migration.reports.base import counted
 from ldimport.model import Place, Severity
 

@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.manifest.newfile import NewFile
+from ldimport.files import NewFile
 from ldimport.manifest.write import json_text, safe_cell
 from ldimport.migration.reports.base import problem_document
 from ldimport.model import Json, Problem

@@ -6,7 +6,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.manifest.newfile import NewFile
+from ldimport.files import NewFile
 from ldimport.manifest.write import json_text
 from ldimport.migration.reports.base import counted, path_in_project
 from ldimport.model import Json, Problem, Severity, digest

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode, LdimportError
-from ldimport.manifest.newfile import NewFile
+from ldimport.files import NewFile
 from ldimport.migration.reports.base import counted
 from ldimport.migration.reports.junit import Case, check_cases, suite
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import ldimport
-from ldimport.manifest.newfile import NewFile, Spool
+from ldimport.files import NewFile, Spool
 from ldimport.manifest.write import json_text
 from ldimport.migration.reports.base import counted, path_in_project
 from ldimport.model import Json, Place, Problem, Severity
