@@ -18,8 +18,8 @@ from pathlib import Path
 
 from ldimport.credentials import Secret
 from ldimport.engine import Engine
-from ldimport.engine.catalogue import FILE
-from ldimport.engine.tokens import StoredToken, Tokens
+from ldimport.engine.records import StoredToken
+from ldimport.engine.store import Tokens, exists
 from ldimport.errors import UsageError
 from ldimport.model import Json
 from ldimport.server.answers import Refusal
@@ -49,7 +49,7 @@ def create(engine: Path, name: str, scopes: Sequence[str], days: float | None) -
         raise UsageError(f"no scope {sorted(unknown)[0]}: there are {', '.join(Scope)}")
     now = time.time()
     with Engine(engine) as opened:
-        kept = Tokens(opened.catalogue)
+        kept = opened.tokens
         taken = {each.id for each in kept.all()}
         while True:
             text = PREFIX + secrets.token_urlsafe(32)
@@ -63,7 +63,7 @@ def create(engine: Path, name: str, scopes: Sequence[str], days: float | None) -
 
 def tokens(engine: Path) -> Sequence[Mapping[str, Json]]:
     """``id, name, scopes, createdAt, expiresAt, revokedAt`` of each; times in UTC, or None."""
-    if not (engine / FILE).is_file():
+    if not exists(engine):
         return ()
     with Engine(engine) as opened:
         return [
@@ -75,16 +75,16 @@ def tokens(engine: Path) -> Sequence[Mapping[str, Json]]:
                 "expiresAt": _moment(each.expires_at),
                 "revokedAt": _moment(each.revoked_at),
             }
-            for each in Tokens(opened.catalogue).all()
+            for each in opened.tokens.all()
         ]
 
 
 def revoke(engine: Path, token_id: str) -> bool:
     """Refuse a token from now on, also in servers that run; False when there is no such token."""
-    if not (engine / FILE).is_file():
+    if not exists(engine):
         return False
     with Engine(engine) as opened:
-        return Tokens(opened.catalogue).revoke(token_id, time.time())
+        return opened.tokens.revoke(token_id, time.time())
 
 
 def _moment(at: float | None) -> str | None:

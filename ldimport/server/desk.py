@@ -15,7 +15,6 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from ldimport.engine import Engine
-from ldimport.engine.tokens import Tokens
 from ldimport.server.auth import Gate, Scope
 from ldimport.server.options import ServeOptions
 from ldimport.server.versions import Version
@@ -34,7 +33,7 @@ class Desk:
     def __init__(self, engine: Engine, options: ServeOptions) -> None:
         self.engine = engine
         self.options = options
-        self._gate = Gate(Tokens(engine.catalogue), options.token)
+        self._gate = Gate(engine.tokens, options.token)
         self._readers = ThreadPoolExecutor(READERS, "engine reader")
         self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
 

@@ -91,7 +91,7 @@ class Media:
         found = await self._desk.read(lambda: engine.original(key))
         if found is None:
             raise Refusal(404, {"message": "No image found."})
-        return original(found, request.headers.get("if-none-match"))
+        return await self._desk.read(lambda: original(found, request.method, request.headers))
 
 
 # -- looking up -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ldimport.credentials import Secret
 from ldimport.engine.following import JobChange
-from ldimport.engine.webhooks import Attempt
+from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.wire import Dialect
 
 DEFAULT_HOST = "127.0.0.1"
@@ -76,6 +76,6 @@ class Stopped:
     open_jobs: int
 
 
-ServeEvent = Listening | Request | JobChange | Attempt | WorkersPaused | Stopped
+ServeEvent = Listening | Request | JobChange | DeliveryAttempt | WorkersPaused | Stopped
 OnEvent = Callable[[ServeEvent], None]
 """Hears events, from several threads."""

@@ -62,7 +62,7 @@ class Server:
             engine.public_url = options.public_url or url_of(listener)
             desk = Desk(engine, options)
             ends.callback(desk.close)
-            sender = Sender(engine.catalogue, self._secrets, on_attempt=self._on_event)
+            sender = Sender(engine.store, self._secrets, on_attempt=self._on_event)
             watch = JobWatch(engine, self._on_event)
             watch.start()
             ends.callback(lambda: self._on_event(Stopped(watch.end())))

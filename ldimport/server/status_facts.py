@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ldimport.engine import Engine, maintenance
+from ldimport.engine import Engine
 from ldimport.engine.following import JobChange
-from ldimport.engine.tokens import Tokens
-from ldimport.engine.webhooks import Attempt
+from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.engine.worker_pool import cores
 from ldimport.model import Json
 from ldimport.server.options import Listening, Request, ServeEvent, Stopped, WorkersPaused
@@ -15,8 +14,8 @@ Fact = tuple[str, dict[str, Json]]
 
 def about(engine: Engine, workers: int | None, now: float) -> Fact:
     """What is served: the folder, what it holds and obeys, and whose tokens are let in."""
-    images, size = maintenance.holdings(engine.catalogue)
-    kept = [each for each in Tokens(engine.catalogue).all() if each.revoked_at is None]
+    images, size = engine.holdings()
+    kept = [each for each in engine.tokens.all() if each.revoked_at is None]
     return "engine", {
         "folder": str(engine.folder),
         "mediaTypes": list(engine.config.media_types),
@@ -38,7 +37,7 @@ def told_of(event: ServeEvent, *, polls: bool = False) -> Fact | None:
             return None if _is_poll(event) and not polls else ("request", _request(event))
         case JobChange():
             return "job", _job(event)
-        case Attempt():
+        case DeliveryAttempt():
             return "webhook", _webhook(event)
         case WorkersPaused():
             return "workers", {"state": "paused", "why": event.why, "seconds": event.seconds}
@@ -74,7 +73,7 @@ def _job(event: JobChange) -> dict[str, Json]:
     }
 
 
-def _webhook(event: Attempt) -> dict[str, Json]:
+def _webhook(event: DeliveryAttempt) -> dict[str, Json]:
     return {
         "job": event.job,
         "url": event.url,

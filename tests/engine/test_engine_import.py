@@ -1,4 +1,4 @@
-"""What becomes of an image: created, updated, skipped, failed (design section 4)."""
+"""What becomes of an image: created, updated, skipped, failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from origins import XMP, Origin, image, picture, request
 
 from ldimport.engine import Engine
-from ldimport.engine.blobs import BlobStore
+from ldimport.engine.blob_folder import BlobFolder
 from ldimport.model import (
     Counts,
     ImportRequest,
@@ -62,7 +62,8 @@ def test_a_new_image_is_created_with_all_its_facts(engine: Engine, origin: Origi
     assert entry == engine.media(entry.id)
     stored = engine.original(parse_qs(urlsplit(asset.original_url).query)["id"][0])
     assert stored is not None
-    assert stored.path.read_bytes() == data
+    with stored.open() as file:
+        assert file.read() == data
     assert (stored.mime_type, stored.size) == ("image/jpeg", len(data))
     assert stored.etag == hashlib.sha256(data).hexdigest()
     assert stored == engine.original(entry.asset.key)
@@ -249,7 +250,7 @@ def test_a_job_of_bad_images_ran_and_says_so_of_each(engine: Engine, origin: Ori
 
 def test_a_job_that_cannot_be_tried_at_all_is_failed(engine: Engine, origin: Origin) -> None:
     job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
-    with engine._catalogue.writing() as connection:
+    with engine.store._catalogue.writing() as connection:
         connection.execute("UPDATE config SET body = '[]'")
     engine.run()
     assert engine.status(job_id).state is JobState.FAILED
@@ -300,7 +301,8 @@ def test_an_svg_is_stored_sanitised_and_still_recognised(engine: Engine, origin:
     assert entry is not None
     stored = engine.original(entry.asset.key)
     assert stored is not None
-    assert b"onclick" not in stored.path.read_bytes()
+    with stored.open() as file:
+        assert b"onclick" not in file.read()
     assert only(ended(engine, asked)).status is Status.SKIPPED
 
 
@@ -353,10 +355,11 @@ def test_a_blob_that_was_lost_is_fetched_again(engine: Engine, origin: Origin) -
     data = picture()
     asked = request(image("1", origin.put("a.jpg", data, ETag='"v1"')))
     ended(engine, asked)
-    path = BlobStore(engine.folder).path(hashlib.sha256(data).hexdigest())
-    path.unlink()
+    sha256 = hashlib.sha256(data).hexdigest()
+    blobs = BlobFolder(engine.folder)
+    blobs.delete(sha256)
     result = only(ended(engine, asked))
-    assert (result.status, path.read_bytes()) == (Status.SUCCESS, data)
+    assert (result.status, blobs.size(sha256)) == (Status.SUCCESS, len(data))
 
 
 def test_one_identity_in_two_systems_is_two_entries(engine: Engine, origin: Origin) -> None:
