@@ -122,7 +122,8 @@ def test_a_repeat_of_everything_after_the_end_is_skipped(tmp_path: Path, origin:
 def test_every_step_to_the_disk_is_a_safe_place_to_die(
     tmp_path: Path, origin: Origin, call: str
 ) -> None:
-    """Killed at the first, second, third … ``call``, until there is none left; each time the same command finishes the work."""
+    """Killed at the first, second, third … ``call``, until there is none left; each time
+    the same command finishes the work."""
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
     for n in range(1, 200):

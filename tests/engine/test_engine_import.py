@@ -93,6 +93,15 @@ def test_an_unchanged_source_is_asked_conditionally(engine: Engine, origin: Orig
     assert origin.hits == [("a.jpg", None), ("a.jpg", '"v1"')]
 
 
+def test_validators_of_another_url_are_not_sent(engine: Engine, origin: Origin) -> None:
+    data = picture()
+    first, second = (origin.put(name, data, ETag='"v1"') for name in ("a.jpg", "b.jpg"))
+    ended(engine, request(image("1", first)))
+    moved = ended(engine, request(image("1", second, metadata={"caption": "moved"})))
+    assert only(moved).status is Status.SUCCESS
+    assert origin.hits == [("a.jpg", None), ("b.jpg", None)]
+
+
 def test_new_validators_of_the_same_bytes_are_remembered(engine: Engine, origin: Origin) -> None:
     asked = request(image("1", origin.put("a.jpg", picture(), ETag='"v1"')))
     ended(engine, asked)
@@ -228,6 +237,14 @@ def test_one_bad_image_fails_alone(engine: Engine, origin: Origin) -> None:
     reasons = [result.reason or "" for result in status.results]
     assert "origin answered 404" in reasons[1]
     assert reasons[3].startswith("Invalid metadata: ")
+    causes = [(result.cause, result.retryable) for result in status.results]
+    assert causes == [
+        (None, None),
+        ("origin-404", False),
+        ("truncated", False),
+        ("invalid-metadata", False),
+        (None, None),
+    ]
     assert engine.progress(status.id) == Counts(2, 0, 3, 0)
 
 
@@ -254,6 +271,7 @@ def test_a_job_that_cannot_be_tried_at_all_is_failed(engine: Engine, origin: Ori
         connection.execute("UPDATE config SET body = '[]'")
     engine.run()
     assert engine.status(job_id).state is JobState.FAILED
+    assert {each.cause for each in engine.store.jobs.results(job_id)} == {"job-not-possible"}
     assert engine.progress(job_id) == Counts(failed=1)
     assert not engine.has_open()
 

@@ -223,7 +223,8 @@ def _limits_of(text: str) -> Limits:
 _FREE = """
 SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
        i.metadata, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
-       a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames, a.orientation
+       a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
+       a.orientation
   FROM item i INDEXED BY item_free
   JOIN job j ON j.n = i.job
   LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
