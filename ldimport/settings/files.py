@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldimport import credentials
-from ldimport.errors import LdimportError
-from ldimport.settings.values import FILE_KEYS, READERS, Layer, Value, Where, nearest, read_value
+from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
 from ldimport.settings.yamlfile import Lines, read_yaml
 
 _TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
+_IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +65,20 @@ class _FileReader:
     def layer(self, section: object, at: tuple[str, ...]) -> Layer:
         if not isinstance(section, dict):
             raise self.where(*at).error("must be a mapping of settings")
-        found: dict[str, Value] = {}
+        found: Layer = {}
         for key, raw in section.items():
             where = self.where(*at, key)
             if key in _TOKEN_KEYS:
                 if "token" in found:
                     raise where.error("is a second source of the token", "keep one of the two")
                 found["token"] = self.token(key, raw, where)
-            elif key in FILE_KEYS:
-                found[key] = read_value(key, raw, where)
+            elif key in _IN_FILE:
+                found[key] = _IN_FILE[key].value(raw, where)
             else:
-                raise self.unknown(key, where)
+                near = nearest(key, (*_IN_FILE, "profiles", "tokenFile"))
+                known = f"known are {', '.join(_IN_FILE)}, profiles"
+                raise where.error("is not a setting", f"did you mean {near}?" if near else known)
         return found
-
-    def unknown(self, key: str, where: Where) -> LdimportError:
-        near = nearest(key, (*FILE_KEYS, "profiles", "tokenFile"))
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(FILE_KEYS)}, profiles"
-        return where.error("is not a setting", hint)
 
     def token(self, key: str, raw: object, where: Where) -> Value:
         if key == "token":
@@ -91,7 +88,7 @@ class _FileReader:
             )
         if key == "tokenCommand":
             return Value(self.command(raw, where), where.source)
-        path: Path = READERS["tokenFile"](raw, where)
+        path = read_path(raw, where)
         if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
             raise where.error(
                 f"must name a file below {self.path.parent}",
