@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import tracemalloc
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
@@ -391,12 +393,14 @@ def test_what_cannot_be_written_is_said_before_the_check(
 def test_a_full_disk_is_temporary_and_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = Path.open
+    real = os.fdopen
 
-    def full(path: Path, *arguments: object, **options: object) -> object:
-        return real(Path("/dev/full") if path.suffix == ".tmp" else path, *arguments, **options)
+    def full(descriptor: int, *arguments: Any, **options: Any) -> object:
+        os.dup2(device, descriptor)
+        return real(descriptor, *arguments, **options)
 
-    monkeypatch.setattr(Path, "open", full)
+    device = os.open("/dev/full", os.O_WRONLY)
+    monkeypatch.setattr(os, "fdopen", full)
     with archive(tmp_path) as manifest, pytest.raises(TemporaryError, match="cannot be written"):
         told(manifest, Files(problems=tmp_path / "p.csv", junitxml=tmp_path / "j.xml"))
     assert [path.name for path in tmp_path.iterdir()] == ["archive.csv"]
