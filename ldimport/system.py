@@ -44,12 +44,8 @@ class ProcessLock:
         if not _lock(descriptor):
             os.close(descriptor)
             return False
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "command": command,
-            "since": time.time(),
-        }
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command,
+                  "since": time.time()}  # fmt: skip
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(holder).encode())

@@ -12,7 +12,7 @@ from typing import Any
 
 from ldimport import address, wire
 from ldimport.client.ask import Answer, Ask, UnavailableError
-from ldimport.credentials import Claims, Secret, claims
+from ldimport.credentials import Secret, expires
 from ldimport.errors import (
     AuthError,
     ConfigError,
@@ -82,17 +82,16 @@ class Reader:
                 hint="put it into the environment: LDIMPORT_TOKEN=…, or name a file by tokenFile",
             )
         said = self._said(body)
-        why, hint = self._expiry(claims(self.token.reveal()), said)
+        why, hint = self._expiry(expires(self.token.reveal()), said)
         if self.token.source:
             why += f" · read from {self.token.source}"
         return AuthError(
             f"{host} refused the token ({_status(answer)})", hint=hint, facts={"why": why}
         )
 
-    def _expiry(self, token: Claims, said: str) -> tuple[str, str]:
-        ended = token.expires is not None and token.expires <= self.now()
-        if token.expires is not None and ended:
-            day = datetime.fromtimestamp(token.expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    def _expiry(self, ends: float | None, said: str) -> tuple[str, str]:
+        if ends is not None and ends <= self.now():
+            day = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%M UTC")
             return f"the token expired {day}", f"token expired: it ended {day}; {_RENEW}"
         if "expired" in said.lower():
             return f"the server says: {said}", f"token expired: {_RENEW}"

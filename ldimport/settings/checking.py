@@ -68,7 +68,7 @@ def _token(settings: Settings, now: float) -> Iterator[SettingFinding]:
         yield SettingFinding("token", Severity.ERROR, "there is no token", hint)
         return
     try:
-        expires = credentials.claims(secret.reveal()).expires
+        expires = credentials.expires(secret.reveal())
     except LdimportError as error:
         yield SettingFinding.of("token", error)
         return
