@@ -185,7 +185,8 @@ def test_a_secret_is_read_once_and_only_when_needed() -> None:
 @pytest.mark.parametrize(
     ("claims", "expected"),
     [(b'{"exp": 5}', 5.0), (b'{"exp": 5.5}', 5.5), (b'{"exp": true}', None),
-     (b'{"exp": "5"}', None), (b'{"exp": 0}', None), (b'{"exp": 1e11}', None), (b"{}", None), (b"[]", None), (b"x", None)],
+     (b'{"exp": "5"}', None), (b'{"exp": 0}', None), (b'{"exp": 1e11}', None),
+     (b"{}", None), (b"[]", None), (b"x", None)],
 )  # fmt: skip
 def test_when_a_token_expires_is_read_where_it_says(claims: bytes, expected: float | None) -> None:
     token = f"eyJ.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
