@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import unquote
 
 from ldimport.causes import Cause
@@ -93,17 +92,6 @@ class ProcessLock:
             return not _lock(descriptor)
         finally:
             os.close(descriptor)
-
-    def __enter__(self) -> ProcessLock:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 if sys.platform == "win32":

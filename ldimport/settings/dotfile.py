@@ -57,7 +57,7 @@ def read_dotfile(folder: Path) -> Dotfile:
     path = folder / NAME
     if not path.is_file():
         return Dotfile(path, {}, {})
-    body, _ = read_yaml(path)
+    body = read_yaml(path)
     environments = dict(_mapping(body.get("environments")))
     for project, content in _mapping(body.get("projects")).items():
         for name, entry in _mapping(_mapping(content).get("environments")).items():

@@ -144,7 +144,7 @@ def _flag(raw: object, where: Where) -> bool:
 def _kind(raw: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "a text",
              list: "a list", dict: "a mapping", type(None): "nothing"}  # fmt: skip
-    return names.get(type(raw), "that")
+    return next((name for kind, name in names.items() if isinstance(raw, kind)), "that")
 
 
 class Setting(NamedTuple):

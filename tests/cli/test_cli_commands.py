@@ -324,14 +324,17 @@ def test_the_log_file_is_private_and_holds_the_whole_run(archive: Path) -> None:
 
 def test_a_second_writer_is_told_who_is_at_work(call: Call, archive: Path) -> None:
     (state,) = archive.rglob("default.sqlite")
-    with ProcessLock(state.with_name(f"{state.name}.lock")) as lock:
-        assert lock.acquire("submit other.csv")
+    lock = ProcessLock(state.with_name(f"{state.name}.lock"))
+    assert lock.acquire("submit other.csv")
+    try:
         code, _, err = call("submit", "archive.csv")
         assert code == ExitCode.LOCKED
         assert f"process {os.getpid()}" in err and "running “submit other.csv”" in err
         code, out, err = call("watch")
         assert code == 0 and "looking on" in err and "No job is running" in out
         assert call("status")[0] == 0
+    finally:
+        lock.release()
 
 
 def test_nothing_to_watch_and_nothing_to_retry_are_said(call: Call) -> None:
