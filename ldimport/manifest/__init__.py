@@ -7,10 +7,10 @@ from ldimport.manifest.header import name_fault
 from ldimport.manifest.kinds import (
     CODES,
     Detected,
-    Format,
     Header,
     ManifestFile,
-    Notice,
+    ManifestFormat,
+    ReadingNote,
     ReadOptions,
 )
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
@@ -18,12 +18,12 @@ from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
 __all__ = [
     "CODES",
     "Detected",
-    "Format",
     "Header",
     "Manifest",
     "ManifestFile",
-    "Notice",
+    "ManifestFormat",
     "ReadOptions",
+    "ReadingNote",
     "encoding_name",
     "name_fault",
     "open_manifest",

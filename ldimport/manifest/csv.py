@@ -1,7 +1,7 @@
 """Tables: CSV in any dialect, row by row at the speed of ``csv.reader``.
 
 Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) lose that one
-apostrophe: ``write`` puts it there, as OWASP advises, so that no spreadsheet runs them.
+apostrophe: ``cells.safe_cell`` puts it there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ldimport.model import Entry, Place
 from ldimport.mojibake import surely_whole
 
 _PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
-"""``table.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
+"""``cells.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
 _AS_TEXT = re.compile(rb'(?<!\w)="')
 """Where ``table._AS_TEXT`` may begin; attributes of HTML, which captions hold, do not."""
 _RESUMES = 20

@@ -11,7 +11,7 @@ from ldimport.manifest.fields import FieldMap
 from ldimport.model import Json
 
 
-class Format(StrEnum):
+class ManifestFormat(StrEnum):
     """What a manifest is written in."""
 
     CSV = "csv"
@@ -20,7 +20,7 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-class Notice(NamedTuple):
+class ReadingNote(NamedTuple):
     """Something worth one line on the screen: ``code`` is stable, ``text`` for people."""
 
     code: str
@@ -41,7 +41,7 @@ class Detected:
     """How a file is read. ``encoding`` is Python's name (``utf-8-sig``: with byte order mark),
     ``delimiter`` and ``columns`` (how many) are None where the format has none."""
 
-    format: Format
+    format: ManifestFormat
     encoding: str
     delimiter: str | None = None
     columns: int | None = None

@@ -15,10 +15,10 @@ from ldimport.manifest.header import merged
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
     Detected,
-    Format,
     Header,
     ManifestFile,
-    Notice,
+    ManifestFormat,
+    ReadingNote,
     ReadOptions,
 )
 from ldimport.manifest.sources import STDIN, SourceFile, find_files
@@ -105,7 +105,7 @@ class Manifest:
         """The entry of one of ``rows``; ``row`` counts them from 1."""
         return self._table.entry(row, line, cells)
 
-    def notices(self) -> tuple[Notice, ...]:
+    def notices(self) -> tuple[ReadingNote, ...]:
         """What is worth a line, each once; complete after reading."""
         return self._findings.notices()
 
@@ -180,11 +180,11 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
 
 def _part(source: SourceFile, sniffed: Sniffed, findings: Findings) -> _Part:
     match sniffed.format:
-        case Format.CSV:
+        case ManifestFormat.CSV:
             return Table(source.path, source.name, sniffed, findings)
-        case Format.JSON:
+        case ManifestFormat.JSON:
             return JsonDocument(source.path, source.name, sniffed.encoding, findings)
-        case Format.JSONL:
+        case ManifestFormat.JSONL:
             return JsonLines(source.path, source.name, sniffed.encoding, findings)
     return YamlFile(source.path, source.name, sniffed.encoding, findings)
 

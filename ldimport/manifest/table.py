@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from unicodedata import is_normalized
 
+from ldimport.cells import FORMULA
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
-from ldimport.manifest.detect import Dialect
+from ldimport.manifest.detect import CsvDialect
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import ParsedJson, big_numbers, parse_json, too_big
@@ -17,8 +18,6 @@ from ldimport.manifest.normalise import compose
 from ldimport.model import Entry, Json, Place, Problem
 from ldimport.mojibake import is_whole
 
-FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
-"""What a spreadsheet may take for a formula, or skip on its way to one."""
 _PREFIXED = re.compile(f"'+{FORMULA}")
 _AS_TEXT = re.compile('="((?:[^"]|"")*)"')
 """A cell such as ``="0042"``: how Excel is told to keep the zeros."""
@@ -215,7 +214,7 @@ def _object(
     return {}
 
 
-def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None) -> Place:
+def locate_cell(lines: Lines, dialect: CsvDialect, place: Place, index: int | None) -> Place:
     """Line and column where cell ``index`` of the record at ``place`` has its first character
     (behind an opening quote); the record's beginning for None."""
     line, column = place.line, 1
@@ -225,7 +224,9 @@ def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None)
     return Place(place.file, place.row, line, column)
 
 
-def _cell_start(record: Iterator[str], dialect: Dialect, index: int, line: int) -> tuple[int, int]:
+def _cell_start(
+    record: Iterator[str], dialect: CsvDialect, index: int, line: int
+) -> tuple[int, int]:
     quoted = False
     cell = 0
     for number, text in enumerate(record, line):
@@ -245,7 +246,7 @@ def _cell_start(record: Iterator[str], dialect: Dialect, index: int, line: int) 
     return line, 1
 
 
-def _enter(text: str, position: int, dialect: Dialect) -> tuple[int, bool]:
+def _enter(text: str, position: int, dialect: CsvDialect) -> tuple[int, bool]:
     """Step over blanks and the opening quote of the cell that begins here."""
     while dialect.spaced and text[position : position + 1] == " ":
         position += 1
@@ -253,7 +254,7 @@ def _enter(text: str, position: int, dialect: Dialect) -> tuple[int, bool]:
     return position + quoted, quoted
 
 
-def _leave(text: str, position: int, dialect: Dialect, quoted: bool) -> tuple[int, bool]:
+def _leave(text: str, position: int, dialect: CsvDialect, quoted: bool) -> tuple[int, bool]:
     """Where the cell's delimiter stands, or the end of the line; and whether the quote is still
     open there."""
     while position < len(text):
