@@ -11,11 +11,12 @@ import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
-              "address", "credentials", "mojibake"}  # fmt: skip
+              "explanations", "address", "credentials", "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
+    "explanations": set(),
     "cells": {"model"},
     "files": {"errors", "system"},
     "errors": {"causes"},

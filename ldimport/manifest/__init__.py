@@ -5,7 +5,6 @@ from __future__ import annotations
 from ldimport.manifest.encoding import encoding_name
 from ldimport.manifest.header import name_fault
 from ldimport.manifest.kinds import (
-    CODES,
     Detected,
     Header,
     ManifestFile,
@@ -16,7 +15,6 @@ from ldimport.manifest.kinds import (
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
 
 __all__ = [
-    "CODES",
     "Detected",
     "Header",
     "Manifest",

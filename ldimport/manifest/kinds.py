@@ -65,20 +65,3 @@ class Header:
     system_name: str | None = None
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
-
-
-CODES: Mapping[str, str] = {
-    "ragged-row": "a row has more or fewer cells than the header",
-    "bad-quotes": "a quoted cell is not closed, or has a quote inside that is not doubled",
-    "nul-byte": "a cell holds a NUL byte",
-    "bad-json": "a JSON entry, or a JSON cell, cannot be parsed",
-    "wrong-type": "a field is a number, list or object where a text is needed",
-    "duplicate-key": "the same key stands twice in one object or mapping",
-    "bad-number": "NaN and Infinity are not JSON",
-    "big-number": "a whole number too large to survive JSON on the server",
-    "lone-surrogate": "half of a surrogate pair: not a character",
-    "too-deep": "lists and objects nested deeper than anything the API stores",
-    "yaml-alias": "YAML aliases are not followed",
-    "yaml-tag": "YAML tags are not interpreted",
-}
-"""Every code of ``Entry.problems``, with what it means."""

@@ -115,6 +115,5 @@ def _rule(code: str) -> Json:
     known = CODES.get(code)
     if known is None:
         return {"id": code, "shortDescription": {"text": code.replace("-", " ")}}
-    ways = [known.fix] if isinstance(known.fix, str) else known.fix
-    text = "\n".join([known.meaning, *ways])
+    text = "\n".join([known.meaning, *known.fix])
     return {"id": code, "shortDescription": {"text": known.title}, "help": {"text": text}}
