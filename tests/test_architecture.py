@@ -10,12 +10,14 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
-FOUNDATION = {"causes", "files", "model", "errors", "system", "wire", "database", "address",
-              "credentials", "mojibake"}  # fmt: skip
+FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
+              "explanations", "address", "credentials", "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
+    "explanations": set(),
+    "cells": {"model"},
     "files": {"errors", "system"},
     "errors": {"causes"},
     "system": {"errors", "causes"},
