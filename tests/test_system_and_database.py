@@ -14,7 +14,8 @@ import pytest
 
 from ldimport import database
 from ldimport.errors import Rejected, StateFileError, TemporaryError
-from ldimport.system import ProcessLock, locate_below, process_alive
+from ldimport.paths import locate_below
+from ldimport.system import ProcessLock, process_alive
 
 KIND = database.Kind("test file", 0x74657374, ("CREATE TABLE a (x);\nINSERT INTO a VALUES (1);",),
                      "take another one")  # fmt: skip

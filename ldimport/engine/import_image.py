@@ -25,7 +25,7 @@ from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
-from ldimport.wire import is_http_url
+from ldimport.url import is_http_url
 
 _INVALID = "Invalid metadata: "
 

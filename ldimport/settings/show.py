@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ldimport.address import without_secrets
 from ldimport.credentials import MASK
 from ldimport.settings import Row, Settings
+from ldimport.url import without_secrets
 
 
 def rows(settings: Settings) -> list[Row]:
