@@ -267,4 +267,3 @@ def _attempt(answer: _Answer, verdict: Verdict, now: float) -> Attempt:
     of = answer.notification
     url = without_secrets(of.url)
     return Attempt(of.job, url, answer.status, answer.seconds, notes[verdict.state])
-
