@@ -52,7 +52,7 @@ def settled(
         parse_allow_host(text)
     if not checked:
         relative = bool(options.allow_files)
-        request = wire.request_from_json(wire.request_to_json(request), relative_urls=relative)
+        wire.check_request(request, relative_urls=relative)
     default = config.default_media_type
     images = tuple(
         image if image.media_type is not None else replace(image, media_type=default)

@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
 from ldimport.migration import ledger, results
 from ldimport.migration.events import CauseRow, Event, JobRow, Plan, ResultRow
 from ldimport.migration.history import History, history
-from ldimport.migration.plan import survey
 from ldimport.migration.results import Filter, Overview
 from ldimport.migration.retry import retry
 from ldimport.migration.run import Pace
-from ldimport.migration.source import Source
 from ldimport.migration.state import StateFile
-from ldimport.migration.submit import submit
 from ldimport.migration.track import refresh
-from ldimport.migration.validate import Validation
 from ldimport.migration.watch import watch
 from ldimport.model import Integrity, JobStatus, Json
 from ldimport.targets.base import Target
+
+if TYPE_CHECKING:
+    from ldimport.migration.source import Source
+    from ldimport.migration.validate import Validation
 
 
 class Migration:
@@ -136,6 +137,8 @@ class Migration:
         tick: Callable[[int], None] | None = None,
     ) -> tuple[Plan, Validation]:
         """What ``submit`` would do, and the findings in the manifest. Nothing is sent."""
+        from ldimport.migration.plan import survey
+
         found = survey(
             self._state, self.target, source, resend=resend, max_problems=max_problems, tick=tick
         )
@@ -158,6 +161,8 @@ class Migration:
     ) -> Iterator[Event]:
         """See ``migration.submit``; ``deadline`` in seconds from now, or from ``since`` by the
         monotonic clock; ``fail_on(failed, tried)``."""
+        from ldimport.migration.submit import submit
+
         return submit(
             self._state,
             self.target,

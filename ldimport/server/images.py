@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
-from ldimport.server.answers import Refusal
+from ldimport.server.responses import Refusal
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -45,8 +45,8 @@ def original(image: StoredImage, method: str, asked: Headers) -> Response:
         part = None
     begin, end = part or (0, image.size)
     if begin >= end:
-        what = {"message": "The image has no such bytes"}
-        raise Refusal(416, what, headers={"Content-Range": f"bytes */{image.size}"})
+        whole = {"Content-Range": f"bytes */{image.size}"}
+        raise Refusal(416, "The image has no such bytes", headers=whole)
     if part is not None:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{image.size}"
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)

@@ -4,10 +4,10 @@ that write want a connection inside ``Catalogue.writing``."""
 from __future__ import annotations
 
 import sqlite3
-from urllib.parse import urlsplit
 
 from ldimport import wire
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
+from ldimport.url import origin_of
 
 FARTHEST = 2 * 86_400.0
 """No next try lies farther ahead, in seconds; one that seems to was set before the clock of this
@@ -20,14 +20,8 @@ def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: s
     connection.execute(
         """INSERT OR IGNORE INTO webhook (id, job, url, endpoint, body, due_at, created_at)
            VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (f"msg_{job_id}", job, url, endpoint_of(url), body, now, now),
+        (f"msg_{job_id}", job, url, origin_of(url), body, now, now),
     )
-
-
-def endpoint_of(url: str) -> str:
-    """Scheme, host and port: who is slow or gone, whatever the path."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
 
 
 _DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
