@@ -32,6 +32,8 @@ from ldimport.engine.records import (
     Terms,
 )
 
+Edit = Callable[[MediaEntry], MediaEntry]
+
 
 class Jobs(Protocol):
     """Accepted batches and their images: ``started`` -> ``success`` or ``failed``, for ever."""
@@ -91,9 +93,7 @@ class Library(Protocol):
     def original(self, key: str) -> StoredAsset | None:
         """The original under this storage key, also one that its entry has replaced."""
 
-    def change(
-        self, media_id: str, edit: Callable[[MediaEntry], MediaEntry]
-    ) -> MediaEntry | None:  # fmt: skip
+    def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
         """Have ``edit`` change metadata and time of change of an entry; its version grows by one.
         None when there is no such entry; what ``edit`` raises leaves it as it was. What an import
         compares is not touched. PostgreSQL: SELECT … FOR UPDATE around ``edit``."""

@@ -57,11 +57,14 @@ class Catalogue:
             finally:
                 connection.execute("ROLLBACK")
 
+    def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """What one statement finds."""
+        with database.translated(self.path, KIND):
+            return self.connection.execute(sql, values).fetchall()
+
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""
-        with database.translated(self.path, KIND):
-            (version,) = self.connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
+        return int(self.rows("PRAGMA data_version")[0][0])
 
     def tidy(self) -> None:
         """Remove what processes left that died while they made the catalogue."""

@@ -24,6 +24,7 @@ from ldimport.engine.records import (
     StoredResult,
     Terms,
 )
+from ldimport.engine.store.contract import Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
@@ -32,20 +33,18 @@ _OPEN_IMAGES = """SELECT coalesce(sum(images - success - skipped - failed), 0) F
                    WHERE state = 'started'"""
 
 
-class SqliteJobs:
-    """Implements ``contract.Jobs``."""
+class SqliteJobs(Jobs):
+    """Jobs in tables ``job``, ``item``, ``terms`` and ``config``."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     def of_key(self, key: str) -> tuple[str, str] | None:
-        """See ``Jobs``."""
         with self._catalogue.reading() as connection:
             return _of_key(connection, key)
 
     def accept(self, job: NewJob, daily_limit: int) -> str:
-        """See ``Jobs``. Only one connection writes at a time, so all that is looked at stays."""
-        with self._catalogue.writing() as connection:
+        with self._catalogue.writing() as connection:  # nobody else writes: what is found stays
             found = None if job.key is None else _of_key(connection, job.key)
             if found is not None:
                 return same_request(found, job.body)
@@ -54,49 +53,34 @@ class SqliteJobs:
         return job.id
 
     def get(self, job_id: str) -> JobSummary | None:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            row = connection.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
-        return None if row is None else _summary(row)
+        rows = self._catalogue.rows("SELECT * FROM job WHERE id = ?", job_id)
+        return _summary(rows[0]) if rows else None
 
     def results(self, job_id: str) -> Sequence[StoredResult]:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            rows = connection.execute(
-                """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                          a.mime_type, a.width, a.height, a.size, a.sha256
-                     FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
-                    WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id""",
-                (job_id,),
-            ).fetchall()
-        return [_result(*row) for row in rows]
+        sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
+                        a.mime_type, a.width, a.height, a.size, a.sha256
+                   FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
+                  WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
+        return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
-        """See ``Jobs``."""
         sql = """SELECT * FROM job
                   WHERE ?1 IS NULL OR n < (SELECT n FROM job WHERE id = ?1)
                   ORDER BY n DESC LIMIT ?2"""
-        with self._catalogue.reading() as connection:
-            return [_summary(row) for row in connection.execute(sql, (before, most))]
+        return [_summary(row) for row in self._catalogue.rows(sql, before, most)]
 
     def open_images(self) -> int:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            return int(connection.execute(_OPEN_IMAGES).fetchone()[0])
+        return int(self._catalogue.rows(_OPEN_IMAGES)[0][0])
 
     def any_free(self) -> bool:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            return connection.execute(_FREE, (1,)).fetchone() is not None
+        return bool(self._catalogue.rows(_FREE, 1))
 
     def terms(self, number: int) -> Terms:
-        """See ``Jobs``."""
         from ldimport.schema import config
 
         sql = """SELECT c.body, c.origin, t.options, t.limits
                    FROM terms t JOIN config c ON c.digest = t.config WHERE t.id = ?"""
-        with self._catalogue.reading() as connection:
-            body, origin, options, limits = connection.execute(sql, (number,)).fetchone()
+        ((body, origin, options, limits),) = self._catalogue.rows(sql, number)
         return Terms(
             config.from_json(json.loads(body), origin=origin),
             wire.options_from_json(options),
@@ -104,7 +88,6 @@ class SqliteJobs:
         )
 
     def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
-        """See ``Jobs``."""
         sql = "SELECT n FROM job WHERE state = 'started' AND terms = ?"
         with self._catalogue.writing() as connection:
             for (job,) in connection.execute(sql, (terms,)).fetchall():
@@ -122,8 +105,7 @@ class SqliteJobs:
                 _on_end(connection, job, now)
 
     def changes(self, since: JobsSeen | None) -> tuple[JobsSeen, Sequence[JobChange]]:
-        """See ``Jobs``; what costs no file access is asked first."""
-        version = self._catalogue.version()
+        version = self._catalogue.version()  # costs no file access
         if since is not None and version == since.version:
             return since, ()
         with self._catalogue.reading() as connection:
