@@ -136,16 +136,6 @@ class JobChange:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobsSeen:
-    """How far somebody has followed the jobs: the store's version, its newest job then, and the
-    numbers of those that were open."""
-
-    version: int
-    newest: int
-    open: frozenset[int]
-
-
 # -- the work on images ---------------------------------------------------------------------
 
 Validators = tuple[str | None, str | None]

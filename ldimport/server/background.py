@@ -6,7 +6,6 @@ import logging
 import threading
 
 from ldimport.engine import Engine
-from ldimport.engine.following import Follower
 from ldimport.errors import LdimportError
 from ldimport.server.events import OnEvent, WorkersPaused
 
@@ -58,7 +57,7 @@ class JobWatch:
     """Tells of jobs that are accepted and that end, whoever carries them out."""
 
     def __init__(self, engine: Engine, on_event: OnEvent) -> None:
-        self._follower = Follower(engine.store)
+        self._follower = engine.follow()
         self._on_event = on_event
         self._told = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ldimport-jobs", daemon=True)

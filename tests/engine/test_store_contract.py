@@ -503,24 +503,23 @@ def test_changes_are_told_since_the_last_look(
     implementation: Sqlite, store: Store, clock: Clock
 ) -> None:
     store.jobs.accept(job("before", "0"), 0)
-    follower = implementation.open(clock).jobs
-    seen, changes = follower.changes(None)
-    assert changes == ()
+    follower = implementation.open(clock).jobs.follow()
+    assert (follower.open_jobs, list(follower.look())) == (1, [])
     store.jobs.accept(job("one", "1"), 0)
-    seen, changes = follower.changes(seen)
+    changes = follower.look()
     assert [(each.id, each.state) for each in changes] == [("one", JobState.STARTED)]
-    assert follower.changes(seen) == (seen, ())
+    assert list(follower.look()) == []
     session = store.join()
     session.work([failed(each) for each in claim(session).tasks], 3000.0)
     store.jobs.accept(job("two", "2"), 0)
-    seen, changes = follower.changes(seen)
+    changes = follower.look()
     assert {(each.id, each.state) for each in changes} == {
         ("two", JobState.STARTED),
         ("before", JobState.SUCCESS),
         ("one", JobState.SUCCESS),
     }
     assert changes[-1].seconds == 2000.0
-    assert len(seen.open) == 1
+    assert follower.open_jobs == 1
     session.leave()
 
 

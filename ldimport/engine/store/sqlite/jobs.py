@@ -11,20 +11,18 @@ from dataclasses import asdict, fields
 from itertools import takewhile
 
 from ldimport import wire
-from ldimport.engine import quota
-from ldimport.engine.accept import same_request
+from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
 from ldimport.engine.records import (
     ImportOutcome,
     ImportTask,
     JobChange,
-    JobsSeen,
     JobSummary,
     NewJob,
     StoredAsset,
     StoredResult,
     Terms,
 )
-from ldimport.engine.store.contract import Jobs
+from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
@@ -104,22 +102,36 @@ class SqliteJobs(Jobs):
                 )
                 _on_end(connection, job, now)
 
-    def changes(self, since: JobsSeen | None) -> tuple[JobsSeen, Sequence[JobChange]]:
+    def follow(self) -> SqliteFollower:
+        return SqliteFollower(self._catalogue)
+
+
+class SqliteFollower(Follower):
+    """Looks again when another connection has committed."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._version = -1
+        with catalogue.reading() as connection:
+            self._open = _open(connection)
+            (self._newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
+
+    @property
+    def open_jobs(self) -> int:
+        return len(self._open)
+
+    def look(self) -> Sequence[JobChange]:
         version = self._catalogue.version()  # costs no file access
-        if since is not None and version == since.version:
-            return since, ()
+        if version == self._version:
+            return ()
         with self._catalogue.reading() as connection:
-            still = frozenset(
-                n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")
-            )
-            if since is None:
-                (newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
-                return JobsSeen(-1, newest, still), ()
-            fresh = _rows(connection, "n > ? ORDER BY n", since.newest)
-            gone = sorted((since.open | {row["n"] for row in fresh}) - still)
+            fresh = _rows(connection, "n > ? ORDER BY n", self._newest)
+            still = _open(connection)
+            gone = sorted((self._open | {row["n"] for row in fresh}) - still)
             ended = [row for n in gone for row in _rows(connection, "n = ?", n)]
-        seen = JobsSeen(version, fresh[-1]["n"] if fresh else since.newest, still)
-        return seen, [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
+        self._open, self._version = still, version
+        self._newest = fresh[-1]["n"] if fresh else self._newest
+        return [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
 
 
 # -- accepting ------------------------------------------------------------------------------
@@ -133,7 +145,7 @@ def _of_key(connection: sqlite3.Connection, key: str) -> tuple[str, str] | None:
 def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
     if limit <= 0:
         return
-    since = now - quota.WINDOW
+    since = now - QUOTA_WINDOW
     sql = "SELECT count(*) FROM asset WHERE created_at > ?"
     stored = int(connection.execute(sql, (since,)).fetchone()[0])
     used = stored + int(connection.execute(_OPEN_IMAGES).fetchone()[0])
@@ -142,7 +154,7 @@ def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: f
         return
     sql = "SELECT created_at FROM asset WHERE created_at > ? ORDER BY created_at LIMIT 1 OFFSET ?"
     row = connection.execute(sql, (since, excess - 1)).fetchone() if excess <= stored else None
-    raise quota.exceeded(limit, used, trying, None if row is None else row[0] - since)
+    raise quota_reached(limit, used, trying, None if row is None else row[0] - since)
 
 
 def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
@@ -301,7 +313,7 @@ def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
     context = None if row["context"] is None else json.loads(row["context"])
     status = JobStatus(row["id"], JobState(row["state"]))
     body = wire.encode(wire.notification_to_json(status, _counts(row), context)).decode()
-    outbox.put(connection, job, row["id"], row["webhook"], body, now)
+    outbox.put(connection, row, body, now)
 
 
 # -- answering ------------------------------------------------------------------------------
@@ -328,6 +340,10 @@ def _result(
 ) -> StoredResult:
     stored = None if asset[0] is None else StoredAsset(*asset, title)  # type: ignore[arg-type,call-arg]
     return StoredResult(external_id, title, Status(status), reason, cause, stored)
+
+
+def _open(connection: sqlite3.Connection) -> set[int]:
+    return {n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")}
 
 
 def _rows(connection: sqlite3.Connection, where: str, value: int) -> list[sqlite3.Row]:

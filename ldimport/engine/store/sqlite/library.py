@@ -134,34 +134,37 @@ def _add_asset(connection: sqlite3.Connection, media_id: str, new: NewBytes, now
     )
 
 
+_OR_CHANGED = """
+ON CONFLICT (id) DO UPDATE
+   SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
+       metadata = excluded.metadata, request = excluded.request, url = excluded.url,
+       etag = excluded.etag, last_modified = excluded.last_modified, asset = excluded.asset,
+       updated_at = excluded.updated_at
+"""
+
+
 def _write(
     connection: sqlite3.Connection, outcome: ImportOutcome, media_id: str, asset: int, now: float
 ) -> None:
     """The entry as the outcome says; created, or under the same media id with one version more."""
-    task, image = outcome.task, outcome.task.image
-    connection.execute(
-        """INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request,
-                              url, etag, last_modified, asset, created_at, updated_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT (id) DO UPDATE
-              SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
-                  metadata = excluded.metadata, request = excluded.request, url = excluded.url,
-                  etag = excluded.etag, last_modified = excluded.last_modified,
-                  asset = excluded.asset, updated_at = excluded.updated_at""",
-        (
-            media_id,
-            task.system_name,
-            image.id,
-            image.media_type,
-            image.file_name,
-            json.dumps(outcome.metadata),
-            outcome.request,
-            image.url,
-            *outcome.validators,
-            asset,
-            now,
-            now,
-        ),
+    image, (etag, last_modified) = outcome.task.image, outcome.validators
+    insert(
+        connection,
+        "media",
+        _OR_CHANGED,
+        id=media_id,
+        system_name=outcome.task.system_name,
+        external_id=image.id,
+        media_type=image.media_type,
+        title=image.file_name,
+        metadata=json.dumps(outcome.metadata),
+        request=outcome.request,
+        url=image.url,
+        etag=etag,
+        last_modified=last_modified,
+        asset=asset,
+        created_at=now,
+        updated_at=now,
     )
 
 

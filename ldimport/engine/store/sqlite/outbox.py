@@ -15,14 +15,12 @@ FARTHEST = 2 * 86_400.0
 machine went back."""
 
 
-def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: str,
-        now: float) -> None:  # fmt: skip
+def put(connection: sqlite3.Connection, job: sqlite3.Row, body: str, now: float) -> None:
     """Put down the notification of a job, in the transaction in which the job ends."""
-    connection.execute(
-        """INSERT OR IGNORE INTO webhook (id, job, url, endpoint, body, due_at, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (f"msg_{job_id}", job, url, origin_of(url), body, now, now),
-    )
+    url = job["webhook"]
+    row = (f"msg_{job['id']}", job["n"], url, origin_of(url), body, now, now)
+    sql = "INSERT INTO webhook (id, job, url, endpoint, body, due_at, created_at) VALUES "
+    connection.execute(sql + "(?, ?, ?, ?, ?, ?, ?)", row)
 
 
 _DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
