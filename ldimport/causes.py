@@ -104,7 +104,9 @@ class Cause(Enum):
     # fmt: on
 
     def __init__(self, code: str, temporary: bool, meaning: str, hint: str) -> None:
-        self.code, self.meaning, self.hint = code, meaning, hint
+        self.code = code
+        self.meaning = meaning
+        self.hint = hint
         self._temporary = temporary
 
     def with_(self, **parameters: str | int) -> KnownCause:
