@@ -14,7 +14,7 @@ from ldimport.migration.history import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:
-    from ldimport.migration.explanations import Explanation
+    from ldimport.explanations import Explanation
 
 _SIGNS = {Status.SUCCESS: "✓", Status.SKIPPED: "·", Status.FAILED: "✗"}
 _WORDS = {Status.SUCCESS: "imported", Status.SKIPPED: "skipped", Status.FAILED: "failed"}

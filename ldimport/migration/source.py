@@ -13,10 +13,10 @@ from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.fingerprint import content_digest, fingerprint
 from ldimport.migration.ledger import Origin
 from ldimport.model import JobOptions, Json
+from ldimport.paths import locate_below
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
-from ldimport.system import locate_below
-from ldimport.wire import is_relative
+from ldimport.url import is_relative
 
 DEFAULT_SYSTEM_NAME = "local"
 

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -444,12 +445,16 @@ def test_config_schema_is_a_json_schema(call: Call) -> None:
 def test_the_server_parts_are_named_when_they_are_missing(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str) -> object:
-        raise ImportError(name)
-
-    monkeypatch.setattr("ldimport.cli.serving.import_module", missing)
+    monkeypatch.setitem(sys.modules, "ldimport.server.run", None)
     code, _, err = call("serve")
     assert code == ExitCode.CONFIG and "→ pip install 'ldimport[server]'" in err
+
+
+def test_tokens_need_no_server_parts(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("starlette", "uvicorn", "ldimport.server.run"):
+        monkeypatch.setitem(sys.modules, part, None)
+    code, out, _ = call("token", "create", "ci")
+    assert code == 0 and out.startswith("ldi_")
 
 
 def test_the_next_command_keeps_the_options_of_the_manifest(call: Call) -> None:
