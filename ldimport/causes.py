@@ -115,10 +115,13 @@ class Cause(Enum):
         if self is Cause.ORIGIN_STATUS:
             status = str(parameters["status"])
             retryable = status in _PASSING_4XX or (status[0] == "5" and status not in _LASTING_5XX)
-        code, meaning, hint = (
-            text.format_map(parameters) for text in (self.code, self.meaning, self.hint)
+        return KnownCause(
+            self,
+            self.code.format_map(parameters),
+            self.meaning.format_map(parameters),
+            self.hint.format_map(parameters),
+            retryable,
         )
-        return KnownCause(self, code, meaning, hint, retryable)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
