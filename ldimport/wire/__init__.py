@@ -11,6 +11,7 @@ from ldimport.wire.refusal import (
     quota_to_json,
 )
 from ldimport.wire.request import (
+    check_request,
     encode,
     image_to_json,
     is_http_url,
@@ -38,6 +39,7 @@ __all__ = [
     "Dialect",
     "asset_from_json",
     "asset_to_json",
+    "check_request",
     "counts_to_json",
     "encode",
     "error_details",
