@@ -32,11 +32,6 @@ def image_to_json(image: Image) -> dict[str, Json]:
     return body
 
 
-def image_body(image: Image) -> bytes:
-    """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
-    return canonical_json(image_to_json(image))
-
-
 def request_body(request: ImportRequest) -> bytes:
     """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
     where they are there, so that no entry is rendered twice."""
