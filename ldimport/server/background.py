@@ -19,8 +19,8 @@ _log = logging.getLogger(__name__)
 
 
 class Workers:
-    """The engine's crew, as long as the server runs; ``size`` None is one worker per core, 0
-    none. The API goes on when they cannot."""
+    """The engine's worker processes, as long as the server runs; ``size`` None is one for each
+    core, 0 none. The API goes on when they cannot."""
 
     def __init__(
         self, engine: Engine, size: int | None, on_event: OnEvent, pause: float = PAUSE
@@ -58,7 +58,7 @@ class JobWatch:
     """Tells of jobs that are accepted and that end, whoever carries them out."""
 
     def __init__(self, engine: Engine, on_event: OnEvent) -> None:
-        self._follower = Follower(engine.catalogue)
+        self._follower = Follower(engine.store)
         self._on_event = on_event
         self._told = threading.Event()
         self._thread = threading.Thread(target=self._run, name="ldimport-jobs", daemon=True)
