@@ -12,7 +12,6 @@ from pathlib import Path
 from ldimport import database
 from ldimport.engine.store.sqlite.schema import FILE, KIND
 from ldimport.errors import StateFileError
-from ldimport.system import process_alive
 
 
 class Catalogue:
@@ -62,13 +61,6 @@ class Catalogue:
         with database.translated(self.path, KIND):
             (version,) = self.connection.execute("PRAGMA data_version").fetchone()
         return int(version)
-
-    def tidy(self) -> None:
-        """Remove what processes left that died while they made the catalogue."""
-        for path in self.folder.glob(f"{FILE}.new-*"):
-            pid = path.name.removeprefix(f"{FILE}.new-").split("-")[0]
-            if not (pid.isdigit() and process_alive(int(pid))):
-                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the connections of all threads."""

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ldimport import database
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.store.contract import Jobs, Library, Tokens
 from ldimport.engine.store.sqlite import outbox, sessions
@@ -37,7 +38,7 @@ class SqliteStore:
 
     def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
         """See ``Store``."""
-        self._catalogue.tidy()
+        database.tidy(self._catalogue.path, time.time())
         return sessions.SqliteSession(self._catalogue, blobs)
 
     def any_due(self, now: float) -> bool:
