@@ -21,7 +21,7 @@ from ldimport.model import (
 
 
 def image_to_json(image: Image) -> dict[str, Json]:
-    """One entry of ``images``, keys in the seed's order."""
+    """One entry of ``images``, keys in the API's order."""
     body: dict[str, Json] = {
         "url": image.url,
         "id": image.id,
