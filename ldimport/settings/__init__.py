@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.address import without_secrets
 from ldimport.credentials import MASK, Secret
 from ldimport.model import Json
 from ldimport.settings.values import EMBEDDED, SETTINGS
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.settings.checking import SettingFinding

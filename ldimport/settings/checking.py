@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldimport import address, credentials
+from ldimport import credentials
 from ldimport.errors import AuthError, LdimportError
 from ldimport.model import Severity
+from ldimport.url import is_loopback
 
 if TYPE_CHECKING:
     from ldimport.client import LivingdocsClient
@@ -53,7 +54,7 @@ def findings(settings: Settings, now: Callable[[], float] = time.time) -> list[S
 
 def _address(settings: Settings) -> Iterator[SettingFinding]:
     warning = partial(SettingFinding, "address", Severity.WARNING)
-    if settings.target.startswith("http:") and not address.is_loopback(settings.target):
+    if settings.target.startswith("http:") and not is_loopback(settings.target):
         text = f"{settings.target} is not encrypted: anyone on the way can read the token"
         yield warning(text, "use https://")
     if settings.insecure:

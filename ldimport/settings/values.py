@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ldimport import address, wire
+from ldimport import wire
 from ldimport.errors import ConfigError, LdimportError, UsageError
 from ldimport.model import MAX_CONTEXT_BYTES
+from ldimport.url import API_VERSION, is_http_url, server_url, without_secrets
 
 EMBEDDED = "embedded"
 
@@ -57,21 +58,21 @@ def _target(raw: object, where: Where) -> str:
     if text == EMBEDDED:
         return text
     try:
-        return address.base_url(text)
+        return server_url(text)
     except ValueError as error:
         raise where.error(f"{error}, or be the word {EMBEDDED}") from None
 
 
 def _version(raw: object, where: Where) -> str:
     text = _text(raw, where)
-    if not address.VERSION.fullmatch(text):
+    if not API_VERSION.fullmatch(text):
         raise where.error("must be v1 or a dated version such as 2025-03")
     return text
 
 
 def _url(raw: object, where: Where) -> str:
     text = _text(raw, where)
-    if not wire.is_http_url(text):
+    if not is_http_url(text):
         raise where.error("must be an http or https URL")
     return text
 
@@ -91,7 +92,7 @@ def _hosts(raw: object, where: Where) -> tuple[str, ...]:
     hosts = tuple(each.strip() for each in items if each.strip())
     for each in hosts:
         if any(sign in each for sign in "/@?# \t"):
-            raise where.error(f"must hold HOST or HOST:PORT, not {address.without_secrets(each)}")
+            raise where.error(f"must hold HOST or HOST:PORT, not {without_secrets(each)}")
     return hosts
 
 
