@@ -21,7 +21,7 @@ from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
-from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
@@ -117,12 +117,12 @@ class Workbench:
         lenient = self._terms.options.lenient
         return metadata_reasons(self._terms.config, image, lenient=lenient)
 
-    def _source(self, task: Task) -> Source:
+    def _source(self, task: Task) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
         known, url = task.known, task.image.url
         if known is None or known.url != url or not self._blobs.store.has(known.sha256):
-            return Source(url, tag=task)
-        return Source(url, known.etag, known.last_modified, tag=task)
+            return FetchSource(url, tag=task)
+        return FetchSource(url, known.etag, known.last_modified, tag=task)
 
     def _read_file(self, task: Task) -> Outcome:
         options, limits = self._terms.options, self._terms.limits
