@@ -60,7 +60,7 @@ def _sentence(error: Any, name: str) -> tuple[str, str, str]:
     form = error.schema.get("format") if isinstance(error.schema, Mapping) else None
     if keyword == "format" or (keyword == "pattern" and form in _DATES):
         text = f"{name}: {_shown(value)} is not a date"
-        return "bad-date", text, f"write it as {_DATES.get(str(form), _DATES["date"])}"
+        return "bad-date", text, f"write it as {_DATES.get(str(form), _DATES['date'])}"
     match keyword:
         case "type":
             wanted = error.validator_value
@@ -96,7 +96,8 @@ _LIMITS = {
     "minimum": ("too-small", "is {count}, the smallest allowed is {limit}"),
     "maximum": ("too-large", "is {count}, the largest allowed is {limit}"),
 }
-_DATES = {"date": "2003-04-12", "date-time": "2003-04-12T09:30:00Z"}
+_DAY = "2003-04-12"
+_DATES = {"date": _DAY, "date-time": "2003-04-12T09:30:00Z"}
 
 
 def _shown(value: Json) -> str:
