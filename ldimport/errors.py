@@ -1,23 +1,4 @@
-"""Every error a user can meet, each with its exit code and what to do next.
-
-LdimportError
-├── UsageError          2    command, option, job or file that is not there
-├── ManifestError       3    the manifest has errors, or cannot be read as one
-├── ConfigError         4    project config, settings, a missing extra, a port that is taken
-│   ├── AuthError       4    the token is missing, expired, or lacks a scope
-│   └── StateFileError  4    a state file or engine folder that is not ours, or is newer
-├── TemporaryError      5    unreachable after retries, disk full: run again
-├── QuotaError          6    the daily quota is used up
-├── LockedError         7    another run holds the state file
-├── DeadlineError       8    --deadline passed
-├── RefusedError       10    the target refused the request
-│   ├── InvalidRequestError 10    … because it breaks the API's rules (HTTP 400)
-│   ├── TooLargeError    10    … because its body is too large (HTTP 413)
-│   ├── KeyConflictError    10    … because its key was used for another body (HTTP 409)
-│   ├── NotFoundError       10    … because it has nothing under this id (HTTP 404)
-│   └── ConflictError       10    … because somebody changed it meanwhile (HTTP 409)
-└── FailureLimitError  11    stopped by --fail-on
-"""
+"""Every error a user can meet, each with its exit code and what to do next."""
 
 from __future__ import annotations
 
@@ -29,40 +10,56 @@ from ldimport.causes import Cause, KnownCause
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command; design and ``--help`` show the same table."""
+    """Exit codes of every command: the one table that help, README and docs are made from.
 
-    OK = 0
-    FAILURES = 1
-    USAGE = 2
-    INVALID = 3
-    CONFIG = 4
-    TEMPORARY = 5
-    QUOTA = 6
-    LOCKED = 7
-    DEADLINE = 8
-    REFUSED = 10
-    FAILURE_LIMIT = 11
-    BUG = 70
-    INTERRUPTED = 130
-    TERMINATED = 143
+    ``word`` is for the list that names all of them, ``meaning`` for a line of its own, ``cron``
+    says what a job that runs unattended should do about it.
+    """
+
+    word: str
+    meaning: str
+    cron: str
+
+    def __new__(cls, code: int, word: str = "", meaning: str = "", cron: str = "") -> ExitCode:
+        """A member that is the number, and knows the words to it."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.word, member.meaning, member.cron = word, meaning, cron
+        return member
+
+    # fmt: off
+    OK = 0, "done", "all done, or nothing to do and nothing failed", "be quiet"
+    FAILURES = 1, "some images failed", "finished, some images failed", "tell somebody"
+    USAGE = (2, "usage", "usage: unknown command, option, job; a file that is not there",
+             "tell somebody")
+    INVALID = (3, "manifest has errors",
+               "the manifest has errors and nothing was sent, or it cannot be read",
+               "tell somebody")
+    CONFIG = (4, "config or authorisation",
+              "config, authorisation, state file that is not ours, missing extra",
+              "tell somebody")
+    TEMPORARY = (5, "temporary, run again", "temporary: target unreachable, disk full; run again",
+                 "run again")
+    QUOTA = (6, "quota, run again later", "quota reached; run again at the time printed",
+             "run again later")
+    LOCKED = 7, "another run at work", "another run holds the state file", "be quiet"
+    DEADLINE = 8, "deadline", "deadline passed, jobs still running", "run again"
+    REFUSED = (10, "job failed or lost, request refused",
+               "a job failed as a whole or was lost, or the target refused", "tell somebody")
+    FAILURE_LIMIT = 11, "failure limit", "stopped by the failure limit", "tell somebody"
+    BUG = 70, "a bug", "a bug in ldimport; it names a crash file", "report it"
+    INTERRUPTED = 130, "interrupted", "interrupted, state is safe", "run again"
+    TERMINATED = 143, "terminated", "terminated, state is safe", "run again"
+    # fmt: on
 
 
+# fmt: off
 PRECEDENCE = (
-    ExitCode.BUG,
-    ExitCode.INTERRUPTED,
-    ExitCode.TERMINATED,
-    ExitCode.USAGE,
-    ExitCode.CONFIG,
-    ExitCode.LOCKED,
-    ExitCode.REFUSED,
-    ExitCode.FAILURE_LIMIT,
-    ExitCode.TEMPORARY,
-    ExitCode.QUOTA,
-    ExitCode.DEADLINE,
-    ExitCode.INVALID,
-    ExitCode.FAILURES,
-    ExitCode.OK,
+    ExitCode.BUG, ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.USAGE, ExitCode.CONFIG,
+    ExitCode.LOCKED, ExitCode.REFUSED, ExitCode.FAILURE_LIMIT, ExitCode.TEMPORARY, ExitCode.QUOTA,
+    ExitCode.DEADLINE, ExitCode.INVALID, ExitCode.FAILURES, ExitCode.OK,
 )
+# fmt: on
 """When several codes apply, the first of them here is the exit code."""
 
 
@@ -112,7 +109,7 @@ class ManifestError(LdimportError):
 
 
 class ConfigError(LdimportError):
-    """Settings, project config or installation stand in the way."""
+    """Settings, project config or installation stand in the way; a port that is taken."""
 
     exit_code = ExitCode.CONFIG
     default_code = "config"
@@ -138,10 +135,10 @@ class TemporaryError(LdimportError):
 
 
 class QuotaError(LdimportError):
-    """The target's daily quota does not admit this batch (HTTP 429, seed "Usage Limit Exceeded").
+    """The target's daily quota does not admit this batch (HTTP 429).
 
     ``limit`` uploads in 24 hours are allowed, ``used`` are used, the batch tried ``trying`` more;
-    each is None where the target did not say. ``retry_after`` is in seconds, None if unknown.
+    each is None where the target did not say, and so is ``retry_after``, in seconds.
     """
 
     exit_code = ExitCode.QUOTA
@@ -158,9 +155,7 @@ class QuotaError(LdimportError):
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.limit = limit
-        self.used = used
-        self.trying = trying
+        self.limit, self.used, self.trying = limit, used, trying
         self.retry_after = retry_after
 
 

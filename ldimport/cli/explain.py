@@ -10,7 +10,7 @@ from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration.history import Attempt, History
+from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from svg_payload import payloads
 
 from ldimport.errors import Rejected
 from ldimport.media.inspect import inspect
-from ldimport.media.iptc import extract
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, ImageType, Limits
 
@@ -40,8 +39,8 @@ DOCUMENTED = {
     "truncated_end_chunk.png": "truncated",
     "zero-size.svg": "svg-size",
     "w50noview.svg": "accept",  # 50 x 150, as browsers do
-    "image.svgz": "deep-jpeg-not-accepted",
-    "svgz_ok.svgz": "deep-jpeg-not-accepted",
+    "image.svgz": "gzip-compressed-data-svgz-not-accepted",
+    "svgz_ok.svgz": "gzip-compressed-data-svgz-not-accepted",
     "size_nan.svg": "svg-size",
     "viewbox_bad.svg": "svg-size",
     "no_eoi.jpg": "truncated",
@@ -89,7 +88,7 @@ class Answer:
                 sandbox.decode(data, self.facts)
         except Rejected as rejected:
             self.full = rejected.code
-        extract(data, self.facts)
+        sandbox.metadata(data, self.facts)
 
     @property
     def is_svg(self) -> bool:

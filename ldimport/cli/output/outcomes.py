@@ -11,7 +11,7 @@ from ldimport.cli.output import documents
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import number
-from ldimport.migration.events import ResultRow
+from ldimport.migration.model import ResultRow
 from ldimport.model import Result, Status
 
 OUTCOMES = (
