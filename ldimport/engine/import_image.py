@@ -17,15 +17,16 @@ from ldimport.engine.blobs import BlobWriter
 from ldimport.engine.job_terms import Terms
 from ldimport.engine.records import ALREADY_EXISTS, NewBytes, Outcome, Task
 from ldimport.errors import LdimportError, Rejected
-from ldimport.media import iptc
+from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status, digest
+from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
 from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
-from ldimport.wire import is_http_url
+from ldimport.url import is_http_url
+from ldimport.wire import image_content
 
 _INVALID = "Invalid metadata: "
 
@@ -34,14 +35,7 @@ _log = logging.getLogger(__name__)
 
 def fingerprint(image: Image) -> str:
     """What is compared to tell a changed request from the same one."""
-    return digest(
-        {
-            "url": image.url,
-            "fileName": image.file_name,
-            "mediaType": image.media_type,
-            "metadata": dict(image.metadata),
-        }
-    )
+    return hashlib.sha256(image_content(image)).hexdigest()
 
 
 class Workbench:
@@ -185,7 +179,7 @@ class Workbench:
         complete = dict(image.metadata)
         found = dict(complete)
         if media_type.exif:
-            found = iptc.fill(complete, media_type.exif, iptc.extract(read(), facts))
+            found = fill(complete, media_type.exif, self._sandbox.metadata(read(), facts))
         if "title" in media_type.properties and not found.get("title"):
             found["title"] = image.file_name
         for key, value in found.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldimport.wire.entry import image_body, image_content
 from ldimport.wire.refusal import (
     error_details,
     error_to_json,
@@ -12,10 +13,7 @@ from ldimport.wire.refusal import (
 from ldimport.wire.request import (
     check_request,
     encode,
-    image_body,
     image_to_json,
-    is_http_url,
-    is_relative,
     options_from_json,
     options_to_json,
     request_body,
@@ -45,9 +43,8 @@ __all__ = [
     "error_details",
     "error_to_json",
     "image_body",
+    "image_content",
     "image_to_json",
-    "is_http_url",
-    "is_relative",
     "notification_to_json",
     "options_from_json",
     "options_to_json",
