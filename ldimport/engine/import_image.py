@@ -27,7 +27,7 @@ from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
-from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
@@ -114,12 +114,12 @@ class ImageImporter:
         lenient = self._terms.options.lenient
         return metadata_reasons(self._terms.config, image, lenient=lenient)
 
-    def _source(self, task: ImportTask) -> Source:
+    def _source(self, task: ImportTask) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
         known, url = task.known, task.image.url
         if known is None or known.url != url or self._blobs.size(known.sha256) is None:
-            return Source(url, tag=task)
-        return Source(url, known.etag, known.last_modified, tag=task)
+            return FetchSource(url, tag=task)
+        return FetchSource(url, known.etag, known.last_modified, tag=task)
 
     def _read_file(self, task: ImportTask) -> ImportOutcome:
         options, limits = self._terms.options, self._terms.limits

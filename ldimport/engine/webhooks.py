@@ -217,8 +217,8 @@ class Sender:
     # -- one try ----------------------------------------------------------------------------
 
     def _send(self, notification: Notification, answers: queue.SimpleQueue[_TryResult]) -> None:
-        from ldimport.net.fetch import post
         from ldimport.net.guard import Guard
+        from ldimport.net.post import post
 
         began = self._monotonic()
         status, wait, why, hopeless = None, None, "", False
