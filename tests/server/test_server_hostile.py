@@ -1,5 +1,4 @@
-"""Clients that mean no good: bodies, headers, tokens, names, keys, connections (hostile.md, cases
-60, 64 to 66, 69 to 71)."""
+"""Clients that mean no good: bodies, headers, tokens, names, keys, connections."""
 
 from __future__ import annotations
 

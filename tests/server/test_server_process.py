@@ -1,4 +1,4 @@
-"""``ldimport serve`` as a process: starting, stopping, continuing, and the seed's curl command."""
+"""``ldimport serve`` as a process: starting, stopping, continuing, and the curl command of the API's page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Delivery of webhooks by a served engine (hostile.md, cases 37, 76, 77)."""
+"""Delivery of webhooks by a served engine."""
 
 from __future__ import annotations
 
