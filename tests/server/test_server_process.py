@@ -1,4 +1,4 @@
-"""``ldimport serve`` as a process: starting, stopping, continuing, and the curl command of the API's page."""
+"""``ldimport serve`` as a process: starting, stopping, continuing, and the API page's curl line."""
 
 from __future__ import annotations
 
