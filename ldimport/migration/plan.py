@@ -163,7 +163,7 @@ def survey(
         for each in found:
             tally.add(each)
             if source.name_is_default and each.overwrites:
-                _same_archive(store, source, each)
+                _same_archive(source, each)
             if each.verdict.sends:
                 yield each.outgoing
 
@@ -209,12 +209,9 @@ class _Tally:
         return Survey(plan, validation, arrived, self.open_ids)
 
 
-def _same_archive(store: StateStore, source: Source, each: Compared) -> None:
+def _same_archive(source: Source, each: Compared) -> None:
     """Two archives under the default name would overwrite each other's images."""
-    batch = each.known.last_batch if each.known is not None else None
-    if batch is None:
-        return
-    path = store.manifest_path(batch)
+    path = each.known.manifest if each.known is not None else None
     if path and path != source.origin.path:
         raise UsageError(
             f"id “{each.outgoing.image.id}” (row {each.outgoing.row}) was sent before by another "
