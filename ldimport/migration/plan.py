@@ -78,8 +78,8 @@ def compare(
     archive: int | None,
     source: Source,
     checker: Checker,
+    options: SubmitOptions,
     *,
-    resend: bool = False,
     names: Names | None = None,
     collector: Collector | None = None,
     tick: Callable[[int], None] | None = None,
@@ -106,7 +106,7 @@ def compare(
                     collector.add_late(problem)
                 if source.check.strict:
                     continue
-            yield Compared(each, verdict(found, each, resend=resend), found)
+            yield Compared(each, verdict(found, each, resend=options.resend), found)
 
 
 def _moved(
@@ -128,12 +128,15 @@ def _moved(
 @dataclass(slots=True)
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
-    from. ``open_ids`` are rows in open jobs, at most 16 batches of them."""
+    from. ``open_ids`` are rows in open jobs, at most 16 batches of them; ``archive`` is its number
+    in the state file."""
 
     plan: Plan
     validation: Validation
     arrived: Totals
-    open_ids: list[str] = field(default_factory=list)
+    open_ids: list[str]
+    archive: int | None
+    names: Names
 
 
 def survey(
@@ -157,8 +160,7 @@ def survey(
 
     def to_send() -> Iterator[Outgoing]:
         found = compare(
-            store, archive, source, checker, resend=options.resend, names=names,
-            collector=collector, tick=tick,
+            store, archive, source, checker, options, names=names, collector=collector, tick=tick
         )  # fmt: skip
         for each in found:
             tally.add(each)
@@ -169,7 +171,11 @@ def survey(
 
     sizes = [size for _, size in cut(to_send(), source.envelope.size, lambda: limits)]
     source.manifest.check_unchanged()
-    return tally.survey(source, target.label, sizes, collector.finish(checker))
+    validation = collector.finish(checker)
+    plan = _plan(source, target.label, tally, sizes, validation)
+    outcomes = {status.value: tally.outcomes[status] for status in Status}
+    arrived = Totals(**outcomes, invalid=validation.invalid)
+    return Survey(plan, validation, arrived, tally.open_ids, archive, names)
 
 
 @dataclass(slots=True)
@@ -190,23 +196,21 @@ class _Tally:
         elif each.known is not None and each.known.status is not None:
             self.outcomes[each.known.status] += 1
 
-    def survey(
-        self, source: Source, target: str, sizes: list[int], validation: Validation
-    ) -> Survey:
-        plan = Plan(
-            manifest=source.manifest.name,
-            target=target,
-            system_name=source.envelope.system_name,
-            entries=validation.entries,
-            invalid=validation.invalid,
-            batches=len(sizes),
-            bytes=sum(sizes),
-            sources=dict(self.hosts),
-            **{verdict.value: self.verdicts[verdict] for verdict in Verdict},
-        )
-        outcomes = {status.value: self.outcomes[status] for status in Status}
-        arrived = Totals(**outcomes, invalid=validation.invalid)
-        return Survey(plan, validation, arrived, self.open_ids)
+
+def _plan(
+    source: Source, target: str, tally: _Tally, sizes: list[int], validation: Validation
+) -> Plan:
+    return Plan(
+        manifest=source.manifest.name,
+        target=target,
+        system_name=source.envelope.system_name,
+        entries=validation.entries,
+        invalid=validation.invalid,
+        batches=len(sizes),
+        bytes=sum(sizes),
+        sources=dict(tally.hosts),
+        **{verdict.value: tally.verdicts[verdict] for verdict in Verdict},
+    )
 
 
 def _same_archive(source: Source, each: Compared) -> None:

@@ -112,21 +112,11 @@ def open_source(
         list_separators=read.columns.list_separators,
         time_zones=read.columns.time_zones,
     )
-    envelope = Envelope(
-        name,
-        wishes.webhook or manifest.header.webhook,
-        wishes.context if wishes.context is not None else manifest.header.context,
-    )
+    context = wishes.context if wishes.context is not None else manifest.header.context
+    envelope = Envelope(name, wishes.webhook or manifest.header.webhook, context)
     files = () if folder is None else (str(folder),)
-    return Source(
-        manifest,
-        config,
-        check,
-        envelope,
-        replace(options, allow_files=files, lenient=wishes.lenient),
-        is_default,
-        folder,
-    )
+    options = replace(options, allow_files=files, lenient=wishes.lenient)
+    return Source(manifest, config, check, envelope, options, is_default, folder)
 
 
 def _knowing(read: ReadOptions, config: ProjectConfig) -> ReadOptions:
