@@ -53,7 +53,7 @@ class Validation:
         return self.entries - self.invalid
 
 
-class Sink(Protocol):
+class RowSink(Protocol):
     """Hears of rows as they are checked, their problems located; ``every_row`` False: only of
     those that have problems."""
 
@@ -67,7 +67,7 @@ class Collector:
     """Gathers the findings of one pass; what it keeps is bounded."""
 
     def __init__(
-        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: Sink | None = None
+        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: RowSink | None = None
     ) -> None:
         self._manifest = manifest
         self._most = max_problems
@@ -155,7 +155,7 @@ def validate(
     *,
     max_problems: int = MAX_PROBLEMS,
     on_progress: Callable[[int], None] | None = None,
-    sink: Sink | None = None,
+    sink: RowSink | None = None,
 ) -> Validation:
     """Check every row; nothing is sent. ``on_progress`` gets the bytes read so far.
 

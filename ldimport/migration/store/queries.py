@@ -132,7 +132,7 @@ GROUP BY cause, sentence ORDER BY images DESC, cause, reason
 """  # noqa: S608
 
 
-class Reading(Recording):
+class Queries(Recording):
     """Everything that is asked."""
 
     # -- archives, batches and images, for a run --------------------------------------------
