@@ -46,7 +46,7 @@ WHERE batch.state IN ('intent', 'started') AND target = :target ORDER BY batch.i
 _KNOWN = """
 SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
   not_taken_over, manifest_path AS manifest
-FROM image LEFT JOIN batch ON batch.id = last_batch
+FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 """
 _OF_BATCHES = """
