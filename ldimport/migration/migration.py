@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
@@ -71,12 +70,7 @@ class Migration:
     def __enter__(self) -> Migration:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
         self._store.__exit__(kind, error, at)
 
     # -- what is known ----------------------------------------------------------------------

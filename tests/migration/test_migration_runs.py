@@ -24,6 +24,7 @@ from ldimport.errors import (
 from ldimport.migration import (
     Migration,
     StateStore,
+    SubmitOptions,
 )
 from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure, Filter
@@ -311,16 +312,19 @@ def test_a_manifest_that_changes_after_the_check_is_not_sent(
     state: StateStore, tmp_path: Path
 ) -> None:
     path, target = manifest(tmp_path, 1_200), StandIn()
-    opened = source(path)
-    with opened.manifest:
-        events = Migration(state, target, Time().clock).submit(opened)
-        while not isinstance(next(events), Planned):
-            pass
-        path.write_text(path.read_text().replace("Image 1,", "Other 1,"))
-        *_, last = events
-    assert isinstance(last, Summary) and isinstance(last.stopped, ManifestError)
-    assert (target.requests, last.exit_code) == ([], ExitCode.INVALID)
-    assert last.totals.unsubmitted == 1_200
+    for begun, sent in ((Planned, 0), (BatchSent, 100)):
+        opened = source(path)
+        with opened.manifest:
+            options = SubmitOptions(batch_size=100)
+            events = Migration(state, target, Time().clock).submit(opened, options)
+            while not isinstance(next(events), begun):
+                pass
+            path.write_text(path.read_text().replace("Image 1200,", "Other 1200,"))
+            *_, last = events
+        assert isinstance(last, Summary) and isinstance(last.stopped, ManifestError)
+        assert (len(target.sent_ids()), last.exit_code) == (sent, ExitCode.INVALID)
+        assert last.totals.unsubmitted == 1_200 - sent
+        path = manifest(tmp_path, 1_200)
 
 
 def test_a_deadline_ends_a_run_that_waits(state: StateStore, tmp_path: Path) -> None:
@@ -412,6 +416,8 @@ def test_a_change_that_was_lost_is_still_a_change(state: StateStore, tmp_path: P
     submit(state, target, path)
     target.end = JobState.LOST
     submit(state, target, manifest(tmp_path, 2, caption="edited"))
+    assert state.overview().totals.unsubmitted == 2
+    assert [row.status for row in state.results()] == [None, None]
     plan = planned(submit(state, target, path)).plan
     assert (plan.changed, plan.new) == (1, 1)
 

@@ -286,3 +286,9 @@ def test_rows_are_kept_only_while_they_are_failed(state: StateStore, tmp_path: P
     target.answer = lambda id_: refused(id_) if id_ == "id2" else arrived(id_)
     list(Migration(state, target, Time().clock).retry())
     assert (kept(), [row["id"] for row, _ in state.failed_rows()]) == (1, ["id2"])
+
+
+def test_an_image_without_a_title_has_its_file_name(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=lambda id_: replace(arrived(id_), title=None))
+    submit(state, target, manifest(tmp_path, 1))
+    assert [row.title for row in state.results()] == ["Image 1"]
