@@ -166,8 +166,7 @@ class _Refusal:
 
     def _quota(self) -> QuotaError | None:
         error = wire.quota_from_json(self.body, self._retry_after)
-        first = self.body[0] if isinstance(self.body, list) and self.body else self.body
-        named = isinstance(first, dict) and first.get("error") == "Usage Limit Exceeded"
+        named = wire.envelope(self.body).get("error") == "Usage Limit Exceeded"
         return error if named or error.limit is not None else None
 
     def _unavailable(self) -> UnavailableError:
@@ -219,7 +218,6 @@ class _Refusal:
     @cached_property
     def said(self) -> str:
         """The server's own words, whichever of its envelopes they came in."""
-        first = self.body[0] if isinstance(self.body, list) and self.body else self.body
         details = wire.error_details(self.body)
         for key in ("message", "access_token"):
             if key in details:
@@ -227,7 +225,7 @@ class _Refusal:
         if details:
             path, text = next(iter(details.items()))
             return self._words(f"{path}: {text}")
-        error = first.get("error") if isinstance(first, dict) else None
+        error = wire.envelope(self.body).get("error")
         return self._words(error) if isinstance(error, str) else ""
 
     def _words(self, text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import orjson
 from starlette.responses import Response
@@ -19,24 +20,11 @@ from ldimport.errors import (
 from ldimport.model import Json
 from ldimport.wire import error_to_json, quota_to_json
 
-PHRASES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    409: "Conflict",
-    410: "Gone",
+PHRASES: Mapping[int, str] = {
+    **{status.value: status.phrase for status in HTTPStatus},
     413: "Payload Too Large",
-    415: "Unsupported Media Type",
     416: "Range Not Satisfiable",
     429: "Usage Limit Exceeded",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    507: "Insufficient Storage",
 }
 MISSING = "Missing required property: {}"
 
