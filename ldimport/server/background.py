@@ -63,7 +63,7 @@ class JobWatch(_Background):
 
     def __init__(self, engine: Engine, on_event: OnEvent) -> None:
         super().__init__("ldimport-jobs", on_event)
-        self._follower = Follower(engine.catalogue)
+        self._follower = Follower(engine.store)
 
     @property
     def open_jobs(self) -> int:
