@@ -1,4 +1,4 @@
-"""The API's JSON: the seed's exact shapes, and every dialect read alike."""
+"""The API's JSON: the documented shapes, and every dialect read alike."""
 
 from __future__ import annotations
 

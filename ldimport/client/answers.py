@@ -49,18 +49,18 @@ class AnswerReader:
     def read(self, answer: ApiAnswer, call: ApiCall) -> Json:
         """The JSON of a success. Raises the LdimportError that fits anything else."""
         if not 200 <= answer.status < 300:
-            raise _Refusal(self, answer, call).error()
+            raise _FailedAnswer(self, answer, call).error()
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
             body: Json = json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise _Refusal(self, answer, call).not_json() from None
+            raise _FailedAnswer(self, answer, call).not_json() from None
         return body
 
 
 @dataclass
-class _Refusal:
+class _FailedAnswer:
     """An answer that is no success, made into the error that fits."""
 
     reader: AnswerReader
@@ -250,18 +250,18 @@ class _Refusal:
         return wanted if wanted is not None and wanted <= _MOST_SECONDS else None
 
 
-def _other(refusal: _Refusal) -> LdimportError:
-    text = f"{refusal.host} refused the request ({refusal.status})"
-    return RefusedError(f"{text}: {refusal.said}" if refusal.said else text)
+def _other(failed: _FailedAnswer) -> LdimportError:
+    text = f"{failed.host} refused the request ({failed.status})"
+    return RefusedError(f"{text}: {failed.said}" if failed.said else text)
 
 
-_ERRORS: dict[int, Callable[[_Refusal], LdimportError]] = {
-    400: _Refusal.invalid,
-    401: _Refusal.unauthorized,
-    403: _Refusal.forbidden,
-    404: _Refusal.not_found,
-    409: _Refusal.conflict,
-    410: _Refusal.gone,
-    413: _Refusal.too_large,
-    422: _Refusal.invalid,
+_ERRORS: dict[int, Callable[[_FailedAnswer], LdimportError]] = {
+    400: _FailedAnswer.invalid,
+    401: _FailedAnswer.unauthorized,
+    403: _FailedAnswer.forbidden,
+    404: _FailedAnswer.not_found,
+    409: _FailedAnswer.conflict,
+    410: _FailedAnswer.gone,
+    413: _FailedAnswer.too_large,
+    422: _FailedAnswer.invalid,
 }

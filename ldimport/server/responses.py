@@ -76,7 +76,7 @@ def no_such(what: str) -> Refusal:
 
 
 class _QuotaRefusal(Refusal):
-    """429 in the seed's own form: an array."""
+    """429 in the API's own form for it: an array."""
 
     def __init__(self, error: QuotaError) -> None:
         wait = error.retry_after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -98,6 +99,9 @@ def check_request(request: ImportRequest, *, relative_urls: bool = False) -> Non
     check = _Check(relative_urls)
     check.images(request.images)
     check.frame(request)
+
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class _Check:
@@ -198,7 +202,7 @@ class _Check:
             self._wrong(path, "Invalid type: expected string")
         elif not value:
             self._wrong(path, "must not be empty")
-        elif not _encodable(value):
+        elif _HALF_PAIR.search(value):
             self._wrong(path, "must be valid Unicode")
         else:
             return True
@@ -206,11 +210,3 @@ class _Check:
 
     def _wrong(self, path: str, text: str) -> None:
         self._details.setdefault(path, text)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
