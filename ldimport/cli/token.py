@@ -30,10 +30,9 @@ def create(
 ) -> ExitCode:
     """Make a token for `ldimport serve`; it is shown this once and stored hashed."""
     session = Session.of(context)
-    chosen = tuple(scope or TokenScope)
-    for each in chosen:
-        if each not in set(TokenScope):
-            raise UsageError(f"--scope {each}: there are {', '.join(TokenScope)}")
+    if unknown := [each for each in scope or () if each not in set(TokenScope)]:
+        raise UsageError(f"--scope {unknown[0]}: there are {', '.join(TokenScope)}")
+    chosen = tuple(map(TokenScope, scope or TokenScope))
     made = access_tokens.create(session.settings().engine, name, chosen, days, now=session.now())
     if session.options.json:
         session.document({"format": 1, "token": made, "name": name, "scopes": list(chosen)})

@@ -73,7 +73,11 @@ class _FailedAnswer:
             return quota
         if status in (408, 425, 429) or status >= 500:
             return self._unavailable()
-        error = self._redirect() if 300 <= status < 400 else _ERRORS.get(status, _other)(self)
+        error = (
+            self._redirect()
+            if 300 <= status < 400
+            else _ERRORS.get(status, _FailedAnswer.other)(self)
+        )
         error.facts = {"where": self._where, **error.facts}
         if request_id := self.answer.headers.get("x-request-id"):
             error.facts["request id"] = self._words(request_id)
@@ -155,6 +159,10 @@ class _FailedAnswer:
             {self._words(path): self._words(text) for path, text in details},
             f"{self.host} refused the {what} ({self.answer.status}): {said}",
         )
+
+    def other(self) -> LdimportError:
+        text = f"{self.host} refused the request ({self.status})"
+        return RefusedError(f"{text}: {self.said}" if self.said else text)
 
     def _redirect(self) -> LdimportError:
         goal = self._words(self.answer.headers.get("location", "")).split("?")[0]
@@ -248,11 +256,6 @@ class _FailedAnswer:
         text = self.answer.headers.get("retry-after")
         wanted = retry_after.seconds(text, self.reader.now(), math.inf)
         return wanted if wanted is not None and wanted <= _MOST_SECONDS else None
-
-
-def _other(failed: _FailedAnswer) -> LdimportError:
-    text = f"{failed.host} refused the request ({failed.status})"
-    return RefusedError(f"{text}: {failed.said}" if failed.said else text)
 
 
 _ERRORS: dict[int, Callable[[_FailedAnswer], LdimportError]] = {
