@@ -18,6 +18,7 @@ from ldimport.model import (
     canonical_json,
 )
 from ldimport.url import is_http_url, is_relative
+from ldimport.wire.entry import image_body
 
 
 def image_to_json(image: Image) -> dict[str, Json]:
@@ -36,11 +37,12 @@ def image_to_json(image: Image) -> dict[str, Json]:
 def request_body(request: ImportRequest) -> bytes:
     """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
     where they are there, so that no entry is rendered twice."""
+    bodies: Iterable[bytes] = request.bodies
     if len(request.bodies) != len(request.images):
-        return canonical_json(request_to_json(request))
+        bodies = map(image_body, request.images)
     frame = canonical_json(request_to_json(replace(request, images=(), bodies=())))
     head, _, tail = frame.rpartition(b'"images":[],"systemName":')
-    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(request.bodies), tail)
+    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
 
 
 def options_to_json(options: JobOptions) -> str:
