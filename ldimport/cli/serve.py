@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -15,13 +14,7 @@ from ldimport.cli.spec import Command
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
 from ldimport.model import Integrity
-from ldimport.server.events import (
-    EngineServed,
-    Listening,
-    RequestAnswered,
-    ServeEvent,
-    Stopped,
-)
+from ldimport.server.events import EngineServed, Listening, RequestAnswered, ServeEvent, Stopped
 from ldimport.server.options import DEFAULT_HOST, DEFAULT_PORT, ServeOptions
 from ldimport.wire import Dialect
 
@@ -143,17 +136,12 @@ class _ServeScreen:
                 "built in" if own is None else tilde(own),
                 tilde(chosen.engine),
                 engine,
-                _allowed(chosen.allow_hosts),
+                chosen.allow_hosts,
             )
         if chosen.token is None and not engine.tokens:
             session.notes.line(("!", "yellow"), " there is no token: every request is refused",
                                indent=2)  # fmt: skip
             session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
-
-
-def _allowed(hosts: Sequence[str]) -> str:
-    only = "only public addresses are fetched"
-    return f"{only}, and {', '.join(hosts)}" if hosts else only
 
 
 COMMAND = Command(

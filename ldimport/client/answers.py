@@ -73,11 +73,8 @@ class _FailedAnswer:
             return quota
         if status in (408, 425, 429) or status >= 500:
             return self._unavailable()
-        error = (
-            self._redirect()
-            if 300 <= status < 400
-            else _ERRORS.get(status, _FailedAnswer.other)(self)
-        )
+        kind = 300 if 300 <= status < 400 else status
+        error = _ERRORS.get(kind, _FailedAnswer.other)(self)
         error.facts = {"where": self._where, **error.facts}
         if request_id := self.answer.headers.get("x-request-id"):
             error.facts["request id"] = self._words(request_id)
@@ -164,7 +161,7 @@ class _FailedAnswer:
         text = f"{self.host} refused the request ({self.status})"
         return RefusedError(f"{text}: {self.said}" if self.said else text)
 
-    def _redirect(self) -> LdimportError:
+    def redirect(self) -> LdimportError:
         goal = self._words(self.answer.headers.get("location", "")).split("?")[0]
         return ConfigError(
             f"{self._url} sends us elsewhere ({self.answer.status}): {goal or 'without a place'}",
@@ -259,6 +256,7 @@ class _FailedAnswer:
 
 
 _ERRORS: dict[int, Callable[[_FailedAnswer], LdimportError]] = {
+    300: _FailedAnswer.redirect,
     400: _FailedAnswer.invalid,
     401: _FailedAnswer.unauthorized,
     403: _FailedAnswer.forbidden,
