@@ -67,9 +67,9 @@ def banner(screen: Screen, version: str, url: str, token: str, config: str, plac
     limit, workers = served.daily_limit, served.workers
     quota = f"{number(limit)} images in 24 h" if limit else "no quota"
     crew = counted(workers, "worker") if workers else "no workers: ldimport worker does the work"
-    reach = ", and ".join(
-        filter(None, ("only public addresses are fetched", ", ".join(allow_hosts)))
-    )
+    reach = "only public addresses are fetched"
+    if allow_hosts:
+        reach += f", and {', '.join(allow_hosts)}"
     screen.facts(
         {
             "API": f"{url.rstrip('/')}/api/v1/import/images",
