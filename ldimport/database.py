@@ -8,26 +8,39 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
 from ldimport.system import sync_folder
 
+Step = str | Callable[[sqlite3.Connection], object]
+"""One migration: an SQL script, or what does its work on a connection inside a transaction."""
+
+_SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False}
+COPY_MOST = 1 << 30
+"""The largest older file in bytes that is copied into memory to be read."""
+
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DatabaseKind:
     """What sort of file it is: ``name`` for screens ("state file"), ``application_id`` in its
-    header, ``migrations`` whose n-th script leads from schema version n to n + 1, ``way_out`` the
-    advice when a file cannot be used."""
+    header, ``migrations`` whose n-th step leads from schema version n to n + 1, ``way_out`` the
+    advice when a file cannot be used. Steps run without foreign key checks, and must not commit."""
 
     name: str
     application_id: int
-    migrations: Sequence[str]
+    migrations: Sequence[Step]
     way_out: str
+
+    def error(self, text: str, code: str, hint: str | None = None) -> StateFileError:
+        """That a file of this kind cannot be used."""
+        return StateFileError(text, hint=hint or self.way_out, code=code)
 
 
 class _Connection(sqlite3.Connection):
@@ -47,34 +60,68 @@ descriptor of such a file drops all POSIX locks of the process on it; the next p
 would then take itself for the last one and remove the write-ahead log under our feet."""
 
 
-def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection:
+def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Connection:
     """Open ``path`` as a file of this kind; created (mode 0600) when absent and ``write``.
 
-    WAL, ``synchronous=FULL``, foreign keys on, autocommit: writers use ``writing``. Raises
-    StateFileError for a file that is not ours, newer or damaged, TemporaryError when the disk
-    does not let us. A foreign file is never touched.
+    WAL, ``synchronous=FULL``, foreign keys on, autocommit: writers use ``writing``. An older file
+    is migrated when ``write``; otherwise it stays as it is, and what comes back is a migrated copy
+    in memory, which no later commit reaches. A copy costs the file's size in memory and a second
+    for some hundred megabytes; beyond ``COPY_MOST`` it is refused.
+
+    Raises StateFileError for a file that is not ours, newer, damaged or too large for a copy,
+    TemporaryError when the disk does not let us. A foreign file is never touched.
     """
     with translated(path, kind), _opening:
         if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
         file = _recognise(path, kind)
-        mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
-        uri = f"{path.resolve().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(
-            uri,
-            uri=True,
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=_Connection,
-        )
+        connection = _open_file(path, write)
         try:
-            _prepare(connection, path, kind, write)
-        except BaseException:
-            connection.close()
-            raise
-        _open[connection] = file
-        return connection
+            older = _version(connection, path, kind) < len(kind.migrations)
+            if older and not write:
+                return _migrated_copy(connection, path, kind)
+            if write:
+                connection.execute("PRAGMA synchronous=FULL")
+                if older:
+                    _migrate(connection, kind)
+                connection.execute("PRAGMA foreign_keys=1")
+            else:
+                connection.execute("PRAGMA query_only=1")
+            _open[connection] = file
+            return connection
+        finally:
+            if connection not in _open:
+                connection.close()
+
+
+def check(path: Path, kind: DatabaseKind) -> None:
+    """Raise what ``connect`` would raise for this file, without migrating or copying it."""
+    with translated(path, kind), _opening:
+        _recognise(path, kind)
+        with contextlib.closing(_open_file(path, write=False)) as connection:
+            _version(connection, path, kind)
+
+
+def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
+    """A connection to an empty database of the newest schema, as a new file would have it."""
+    connection = _memory()
+    _migrate(connection, kind)
+    connection.execute("PRAGMA foreign_keys=1")
+    return connection
+
+
+def _memory() -> sqlite3.Connection:
+    connection: sqlite3.Connection = sqlite3.connect(":memory:", **_SHARED)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _open_file(path: Path, write: bool) -> _Connection:
+    mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, factory=_Connection, **_SHARED)
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _frozen(path: Path) -> bool:
@@ -85,7 +132,7 @@ def _frozen(path: Path) -> bool:
     return whole and not os.access(path.parent, os.W_OK)
 
 
-def _create(path: Path, kind: Kind) -> None:
+def _create(path: Path, kind: DatabaseKind) -> None:
     """Made whole under another name, then linked into place: whoever sees the file sees all of
     its schema, so an empty one is never ours."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -94,13 +141,10 @@ def _create(path: Path, kind: Kind) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     os.close(os.open(new, flags, 0o600))
     try:
-        connection = sqlite3.connect(new, isolation_level=None)
-        try:
+        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             _migrate(connection, kind)
             connection.execute("PRAGMA journal_mode=WAL")
-        finally:
-            connection.close()
         with contextlib.suppress(FileExistsError):  # another process was quicker: take its file
             os.link(new, path)
         sync_folder(path.parent)
@@ -108,57 +152,67 @@ def _create(path: Path, kind: Kind) -> None:
         new.unlink(missing_ok=True)
 
 
-def _recognise(path: Path, kind: Kind) -> tuple[int, int]:
+def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
     """Refuse what is not an SQLite file of ours, before SQLite may write to it. Returns device
     and inode. A file that this process has open is ours, and is not opened beside SQLite."""
-    if path.is_symlink() or not path.is_file():
-        if not path.is_symlink() and not path.exists():
-            raise FileNotFoundError(path)
-        raise _foreign(path, kind)
-    found = path.stat()
-    file = (found.st_dev, found.st_ino)
-    if file not in _open.values():
+    found = path.lstat()
+    file, head = (found.st_dev, found.st_ino), b""
+    if file in _open.values():
+        return file
+    if stat.S_ISREG(found.st_mode):
         with path.open("rb") as stream:
             head = stream.read(100)
-        ours = kind.application_id.to_bytes(4, "big")
-        if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
-            raise _foreign(path, kind)
+    ours = kind.application_id.to_bytes(4, "big")
+    if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
+        text = f"{path} is not an ldimport {kind.name}; it is left untouched"
+        raise kind.error(text, "not-our-db")
     return file
 
 
-def _foreign(path: Path, kind: Kind) -> StateFileError:
-    return StateFileError(
-        f"{path} is not an ldimport {kind.name}; it is left untouched",
-        hint=kind.way_out,
-        code="not-our-db",
-    )
+def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
+    """The schema version of the file; raises StateFileError for one from the future."""
+    version, newest = _pragma(connection, "user_version"), len(kind.migrations)
+    if version > newest:
+        text = f"{path} was written by a newer ldimport (schema {version}, this one knows {newest})"
+        raise kind.error(text, "state-newer", f"upgrade ldimport, or {kind.way_out}")
+    return version
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind, write: bool) -> None:
-    connection.row_factory = sqlite3.Row
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version > len(kind.migrations):
-        raise StateFileError(
-            f"{path} was written by a newer ldimport (schema {version}, this one knows "
-            f"{len(kind.migrations)})",
-            hint=f"upgrade ldimport, or {kind.way_out}",
-            code="state-newer",
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def _migrated_copy(
+    connection: sqlite3.Connection, path: Path, kind: DatabaseKind
+) -> sqlite3.Connection:
+    if _pragma(connection, "page_count") * _pragma(connection, "page_size") > COPY_MOST:
+        raise kind.error(
+            f"{path} was written by an older ldimport and is too large to be read as it is",
+            "state-older",
+            "the next command that writes to it will migrate it; then run this one again",
         )
-    if not write:
-        connection.execute("PRAGMA query_only=1")
-        return
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=1")
-    if version < len(kind.migrations):
-        _migrate(connection, kind)
+    copy = _memory()
+    try:
+        connection.backup(copy)
+        _migrate(copy, kind)
+        copy.execute("PRAGMA query_only=1")
+    except BaseException:
+        copy.close()
+        raise
+    return copy
 
 
-def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
-    with writing(connection):  # another process may have migrated since: look again inside
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for script in kind.migrations[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
+def _migrate(connection: sqlite3.Connection, kind: DatabaseKind) -> None:
+    """All steps that are missing, in one transaction: whoever is killed in it leaves the old
+    schema. Another process may have migrated since we looked, so the version is read inside."""
+    with writing(connection):
+        for step in kind.migrations[_pragma(connection, "user_version") :]:
+            if callable(step):
+                step(connection)
+            else:
+                for statement in _statements(step):
+                    connection.execute(statement)
+            assert connection.in_transaction, "a migration step must not commit"
         connection.execute(f"PRAGMA application_id={kind.application_id}")
         connection.execute(f"PRAGMA user_version={len(kind.migrations)}")
 
@@ -176,7 +230,7 @@ def _statements(script: str) -> Iterator[str]:
 @contextlib.contextmanager
 def writing(connection: sqlite3.Connection) -> Iterator[None]:
     """One durable transaction; BEGIN IMMEDIATE, since a reader that turns writer can meet
-    SQLITE_BUSY_SNAPSHOT, which no timeout covers (hostile.md, finding 3)."""
+    SQLITE_BUSY_SNAPSHOT, which no timeout covers (https://www.sqlite.org/rescode.html)."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -191,9 +245,9 @@ _FULL = ("disk is full", "disk i/o error", "unable to open database file", "read
 
 
 @contextlib.contextmanager
-def translated(path: Path, kind: Kind) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of four
-    SQLite messages (hostile.md, finding 2)."""
+def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of the
+    four messages in ``_FULL``."""
     try:
         yield
     except LdimportError:
@@ -209,24 +263,19 @@ def translated(path: Path, kind: Kind) -> Iterator[None]:
             ) from error
         if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
             raise
-        raise StateFileError(
-            f"the {kind.name} {path} is damaged: {text}", hint=kind.way_out, code="state-damaged"
-        ) from error
+        raise kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged") from error
     except FileNotFoundError as error:
-        raise StateFileError(
-            f"{path} does not exist", hint=kind.way_out, code="state-missing"
-        ) from error
+        raise kind.error(f"{path} does not exist", "state-missing") from error
     except OSError as error:
         raise _disk(path, kind, error.strerror or str(error)) from error
 
 
-def _disk(path: Path, kind: Kind, text: str) -> LdimportError:
+def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
     folder = path.parent
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        return StateFileError(
-            f"the {kind.name} {path} cannot be written: {text}",
-            hint=f"make {folder} a folder that you may write to, or {kind.way_out}",
-            code="state-readonly",
+        hint = f"make {folder} a folder that you may write to, or {kind.way_out}"
+        return kind.error(
+            f"the {kind.name} {path} cannot be written: {text}", "state-readonly", hint
         )
     return TemporaryError(
         f"the disk with {folder} is full or does not accept writes: {text}",

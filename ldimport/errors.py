@@ -1,23 +1,4 @@
-"""Every error a user can meet, each with its exit code and what to do next.
-
-LdimportError
-├── UsageError          2    command, option, job or file that is not there
-├── ManifestError       3    the manifest has errors, or cannot be read as one
-├── ConfigError         4    project config, settings, a missing extra, a port that is taken
-│   ├── AuthError       4    the token is missing, expired, or lacks a scope
-│   └── StateFileError  4    a state file or engine folder that is not ours, or is newer
-├── TemporaryError      5    unreachable after retries, disk full: run again
-├── QuotaError          6    the daily quota is used up
-├── LockedError         7    another run holds the state file
-├── DeadlineError       8    --deadline passed
-├── RefusedError       10    the target refused the request
-│   ├── InvalidRequestError 10    … because it breaks the API's rules (HTTP 400)
-│   ├── TooLargeError    10    … because its body is too large (HTTP 413)
-│   ├── KeyConflictError    10    … because its key was used for another body (HTTP 409)
-│   ├── NotFoundError       10    … because it has nothing under this id (HTTP 404)
-│   └── ConflictError       10    … because somebody changed it meanwhile (HTTP 409)
-└── FailureLimitError  11    stopped by --fail-on
-"""
+"""Every error a user can meet, each with its exit code and what to do next."""
 
 from __future__ import annotations
 
@@ -29,40 +10,56 @@ from ldimport.causes import Cause, KnownCause
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command; design and ``--help`` show the same table."""
+    """Exit codes of every command: the one table that help, README and docs are made from.
 
-    OK = 0
-    FAILURES = 1
-    USAGE = 2
-    INVALID = 3
-    CONFIG = 4
-    TEMPORARY = 5
-    QUOTA = 6
-    LOCKED = 7
-    DEADLINE = 8
-    REFUSED = 10
-    FAILURE_LIMIT = 11
-    BUG = 70
-    INTERRUPTED = 130
-    TERMINATED = 143
+    ``word`` is for the list that names all of them, ``meaning`` for a line of its own, ``cron``
+    says what a job that runs unattended should do about it.
+    """
+
+    word: str
+    meaning: str
+    cron: str
+
+    def __new__(cls, code: int, word: str = "", meaning: str = "", cron: str = "") -> ExitCode:
+        """A member that is the number, and knows the words to it."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.word, member.meaning, member.cron = word, meaning, cron
+        return member
+
+    # fmt: off
+    OK = 0, "done", "all done, or nothing to do and nothing failed", "be quiet"
+    FAILURES = 1, "some images failed", "finished, some images failed", "tell somebody"
+    USAGE = (2, "usage", "usage: unknown command, option, job; a file that is not there",
+             "tell somebody")
+    INVALID = (3, "manifest has errors",
+               "the manifest has errors and nothing was sent, or it cannot be read",
+               "tell somebody")
+    CONFIG = (4, "config or authorisation",
+              "config, authorisation, state file that is not ours, missing extra",
+              "tell somebody")
+    TEMPORARY = (5, "temporary, run again", "temporary: target unreachable, disk full; run again",
+                 "run again")
+    QUOTA = (6, "quota, run again later", "quota reached; run again at the time printed",
+             "run again later")
+    LOCKED = 7, "another run at work", "another run holds the state file", "be quiet"
+    DEADLINE = 8, "deadline", "deadline passed, jobs still running", "run again"
+    REFUSED = (10, "job failed or lost, request refused",
+               "a job failed as a whole or was lost, or the target refused", "tell somebody")
+    FAILURE_LIMIT = 11, "failure limit", "stopped by the failure limit", "tell somebody"
+    BUG = 70, "a bug", "a bug in ldimport; it names a crash file", "report it"
+    INTERRUPTED = 130, "interrupted", "interrupted, state is safe", "run again"
+    TERMINATED = 143, "terminated", "terminated, state is safe", "run again"
+    # fmt: on
 
 
+# fmt: off
 PRECEDENCE = (
-    ExitCode.BUG,
-    ExitCode.INTERRUPTED,
-    ExitCode.TERMINATED,
-    ExitCode.USAGE,
-    ExitCode.CONFIG,
-    ExitCode.LOCKED,
-    ExitCode.REFUSED,
-    ExitCode.FAILURE_LIMIT,
-    ExitCode.TEMPORARY,
-    ExitCode.QUOTA,
-    ExitCode.DEADLINE,
-    ExitCode.INVALID,
-    ExitCode.FAILURES,
-    ExitCode.OK,
+    ExitCode.BUG, ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.USAGE, ExitCode.CONFIG,
+    ExitCode.LOCKED, ExitCode.REFUSED, ExitCode.FAILURE_LIMIT, ExitCode.TEMPORARY, ExitCode.QUOTA,
+    ExitCode.DEADLINE, ExitCode.INVALID, ExitCode.FAILURES, ExitCode.OK,
 )
+# fmt: on
 """When several codes apply, the first of them here is the exit code."""
 
 
@@ -82,6 +79,12 @@ class LdimportError(Exception):
     exit_code = ExitCode.BUG
     default_code = "error"
 
+    def __init_subclass__(cls, code: str = "", exit_code: ExitCode | None = None) -> None:
+        """A class names the code of its errors and their exit code, where they are not those of
+        the class above."""
+        cls.default_code = code or cls.default_code
+        cls.exit_code = exit_code or cls.exit_code
+
     def __init__(
         self,
         message: str,
@@ -97,55 +100,36 @@ class LdimportError(Exception):
         self.facts = dict(facts or {})
 
 
-class UsageError(LdimportError):
+class UsageError(LdimportError, code="usage", exit_code=ExitCode.USAGE):
     """The command cannot be carried out as it was written."""
 
-    exit_code = ExitCode.USAGE
-    default_code = "usage"
 
-
-class ManifestError(LdimportError):
+class ManifestError(LdimportError, code="manifest", exit_code=ExitCode.INVALID):
     """The manifest has errors and nothing was sent, or it cannot be read as a manifest."""
 
-    exit_code = ExitCode.INVALID
-    default_code = "manifest"
+
+class ConfigError(LdimportError, code="config", exit_code=ExitCode.CONFIG):
+    """Settings, project config or installation stand in the way; a port that is taken."""
 
 
-class ConfigError(LdimportError):
-    """Settings, project config or installation stand in the way."""
-
-    exit_code = ExitCode.CONFIG
-    default_code = "config"
-
-
-class AuthError(ConfigError):
+class AuthError(ConfigError, code="unauthorized"):
     """The target refused the token (HTTP 401 or 403), or there is none."""
 
-    default_code = "unauthorized"
 
-
-class StateFileError(ConfigError):
+class StateFileError(ConfigError, code="state"):
     """A state file or engine folder that is not ours, is damaged, or was written by a newer one."""
 
-    default_code = "state"
 
-
-class TemporaryError(LdimportError):
+class TemporaryError(LdimportError, code="temporary", exit_code=ExitCode.TEMPORARY):
     """It may work later with the same command: network, disk, a busy target."""
 
-    exit_code = ExitCode.TEMPORARY
-    default_code = "temporary"
 
-
-class QuotaError(LdimportError):
-    """The target's daily quota does not admit this batch (HTTP 429, seed "Usage Limit Exceeded").
+class QuotaError(LdimportError, code="quota", exit_code=ExitCode.QUOTA):
+    """The target's daily quota does not admit this batch (HTTP 429).
 
     ``limit`` uploads in 24 hours are allowed, ``used`` are used, the batch tried ``trying`` more;
-    each is None where the target did not say. ``retry_after`` is in seconds, None if unknown.
+    each is None where the target did not say, and so is ``retry_after``, in seconds.
     """
-
-    exit_code = ExitCode.QUOTA
-    default_code = "quota"
 
     def __init__(
         self,
@@ -158,42 +142,30 @@ class QuotaError(LdimportError):
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.limit = limit
-        self.used = used
-        self.trying = trying
+        self.limit, self.used, self.trying = limit, used, trying
         self.retry_after = retry_after
 
 
-class LockedError(LdimportError):
+class LockedError(LdimportError, code="locked", exit_code=ExitCode.LOCKED):
     """Another run holds the state file; ``holder`` says who (see ``system.ProcessLock``)."""
 
-    exit_code = ExitCode.LOCKED
-    default_code = "locked"
     holder: Mapping[str, object] = MappingProxyType({})
 
 
-class DeadlineError(LdimportError):
+class DeadlineError(LdimportError, code="deadline", exit_code=ExitCode.DEADLINE):
     """``--deadline`` passed while jobs were still running."""
 
-    exit_code = ExitCode.DEADLINE
-    default_code = "deadline"
 
-
-class RefusedError(LdimportError):
+class RefusedError(LdimportError, code="refused", exit_code=ExitCode.REFUSED):
     """The target refused the request, or a job failed as a whole or was lost."""
 
-    exit_code = ExitCode.REFUSED
-    default_code = "refused"
 
-
-class InvalidRequestError(RefusedError):
+class InvalidRequestError(RefusedError, code="bad-request"):
     """The request breaks the API's rules and nothing of it was accepted (HTTP 400).
 
     ``details`` maps a dotted path (``images.0.url``) to what is wrong there, as the API's
     ``error_details`` does.
     """
-
-    default_code = "bad-request"
 
     def __init__(self, details: Mapping[str, str], message: str | None = None) -> None:
         path, text = next(iter(details.items()), ("", "the request is not valid"))
@@ -201,39 +173,28 @@ class InvalidRequestError(RefusedError):
         self.details = dict(details)
 
 
-class TooLargeError(RefusedError):
+class TooLargeError(RefusedError, code="too-large"):
     """The body was larger than the target takes (HTTP 413); ``size`` is what was sent, in bytes."""
-
-    default_code = "too-large"
 
     def __init__(self, message: str, *, size: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.size = size
 
 
-class KeyConflictError(RefusedError):
+class KeyConflictError(RefusedError, code="key-conflict"):
     """This Idempotency-Key was used before for another body (HTTP 409)."""
 
-    default_code = "key-conflict"
 
-
-class NotFoundError(RefusedError):
+class NotFoundError(RefusedError, code="not-found"):
     """The target has nothing under this id (HTTP 404)."""
 
-    default_code = "not-found"
 
-
-class ConflictError(RefusedError):
+class ConflictError(RefusedError, code="conflict"):
     """Somebody changed it since the caller looked (HTTP 409)."""
 
-    default_code = "conflict"
 
-
-class FailureLimitError(LdimportError):
+class FailureLimitError(LdimportError, code="failure-limit", exit_code=ExitCode.FAILURE_LIMIT):
     """Stopped because more images failed than ``--fail-on`` allows."""
-
-    exit_code = ExitCode.FAILURE_LIMIT
-    default_code = "failure-limit"
 
 
 class Rejected(Exception):  # noqa: N818  it is an answer about one image, not an error of a run

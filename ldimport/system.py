@@ -11,7 +11,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 if sys.platform == "win32":
     import msvcrt
@@ -40,12 +39,8 @@ class ProcessLock:
         if not _lock(descriptor):
             os.close(descriptor)
             return False
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "command": command,
-            "since": time.time(),
-        }
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command,
+                  "since": time.time()}  # fmt: skip
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(holder).encode())
@@ -93,17 +88,6 @@ class ProcessLock:
             return not _lock(descriptor)
         finally:
             os.close(descriptor)
-
-    def __enter__(self) -> ProcessLock:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 if sys.platform == "win32":

@@ -13,7 +13,7 @@ from ldimport.errors import ExitCode
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
-    from ldimport.settings.checking import Finding
+    from ldimport.settings.checking import SettingFinding
 
 _SIGNS = {None: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.ERROR: ("✗", "red")}
 
@@ -66,18 +66,20 @@ def check(context: typer.Context) -> ExitCode:
     return code
 
 
-def _project_config(session: Session) -> list[Finding]:
+def _project_config(session: Session) -> list[SettingFinding]:
     """The project config file, where one is named."""
     from ldimport.migration.project import project_config
-    from ldimport.settings.checking import Finding
+    from ldimport.settings.checking import SettingFinding
 
     settings = session.settings()
     if settings.project_config is None:
         return []
     config = project_config(settings.project_config)
     kinds = ", ".join(config.media_types)
-    found = [Finding("project config", None, f"{settings.project_config}: {kinds}")]
-    return found + [Finding("project config", Severity.WARNING, text) for text in config.warnings]
+    found = [SettingFinding("project config", None, f"{settings.project_config}: {kinds}")]
+    return found + [
+        SettingFinding("project config", Severity.WARNING, text) for text in config.warnings
+    ]
 
 
 def schema(

@@ -11,8 +11,8 @@ from ldimport.errors import UsageError
 from ldimport.migration import Migration
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import JobRow
-    from ldimport.migration.project import Target
+    from ldimport.migration.model import JobRow
+    from ldimport.targets.base import Target
 
 
 def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:

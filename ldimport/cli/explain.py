@@ -10,11 +10,11 @@ from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration.history import Attempt, History
+from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:
-    from ldimport.migration.explanations import Explanation
+    from ldimport.explanations import Explanation
 
 _SIGNS = {Status.SUCCESS: "✓", Status.SKIPPED: "·", Status.FAILED: "✗"}
 _WORDS = {Status.SUCCESS: "imported", Status.SKIPPED: "skipped", Status.FAILED: "failed"}

@@ -19,8 +19,8 @@ from ldimport.model import Integrity, JobOptions, Severity
 if TYPE_CHECKING:
     from ldimport.cli.output.screen import Screen
     from ldimport.migration import InvalidManifest, Migration
-    from ldimport.migration.project import ProjectConfig
     from ldimport.migration.validate import Validation
+    from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
 
 

@@ -21,8 +21,7 @@ from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import Migration
-from ldimport.migration.events import ResultRow
-from ldimport.migration.results import Filter
+from ldimport.migration.model import Filter, ResultRow
 from ldimport.model import Status
 from ldimport.system import sync_folder
 

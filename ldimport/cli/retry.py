@@ -10,6 +10,7 @@ from ldimport.cli import elsewhere, options, runner
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
+from ldimport.migration import RetryOptions
 
 JobOption = Annotated[
     str | None,
@@ -44,30 +45,29 @@ def retry(
     settings = session.settings()
     hosts = session.given("allow_hosts") or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
-    seconds = options.read_seconds("--deadline", deadline)
+    again = RetryOptions(
+        job=job,
+        cause=cause,
+        system_name=settings.system_name if session.given("system_name") else None,
+        allow_hosts=settings.allow_hosts if hosts else None,
+        integrity=integrity,
+        wait=not no_wait,
+        deadline=options.read_seconds("--deadline", deadline),
+        fail_on=runner.failure_limit(fail_on),
+    )
     with (
-        session.plain_target(settings, deadline=seconds) as target,
+        session.plain_target(settings, deadline=again.deadline) as target,
         session.migration(settings, target, write=True) as migration,
     ):
         elsewhere.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session, settings)
-        events = migration.retry(
-            job=job,
-            cause=cause,
-            system_name=settings.system_name if session.given("system_name") else None,
-            allow_hosts=settings.allow_hosts if hosts else None,
-            integrity=integrity,
-            wait=not no_wait,
-            deadline=seconds,
-            fail_on=runner.failure_limit(fail_on),
-        )
-        end = runner.follow(session, settings, events, runner.Shown())
+        end = runner.follow(session, settings, migration.retry(again), runner.Shown())
         if not end.jobs and end.stopped is None and not session.options.json:
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))
             return end.exit_code
-        run = runner.run_of(session, target, waited=not no_wait)
+        run = runner.run_of(session, target, waited=again.wait)
         return runner.close(session, settings, migration, end, run)
 
 

@@ -26,13 +26,13 @@ from ldimport.cli.output.stream import Stream
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
 from ldimport.migration import Migration
-from ldimport.migration.events import Event, JobRow, ResultRow, Summary
-from ldimport.migration.results import Filter
+from ldimport.migration.events import Event, Summary
+from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
 from ldimport.settings import Settings
 
 if TYPE_CHECKING:
-    from ldimport.migration.project import Target
+    from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.cli.output.screen import Screen
     from ldimport.migration import Migration
-    from ldimport.migration.project import ProjectConfig, Target
+    from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
+    from ldimport.targets.base import Target
 
 T = TypeVar("T")
 

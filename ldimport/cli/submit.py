@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +16,7 @@ from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, r
 from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
-from ldimport.migration import InvalidManifest, Migration, Source
+from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.reports.run import RunReport
 from ldimport.migration.submit import too_late
 
@@ -36,21 +35,6 @@ BatchSize = Annotated[
 ]
 Resend = Annotated[bool, typer.Option("--resend", help="send unchanged images again too")]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first use of a systemName")]
-
-
-@dataclass(frozen=True, slots=True)
-class Sending:
-    """Options of ``Migration.submit``, read: ``deadline`` in seconds ``since`` the command began,
-    ``fail_on`` as a question about (failed, tried)."""
-
-    valid_only: bool
-    limit: int | None
-    batch_size: int | None
-    resend: bool
-    wait: bool
-    deadline: float | None
-    since: float
-    fail_on: Callable[[int, int], bool] | None
 
 
 def submit(
@@ -86,11 +70,18 @@ def submit(
     settings = session.settings(paths)
     refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict, integrity)
-    ends = options.read_seconds("--deadline", deadline)
-    stops = runner.failure_limit(fail_on)
-    sending = Sending(valid_only, limit, batch_size, resend, not no_wait, ends, since, stops)
+    sending = SubmitOptions(
+        valid_only=valid_only,
+        limit=limit,
+        batch_size=batch_size,
+        resend=resend,
+        wait=not no_wait,
+        deadline=options.read_seconds("--deadline", deadline),
+        since=since,
+        fail_on=runner.failure_limit(fail_on),
+    )
     with (
-        session.target(settings, deadline=ends) as (target, config),
+        session.target(settings, deadline=sending.deadline) as (target, config),
         _opened_in_time(opened_source(session, settings, config, paths, wanted), sending) as source,
         session.migration(settings, target, write=True) as migration,
         RunReport(junitxml, "submit") as report,
@@ -100,13 +91,15 @@ def submit(
 
 
 @contextmanager
-def _opened_in_time(opening: AbstractContextManager[Source], sending: Sending) -> Iterator[Source]:
+def _opened_in_time(
+    opening: AbstractContextManager[Source], sending: SubmitOptions
+) -> Iterator[Source]:
     """Standard input is copied when the manifest is opened, and may be silent for ever."""
     with ExitStack() as stack:
         if sending.deadline is None:
             source = stack.enter_context(opening)
         else:
-            left = max(0.001, sending.since + sending.deadline - time.monotonic())
+            left = max(0.001, sending.ends(time.monotonic()) - time.monotonic())
             with within(left, lambda: too_late(sending.deadline)):
                 source = stack.enter_context(opening)
         yield source
@@ -117,24 +110,13 @@ def _send(
     settings: Settings,
     migration: Migration,
     source: Source,
-    sending: Sending,
+    sending: SubmitOptions,
     report: RunReport,
 ) -> ExitCode:
     """One run, from its first line to its last."""
     runner.say_local(session, settings)
     reading = Reading(source.manifest.bytes_total)
-    events = migration.submit(
-        source,
-        valid_only=sending.valid_only,
-        limit=sending.limit,
-        batch_size=sending.batch_size,
-        resend=sending.resend,
-        wait=sending.wait,
-        deadline=sending.deadline,
-        since=sending.since,
-        fail_on=sending.fail_on,
-        tick=reading.tick,
-    )
+    events = migration.submit(source, sending, reading.tick)
     try:
         shown = runner.Shown(CheckShown(session, source), reading)
         end = runner.follow(session, settings, events, shown)

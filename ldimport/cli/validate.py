@@ -43,9 +43,6 @@ Warnings = Annotated[
 MaxProblems = Annotated[
     int, typer.Option("--max-problems", min=0, metavar="N", help="problems in --json")
 ]
-CodeQuality = Annotated[
-    Path | None, typer.Option("--code-quality", metavar="FILE", help="a GitLab report")
-]
 
 
 def validate(
@@ -64,7 +61,6 @@ def validate(
     encoding: options.Encoding = None,
     delimiter: options.Delimiter = None,
     junitxml: options.JunitXml = None,
-    code_quality: CodeQuality = None,
     no_annotations: options.NoAnnotations = False,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
@@ -72,7 +68,7 @@ def validate(
     settings = session.settings(paths)
     config = session.project_config(settings)
     wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
-    files = Files(problems, write_valid, write_invalid, junitxml, code_quality)
+    files = Files(problems, write_valid, write_invalid, junitxml)
     with opened_source(session, settings, config, paths, wanted, named=False) as source:
         began = time.monotonic()
         found = _check(session, source, files, max_problems)

@@ -16,7 +16,7 @@ from ldimport.migration import Migration
 from ldimport.migration.reports.run import RunReport
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import JobRow
+    from ldimport.migration.model import JobRow
     from ldimport.settings import Settings
 
 

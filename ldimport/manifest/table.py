@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from unicodedata import is_normalized
 
+from ldimport.cells import FORMULA
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
-from ldimport.manifest.detect import Dialect
+from ldimport.manifest.detect import CsvDialect
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.findings import Findings, of_entry, problem
-from ldimport.manifest.jsontext import ParsedJson, big_numbers, parse_json, too_big
-from ldimport.manifest.lines import Lines
+from ldimport.manifest.findings import Findings, RowProblems
+from ldimport.manifest.jsontext import big_numbers, parse_json, too_big
 from ldimport.manifest.normalise import compose
-from ldimport.model import Entry, Json, Place, Problem
+from ldimport.manifest.part import Lines
+from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole
 
-FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
-"""What a spreadsheet may take for a formula, or skip on its way to one."""
 _PREFIXED = re.compile(f"'+{FORMULA}")
 _AS_TEXT = re.compile('="((?:[^"]|"")*)"')
 """A cell such as ``="0042"``: how Excel is told to keep the zeros."""
@@ -97,44 +97,44 @@ class Builder:
 
     def unreadable(self, row: int, line: int, error: str, record: str) -> Entry:
         """An entry for a record that is no row; ``original`` has its text as ``_record``."""
-        place = Place(self._name, row, line)
+        problems = RowProblems(Place(self._name, row, line))
         hint = "double every quote inside a quoted cell, and close the cell"
-        found = problem("bad-quotes", place, "", error, hint, record)
-        return Entry("", "", None, None, {}, place, True, (found,), {"_record": record})
+        problems.add("bad-quotes", "", error, hint, record)
+        original = {"_record": record}
+        return Entry("", "", None, None, {}, problems.place, True, tuple(problems), original)
 
     def odd(self, row: int, line: int, cells: list[str]) -> Entry:
         """Any row, carefully."""
-        place = Place(self._name, row, line)
-        problems: list[Problem] = []
+        problems = RowProblems(Place(self._name, row, line))
         raw = [bare(cell) for cell in cells]
-        names = self._names(len(raw), place, problems)
+        names = self._names(len(raw), problems)
         values = self._values(names, raw)
         for name, text in values.items():
             if "\0" in text:
                 hint = "take it out; often the file is UTF-16: --encoding utf-16"
-                problems.append(problem("nul-byte", place, name, f"{name} holds a NUL byte", hint))
-        metadata = _metadata(values, place, problems)
+                problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
+        metadata = _metadata(values, problems)
+        id_ = values.get("id", "")
         return Entry(
-            values.get("id", ""),
+            id_,
             values.get("url", ""),
             values.get("fileName") or None,
             values.get("mediaType") or None,
             metadata,
-            place,
+            problems.place,
             True,
-            of_entry(problems, values.get("id", "")),
+            problems.of(id_),
             TableRow(names, raw),
         )
 
-    def _names(self, width: int, place: Place, problems: list[Problem]) -> tuple[str, ...]:
+    def _names(self, width: int, problems: RowProblems) -> tuple[str, ...]:
         names = self._layout.names
         if width == self.width:
             return names
         message = f"the row has {width} cells, the header {self.width}"
         hint = "a delimiter or quote inside a cell? put the cell in quotes"
-        problems.append(problem("ragged-row", place, "", message, hint))
-        more = (f"_more ({n})" for n in range(1, width - self.width + 1))
-        return (*names, *more)
+        problems.add("ragged-row", "", message, hint)
+        return (*names, *(f"_more ({n})" for n in range(1, width - self.width + 1)))
 
     def _values(self, names: Sequence[str], raw: list[str]) -> dict[str, str]:
         """Field -> text, the fields that have one."""
@@ -188,34 +188,29 @@ def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
     return build
 
 
-def _metadata(values: Mapping[str, str], place: Place, problems: list[Problem]) -> dict[str, Json]:
+def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Json]:
     """Metadata of a JSON cell, if there is one, and of the columns, which win."""
-    metadata: dict[str, Json] = {}
     cell = values.get("metadata")
-    if cell:
-        parsed = parse_json(cell, place, "metadata")
-        metadata.update(_object(parsed, cell, place, problems))
-    for name, text in values.items():
-        if name.startswith(PREFIX):
-            metadata[name[len(PREFIX) :]] = text
-    return metadata
+    metadata = _object(cell, problems) if cell else {}
+    own = {name[len(PREFIX) :]: text for name, text in values.items() if name.startswith(PREFIX)}
+    return {**metadata, **own}
 
 
-def _object(
-    parsed: ParsedJson, cell: str, place: Place, problems: list[Problem]
-) -> Mapping[str, Json]:
-    problems += parsed.problems
-    problems += [too_big(big, place, "metadata") for big in big_numbers(parsed.value)]
-    if isinstance(parsed.value, dict):
-        return parsed.value
-    if not parsed.problems:
+def _object(cell: str, problems: RowProblems) -> Mapping[str, Json]:
+    before = len(problems)
+    value = parse_json(cell, problems, "metadata")
+    told = len(problems) > before
+    for big in big_numbers(value):
+        too_big(big, "metadata", problems)
+    if isinstance(value, dict):
+        return value
+    if not told:
         hint = 'for example {"caption": "…"}'
-        message = "metadata is not a JSON object"
-        problems.append(problem("wrong-type", place, "metadata", message, hint, cell))
+        problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
     return {}
 
 
-def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None) -> Place:
+def locate_cell(lines: Lines, dialect: CsvDialect, place: Place, index: int | None) -> Place:
     """Line and column where cell ``index`` of the record at ``place`` has its first character
     (behind an opening quote); the record's beginning for None."""
     line, column = place.line, 1
@@ -225,47 +220,35 @@ def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None)
     return Place(place.file, place.row, line, column)
 
 
-def _cell_start(record: Iterator[str], dialect: Dialect, index: int, line: int) -> tuple[int, int]:
-    quoted = False
-    cell = 0
+def _cell_start(
+    record: Iterator[str], dialect: CsvDialect, index: int, line: int
+) -> tuple[int, int]:
+    begin, go_on = _cell_patterns(dialect)
+    pattern = begin
     for number, text in enumerate(record, line):
-        position = 0
-        while True:
-            if not quoted:
-                position, quoted = _enter(text, position, dialect)
-                if cell == index:
-                    return number, position + 1
-            position, quoted = _leave(text, position, dialect, quoted)
-            if quoted:
-                break  # the cell goes on in the next line
-            if position >= len(text):
+        found = pattern.match(text)
+        while found is not None:
+            if pattern is begin and not index:
+                return number, found.start("inner") + 1
+            if not found["closed"] and (pattern is go_on or found["quote"]):
+                pattern = go_on  # in the next line
+                break
+            if found.end() >= len(text):
                 return number, len(text) + 1  # the row has no such cell
-            cell += 1
-            position += 1
+            index, pattern = index - 1, begin
+            found = pattern.match(text, found.end() + 1)
     return line, 1
 
 
-def _enter(text: str, position: int, dialect: Dialect) -> tuple[int, bool]:
-    """Step over blanks and the opening quote of the cell that begins here."""
-    while dialect.spaced and text[position : position + 1] == " ":
-        position += 1
-    quoted = text[position : position + 1] == dialect.quote
-    return position + quoted, quoted
-
-
-def _leave(text: str, position: int, dialect: Dialect, quoted: bool) -> tuple[int, bool]:
-    """Where the cell's delimiter stands, or the end of the line; and whether the quote is still
-    open there."""
-    while position < len(text):
-        char = text[position]
-        if char == dialect.escape:
-            position += 1
-        elif char == dialect.quote and quoted:
-            if text[position + 1 : position + 2] == dialect.quote and dialect.escape is None:
-                position += 1
-            else:
-                quoted = False
-        elif char == dialect.delimiter and not quoted:
-            return position, False
-        position += 1
-    return position, quoted
+@cache
+def _cell_patterns(dialect: CsvDialect) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """From the beginning of a cell to its end (its first character is at ``inner``), and from
+    within one whose quote is open. ``closed`` is the closing quote, if the line has it."""
+    quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
+    escape = re.escape(dialect.escape or "")
+    escaped = f"{escape}.?" if escape else quote * 2
+    behind = f"(?:{escaped}|[^{delimiter}])*+" if escape else f"[^{delimiter}]*+"
+    within = f"(?:{escaped}|[^{quote}{escape}])*+(?P<closed>{quote})?+"
+    blanks = " *+" if dialect.spaced else ""
+    begin = f"{blanks}(?P<quote>{quote})?+(?P<inner>)(?(quote){within}){behind}"
+    return re.compile(begin, re.DOTALL), re.compile(within + behind, re.DOTALL)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ldimport.manifest import Manifest, Notice
+from ldimport.manifest import Manifest, ReadingNote
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
@@ -19,7 +19,7 @@ _CONFIG_WARNINGS = 3
 
 
 @dataclass(slots=True)
-class Kind:
+class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
     the first one said."""
 
@@ -43,9 +43,9 @@ class Validation:
     entries: int
     invalid: int
     warnings: int
-    kinds: tuple[Kind, ...]
+    kinds: tuple[FindingGroup, ...]
     problems: tuple[Problem, ...]
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[ReadingNote, ...] = ()
 
     @property
     def valid(self) -> int:
@@ -75,7 +75,7 @@ class Collector:
         self._entries = 0
         self._invalid = 0
         self._warnings = 0
-        self._kinds: dict[tuple[str, str, Severity], Kind] = {}
+        self._kinds: dict[tuple[str, str, Severity], FindingGroup] = {}
         self._problems: list[Problem] = []
 
     def good(self, rows: int) -> None:
@@ -126,7 +126,7 @@ class Collector:
             self._new_kind(problem)
         return problem
 
-    def _kind(self, problem: Problem) -> Kind | None:
+    def _kind(self, problem: Problem) -> FindingGroup | None:
         """Files may have any number of unknown properties; from a thousand kinds on, the rest
         counts together."""
         kind = self._kinds.get((problem.code, problem.field, problem.severity))
@@ -138,7 +138,7 @@ class Collector:
         field = problem.field if len(self._kinds) < _MAX_KINDS else _OTHERS
         key = (problem.code, field, problem.severity)
         example = problem.value[:_SAMPLE]
-        self._kinds[key] = Kind(
+        self._kinds[key] = FindingGroup(
             problem.code, field, problem.severity, 1, problem.place, example, problem.message,
             problem.hint, problem.publishing,
         )  # fmt: skip
@@ -172,17 +172,17 @@ def validate(
     return collector.finish(checker)
 
 
-def _of_checker(checker: Checker) -> Iterator[Notice]:
+def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
     told = checker.config.warnings
     for text in told[:_CONFIG_WARNINGS]:
-        yield Notice("project-config", f"project config: {text}")
+        yield ReadingNote("project-config", f"project config: {text}")
     if len(told) > _CONFIG_WARNINGS:
         more = len(told) - _CONFIG_WARNINGS
-        yield Notice("project-config", f"project config: {more} more: ldimport config check")
+        yield ReadingNote("project-config", f"project config: {more} more: ldimport config check")
     if checker.defaulted:
         kind = checker.config.default_media_type
         text = f"rows without a mediaType get “{kind}”, the project's default"
-        yield Notice("default-media-type", text)
+        yield ReadingNote("default-media-type", text)
 
 
 def _by_entries(

@@ -9,10 +9,11 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
+from ldimport.cells import Writing
 from ldimport.model import Json, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.advice import advice_for, text_advice
-from ldimport.schema.coerce import PLAIN, Writing, coercion, reads_text
+from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime
 from ldimport.schema.findings import SHOWN, BadValue, Finding, listed, near
@@ -22,7 +23,7 @@ from ldimport.schema.jsonschema import (
     value_schema,
     with_definitions,
 )
-from ldimport.schema.plugins import Kind
+from ldimport.schema.plugins import ValueShape
 from ldimport.schema.properties import Property
 from ldimport.schema.violations import violations
 
@@ -147,7 +148,7 @@ class MetadataCheck:
     ) -> None:
         self.media_type = media_type
         self.values = {
-            handle: ValueCheck(each, config, (writings or {}).get(handle, PLAIN))
+            handle: ValueCheck(each, config, (writings or {}).get(f"metadata.{handle}", PLAIN))
             for handle, each in media_type.properties.items()
         }
         self.required = {h for h, each in media_type.properties.items() if each.required}
@@ -193,7 +194,9 @@ class MetadataCheck:
         bad: list[tuple[str, Finding]] = []
         for handle, value in metadata.items():
             check = self.values.get(handle)
-            if value is None or (value == "" and check and check.property.kind is not Kind.TEXT):
+            if value is None or (
+                value == "" and check and check.property.shape is not ValueShape.TEXT
+            ):
                 continue
             if check is None or not isinstance(value, str) or not (textual or check.reads_text):
                 found[handle] = value

@@ -23,17 +23,8 @@ from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells
 from ldimport.cli.runner import drive, failure_limit
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
-from ldimport.migration.events import (
-    BatchSent,
-    Event,
-    Failure,
-    JobEnded,
-    Notice,
-    Progress,
-    Summary,
-    Totals,
-    Waiting,
-)
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
+from ldimport.migration.model import Failure, Totals
 from ldimport.model import Counts, JobState
 
 FAILURE = Failure("2003-04511", 17, "https://img.example/4511.jpg", "origin answered 503",
@@ -60,7 +51,6 @@ def events() -> list[Event]:
         Progress(37_660, 34_400, Counts(22_000, 963, 33, 11_404), 15),
         JobEnded("25bzj8jq0x01", JobState.SUCCESS, Counts(771, 0, 29)),
         JobEnded("25bzj8jq0x02", JobState.LOST, Counts(pending=800)),
-        Waiting("unreachable", 8.0, "no answer for 42 s"),
         ENDS["failures"](),
     ]
 
@@ -81,7 +71,7 @@ def json_lines(found: list[Event]) -> list[dict]:  # type: ignore[type-arg]
 def test_each_event_is_one_line_and_the_last_one_is_the_summary() -> None:
     lines = json_lines(events())
     assert [line["type"] for line in lines] == [
-        "start", "notice", "batch", "progress", "failure", "job", "job", "wait",
+        "start", "notice", "batch", "progress", "failure", "job", "job",
         "summary",
     ]  # fmt: skip
     assert lines[0]["format"] == lines[-1]["format"] == 1
@@ -166,7 +156,7 @@ def test_verbose_tells_each_failure_job_and_batch() -> None:
         lines.handle(event)
     lines.handle(FAILURE)
     assert kinds(file) == [
-        "note", "batch", "failed", "job", "job", "wait", "exit", "failed",
+        "note", "batch", "failed", "job", "job", "exit", "failed",
     ]  # fmt: skip
 
 

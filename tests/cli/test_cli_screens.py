@@ -19,8 +19,7 @@ from ldimport.cli.output.stream import Stream, look_at
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import cells
 from ldimport.errors import ConfigError, ExitCode, LockedError
-from ldimport.migration.events import ResultRow, Totals
-from ldimport.migration.results import Overview, Scope
+from ldimport.migration.model import ArchiveSums, Overview, ResultRow, Totals
 from ldimport.model import Counts, JobState, Status
 
 WIDTHS = (60, 80, 100)
@@ -35,7 +34,7 @@ OVERVIEW = Overview(
     ),
     totals=Totals(success=612_252, skipped=24_403, failed=77, pending=800, unsubmitted=566_581),
     scopes=(
-        Scope("https://x", "edit.tagblatt.ch", "archiv",
+        ArchiveSums("https://x", "edit.tagblatt.ch", "archiv",
               Totals(612_252, 24_403, 77, 800, 566_581)),
     ),
     last_change=NOW - 240,

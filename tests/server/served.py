@@ -9,23 +9,24 @@ import os
 import queue
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import forked
 import httpx
 from PIL import Image as Picture
 
 from ldimport.credentials import Secret
 from ldimport.engine import Engine
 from ldimport.model import Json
-from ldimport.server.options import Listening, ServeEvent, ServeOptions
+from ldimport.server.events import Listening, ServeEvent
+from ldimport.server.options import ServeOptions
 from ldimport.server.server import Server
 
 TOKEN = "the-token-of-this-run"
@@ -254,14 +255,14 @@ def served(
     folder: Path,
     *,
     allow: tuple[str, ...] = (),
-    secrets: tuple[str, ...] = (),
     daily_limit: int = 0,
     integrity: str = "fast",
     **options: Any,
 ) -> Iterator[Api]:
     """An engine served from a thread of this process; one worker unless ``workers`` says else."""
     events: list[ServeEvent] = []
-    chosen = ServeOptions(**{"port": 0, "workers": 1, "token": Secret(TOKEN), **options})
+    fixed = {"port": 0, "workers": 1, "token": Secret(TOKEN), "daily_limit": daily_limit}
+    chosen = ServeOptions(folder, **{**fixed, **options})
     with Engine(
         folder,
         project_config=CONFIG,
@@ -269,7 +270,7 @@ def served(
         integrity=integrity,
         daily_limit=daily_limit,
     ) as engine:
-        server = Server(engine, chosen, events.append, secrets=secrets)
+        server = Server(engine, chosen, events.append)
         failure: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
         def serve() -> None:
@@ -339,10 +340,16 @@ class Process:
 
 
 @contextmanager
-def process(folder: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Start ``ldimport serve``; whatever is left of it at the end is killed."""
+def process(
+    folder: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = (),
+) -> Iterator[Process]:
+    """Start ``ldimport serve``, forked if no ``command`` is given; whatever is left of it at the
+    end is killed."""
     started = subprocess.Popen(
-        [*(sys.executable, "-m", "ldimport", "serve", "--json"), *options,
+        [*(command or forked.command()), "serve", "--json", *options,
          *("--engine", str(folder / "engine"))],
         env={**environment(folder), "LDIMPORT_SERVE_TOKEN": TOKEN, **(env or {})},
         cwd=folder,

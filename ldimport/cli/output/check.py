@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
-from ldimport.migration.project import encoding_name
+from ldimport.manifest import encoding_name
 from ldimport.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
-    from ldimport.migration.project import Detected, Manifest, ProjectConfig
-    from ldimport.migration.validate import Kind, Validation
+    from ldimport.manifest import Detected, Manifest
+    from ldimport.migration.validate import FindingGroup, Validation
+    from ldimport.schema.config import ProjectConfig
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
@@ -97,7 +98,7 @@ def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings:
         _warnings_left_out(screen, found)
 
 
-def at_publishing(screen: Screen, kinds: Sequence[Kind]) -> None:
+def at_publishing(screen: Screen, kinds: Sequence[FindingGroup]) -> None:
     """Which of the findings Livingdocs would let in, and object to when an image is published."""
     codes = ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing))
     if codes:
@@ -169,7 +170,7 @@ KINDS = (
 )
 
 
-def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> None:
+def by_kind(screen: Screen, kinds: Sequence[FindingGroup], most: int = MOST_KINDS) -> None:
     """One row for each problem and field, the most frequent first."""
     ordered = sorted(kinds, key=lambda kind: -kind.rows)
     rows = [
@@ -192,7 +193,7 @@ def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> No
 _TOLD_BY_MESSAGE = ("too-long", "too-short", "too-many", "too-few", "duplicate-id", "url-userinfo")
 
 
-def example(kind: Kind) -> str:
+def example(kind: FindingGroup) -> str:
     """The first value of its kind; what was said about it, where that says more."""
     if kind.example and kind.code not in _TOLD_BY_MESSAGE:
         return kind.example

@@ -14,10 +14,10 @@ from ldimport.errors import LdimportError
 from ldimport.migration.reports.base import problem_document
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import CauseRow, JobRow, Plan, ResultRow, Totals
-    from ldimport.migration.project import Manifest
-    from ldimport.migration.results import Overview
-    from ldimport.migration.validate import Kind, Validation
+    from ldimport.manifest import Manifest
+    from ldimport.migration.events import Plan
+    from ldimport.migration.model import CauseRow, JobRow, Overview, ResultRow, Totals
+    from ldimport.migration.validate import FindingGroup, Validation
     from ldimport.model import JobStatus, Problem
 
 FORMAT = 1
@@ -68,7 +68,7 @@ def plan_counts(found: Plan) -> Document:
         "invalid": found.invalid,
         "batches": found.batches,
         "bytes": found.bytes,
-        "days": found.days,
+        "days": None,  # until the quota is known
     }
 
 
@@ -189,7 +189,7 @@ def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Docu
     }
 
 
-def _kind(kind: Kind) -> Document:
+def _kind(kind: FindingGroup) -> Document:
     return {
         "code": kind.code,
         "field": kind.field,

@@ -14,18 +14,8 @@ from ldimport.cli.output.documents import (
 )
 from ldimport.cli.output.text import utc
 from ldimport.errors import ExitCode, LdimportError
-from ldimport.migration.events import (
-    BatchSent,
-    Event,
-    Failure,
-    JobEnded,
-    JobRow,
-    Notice,
-    Planned,
-    Progress,
-    Summary,
-    Waiting,
-)
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.model import Failure, JobRow
 
 
 def start(command: str, version: str, now: float) -> Document:
@@ -57,9 +47,6 @@ def event(happened: Event, now: float) -> Document:
         case JobEnded():
             counts = wire.counts_to_json(happened.counts)
             return {"type": "job", "id": happened.job_id, "state": happened.state, "images": counts}
-        case Waiting():
-            reason = {"type": "wait", "reason": happened.reason, "text": happened.text}
-            return {**reason, "until": utc(now + happened.seconds)}
         case Summary():
             return summary(happened)
     raise AssertionError(f"unknown event {happened!r}")

@@ -11,21 +11,20 @@ from typing import Protocol
 
 from ldimport.cli.output import documents, eventlines
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, counted, duration, number, percent, size, utc
+from ldimport.cli.output.text import clean, counted, number, percent, size, utc
 from ldimport.cli.spec import MEANINGS
 from ldimport.errors import ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import (
     BatchSent,
     Event,
-    Failure,
     JobEnded,
     Notice,
     Plan,
     Planned,
     Progress,
     Summary,
-    Waiting,
 )
+from ldimport.migration.model import Failure
 from ldimport.model import Counts, JobState
 
 FIRST_PROGRESS = 10.0
@@ -151,9 +150,6 @@ class LogLines:
                 self._failure(event)
             case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
-            case Waiting():
-                self.say("wait", f"{event.text or event.reason}; next try in "
-                         f"{duration(event.seconds)}")  # fmt: skip
             case Summary():
                 self._summary(event)
 
@@ -168,8 +164,8 @@ class LogLines:
             self.say("progress", progress_text(self._last, self._now() - self._began))
 
     def _failure(self, failure: Failure) -> None:
-        first = failure.cause not in self._causes
-        self._causes.add(failure.cause)
+        first = failure.group not in self._causes
+        self._causes.add(failure.group)
         if first or self._verbose:
             word = "first " if first and not self._verbose else ""
             self.say("failed", f'{word}"{failure.reason}": row {number(failure.row)}, '

@@ -12,17 +12,8 @@ from ldimport.cli.output.bars import bar
 from ldimport.cli.output.listeners import Reading
 from ldimport.cli.output.screen import BAD, QUIET, Part, Screen, assemble
 from ldimport.cli.output.text import cells, clean, counted, cut, duration, number
-from ldimport.migration.events import (
-    BatchSent,
-    Event,
-    Failure,
-    JobEnded,
-    Notice,
-    Planned,
-    Progress,
-    Summary,
-    Waiting,
-)
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.model import Failure
 from ldimport.model import JobState
 
 if TYPE_CHECKING:
@@ -146,8 +137,6 @@ class LiveDisplay:
                 self._screen.line(
                     ("→", QUIET), f" {event.job_id}  {counted(event.images, 'image')}"
                 )
-            case Waiting():
-                self._note = f"{event.text or event.reason}, next try in {duration(event.seconds)}"
             case Summary():
                 self._stop()
 
@@ -183,9 +172,9 @@ class LiveDisplay:
         self._done.add(counts.success + counts.skipped + counts.failed)
 
     def _failure(self, failure: Failure) -> None:
-        self._causes[failure.cause] += 1
-        first = self._causes[failure.cause] == 1
-        self._reasons.setdefault(failure.cause, failure.reason)
+        self._causes[failure.group] += 1
+        first = self._causes[failure.group] == 1
+        self._reasons.setdefault(failure.group, failure.reason)
         if first or self._verbose:
             word = "first " if first and not self._verbose else ""
             self._screen.line(

@@ -6,11 +6,12 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
+from ldimport.cells import safe_cell
 from ldimport.cli.output import documents
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import number
-from ldimport.migration.events import ResultRow
+from ldimport.migration.model import ResultRow
 from ldimport.model import Result, Status
 
 OUTCOMES = (
@@ -84,8 +85,6 @@ def _outcome(row: ResultRow) -> tuple[str, ...]:
 def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
     apostrophe, which our own reader takes away again (hostile.md 74)."""
-    from ldimport.migration.failed_rows import safe_cell
-
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(documents.RESULT_KEYS)
     for row in rows:

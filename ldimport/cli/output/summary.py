@@ -10,7 +10,8 @@ from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, QUIET, WAIT, Cou
 from ldimport.cli.output.table import Column, table
 from ldimport.cli.output.text import cells, counted, duration, number, utc, when
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, LockedError, QuotaError
-from ldimport.migration.events import CauseRow, Plan, Summary, Totals
+from ldimport.migration.events import Plan, Summary
+from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
 
 Hint = tuple[str, str]

@@ -1,0 +1,90 @@
+"""SQL of the outbox: notifications of ended jobs, until they are delivered or given up. Functions
+that write want a connection inside ``Catalogue.writing``."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from ldimport import wire
+from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
+from ldimport.url import origin_of
+
+FARTHEST = 2 * 86_400.0
+"""No next try lies farther ahead, in seconds; one that seems to was set before the clock of this
+machine went back."""
+
+
+def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: str,
+        now: float) -> None:  # fmt: skip
+    """Put down the notification of a job, in the transaction in which the job ends."""
+    connection.execute(
+        """INSERT OR IGNORE INTO webhook (id, job, url, endpoint, body, due_at, created_at)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (f"msg_{job_id}", job, url, origin_of(url), body, now, now),
+    )
+
+
+_DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
+
+
+def any_due(connection: sqlite3.Connection, now: float) -> bool:
+    """Whether something may be sent now."""
+    sql = f"SELECT 1 FROM webhook WHERE {_DUE} LIMIT 1"  # noqa: S608
+    return connection.execute(sql, (now, now + FARTHEST)).fetchone() is not None
+
+
+_CLAIM = f"""
+SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries, t.options
+  FROM (SELECT *, min(due_at) FROM webhook
+         WHERE {_DUE} AND endpoint NOT IN (SELECT endpoint FROM webhook WHERE worker IS NOT NULL)
+         GROUP BY endpoint) w
+  JOIN job j ON j.n = w.job
+  JOIN terms t ON t.id = j.terms
+ ORDER BY w.due_at LIMIT ?3
+"""  # noqa: S608
+"""One for each endpoint, the oldest: a slow receiver delays nobody else, and gets one request
+at a time."""
+
+
+def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) -> list[Notification]:
+    """Lease up to ``most`` that are due; the try is counted as they are leased, so that one which
+    ends the process is not tried for ever."""
+    rows = connection.execute(_CLAIM, (now, now + FARTHEST, most)).fetchall()
+    connection.executemany(
+        "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?",
+        ((worker, row["id"]) for row in rows),
+    )
+    return [
+        Notification(
+            **dict(row)
+            | {
+                "tries": row["tries"] + 1,
+                "options": wire.options_from_json(row["options"]),
+                "worker": worker,
+            }
+        )
+        for row in rows
+    ]
+
+
+def settle(connection: sqlite3.Connection, outcome: DeliveryOutcome, now: float) -> None:
+    """Record what a try came to; a late writer, whose lease was voided, is fenced off."""
+    of, state = outcome.notification, outcome.state
+    ended_at = None if state is Delivery.WAITING else now
+    recorded = connection.execute(
+        """UPDATE webhook SET state = ?, due_at = ?, answer = ?, ended_at = ?, worker = NULL
+            WHERE id = ? AND worker = ?""",
+        (state, outcome.due_at, outcome.answer, ended_at, of.id, of.worker),
+    ).rowcount
+    if recorded and outcome.slow_until is not None:
+        connection.execute(
+            """UPDATE webhook SET due_at = max(due_at, ?)
+                WHERE state = 'waiting' AND endpoint = ?""",
+            (outcome.slow_until, of.endpoint),
+        )
+    if recorded and state is Delivery.DISABLED:
+        connection.execute(
+            """UPDATE webhook SET state = 'disabled', ended_at = ?, answer = ?
+                WHERE state = 'waiting' AND worker IS NULL AND url = ?""",
+            (now, outcome.answer, of.url),
+        )
