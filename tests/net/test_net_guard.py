@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from web_origin import Names, check_url
 
 from ldimport.errors import Rejected, UsageError
-from ldimport.net.blocked import NETWORKS
-from ldimport.net.guard import Guard, blocked, parse_allow_host
+from ldimport.net.guard import NETWORKS, Guard, blocked, parse_allow_host
 
 PUBLIC = "93.184.216.34"
 

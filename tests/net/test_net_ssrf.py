@@ -16,9 +16,8 @@ from hostile_urls import ALLOWED, BLOCKED, NAMES, PUBLIC, carried, urls
 from web_origin import Sockets
 
 from ldimport.model import Limits
-from ldimport.net.blocked import blocked
 from ldimport.net.fetch import Fetcher, FetchSource, NotFetched
-from ldimport.net.guard import Guard
+from ldimport.net.guard import Guard, blocked
 
 REFUSED = {"bad-url", "address-not-allowed"}
 
