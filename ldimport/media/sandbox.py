@@ -19,7 +19,6 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from enum import IntEnum
-from types import TracebackType
 from typing import Any
 
 from ldimport.causes import Cause, known_cause
@@ -116,12 +115,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
 from random import random
-from types import TracebackType
 
 from ldimport import retry_after
 from ldimport.causes import Cause
@@ -31,7 +30,6 @@ from ldimport.net.answers import (
     screen_images,
 )
 from ldimport.net.exchange import (
-    USER_AGENT,
     Answer,
     Exchange,
     OpenSocket,
@@ -77,7 +75,6 @@ class Fetcher:
         guard: Guard,
         *,
         concurrency: int = 16,
-        user_agent: str = USER_AGENT,
         ca_file: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -89,7 +86,6 @@ class Fetcher:
 
         def make() -> Exchange:
             return Exchange(
-                user_agent=user_agent,
                 ca_file=roots,
                 headers=(_ACCEPT,),
                 max_bytes=limits.max_bytes,
@@ -139,12 +135,7 @@ class Fetcher:
     def __enter__(self) -> Fetcher:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
