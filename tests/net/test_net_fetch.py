@@ -312,6 +312,22 @@ def test_a_host_out_of_reach_costs_the_next_images_one_try_each(clock: Clock) ->
     assert len(sockets.asked) == 10 + 10 + 1  # the first to use up its tries speaks for all
 
 
+def test_a_name_that_fails_for_one_costs_no_try_of_another_that_rests(clock: Clock) -> None:
+    def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append(clock.time)
+        raise OSError("no answer")
+
+    asked: list[float] = []
+    guard, limits = Guard(resolve=resolve), Limits(tries=3)
+    with Fetcher(
+        limits, guard, concurrency=1, clock=clock, sleep=clock.sleep, chance=lambda: 1.0
+    ) as fetcher:
+        urls = ("http://a.test/1", "http://a.test/2")
+        outcomes = list(fetcher.fetch_many(map(FetchSource, urls)))
+    assert codes(outcomes) == ["dns", "dns"]
+    assert asked == [1_000.0, 1_000.0, 1_000.5, 1_002.5]  # each begins alone, then they go together
+
+
 def test_a_closed_port_is_said_in_words(fetcher: Make, origin: Origin) -> None:
     guard = Guard(["127.0.0.1:1"])
     found = refused(fetcher(guard=guard), FetchSource("http://127.0.0.1:1/a.png?key=hush"))
