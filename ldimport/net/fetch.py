@@ -96,7 +96,7 @@ class Fetcher:
         self.concurrency = concurrency
         self.sleep, self.clock, self.now, self.chance = sleep, clock, now, chance
         self.transfers: Transfers[FetchTask] = Transfers(make)
-        self.hosts = Hosts(limits.per_host, clock)
+        self.hosts = Hosts()
         self.lookups = Lookups(guard, clock)
         self._under_way = False
 
@@ -116,7 +116,8 @@ class Fetcher:
             yield from _Round(self, iter(sources), stop).outcomes()
         finally:
             self.transfers.abandon()
-            self.hosts.leave_all()
+            for host in self.hosts.values():
+                host.busy = 0
             self._under_way = False
 
     def fetch(self, source: FetchSource) -> Fetched:
@@ -263,14 +264,14 @@ class _Round:
 
     def _begun(self, task: FetchTask) -> bool:
         """Whether a task needs to wait no longer: it is under way, or given up."""
-        host, now = task.url.host, self._clock()
+        host, now = self._hosts[task.url.host], self._clock()
         if task.at > now:
             return False
         if task.failed is not None and self._hopeless(task):
             self._give_up(task.source, task.failed)
             return True
-        task.at = self._hosts.rests_until(host) or now
-        if task.at > now or not self._hosts.room(host):
+        task.at = host.rests_until
+        if task.at > now or host.busy >= self._limits.per_host:
             return False
         found = self._lookups.known(task.url)
         if found is None:
@@ -282,14 +283,14 @@ class _Round:
     def _hopeless(self, task: FetchTask) -> bool:
         """Whether another try is not worth it: no time is left, or another image has meanwhile
         waited for the same host in vain."""
-        return self._seconds_left(task) <= 0 or self._hosts.out_of_reach(task.url.host)
+        return self._seconds_left(task) <= 0 or self._hosts[task.url.host].out_of_reach
 
     def _aim(self, task: FetchTask, found: Found) -> None:
         """The address of ``task`` is known, or why there is none: connect, or fail."""
         task.begin(self._clock())
         if isinstance(found, Rejected):
             return self._failed(task, found)
-        self._hosts.enter(task.url.host)
+        self._hosts[task.url.host].busy += 1
         checked = self._fetcher.guard.checked(task.url, found)
         self._transfers.start(task, checked, self._seconds_left(task), task.source.conditions)
         return None
@@ -307,10 +308,11 @@ class _Round:
     # -- a task has an answer -----------------------------------------------------------
 
     def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
-        self._hosts.leave(task.url.host)
+        host = self._hosts[task.url.host]
+        host.busy -= 1
         if isinstance(answer, Rejected):
             return self._failed(task, answer)
-        self._hosts.reached(task.url.host)
+        host.out_of_reach = False
         try:
             if answer.status in REDIRECTS:
                 self._redirected(task, answer)
@@ -336,18 +338,18 @@ class _Round:
     def _failed(self, task: FetchTask, rejected: Rejected, wanted: float | None = None) -> None:
         """Try again later if that may help, else give up. ``wanted`` is the wait in seconds that
         the origin asked for."""
-        host = task.url.host
+        host, now = self._hosts[task.url.host], self._clock()
         if wanted is not None and rejected.retryable:
-            self._hosts.rest(host, wanted)
-        tries = 1 if self._hosts.out_of_reach(host) else self._limits.tries
+            host.rests_until = max(host.rests_until, now + wanted)
+        tries = 1 if host.out_of_reach else self._limits.tries
         if rejected.retryable and task.tries < tries:
             wait = backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
-            at = self._clock() + wait
+            at = now + wait
             if at < (task.begun or 0.0) + self._limits.tries_seconds:
                 task.fail(rejected, at)
                 return self._waiting.append(task)
         if rejected.why.cause in _OUT_OF_REACH:
-            self._hosts.lost(host)
+            host.out_of_reach = True
         return self._give_up(task.source, _with_hops(rejected, task.hops))
 
     def _give_up(self, source: FetchSource, rejected: Rejected) -> None:
