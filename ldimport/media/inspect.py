@@ -6,7 +6,6 @@ Only structure is walked, nothing is decoded; ``sandbox`` does that. Cheap to im
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -61,51 +60,44 @@ def inspect(data: bytes, limits: Limits) -> Facts:
         raise Rejected(
             Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
         )
-    facts = _walker(data)(data, limits)
+    facts = _walked(data, limits)
     _check_pixels(facts.width, facts.height, limits)
     return facts
 
 
-def _walker(data: bytes) -> Callable[[bytes, Limits], Facts]:
+def _walked(data: bytes, limits: Limits) -> Facts:
     if data.startswith(jpeg.SIGNATURE):
-        return _jpeg
+        photo = jpeg.walk(data)
+        return _facts(ImageType.JPG, data, photo, 1, photo.orientation, photo.notes)
     if data.startswith(png.SIGNATURE):
-        return _png
+        picture = png.walk(data)
+        if picture.frames > limits.max_frames:
+            reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
+            raise Rejected(Cause.TOO_MANY_FRAMES, reason)
+        return _facts(ImageType.PNG, data, picture, picture.frames, picture.orientation)
     if data.startswith(gif.SIGNATURES):
-        return _gif
+        animation = gif.walk(data, limits.max_frames)
+        for frame in animation.frames:
+            _check_pixels(frame.width, frame.height, limits)
+        frames = len(animation.frames)
+        return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
     if _is_markup(data):
-        return _svg
+        return svg.measure(data)
     raise _refusal(data)
 
 
-def _jpeg(data: bytes, limits: Limits) -> Facts:
-    found = jpeg.walk(data)
-    notes = found.notes + _tail(data, found.end)
-    return Facts(ImageType.JPG, found.width, found.height, 1, found.orientation, notes)
-
-
-def _png(data: bytes, limits: Limits) -> Facts:
-    found = png.walk(data)
-    _check_frames(found.frames, limits)
-    notes = _tail(data, found.end)
-    return Facts(ImageType.PNG, found.width, found.height, found.frames, found.orientation, notes)
-
-
-def _gif(data: bytes, limits: Limits) -> Facts:
-    found = gif.walk(data, limits.max_frames)
-    for frame in found.frames:
-        _check_pixels(frame.width, frame.height, limits)
-    notes = found.notes + _tail(data, found.end)
-    return Facts(ImageType.GIF, found.width, found.height, len(found.frames), 1, notes)
-
-
-def _svg(data: bytes, limits: Limits) -> Facts:
-    return svg.measure(data)
-
-
-def _tail(data: bytes, end: int) -> tuple[str, ...]:
-    extra = len(data) - end
-    return (f"{extra:,} bytes after the end of the image",) if extra else ()
+def _facts(
+    kind: ImageType,
+    data: bytes,
+    found: jpeg.Jpeg | png.Png | gif.Gif,
+    frames: int,
+    orientation: int,
+    notes: tuple[str, ...] = (),
+) -> Facts:
+    extra = len(data) - found.end
+    if extra:
+        notes += (f"{extra:,} bytes after the end of the image",)
+    return Facts(kind, found.width, found.height, frames, orientation, notes)
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
@@ -114,13 +106,6 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
             Cause.TOO_MANY_PIXELS,
             f"{width:,} x {height:,} is {width * height:,} pixels,"
             f" the limit is {limits.max_pixels:,}",
-        )
-
-
-def _check_frames(frames: int, limits: Limits) -> None:
-    if frames > limits.max_frames:
-        raise Rejected(
-            Cause.TOO_MANY_FRAMES, f"{frames:,} frames, the limit is {limits.max_frames:,}"
         )
 
 
