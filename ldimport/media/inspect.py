@@ -54,7 +54,7 @@ _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b
 
 def inspect(data: bytes, limits: Limits) -> Facts:
     """The facts of an image whose structure is sound and within ``limits``. Raises Rejected:
-    ``not-an-image``, ``unsupported-type``, ``truncated``, ``corrupt``, ``too-many-bytes``,
+    ``not-an-image``, ``…-not-accepted``, ``truncated``, ``corrupt``, ``too-many-bytes``,
     ``too-many-pixels``, ``too-many-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
     if len(data) > limits.max_bytes:
         raise Rejected(

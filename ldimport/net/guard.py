@@ -17,8 +17,6 @@ from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
 from ldimport.url import Url, parse
 
-__all__ = ["CheckedAddress", "Guard", "blocked", "parse_allow_host", "system_resolver"]
-
 Resolver = Callable[[str, int], Sequence[str]]
 """Host and port to IP addresses; raises OSError (``socket.gaierror``) when there are none. Called
 from several threads."""
@@ -78,18 +76,14 @@ class CheckedAddress:
         return (
             port == self.url.port
             and _canonical(address) in map(_canonical, self.addresses)
-            and (self.allowed or not blocked(address))
+            and (self.allowed or why_blocked(address) is None)
         )
-
-
-def blocked(address: str) -> bool:
-    """Whether ``address`` must not be reached; what is not an IP address is blocked too."""
-    return why_blocked(address) is not None
 
 
 @lru_cache(maxsize=4_096)
 def why_blocked(address: str) -> str | None:
-    """What kind of blocked network ``address`` belongs to, None if it is public."""
+    """What kind of blocked network ``address`` belongs to, None if it is public; what is not an IP
+    address is blocked too."""
     try:
         if "%" in address:
             raise ValueError("a zone names an interface of this machine")
