@@ -126,7 +126,7 @@ class ImageImporter:
     def _read_file(self, task: ImportTask) -> ImportOutcome:
         options, limits = self._terms.options, self._terms.limits
         try:
-            body, _ = read_below(options.allow_files, task.image.url, limits.max_bytes)
+            body = read_below(options.allow_files, task.image.url, limits.max_bytes)
         except Rejected as rejected:
             return _without_bytes(task, rejected)
         return self._with_bytes(task, body, (None, None))
