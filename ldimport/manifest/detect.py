@@ -138,23 +138,20 @@ def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
 
 
 def _refuse_binary(head: bytes, name: str) -> None:
-    for magic, what in _NOT_TEXT:
-        if head.startswith(magic):
-            raise ManifestError(
-                f"{name} is not a manifest, but {what}",
-                hint="a manifest is CSV, JSON, JSON Lines or YAML",
-                code="not-a-manifest",
-            )
+    what = next((what for magic, what in _NOT_TEXT if head.startswith(magic)), None)
+    if what is not None:
+        raise _no_manifest(f"{name} is not a manifest, but {what}")
 
 
 def _refuse_controls(text: str, name: str) -> None:
     controls = sum(map(text.count, map(chr, _CONTROLS)))
     if controls > max(_FEW_CONTROLS, len(text) * 0.1):
-        raise ManifestError(
-            f"{name} is not a text file",
-            hint="a manifest is CSV, JSON, JSON Lines or YAML",
-            code="not-a-manifest",
-        )
+        raise _no_manifest(f"{name} is not a text file")
+
+
+def _no_manifest(message: str) -> ManifestError:
+    hint = "a manifest is CSV, JSON, JSON Lines or YAML"
+    return ManifestError(message, hint=hint, code="not-a-manifest")
 
 
 def _refuse_preamble(text: str, name: str, mapping: FieldMap) -> None:
