@@ -11,7 +11,7 @@ from unicodedata import normalize
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from manifests import HEADER, metadata, opened, read, write, write_entries
 
@@ -62,6 +62,7 @@ def round_trip(folder: Path, name: str, entries: list[Entry]) -> list[Entry]:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.yaml"])
+@settings(max_examples=40)
 @given(entries=entries_of(TEXT, textual=True))
 def test_texts_survive(
     tmp_path_factory: pytest.TempPathFactory, name: str, entries: list[Entry]
@@ -70,6 +71,7 @@ def test_texts_survive(
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@settings(max_examples=40)
 @given(entries=entries_of(TYPED, textual=False))
 def test_typed_values_survive(
     tmp_path_factory: pytest.TempPathFactory, name: str, entries: list[Entry]

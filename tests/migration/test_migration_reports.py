@@ -393,7 +393,7 @@ def without_surrogates(text: str) -> str:
     return "".join("\ufffd" if 0xD800 <= ord(sign) <= 0xDFFF else sign for sign in text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(problems=st.lists(PROBLEM, max_size=4))
 def test_hostile_text_is_read_back_from_every_list(
     tmp_path_factory: pytest.TempPathFactory, problems: list[Problem]
@@ -419,7 +419,7 @@ def test_hostile_text_is_read_back_from_every_list(
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(problems=st.lists(PROBLEM, min_size=1, max_size=4))
 def test_hostile_text_stays_text_in_xml(
     tmp_path_factory: pytest.TempPathFactory, problems: list[Problem]
