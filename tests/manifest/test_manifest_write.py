@@ -18,6 +18,7 @@ from manifests import HEADER, metadata, opened, read, write, write_entries
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
 from ldimport.manifest import Detected, ManifestFormat
+from ldimport.manifest.kinds import CsvDialect
 from ldimport.manifest.write import RowWriter, write_rows
 from ldimport.model import Entry, Json, Place, Problem, Severity
 
@@ -107,7 +108,7 @@ def test_a_row_that_could_not_be_read_is_kept_as_text(tmp_path: Path) -> None:
 
 
 def test_the_dialect_of_the_original_is_kept(tmp_path: Path) -> None:
-    like = Detected(ManifestFormat.CSV, "cp1252", ";", 2)
+    like = Detected(ManifestFormat.CSV, "cp1252", CsvDialect(";"), 2)
     with RowWriter(tmp_path / "a.csv", like=like) as writer:
         writer.add({"id": "1", "url": "ä"})
     assert (tmp_path / "a.csv").read_bytes() == "\ufeffid;url\r\n1;ä\r\n".encode()
