@@ -362,6 +362,18 @@ def test_a_full_disk_is_temporary_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["archive.csv"]
 
 
+def test_reports_may_go_to_standard_output_or_nowhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with archive(tmp_path) as manifest:
+        told(manifest, Files(junitxml=Path("-")))
+    assert "not a URL" in capfd.readouterr().out
+    with archive(tmp_path) as manifest:
+        told(manifest, Files(junitxml=Path(os.devnull)))
+    assert not Path(os.devnull).is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["archive.csv"]
+
+
 # -- hostile text --------------------------------------------------------------------------
 
 HOSTILE = st.text(max_size=30) | st.sampled_from(
