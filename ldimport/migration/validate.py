@@ -57,7 +57,9 @@ class RowSink(Protocol):
     """Hears of rows as they are checked, their problems located; ``every_row`` False: only of
     those that have problems."""
 
-    every_row: bool
+    @property
+    def every_row(self) -> bool:
+        """See above."""
 
     def __call__(self, checked: Checked) -> None:
         """Take one row."""
