@@ -10,23 +10,29 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
 from ldimport.system import sync_folder
 
+Step = str | Callable[[sqlite3.Connection], object]
+"""One migration: an SQL script, or what does its work on a connection inside a transaction."""
+
+COPY_MOST = 1 << 30
+"""The largest older file in bytes that is copied into memory to be read."""
+
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class DatabaseKind:
     """What sort of file it is: ``name`` for screens ("state file"), ``application_id`` in its
-    header, ``migrations`` whose n-th script leads from schema version n to n + 1, ``way_out`` the
-    advice when a file cannot be used."""
+    header, ``migrations`` whose n-th step leads from schema version n to n + 1, ``way_out`` the
+    advice when a file cannot be used. Steps run without foreign key checks, and must not commit."""
 
     name: str
     application_id: int
-    migrations: Sequence[str]
+    migrations: Sequence[Step]
     way_out: str
 
 
@@ -47,34 +53,69 @@ descriptor of such a file drops all POSIX locks of the process on it; the next p
 would then take itself for the last one and remove the write-ahead log under our feet."""
 
 
-def connect(path: Path, kind: Kind, *, write: bool = True) -> sqlite3.Connection:
+def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Connection:
     """Open ``path`` as a file of this kind; created (mode 0600) when absent and ``write``.
 
-    WAL, ``synchronous=FULL``, foreign keys on, autocommit: writers use ``writing``. Raises
-    StateFileError for a file that is not ours, newer or damaged, TemporaryError when the disk
-    does not let us. A foreign file is never touched.
+    WAL, ``synchronous=FULL``, foreign keys on, autocommit: writers use ``writing``. An older file
+    is migrated when ``write``; otherwise it stays as it is, and what comes back is a migrated copy
+    in memory, which no later commit reaches. A copy costs the file's size in memory and a second
+    for some hundred megabytes; beyond ``COPY_MOST`` it is refused.
+
+    Raises StateFileError for a file that is not ours, newer, damaged or too large for a copy,
+    TemporaryError when the disk does not let us. A foreign file is never touched.
     """
     with translated(path, kind), _opening:
         if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
         file = _recognise(path, kind)
-        mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
-        uri = f"{path.resolve().as_uri()}?mode={mode}"
-        connection = sqlite3.connect(
-            uri,
-            uri=True,
-            timeout=30,
-            isolation_level=None,
-            check_same_thread=False,
-            factory=_Connection,
-        )
+        connection = _open_file(path, write)
         try:
-            _prepare(connection, path, kind, write)
-        except BaseException:
-            connection.close()
-            raise
-        _open[connection] = file
-        return connection
+            older = _version(connection, path, kind) < len(kind.migrations)
+            if older and not write:
+                return _migrated_copy(connection, path, kind)
+            if write:
+                connection.execute("PRAGMA synchronous=FULL")
+                if older:
+                    _migrate(connection, kind)
+                connection.execute("PRAGMA foreign_keys=1")
+            else:
+                connection.execute("PRAGMA query_only=1")
+            _open[connection] = file
+            return connection
+        finally:
+            if connection not in _open:
+                connection.close()
+
+
+def check(path: Path, kind: DatabaseKind) -> None:
+    """Raise what ``connect`` would raise for this file, without migrating or copying it."""
+    with translated(path, kind), _opening:
+        _recognise(path, kind)
+        with contextlib.closing(_open_file(path, write=False)) as connection:
+            _version(connection, path, kind)
+
+
+def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
+    """A connection to an empty database of the newest schema, as a new file would have it."""
+    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    _migrate(connection, kind)
+    connection.execute("PRAGMA foreign_keys=1")
+    return connection
+
+
+def _open_file(path: Path, write: bool) -> _Connection:
+    mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode={mode}",
+        uri=True,
+        timeout=30,
+        isolation_level=None,
+        check_same_thread=False,
+        factory=_Connection,
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
 
 
 def _frozen(path: Path) -> bool:
@@ -85,7 +126,7 @@ def _frozen(path: Path) -> bool:
     return whole and not os.access(path.parent, os.W_OK)
 
 
-def _create(path: Path, kind: Kind) -> None:
+def _create(path: Path, kind: DatabaseKind) -> None:
     """Made whole under another name, then linked into place: whoever sees the file sees all of
     its schema, so an empty one is never ours."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -108,7 +149,7 @@ def _create(path: Path, kind: Kind) -> None:
         new.unlink(missing_ok=True)
 
 
-def _recognise(path: Path, kind: Kind) -> tuple[int, int]:
+def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
     """Refuse what is not an SQLite file of ours, before SQLite may write to it. Returns device
     and inode. A file that this process has open is ours, and is not opened beside SQLite."""
     if path.is_symlink() or not path.is_file():
@@ -126,7 +167,7 @@ def _recognise(path: Path, kind: Kind) -> tuple[int, int]:
     return file
 
 
-def _foreign(path: Path, kind: Kind) -> StateFileError:
+def _foreign(path: Path, kind: DatabaseKind) -> StateFileError:
     return StateFileError(
         f"{path} is not an ldimport {kind.name}; it is left untouched",
         hint=kind.way_out,
@@ -134,9 +175,9 @@ def _foreign(path: Path, kind: Kind) -> StateFileError:
     )
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind, write: bool) -> None:
-    connection.row_factory = sqlite3.Row
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
+    """The schema version of the file; raises StateFileError for one from the future."""
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
     if version > len(kind.migrations):
         raise StateFileError(
             f"{path} was written by a newer ldimport (schema {version}, this one knows "
@@ -144,21 +185,45 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: Kind, write: bool
             hint=f"upgrade ldimport, or {kind.way_out}",
             code="state-newer",
         )
-    if not write:
-        connection.execute("PRAGMA query_only=1")
-        return
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=1")
-    if version < len(kind.migrations):
-        _migrate(connection, kind)
+    return version
 
 
-def _migrate(connection: sqlite3.Connection, kind: Kind) -> None:
-    with writing(connection):  # another process may have migrated since: look again inside
+def _migrated_copy(
+    connection: sqlite3.Connection, path: Path, kind: DatabaseKind
+) -> sqlite3.Connection:
+    pages, size = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
+    )
+    if pages * size > COPY_MOST:
+        raise StateFileError(
+            f"{path} was written by an older ldimport and is too large to be read as it is",
+            hint="the next command that writes to it will migrate it; then run this one again",
+            code="state-older",
+        )
+    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    copy.row_factory = sqlite3.Row
+    try:
+        connection.backup(copy)
+        _migrate(copy, kind)
+        copy.execute("PRAGMA query_only=1")
+    except BaseException:
+        copy.close()
+        raise
+    return copy
+
+
+def _migrate(connection: sqlite3.Connection, kind: DatabaseKind) -> None:
+    """All steps that are missing, in one transaction: whoever is killed in it leaves the old
+    schema. Another process may have migrated since we looked, so the version is read inside."""
+    with writing(connection):
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for script in kind.migrations[version:]:
-            for statement in _statements(script):
-                connection.execute(statement)
+        for step in kind.migrations[version:]:
+            if callable(step):
+                step(connection)
+            else:
+                for statement in _statements(step):
+                    connection.execute(statement)
+            assert connection.in_transaction, "a migration step must not commit"
         connection.execute(f"PRAGMA application_id={kind.application_id}")
         connection.execute(f"PRAGMA user_version={len(kind.migrations)}")
 
@@ -176,7 +241,7 @@ def _statements(script: str) -> Iterator[str]:
 @contextlib.contextmanager
 def writing(connection: sqlite3.Connection) -> Iterator[None]:
     """One durable transaction; BEGIN IMMEDIATE, since a reader that turns writer can meet
-    SQLITE_BUSY_SNAPSHOT, which no timeout covers (hostile.md, finding 3)."""
+    SQLITE_BUSY_SNAPSHOT, which no timeout covers (https://www.sqlite.org/rescode.html)."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -191,9 +256,9 @@ _FULL = ("disk is full", "disk i/o error", "unable to open database file", "read
 
 
 @contextlib.contextmanager
-def translated(path: Path, kind: Kind) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of four
-    SQLite messages (hostile.md, finding 2)."""
+def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
+    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of the
+    four messages in ``_FULL``."""
     try:
         yield
     except LdimportError:
@@ -220,7 +285,7 @@ def translated(path: Path, kind: Kind) -> Iterator[None]:
         raise _disk(path, kind, error.strerror or str(error)) from error
 
 
-def _disk(path: Path, kind: Kind, text: str) -> LdimportError:
+def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
     folder = path.parent
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         return StateFileError(

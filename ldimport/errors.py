@@ -29,22 +29,47 @@ from ldimport.causes import Cause, KnownCause
 
 
 class ExitCode(IntEnum):
-    """Exit codes of every command; design and ``--help`` show the same table."""
+    """Exit codes of every command: the one table that help, README and docs are made from.
 
-    OK = 0
-    FAILURES = 1
-    USAGE = 2
-    INVALID = 3
-    CONFIG = 4
-    TEMPORARY = 5
-    QUOTA = 6
-    LOCKED = 7
-    DEADLINE = 8
-    REFUSED = 10
-    FAILURE_LIMIT = 11
-    BUG = 70
-    INTERRUPTED = 130
-    TERMINATED = 143
+    ``word`` is for the list that names all of them, ``meaning`` for a line of its own, ``cron``
+    says what a job that runs unattended should do about it.
+    """
+
+    word: str
+    meaning: str
+    cron: str
+
+    def __new__(cls, code: int, word: str = "", meaning: str = "", cron: str = "") -> ExitCode:
+        """A member that is the number, and knows the words to it."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.word, member.meaning, member.cron = word, meaning, cron
+        return member
+
+    # fmt: off
+    OK = 0, "done", "all done, or nothing to do and nothing failed", "be quiet"
+    FAILURES = 1, "some images failed", "finished, some images failed", "tell somebody"
+    USAGE = (2, "usage", "usage: unknown command, option, job; a file that is not there",
+             "tell somebody")
+    INVALID = (3, "manifest has errors",
+               "the manifest has errors and nothing was sent, or it cannot be read",
+               "tell somebody")
+    CONFIG = (4, "config or authorisation",
+              "config, authorisation, state file that is not ours, missing extra",
+              "tell somebody")
+    TEMPORARY = (5, "temporary, run again", "temporary: target unreachable, disk full; run again",
+                 "run again")
+    QUOTA = (6, "quota, run again later", "quota reached; run again at the time printed",
+             "run again later")
+    LOCKED = 7, "another run at work", "another run holds the state file", "be quiet"
+    DEADLINE = 8, "deadline", "deadline passed, jobs still running", "run again"
+    REFUSED = (10, "job failed or lost, request refused",
+               "a job failed as a whole or was lost, or the target refused", "tell somebody")
+    FAILURE_LIMIT = 11, "failure limit", "stopped by the failure limit", "tell somebody"
+    BUG = 70, "a bug", "a bug in ldimport; it names a crash file", "report it"
+    INTERRUPTED = 130, "interrupted", "interrupted, state is safe", "run again"
+    TERMINATED = 143, "terminated", "terminated, state is safe", "run again"
+    # fmt: on
 
 
 PRECEDENCE = (

@@ -87,6 +87,20 @@ def test_the_readme_example_runs(place: Path, capsys: pytest.CaptureFixture[str]
     assert "JobStatus(" in capsys.readouterr().out
 
 
+# -- exit codes ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["README.md", "docs/unattended.md"])
+def test_a_table_of_exit_codes_is_the_one_in_the_code(name: str) -> None:
+    """A document may add words to a line, and leave none out."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| (.*) \| (.*) \|$", text, re.MULTILINE)
+    assert [int(code) for code, _, _ in rows] == list(ExitCode)
+    for code, meaning, cron in rows:
+        member = ExitCode(int(code))
+        assert meaning.startswith(member.meaning) and cron.startswith(member.cron)
+
+
 # -- unattended ----------------------------------------------------------------------------
 
 

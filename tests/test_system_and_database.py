@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,8 +18,13 @@ from ldimport import database
 from ldimport.errors import Rejected, StateFileError, TemporaryError
 from ldimport.system import ProcessLock, locate_below, process_alive
 
-KIND = database.Kind("test file", 0x74657374, ("CREATE TABLE a (x);\nINSERT INTO a VALUES (1);",),
-                     "take another one")  # fmt: skip
+KIND = database.DatabaseKind(
+    name="test file",
+    application_id=0x74657374,
+    migrations=("CREATE TABLE a (x);\nINSERT INTO a VALUES (1);",),
+    way_out="take another one",
+)
+FILL = "CREATE TABLE b (y);\nINSERT INTO b VALUES (2);"
 
 
 def test_a_lock_is_free_the_moment_its_process_is_killed(tmp_path: Path) -> None:
@@ -129,10 +136,8 @@ def test_what_one_process_committed_outlives_the_end_of_another(tmp_path: Path) 
 def test_a_new_version_migrates_and_an_old_one_refuses(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     database.connect(path, KIND).close()
-    newer = database.Kind(KIND.name, KIND.application_id, (*KIND.migrations, "CREATE TABLE b (y);"),
-                          KIND.way_out)  # fmt: skip
-    connection = database.connect(path, newer)
-    assert connection.execute("SELECT count(*) FROM b").fetchone()[0] == 0
+    connection = database.connect(path, newer(FILL))
+    assert connection.execute("SELECT y FROM b").fetchone()["y"] == 2
     connection.close()
     with pytest.raises(StateFileError, match="newer ldimport"):
         database.connect(path, KIND)
@@ -142,12 +147,129 @@ def test_a_failed_migration_leaves_the_old_version(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     database.connect(path, KIND).close()
     script = "CREATE TABLE b (y);\nINSERT INTO nowhere VALUES (1);"
-    broken = database.Kind(KIND.name, KIND.application_id, (*KIND.migrations, script), "")
     with pytest.raises(sqlite3.OperationalError):
-        database.connect(path, broken)
+        database.connect(path, newer(script))
     connection = database.connect(path, KIND)
     assert [row["name"] for row in connection.execute("SELECT name FROM sqlite_master")] == ["a"]
     connection.close()
+
+
+FIXTURES = Path(__file__).parent / "fixtures" / "first_version"
+
+
+def newer(*steps: database.Step, kind: database.DatabaseKind = KIND) -> database.DatabaseKind:
+    return dataclasses.replace(kind, migrations=(*kind.migrations, *steps))
+
+
+def die(connection: sqlite3.Connection) -> None:
+    """A migration whose process is killed when half of it is done."""
+    connection.execute("CREATE TABLE half (y)")
+    connection.execute("UPDATE a SET x = 99")
+    os._exit(9)
+
+
+def test_an_older_file_is_read_through_a_migrated_copy(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    before = path.read_bytes()
+    with contextlib.closing(database.connect(path, newer(FILL), write=False)) as connection:
+        assert connection.execute("SELECT y FROM b").fetchone()["y"] == 2
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            connection.execute("INSERT INTO b VALUES (3)")
+    assert path.read_bytes() == before
+
+
+def test_an_older_file_is_read_while_another_connection_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with contextlib.closing(database.connect(path, KIND)) as writer, database.writing(writer):
+        writer.execute("INSERT INTO a VALUES (2)")
+        with contextlib.closing(database.connect(path, newer(FILL), write=False)) as reader:
+            assert [row["x"] for row in reader.execute("SELECT x FROM a")] == [1]
+
+
+def test_an_older_file_that_is_too_large_to_copy_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    monkeypatch.setattr(database, "COPY_MOST", 4096)
+    with pytest.raises(StateFileError) as caught:
+        database.connect(path, newer(FILL), write=False)
+    assert caught.value.code == "state-older"
+    assert "next command that writes" in str(caught.value.hint)
+    database.connect(path, newer(FILL)).close()
+    database.connect(path, newer(FILL), write=False).close()
+
+
+def test_a_look_at_a_file_neither_copies_nor_migrates(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    database.check(path, newer(die))
+    with pytest.raises(StateFileError, match="newer ldimport"):
+        database.check(path, dataclasses.replace(KIND, migrations=()))
+    with pytest.raises(StateFileError, match="does not exist"):
+        database.check(tmp_path / "missing.sqlite", KIND)
+
+
+def test_a_database_in_memory_has_the_newest_schema() -> None:
+    with contextlib.closing(database.in_memory(newer(FILL))) as connection:
+        assert connection.execute("SELECT x, y FROM a, b").fetchone()["y"] == 2
+
+
+def test_a_migration_killed_half_way_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    code = (
+        "import sys, test_system_and_database as t\n"
+        "t.database.connect(t.Path(sys.argv[1]), t.newer(t.FILL, t.die))"
+    )
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    assert subprocess.run([sys.executable, "-c", code, path], env=here).returncode == 9
+    with contextlib.closing(database.connect(path, KIND)) as connection:
+        assert [row["x"] for row in connection.execute("SELECT x FROM a")] == [1]
+        names = [row["name"] for row in connection.execute("SELECT name FROM sqlite_master")]
+        assert names == ["a"]
+    with contextlib.closing(database.connect(path, newer(FILL))) as connection:
+        assert connection.execute("SELECT y FROM b").fetchone()["y"] == 2
+
+
+def test_two_processes_migrate_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    code = (
+        "import sys, test_system_and_database as t\n"
+        "t.database.connect(t.Path(sys.argv[1]), t.newer(t.FILL)).close()"
+    )
+    here = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    command = [sys.executable, "-c", code, path]
+    both = [subprocess.Popen(command, env=here) for _ in range(2)]
+    assert [each.wait() for each in both] == [0, 0]
+    with contextlib.closing(database.connect(path, newer(FILL))) as connection:
+        assert connection.execute("SELECT count(*) FROM b").fetchone()[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "application_id", "version", "table"),
+    [("state.sqlite", 0x6C646D73, 1, "image"), ("engine/catalogue.sqlite", 0x6C646963, 2, "item")],
+)
+def test_files_of_the_first_version_open_for_ever(
+    tmp_path: Path, name: str, application_id: int, version: int, table: str
+) -> None:
+    path = tmp_path / "file.sqlite"
+    shutil.copy(FIXTURES / name, path)
+    before = path.read_bytes()
+    never_run = ("CREATE TABLE never (x);",) * version
+    kind = newer(
+        f"ALTER TABLE {table} ADD COLUMN later TEXT;",
+        lambda connection: connection.execute(f"UPDATE {table} SET later = 'now'"),
+        kind=database.DatabaseKind("old file", application_id, never_run, ""),
+    )
+    for write in (False, True):
+        with contextlib.closing(database.connect(path, kind, write=write)) as connection:
+            found = connection.execute(f"SELECT count(*), min(later) FROM {table}").fetchone()
+            assert found[0] > 0 and found[1] == "now"
+            assert connection.execute("PRAGMA user_version").fetchone()[0] == version + 2
+        assert (path.read_bytes() == before) is not write
 
 
 @pytest.mark.parametrize("content", [b"", b"\0", b"hello" * 100])

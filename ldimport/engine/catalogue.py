@@ -150,7 +150,7 @@ CREATE INDEX webhook_waiting ON webhook (due_at) WHERE state = 'waiting';
 CREATE INDEX webhook_leased ON webhook (worker) WHERE worker IS NOT NULL;
 """
 
-KIND = database.Kind(
+KIND = database.DatabaseKind(
     name="engine catalogue",
     application_id=0x6C646963,  # "ldic"
     migrations=(_SCHEMA, _SERVED),

@@ -105,7 +105,7 @@ CREATE TABLE kept (
 ) WITHOUT ROWID;
 """
 
-KIND = database.Kind(
+KIND = database.DatabaseKind(
     name="state file",
     application_id=0x6C646D73,  # "ldms"
     migrations=(_SCHEMA,),
@@ -139,7 +139,7 @@ class StateFile:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
             if path.exists():  # a foreign file gets its message, not a lock beside it
-                database.connect(path, KIND, write=False).close()
+                database.check(path, KIND)
             if not lock.acquire(command):
                 raise locked_error(path, lock)
         try:
@@ -186,10 +186,7 @@ class StateFile:
 def _read_only(path: Path) -> sqlite3.Connection:
     if path.is_symlink() or path.exists():
         return database.connect(path, KIND, write=False)
-    empty = sqlite3.connect(":memory:", isolation_level=None)
-    empty.row_factory = sqlite3.Row
-    empty.executescript(_SCHEMA)
-    return empty
+    return database.in_memory(KIND)
 
 
 def locked_error(path: Path, lock: ProcessLock) -> LockedError:
