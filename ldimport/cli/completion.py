@@ -8,18 +8,12 @@ from typing import Annotated
 import typer
 
 from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM
+from ldimport.cli.command import Command
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 
-
-class Shell(StrEnum):
-    """Shells that typer writes scripts for."""
-
-    BASH = "bash"
-    ZSH = "zsh"
-    FISH = "fish"
-    POWERSHELL = "powershell"
+Shell = StrEnum("Shell", {each.upper(): each for each in ("bash", "zsh", "fish", "powershell")})
+"""Shells that typer writes scripts for."""
 
 
 def completion(
@@ -29,11 +23,10 @@ def completion(
     """Print a completion script; put it where your shell reads it."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-    session = Session.of(context)
     script = get_completion_script(
         prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell.value
     )
-    session.out.file.write(f"{script}\n")
+    Session.of(context).out.file.write(f"{script}\n")
     return ExitCode.OK
 
 
@@ -41,5 +34,5 @@ COMMAND = Command(
     "completion",
     completion,
     ("ldimport completion bash > ~/.local/share/bash-completion/completions/ldimport",),
-    {ExitCode.OK: "printed", ExitCode.USAGE: "no such shell"},
+    {0: "printed", 2: "no such shell"},
 )

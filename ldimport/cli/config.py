@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.command import Command, Group
+from ldimport.cli.output.documents import fields_of
+from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command, Group
 from ldimport.errors import ExitCode
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
+    from ldimport.settings import Settings
     from ldimport.settings.checking import Finding
 
-_SIGNS = {None: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.ERROR: ("✗", "red")}
+_SIGNS = {None: ("✓", GOOD), Severity.WARNING: ("!", WAIT), Severity.ERROR: ("✗", BAD)}
 
 
 def show(context: typer.Context) -> ExitCode:
@@ -28,9 +31,9 @@ def show(context: typer.Context) -> ExitCode:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
         session.document({"format": 1, "settings": settings})
     else:
-        columns = (Column("SETTING"), Column("VALUE", shrink=1), Column("FROM", drop=1))
-        shown = [(row.key, row.value or "-", row.source) for row in rows]
-        table(session.screen, columns, shown)
+        columns = (TableColumn("SETTING"), TableColumn("VALUE", shrink=True),
+                   TableColumn("FROM", drop=1))  # fmt: skip
+        table(session.screen, columns, [(row.key, row.value or "-", row.source) for row in rows])
     return ExitCode.OK
 
 
@@ -40,38 +43,28 @@ def check(context: typer.Context) -> ExitCode:
 
     session = Session.of(context)
     settings = session.settings()
-    found = list(look(settings))
-    found += _project_config(session)
+    found = [*look(settings), *_project_config(settings)]
     wrong = any(each.severity is Severity.ERROR for each in found)
     code = ExitCode.CONFIG if wrong else ExitCode.OK
     if session.options.json:
-        findings = [
-            {
-                "subject": each.subject,
-                "severity": each.severity or "ok",
-                "message": each.message,
-                "hint": each.hint,
-            }
-            for each in found
-        ]
+        findings = [{**fields_of(each), "severity": each.severity or "ok"} for each in found]
         session.document({"format": 1, "findings": findings, "exitCode": int(code)})
         return code
     screen = session.screen
     left = max(len(each.subject) for each in found)
     for each in found:
-        screen.line(_SIGNS[each.severity], f" {each.subject:<{left}}  {each.message}",
-                    indent=left + 4)  # fmt: skip
+        text = f" {each.subject:<{left}}  {each.message}"
+        screen.line(_SIGNS[each.severity], text, indent=left + 4)
         if each.hint:
-            screen.line(" " * (left + 4), ("→ ", "bold"), each.hint, indent=left + 6)
+            screen.line(" " * (left + 4), ("→ ", ACCENT), each.hint, indent=left + 6)
     return code
 
 
-def _project_config(session: Session) -> list[Finding]:
+def _project_config(settings: Settings) -> list[Finding]:
     """The project config file, where one is named."""
     from ldimport.migration.project import project_config
     from ldimport.settings.checking import Finding
 
-    settings = session.settings()
     if settings.project_config is None:
         return []
     config = project_config(settings.project_config)
@@ -106,23 +99,22 @@ COMMAND = Group(
             "show",
             show,
             ("ldimport config show", "ldimport config show --profile tagblatt"),
-            {ExitCode.OK: "shown", ExitCode.USAGE: "", ExitCode.CONFIG: ""},
+            {0: "shown"},
+            also=(2, 4),
         ),
         Command(
             "check",
             check,
             ("ldimport config check --profile tagblatt",),
-            {
-                ExitCode.OK: "address, token and scopes work",
-                ExitCode.USAGE: "",
-                ExitCode.CONFIG: "something does not work; it says what",
-            },
+            {0: "address, token and scopes work", 4: "something does not work; it says what"},
+            also=(2,),
         ),
         Command(
             "schema",
             schema,
             ("ldimport config schema image --project-config project-config.json",),
-            {ExitCode.OK: "printed", ExitCode.USAGE: "unknown media type", ExitCode.CONFIG: ""},
+            {0: "printed", 2: "unknown media type"},
+            also=(4,),
         ),
     ),
 )

@@ -8,7 +8,7 @@ import typer
 
 from ldimport.cli.output.text import counted, size
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command, Group
+from ldimport.cli.command import Command, Group
 from ldimport.errors import ExitCode, UsageError
 
 

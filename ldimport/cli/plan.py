@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli import options
+from ldimport.cli.command import Command
+from ldimport.cli.manifest import opened_source
+from ldimport.cli.options import Paths, ReadingOptions
 from ldimport.cli.output import check, documents
-from ldimport.cli.output.screen import Count
+from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, WAIT, Count, Hint
 from ldimport.cli.output.text import counted, number, size
-from ldimport.cli.reading import Wanted, opened_source
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -25,14 +25,8 @@ MOST_ORIGINS = 4
 
 def plan(
     context: typer.Context,
-    paths: options.Paths,
-    base_url: options.BaseUrl = None,
-    lenient: options.Lenient = False,
-    strict: options.Strict = False,
-    maps: options.Map = None,
-    sets: options.Set = None,
-    encoding: options.Encoding = None,
-    delimiter: options.Delimiter = None,
+    paths: Paths,
+    reading: ReadingOptions,
     resend: Annotated[
         bool, typer.Option("--resend", help="as if unchanged images were sent again too")
     ] = False,
@@ -43,10 +37,9 @@ def plan(
     """Show what a submit would send, in how many batches. Nothing is sent."""
     session = Session.of(context)
     settings = session.settings(paths)
-    wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
     with (
         session.target(settings) as (target, config),
-        opened_source(session, settings, config, paths, wanted) as source,
+        opened_source(session, settings, config, paths, reading) as source,
         session.migration(settings, target, write=False) as migration,
     ):
         found, checked = migration.plan(source, resend=resend)
@@ -62,22 +55,10 @@ def plan(
 def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits) -> None:
     screen = session.screen
     place = tilde(settings.engine) if settings.embedded else settings.target
-    screen.line((found.manifest, "bold"), f" → {found.target}  {place} · systemName "
+    screen.line((found.manifest, ACCENT), f" → {found.target}  {place} · systemName "
                 f"{found.system_name}", indent=2)  # fmt: skip
     screen.blank()
-    rows = [
-        Count("+", "new", found.new, "will be imported" if found.new else "", "green"),
-        Count("~", "changed", found.changed, "were edited since they were sent"
-              if found.changed else "", "yellow"),
-        Count("=", "unchanged", found.unchanged, "will not be sent" if found.unchanged else ""),
-    ]  # fmt: skip
-    if found.failed:
-        rows.append(Count("✗", "failed", found.failed, "before: ldimport retry sends them", "red"))
-    if found.in_progress:
-        rows.append(Count("…", "in progress", found.in_progress, "in jobs that are open", "blue"))
-    invalid = "have errors" if found.invalid else ""
-    rows.append(Count("!", "invalid", found.invalid, invalid, "red" if found.invalid else ""))
-    screen.counts(rows, ("rows", found.entries))
+    screen.counts(_counts(found), ("rows", found.entries))
     screen.blank()
     if found.to_send:
         facts = {"batches": f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
@@ -89,16 +70,32 @@ def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits
     screen.hints(_hints(session, found))
 
 
+def _counts(found: Plan) -> list[Count]:
+    """What becomes of the rows; the last two of them only where there are any."""
+    rows = (
+        ("+", "new", found.new, "will be imported", GOOD),
+        ("~", "changed", found.changed, "were edited since they were sent", WAIT),
+        ("=", "unchanged", found.unchanged, "will not be sent", ""),
+        ("✗", "failed", found.failed, "before: ldimport retry sends them", BAD),
+        ("…", "in progress", found.in_progress, "in jobs that are open", BUSY),
+        ("!", "invalid", found.invalid, "have errors", BAD if found.invalid else ""),
+    )
+    return [
+        Count(sign, word, count, note if count else "", style)
+        for sign, word, count, note, style in rows
+        if count or word not in ("failed", "in progress")
+    ]
+
+
 def _origins(found: Plan) -> str:
     ordered = sorted(found.sources.items(), key=lambda each: -each[1])
     shown = [f"{host or 'local files'} {number(count)}" for host, count in ordered[:MOST_ORIGINS]]
-    rest = sum(count for _, count in ordered[MOST_ORIGINS:])
-    if rest:
-        shown.append(f"{len(ordered) - MOST_ORIGINS} more {number(rest)}")
+    if rest := ordered[MOST_ORIGINS:]:
+        shown.append(f"{len(rest)} more {number(sum(count for _, count in rest))}")
     return " · ".join(shown)
 
 
-def _hints(session: Session, found: Plan) -> list[tuple[str, str]]:
+def _hints(session: Session, found: Plan) -> list[Hint]:
     words = session.arguments
     hints = []
     if found.invalid:
@@ -116,11 +113,9 @@ COMMAND = Command(
     plan,
     ("ldimport plan archive.csv", "ldimport plan archive.csv --json"),
     {
-        ExitCode.OK: "the plan stands, also with invalid rows",
-        ExitCode.FAILURES: "with --exit-code: there is something to send",
-        ExitCode.USAGE: "",
-        ExitCode.INVALID: "the manifest cannot be read as one",
-        ExitCode.CONFIG: "",
-        ExitCode.TEMPORARY: "",
+        0: "the plan stands, also with invalid rows",
+        1: "with --exit-code: there is something to send",
+        3: "the manifest cannot be read as one",
     },
+    also=(2, 4, 5),
 )

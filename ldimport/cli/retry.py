@@ -8,7 +8,7 @@ import typer
 
 from ldimport.cli import elsewhere, options, runner
 from ldimport.cli.session import Session, refuse_on_http
-from ldimport.cli.spec import Command
+from ldimport.cli.command import Command
 from ldimport.errors import ExitCode
 
 JobOption = Annotated[

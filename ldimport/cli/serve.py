@@ -13,7 +13,7 @@ from ldimport.cli.output import served
 from ldimport.cli.output.text import utc
 from ldimport.cli.serving import Runner, Serving, runner
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
+from ldimport.cli.command import Command
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Integrity, Json
 

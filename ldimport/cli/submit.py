@@ -15,7 +15,7 @@ from ldimport.cli.interrupt import within
 from ldimport.cli.output.listeners import Reading
 from ldimport.cli.reading import CheckShown, Wanted, first_use, opened_source, refused
 from ldimport.cli.session import Session, refuse_on_http
-from ldimport.cli.spec import Command
+from ldimport.cli.command import Command
 from ldimport.errors import ExitCode
 from ldimport.migration import InvalidManifest, Migration, Source
 from ldimport.migration.reports.run import RunReport

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.serving import tokens
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command, Group
+from ldimport.cli.command import Command, Group
 from ldimport.errors import ExitCode, UsageError
 
 SCOPES = ("public-api:read", "public-api:write", "public-api:config:read")
@@ -50,11 +50,11 @@ def list_(context: typer.Context) -> ExitCode:
         session.document({"format": 1, "tokens": [dict(each) for each in found]})
         return ExitCode.OK
     columns = (
-        Column("ID"),
-        Column("NAME", shrink=1),
-        Column("SCOPES", drop=2),
-        Column("EXPIRES", drop=1),
-        Column("STATE"),
+        TableColumn("ID"),
+        TableColumn("NAME", shrink=True),
+        TableColumn("SCOPES", drop=2),
+        TableColumn("EXPIRES", drop=1),
+        TableColumn("STATE"),
     )
     rows = [
         (

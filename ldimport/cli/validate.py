@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from typer import Option
 
-from ldimport.cli import options
+from ldimport.cli.command import Command
+from ldimport.cli.manifest import opened_source, show_findings
+from ldimport.cli.options import JunitXml, Paths, ReadingOptions
 from ldimport.cli.output import check, documents, github
-from ldimport.cli.output.listeners import Reading
+from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.live import checking
-from ldimport.cli.reading import Wanted, opened_source, show_findings
+from ldimport.cli.output.screen import GOOD, Hint
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration.problem_reports import Files, Reports
 from ldimport.migration.validate import validate as check_all
@@ -26,74 +29,69 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 1_000
 
 
-Problems = Annotated[
-    Path | None,
-    typer.Option("--problems", metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
-]
-WriteValid = Annotated[
-    Path | None, typer.Option("--write-valid", metavar="FILE", help="the good rows")
-]
-WriteInvalid = Annotated[
-    Path | None,
-    typer.Option("--write-invalid", metavar="FILE", help="the others, with their problems"),
-]
-Warnings = Annotated[
-    bool, typer.Option("--warnings", help="show warnings too, not only their number")
-]
-MaxProblems = Annotated[
-    int, typer.Option("--max-problems", min=0, metavar="N", help="problems in --json")
-]
-CodeQuality = Annotated[
-    Path | None, typer.Option("--code-quality", metavar="FILE", help="a GitLab report")
-]
+@dataclass(frozen=True, slots=True)
+class ReportOptions:
+    """Files to write."""
+
+    problems: Annotated[
+        Path | None, Option(metavar="FILE", help="every problem: .csv .jsonl .json .sarif")
+    ] = None
+    write_valid: Annotated[Path | None, Option(metavar="FILE", help="the good rows")] = None
+    write_invalid: Annotated[
+        Path | None, Option(metavar="FILE", help="the others, with their problems")
+    ] = None
+    junitxml: JunitXml = None
+    code_quality: Annotated[Path | None, Option(metavar="FILE", help="a GitLab report")] = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowingOptions:
+    """What is shown of the findings."""
+
+    warnings: Annotated[
+        bool, Option("--warnings", help="show warnings too, not only their number")
+    ] = False
+    max_problems: Annotated[int, Option(min=0, metavar="N", help="problems in --json")] = (
+        MOST_PROBLEMS
+    )
+    no_annotations: Annotated[
+        bool, Option("--no-annotations", help="no annotations in GitHub Actions")
+    ] = False
 
 
 def validate(
     context: typer.Context,
-    paths: options.Paths,
-    problems: Problems = None,
-    write_valid: WriteValid = None,
-    write_invalid: WriteInvalid = None,
-    lenient: options.Lenient = False,
-    strict: options.Strict = False,
-    warnings: Warnings = False,
-    max_problems: MaxProblems = MOST_PROBLEMS,
-    base_url: options.BaseUrl = None,
-    maps: options.Map = None,
-    sets: options.Set = None,
-    encoding: options.Encoding = None,
-    delimiter: options.Delimiter = None,
-    junitxml: options.JunitXml = None,
-    code_quality: CodeQuality = None,
-    no_annotations: options.NoAnnotations = False,
+    paths: Paths,
+    reports: ReportOptions,
+    reading: ReadingOptions,
+    showing: ShowingOptions,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
     session = Session.of(context)
     settings = session.settings(paths)
     config = session.project_config(settings)
-    wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
-    files = Files(problems, write_valid, write_invalid, junitxml, code_quality)
-    with opened_source(session, settings, config, paths, wanted, named=False) as source:
+    files = Files(**asdict(reports))
+    with opened_source(session, settings, config, paths, reading, named=False) as source:
         began = time.monotonic()
-        found = _check(session, source, files, max_problems)
-        _show(session, source, found, time.monotonic() - began, max_problems, warnings=warnings)
-    if not (session.options.json or session.options.quiet):
+        found = _check(session, source, files, showing.max_problems)
+        _show(session, source, found, time.monotonic() - began, showing)
+    if session.chatty:
         for path in files.given().values():
-            session.notes.line(("✓", "green"), f" wrote {path}")
-    if github.active(session.environ) and not no_annotations:
+            session.notes.line(("✓", GOOD), f" wrote {path}")
+    if github.active(session.environ) and not showing.no_annotations:
         _github(session, found, source.manifest.name)
     return ExitCode.INVALID if found.invalid else ExitCode.OK
 
 
 def _check(session: Session, source: Source, files: Files, max_problems: int) -> Validation:
     """Every row checked, and the files written that were asked for."""
-    reading = Reading(source.manifest.bytes_total)
-    with Reports(source.manifest, files) as reports, checking(session.notes, reading):
+    progress = ReadingProgress(source.manifest.bytes_total)
+    with Reports(source.manifest, files) as reports, checking(session.notes, progress):
         found = check_all(
             source.manifest,
             source.checker(),
             max_problems=max(max_problems, MOST_PROBLEMS),
-            on_progress=reading.tick,
+            on_progress=progress.tick,
             sink=reports.sink,
         )
         reports.finish(found)
@@ -101,31 +99,25 @@ def _check(session: Session, source: Source, files: Files, max_problems: int) ->
 
 
 def _show(
-    session: Session,
-    source: Source,
-    found: Validation,
-    seconds: float,
-    most: int,
-    *,
-    warnings: bool,
+    session: Session, source: Source, found: Validation, seconds: float, showing: ShowingOptions
 ) -> None:
     if session.options.json:
-        session.document(documents.validation(found, source.manifest, most))
+        session.document(documents.validation(found, source.manifest, showing.max_problems))
         return
     screen = session.screen
-    if not (session.screen.stream.tty or session.options.quiet):
+    if not (screen.stream.tty or session.options.quiet):
         for line in check.read_lines(source.manifest):
             session.notes.line(line)
     check.notices(session.notes, found)
     if found.kinds:
-        show_findings(screen, source, found, warnings=warnings)
+        show_findings(screen, source, found, warnings=showing.warnings)
     elif screen.stream.tty:
         check.head(screen, source.manifest, source.config)
     check.verdict(screen, found, seconds)
     screen.hints(_hints(session, found))
 
 
-def _hints(session: Session, found: Validation) -> list[tuple[str, str]]:
+def _hints(session: Session, found: Validation) -> list[Hint]:
     words = session.arguments
     if not found.invalid:
         return [(f"ldimport plan {words}", "what a submit would send")]
@@ -157,10 +149,9 @@ COMMAND = Command(
         "ldimport validate archive.csv --problems all.csv --write-invalid to-fix.csv",
     ),
     {
-        ExitCode.OK: "every row is valid",
-        ExitCode.USAGE: "",
-        ExitCode.INVALID: "rows have errors (--strict: or warnings), or it cannot be read",
-        ExitCode.CONFIG: "bad project config, settings or token",
-        ExitCode.TEMPORARY: "",
+        0: "every row is valid",
+        3: "rows have errors (--strict: or warnings), or it cannot be read",
+        4: "bad project config, settings or token",
     },
+    also=(2, 5),
 )

@@ -10,7 +10,7 @@ import typer
 from ldimport.cli import elsewhere, options, runner
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
+from ldimport.cli.command import Command
 from ldimport.errors import ExitCode, LockedError
 from ldimport.migration import Migration
 from ldimport.migration.reports.run import RunReport

@@ -9,10 +9,10 @@ import typer
 
 from ldimport import __version__
 from ldimport.cli.interrupt import ends_in_order
-from ldimport.cli.output.eventlines import start
+from ldimport.cli.output.documents import start
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
+from ldimport.cli.command import Command
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
 

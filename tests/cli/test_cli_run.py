@@ -17,7 +17,7 @@ from ldimport import __version__
 from ldimport.cli import main, run
 from ldimport.cli.app import build, global_params, hoist, root, variable
 from ldimport.cli.crash import redact, write_crash
-from ldimport.cli.spec import LIST, Command, Group, listed
+from ldimport.cli.command import LIST, Command, Group, listed
 from ldimport.errors import PRECEDENCE, ExitCode, Terminated
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -353,7 +353,7 @@ def test_signals_end_with_their_codes(
 
 
 def test_every_exit_code_has_its_place_and_its_meaning() -> None:
-    from ldimport.cli.spec import MEANINGS
+    from ldimport.cli.command import MEANINGS
 
     assert set(PRECEDENCE) == set(ExitCode)
     assert set(MEANINGS) | {ExitCode.TERMINATED} == set(ExitCode)

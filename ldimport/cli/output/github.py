@@ -1,4 +1,4 @@
-"""What GitHub Actions shows: annotations at the lines, a table in the step summary (ux.md 2.1).
+"""What GitHub Actions shows: annotations at the lines, a table in the step summary.
 
 GitHub shows ten errors a step and refuses a summary over 1,024 kB, so there is one annotation
 for each kind of problem, and the summary is bounded.
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.check import pointer
+from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import clean, counted, environment_flag, number
 from ldimport.model import Severity
 
@@ -35,7 +36,7 @@ def commands(found: Validation) -> Iterator[str]:
         place = kind.first
         facts = {"file": place.file, "line": place.line, "col": place.column}
         facts["title"] = f"{kind.code} ({counted(kind.rows, 'row')})"
-        yield command(_level(kind), {key: value for key, value in facts.items() if value},
+        yield command(str(kind.severity), {key: value for key, value in facts.items() if value},
                       kind.message)  # fmt: skip
     rest = kinds[MOST_ANNOTATIONS:]
     if rest:
@@ -68,19 +69,11 @@ def summary(found: Validation, name: str) -> str:
 
 def run_summary(end: Summary) -> str:
     """Counts and causes of a run as Markdown, for the step summary."""
-    sums = end.totals
     name = end.plan.manifest if end.plan else counted(len(end.jobs), "job")
     lines = [f"### {_cell(name)}", "", "| outcome | images |", "|---|---:|"]
-    for word, count in (
-        ("imported", sums.success),
-        ("skipped", sums.skipped),
-        ("failed", sums.failed),
-        ("in progress", sums.pending),
-        ("not sent yet", sums.unsubmitted),
-        ("invalid", sums.invalid),
-        ("**all**", sums.rows),
-    ):
-        lines.append(f"| {word} | {number(count)} |")
+    for field, (_, word, _) in OUTCOMES.items():
+        lines.append(f"| {word} | {number(getattr(end.totals, field))} |")
+    lines.append(f"| **all** | {number(end.totals.rows)} |")
     if end.causes:
         lines += ["", "| failed | reason | try again |", "|---:|---|---|"]
     for row in end.causes[:MOST_SUMMARY_ROWS]:
@@ -100,10 +93,6 @@ def append_summary(environ: Mapping[str, str], text: str) -> None:
 
 def _ordered(found: Validation) -> Sequence[Kind]:
     return sorted(found.kinds, key=lambda kind: (kind.severity is not Severity.ERROR, -kind.rows))
-
-
-def _level(kind: Kind) -> str:
-    return "error" if kind.severity is Severity.ERROR else "warning"
 
 
 def _data(text: str) -> str:

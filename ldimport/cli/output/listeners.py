@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
 from typing import Protocol
 
-from ldimport.cli.output import documents, eventlines
+from ldimport.cli.interrupt import on_signals
+from ldimport.cli.output import documents
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, duration, number, percent, size, utc
-from ldimport.cli.spec import MEANINGS
-from ldimport.errors import ExitCode, LdimportError, QuotaError
+from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration.events import (
     BatchSent,
     Event,
@@ -30,12 +28,6 @@ from ldimport.model import Counts, JobState
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
-_ENDS = {
-    **MEANINGS,
-    ExitCode.INTERRUPTED: "interrupted, state is safe",
-    ExitCode.TERMINATED: "terminated, state is safe",
-}
-"""What the last line of a log says to each exit code."""
 
 
 class Listener(Protocol):
@@ -49,7 +41,7 @@ class Listener(Protocol):
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadingProgress:
     """How far the manifest has been read, in bytes; ``tick`` is called from deep inside the
     check, often."""
 
@@ -70,7 +62,7 @@ class Reading:
 
 
 class Both:
-    """Several listeners as one."""
+    """Several listeners as one; none of them: silence."""
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = listeners
@@ -86,7 +78,7 @@ class Both:
             each.stopping()
 
 
-class JsonLines:
+class JsonLinesListener:
     """Every event as one line of JSON, for scripts and for ``--log-file``; of progress at most
     one line a second."""
 
@@ -97,7 +89,7 @@ class JsonLines:
 
     def start(self, command: str, version: str, facts: documents.Document) -> None:
         """The first line; ``facts`` say where the run goes to."""
-        document = eventlines.start(command, version, self._now())
+        document = documents.start(command, version, self._now())
         self._stream.line(documents.dumps({**document, **facts}))
 
     def handle(self, event: Event) -> None:
@@ -106,7 +98,7 @@ class JsonLines:
             if self._now() < self._next_progress:
                 return
             self._next_progress = self._now() + PROGRESS_PAUSE
-        self._stream.line(documents.dumps(eventlines.event(event, self._now())))
+        self._stream.line(documents.dumps(documents.event(event, self._now())))
 
     def stopping(self) -> None:
         """Said by the summary that follows."""
@@ -152,8 +144,7 @@ class LogLines:
             case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
             case Waiting():
-                self.say("wait", f"{event.text or event.reason}; next try in "
-                         f"{duration(event.seconds)}")  # fmt: skip
+                self.say("wait", waiting_text(event))
             case Summary():
                 self._summary(event)
 
@@ -167,6 +158,12 @@ class LogLines:
         if self._last is not None:
             self.say("progress", progress_text(self._last, self._now() - self._began))
 
+    @contextmanager
+    def on_request(self) -> Iterator[None]:
+        """Inside, ``kill -USR1`` prints a progress line at once (as in restic)."""
+        with on_signals("SIGUSR1", call=lambda _: self.progress()):
+            yield
+
     def _failure(self, failure: Failure) -> None:
         first = failure.cause not in self._causes
         self._causes.add(failure.cause)
@@ -179,39 +176,7 @@ class LogLines:
         if isinstance(end.stopped, LdimportError):
             kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
             self.say(kind, end.stopped.message)
-        self.say("exit", f"{int(end.exit_code)}: {_ENDS[end.exit_code]}")
-
-
-class Silent:
-    """Says nothing (``--quiet``)."""
-
-    def handle(self, event: Event) -> None:
-        """Nothing."""
-
-    def stopping(self) -> None:
-        """Nothing."""
-
-
-@contextmanager
-def progress_on_signal(lines: LogLines) -> Iterator[None]:
-    """Inside, ``kill -USR1`` prints a progress line at once (as in restic)."""
-    number_ = getattr(signal, "SIGUSR1", None)
-    if number_ is None:
-        yield
-        return
-
-    def show(signum: int, frame: FrameType | None) -> None:
-        lines.progress()
-
-    try:
-        before = signal.signal(number_, show)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(number_, before)
+        self.say("exit", f"{int(end.exit_code)}: {end.exit_code.meaning}")
 
 
 # -- sentences -----------------------------------------------------------------------------
@@ -221,17 +186,15 @@ def plan_text(plan: Plan) -> str:
     """The counts of a plan in one line; they add up to the rows."""
     parts = [f"{number(plan.new)} new", f"{number(plan.changed)} changed"]
     parts.append(f"{number(plan.unchanged)} unchanged")
-    for count, word in (
-        (plan.failed, "failed before"),
-        (plan.in_progress, "in progress"),
-        (plan.invalid, "invalid"),
-    ):
-        if count:
-            parts.append(f"{number(count)} {word}")
-    rows = counted(plan.entries, "row")
-    return f"{plan.manifest} → {plan.target}, systemName {plan.system_name}: {rows}: " + ", ".join(
-        parts
-    )
+    rare = {"failed before": plan.failed, "in progress": plan.in_progress, "invalid": plan.invalid}
+    parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
+    head = f"{plan.manifest} → {plan.target}, systemName {plan.system_name}"
+    return f"{head}: {counted(plan.entries, 'row')}: {', '.join(parts)}"
+
+
+def waiting_text(waiting: Waiting) -> str:
+    """Why nothing moves, and until when."""
+    return f"{waiting.text or waiting.reason}; next try in {duration(waiting.seconds)}"
 
 
 def counts_text(counts: Counts) -> str:
@@ -244,11 +207,9 @@ def counts_text(counts: Counts) -> str:
 def progress_text(progress: Progress, seconds: float) -> str:
     """Where a run stands, with its rate."""
     counts = progress.counts
-    done = counts.success + counts.skipped + counts.failed
     text = f"{number(progress.sent)} of {number(progress.to_send)} sent"
     if progress.to_send:
         text += f" ({percent(progress.sent, progress.to_send)})"
     text += f", {counts_text(counts)}"
-    if seconds >= 1 and done:
-        text += f", {number(round(done / seconds))}/s"
-    return text
+    done = counts.total - counts.pending
+    return f"{text}, {number(round(done / seconds))}/s" if seconds >= 1 and done else text

@@ -1,89 +1,96 @@
-"""Images by their last outcome: a table on a terminal, CSV or JSON Lines elsewhere."""
+"""Images by their last outcome: a table on a terminal, CSV, JSON or JSON Lines elsewhere."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from ldimport.cli.output import documents
-from ldimport.cli.output.screen import Screen
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.screen import OUTCOMES, Screen
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import number
 from ldimport.migration.events import ResultRow
 from ldimport.model import Result, Status
 
-OUTCOMES = (
-    Column("STATUS"),
-    Column("ID"),
-    Column("SIZE", drop=2),
-    Column("TYPE", drop=3),
-    Column("MEDIA ID OR REASON", shrink=1),
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+COLUMNS = (
+    TableColumn("STATUS"),
+    TableColumn("ID"),
+    TableColumn("SIZE", drop=2),
+    TableColumn("TYPE", drop=3),
+    TableColumn("MEDIA ID OR REASON", shrink=True),
 )
-FAILED = (
-    Column("ROW", right=True),
-    Column("ID"),
-    Column("REASON"),
-    Column("URL", shrink=1, drop=1),
-)
-_WORDS = {
-    Status.SUCCESS: "✓ imported",
-    Status.SKIPPED: "· skipped",
-    Status.FAILED: "✗ failed",
-    None: "… pending",
-}
 
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image."""
-    table(screen, OUTCOMES, [_outcome(row) for row in rows])
+    table(
+        screen,
+        COLUMNS,
+        [
+            _row(
+                row.status,
+                row.external_id,
+                (row.width, row.height, row.mime_type),
+                row.media_id or row.reason if row.status is not Status.FAILED else row.reason,
+                ", not taken over" if row.not_taken_over else "",
+            )
+            for row in rows
+        ],
+    )
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
     """The images of one job as the target told of them then, failures first, at most so many."""
-    ordered = sorted(results, key=lambda result: result.status is not Status.FAILED)
-    table(screen, OUTCOMES, [_told(result) for result in ordered[:most]])
-    if len(ordered) > most:
-        screen.line(f"and {number(len(ordered) - most)} more")
+    rows = []
+    for each in sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]:
+        asset = each.asset if each.status is not Status.FAILED else None
+        shape = (asset.width, asset.height, asset.mime_type) if asset else (None, None, None)
+        rows.append(
+            _row(each.status, each.external_id, shape, asset.media_id if asset else each.reason)
+        )
+    table(screen, COLUMNS, rows)
+    if len(results) > most:
+        screen.line(f"and {number(len(results) - most)} more")
 
 
-def _told(result: Result) -> tuple[str, ...]:
-    asset = result.asset
-    word = _WORDS[result.status]
-    if asset is None or result.status is Status.FAILED:
-        return word, result.external_id, "", "", result.reason or ""
-    size, kind = _shape(asset.width, asset.height, asset.mime_type)
-    return word, result.external_id, size, kind, asset.media_id
-
-
-def _shape(width: int | None, height: int | None, mime_type: str | None) -> tuple[str, str]:
+def _row(
+    status: Status | None,
+    name: str,
+    shape: tuple[int | None, int | None, str | None],
+    end: str | None,
+    note: str = "",
+) -> tuple[str, ...]:
+    sign, outcome, _ = OUTCOMES[status.value] if status else ("…", "pending", "")
+    word = f"{sign} {outcome}{note}"
+    width, height, mime_type = shape
+    if status is Status.FAILED:
+        return word, name, "", "", end or ""
     kind = (mime_type or "").removeprefix("image/").removesuffix("+xml")
-    return (f"{width}×{height}" if width and height else ""), kind
+    return word, name, f"{width}×{height}" if width and height else "", kind, end or ""
 
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
+    columns = (
+        TableColumn("ROW", right=True),
+        TableColumn("ID"),
+        TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
+        TableColumn("URL", shrink=True, drop=1),
+    )
     cells = [(number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows]
-    narrow = (screen.width or 1_000) < 72
-    columns = (*FAILED[:2], Column("REASON", shrink=1), FAILED[3]) if narrow else FAILED
     table(screen, columns, cells)
-
-
-def _outcome(row: ResultRow) -> tuple[str, ...]:
-    word = _WORDS[row.status]
-    if row.status is Status.FAILED:
-        return word, row.external_id, "", "", row.reason or ""
-    size, kind = _shape(row.width, row.height, row.mime_type)
-    word = f"{word}, not taken over" if row.not_taken_over else word
-    return word, row.external_id, size, kind, row.media_id or row.reason or ""
 
 
 # -- for scripts ---------------------------------------------------------------------------
 
 
-def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
+def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
-    apostrophe, which our own reader takes away again (hostile.md 74)."""
+    apostrophe, which our own reader takes away again."""
     from ldimport.migration.failed_rows import safe_cell
 
     writer = csv.writer(file, lineterminator="\n")
@@ -92,15 +99,15 @@ def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
         writer.writerow([safe_cell(value) for value in documents.result(row).values()])
 
 
-def json_lines(rows: Iterable[ResultRow]) -> Iterator[str]:
+def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document a line."""
     for row in rows:
-        yield documents.dumps(documents.result(row))
+        file.write(f"{documents.dumps(documents.result(row))}\n")
 
 
-def write_json(file: TextIO, rows: Iterable[ResultRow]) -> None:
+def write_json(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
     file.write(f'{{"format":{documents.FORMAT},"results":[')
-    for n, line in enumerate(json_lines(rows)):
-        file.write(f",\n{line}" if n else f"\n{line}")
+    for n, row in enumerate(rows):
+        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row))}")
     file.write("\n]}\n")

@@ -1,7 +1,7 @@
 """What we know about standard output and standard error: terminal or not, width, colour, signs.
 
 Asked from the stream itself, never from Rich: FORCE_COLOR would switch Rich's animation on in a
-pipe (ux.md 0.3). Imports nothing heavy.
+pipe. Imports nothing heavy.
 """
 
 from __future__ import annotations
@@ -16,29 +16,11 @@ from ldimport.cli.output.text import environment_flag
 MOST_COLUMNS = 100
 """No screen is wider, even where the terminal is."""
 
-_ASCII = str.maketrans(
-    {
-        "✓": "ok",
-        "·": "-",
-        "✗": "x",
-        "…": "...",
-        "⧗": "~",
-        "■": "#",
-        "→": "->",
-        "“": '"',
-        "”": '"',
-        "─": "-",
-        "━": "-",
-        "╸": "-",
-        "╺": "-",
-        "┌": "+",
-        "│": "|",
-        "×": "x",
-        "–": "-",
-        "—": "-",
-        "➜": ">",
-    }
-)
+_ASCII = str.maketrans(dict(zip("✓·✗…⧗■→“”─━╸╺┌│×–—➜", (
+    "ok", "-", "x", "...", "~", "#", "->", '"', '"', "-", "-", "-", "-", "+", "|", "x", "-", "-",
+    ">",
+), strict=True)))  # fmt: skip
+"""Signs in words, for streams that cannot encode them."""
 
 
 @dataclass(frozen=True, slots=True)
