@@ -36,7 +36,8 @@ ALLOWED = {
     "targets.embedded": FOUNDATION | {"engine", "targets.base", "schema"},
     "targets.livingdocs": FOUNDATION | {"client", "targets.base"},
     "migration": FOUNDATION | {"manifest", "schema", "targets", "client", "engine"},
-    "cli": FOUNDATION | {"migration", "server", "engine", "settings"},
+    "cli": FOUNDATION
+    | {"migration", "server", "engine", "settings", "manifest", "schema", "targets.base"},
 }
 """Who may import whom. ``migration.open`` alone makes targets, so it names client and engine;
 ``settings.checking`` asks the server, so it names client."""

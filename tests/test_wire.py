@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -257,6 +259,33 @@ def test_requests_survive_the_round_trip(
     request = ImportRequest(name, tuple(found), None, context)
     again = wire.request_from_json(json.loads(wire.encode(wire.request_to_json(request))))
     assert again == request
+
+
+def findings(check: Callable[[], object]) -> dict[str, str]:
+    try:
+        check()
+    except InvalidRequestError as error:
+        return dict(error.details)
+    return {}
+
+
+odd = st.none() | st.integers() | st.sampled_from(["", "a", "http://h.test/b", "\ud800", "c/d.jpg"])
+odd_images = st.builds(Image, odd, odd, odd, odd | st.just({}), odd)
+
+
+@given(
+    odd, st.lists(odd_images, max_size=4), odd, odd | st.just({"a": float("nan")}), st.booleans()
+)
+def test_objects_are_checked_as_their_json_is(
+    name: Any, found: list[Image], webhook: Any, context: Any, relative: bool
+) -> None:
+    request = ImportRequest(name, tuple(found), webhook, context)
+    entries = [{"id": i.id, "url": i.url, "fileName": i.file_name, "metadata": i.metadata,
+                "mediaType": i.media_type} for i in found]  # fmt: skip
+    body = {"systemName": name, "images": entries, "webhook": webhook, "context": context}
+    assert findings(lambda: wire.check_request(request, relative_urls=relative)) == findings(
+        lambda: wire.request_from_json(body, relative_urls=relative)
+    )
 
 
 @given(st.recursive(json_value, lambda inner: st.dictionaries(text, inner, max_size=4)))

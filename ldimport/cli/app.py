@@ -11,15 +11,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, get_type_hints
+from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from ldimport.cli import options
+from ldimport.cli.command import LIST, Command, Group, listed
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.session import Session
-from ldimport.cli.command import LIST, Command, Group, listed
 from ldimport.errors import ExitCode
 from ldimport.settings import FLAGS
 
@@ -33,7 +33,7 @@ GLOBAL = "Global options"
 def table_of_codes() -> str:
     """All exit codes in a few lines, none of them broken in two."""
     words = " · ".join(f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
-    lines = textwrap.fill(words, 78, initial_indent="  ", subsequent_indent="  ")
+    lines = textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="  ")
     return f"Exit codes:\n{lines}".replace(" ·\n", "\n").replace("\xa0", " ")
 
 
@@ -153,10 +153,11 @@ def _command(name: str, function: Callable[..., Any], cls: Any = OurCommand, **e
 def _spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function with each parameter that is a dataclass replaced by one for each of its
     fields."""
-    groups, parameters = {}, []
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        kind = parameter.annotation
-        if is_dataclass(kind):
+        if is_dataclass(parameter.annotation):
+            kind: Any = parameter.annotation
             groups[parameter.name] = kind
             parameters += inspect.signature(kind, eval_str=True).parameters.values()
         else:

@@ -12,8 +12,14 @@ from ldimport.cli.command import Command
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 
-Shell = StrEnum("Shell", {each.upper(): each for each in ("bash", "zsh", "fish", "powershell")})
-"""Shells that typer writes scripts for."""
+
+class Shell(StrEnum):
+    """Shells that typer writes scripts for."""
+
+    BASH = "bash"
+    ZSH = "zsh"
+    FISH = "fish"
+    POWERSHELL = "powershell"
 
 
 def completion(

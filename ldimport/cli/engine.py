@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ldimport.cli.command import Command, Group
 from ldimport.cli.output.text import counted, size
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.command import Command, Group
 from ldimport.errors import ExitCode, UsageError
 
 

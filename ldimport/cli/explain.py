@@ -11,10 +11,10 @@ from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, Hint, Screen
-from ldimport.cli.output.text import closest, clock, number, utc
+from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration.history import Attempt, History
+from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli.session import Session
 from ldimport.cli.command import Command
+from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration.init import Start, columns, write_start
 

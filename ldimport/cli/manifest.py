@@ -20,8 +20,8 @@ from ldimport.model import Integrity, JobOptions, Severity
 if TYPE_CHECKING:
     from ldimport.cli.output.screen import Screen
     from ldimport.migration import InvalidManifest, Migration
-    from ldimport.migration.project import ProjectConfig
     from ldimport.migration.validate import Validation
+    from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
 
 
@@ -32,8 +32,8 @@ def opened_source(
     config: ProjectConfig,
     paths: Sequence[str],
     reading: ReadingOptions,
-    *,
     integrity: Integrity | None = None,
+    *,
     named: bool = True,
 ) -> Iterator[Source]:
     """The manifest with all that decides what is sent, closed at the end. ``named`` False: the

@@ -7,14 +7,18 @@ out, one option a field.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from typer import Argument, Context, Option
 
 from ldimport.errors import LdimportError, UsageError
 from ldimport.model import Integrity
+
+if TYPE_CHECKING:
+    from ldimport.settings import Settings
 
 Text = str | None
 File = Path | None
@@ -90,23 +94,57 @@ class ReadingOptions:
     delimiter: Annotated[Text, Option(metavar="CHAR", help="delimiter of a CSV manifest")] = None
 
 
-AllowHost = Annotated[
-    list[str] | None,
-    Option(
-        "--allow-host",
-        metavar="HOST[:PORT]",
-        help="let the local engine fetch from this private host",
-    ),
-]
-IntegrityDepth = Annotated[
-    Integrity | None, Option(help="decode every image, or only walk its structure")
-]
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How the local engine treats images."""
+
+    allow_hosts: Annotated[
+        list[str] | None,
+        Option(
+            "--allow-host",
+            metavar="HOST[:PORT]",
+            help="let the local engine fetch from this private host",
+        ),
+    ] = None
+    integrity: Annotated[
+        Integrity | None, Option(help="decode every image, or only walk its structure")
+    ] = None
+
+    def refuse_on_http(self, settings: Settings, given: Mapping[str, object]) -> None:
+        """On an HTTP target the server decides. ``given``: settings of the command line."""
+        wanted = {"--allow-host": "allow_hosts" in given, "--integrity": self.integrity}
+        for name in wanted if not settings.embedded else ():
+            if wanted[name]:
+                raise UsageError(
+                    f"{name} is for the local engine; at {settings.target} the server decides",
+                    hint=f"leave {name} out",
+                )
+
+
 Deadline = Annotated[Text, Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8")]
-NoWait = Annotated[bool, Option("--no-wait", help="return after the last batch is accepted")]
-FailOn = Annotated[
-    Text, Option(metavar="any|N|N%", help="stop when so many images failed; exit 11")
-]
 JunitXml = Annotated[File, Option("--junitxml", metavar="FILE", help="write a JUnit report")]
+
+
+@dataclass(frozen=True, slots=True)
+class EndOptions:
+    """When a run that sends images stops by itself."""
+
+    no_wait: Annotated[
+        bool, Option("--no-wait", help="return after the last batch is accepted")
+    ] = False
+    deadline: Deadline = None
+    fail_on: Annotated[
+        Text, Option(metavar="any|N|N%", help="stop when so many images failed; exit 11")
+    ] = None
+
+    def read(self) -> dict[str, Any]:
+        """As the use cases take them. Raises UsageError."""
+        return {
+            "wait": not self.no_wait,
+            "deadline": read_seconds("--deadline", self.deadline),
+            "fail_on": failure_limit(self.fail_on),
+        }
+
 
 OF_THE_MANIFEST = {
     *("profile", "config", "state", "target", "engine", "project_config", "system_name"),
@@ -153,3 +191,23 @@ def read_seconds(option: str, text: str | None) -> float | None:
             f"{option} {text} is not a time", hint=f"like {option} 90s, {option} 30m, {option} 2h"
         )
     return float(found[1]) * _SECONDS[found[2]]
+
+
+def failure_limit(text: str | None) -> Callable[[int, int], bool] | None:
+    """``--fail-on any|N|N%`` as a question about (failed, tried). A share counts only once 100
+    images were tried, since one in three says nothing. Raises UsageError."""
+    if text is None:
+        return None
+    word = text.strip().lower()
+    if word == "any":
+        return lambda failed, tried: failed > 0
+    number, share = word.removesuffix("%"), word.endswith("%")
+    try:
+        limit = float(number) if share else int(number)
+    except ValueError:
+        limit = -1
+    if limit < 0 or (share and limit > 100):
+        raise UsageError(f"--fail-on {text}: must be any, a number of images, or a share like 5%")
+    if share:
+        return lambda failed, tried: tried >= 100 and failed * 100 > limit * tried
+    return lambda failed, tried: failed >= max(1, limit)

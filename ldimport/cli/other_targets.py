@@ -11,17 +11,15 @@ from ldimport.errors import UsageError
 from ldimport.migration import Migration
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import JobRow
-    from ldimport.migration.project import Target
+    from ldimport.migration.model import JobRow
+    from ldimport.targets.base import Target
 
 
 def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
     """Raises UsageError when what is to be followed is under way, but none of it here."""
     here = migration.target.identity
     away = [
-        job
-        for job in migration.jobs(ids or None)
-        if not job.state.finished and job.target != here
+        job for job in migration.jobs(ids or None) if not job.state.finished and job.target != here
     ]
     if away and (ids or not migration.has_open_jobs()):
         verb = "is" if len(away) == 1 else "are"

@@ -14,11 +14,12 @@ from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, WAIT, Count, Hin
 from ldimport.cli.output.text import counted, number, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode
+from ldimport.migration import SubmitOptions
 
 if TYPE_CHECKING:
     from ldimport.migration.events import Plan
-    from ldimport.migration.project import BatchLimits
     from ldimport.settings import Settings
+    from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
 
@@ -42,7 +43,7 @@ def plan(
         opened_source(session, settings, config, paths, reading) as source,
         session.migration(settings, target, write=False) as migration,
     ):
-        found, checked = migration.plan(source, resend=resend)
+        found, checked = migration.plan(source, SubmitOptions(resend=resend))
         if session.options.json:
             session.document({"format": documents.FORMAT, **documents.plan(found)})
         else:
@@ -63,8 +64,6 @@ def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits
     if found.to_send:
         facts = {"batches": f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
                  f" and {size(limits.bytes)}"}  # fmt: skip
-        if found.days is not None:
-            facts["quota"] = f"{counted(found.days, 'day')} in all"
         facts["origins"] = _origins(found)
         screen.facts(facts)
     screen.hints(_hints(session, found))

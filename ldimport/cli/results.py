@@ -21,8 +21,7 @@ from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
-from ldimport.migration.events import ResultRow
-from ldimport.migration.results import Filter
+from ldimport.migration.model import Filter, ResultRow
 from ldimport.model import Status
 
 MOST_ROWS = 20
@@ -151,7 +150,11 @@ def _none(session: Session, which: Filter) -> None:
 
 
 def _write(
-    session: Session, which: Filter, rows: Iterator[ResultRow], wanted: OutputOptions, form: OutputFormat
+    session: Session,
+    which: Filter,
+    rows: Iterator[ResultRow],
+    wanted: OutputOptions,
+    form: OutputFormat,
 ) -> None:
     first = list(islice(rows, 1))
     with NewFile(wanted.output or STDOUT) as file:
@@ -214,5 +217,9 @@ COMMAND = Command(
         "ldimport results > map.csv           external id to media id, all images",
         "ldimport results --failed --as-manifest -o failed.csv",
     ),
-    {0: "whatever the outcomes are", 2: "unknown job, command or option", 4: "the state file is not ours, or the config is wrong"},
+    {
+        0: "whatever the outcomes are",
+        2: "unknown job, command or option",
+        4: "the state file is not ours, or the config is wrong",
+    },
 )

@@ -9,11 +9,11 @@ import typer
 
 from ldimport import __version__
 from ldimport.cli import options
+from ldimport.cli.command import Command
 from ldimport.cli.output import served
 from ldimport.cli.output.text import utc
 from ldimport.cli.serving import Runner, Serving, runner
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.command import Command
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Integrity, Json
 
@@ -39,14 +39,13 @@ PublicUrl = Annotated[
 
 def serve(
     context: typer.Context,
+    engine: options.EngineOptions,
     host: Host = ("127.0.0.1"),
     port: Port = 9095,
     workers: Workers = None,
     daily_limit: DailyLimit = 0,
     dialect: Dialect = None,
     public_url: PublicUrl = None,
-    allow_host: options.AllowHost = None,
-    integrity: options.IntegrityDepth = None,
 ) -> ExitCode:
     """Serve the local engine over HTTP, with the import API of Livingdocs.
 
@@ -66,7 +65,7 @@ def serve(
         public_url,
         session.environ.get("LDIMPORT_SERVE_TOKEN"),
         settings.allow_hosts,
-        (integrity or Integrity.FULL).value,
+        (engine.integrity or Integrity.FULL).value,
         session.options.verbose > 0,
     )
     return _carry_out(session, server, serving)

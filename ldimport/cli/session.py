@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, TextIO
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import Stream, look_at
-from ldimport.errors import UsageError
 
 if TYPE_CHECKING:
     import typer
 
     from ldimport.cli.output.documents import Document
     from ldimport.migration import Migration
-    from ldimport.migration.project import ProjectConfig, Target
+    from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
+    from ldimport.targets.base import Target
 
 
 @dataclass
@@ -194,17 +194,6 @@ class Session:
 
         command = " ".join(self.words)
         return Migration.open(settings.state, write=write, command=command, target=target)
-
-
-def refuse_on_http(settings: Settings, **given: object) -> None:
-    """On an HTTP target the server decides how images are treated."""
-    for option, value in given.items():
-        if value and not settings.embedded:
-            name = f"--{option.replace('_', '-')}"
-            raise UsageError(
-                f"{name} is for the local engine; at {settings.target} the server decides",
-                hint=f"leave {name} out",
-            )
 
 
 def tilde(path: Path) -> str:

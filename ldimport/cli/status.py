@@ -18,10 +18,9 @@ from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 if TYPE_CHECKING:
     from ldimport.migration import Migration
-    from ldimport.migration.events import JobRow
-    from ldimport.migration.project import Target
-    from ldimport.migration.results import Overview
+    from ldimport.migration.model import JobRow, Overview
     from ldimport.settings import Settings
+    from ldimport.targets.base import Target
 
 MOST_JOBS = 10
 MOST_IMAGES = 20
@@ -153,8 +152,8 @@ def _seen(row: JobRow, known: JobStatus) -> JobRow:
 
 def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     from ldimport.cli.output import outcomes, summary
-    from ldimport.migration.events import Totals
-    from ldimport.migration.history import causes_of
+    from ldimport.migration.causes import causes_of
+    from ldimport.migration.model import Totals
 
     screen, counts = session.screen, row.counts
     overview.job_head(screen, row, session.now())

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
+from ldimport.cli.command import Command, Group
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.serving import tokens
 from ldimport.cli.session import Session
-from ldimport.cli.command import Command, Group
 from ldimport.errors import ExitCode, UsageError
 
 SCOPES = ("public-api:read", "public-api:write", "public-api:config:read")

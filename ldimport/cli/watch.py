@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ldimport.cli import elsewhere, options, runner
+from ldimport.cli import options, other_targets, runner
+from ldimport.cli.command import Command
+from ldimport.cli.output.screen import GOOD
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
-from ldimport.cli.command import Command
 from ldimport.errors import ExitCode, LockedError
 from ldimport.migration import Migration
 from ldimport.migration.reports.run import RunReport
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import JobRow
     from ldimport.settings import Settings
 
 
@@ -44,7 +44,7 @@ def watch(
         known = stack.enter_context(_migration(session, settings))
         target = stack.enter_context(session.plain_target(settings, deadline=seconds))
         migration = known.at(target)
-        elsewhere.refuse_to_watch(migration, jobs or ())
+        other_targets.refuse_to_watch(migration, jobs or ())
         if any(not job.state.finished for job in migration.jobs()):
             runner.say_local(session, settings)
         report = stack.enter_context(RunReport(junitxml, "watch"))
@@ -70,28 +70,16 @@ def _migration(session: Session, settings: Settings) -> Migration:
 
 def _nothing_open(session: Session, migration: Migration) -> None:
     text = "No job is running."
-    last = max((job for job in migration.jobs() if job.finished_at), key=_finished, default=None)
-    if last is not None:
-        text += f" The last one, {last.id}, ended {clock(_finished(last), session.now())}."
-    session.screen.line(("✓", "green"), f" {text}", indent=2)
-
-
-def _finished(job: JobRow) -> float:
-    return job.finished_at or 0.0
+    if ends := [(job.finished_at, job.id) for job in migration.jobs() if job.finished_at]:
+        at, name = max(ends)
+        text += f" The last one, {name}, ended {clock(at, session.now())}."
+    session.screen.line(("✓", GOOD), f" {text}", indent=2)
 
 
 COMMAND = Command(
     "watch",
     watch,
     ("ldimport watch", "ldimport watch --deadline 30m"),
-    [
-        ExitCode.OK,
-        ExitCode.FAILURES,
-        ExitCode.USAGE,
-        ExitCode.CONFIG,
-        ExitCode.TEMPORARY,
-        ExitCode.DEADLINE,
-        ExitCode.REFUSED,
-        ExitCode.INTERRUPTED,
-    ],
+    {},
+    also=(0, 1, 2, 4, 5, 8, 10, 130, 143),
 )

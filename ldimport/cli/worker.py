@@ -8,11 +8,11 @@ from typing import Annotated
 import typer
 
 from ldimport import __version__
+from ldimport.cli.command import Command
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output.documents import start
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.command import Command
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
 

@@ -20,12 +20,12 @@ from ldimport.errors import LdimportError, Rejected
 from ldimport.media import iptc
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status, digest
+from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
 from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
-from ldimport.wire import is_http_url
+from ldimport.wire import image_content, is_http_url
 
 _INVALID = "Invalid metadata: "
 
@@ -34,14 +34,7 @@ _log = logging.getLogger(__name__)
 
 def fingerprint(image: Image) -> str:
     """What is compared to tell a changed request from the same one."""
-    return digest(
-        {
-            "url": image.url,
-            "fileName": image.file_name,
-            "mediaType": image.media_type,
-            "metadata": dict(image.metadata),
-        }
-    )
+    return hashlib.sha256(image_content(image)).hexdigest()
 
 
 class Workbench:

@@ -8,6 +8,7 @@ from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 _ACCEPTED = "png, jpg, gif, svg"
+_NO_WORD = re.compile(r"[^a-z0-9]+")
 _TAG = re.compile(rb"<[?!A-Za-z]")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _HEAD = 4_000
@@ -71,7 +72,7 @@ def refusal(data: bytes) -> Rejected:
     and documents that have a name, ``not-an-image`` for all else."""
     image = _image(data)
     if image:
-        why = Cause.FORMAT_NOT_ACCEPTED.with_(format=image.lower().replace(" ", "-"))
+        why = Cause.FORMAT_NOT_ACCEPTED.with_(format=_NO_WORD.sub("-", image.lower()).strip("-"))
         return Rejected(why, f"{image} is not accepted: {_ACCEPTED}")
     return Rejected(Cause.NOT_AN_IMAGE, f"not an image: the file {_described(data)}")
 

@@ -10,13 +10,13 @@ from itertools import islice
 from urllib.parse import urlsplit
 
 from ldimport.errors import UsageError
-from ldimport.migration import ledger
-from ldimport.migration.batch import Outgoing, size_of
-from ldimport.migration.events import Plan, Totals
+from ldimport.migration.batch import Outgoing
+from ldimport.migration.events import Plan
 from ldimport.migration.identity import Names
-from ldimport.migration.ledger import Known
+from ldimport.migration.model import Known, Totals
+from ldimport.migration.options import SubmitOptions
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
-from ldimport.migration.state import StateFile
+from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
 from ldimport.model import MAX_BATCH_IMAGES, Place, Problem, Status
 from ldimport.schema.check import Checker
@@ -74,8 +74,8 @@ class Compared:
 
 
 def compare(
-    state: StateFile,
-    scope: int | None,
+    store: StateStore,
+    archive: int | None,
     source: Source,
     checker: Checker,
     *,
@@ -87,8 +87,6 @@ def compare(
     """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
     ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
     out."""
-    if names is None and scope is not None and source.check.strict:
-        names = Names.of_scope(state, scope)
 
     def valid() -> Iterator[tuple[Outgoing, Place]]:
         for checked in source.checked(checker, tick):
@@ -99,8 +97,8 @@ def compare(
 
     rows = valid()
     while chunk := list(islice(rows, CHUNK)):
-        known = ledger.known(state, scope, [each.image.id for each, _ in chunk])
-        moved = _moved(state, names, chunk, known, strict=source.check.strict)
+        known = store.known(archive, [each.image.id for each, _ in chunk])
+        moved = _moved(store, names, chunk, known, strict=source.check.strict)
         for each, _ in chunk:
             found = known.get(each.image.id)
             if problem := moved.get(each.image.id):
@@ -112,7 +110,7 @@ def compare(
 
 
 def _moved(
-    state: StateFile,
+    store: StateStore,
     names: Names | None,
     chunk: list[tuple[Outgoing, Place]],
     known: dict[str, Known],
@@ -123,7 +121,7 @@ def _moved(
     if names is None or not names.others:
         return {}
     places = {each.image.id: place for each, place in chunk if each.image.id not in known}
-    found = names.elsewhere(state, list(places))
+    found = names.elsewhere(store, list(places))
     return {id_: names.moved(id_, at, places[id_], strict=strict) for id_, at in found.items()}
 
 
@@ -139,14 +137,14 @@ class _Meter:
     _size: int = 0
 
     def add(self, outgoing: Outgoing) -> None:
-        size = size_of(outgoing)
-        if self._images >= self.limits.images or self._size + size > self.limits.bytes:
+        full = self._size + outgoing.size > self.limits.bytes
+        if self._images >= self.limits.images or full:
             self.batches += 1
             self.bytes += self.envelope
             self._images, self._size = 0, self.envelope
         self._images += 1
-        self._size += size
-        self.bytes += size
+        self._size += outgoing.size
+        self.bytes += outgoing.size
 
 
 @dataclass(slots=True)
@@ -161,32 +159,36 @@ class Survey:
 
 
 def survey(
-    state: StateFile,
+    store: StateStore,
     target: Target,
     source: Source,
-    *,
-    resend: bool = False,
-    batch_size: int | None = None,
-    max_problems: int = 1_000,
+    options: SubmitOptions,
     tick: Callable[[int], None] | None = None,
 ) -> Survey:
-    """Check every row and compare the valid ones with the state file; nothing is sent.
-    ``batch_size``: at most so many images in one batch."""
+    """Check every row and compare the valid ones with the state file; nothing is sent. ``tick``
+    gets the bytes read so far."""
     name = source.envelope.system_name
-    scope = ledger.scope_id(state, target.identity, target.label, name)
-    collector = Collector(source.manifest, max_problems=max_problems)
+    archive = store.archive(target.identity, target.label, name)
+    collector = Collector(source.manifest, max_problems=options.max_problems)
     checker = source.checker()
-    names = Names.of(state, target.identity, name)
+    names = Names.of(store, target.identity, name)
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
-    limits = target.limits.at_most(batch_size)
+    limits = target.limits.at_most(options.batch_size)
     tally = _Tally(_Meter(source.envelope.size, limits))
     for each in compare(
-        state, scope, source, checker, resend=resend, names=names, collector=collector, tick=tick
+        store,
+        archive,
+        source,
+        checker,
+        resend=options.resend,
+        names=names,
+        collector=collector,
+        tick=tick,
     ):
         tally.add(each)
         if source.name_is_default and each.overwrites:
-            _same_archive(state, source, each)
+            _same_archive(store, source, each)
     source.manifest.check_unchanged()
     return tally.survey(source, target.label, collector.finish(checker))
 
@@ -237,12 +239,12 @@ class _Tally:
         return Survey(plan, validation, arrived, self.open_ids)
 
 
-def _same_archive(state: StateFile, source: Source, each: Compared) -> None:
-    """Two archives under the default name would overwrite each other's images (design 6)."""
+def _same_archive(store: StateStore, source: Source, each: Compared) -> None:
+    """Two archives under the default name would overwrite each other's images."""
     batch = each.known.last_batch if each.known is not None else None
     if batch is None:
         return
-    path = ledger.manifest_path(state, batch)
+    path = store.manifest_path(batch)
     if path and path != source.origin.path:
         raise UsageError(
             f"id “{each.outgoing.image.id}” (row {each.outgoing.row}) was sent before by another "

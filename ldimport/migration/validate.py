@@ -19,7 +19,7 @@ _CONFIG_WARNINGS = 3
 
 
 @dataclass(slots=True)
-class Kind:
+class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
     the first one said."""
 
@@ -43,7 +43,7 @@ class Validation:
     entries: int
     invalid: int
     warnings: int
-    kinds: tuple[Kind, ...]
+    kinds: tuple[FindingGroup, ...]
     problems: tuple[Problem, ...]
     notices: tuple[Notice, ...] = ()
 
@@ -75,7 +75,7 @@ class Collector:
         self._entries = 0
         self._invalid = 0
         self._warnings = 0
-        self._kinds: dict[tuple[str, str, Severity], Kind] = {}
+        self._kinds: dict[tuple[str, str, Severity], FindingGroup] = {}
         self._problems: list[Problem] = []
 
     def good(self, rows: int) -> None:
@@ -126,7 +126,7 @@ class Collector:
             self._new_kind(problem)
         return problem
 
-    def _kind(self, problem: Problem) -> Kind | None:
+    def _kind(self, problem: Problem) -> FindingGroup | None:
         """Files may have any number of unknown properties; from a thousand kinds on, the rest
         counts together."""
         kind = self._kinds.get((problem.code, problem.field, problem.severity))
@@ -138,7 +138,7 @@ class Collector:
         field = problem.field if len(self._kinds) < _MAX_KINDS else _OTHERS
         key = (problem.code, field, problem.severity)
         example = problem.value[:_SAMPLE]
-        self._kinds[key] = Kind(
+        self._kinds[key] = FindingGroup(
             problem.code, field, problem.severity, 1, problem.place, example, problem.message,
             problem.hint, problem.publishing,
         )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldimport.wire.entry import image_body, image_content
 from ldimport.wire.refusal import (
     error_details,
     error_to_json,
@@ -10,8 +11,8 @@ from ldimport.wire.refusal import (
     quota_to_json,
 )
 from ldimport.wire.request import (
+    check_request,
     encode,
-    image_body,
     image_to_json,
     is_http_url,
     is_relative,
@@ -38,11 +39,13 @@ __all__ = [
     "Dialect",
     "asset_from_json",
     "asset_to_json",
+    "check_request",
     "counts_to_json",
     "encode",
     "error_details",
     "error_to_json",
     "image_body",
+    "image_content",
     "image_to_json",
     "is_http_url",
     "is_relative",

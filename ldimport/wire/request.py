@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from urllib.parse import urlsplit
 
@@ -31,11 +31,6 @@ def image_to_json(image: Image) -> dict[str, Json]:
     if image.media_type is not None:
         body["mediaType"] = image.media_type
     return body
-
-
-def image_body(image: Image) -> bytes:
-    """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
-    return canonical_json(image_to_json(image))
 
 
 def request_body(request: ImportRequest) -> bytes:
@@ -87,111 +82,84 @@ def request_from_json(body: object, *, relative_urls: bool = False) -> ImportReq
     ``relative_urls`` admits paths of local files (embedded engine only). Raises
     InvalidRequestError with all findings (at most 100) keyed by dotted path.
     """
-    check = _RequestCheck(relative_urls)
-    request = check.request(body)
-    if check.details:
-        raise InvalidRequestError(check.details)
+    if not isinstance(body, dict):
+        raise InvalidRequestError({"": "Invalid type: expected object"})
+    check = _Check(relative_urls)
+    check.keys(body, "", ("systemName", "images"), ("webhook", "context"))
+    items = body.get("images")
+    images = check.images(check.read(items) if isinstance(items, list) else items)
+    request = ImportRequest(body.get("systemName", ""), images, body.get("webhook"),
+                            body.get("context"))  # fmt: skip
+    check.frame(request)
     return request
 
 
-class _RequestCheck:
-    """Collects findings by dotted path while reading a request."""
+def check_request(request: ImportRequest, *, relative_urls: bool = False) -> None:
+    """The same findings as ``request_from_json``, for a request that never was JSON."""
+    check = _Check(relative_urls)
+    check.images(request.images)
+    check.frame(request)
+
+
+class _Check:
+    """Collects findings by dotted path: of model objects, and of JSON on its way to them. The
+    first finding at a path counts, so what is missing is not found empty too."""
 
     MOST = 100
 
     def __init__(self, relative_urls: bool) -> None:
-        self.details: dict[str, str] = {}
-        self.relative_urls = relative_urls
+        self._details: dict[str, str] = {}
+        self._relative_urls = relative_urls
 
-    def request(self, body: object) -> ImportRequest:
-        if not isinstance(body, dict):
-            self._wrong("", "Invalid type: expected object")
-            return ImportRequest("", ())
-        self._no_others(body, "", ("systemName", "images"), ("webhook", "context"))
-        system_name = self._text(body, "systemName", "")
-        images = self._images(body.get("images"), "images" in body)
-        webhook = body.get("webhook")
+    def frame(self, request: ImportRequest) -> None:
+        """What surrounds the images. Raises InvalidRequestError with all that was found."""
+        self._text("systemName", request.system_name)
+        webhook = request.webhook
         if webhook is not None and not (isinstance(webhook, str) and is_http_url(webhook)):
             self._wrong("webhook", "must be an http or https URL")
-        context = body.get("context")
-        if context is not None:
-            self._context(context)
-        if self.details:
-            return ImportRequest("", ())
-        return ImportRequest(system_name, images, webhook, context)
+        if request.context is not None:
+            self._context(request.context)
+        if self._details:
+            raise InvalidRequestError(self._details)
 
-    def _context(self, context: object) -> None:
-        if not isinstance(context, dict):
-            self._wrong("context", "Invalid type: expected object")
-            return
-        try:
-            size = len(encode(context))
-        except (ValueError, UnicodeEncodeError, RecursionError):
-            self._wrong("context", "cannot be written as JSON")
-            return
-        if size > MAX_CONTEXT_BYTES:
-            self._wrong("context", f"is {size} bytes of JSON, the limit is {MAX_CONTEXT_BYTES}")
-
-    def _images(self, images: object, present: bool) -> tuple[Image, ...]:
-        if not isinstance(images, list):
-            if present:
-                self._wrong("images", "Invalid type: expected array")
+    def images(self, images: object) -> tuple[Image, ...]:
+        """Each image and their ids; returns those without a finding, as far as was looked."""
+        if not isinstance(images, Iterable) or isinstance(images, str | Mapping):
+            self._wrong("images", "Invalid type: expected array")
             return ()
-        if not images:
-            self._wrong("images", "must have at least 1 item")
         found: list[Image] = []
         first: dict[str, int] = {}
-        for n, item in enumerate(images):
-            if len(self.details) >= self.MOST:
+        n, before = -1, len(self._details)
+        for n, image in enumerate(images):
+            if image is not None:
+                self._image(image, f"images.{n}.")
+            if len(self._details) == before:
+                if image.id in first:
+                    self._wrong(f"images.{n}.id", f"is the same as images.{first[image.id]}.id")
+                first.setdefault(image.id, n)
+                found.append(image)
+            before = len(self._details)
+            if before >= self.MOST:
                 break
-            image = self._image(item, f"images.{n}")
-            if image is None:
-                continue
-            if image.id in first:
-                self._wrong(f"images.{n}.id", f"is the same as images.{first[image.id]}.id")
-            first.setdefault(image.id, n)
-            found.append(image)
+        if n < 0:
+            self._wrong("images", "must have at least 1 item")
         return tuple(found)
 
-    def _image(self, item: object, path: str) -> Image | None:
-        if not isinstance(item, dict):
-            self._wrong(path, "Invalid type: expected object")
-            return None
-        before = len(self.details)
-        dot = f"{path}."
-        self._no_others(item, dot, ("id", "url", "fileName", "metadata"), ("mediaType",))
-        identifier = self._text(item, "id", dot)
-        url = self._text(item, "url", dot)
-        if url and not is_http_url(url) and not (self.relative_urls and is_relative(url)):
-            what = "data URLs are not allowed" if url[:5].lower() == "data:" else "not a valid URL"
-            self._wrong(f"{dot}url", f"must be an http or https URL ({what})")
-        file_name = self._text(item, "fileName", dot)
-        metadata = item.get("metadata")
-        if "metadata" in item and not isinstance(metadata, dict):
-            self._wrong(f"{dot}metadata", "Invalid type: expected object")
-        media_type = item.get("mediaType")
-        if media_type is not None and not isinstance(media_type, str):
-            self._wrong(f"{dot}mediaType", "Invalid type: expected string")
-        if len(self.details) > before:
-            return None
-        return Image(identifier, url, file_name, metadata or {}, media_type)
+    def read(self, items: Iterable[object]) -> Iterator[Image | None]:
+        """Each entry of ``images`` as it stands there; None for what is no object."""
+        for n, item in enumerate(items):
+            if not isinstance(item, dict):
+                self._wrong(f"images.{n}", "Invalid type: expected object")
+                yield None
+                continue
+            self.keys(item, f"images.{n}.", ("id", "url", "fileName", "metadata"), ("mediaType",))
+            fields = (item.get(key) for key in ("id", "url", "fileName", "metadata", "mediaType"))
+            yield Image(*fields)  # type: ignore[arg-type]  # looked at in ``_image``
 
-    def _text(self, body: Mapping[str, object], key: str, dot: str) -> str:
-        value = body.get(key)
-        if key not in body:
-            return ""  # reported as missing
-        if not isinstance(value, str):
-            self._wrong(f"{dot}{key}", "Invalid type: expected string")
-            return ""
-        if not value:
-            self._wrong(f"{dot}{key}", "must not be empty")
-        elif not _encodable(value):
-            self._wrong(f"{dot}{key}", "must be valid Unicode")
-        return value
-
-    def _no_others(
+    def keys(
         self, body: Mapping[str, object], dot: str, required: Sequence[str], optional: Sequence[str]
     ) -> None:
+        """All that must be there is, and nothing else."""
         for key in required:
             if key not in body:
                 self._wrong(f"{dot}{key}", f"Missing required property: {key}")
@@ -200,8 +168,45 @@ class _RequestCheck:
                 shown = key[:60].encode("utf-8", "replace").decode()
                 self._wrong(f"{dot}{shown}", "Additional properties not allowed")
 
+    def _image(self, image: Image, dot: str) -> None:
+        self._text(f"{dot}id", image.id)
+        url = image.url
+        if self._text(f"{dot}url", url) and not (
+            is_http_url(url) or (self._relative_urls and is_relative(url))
+        ):
+            what = "data URLs are not allowed" if url[:5].lower() == "data:" else "not a valid URL"
+            self._wrong(f"{dot}url", f"must be an http or https URL ({what})")
+        self._text(f"{dot}fileName", image.file_name)
+        if not isinstance(image.metadata, Mapping):
+            self._wrong(f"{dot}metadata", "Invalid type: expected object")
+        if image.media_type is not None and not isinstance(image.media_type, str):
+            self._wrong(f"{dot}mediaType", "Invalid type: expected string")
+
+    def _context(self, context: object) -> None:
+        if not isinstance(context, Mapping):
+            self._wrong("context", "Invalid type: expected object")
+            return
+        try:
+            size = len(encode(dict(context)))
+        except (ValueError, TypeError, UnicodeEncodeError, RecursionError):
+            self._wrong("context", "cannot be written as JSON")
+            return
+        if size > MAX_CONTEXT_BYTES:
+            self._wrong("context", f"is {size} bytes of JSON, the limit is {MAX_CONTEXT_BYTES}")
+
+    def _text(self, path: str, value: object) -> bool:
+        if not isinstance(value, str):
+            self._wrong(path, "Invalid type: expected string")
+        elif not value:
+            self._wrong(path, "must not be empty")
+        elif not _encodable(value):
+            self._wrong(path, "must be valid Unicode")
+        else:
+            return True
+        return False
+
     def _wrong(self, path: str, text: str) -> None:
-        self.details.setdefault(path, text)
+        self._details.setdefault(path, text)
 
 
 def _encodable(text: str) -> bool:

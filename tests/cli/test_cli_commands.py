@@ -51,13 +51,13 @@ def write_archive(home: Path, name: str = "archive.csv") -> Path:
 
 
 @pytest.fixture
-def call(archive: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def call(archive: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command line: exit code, standard output, standard error."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
+        capfd.readouterr()
         code = main(list(words))
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         assert "Traceback" not in err + out
         assert "\x1b" not in err + out and "\r" not in (err + out).replace("\r\n", "")
         return code, out, err

@@ -16,24 +16,15 @@ import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
 
 from ldimport.cli.interrupt import ends_in_order, within
-from ldimport.cli.options import read_seconds
-from ldimport.cli.output.listeners import JsonLines, LogLines, Reading, progress_on_signal
-from ldimport.cli.output.live import LiveDisplay, Pace
+from ldimport.cli.options import failure_limit, read_seconds
+from ldimport.cli.output.listeners import JsonLinesListener, LogLines, ReadingProgress
+from ldimport.cli.output.live import LiveDisplay, Throughput
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells
-from ldimport.cli.runner import drive, failure_limit
+from ldimport.cli.runner import drive
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
-from ldimport.migration.events import (
-    BatchSent,
-    Event,
-    Failure,
-    JobEnded,
-    Notice,
-    Progress,
-    Summary,
-    Totals,
-    Waiting,
-)
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
+from ldimport.migration.model import Failure, Totals
 from ldimport.model import Counts, JobState
 
 FAILURE = Failure("2003-04511", 17, "https://img.example/4511.jpg", "origin answered 503",
@@ -60,7 +51,6 @@ def events() -> list[Event]:
         Progress(37_660, 34_400, Counts(22_000, 963, 33, 11_404), 15),
         JobEnded("25bzj8jq0x01", JobState.SUCCESS, Counts(771, 0, 29)),
         JobEnded("25bzj8jq0x02", JobState.LOST, Counts(pending=800)),
-        Waiting("unreachable", 8.0, "no answer for 42 s"),
         ENDS["failures"](),
     ]
 
@@ -70,7 +60,7 @@ def events() -> list[Event]:
 
 def json_lines(found: list[Event]) -> list[dict]:  # type: ignore[type-arg]
     stream = Stream(io.StringIO())
-    lines = JsonLines(stream, Clock())
+    lines = JsonLinesListener(stream, Clock())
     lines.start("submit archive.csv", "1.0", {"local": True})
     for event in found:
         lines.handle(event)
@@ -81,7 +71,7 @@ def json_lines(found: list[Event]) -> list[dict]:  # type: ignore[type-arg]
 def test_each_event_is_one_line_and_the_last_one_is_the_summary() -> None:
     lines = json_lines(events())
     assert [line["type"] for line in lines] == [
-        "start", "notice", "batch", "progress", "failure", "job", "job", "wait",
+        "start", "notice", "batch", "progress", "failure", "job", "job",
         "summary",
     ]  # fmt: skip
     assert lines[0]["format"] == lines[-1]["format"] == 1
@@ -118,7 +108,7 @@ def test_progress_adds_up() -> None:
 
 def test_progress_is_at_most_one_line_a_second() -> None:
     clock, stream = Clock(), Stream(io.StringIO())
-    lines = JsonLines(stream, clock)
+    lines = JsonLinesListener(stream, clock)
     for n in range(100):
         clock.time = NOW + n / 10
         lines.handle(Progress(100, n, Counts(success=n), 1))
@@ -166,7 +156,7 @@ def test_verbose_tells_each_failure_job_and_batch() -> None:
         lines.handle(event)
     lines.handle(FAILURE)
     assert kinds(file) == [
-        "note", "batch", "failed", "job", "job", "wait", "exit", "failed",
+        "note", "batch", "failed", "job", "job", "exit", "failed",
     ]  # fmt: skip
 
 
@@ -206,7 +196,7 @@ def test_hostile_text_is_one_clean_line() -> None:
 def test_a_signal_asks_for_progress_at_once() -> None:
     lines, file = log(Clock())
     lines.handle(Progress(10, 5, Counts(success=5), 1))
-    with progress_on_signal(lines):
+    with lines.on_request():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert kinds(file) == ["progress"]
 
@@ -215,10 +205,9 @@ def test_a_signal_asks_for_progress_at_once() -> None:
 
 
 def frame(display: LiveDisplay, width: int) -> list[str]:
-    return [
-        "".join(part if isinstance(part, str) else part[0] for part in line)
-        for line in display.lines(width)
-    ]
+    screen = terminal(width)
+    screen.block(*display.lines(width))
+    return shown(screen).splitlines()
 
 
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 100])
@@ -252,7 +241,7 @@ def test_asked_to_stop_it_says_so_in_the_last_line() -> None:
 
 
 def test_while_checking_it_shows_how_far_it_is() -> None:
-    reading = Reading(whole=400)
+    reading = ReadingProgress(whole=400)
     display = LiveDisplay(terminal(80), reading)
     assert frame(display, 80)[0].startswith("  Ctrl-C")
     reading.tick(204)
@@ -261,7 +250,7 @@ def test_while_checking_it_shows_how_far_it_is() -> None:
 
 def test_time_left_only_after_ten_seconds() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = Throughput(clock)
     for seconds in range(1, 9):
         clock.time = NOW + seconds
         pace.add(10 * seconds)

@@ -40,8 +40,8 @@ DOCUMENTED = {
     "truncated_end_chunk.png": "truncated",
     "zero-size.svg": "svg-size",
     "w50noview.svg": "accept",  # 50 x 150, as browsers do
-    "image.svgz": "deep-jpeg-not-accepted",
-    "svgz_ok.svgz": "deep-jpeg-not-accepted",
+    "image.svgz": "gzip-compressed-data-svgz-not-accepted",
+    "svgz_ok.svgz": "gzip-compressed-data-svgz-not-accepted",
     "size_nan.svg": "svg-size",
     "viewbox_bad.svg": "svg-size",
     "no_eoi.jpg": "truncated",

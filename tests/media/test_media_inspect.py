@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_files import gif, jpeg, png, svg
 
+from ldimport.causes import known_cause
 from ldimport.errors import Rejected
 from ldimport.media.inspect import inspect
 from ldimport.model import ImageType, Limits
@@ -43,18 +44,23 @@ def test_the_four_types_are_told_by_their_bytes() -> None:
         (b"RIFF\0\0\0\0WEBPVP8 ", "webp-not-accepted", "WebP is not accepted: png, jpg, gif, svg"),
         (b"\0\0\0\x20ftypavif", "avif-not-accepted", "AVIF is not accepted: png, jpg, gif, svg"),
         (b"\0\0\0\x20ftypheic", "heic-not-accepted", "HEIC is not accepted: png, jpg, gif, svg"),
-        (
-            b"\0\0\0\x20ftypisom",
-            "deep-jpeg-not-accepted",
-            "MP4 video is not accepted: png, jpg, gif, svg",
-        ),
+        (b"\0\0\0\x20ftypisom", "mp4-video-not-accepted",
+         "MP4 video is not accepted: png, jpg, gif, svg"),
         (b"II*\0", "tiff-not-accepted", "TIFF is not accepted: png, jpg, gif, svg"),
         (b"BM....", "bmp-not-accepted", "BMP is not accepted: png, jpg, gif, svg"),
         (b"%PDF-1.7", "pdf-not-accepted", "PDF is not accepted: png, jpg, gif, svg"),
     ],
-)
+)  # fmt: skip
 def test_refusals_say_what_the_file_is(data: bytes, code: str, reason: str) -> None:
     assert refused(data) == (code, reason)
+    assert known_cause(code)
+
+
+def test_names_with_brackets_become_causes_that_are_known() -> None:
+    code, reason = refused(b"\x1f\x8b\b")
+    assert code == "gzip-compressed-data-svgz-not-accepted"
+    assert reason.startswith("gzip-compressed data (svgz?) is not accepted")
+    assert known_cause(code)
 
 
 def test_signatures_alone_are_truncated_images() -> None:

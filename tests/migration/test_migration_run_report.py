@@ -10,7 +10,8 @@ import pytest
 from reporting import archive, cases_of, told
 
 from ldimport.errors import DeadlineError, ExitCode, QuotaError, TemporaryError, UsageError
-from ldimport.migration.events import CauseRow, Plan, Summary, Totals
+from ldimport.migration.events import Plan, Summary
+from ldimport.migration.model import CauseRow, Totals
 from ldimport.migration.problem_reports import Files
 from ldimport.migration.reports.run import RunReport
 

@@ -20,9 +20,16 @@ from ldimport.errors import (
     TemporaryError,
     UsageError,
 )
-from ldimport.migration import Migration, StateFile, Wishes, open_source, results
-from ldimport.migration.events import BatchSent, Event, Failure, Planned, Summary
-from ldimport.migration.results import Filter
+from ldimport.migration import (
+    Migration,
+    RetryOptions,
+    StateStore,
+    SubmitOptions,
+    Wishes,
+    open_source,
+)
+from ldimport.migration.events import BatchSent, Event, Planned, Summary
+from ldimport.migration.model import Failure, Filter
 from ldimport.migration.source import Source
 from ldimport.migration.submit import InvalidManifest
 from ldimport.model import MAX_OPEN_JOBS, ImportRequest, JobOptions, JobState, Status
@@ -48,16 +55,16 @@ def source(path: Path, name: str | None = "archive", **wishes: object) -> Source
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateFile]:
-    with StateFile.open(tmp_path / "state.sqlite", write=True) as opened:
+def state(tmp_path: Path) -> Iterator[StateStore]:
+    with StateStore.open(tmp_path / "state.sqlite", write=True) as opened:
         yield opened
 
 
-def submit(state: StateFile, target: StandIn, path: Path, **options: object) -> list[Event]:
+def submit(state: StateStore, target: StandIn, path: Path, **options: object) -> list[Event]:
     wishes = {k: options.pop(k) for k in ("name",) if k in options}
     with source(path, **wishes).manifest as opened:  # type: ignore[arg-type]
         fresh = replace(source(path, **wishes), manifest=opened)  # type: ignore[arg-type]
-        return list(Migration(state, target).submit(fresh, **options))  # type: ignore[arg-type]
+        return list(Migration(state, target).submit(fresh, SubmitOptions(**options)))  # type: ignore[arg-type]
 
 
 def summary(events: list[Event]) -> Summary:
@@ -70,17 +77,17 @@ def planned(events: list[Event]) -> Planned:
     return next(event for event in events if isinstance(event, Planned))
 
 
-def test_every_row_ends_in_exactly_one_state(state: StateFile, tmp_path: Path) -> None:
+def test_every_row_ends_in_exactly_one_state(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=lambda i: refused(i) if i == "id3" else arrived(i))
     events = submit(state, target, manifest(tmp_path, 5))
     end = summary(events)
     assert (end.totals.success, end.totals.failed, end.totals.rows) == (4, 1, 5)
     assert end.exit_code == ExitCode.FAILURES
     assert [event.external_id for event in events if isinstance(event, Failure)] == ["id3"]
-    assert results.overview(state).totals == end.totals
+    assert state.overview().totals == end.totals
 
 
-def test_second_submit_sends_nothing(state: StateFile, tmp_path: Path) -> None:
+def test_second_submit_sends_nothing(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 3)
     submit(state, target, path)
     end = summary(submit(state, target, path))
@@ -89,7 +96,7 @@ def test_second_submit_sends_nothing(state: StateFile, tmp_path: Path) -> None:
     assert end.exit_code == ExitCode.OK
 
 
-def test_an_edited_row_and_a_new_row_are_sent_alone(state: StateFile, tmp_path: Path) -> None:
+def test_an_edited_row_and_a_new_row_are_sent_alone(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 3)
     submit(state, target, path)
     path.write_text(path.read_text().replace("Image 2,", "Other 2,") + "id9,https://a.b/9,N,c\n")
@@ -98,7 +105,7 @@ def test_an_edited_row_and_a_new_row_are_sent_alone(state: StateFile, tmp_path: 
     assert (planned(events).plan.new, planned(events).plan.changed) == (1, 1)
 
 
-def test_a_new_signature_in_the_url_is_no_change(state: StateFile, tmp_path: Path) -> None:
+def test_a_new_signature_in_the_url_is_no_change(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), tmp_path / "m.csv"
     path.write_text("id,url,fileName\na,https://s3.example/a.jpg?v=1&X-Amz-Date=1&Expires=2,A\n")
     submit(state, target, path)
@@ -110,7 +117,7 @@ def test_a_new_signature_in_the_url_is_no_change(state: StateFile, tmp_path: Pat
     assert len(target.requests) == 2
 
 
-def test_failed_rows_wait_for_retry(state: StateFile, tmp_path: Path) -> None:
+def test_failed_rows_wait_for_retry(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(answer=refused), manifest(tmp_path, 2)
     submit(state, target, path)
     again = summary(submit(state, target, path))
@@ -121,23 +128,23 @@ def test_failed_rows_wait_for_retry(state: StateFile, tmp_path: Path) -> None:
     end = summary(list(Migration(state, target).retry()))
     assert target.sent_ids()[2:] == ["id1", "id2"]
     assert (end.totals.success, end.exit_code) == (2, ExitCode.OK)
-    assert results.overview(state).totals.failed == 0
+    assert state.overview().totals.failed == 0
 
 
-def test_retry_can_be_narrowed_to_one_cause(state: StateFile, tmp_path: Path) -> None:
+def test_retry_can_be_narrowed_to_one_cause(state: StateStore, tmp_path: Path) -> None:
     reasons = {"id1": "origin answered 503", "id2": "origin answered 404"}
     target = StandIn(answer=lambda i: refused(i, reasons[i]))
     submit(state, target, manifest(tmp_path, 2))
-    list(Migration(state, target).retry(cause="origin-503"))
+    list(Migration(state, target).retry(RetryOptions(cause="origin-503")))
     assert target.sent_ids()[2:] == ["id1"]
-    causes = results.causes(state)
+    causes = state.causes()
     assert {(each.cause, each.retryable) for each in causes} == {
         ("origin-503", True),
         ("origin-404", False),
     }
 
 
-def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateFile, tmp_path: Path) -> None:
+def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 1)
     submit(state, target, path)
     target.answer = lambda i: arrived(i, Status.SKIPPED)
@@ -149,7 +156,7 @@ def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateFile, tmp_pat
 
 @pytest.mark.parametrize("end", [JobState.FAILED, JobState.LOST])
 def test_images_of_a_dead_job_are_sent_again(
-    state: StateFile, tmp_path: Path, end: JobState
+    state: StateStore, tmp_path: Path, end: JobState
 ) -> None:
     target, path = StandIn(end=end), manifest(tmp_path, 2)
     first = summary(submit(state, target, path))
@@ -160,7 +167,7 @@ def test_images_of_a_dead_job_are_sent_again(
 
 
 def test_quota_stops_in_order_and_the_same_command_goes_on(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     path = manifest(tmp_path, 5)
     open_days = [2]
@@ -179,7 +186,7 @@ def test_quota_stops_in_order_and_the_same_command_goes_on(
     assert sorted(target.sent_ids()) == ["id1", "id2", "id3", "id4", "id5"]
 
 
-def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateFile, tmp_path: Path) -> None:
+def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 2)
 
     class Cut(StandIn):
@@ -195,7 +202,7 @@ def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateFile, tmp_pat
     assert (end.totals.success, len(target.requests)) == (2, 1)
 
 
-def test_a_batch_that_is_too_large_is_halved(state: StateFile, tmp_path: Path) -> None:
+def test_a_batch_that_is_too_large_is_halved(state: StateStore, tmp_path: Path) -> None:
     def small_only(request: ImportRequest) -> None:
         if len(request.images) > 2:
             raise RefusedError("too large", code="too-large")
@@ -207,7 +214,7 @@ def test_a_batch_that_is_too_large_is_halved(state: StateFile, tmp_path: Path) -
 
 
 def test_later_batches_keep_to_what_was_learned_from_a_refusal(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     tried: list[int] = []
     target = StandIn(limits=BatchLimits(images=8))
@@ -223,7 +230,7 @@ def test_later_batches_keep_to_what_was_learned_from_a_refusal(
     assert tried == [8, 4, 2, 2, 4, 2, 2, *[2] * 6]
 
 
-def test_at_most_sixteen_jobs_are_open(state: StateFile, tmp_path: Path) -> None:
+def test_at_most_sixteen_jobs_are_open(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(limits=BatchLimits(images=1))
     open_jobs: list[int] = []
 
@@ -236,7 +243,7 @@ def test_at_most_sixteen_jobs_are_open(state: StateFile, tmp_path: Path) -> None
     assert max(open_jobs) == MAX_OPEN_JOBS == 16
 
 
-def test_a_refused_batch_leaves_the_state_as_it_was(state: StateFile, tmp_path: Path) -> None:
+def test_a_refused_batch_leaves_the_state_as_it_was(state: StateStore, tmp_path: Path) -> None:
     def refuse(request: ImportRequest) -> None:
         raise RefusedError("400")
 
@@ -245,10 +252,10 @@ def test_a_refused_batch_leaves_the_state_as_it_was(state: StateFile, tmp_path: 
     manifest(tmp_path, 2, caption="edited")
     end = summary(submit(state, StandIn(before=refuse), path))
     assert end.exit_code == ExitCode.REFUSED
-    assert results.overview(state).totals.success == 2, "the old outcomes stand"
+    assert state.overview().totals.success == 2, "the old outcomes stand"
 
 
-def test_an_image_without_a_result_counts_as_failed(state: StateFile, tmp_path: Path) -> None:
+def test_an_image_without_a_result_counts_as_failed(state: StateStore, tmp_path: Path) -> None:
     class Forgetful(StandIn):
         def status(self, job_id: str):  # type: ignore[no-untyped-def]
             job = super().status(job_id)
@@ -256,18 +263,18 @@ def test_an_image_without_a_result_counts_as_failed(state: StateFile, tmp_path: 
 
     end = summary(submit(state, Forgetful(), manifest(tmp_path, 2)))
     assert (end.totals.success, end.totals.failed) == (1, 1)
-    row = next(results.rows(state, Filter(status=Status.FAILED)))
+    row = next(state.results(Filter(status=Status.FAILED)))
     assert row.reason == "the target gave no result for this image"
 
 
-def test_limit_sends_only_so_many(state: StateFile, tmp_path: Path) -> None:
+def test_limit_sends_only_so_many(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 5)
     end = summary(submit(state, target, path, limit=2))
     assert target.sent_ids() == ["id1", "id2"]
     assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (2, 3, 5)
 
 
-def test_errors_stop_before_anything_is_sent(state: StateFile, tmp_path: Path) -> None:
+def test_errors_stop_before_anything_is_sent(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 3)
     path.write_text(path.read_text() + "id1,https://a.b/c,again,c\n")
     with pytest.raises(InvalidManifest) as caught:
@@ -279,7 +286,7 @@ def test_errors_stop_before_anything_is_sent(state: StateFile, tmp_path: Path) -
 
 
 def test_another_archive_under_the_default_name_is_stopped(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     target = StandIn()
     submit(state, target, manifest(tmp_path, 2, "a.csv"), name=None)
@@ -287,7 +294,7 @@ def test_another_archive_under_the_default_name_is_stopped(
         submit(state, target, manifest(tmp_path, 2, "b.csv", caption="other"), name=None)
 
 
-def test_batches_respect_count_and_bytes(state: StateFile, tmp_path: Path) -> None:
+def test_batches_respect_count_and_bytes(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(limits=BatchLimits(images=100, bytes=700))
     events = submit(state, target, manifest(tmp_path, 20))
     from ldimport import wire
@@ -301,7 +308,7 @@ def test_batches_respect_count_and_bytes(state: StateFile, tmp_path: Path) -> No
     ]
 
 
-def test_interrupting_answers_with_a_summary(state: StateFile, tmp_path: Path) -> None:
+def test_interrupting_answers_with_a_summary(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(looks=1_000_000, limits=BatchLimits(images=2))
     with source(manifest(tmp_path, 4)).manifest as opened:
         fresh = replace(source(tmp_path / "archive.csv"), manifest=opened)
@@ -313,30 +320,30 @@ def test_interrupting_answers_with_a_summary(state: StateFile, tmp_path: Path) -
     assert (end.exit_code, end.totals.pending, end.totals.unsubmitted) == (130, 2, 2)
 
 
-def test_a_deadline_counts_from_the_start_of_the_command(state: StateFile, tmp_path: Path) -> None:
+def test_a_deadline_counts_from_the_start_of_the_command(state: StateStore, tmp_path: Path) -> None:
     target = StandIn()
     options = {"deadline": 60, "since": time.monotonic() - 61}
     with pytest.raises(DeadlineError, match="nothing was sent"):
         submit(state, target, manifest(tmp_path, 3), **options)
     assert target.requests == []
-    assert results.overview(state).jobs == ()
+    assert state.overview().jobs == ()
 
 
-def test_watch_follows_the_jobs_that_are_named(state: StateFile, tmp_path: Path) -> None:
+def test_watch_follows_the_jobs_that_are_named(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(looks=2)
     submit(state, target, manifest(tmp_path, 4), batch_size=2, wait=False)
     end = summary(list(Migration(state, target).watch(["job2"])))
     assert [(job.id, job.state) for job in end.jobs] == [("job2", JobState.SUCCESS)]
     assert (end.totals.success, end.totals.pending) == (2, 0)
-    assert results.overview(state).totals.pending == 2
+    assert state.overview().totals.pending == 2
     assert summary(list(Migration(state, target).watch())).totals.success == 2
 
 
-def test_only_one_writer(state: StateFile, tmp_path: Path) -> None:
+def test_only_one_writer(state: StateStore, tmp_path: Path) -> None:
     with pytest.raises(LockedError) as caught:
-        StateFile.open(state.path, write=True)
+        StateStore.open(state.path, write=True)
     assert "process" in caught.value.facts["who"]
-    StateFile.open(state.path, write=False).close()
+    StateStore.open(state.path, write=False).close()
 
 
 @pytest.mark.parametrize(
@@ -347,21 +354,21 @@ def test_a_foreign_file_is_left_untouched(tmp_path: Path, content: bytes) -> Non
     path.write_bytes(content)
     for write in (True, False):
         with pytest.raises(StateFileError):
-            StateFile.open(path, write=write)
+            StateStore.open(path, write=write)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_an_orderly_close_leaves_one_private_file(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
-    with StateFile.open(path, write=True) as opened:
+    with StateStore.open(path, write=True) as opened:
         submit(opened, StandIn(), manifest(tmp_path, 2))
     assert path.stat().st_mode & 0o777 == 0o600
     assert not path.with_name("state.sqlite-wal").exists()
 
 
 def test_failed_images_of_an_unnamed_archive_come_back_in_another_file(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     """Nothing has arrived under their ids, so nothing is overwritten."""
     target = StandIn(answer=lambda id_: refused(id_) if id_ == "id1" else arrived(id_))
@@ -374,11 +381,11 @@ def test_failed_images_of_an_unnamed_archive_come_back_in_another_file(
         submit(state, target, other, name=None)
 
 
-def test_the_plan_counts_batches_of_the_size_asked_for(state: StateFile, tmp_path: Path) -> None:
+def test_the_plan_counts_batches_of_the_size_asked_for(state: StateStore, tmp_path: Path) -> None:
     end = summary(submit(state, StandIn(), manifest(tmp_path, 5), batch_size=2))
     assert end.plan is not None and (end.plan.batches, len(end.jobs)) == (3, 3)
 
 
-def test_results_tell_the_target(state: StateFile, tmp_path: Path) -> None:
+def test_results_tell_the_target(state: StateStore, tmp_path: Path) -> None:
     submit(state, StandIn(), manifest(tmp_path, 1))
-    assert [row.target for row in results.rows(state)] == ["stand-in"]
+    assert [row.target for row in state.results()] == ["stand-in"]

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
-from ldimport.migration.project import encoding_name
+from ldimport.manifest import encoding_name
 from ldimport.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
-    from ldimport.migration.project import Detected, Manifest, ProjectConfig
-    from ldimport.migration.validate import Kind, Validation
+    from ldimport.manifest import Detected, Manifest
+    from ldimport.migration.validate import FindingGroup, Validation
+    from ldimport.schema.config import ProjectConfig
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
@@ -115,13 +116,15 @@ def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
     _remarks(screen, found, kinds, warnings=warnings)
 
 
-def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[Kind]]:
+def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[FindingGroup]]:
     wanted = Severity if warnings else (Severity.ERROR,)
     problems = [each for each in found.problems if each.severity in wanted]
     return problems, [kind for kind in found.kinds if kind.severity in wanted]
 
 
-def _remarks(screen: Screen, found: Validation, kinds: Sequence[Kind], *, warnings: bool) -> None:
+def _remarks(
+    screen: Screen, found: Validation, kinds: Sequence[FindingGroup], *, warnings: bool
+) -> None:
     """Which of the findings Livingdocs would let in, and object to when an image is published;
     and how many warnings are not shown."""
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
@@ -166,7 +169,7 @@ KINDS = (
 )
 
 
-def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> None:
+def by_kind(screen: Screen, kinds: Sequence[FindingGroup], most: int = MOST_KINDS) -> None:
     """One row for each problem and field, the most frequent first."""
     ordered = sorted(kinds, key=lambda kind: -kind.rows)
     short = screen.width is not None
@@ -183,7 +186,7 @@ def by_kind(screen: Screen, kinds: Sequence[Kind], most: int = MOST_KINDS) -> No
 _TOLD_BY_MESSAGE = ("too-long", "too-short", "too-many", "too-few", "duplicate-id", "url-userinfo")
 
 
-def example(kind: Kind) -> str:
+def example(kind: FindingGroup) -> str:
     """The first value of its kind; what was said about it, where that says more."""
     if kind.example and kind.code not in _TOLD_BY_MESSAGE:
         return kind.example

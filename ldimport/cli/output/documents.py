@@ -12,12 +12,13 @@ from ldimport import wire
 from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
 from ldimport.migration import events
+from ldimport.migration.model import Failure
 from ldimport.migration.reports.base import problem_document
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import CauseRow, JobRow, Plan, ResultRow, Summary, Totals
-    from ldimport.migration.project import Manifest
-    from ldimport.migration.results import Overview
+    from ldimport.manifest import Manifest
+    from ldimport.migration.events import Plan, Summary
+    from ldimport.migration.model import CauseRow, JobRow, Overview, ResultRow, Totals
     from ldimport.migration.validate import Validation
     from ldimport.model import JobStatus
 
@@ -59,12 +60,14 @@ def error(problem: LdimportError) -> Document:
 
 def plan(found: Plan) -> Document:
     """What a submit would do."""
-    return fields_of(found)
+    names = {"manifest": found.manifest, "target": found.target, "systemName": found.system_name}
+    return {**names, **plan_counts(found), "sources": dict(found.sources)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    return fields_of(found, "manifest target system_name sources")
+    counts = fields_of(found, "manifest target system_name sources")
+    return {**counts, "days": None}  # until the quota is known
 
 
 def totals(sums: Totals) -> Document:
@@ -111,9 +114,10 @@ def job_status(status: JobStatus) -> Document:
 
 
 RESULT_KEYS = (
-    "externalId systemName status reason mediaId url originalUrl width height mimeType title "
-    "fileName sourceUrl jobId row cause retryable attempts notTakenOver target"
-).split()
+    "externalId", "systemName", "status", "reason", "mediaId", "url", "originalUrl", "width",
+    "height", "mimeType", "title", "fileName", "sourceUrl", "jobId", "row", "cause", "retryable",
+    "attempts", "notTakenOver", "target",
+)  # fmt: skip
 
 
 def result(row: ResultRow) -> Document:
@@ -183,18 +187,13 @@ def _ended(ended: events.JobEnded, now: float) -> Document:
     return {"id": ended.job_id, "state": ended.state, "images": counts}
 
 
-def _waiting(waiting: events.Waiting, now: float) -> Document:
-    return {**fields_of(waiting, "seconds"), "until": utc(now + waiting.seconds)}
-
-
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
     events.Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
-    events.Failure: ("failure", lambda failure, _: fields_of(failure)),
+    Failure: ("failure", lambda failure, _: fields_of(failure)),
     events.JobEnded: ("job", _ended),
-    events.Waiting: ("wait", _waiting),
 }
 """Every event but the last, with its type in JSON."""
 

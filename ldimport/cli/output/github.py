@@ -18,7 +18,7 @@ from ldimport.model import Severity
 
 if TYPE_CHECKING:
     from ldimport.migration.events import Summary
-    from ldimport.migration.validate import Kind, Validation
+    from ldimport.migration.validate import FindingGroup, Validation
 
 MOST_ANNOTATIONS = 9
 MOST_SUMMARY_ROWS = 200
@@ -91,7 +91,7 @@ def append_summary(environ: Mapping[str, str], text: str) -> None:
             file.write(text)
 
 
-def _ordered(found: Validation) -> Sequence[Kind]:
+def _ordered(found: Validation) -> Sequence[FindingGroup]:
     return sorted(found.kinds, key=lambda kind: (kind.severity is not Severity.ERROR, -kind.rows))
 
 

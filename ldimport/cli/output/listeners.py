@@ -10,20 +10,19 @@ from typing import Protocol
 from ldimport.cli.interrupt import on_signals
 from ldimport.cli.output import documents
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, counted, duration, number, percent, size, utc
+from ldimport.cli.output.text import clean, counted, number, percent, size, utc
 from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration.events import (
     BatchSent,
     Event,
-    Failure,
     JobEnded,
     Notice,
     Plan,
     Planned,
     Progress,
     Summary,
-    Waiting,
 )
+from ldimport.migration.model import Failure
 from ldimport.model import Counts, JobState
 
 FIRST_PROGRESS = 10.0
@@ -143,8 +142,6 @@ class LogLines:
                 self._failure(event)
             case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
-            case Waiting():
-                self.say("wait", waiting_text(event))
             case Summary():
                 self._summary(event)
 
@@ -165,8 +162,8 @@ class LogLines:
             yield
 
     def _failure(self, failure: Failure) -> None:
-        first = failure.cause not in self._causes
-        self._causes.add(failure.cause)
+        first = failure.group not in self._causes
+        self._causes.add(failure.group)
         if first or self._verbose:
             word = "first " if first and not self._verbose else ""
             self.say("failed", f'{word}"{failure.reason}": row {number(failure.row)}, '
@@ -190,11 +187,6 @@ def plan_text(plan: Plan) -> str:
     parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
     head = f"{plan.manifest} → {plan.target}, systemName {plan.system_name}"
     return f"{head}: {counted(plan.entries, 'row')}: {', '.join(parts)}"
-
-
-def waiting_text(waiting: Waiting) -> str:
-    """Why nothing moves, and until when."""
-    return f"{waiting.text or waiting.reason}; next try in {duration(waiting.seconds)}"
 
 
 def counts_text(counts: Counts) -> str:

@@ -8,20 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output.listeners import ReadingProgress, waiting_text
+from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, duration, number
-from ldimport.migration.events import (
-    BatchSent,
-    Event,
-    Failure,
-    JobEnded,
-    Notice,
-    Planned,
-    Progress,
-    Summary,
-    Waiting,
-)
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.model import Failure
 from ldimport.model import JobState
 
 if TYPE_CHECKING:
@@ -70,7 +61,8 @@ class Throughput:
 
         self._monotonic = monotonic
         self._tracker = Tracker(get_time=monotonic, speed_estimate_period=RATE_WINDOW)
-        self._task = self._tracker.tasks[self._tracker.add_task("", total=None)]
+        self._tracker.add_task("", total=None)
+        (self._task,) = self._tracker.tasks
         self._began = self._changed = monotonic()
 
     def add(self, done: int) -> None:
@@ -148,8 +140,6 @@ class LiveDisplay:
             case BatchSent() if self._verbose:
                 images = counted(event.images, "image")
                 self._screen.line(("→", QUIET), f" {event.job_id}  {images}")
-            case Waiting():
-                self._note = waiting_text(event)
             case Summary():
                 self.__exit__()
 
@@ -158,9 +148,9 @@ class LiveDisplay:
         self._note = "Stopping after what is under way. Ctrl-C again stops at once."
 
     def _failure(self, failure: Failure) -> None:
-        self._causes[failure.cause] += 1
-        first = self._causes[failure.cause] == 1
-        self._reasons.setdefault(failure.cause, failure.reason)
+        self._causes[failure.group] += 1
+        first = self._causes[failure.group] == 1
+        self._reasons.setdefault(failure.group, failure.reason)
         if first or self._verbose:
             word = "first " if first and not self._verbose else ""
             text = f" {word}“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"

@@ -10,7 +10,7 @@ from ldimport.cli.output import documents
 from ldimport.cli.output.screen import OUTCOMES, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import number
-from ldimport.migration.events import ResultRow
+from ldimport.migration.model import ResultRow
 from ldimport.model import Result, Status
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, bar
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
-from ldimport.migration.events import JobRow, Totals
+from ldimport.migration.model import JobRow, Totals
 from ldimport.model import JobState
 
 if TYPE_CHECKING:
     from ldimport.cli.output.screen import Screen
-    from ldimport.migration.results import Overview
+    from ldimport.migration.model import Overview
 
 
 def show(screen: Screen, found: Overview, now: float, most: int | None) -> None:

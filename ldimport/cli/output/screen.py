@@ -59,7 +59,7 @@ def bar(done: int, whole: int, width: int, style: str = GOOD) -> ProgressBar:
     from rich.progress_bar import ProgressBar
 
     halves = 2 * width * done // whole if whole else 0
-    shown = max(1, halves) if done and done * 100 >= whole else 0
+    shown = max(1, halves) if done * 100 >= whole > 0 else 0
     return ProgressBar(2 * width, shown, width, style=QUIET, complete_style=style,
                        finished_style=style)  # fmt: skip
 

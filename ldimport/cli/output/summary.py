@@ -21,7 +21,8 @@ from ldimport.cli.output.screen import (
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, counted, duration, number, utc, when
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
-from ldimport.migration.events import CauseRow, Plan, Summary, Totals
+from ldimport.migration.events import Plan, Summary
+from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
 
 

@@ -11,7 +11,7 @@ from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import cells, clean, cut
 
 if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions
+    from rich.console import Console, ConsoleOptions, JustifyMethod
     from rich.measure import Measurement
     from rich.text import Text
 
@@ -25,7 +25,7 @@ CellText = str | tuple[str, ...]
 @dataclass(frozen=True, slots=True)
 class TableColumn:
     """``right`` aligns numbers. Where space is short, columns that ``shrink`` lose characters,
-    the widest first; then columns with ``drop`` above 0 are left out, the highest first."""
+    the last first; then columns with ``drop`` above 0 are left out, the highest first."""
 
     name: str
     right: bool = False
@@ -39,35 +39,39 @@ def table(
     """Print a table with its header."""
     from rich.table import Table
 
+    widths = [
+        max([cells(column.name), *(cells(_whole(row[n])) for row in rows)])
+        for n, column in enumerate(columns)
+    ]
+    shown, shrunk = _fitting(columns, widths, screen.width)
     drawn = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style=ACCENT)
-    shown = _fitting(columns, rows, screen.width)
     for n in shown:
-        drawn.add_column(
-            columns[n].name,
-            justify="right" if columns[n].right else "left",
-            no_wrap=not columns[n].shrink,
-        )
+        justify: JustifyMethod = "right" if columns[n].right else "left"
+        drawn.add_column(columns[n].name, justify=justify, no_wrap=n not in shrunk)
     for row in rows:
         drawn.add_row(*(_Cell(row[n]) for n in shown))
     screen.block(drawn)
 
 
 def _fitting(
-    columns: Sequence[TableColumn], rows: Sequence[Sequence[CellText]], width: int | None
-) -> list[int]:
-    """Which columns are shown: all of them where they fit in their least widths."""
-    least = [
-        min(_NARROWEST, whole) if column.shrink else whole
-        for n, column in enumerate(columns)
-        for whole in [max([cells(column.name), *(cells(_whole(row[n])) for row in rows)])]
-    ]
-    shown = list(range(len(columns)))
-    while width is not None and sum(least[n] + GAP for n in shown) - GAP > width:
+    columns: Sequence[TableColumn], widths: Sequence[int], most: int | None
+) -> tuple[list[int], set[int]]:
+    """Which columns are shown, and which of them have to shrink."""
+    shown, shrunk = list(range(len(columns))), set[int]()
+
+    def over() -> bool:
+        least = [min(_NARROWEST, widths[n]) if n in shrunk else widths[n] for n in shown]
+        return most is not None and sum(least) + GAP * (len(least) - 1) > most
+
+    for n in reversed(shown):
+        if columns[n].shrink and over():
+            shrunk.add(n)
+    while over():
         last = max(shown, key=lambda n: columns[n].drop)
         if not columns[last].drop:
             break
         shown.remove(last)
-    return shown
+    return shown, shrunk
 
 
 class _Cell:
@@ -85,7 +89,7 @@ class _Cell:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
         from rich.text import Text
 
-        yield Text(self._fitting(options.max_width), no_wrap=True, overflow="ignore")
+        yield Text(self._fitting(options.max_width), no_wrap=True, overflow="crop")
 
     def _fitting(self, width: int) -> str:
         if cells(self._text) <= width:

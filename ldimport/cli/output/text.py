@@ -84,12 +84,9 @@ def size(count: int) -> str:
     """A number of bytes in decimal units: ``412 MB``, ``1.1 GB``, ``830 bytes``."""
     if count < 1000:
         return f"{count} bytes"
-    amount, unit = float(count), "bytes"
-    for unit in ("kB", "MB", "GB"):
-        amount /= 1000
-        if amount < 1000:
-            break
-    return f"{amount:,.{int(amount < 10)}f} {unit}"
+    power = min(3, (len(str(count)) - 1) // 3)
+    amount = count / 1000**power
+    return f"{amount:,.{int(amount < 10)}f} {('kB', 'MB', 'GB')[power - 1]}"
 
 
 def utc(moment: float) -> str:

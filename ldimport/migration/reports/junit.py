@@ -15,7 +15,7 @@ from ldimport.model import Place, Severity
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
-    from ldimport.migration.validate import Kind, Validation
+    from ldimport.migration.validate import FindingGroup, Validation
     from ldimport.schema.check import Checked
 
 MOST_CASES = 200
@@ -74,7 +74,7 @@ def check_cases(
 ) -> list[Case]:
     """A case for each check that found something, failing ones first, else one that passes. The
     names stay the same from run to run, so that a CI system can compare them."""
-    checks: dict[str, list[Kind]] = {}
+    checks: dict[str, list[FindingGroup]] = {}
     for kind in found.kinds:
         checks.setdefault(f"{kind.code} {kind.field}".strip(), []).append(kind)
     cases = [_case(check, kinds, places) for check, kinds in checks.items()]
@@ -92,7 +92,7 @@ def check_cases(
 
 def _case(
     check: str,
-    kinds: Sequence[Kind],
+    kinds: Sequence[FindingGroup],
     places: dict[tuple[str, str, Severity], list[Place]],
 ) -> Case:
     """One check; it may be an error in some rows and a warning in others."""
@@ -108,7 +108,7 @@ def _case(
     return Case(check, failure, kinds[0].code, details, out)
 
 
-def _listed(places: Iterable[Place], kind: Kind) -> str:
+def _listed(places: Iterable[Place], kind: FindingGroup) -> str:
     lines = [f"{place.file}:{place.line}" if place.line else place.file for place in places]
     if kind.rows > len(lines):
         lines.append(f"and {kind.rows - len(lines):,} more")

@@ -12,7 +12,8 @@ from ldimport.migration.reports.base import counted
 from ldimport.migration.reports.junit import Case, check_cases, suite
 
 if TYPE_CHECKING:
-    from ldimport.migration.events import CauseRow, Summary
+    from ldimport.migration.events import Summary
+    from ldimport.migration.model import CauseRow
     from ldimport.migration.validate import Validation
 
 _GOES_ON = {ExitCode.QUOTA, ExitCode.DEADLINE}
