@@ -18,204 +18,93 @@ _LASTING_5XX = frozenset(("501", "505"))
 
 
 class Cause(Enum):
-    """Code (with its parameter in braces), meaning, what to do, and whether the same request may
-    work later."""
+    """Code (with its parameter in braces), whether the same request may work later, meaning, and
+    what to do."""
 
+    # fmt: off
     # -- reaching the origin
-    ORIGIN_STATUS = (
-        "origin-{status}",
-        "the image server answered {status} instead of sending the image",
-        "open the URL in a browser; 404 and 410: correct it in the manifest, 401 and 403: let the "
-        "importer in, 5xx and 429: try again later",
-        False,
-    )
-    UNREACHABLE = (
-        "unreachable",
-        "no connection to the image server could be made",
-        "is the server up, and reachable from where the import runs? Then try again",
-        True,
-    )
-    DNS = (
-        "dns",
-        "the name of the image server could not be resolved",
-        "look at the host name in the URL; if it is right, try again",
-        True,
-    )
-    TIMEOUT = (
-        "timeout",
-        "the image server took too long to send the file",
-        "try again when the server is less busy",
-        True,
-    )
-    INCOMPLETE = (
-        "incomplete",
-        "the connection was closed before the whole file had arrived",
-        "try again; if it stays, the server tells a wrong Content-Length",
-        True,
-    )
-    CONNECTION_LOST = (
-        "connection-lost",
-        "the image server closed the connection without an answer",
-        "try again",
-        True,
-    )
-    TRANSFER = ("transfer", "the transfer of the file failed", "try again", True)
-    TLS = (
-        "tls",
-        "there is no secure connection to the image server: its certificate is not trusted",
-        "renew the certificate, or use one that a public authority has signed",
-        False,
-    )
-    BAD_HTTP = (
-        "bad-http",
-        "what the image server sends breaks the rules of HTTP",
-        "is it a web server? Correct the URL, or the server",
-        False,
-    )
-    BAD_URL = (
-        "bad-url",
-        "the URL cannot be used",
-        "correct it in the manifest",
-        False,
-    )
-    BAD_REDIRECT = (
-        "bad-redirect",
-        "the image server redirects without saying where to",
-        "write the final URL into the manifest",
-        False,
-    )
-    TOO_MANY_REDIRECTS = (
-        "too-many-redirects",
-        "the image server redirects on and on",
-        "write the final URL into the manifest",
-        False,
-    )
-    ENCODED_BODY = (
-        "encoded-body",
-        "the image server sent the file compressed, although asked not to",
-        "turn off compression of images on that server",
-        False,
-    )
-    EMPTY = ("empty", "the file is empty", "put the image in its place", False)
-    ADDRESS_NOT_ALLOWED = (
-        "address-not-allowed",
+    ORIGIN_STATUS = ("origin-{status}", False,
+                     "the image server answered {status} instead of sending the image",
+                     "open the URL in a browser; 404 and 410: correct it in the manifest, 401 and "
+                     "403: let the importer in, 5xx and 429: try again later")
+    UNREACHABLE = ("unreachable", True, "no connection to the image server could be made",
+                   "is the server up, and reachable from where the import runs? Then try again")
+    DNS = ("dns", True, "the name of the image server could not be resolved",
+           "look at the host name in the URL; if it is right, try again")
+    TIMEOUT = ("timeout", True, "the image server took too long to send the file",
+               "try again when the server is less busy")
+    INCOMPLETE = ("incomplete", True, "the connection was closed before the whole file had arrived",
+                  "try again; if it stays, the server tells a wrong Content-Length")
+    CONNECTION_LOST = ("connection-lost", True,
+                       "the image server closed the connection without an answer", "try again")
+    TRANSFER = "transfer", True, "the transfer of the file failed", "try again"
+    TLS = ("tls", False,
+           "there is no secure connection to the image server: its certificate is not trusted",
+           "renew the certificate, or use one that a public authority has signed")
+    BAD_HTTP = ("bad-http", False, "what the image server sends breaks the rules of HTTP",
+                "is it a web server? Correct the URL, or the server")
+    BAD_URL = "bad-url", False, "the URL cannot be used", "correct it in the manifest"
+    BAD_REDIRECT = ("bad-redirect", False, "the image server redirects without saying where to",
+                    "write the final URL into the manifest")
+    TOO_MANY_REDIRECTS = ("too-many-redirects", False, "the image server redirects on and on",
+                          "write the final URL into the manifest")
+    ENCODED_BODY = ("encoded-body", False,
+                    "the image server sent the file compressed, although asked not to",
+                    "turn off compression of images on that server")
+    EMPTY = "empty", False, "the file is empty", "put the image in its place"
+    ADDRESS_NOT_ALLOWED = ("address-not-allowed", False,
         "the URL leads into a private network, or to this machine",
-        "if that is meant: ldimport retry --allow-host HOST[:PORT]",
-        False,
-    )
+        "if that is meant: ldimport retry --allow-host HOST[:PORT]")
     # -- local files
-    NO_SUCH_FILE = (
-        "no-such-file",
-        "there is no file of that name below the manifest's folder",
-        "correct the path in the manifest, or put the file there",
-        False,
-    )
-    NOT_A_FILE = ("not-a-file", "the path names no file", "name a file", False)
-    NOT_READABLE = (
-        "not-readable",
-        "the file cannot be read",
-        "make it readable for whoever runs the import, then try again",
-        True,
-    )
-    OUTSIDE_FOLDER = (
-        "outside-folder",
-        "the path leads out of the folder of the manifest",
-        "move the file, or the manifest, so that the file lies below it",
-        False,
-    )
+    NO_SUCH_FILE = ("no-such-file", False,
+                    "there is no file of that name below the manifest's folder",
+                    "correct the path in the manifest, or put the file there")
+    NOT_A_FILE = "not-a-file", False, "the path names no file", "name a file"
+    NOT_READABLE = ("not-readable", True, "the file cannot be read",
+                    "make it readable for whoever runs the import, then try again")
+    OUTSIDE_FOLDER = ("outside-folder", False, "the path leads out of the folder of the manifest",
+                      "move the file, or the manifest, so that the file lies below it")
     # -- what the bytes are
-    NOT_AN_IMAGE = (
-        "not-an-image",
-        "the file is no image",
-        "often a page that says why there is no image: open the URL in a browser",
-        False,
-    )
-    FORMAT_NOT_ACCEPTED = (
-        "{format}-not-accepted",
-        "{format} images are not accepted: png, jpg, gif, svg",
-        "convert the image to one of these",
-        False,
-    )
-    TRUNCATED = (
-        "truncated",
-        "the image is cut off: its end is missing",
-        "get the whole file from where it came from",
-        False,
-    )
-    CORRUPT = ("corrupt", "the image is damaged", "repair or replace it", False)
-    TOO_MANY_BYTES = (
-        "too-many-bytes",
-        "the file is larger than the limit",
-        "make a smaller version of the image",
-        False,
-    )
-    TOO_MANY_PIXELS = (
-        "too-many-pixels",
-        "the image has more pixels than the limit",
-        "make a smaller version of the image",
-        False,
-    )
-    TOO_MANY_FRAMES = (
-        "too-many-frames",
-        "the animation has more frames than the limit",
-        "make a shorter version of it",
-        False,
-    )
-    TOO_COMPLEX = (
-        "too-complex",
-        "decoding the image takes more time or memory than any honest image does",
-        "save it again with another program",
-        False,
-    )
-    SVG_UNSAFE = (
-        "svg-unsafe",
-        "the SVG holds something that must not be shown to readers, or asks for outside data",
-        "export it again as plain SVG, in UTF-8",
-        False,
-    )
-    SVG_SIZE = ("svg-size", "the SVG does not say how large it is", "give it a viewBox", False)
+    NOT_AN_IMAGE = ("not-an-image", False, "the file is no image",
+                    "often a page that says why there is no image: open the URL in a browser")
+    FORMAT_NOT_ACCEPTED = ("{format}-not-accepted", False,
+        "{format} images are not accepted: png, jpg, gif, svg", "convert the image to one of these")
+    TRUNCATED = ("truncated", False, "the image is cut off: its end is missing",
+                 "get the whole file from where it came from")
+    CORRUPT = "corrupt", False, "the image is damaged", "repair or replace it"
+    TOO_MANY_BYTES = ("too-many-bytes", False, "the file is larger than the limit",
+                      "make a smaller version of the image")
+    TOO_MANY_PIXELS = ("too-many-pixels", False, "the image has more pixels than the limit",
+                       "make a smaller version of the image")
+    TOO_MANY_FRAMES = ("too-many-frames", False, "the animation has more frames than the limit",
+                       "make a shorter version of it")
+    TOO_COMPLEX = ("too-complex", False,
+                   "decoding the image takes more time or memory than any honest image does",
+                   "save it again with another program")
+    SVG_UNSAFE = ("svg-unsafe", False,
+                  "the SVG holds something that must not be shown to readers, or asks for outside "
+                  "data", "export it again as plain SVG, in UTF-8")
+    SVG_SIZE = "svg-size", False, "the SVG does not say how large it is", "give it a viewBox"
     # -- what was sent with it
-    INVALID_METADATA = (
-        "invalid-metadata",
-        "the metadata does not fit the project config",
-        "ldimport validate shows where; correct the rows and submit again",
-        False,
-    )
-    TOO_LARGE_TO_SEND = (
-        "too-large-to-send",
-        "one row alone is larger than a request may be",
-        "shorten its metadata",
-        False,
-    )
+    INVALID_METADATA = ("invalid-metadata", False, "the metadata does not fit the project config",
+                        "ldimport validate shows where; correct the rows and submit again")
+    TOO_LARGE_TO_SEND = ("too-large-to-send", False,
+                         "one row alone is larger than a request may be", "shorten its metadata")
     # -- the run
-    JOB_NOT_POSSIBLE = (
-        "job-not-possible",
-        "the job could not be carried out under the terms it was accepted with",
-        "look at the project config, then submit again",
-        False,
-    )
-    NO_RESULT = (
-        "no-result",
-        "the target gave no result for this image",
-        "try again",
-        True,
-    )
-    BUG = ("bug", "a bug in ldimport", "please report it with the log file", False)
+    JOB_NOT_POSSIBLE = ("job-not-possible", False,
+                        "the job could not be carried out under the terms it was accepted with",
+                        "look at the project config, then submit again")
+    NO_RESULT = "no-result", True, "the target gave no result for this image", "try again"
+    BUG = "bug", False, "a bug in ldimport", "please report it with the log file"
     # -- told by a server that gives no cause of its own; see ``migration.guess``
-    COULD_NOT_UPLOAD = (
-        "could-not-upload-image",
-        "the server could not upload the image and does not say why",
-        "open the URL in a browser; if the image is fine, try again",
-        True,
-    )
-    OTHER = (
-        "other",
-        "the server gave a reason of its own",
-        "read the reason of each image: ldimport results --failed",
-        False,
-    )
+    COULD_NOT_UPLOAD = ("could-not-upload-image", True,
+                        "the server could not upload the image and does not say why",
+                        "open the URL in a browser; if the image is fine, try again")
+    OTHER = ("other", False, "the server gave a reason of its own",
+             "read the reason of each image: ldimport results --failed")
+    # fmt: on
 
-    def __init__(self, code: str, meaning: str, hint: str, temporary: bool) -> None:
+    def __init__(self, code: str, temporary: bool, meaning: str, hint: str) -> None:
         self.code = code
         self.meaning = meaning
         self.hint = hint

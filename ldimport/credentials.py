@@ -1,7 +1,7 @@
 """Access tokens: how they are kept from view, where they are read, what they say of themselves.
 
-Livingdocs' tokens are JWTs (livingdocs.md 1.10); what they claim is read without checking the
-signature, only to tell a person why a server refused one.
+Livingdocs' tokens are JWTs (docs/livingdocs-api.md, "Versions and dialects"); when they expire is
+read without checking the signature, only to tell a person why a server refused one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.errors import AuthError, ConfigError
@@ -28,9 +27,8 @@ _MAX_FILE = 65_536
 class Secret:
     """A text that appears in no log, error or ``repr``; only ``reveal`` gives it out.
 
-    Made from the text itself or from a function that gets it, which is called on the first
-    ``reveal`` and never again: a token that is not needed is neither read nor asked for.
-    ``source`` says where it comes from, for people.
+    Made from the text or from a function that gets it, which is called once, on the first
+    ``reveal``. ``source`` says where it comes from, for people.
     """
 
     __slots__ = ("_read", "_value", "source")
@@ -91,11 +89,9 @@ def _read_file(path: Path) -> str:
         with path.open("rb") as stream:
             return stream.read(_MAX_FILE).decode("utf-8")
     except OSError as error:
-        raise ConfigError(
-            f"{path}: the token file cannot be read: {error.strerror}",
-            hint="create it with the token as its only line, readable by you alone (chmod 600)",
-            code="token-file",
-        ) from error
+        why = f"{path}: the token file cannot be read: {error.strerror}"
+        hint = "create it with the token as its only line, readable by you alone (chmod 600)"
+        raise ConfigError(why, hint=hint, code="token-file") from error
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: the token file is not a text", code="token-file") from None
 
@@ -111,9 +107,7 @@ def _run(arguments: tuple[str, ...]) -> str:
 
     name = arguments[0]
     try:
-        done = subprocess.run(
-            arguments, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS, check=False
-        )
+        done = subprocess.run(arguments, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired:
         why = f"it took longer than {COMMAND_SECONDS} s"
     except OSError as error:
@@ -122,11 +116,8 @@ def _run(arguments: tuple[str, ...]) -> str:
         if done.returncode == 0:
             return done.stdout.decode("utf-8", "replace")
         why = f"it ended with {done.returncode}"
-    raise ConfigError(
-        f"tokenCommand {name} gave no token: {why}",
-        hint="run the command by hand; it has to print the token and nothing else",
-        code="token-command",
-    )
+    hint = "run the command by hand; it has to print the token and nothing else"
+    raise ConfigError(f"tokenCommand {name} gave no token: {why}", hint=hint, code="token-command")
 
 
 def readable_by_others(path: Path) -> bool:
@@ -138,41 +129,13 @@ def readable_by_others(path: Path) -> bool:
     return os.name == "posix" and stat.S_ISREG(mode) and bool(mode & 0o077)
 
 
-# -- what a token says ----------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Claims:
-    """What a JWT claims: when it expires (Unix seconds) and its scopes, None where it does not
-    say or is no JWT."""
-
-    expires: float | None = None
-    scopes: frozenset[str] | None = None
-
-
-def claims(token: str) -> Claims:
-    """Read the middle part of a JWT; empty Claims for anything else. Never raises."""
+def expires(token: str) -> float | None:
+    """When a JWT says that it expires, in Unix seconds; None where it does not, or is no JWT."""
     parts = token.split(".")
     if len(parts) != 3:
-        return Claims()
+        return None
     try:
         body = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
-    except (ValueError, RecursionError):
-        return Claims()
-    if not isinstance(body, dict):
-        return Claims()
-    return Claims(_moment(body.get("exp")), _scopes(body.get("scope", body.get("scopes"))))
-
-
-def _moment(value: object) -> float | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e11:
-        return float(value)
-    return None
-
-
-def _scopes(value: object) -> frozenset[str] | None:
-    if isinstance(value, str):
-        return frozenset(value.replace(",", " ").split())
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return frozenset(value)
-    return None
+        return float(body["exp"]) if 0 < body["exp"] < 1e11 and body["exp"] is not True else None
+    except (ValueError, TypeError, LookupError, RecursionError):
+        return None

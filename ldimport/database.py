@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import stat
 import threading
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
 from ldimport.system import sync_folder
@@ -20,6 +22,7 @@ from ldimport.system import sync_folder
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
 
+_SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False}
 COPY_MOST = 1 << 30
 """The largest older file in bytes that is copied into memory to be read."""
 
@@ -34,6 +37,10 @@ class DatabaseKind:
     application_id: int
     migrations: Sequence[Step]
     way_out: str
+
+    def error(self, text: str, code: str, hint: str | None = None) -> StateFileError:
+        """That a file of this kind cannot be used."""
+        return StateFileError(text, hint=hint or self.way_out, code=code)
 
 
 class _Connection(sqlite3.Connection):
@@ -97,23 +104,22 @@ def check(path: Path, kind: DatabaseKind) -> None:
 
 def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
     """A connection to an empty database of the newest schema, as a new file would have it."""
-    connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
+    connection = _memory()
     _migrate(connection, kind)
     connection.execute("PRAGMA foreign_keys=1")
     return connection
 
 
+def _memory() -> sqlite3.Connection:
+    connection: sqlite3.Connection = sqlite3.connect(":memory:", **_SHARED)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
 def _open_file(path: Path, write: bool) -> _Connection:
     mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
-    connection = sqlite3.connect(
-        f"{path.resolve().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=30,
-        isolation_level=None,
-        check_same_thread=False,
-        factory=_Connection,
-    )
+    uri = f"{path.resolve().as_uri()}?mode={mode}"
+    connection = sqlite3.connect(uri, uri=True, timeout=30, factory=_Connection, **_SHARED)
     connection.row_factory = sqlite3.Row
     return connection
 
@@ -135,13 +141,10 @@ def _create(path: Path, kind: DatabaseKind) -> None:
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     os.close(os.open(new, flags, 0o600))
     try:
-        connection = sqlite3.connect(new, isolation_level=None)
-        try:
+        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous=FULL")
             _migrate(connection, kind)
             connection.execute("PRAGMA journal_mode=WAL")
-        finally:
-            connection.close()
         with contextlib.suppress(FileExistsError):  # another process was quicker: take its file
             os.link(new, path)
         sync_folder(path.parent)
@@ -152,56 +155,43 @@ def _create(path: Path, kind: DatabaseKind) -> None:
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
     """Refuse what is not an SQLite file of ours, before SQLite may write to it. Returns device
     and inode. A file that this process has open is ours, and is not opened beside SQLite."""
-    if path.is_symlink() or not path.is_file():
-        if not path.is_symlink() and not path.exists():
-            raise FileNotFoundError(path)
-        raise _foreign(path, kind)
-    found = path.stat()
-    file = (found.st_dev, found.st_ino)
-    if file not in _open.values():
+    found = path.lstat()
+    file, head = (found.st_dev, found.st_ino), b""
+    if file in _open.values():
+        return file
+    if stat.S_ISREG(found.st_mode):
         with path.open("rb") as stream:
             head = stream.read(100)
-        ours = kind.application_id.to_bytes(4, "big")
-        if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
-            raise _foreign(path, kind)
+    ours = kind.application_id.to_bytes(4, "big")
+    if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
+        text = f"{path} is not an ldimport {kind.name}; it is left untouched"
+        raise kind.error(text, "not-our-db")
     return file
-
-
-def _foreign(path: Path, kind: DatabaseKind) -> StateFileError:
-    return StateFileError(
-        f"{path} is not an ldimport {kind.name}; it is left untouched",
-        hint=kind.way_out,
-        code="not-our-db",
-    )
 
 
 def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
     """The schema version of the file; raises StateFileError for one from the future."""
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-    if version > len(kind.migrations):
-        raise StateFileError(
-            f"{path} was written by a newer ldimport (schema {version}, this one knows "
-            f"{len(kind.migrations)})",
-            hint=f"upgrade ldimport, or {kind.way_out}",
-            code="state-newer",
-        )
+    version, newest = _pragma(connection, "user_version"), len(kind.migrations)
+    if version > newest:
+        text = f"{path} was written by a newer ldimport (schema {version}, this one knows {newest})"
+        raise kind.error(text, "state-newer", f"upgrade ldimport, or {kind.way_out}")
     return version
+
+
+def _pragma(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute(f"PRAGMA {name}").fetchone()[0])
 
 
 def _migrated_copy(
     connection: sqlite3.Connection, path: Path, kind: DatabaseKind
 ) -> sqlite3.Connection:
-    pages, size = (
-        connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "page_size")
-    )
-    if pages * size > COPY_MOST:
-        raise StateFileError(
+    if _pragma(connection, "page_count") * _pragma(connection, "page_size") > COPY_MOST:
+        raise kind.error(
             f"{path} was written by an older ldimport and is too large to be read as it is",
-            hint="the next command that writes to it will migrate it; then run this one again",
-            code="state-older",
+            "state-older",
+            "the next command that writes to it will migrate it; then run this one again",
         )
-    copy = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    copy.row_factory = sqlite3.Row
+    copy = _memory()
     try:
         connection.backup(copy)
         _migrate(copy, kind)
@@ -216,8 +206,7 @@ def _migrate(connection: sqlite3.Connection, kind: DatabaseKind) -> None:
     """All steps that are missing, in one transaction: whoever is killed in it leaves the old
     schema. Another process may have migrated since we looked, so the version is read inside."""
     with writing(connection):
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        for step in kind.migrations[version:]:
+        for step in kind.migrations[_pragma(connection, "user_version") :]:
             if callable(step):
                 step(connection)
             else:
@@ -274,13 +263,9 @@ def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
             ) from error
         if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
             raise
-        raise StateFileError(
-            f"the {kind.name} {path} is damaged: {text}", hint=kind.way_out, code="state-damaged"
-        ) from error
+        raise kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged") from error
     except FileNotFoundError as error:
-        raise StateFileError(
-            f"{path} does not exist", hint=kind.way_out, code="state-missing"
-        ) from error
+        raise kind.error(f"{path} does not exist", "state-missing") from error
     except OSError as error:
         raise _disk(path, kind, error.strerror or str(error)) from error
 
@@ -288,10 +273,9 @@ def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
 def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
     folder = path.parent
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
-        return StateFileError(
-            f"the {kind.name} {path} cannot be written: {text}",
-            hint=f"make {folder} a folder that you may write to, or {kind.way_out}",
-            code="state-readonly",
+        hint = f"make {folder} a folder that you may write to, or {kind.way_out}"
+        return kind.error(
+            f"the {kind.name} {path} cannot be written: {text}", "state-readonly", hint
         )
     return TemporaryError(
         f"the disk with {folder} is full or does not accept writes: {text}",

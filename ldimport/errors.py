@@ -1,23 +1,4 @@
-"""Every error a user can meet, each with its exit code and what to do next.
-
-LdimportError
-├── UsageError          2    command, option, job or file that is not there
-├── ManifestError       3    the manifest has errors, or cannot be read as one
-├── ConfigError         4    project config, settings, a missing extra, a port that is taken
-│   ├── AuthError       4    the token is missing, expired, or lacks a scope
-│   └── StateFileError  4    a state file or engine folder that is not ours, or is newer
-├── TemporaryError      5    unreachable after retries, disk full: run again
-├── QuotaError          6    the daily quota is used up
-├── LockedError         7    another run holds the state file
-├── DeadlineError       8    --deadline passed
-├── RefusedError       10    the target refused the request
-│   ├── InvalidRequestError 10    … because it breaks the API's rules (HTTP 400)
-│   ├── TooLargeError    10    … because its body is too large (HTTP 413)
-│   ├── KeyConflictError    10    … because its key was used for another body (HTTP 409)
-│   ├── NotFoundError       10    … because it has nothing under this id (HTTP 404)
-│   └── ConflictError       10    … because somebody changed it meanwhile (HTTP 409)
-└── FailureLimitError  11    stopped by --fail-on
-"""
+"""Every error a user can meet, each with its exit code and what to do next."""
 
 from __future__ import annotations
 
@@ -72,22 +53,13 @@ class ExitCode(IntEnum):
     # fmt: on
 
 
+# fmt: off
 PRECEDENCE = (
-    ExitCode.BUG,
-    ExitCode.INTERRUPTED,
-    ExitCode.TERMINATED,
-    ExitCode.USAGE,
-    ExitCode.CONFIG,
-    ExitCode.LOCKED,
-    ExitCode.REFUSED,
-    ExitCode.FAILURE_LIMIT,
-    ExitCode.TEMPORARY,
-    ExitCode.QUOTA,
-    ExitCode.DEADLINE,
-    ExitCode.INVALID,
-    ExitCode.FAILURES,
-    ExitCode.OK,
+    ExitCode.BUG, ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.USAGE, ExitCode.CONFIG,
+    ExitCode.LOCKED, ExitCode.REFUSED, ExitCode.FAILURE_LIMIT, ExitCode.TEMPORARY, ExitCode.QUOTA,
+    ExitCode.DEADLINE, ExitCode.INVALID, ExitCode.FAILURES, ExitCode.OK,
 )
+# fmt: on
 """When several codes apply, the first of them here is the exit code."""
 
 
@@ -137,7 +109,7 @@ class ManifestError(LdimportError):
 
 
 class ConfigError(LdimportError):
-    """Settings, project config or installation stand in the way."""
+    """Settings, project config or installation stand in the way; a port that is taken."""
 
     exit_code = ExitCode.CONFIG
     default_code = "config"
@@ -163,10 +135,10 @@ class TemporaryError(LdimportError):
 
 
 class QuotaError(LdimportError):
-    """The target's daily quota does not admit this batch (HTTP 429, seed "Usage Limit Exceeded").
+    """The target's daily quota does not admit this batch (HTTP 429).
 
     ``limit`` uploads in 24 hours are allowed, ``used`` are used, the batch tried ``trying`` more;
-    each is None where the target did not say. ``retry_after`` is in seconds, None if unknown.
+    each is None where the target did not say, and so is ``retry_after``, in seconds.
     """
 
     exit_code = ExitCode.QUOTA
@@ -183,9 +155,7 @@ class QuotaError(LdimportError):
         hint: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint)
-        self.limit = limit
-        self.used = used
-        self.trying = trying
+        self.limit, self.used, self.trying = limit, used, trying
         self.retry_after = retry_after
 
 

@@ -139,6 +139,26 @@ def write_new(path: Path, text: str) -> None:
         raise unwritable(path, error) from error
 
 
+class TextList:
+    """Texts written to ``file`` one after the other: ``before`` the first, ``between`` two."""
+
+    def __init__(self, file: NewFile, before: str = "", between: str = "") -> None:
+        self._file = file
+        self._before = before
+        self._between = between
+        self.count = 0
+
+    def add(self, text: str) -> None:
+        """Write one text."""
+        self._file.write(self._between if self.count else self._before)
+        self._file.write(text)
+        self.count += 1
+
+    def end(self, after: str) -> None:
+        """Write what stands behind the last one, or behind ``before`` if there was none."""
+        self._file.write(after if self.count else self._before + after)
+
+
 class Spool:
     """Lines that wait in a nameless file until what stands before them is known. ``path`` is
     what they are for, to be named in errors."""

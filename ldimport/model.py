@@ -1,7 +1,7 @@
 """The vocabulary as frozen types and enums. Imports nothing else of ours.
 
-Names follow the Livingdocs import API (seed, "Images") and the field's terms: manifest, entry,
-batch, job, result, asset, external id. JSON stays outside: ``wire`` turns it into these and back.
+Names follow the Livingdocs import API (docs/livingdocs-api.md) and the field's terms: manifest,
+entry, batch, job, result, asset, external id. JSON stays outside: ``wire`` turns it into these.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
 
 MAX_BATCH_IMAGES = 1_000
 MAX_BATCH_BYTES = 480_000
-"""A batch stays below the server's default body limit of 500 kB (livingdocs.md 1.8)."""
+"""A batch stays below Livingdocs' default limit (docs/livingdocs-api.md, "Limits")."""
 MAX_CONTEXT_BYTES = 8_192
-"""Size of ``context``, as UTF-8 of compact JSON (seed: "Limited to 8192 Bytes")."""
+"""Size of ``context``, as UTF-8 of compact JSON (docs/livingdocs-api.md, "Import request")."""
 MAX_OPEN_JOBS = 16
 
 
@@ -38,7 +38,7 @@ class JobState(StrEnum):
 
 
 class Status(StrEnum):
-    """Outcome of one image, in the seed's words."""
+    """Outcome of one image, in the words of the API's original dialect."""
 
     SUCCESS = "success"
     SKIPPED = "skipped"
@@ -53,7 +53,7 @@ class Severity(StrEnum):
 
 
 class ImageType(StrEnum):
-    """The four types the API accepts (seed: "allowed types: png, jpg, gif, svg")."""
+    """The four types the API accepts."""
 
     PNG = "png"
     JPG = "jpg"
@@ -63,15 +63,7 @@ class ImageType(StrEnum):
     @property
     def mime(self) -> str:
         """The media type to store and serve it under."""
-        return _MIME[self]
-
-
-_MIME = {
-    ImageType.PNG: "image/png",
-    ImageType.JPG: "image/jpeg",
-    ImageType.GIF: "image/gif",
-    ImageType.SVG: "image/svg+xml",
-}
+        return "image/" + {"jpg": "jpeg", "svg": "svg+xml"}.get(self, self)
 
 
 class Integrity(StrEnum):
@@ -113,11 +105,9 @@ class Problem:
 class Entry:
     """One row of a manifest.
 
-    Fields are as the file gives them: ``media_type`` and ``file_name`` are None when absent
-    (checking fills the default), ``metadata`` values are texts when ``textual`` (CSV and YAML
-    have only text; ``schema`` turns them into what the plugin stores). ``problems`` holds what
-    the reader itself found wrong; such an entry still counts as a row. ``original`` is the row
-    as it stands in the file (all columns), for ``--write-invalid`` and ``results --as-manifest``.
+    ``media_type`` and ``file_name`` are None when absent; values of ``metadata`` are texts when
+    ``textual`` (CSV and YAML have only text). ``problems`` holds what the reader itself found
+    wrong; such an entry still counts as a row. ``original`` is the row with all its columns.
     """
 
     id: str
@@ -133,10 +123,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One image of an import request (seed: an entry of ``images``).
-
-    ``media_type`` None means the project's default media type.
-    """
+    """One image of an import request; ``media_type`` None means the project's default one."""
 
     id: str
     url: str
@@ -173,7 +160,7 @@ class JobOptions:
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored (seed: ``image``)."""
+    """What the target stored."""
 
     media_id: str
     original_url: str
@@ -235,8 +222,8 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the engine accepts; Livingdocs' own defaults (livingdocs.md 1.9). Bytes, pixels,
-    seconds."""
+    """What the engine accepts, in bytes, pixels and seconds; where Livingdocs has a default it is
+    that (docs/livingdocs-api.md, "Limits")."""
 
     max_bytes: int = 15_000_000
     max_pixels: int = 24_000_000

@@ -11,11 +11,6 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from urllib.parse import unquote
-
-from ldimport.causes import Cause
-from ldimport.errors import Rejected
 
 if sys.platform == "win32":
     import msvcrt
@@ -44,12 +39,8 @@ class ProcessLock:
         if not _lock(descriptor):
             os.close(descriptor)
             return False
-        holder = {
-            "pid": os.getpid(),
-            "host": socket.gethostname(),
-            "command": command,
-            "since": time.time(),
-        }
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command,
+                  "since": time.time()}  # fmt: skip
         try:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, json.dumps(holder).encode())
@@ -97,17 +88,6 @@ class ProcessLock:
             return not _lock(descriptor)
         finally:
             os.close(descriptor)
-
-    def __enter__(self) -> ProcessLock:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.release()
 
 
 if sys.platform == "win32":
@@ -176,25 +156,3 @@ def process_alive(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def locate_below(root: Path, relative: str) -> Path:
-    """The file that ``relative`` (a path with ``/``, perhaps percent-encoded) names below
-    ``root``, symbolic links resolved. Raises Rejected ``outside-folder`` or ``no-such-file``."""
-    base = root.resolve()
-    for text in dict.fromkeys((relative, unquote(relative))):
-        if "\0" in text:
-            raise Rejected(Cause.NO_SUCH_FILE, "no such file: the path holds a NUL character")
-        try:
-            path = (base / text).resolve()
-            outside = not path.is_relative_to(base)
-            exists = path.exists()
-        except (OSError, RuntimeError) as error:  # name too long, a loop of links
-            raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}") from error
-        if outside:
-            raise Rejected(
-                Cause.OUTSIDE_FOLDER, f"{relative} leads out of the folder of the manifest"
-            )
-        if exists:
-            return path
-    raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")

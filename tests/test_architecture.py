@@ -10,18 +10,22 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
-FOUNDATION = {"causes", "files", "model", "errors", "system", "wire", "database", "address",
-              "credentials", "mojibake"}  # fmt: skip
+FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
+              "explanations", "retry_after", "url", "credentials", "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
+    "explanations": set(),
+    "cells": {"model"},
     "files": {"errors", "system"},
     "errors": {"causes"},
-    "system": {"errors", "causes"},
-    "wire": {"model", "errors", "causes"},
+    "system": {"errors"},
+    "wire": {"model", "errors", "causes", "url"},
     "database": {"errors", "system"},
-    "address": {"wire"},
+    "paths": {"errors", "causes"},
+    "retry_after": set(),
+    "url": {"errors", "causes"},
     "credentials": {"errors"},
     "mojibake": set(),
     "settings": FOUNDATION | {"client"},

@@ -16,7 +16,8 @@ import pytest
 
 from ldimport import database
 from ldimport.errors import Rejected, StateFileError, TemporaryError
-from ldimport.system import ProcessLock, locate_below, process_alive
+from ldimport.paths import locate_below
+from ldimport.system import ProcessLock, process_alive
 
 KIND = database.DatabaseKind(
     name="test file",

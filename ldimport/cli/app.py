@@ -21,13 +21,15 @@ from ldimport.cli.command import LIST, Command, Group, listed
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
-from ldimport.settings import FLAGS
+from ldimport.settings import values
 
 PROGRAM = "ldimport"
 COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
 """Set by the script of `ldimport completion` while a shell asks for completions."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
+FLAGS = {"profile", "config", *(each.name for each in values.SETTINGS if each.option)}
+"""Parameters that ``settings`` decides: those given on the command line are handed to it."""
 
 
 def table_of_codes() -> str:

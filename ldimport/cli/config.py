@@ -16,7 +16,7 @@ from ldimport.model import Severity
 
 if TYPE_CHECKING:
     from ldimport.settings import Settings
-    from ldimport.settings.checking import Finding
+    from ldimport.settings.checking import SettingFinding
 
 _SIGNS = {None: ("✓", GOOD), Severity.WARNING: ("!", WAIT), Severity.ERROR: ("✗", BAD)}
 
@@ -60,17 +60,19 @@ def check(context: typer.Context) -> ExitCode:
     return code
 
 
-def _project_config(settings: Settings) -> list[Finding]:
+def _project_config(settings: Settings) -> list[SettingFinding]:
     """The project config file, where one is named."""
     from ldimport.migration.project import project_config
-    from ldimport.settings.checking import Finding
+    from ldimport.settings.checking import SettingFinding
 
     if settings.project_config is None:
         return []
     config = project_config(settings.project_config)
     kinds = ", ".join(config.media_types)
-    found = [Finding("project config", None, f"{settings.project_config}: {kinds}")]
-    return found + [Finding("project config", Severity.WARNING, text) for text in config.warnings]
+    found = [SettingFinding("project config", None, f"{settings.project_config}: {kinds}")]
+    return found + [
+        SettingFinding("project config", Severity.WARNING, text) for text in config.warnings
+    ]
 
 
 def schema(

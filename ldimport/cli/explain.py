@@ -18,7 +18,7 @@ from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:
-    from ldimport.migration.explanations import Explanation
+    from ldimport.explanations import Explanation
 
 
 def explain(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Annotated, cast
+from collections.abc import Callable, Sequence
+from typing import Annotated
 
 import typer
 
@@ -11,11 +11,22 @@ from ldimport import __version__
 from ldimport.cli import options
 from ldimport.cli.command import Command
 from ldimport.cli.output import served
-from ldimport.cli.output.text import utc
-from ldimport.cli.serving import Runner, Serving, runner
 from ldimport.cli.session import Session, tilde
-from ldimport.errors import ExitCode, Terminated
-from ldimport.model import Integrity, Json
+from ldimport.credentials import Secret
+from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
+from ldimport.model import Integrity
+from ldimport.server.events import (
+    EngineServed,
+    Listening,
+    OnEvent,
+    RequestAnswered,
+    ServeEvent,
+    Stopped,
+)
+from ldimport.server.options import DEFAULT_HOST, DEFAULT_PORT, ServeOptions
+from ldimport.wire import Dialect
+
+TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
 
 Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="listen here")]
 Port = Annotated[
@@ -28,7 +39,7 @@ Workers = Annotated[
 DailyLimit = Annotated[
     int, typer.Option("--daily-limit", min=0, metavar="N", help="images in 24 h; 0 = no limit")
 ]
-Dialect = Annotated[
+DialectName = Annotated[
     str | None,
     typer.Option("--dialect", metavar="seed|2025-03|2026-08", help="whatever the path says"),
 ]
@@ -39,42 +50,58 @@ PublicUrl = Annotated[
 
 def serve(
     context: typer.Context,
-    engine: options.EngineOptions,
-    host: Host = ("127.0.0.1"),
-    port: Port = 9095,
+    host: Host = DEFAULT_HOST,
+    port: Port = DEFAULT_PORT,
     workers: Workers = None,
     daily_limit: DailyLimit = 0,
-    dialect: Dialect = None,
+    dialect: DialectName = None,
     public_url: PublicUrl = None,
+    *,
+    engine: options.EngineOptions,
 ) -> ExitCode:
     """Serve the local engine over HTTP, with the import API of Livingdocs.
 
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
     session = Session.of(context)
-    settings = session.settings()
-    server = runner()
-    serving = Serving(
+    settings, environ = session.settings(), session.environ
+    if dialect is not None and dialect not in set(Dialect):
+        raise UsageError(f"--dialect {dialect}: there are {', '.join(Dialect)}")
+    chosen = ServeOptions(
         settings.engine,
-        settings.project_config,
-        host,
-        port,
-        workers,
-        daily_limit,
-        dialect,
-        public_url,
-        session.environ.get("LDIMPORT_SERVE_TOKEN"),
-        settings.allow_hosts,
-        (engine.integrity or Integrity.FULL).value,
-        session.options.verbose > 0,
+        project_config=settings.project_config,
+        allow_hosts=tuple(settings.allow_hosts),
+        integrity=engine.integrity or Integrity.FULL,
+        daily_limit=daily_limit,
+        secrets=tuple(environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()),
+        host=host,
+        port=port,
+        workers=workers,
+        dialect=None if dialect is None else Dialect(dialect),
+        public_url=public_url,
+        token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
-    return _carry_out(session, server, serving)
+    return _carry_out(session, _server(), chosen)
 
 
-def _carry_out(session: Session, server: Runner, serving: Serving) -> ExitCode:
-    code, teller = ExitCode.OK, _Teller(session, serving)
+def _server() -> Callable[[ServeOptions, OnEvent], None]:
     try:
-        server.run(serving, teller.told)
+        from ldimport.server.run import run
+    except ImportError as error:
+        raise ConfigError(
+            "ldimport serve needs the server parts",
+            hint="pip install 'ldimport[server]'",
+            code="missing-extra",
+        ) from error
+    return run
+
+
+def _carry_out(
+    session: Session, run: Callable[[ServeOptions, OnEvent], None], chosen: ServeOptions
+) -> ExitCode:
+    code, listener = ExitCode.OK, _Listener(session, chosen)
+    try:
+        run(chosen, listener)
     except Terminated:
         code = ExitCode.OK
     except KeyboardInterrupt:
@@ -82,50 +109,52 @@ def _carry_out(session: Session, server: Runner, serving: Serving) -> ExitCode:
     if session.options.json:
         session.document({"type": "summary", "format": 1, "exitCode": int(code)})
     elif not session.options.quiet:
-        served.stopped(session.notes, teller.open_jobs)
+        served.stopped(session.notes, listener.open_jobs)
     return code
 
 
-class _Teller:
+class _Listener:
     """Shows what the server tells: JSON Lines, or a banner and a line each. ``open_jobs`` is what
     was left when it stopped."""
 
-    def __init__(self, session: Session, serving: Serving) -> None:
+    def __init__(self, session: Session, chosen: ServeOptions) -> None:
         self.open_jobs = 0
         self._session = session
-        self._serving = serving
+        self._chosen = chosen
         self._url = ""
 
-    def told(self, kind: str, facts: Mapping[str, Json]) -> None:
-        """One event."""
+    def __call__(self, event: ServeEvent) -> None:
+        """One event; that somebody asked for a state is told with ``-v`` only."""
         session = self._session
-        if kind == "listening":
-            self._url = str(facts["url"])
-        if kind == "stopped":
-            self.open_jobs = cast("int", facts["openJobs"])
+        if isinstance(event, RequestAnswered) and event.is_poll and not session.options.verbose:
+            return
         if session.options.json:
-            at = {} if kind == "listening" else {"at": utc(session.now())}
-            session.document({"type": kind, "format": 1, **facts, **at})
-        if kind == "engine":
-            self._begun(facts)
-        elif not session.options.json and not session.options.quiet:
-            served.happened(session.notes, session.now(), kind, facts)
+            session.document(served.document(event, session.now()))
+        elif not session.options.quiet:
+            served.happened(session.notes, session.now(), event)
+        match event:
+            case Listening():
+                self._url = event.url
+            case EngineServed():
+                self._begun(event)
+            case Stopped():
+                self.open_jobs = event.open_jobs
 
-    def _begun(self, about: Mapping[str, Json]) -> None:
-        session, serving = self._session, self._serving
-        names = cast("list[str]", about["tokens"])
+    def _begun(self, engine: EngineServed) -> None:
+        session, chosen = self._session, self._chosen
         if not session.options.json:
-            own = serving.project_config
+            own, token = chosen.project_config, chosen.token
             served.banner(
                 session.screen,
                 __version__,
                 self._url,
-                served.token_hint(serving.token, names),
+                served.token_hint(None if token is None else token.reveal(), engine.tokens),
                 "built in" if own is None else tilde(own),
-                {**about, "place": tilde(serving.engine)},
-                _allowed(serving.allow_hosts),
+                tilde(chosen.engine),
+                engine,
+                _allowed(chosen.allow_hosts),
             )
-        if serving.token is None and not names:
+        if chosen.token is None and not engine.tokens:
             session.notes.line(("!", "yellow"), " there is no token: every request is refused",
                                indent=2)  # fmt: skip
             session.notes.hint("ldimport token create NAME", "prints one; it counts at once")

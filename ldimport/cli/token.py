@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 
 from ldimport.cli.command import Command, Group
+from ldimport.cli.output.documents import Document
 from ldimport.cli.output.table import TableColumn, table
-from ldimport.cli.serving import tokens
+from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
+from ldimport.engine import access_tokens
+from ldimport.engine.access_tokens import TokenScope
+from ldimport.engine.tokens import StoredToken
 from ldimport.errors import ExitCode, UsageError
-
-SCOPES = ("public-api:read", "public-api:write", "public-api:config:read")
 
 
 def create(
@@ -28,11 +30,11 @@ def create(
 ) -> ExitCode:
     """Make a token for `ldimport serve`; it is shown this once and stored hashed."""
     session = Session.of(context)
-    chosen = tuple(scope or SCOPES)
+    chosen = tuple(scope or TokenScope)
     for each in chosen:
-        if each not in SCOPES:
-            raise UsageError(f"--scope {each}: there are {', '.join(SCOPES)}")
-    made = tokens().create(session.settings().engine, name, chosen, days)
+        if each not in set(TokenScope):
+            raise UsageError(f"--scope {each}: there are {', '.join(TokenScope)}")
+    made = access_tokens.create(session.settings().engine, name, chosen, days, now=session.now())
     if session.options.json:
         session.document({"format": 1, "token": made, "name": name, "scopes": list(chosen)})
     else:
@@ -45,9 +47,9 @@ def create(
 def list_(context: typer.Context) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
     session = Session.of(context)
-    found = tokens().tokens(session.settings().engine)
+    found = access_tokens.tokens(session.settings().engine)
     if session.options.json:
-        session.document({"format": 1, "tokens": [dict(each) for each in found]})
+        session.document({"format": 1, "tokens": [_document(each) for each in found]})
         return ExitCode.OK
     columns = (
         TableColumn("ID"),
@@ -58,16 +60,31 @@ def list_(context: typer.Context) -> ExitCode:
     )
     rows = [
         (
-            str(each["id"]),
-            str(each["name"]),
-            " ".join(map(str, each["scopes"])) if isinstance(each["scopes"], list) else "",
-            str(each.get("expiresAt") or "never"),
-            "revoked" if each.get("revokedAt") else "valid",
+            each.id,
+            each.name,
+            " ".join(each.scopes),
+            _moment(each.expires_at) or "never",
+            "valid" if each.revoked_at is None else "revoked",
         )
         for each in found
     ]
     table(session.screen, columns, rows)
     return ExitCode.OK
+
+
+def _document(token: StoredToken) -> Document:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "scopes": list(token.scopes),
+        "createdAt": _moment(token.created_at),
+        "expiresAt": _moment(token.expires_at),
+        "revokedAt": _moment(token.revoked_at),
+    }
+
+
+def _moment(at: float | None) -> str | None:
+    return None if at is None else utc(at)
 
 
 def revoke(
@@ -76,7 +93,7 @@ def revoke(
 ) -> ExitCode:
     """Revoke a token; it is refused from now on."""
     session = Session.of(context)
-    if not tokens().revoke(session.settings().engine, token):
+    if not access_tokens.revoke(session.settings().engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")
     if session.options.json:
         session.document({"format": 1, "id": token, "revoked": True})
@@ -88,7 +105,7 @@ def revoke(
 _EXITS = {
     ExitCode.OK: "done",
     ExitCode.USAGE: "",
-    ExitCode.CONFIG: "server parts not installed, or the folder is no engine's",
+    ExitCode.CONFIG: "the folder is no engine's",
 }
 
 COMMAND = Group(

@@ -41,7 +41,6 @@ class ReportOptions:
         Path | None, Option(metavar="FILE", help="the others, with their problems")
     ] = None
     junitxml: JunitXml = None
-    code_quality: Annotated[Path | None, Option(metavar="FILE", help="a GitLab report")] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,12 +14,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ldimport import address, wire
+from ldimport import wire
 from ldimport.client.ask import Ask
 from ldimport.client.library import MediaEntry, entry_from_json
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import ImportRequest, JobState, JobStatus, Json
+from ldimport.url import API_VERSION, endpoint, server_url
 
 if TYPE_CHECKING:
     import httpx
@@ -62,10 +63,10 @@ class LivingdocsClient:
         from ldimport.client.transport import Pace, Transport
 
         try:
-            self._base_url = address.base_url(base_url)
+            self._base_url = server_url(base_url)
         except ValueError as error:
             raise ConfigError(f"the address of the target {error}", code="bad-setting") from None
-        if not address.VERSION.fullmatch(api_version):
+        if not API_VERSION.fullmatch(api_version):
             text = f"API version {api_version!r} must be v1 or a dated one such as 2025-03"
             raise ConfigError(text, code="bad-setting")
         self._api_version = api_version
@@ -158,7 +159,7 @@ class LivingdocsClient:
         return self._transport.send(ask)
 
     def _unexpected(self, path: str, wanted: str) -> ConfigError:
-        url = address.endpoint(self._base_url, self._api_version, path)
+        url = endpoint(self._base_url, self._api_version, path)
         return ConfigError(
             f"{url} answered with something other than {wanted}",
             hint="is this address the API of a Livingdocs server?",

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
 
-from ldimport import address, wire
+from ldimport import retry_after, wire
 from ldimport.client.ask import Answer, Ask, UnavailableError
-from ldimport.credentials import Claims, Secret, claims
+from ldimport.credentials import Secret, expires
 from ldimport.errors import (
     AuthError,
     ConfigError,
@@ -24,6 +24,7 @@ from ldimport.errors import (
     TooLargeError,
 )
 from ldimport.model import Json
+from ldimport.url import endpoint, host_of
 
 _RENEW = (
     "make a new one in Project Setup → API Clients with public-api:write and "
@@ -75,24 +76,23 @@ class Reader:
     # -- no success --
 
     def _unauthorized(self, answer: Answer, ask: Ask, body: object) -> LdimportError:
-        host = address.host(self.base)
+        host = host_of(self.base)
         if self.token is None:
             return AuthError(
                 f"{host} asks for a token ({_status(answer)}) and there is none",
                 hint="put it into the environment: LDIMPORT_TOKEN=…, or name a file by tokenFile",
             )
         said = self._said(body)
-        why, hint = self._expiry(claims(self.token.reveal()), said)
+        why, hint = self._expiry(expires(self.token.reveal()), said)
         if self.token.source:
             why += f" · read from {self.token.source}"
         return AuthError(
             f"{host} refused the token ({_status(answer)})", hint=hint, facts={"why": why}
         )
 
-    def _expiry(self, token: Claims, said: str) -> tuple[str, str]:
-        ended = token.expires is not None and token.expires <= self.now()
-        if token.expires is not None and ended:
-            day = datetime.fromtimestamp(token.expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
+    def _expiry(self, ends: float | None, said: str) -> tuple[str, str]:
+        if ends is not None and ends <= self.now():
+            day = datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%d %H:%M UTC")
             return f"the token expired {day}", f"token expired: it ended {day}; {_RENEW}"
         if "expired" in said.lower():
             return f"the server says: {said}", f"token expired: {_RENEW}"
@@ -129,9 +129,9 @@ class Reader:
     def _conflict(self, answer: Answer, ask: Ask, body: object) -> LdimportError:
         if ask.key is not None:
             text = self._said(body) or "the key of this batch was used for another one"
-            return KeyConflictError(f"{address.host(self.base)} refused the batch (409): {text}")
+            return KeyConflictError(f"{host_of(self.base)} refused the batch (409): {text}")
         text = self._said(body) or "the entry has changed meanwhile"
-        return RefusedError(f"{address.host(self.base)} refused (409): {text}", code="conflict")
+        return RefusedError(f"{host_of(self.base)} refused (409): {text}", code="conflict")
 
     def _gone(self, answer: Answer, ask: Ask, body: object) -> LdimportError:
         return RefusedError(
@@ -143,7 +143,7 @@ class Reader:
     def _too_large(self, answer: Answer, ask: Ask, body: object) -> LdimportError:
         size = len(ask.body or b"")
         return TooLargeError(
-            f"{address.host(self.base)} takes no batch of {size:,} bytes (413)",
+            f"{host_of(self.base)} takes no batch of {size:,} bytes (413)",
             size=size,
             hint="send smaller batches: --batch-size",
         )
@@ -154,7 +154,7 @@ class Reader:
         }
         what = "batch" if ask.path == "import/images" else "request"
         said = self._said(body) or "without saying why"
-        message = f"{address.host(self.base)} refused the {what} ({answer.status}): {said}"
+        message = f"{host_of(self.base)} refused the {what} ({answer.status}): {said}"
         return InvalidRequestError(details, message)
 
     def _redirect(self, answer: Answer, ask: Ask, body: object) -> LdimportError:
@@ -167,7 +167,7 @@ class Reader:
 
     def _other(self, answer: Answer, ask: Ask, body: object) -> LdimportError:
         said = self._said(body)
-        text = f"{address.host(self.base)} refused the request ({_status(answer)})"
+        text = f"{host_of(self.base)} refused the request ({_status(answer)})"
         return RefusedError(f"{text}: {said}" if said else text)
 
     def _quota(self, body: object, answer: Answer) -> QuotaError | None:
@@ -223,13 +223,15 @@ class Reader:
         return "".join(sign for sign in line if sign.isprintable())[:_LONGEST]
 
     def _url(self, ask: Ask) -> str:
-        return address.endpoint(self.base, self.version, ask.path)
+        return endpoint(self.base, self.version, ask.path)
 
     def _where(self, ask: Ask) -> str:
         return f"{ask.method} {self._url(ask)}"
 
     def _retry_after(self, answer: Answer) -> float | None:
-        return retry_after(answer.headers.get("retry-after", ""), self.now())
+        """Seconds as the server says; None where it does not, or names more than a week."""
+        wanted = retry_after.seconds(answer.headers.get("retry-after"), self.now(), math.inf)
+        return wanted if wanted is not None and wanted <= _MOST_SECONDS else None
 
 
 _REFUSALS: dict[int, Callable[[Reader, Answer, Ask, Any], LdimportError]] = {
@@ -242,21 +244,6 @@ _REFUSALS: dict[int, Callable[[Reader, Answer, Ask, Any], LdimportError]] = {
     413: Reader._too_large,
     422: Reader._invalid,
 }
-
-
-def retry_after(text: str, now: float) -> float | None:
-    """Seconds to wait as ``Retry-After`` says, in seconds or as a date (RFC 9110 10.2.3); None
-    for what is neither, or lies more than a week ahead."""
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        seconds = float(text)
-    else:
-        try:
-            moment = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
-        seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now
-    return max(seconds, 0.0) if seconds <= _MOST_SECONDS else None
 
 
 def _body(answer: Answer) -> Any:

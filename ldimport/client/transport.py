@@ -11,13 +11,14 @@ from dataclasses import dataclass
 import httpx
 import tenacity
 
-from ldimport import __version__, address
+from ldimport import __version__
 from ldimport.client.answers import Reader
 from ldimport.client.ask import Answer, Ask, UnavailableError
 from ldimport.client.faults import CONNECT_SECONDS, bare, explained
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.model import Json
+from ldimport.url import endpoint, is_loopback
 
 TRIES = 8
 MAX_WAIT = 60.0
@@ -68,7 +69,7 @@ class Transport:
             headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
             auth=None if token is None else _Bearer(token),
             verify=_certificates(insecure),
-            trust_env=not address.is_loopback(base),  # no proxy leads to this very machine
+            trust_env=not is_loopback(base),  # no proxy leads to this very machine
             limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
             transport=network,
         )
@@ -121,7 +122,7 @@ class Transport:
         headers = {} if ask.key is None else {"Idempotency-Key": ask.key}
         if ask.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        url = address.endpoint(self._base, self._version, ask.path)
+        url = endpoint(self._base, self._version, ask.path)
         with self._http.stream(
             ask.method,
             url,

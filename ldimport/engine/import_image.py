@@ -17,7 +17,7 @@ from ldimport.engine.blobs import BlobWriter
 from ldimport.engine.job_terms import Terms
 from ldimport.engine.records import ALREADY_EXISTS, NewBytes, Outcome, Task
 from ldimport.errors import LdimportError, Rejected
-from ldimport.media import iptc
+from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
@@ -25,7 +25,8 @@ from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
-from ldimport.wire import image_content, is_http_url
+from ldimport.url import is_http_url
+from ldimport.wire import image_content
 
 _INVALID = "Invalid metadata: "
 
@@ -178,7 +179,7 @@ class Workbench:
         complete = dict(image.metadata)
         found = dict(complete)
         if media_type.exif:
-            found = iptc.fill(complete, media_type.exif, iptc.extract(read(), facts))
+            found = fill(complete, media_type.exif, self._sandbox.metadata(read(), facts))
         if "title" in media_type.properties and not found.get("title"):
             found["title"] = image.file_name
         for key, value in found.items():

@@ -7,7 +7,8 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 from enum import StrEnum
-from urllib.parse import urlsplit
+
+from ldimport.url import origin_of
 
 FARTHEST = 2 * 86_400.0
 """No next try lies farther ahead, in seconds; one that seems to was set before the clock of this
@@ -61,8 +62,7 @@ def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: s
 
 def endpoint_of(url: str) -> str:
     """Scheme, host and port: who is slow or gone, whatever the path."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+    return origin_of(url)
 
 
 _DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"

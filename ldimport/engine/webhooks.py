@@ -15,19 +15,18 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
-from ldimport import __version__, wire
-from ldimport.address import without_secrets
+from ldimport import __version__, retry_after, wire
 from ldimport.engine import outbox
 from ldimport.engine.blobs import BlobStore
 from ldimport.engine.catalogue import Catalogue
 from ldimport.engine.leases import Leases
 from ldimport.engine.outbox import Delivery, Notification, Verdict
 from ldimport.errors import ConfigError, LdimportError, Rejected
+from ldimport.url import without_secrets
 
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds from one try to the next, about; after the last the notification is given up."""
@@ -232,7 +231,8 @@ class Sender:
             headers = self._signer.headers(notification.id, notification.body, self._now())
             body = notification.body.encode()
             answer = post(notification.url, body, headers, guard, self._timeout)
-            status, wait = answer.status, _retry_after(answer.headers, self._now())
+            status, told = answer.status, answer.headers.get("retry-after")
+            wait = retry_after.seconds(told, self._now(), DELAYS[-1])
             why = f"the receiver answered {status}"
         except Rejected as rejected:
             why, hopeless = rejected.reason, not rejected.retryable
@@ -267,14 +267,3 @@ def _attempt(answer: _Answer, verdict: Verdict, now: float) -> Attempt:
     of = answer.notification
     url = without_secrets(of.url)
     return Attempt(of.job, url, answer.status, answer.seconds, notes[verdict.state])
-
-
-def _retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds that ``Retry-After`` asks for, at most a day; None where it makes no sense."""
-    text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit() and len(text) < 12:
-        return min(float(text), DELAYS[-1])
-    try:
-        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now), DELAYS[-1])
-    except (ValueError, TypeError, OverflowError):
-        return None

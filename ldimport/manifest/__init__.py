@@ -5,25 +5,23 @@ from __future__ import annotations
 from ldimport.manifest.encoding import encoding_name
 from ldimport.manifest.header import name_fault
 from ldimport.manifest.kinds import (
-    CODES,
     Detected,
-    Format,
     Header,
     ManifestFile,
-    Notice,
+    ManifestFormat,
+    ReadingNote,
     ReadOptions,
 )
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
 
 __all__ = [
-    "CODES",
     "Detected",
-    "Format",
     "Header",
     "Manifest",
     "ManifestFile",
-    "Notice",
+    "ManifestFormat",
     "ReadOptions",
+    "ReadingNote",
     "encoding_name",
     "name_fault",
     "open_manifest",

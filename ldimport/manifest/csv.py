@@ -1,7 +1,7 @@
 """Tables: CSV in any dialect, row by row at the speed of ``csv.reader``.
 
 Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) lose that one
-apostrophe: ``write`` puts it there, as OWASP advises, so that no spreadsheet runs them.
+apostrophe: ``cells.safe_cell`` puts it there.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from typing import BinaryIO, cast
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.columns import ignored_text, layout
-from ldimport.manifest.detect import CsvReader, Sniffed
+from ldimport.manifest.detect import CsvDialect, CsvReader
 from ldimport.manifest.encoding import undecodable
 from ldimport.manifest.findings import Findings
-from ldimport.manifest.lines import Lines
 from ldimport.manifest.normalise import surely_composed
+from ldimport.manifest.part import Part
 from ldimport.manifest.streams import ByteStream, LineGuard, Position
 from ldimport.manifest.table import Builder, OddRow, is_odd, locate_cell
 from ldimport.model import Entry, Place
 from ldimport.mojibake import surely_whole
 
 _PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
-"""``table.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
+"""``cells.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
 _AS_TEXT = re.compile(rb'(?<!\w)="')
 """Where ``table._AS_TEXT`` may begin; attributes of HTML, which captions hold, do not."""
 _RESUMES = 20
@@ -39,11 +39,10 @@ _OVERLAP = 64
 class _Suspicion:
     """Watches chunks of bytes for what needs a second look, cell by cell; once found, for good."""
 
-    def __init__(self, name: str, encoding: str, position: Position | None, before: int) -> None:
+    def __init__(self, name: str, encoding: str, position: Position | None) -> None:
         self.raised = not encoding.startswith("utf-8") and encoding not in _WESTERN
         self._utf8 = encoding.startswith("utf-8")
         self._position = position
-        self._before = before
         self._end = b""
         self._guard = LineGuard(name)
 
@@ -55,7 +54,7 @@ class _Suspicion:
             self.raised = odd or (self._utf8 and not surely_composed(chunk))
             self._end = chunk[-_OVERLAP:]
         if self._position is not None:
-            self._position(self._before + position)
+            self._position(position)
 
 
 def _dressed(chunk: bytes) -> bool:
@@ -65,26 +64,22 @@ def _dressed(chunk: bytes) -> bool:
     return b'="' in chunk and _AS_TEXT.search(chunk) is not None
 
 
-class Table:
-    """One CSV file. ``path`` is read, ``name`` shown; ``layout`` says which cell is which field.
+class Table(Part):
+    """One CSV file; ``layout`` says which cell is which field. Raises ManifestError when the header
+    cannot be used, or no row follows it."""
 
-    Raises ManifestError when the header cannot be used, or no row follows it.
-    """
+    newline = ""
 
-    textual = True
-
-    def __init__(self, path: str, name: str, sniffed: Sniffed, findings: Findings) -> None:
-        assert sniffed.dialect is not None
-        self.path = path
-        self.name = name
-        self.encoding = sniffed.encoding
-        self.dialect = sniffed.dialect
-        self._findings = findings
+    def __init__(
+        self, path: str, name: str, encoding: str, findings: Findings, dialect: CsvDialect
+    ) -> None:
+        super().__init__(path, name, encoding, findings)
+        self.dialect = dialect
         self._mapping = findings.columns
-        header, self._header_lines, line = self._read_header()
+        header, self._header_lines, line = self._read_names()
         self.layout = layout(header, self._mapping, name, line)
+        self.names = self.layout.names
         self._build = Builder(self.layout, findings, name)
-        self.source = Lines(lambda: self._lines(errors="replace"))
         if next(self.rows(), None) is None:
             raise ManifestError(f"{name} has a header but no rows", code="no-rows")
         if self.layout.ignored:
@@ -97,23 +92,19 @@ class Table:
         shared = len(set(self.layout.places.values())) < len(self.layout.places)
         return None if shared or not self._mapping.plain else self.layout.fields
 
-    def rows(
-        self, position: Position | None = None, before: int = 0
-    ) -> Generator[tuple[int, list[str]], None, None]:
+    def rows(self, position: Position | None = None) -> Generator[tuple[int, list[str]]]:
         """(line, cells) of every row that is not blank; ``cells`` is an ``OddRow`` when anything
         is odd about it. Raises ManifestError for bytes that are not in the encoding."""
         skip: int | None = self._header_lines
         resumes = 0
         while skip is not None:
-            with closing(self._run(skip, position, before, resumes < _RESUMES)) as run:
+            with closing(self._run(skip, position, resumes < _RESUMES)) as run:
                 skip = yield from run
             resumes += 1
 
-    def entries(
-        self, first: int, position: Position | None = None, before: int = 0
-    ) -> Iterator[Entry]:
-        """Every row as an Entry; ``first`` is the number of the first one."""
-        with closing(self.rows(position, before)) as rows:
+    def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
+        """Every row."""
+        with closing(self.rows(position)) as rows:
             build = self._build.fast
             for number, (line, cells) in enumerate(rows, first):
                 if type(cells) is list:
@@ -125,7 +116,7 @@ class Table:
         """One row of ``rows`` as an Entry."""
         if isinstance(cells, OddRow):
             if cells.error:
-                record = "\n".join(self.source.between(line, cells.last))
+                record = "\n".join(self.lines.between(line, cells.last))
                 return self._build.unreadable(row, line, cells.error, record)
             return self._build.odd(row, line, cells)
         return self._build.fast(row, line, cells)
@@ -133,15 +124,15 @@ class Table:
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the cell of ``field`` begins; the row's beginning if no cell is its source."""
         index = self.layout.places.get(field)
-        return locate_cell(self.source, self.dialect, entry.place, index)
+        return locate_cell(self.lines, self.dialect, entry.place, index)
 
     def _run(
-        self, skip: int, position: Position | None, before: int, resume: bool
+        self, skip: int, position: Position | None, resume: bool
     ) -> Generator[tuple[int, list[str]], None, int | None]:
         """Rows after ``skip`` lines. Returns the line of a record with broken quotes to go on
         behind, or None at the end."""
-        suspicion = _Suspicion(self.name, self.encoding, position, before)
-        with self._lines(suspicion) as lines:
+        suspicion = _Suspicion(self.name, self.encoding, position)
+        with self._table(suspicion) as lines:
             next(islice(lines, skip, skip), None)
             reader = self.dialect.reader(lines)
             width = self._build.width
@@ -175,16 +166,19 @@ class Table:
             return OddRow(cells)
         return cells
 
-    def _lines(
+    def _table(
         self, suspicion: _Suspicion | None = None, errors: str = "strict"
     ) -> io.TextIOWrapper:
         stream = ByteStream(self.path, self.name, watch=suspicion or LineGuard(self.name))
         return io.TextIOWrapper(cast("BinaryIO", stream), self.encoding, errors, newline="")
 
-    def _read_header(self) -> tuple[list[str], int, int]:
+    def _text(self) -> io.TextIOWrapper:
+        return self._table(errors="replace")
+
+    def _read_names(self) -> tuple[list[str], int, int]:
         """Header cells, lines up to its end, and the line it begins in."""
         skip = self.dialect.skip
-        with self._lines() as lines:
+        with self._table() as lines:
             next(islice(lines, skip, skip), None)
             reader: CsvReader = self.dialect.reader(lines)
             before = 0

@@ -18,20 +18,20 @@ from ldimport.errors import ManifestError
 from ldimport.manifest.columns import column_index
 from ldimport.manifest.encoding import detect_encoding, prescribed, undecodable
 from ldimport.manifest.fields import FieldMap, field_of
-from ldimport.manifest.kinds import Format, ReadOptions
+from ldimport.manifest.kinds import ManifestFormat, ReadOptions
 from ldimport.manifest.streams import buffered
 
 SAMPLE = 1 << 18
 _PREAMBLE = 1 << 14
 _FORMATS = {
-    ".csv": Format.CSV,
-    ".tsv": Format.CSV,
-    ".tab": Format.CSV,
-    ".json": Format.JSON,
-    ".jsonl": Format.JSONL,
-    ".ndjson": Format.JSONL,
-    ".yaml": Format.YAML,
-    ".yml": Format.YAML,
+    ".csv": ManifestFormat.CSV,
+    ".tsv": ManifestFormat.CSV,
+    ".tab": ManifestFormat.CSV,
+    ".json": ManifestFormat.JSON,
+    ".jsonl": ManifestFormat.JSONL,
+    ".ndjson": ManifestFormat.JSONL,
+    ".yaml": ManifestFormat.YAML,
+    ".yml": ManifestFormat.YAML,
 }
 _PACKED = (".gz", ".zst")
 _DELIMITERS = ",;\t|"
@@ -71,7 +71,7 @@ class CsvReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Dialect:
+class CsvDialect:
     """How a CSV is written. ``escape`` is a backslash where quotes are escaped, not doubled;
     ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``);
     ``extra``: empty cells at the end of every row that the header lacks."""
@@ -100,12 +100,12 @@ class Dialect:
 class Sniffed:
     """What a file was found to be; ``dialect`` for CSV only."""
 
-    format: Format
+    format: ManifestFormat
     encoding: str
-    dialect: Dialect | None = None
+    dialect: CsvDialect | None = None
 
 
-def named_format(path: str) -> Format | None:
+def named_format(path: str) -> ManifestFormat | None:
     """The format a file's name promises, behind ``.gz`` and ``.zst``."""
     pure = PurePath(path)
     if pure.suffix.lower() in _PACKED:
@@ -128,9 +128,9 @@ def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
         raise ManifestError(f"{name} is empty", hint="is it the right file?", code="empty")
     _refuse_controls(text, name)
     format_ = _format(text, named_format(name), options)
-    if format_ is not Format.JSONL or not encoding.startswith("utf-8"):
+    if format_ is not ManifestFormat.JSONL or not encoding.startswith("utf-8"):
         _check_encoding(head, path, name, encoding)
-    if format_ is not Format.CSV:
+    if format_ is not ManifestFormat.CSV:
         return Sniffed(format_, encoding)
     _refuse_preamble(text, name, options.columns)
     dialect = detect_dialect(text, options.delimiter, options.columns, len(head) == SAMPLE)
@@ -185,17 +185,17 @@ def _check_encoding(head: bytes, path: str, name: str, encoding: str) -> None:
         raise undecodable(path, name, encoding) from error
 
 
-def _format(text: str, named: Format | None, options: ReadOptions) -> Format:
+def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> ManifestFormat:
     """By content where it is plain, else by name, else a guess."""
     if options.delimiter:
-        return Format.CSV
-    if named in (Format.YAML, Format.JSONL):
+        return ManifestFormat.CSV
+    if named in (ManifestFormat.YAML, ManifestFormat.JSONL):
         return named
-    if _OBJECTS.match(text) or named is Format.JSON:
-        return Format.JSONL if _is_lines(text) else Format.JSON
+    if _OBJECTS.match(text) or named is ManifestFormat.JSON:
+        return ManifestFormat.JSONL if _is_lines(text) else ManifestFormat.JSON
     if named is None and _YAML_START.match(text.lstrip()):
-        return Format.YAML
-    return Format.CSV
+        return ManifestFormat.YAML
+    return ManifestFormat.CSV
 
 
 def _is_lines(text: str) -> bool:
@@ -214,7 +214,7 @@ def _is_lines(text: str) -> bool:
 # -- the dialect of a CSV -------------------------------------------------------------------
 
 
-def detect_dialect(text: str, delimiter: str | None, mapping: FieldMap, cut: bool) -> Dialect:
+def detect_dialect(text: str, delimiter: str | None, mapping: FieldMap, cut: bool) -> CsvDialect:
     """The dialect in which the sample makes most sense; ``cut``: the sample ends anywhere."""
     skip = 0
     sep = _SEP_LINE.match(text)
@@ -224,7 +224,7 @@ def detect_dialect(text: str, delimiter: str | None, mapping: FieldMap, cut: boo
     return replace(best, skip=skip, extra=_extra(_sample_rows(text, best, cut)[0]))
 
 
-def _candidates(text: str, delimiter: str | None) -> Iterator[Dialect]:
+def _candidates(text: str, delimiter: str | None) -> Iterator[CsvDialect]:
     """Plain ones first, since the first of equals wins."""
     lines = [line.strip() for line in text.splitlines()[:50] if line.strip()]
     first, *rest = lines or [""]
@@ -232,17 +232,17 @@ def _candidates(text: str, delimiter: str | None) -> Iterator[Dialect]:
     for each in delimiter or _DELIMITERS:
         spaced = f'{each} "' in text
         if rest and single:  # but perhaps not the header
-            yield Dialect(each, quote="'")
-        yield Dialect(each)
+            yield CsvDialect(each, quote="'")
+        yield CsvDialect(each)
         if spaced:
-            yield Dialect(each, spaced=True)
+            yield CsvDialect(each, spaced=True)
         if '\\"' in text:
-            yield Dialect(each, escape="\\", spaced=spaced)
+            yield CsvDialect(each, escape="\\", spaced=spaced)
         if first.startswith("'") and first.endswith("'"):
-            yield Dialect(each, quote="'")
+            yield CsvDialect(each, quote="'")
 
 
-def _score(text: str, dialect: Dialect, mapping: FieldMap, cut: bool) -> tuple[float, ...]:
+def _score(text: str, dialect: CsvDialect, mapping: FieldMap, cut: bool) -> tuple[float, ...]:
     """Known columns, then how many rows have as many cells as the header, then how many."""
     rows, broken = _sample_rows(text, dialect, cut)
     if not rows:
@@ -267,7 +267,7 @@ def _extra(rows: list[list[str]]) -> int:
     return more if every else 0
 
 
-def _sample_rows(text: str, dialect: Dialect, cut: bool) -> tuple[list[list[str]], int]:
+def _sample_rows(text: str, dialect: CsvDialect, cut: bool) -> tuple[list[list[str]], int]:
     """The first rows, and how many could not be parsed; the last row of a cut sample is left
     out."""
     reader = dialect.reader(io.StringIO(text, newline=""))

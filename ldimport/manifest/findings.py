@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ldimport.manifest.columns import ignored_text
 from ldimport.manifest.fields import FieldMap
-from ldimport.manifest.kinds import Notice
+from ldimport.manifest.kinds import ReadingNote
 from ldimport.model import Place, Problem, Severity
 
 _SHOWN = 120
@@ -22,7 +22,7 @@ class Findings:
         self.number_ids = 0
         self.kept: Counter[str] = Counter()
         self._unknown: dict[str, dict[str, None]] = {}
-        self._notices: dict[str, Notice] = {}
+        self._notices: dict[str, ReadingNote] = {}
 
     def start_pass(self) -> None:
         """Forget counts of the pass before."""
@@ -31,7 +31,7 @@ class Findings:
 
     def notice(self, code: str, text: str) -> None:
         """Remember a notice; the same text counts once."""
-        self._notices.setdefault(text, Notice(code, text))
+        self._notices.setdefault(text, ReadingNote(code, text))
 
     def unknown_key(self, file: str, key: str) -> None:
         """A key of a JSON or YAML entry that no field uses; ``_keys`` are meant to be skipped."""
@@ -40,17 +40,17 @@ class Findings:
             if len(known) < 1_000:  # a hostile file may have a new key in every entry
                 known[key] = None
 
-    def notices(self) -> tuple[Notice, ...]:
+    def notices(self) -> tuple[ReadingNote, ...]:
         """Everything worth a line so far."""
         found = list(self._notices.values())
         for file, keys in self._unknown.items():
-            found.append(Notice("unknown-columns", ignored_text(keys, file)))
+            found.append(ReadingNote("unknown-columns", ignored_text(keys, file)))
         if self.number_ids:
             text = f"{self.number_ids:,} ids are numbers; each is taken as the text of its digits"
-            found.append(Notice("number-id", text))
+            found.append(ReadingNote("number-id", text))
         for name, rows in self.kept.items():
             text = f"{rows:,} rows keep their own {name}; --set fills only what is empty"
-            found.append(Notice("kept-values", text))
+            found.append(ReadingNote("kept-values", text))
         return tuple(found)
 
 

@@ -9,7 +9,8 @@ from ldimport.errors import ManifestError
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.kinds import Header
 from ldimport.model import MAX_CONTEXT_BYTES, Json, Problem
-from ldimport.wire import encode, is_http_url
+from ldimport.url import is_http_url
+from ldimport.wire import encode
 
 HEADER_KEYS = ("systemName", "webhook", "context")
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
 import orjson
 
@@ -41,6 +41,13 @@ class Span(NamedTuple):
     column: int
 
 
+class Readable(Protocol):
+    """Where bytes come from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next bytes; none at the end."""
+
+
 class _Search:
     """The end of a value by counting brackets: for what is nested deeper than the expression
     goes, or is not all there. Goes on where it was when more has been read."""
@@ -67,16 +74,17 @@ class _Search:
 
 
 class Scanner:
-    """Steps through a document value by value; keeps no more than one value in memory."""
+    """Steps through a document value by value; keeps no more than one value in memory. ``line``
+    and ``column`` are where the stream begins."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: Readable, name: str, line: int = 1, column: int = 1) -> None:
         self._stream = stream
         self._name = name
         self._data = stream.read(CHUNK)
         self._at = 0
-        self._line = 1
+        self._line = line
         self._known = 0  # where column was counted up to
-        self._column = 1
+        self._column = column
         if self._data.startswith(b"\xef\xbb\xbf"):
             self._at = self._known = 3
 
@@ -101,7 +109,7 @@ class Scanner:
         """The next value, whatever it is. Raises ManifestError when the file ends in it, or
         nothing that could be a value comes."""
         first = self.peek()
-        line, column = self._line, self._here()
+        line, column = self.place()
         search = _Search()
         while True:
             end = self._end(first, search)
@@ -149,6 +157,10 @@ class Scanner:
                     raise self.error(f"the file ends before its closing “{last}”", "cut-off")
                 raise self.error(f"“,” or “{last}” must stand here", "bad-json")
             yield self.value()
+
+    def place(self) -> tuple[int, int]:
+        """Line and column (characters) reached."""
+        return self._line, self._here()
 
     def error(self, message: str, code: str) -> ManifestError:
         """An error about the place reached."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import orjson
 
+from ldimport.cells import without_surrogates
 from ldimport.manifest.findings import problem
 from ldimport.manifest.normalise import compose
 from ldimport.model import Json, Place, Problem
@@ -20,7 +21,6 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +183,6 @@ def _without_surrogates(value: Json, place: Place, field: str, problems: list[Pr
         message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
         problems.append(problem("lone-surrogate", place, field, message))
     return cleaned
-
-
-def without_surrogates(text: str) -> str:
-    """The text with U+FFFD for every half surrogate, so that it can be encoded."""
-    return _SURROGATE.sub("\ufffd", text)
 
 
 def map_texts(value: Json, change: Callable[[str], str]) -> Json:

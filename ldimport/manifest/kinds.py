@@ -11,7 +11,7 @@ from ldimport.manifest.fields import FieldMap
 from ldimport.model import Json
 
 
-class Format(StrEnum):
+class ManifestFormat(StrEnum):
     """What a manifest is written in."""
 
     CSV = "csv"
@@ -20,7 +20,7 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-class Notice(NamedTuple):
+class ReadingNote(NamedTuple):
     """Something worth one line on the screen: ``code`` is stable, ``text`` for people."""
 
     code: str
@@ -41,7 +41,7 @@ class Detected:
     """How a file is read. ``encoding`` is Python's name (``utf-8-sig``: with byte order mark),
     ``delimiter`` and ``columns`` (how many) are None where the format has none."""
 
-    format: Format
+    format: ManifestFormat
     encoding: str
     delimiter: str | None = None
     columns: int | None = None
@@ -65,20 +65,3 @@ class Header:
     system_name: str | None = None
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
-
-
-CODES: Mapping[str, str] = {
-    "ragged-row": "a row has more or fewer cells than the header",
-    "bad-quotes": "a quoted cell is not closed, or has a quote inside that is not doubled",
-    "nul-byte": "a cell holds a NUL byte",
-    "bad-json": "a JSON entry, or a JSON cell, cannot be parsed",
-    "wrong-type": "a field is a number, list or object where a text is needed",
-    "duplicate-key": "the same key stands twice in one object or mapping",
-    "bad-number": "NaN and Infinity are not JSON",
-    "big-number": "a whole number too large to survive JSON on the server",
-    "lone-surrogate": "half of a surrogate pair: not a character",
-    "too-deep": "lists and objects nested deeper than anything the API stores",
-    "yaml-alias": "YAML aliases are not followed",
-    "yaml-tag": "YAML tags are not interpreted",
-}
-"""Every code of ``Entry.problems``, with what it means."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,18 +14,23 @@ from ldimport.manifest.header import merged
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
     Detected,
-    Format,
     Header,
     ManifestFile,
-    Notice,
+    ManifestFormat,
+    ReadingNote,
     ReadOptions,
 )
+from ldimport.manifest.part import Part
 from ldimport.manifest.sources import STDIN, SourceFile, find_files
 from ldimport.manifest.streams import Position
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 
-_Part = Table | JsonDocument | JsonLines | YamlFile
+_PARTS: dict[ManifestFormat, type[JsonDocument | JsonLines | YamlFile]] = {
+    ManifestFormat.JSON: JsonDocument,
+    ManifestFormat.JSONL: JsonLines,
+    ManifestFormat.YAML: YamlFile,
+}
 
 
 class Manifest:
@@ -39,17 +43,14 @@ class Manifest:
     def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
         self._sources = tuple(sources)
         self._findings = Findings(options.columns)
-        self._parts: dict[str, _Part] = {}
+        self._parts: dict[str, Part] = {}
         files = []
         for source in self._sources:
             sniffed = sniff(source.path, source.name, options)
-            part = _part(source, sniffed, self._findings)
-            self._parts[source.name] = part
+            part = self._parts[source.name] = _part(source, sniffed, self._findings)
             files.append(_described(source, sniffed, part))
         self.files: tuple[ManifestFile, ...] = tuple(files)
-        self.header: Header = merged(
-            (name, part.header) for name, part in self._parts.items() if not isinstance(part, Table)
-        )
+        self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
     @property
     def name(self) -> str:
@@ -77,7 +78,7 @@ class Manifest:
         row, before = 1, 0
         for source, part in zip(self._sources, self._parts.values(), strict=True):
             source.check_unchanged()
-            for entry in part.entries(row, position, before):
+            for entry in part.entries(row, _behind(position, before)):
                 yield entry
                 row = entry.place.row + 1
             source.check_unchanged()
@@ -88,24 +89,26 @@ class Manifest:
         """For each cell of ``rows`` the field it is: ``id``, ``metadata.credit``, "" for none.
         None when rows do not say it all: several files, another format than CSV, templates or
         constants; then there is only ``entries``."""
-        part = next(iter(self._parts.values()))
-        return part.columns if len(self._parts) == 1 and isinstance(part, Table) else None
+        table = self._table
+        return table.columns if table and len(self._parts) == 1 else None
 
     def rows(self, position: Position | None = None) -> Iterator[tuple[int, list[str]]]:
         """The fast way through a single CSV: (line, cells). ``cells`` is exactly a ``list`` with
         one text for each of ``columns``, each its own value; where anything is odd about a row it
         is an ``OddRow``, which only ``entry`` understands. Raises as ``entries`` does."""
-        assert self.columns is not None, "ask columns first"
-        source = self._sources[0]
-        source.check_unchanged()
-        yield from self._table.rows(position)
-        source.check_unchanged()
+        table = self._table
+        assert table is not None, "ask columns first"
+        self.check_unchanged()
+        yield from table.rows(position)
+        self.check_unchanged()
 
     def entry(self, row: int, line: int, cells: list[str]) -> Entry:
         """The entry of one of ``rows``; ``row`` counts them from 1."""
-        return self._table.entry(row, line, cells)
+        table = self._table
+        assert table is not None, "ask columns first"
+        return table.entry(row, line, cells)
 
-    def notices(self) -> tuple[Notice, ...]:
+    def notices(self) -> tuple[ReadingNote, ...]:
         """What is worth a line, each once; complete after reading."""
         return self._findings.notices()
 
@@ -122,19 +125,18 @@ class Manifest:
     def source_line(self, place: Place) -> str | None:
         """The physical line at ``place``; None when it is not there, or giant."""
         part = self._parts.get(place.file)
-        return part.source.line(place.line) if part else None
+        return part.lines.line(place.line) if part else None
 
     def close(self) -> None:
         """Close files and remove the copy of standard input. May be called twice."""
         for part in self._parts.values():
-            part.close() if isinstance(part, YamlFile) else part.source.close()
+            part.close()
         _remove_spools(self._sources)
 
     @property
-    def _table(self) -> Table:
+    def _table(self) -> Table | None:
         part = next(iter(self._parts.values()))
-        assert isinstance(part, Table)
-        return part
+        return part if isinstance(part, Table) else None
 
     def __enter__(self) -> Manifest:
         return self
@@ -155,18 +157,14 @@ def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = Non
     manifest (empty, binary, no column for id or url, two headers that differ), ConfigError when a
     part to read it is not installed.
     """
-    sources: list[SourceFile] = []
+    sources: dict[tuple[int, int], SourceFile] = {}
     try:
-        seen: set[tuple[int, int]] = set()
         for path in dict.fromkeys(map(str, paths)):
-            for source in find_files(path):
-                identity = (source.stamp.device, source.stamp.inode)
-                if identity not in seen:  # one file, named twice
-                    seen.add(identity)
-                    sources.append(source)
-        return Manifest(sources, options or ReadOptions())
+            for source in find_files(path):  # one file may be named twice
+                sources.setdefault((source.stamp.device, source.stamp.inode), source)
+        return Manifest(list(sources.values()), options or ReadOptions())
     except BaseException:
-        _remove_spools(sources)
+        _remove_spools(sources.values())
         raise
 
 
@@ -178,27 +176,26 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
         yield from manifest.entries()
 
 
-def _part(source: SourceFile, sniffed: Sniffed, findings: Findings) -> _Part:
-    match sniffed.format:
-        case Format.CSV:
-            return Table(source.path, source.name, sniffed, findings)
-        case Format.JSON:
-            return JsonDocument(source.path, source.name, sniffed.encoding, findings)
-        case Format.JSONL:
-            return JsonLines(source.path, source.name, sniffed.encoding, findings)
-    return YamlFile(source.path, source.name, sniffed.encoding, findings)
+def _part(source: SourceFile, sniffed: Sniffed, findings: Findings) -> Part:
+    if sniffed.dialect is not None:
+        return Table(source.path, source.name, sniffed.encoding, findings, sniffed.dialect)
+    return _PARTS[sniffed.format](source.path, source.name, sniffed.encoding, findings)
 
 
-def _described(source: SourceFile, sniffed: Sniffed, part: _Part) -> ManifestFile:
-    names = part.layout.names if isinstance(part, Table) else ()
+def _described(source: SourceFile, sniffed: Sniffed, part: Part) -> ManifestFile:
     dialect = sniffed.dialect
     delimiter = dialect.delimiter if dialect else None
-    count = len(names) - dialect.extra if dialect else None
+    count = len(part.names) - dialect.extra if dialect else None
     detected = Detected(sniffed.format, sniffed.encoding, delimiter, count)
-    return ManifestFile(source.given, detected, source.stamp.size, names)
+    return ManifestFile(source.given, detected, source.stamp.size, part.names)
 
 
-def _remove_spools(sources: Sequence[SourceFile]) -> None:
+def _behind(position: Position | None, before: int) -> Position | None:
+    """Reports progress with ``before`` bytes of other files being done."""
+    return None if position is None else lambda at: position(before + at)
+
+
+def _remove_spools(sources: Iterable[SourceFile]) -> None:
     for source in sources:
-        if source.given == STDIN and Path(source.path).exists():
-            os.unlink(source.path)  # noqa: PTH108
+        if source.given == STDIN:
+            Path(source.path).unlink(missing_ok=True)

@@ -171,15 +171,3 @@ class LineGuard:
 
 Position = Callable[[int], None]
 """Gets the bytes of the manifest read so far."""
-
-
-def reporting(position: Position | None, before: int) -> Watch | None:
-    """A watch that only reports progress, ``before`` bytes of other files being done."""
-    if position is None:
-        return None
-    report = position
-
-    def watch(_chunk: bytes, at: int) -> None:
-        report(before + at)
-
-    return watch

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import islice
 from unicodedata import is_normalized
 
+from ldimport.cells import FORMULA
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
-from ldimport.manifest.detect import Dialect
+from ldimport.manifest.detect import CsvDialect
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.findings import Findings, of_entry, problem
 from ldimport.manifest.jsontext import ParsedJson, big_numbers, parse_json, too_big
-from ldimport.manifest.lines import Lines
 from ldimport.manifest.normalise import compose
+from ldimport.manifest.part import Lines
 from ldimport.model import Entry, Json, Place, Problem
 from ldimport.mojibake import is_whole
 
-FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
-"""What a spreadsheet may take for a formula, or skip on its way to one."""
 _PREFIXED = re.compile(f"'+{FORMULA}")
 _AS_TEXT = re.compile('="((?:[^"]|"")*)"')
 """A cell such as ``="0042"``: how Excel is told to keep the zeros."""
@@ -215,7 +215,7 @@ def _object(
     return {}
 
 
-def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None) -> Place:
+def locate_cell(lines: Lines, dialect: CsvDialect, place: Place, index: int | None) -> Place:
     """Line and column where cell ``index`` of the record at ``place`` has its first character
     (behind an opening quote); the record's beginning for None."""
     line, column = place.line, 1
@@ -225,47 +225,35 @@ def locate_cell(lines: Lines, dialect: Dialect, place: Place, index: int | None)
     return Place(place.file, place.row, line, column)
 
 
-def _cell_start(record: Iterator[str], dialect: Dialect, index: int, line: int) -> tuple[int, int]:
-    quoted = False
-    cell = 0
+def _cell_start(
+    record: Iterator[str], dialect: CsvDialect, index: int, line: int
+) -> tuple[int, int]:
+    begin, go_on = _cell_patterns(dialect)
+    pattern = begin
     for number, text in enumerate(record, line):
-        position = 0
-        while True:
-            if not quoted:
-                position, quoted = _enter(text, position, dialect)
-                if cell == index:
-                    return number, position + 1
-            position, quoted = _leave(text, position, dialect, quoted)
-            if quoted:
-                break  # the cell goes on in the next line
-            if position >= len(text):
+        found = pattern.match(text)
+        while found is not None:
+            if pattern is begin and not index:
+                return number, found.start("inner") + 1
+            if not found["closed"] and (pattern is go_on or found["quote"]):
+                pattern = go_on  # in the next line
+                break
+            if found.end() >= len(text):
                 return number, len(text) + 1  # the row has no such cell
-            cell += 1
-            position += 1
+            index, pattern = index - 1, begin
+            found = pattern.match(text, found.end() + 1)
     return line, 1
 
 
-def _enter(text: str, position: int, dialect: Dialect) -> tuple[int, bool]:
-    """Step over blanks and the opening quote of the cell that begins here."""
-    while dialect.spaced and text[position : position + 1] == " ":
-        position += 1
-    quoted = text[position : position + 1] == dialect.quote
-    return position + quoted, quoted
-
-
-def _leave(text: str, position: int, dialect: Dialect, quoted: bool) -> tuple[int, bool]:
-    """Where the cell's delimiter stands, or the end of the line; and whether the quote is still
-    open there."""
-    while position < len(text):
-        char = text[position]
-        if char == dialect.escape:
-            position += 1
-        elif char == dialect.quote and quoted:
-            if text[position + 1 : position + 2] == dialect.quote and dialect.escape is None:
-                position += 1
-            else:
-                quoted = False
-        elif char == dialect.delimiter and not quoted:
-            return position, False
-        position += 1
-    return position, quoted
+@cache
+def _cell_patterns(dialect: CsvDialect) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """From the beginning of a cell to its end (its first character is at ``inner``), and from
+    within one whose quote is open. ``closed`` is the closing quote, if the line has it."""
+    quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
+    escape = re.escape(dialect.escape or "")
+    escaped = f"{escape}.?" if escape else quote * 2
+    behind = f"(?:{escaped}|[^{delimiter}])*+" if escape else f"[^{delimiter}]*+"
+    within = f"(?:{escaped}|[^{quote}{escape}])*+(?P<closed>{quote})?+"
+    blanks = " *+" if dialect.spaced else ""
+    begin = f"{blanks}(?P<quote>{quote})?+(?P<inner>)(?(quote){within}){behind}"
+    return re.compile(begin, re.DOTALL), re.compile(within + behind, re.DOTALL)

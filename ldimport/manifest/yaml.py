@@ -1,4 +1,4 @@
-"""YAML: entries as a list, the seed's request body, or one document each.
+"""YAML: entries as a list, the API's request body, or one document each.
 
 Read as events, so that a document streams and every scalar is the text as it is written: an id
 ``0123``, ``12:30`` or ``no`` stays itself. Aliases and tags are refused, not followed.
@@ -6,55 +6,151 @@ Read as events, so that a document streams and every scalar is the text as it is
 
 from __future__ import annotations
 
-import io
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
 import yaml
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.encoding import undecodable
-from ldimport.manifest.findings import Findings
+from ldimport.manifest.findings import Findings, problem
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
-from ldimport.manifest.kinds import Header
-from ldimport.manifest.lines import Lines
+from ldimport.manifest.jsontext import MAX_DEPTH
 from ldimport.manifest.objects import ObjectBuilder, source_key
-from ldimport.manifest.streams import Position, buffered, reporting
-from ldimport.manifest.yamlnode import Events, Item, Node
-from ldimport.model import Entry, Json, Place
+from ldimport.manifest.part import Part
+from ldimport.manifest.streams import Position
+from ldimport.model import Entry, Json, Place, Problem
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_NULLS = ("", "~", "null", "Null", "NULL")
+_STARTS = (yaml.SequenceStartEvent, yaml.MappingStartEvent)
+_ENDS = (yaml.SequenceEndEvent, yaml.MappingEndEvent)
+Events = Iterator[Any]
+"""PyYAML's events; its stubs have no types for them."""
 
 
-class YamlFile:
-    """One YAML file. ``path`` is read, ``name`` shown. Raises ManifestError, with the place, when
-    it is not YAML or has no entries."""
+@dataclass(slots=True)
+class Item:
+    """One entry as read. ``marks``: path -> (line, column) of its value."""
 
-    textual = True
+    value: Json
+    place: Place
+    problems: list[Problem] = field(default_factory=list)
+    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+class Node:
+    """Reads the nodes of one entry from ``events``; what is wrong goes to ``item``."""
+
+    def __init__(self, events: Events, item: Item, name: str) -> None:
+        self._events = events
+        self._item = item
+        self._name = name
+
+    def read(self, event: Any, path: str = "", depth: int = 0, *, typed: bool = False) -> Json:
+        """The value that begins with ``event``: texts, None for YAML's null, lists and mappings
+        of these. ``typed``: plain scalars that are JSON literals become what they say."""
+        if isinstance(event, yaml.AliasEvent):
+            self._wrong("yaml-alias", event, path, f"the alias *{event.anchor} is not followed")
+            return None
+        if event.tag is not None:
+            self._wrong("yaml-tag", event, path, f"the tag {event.tag} is not interpreted")
+        if depth > MAX_DEPTH:
+            self._skip(event)
+            self._wrong("too-deep", event, path, f"nested deeper than {MAX_DEPTH} levels")
+            return None
+        if isinstance(event, yaml.ScalarEvent):
+            return _scalar(event, typed)
+        read = self._list if isinstance(event, yaml.SequenceStartEvent) else self._mapping
+        return read(path, depth, typed)
+
+    def key(self, event: Any, found: dict[str, Json], path: str) -> str:
+        """The text of a mapping's key, checked for being one, and the first of its name."""
+        if not isinstance(event, yaml.ScalarEvent):
+            self._wrong("wrong-type", event, path, "a key must be a text")
+            self._skip(event)
+            return ""
+        text = str(event.value)
+        if text == "<<" and not event.style:
+            self._wrong("yaml-alias", event, path, "merge keys (<<) are not followed")
+        if text in found:
+            self._wrong("duplicate-key", event, path or text, f"“{text}” stands twice")
+        return text
+
+    def mark(self, path: str, event: Any) -> None:
+        """Remember where a value begins: behind its opening quote."""
+        mark = event.start_mark
+        quoted = isinstance(event, yaml.ScalarEvent) and event.style in ("'", '"')
+        self._item.marks[path] = (mark.line + 1, mark.column + 1 + quoted)
+
+    def _list(self, path: str, depth: int, typed: bool) -> Json:
+        values: list[Json] = []
+        for event in self._events:
+            if isinstance(event, yaml.SequenceEndEvent):
+                break
+            values.append(self.read(event, path, depth + 1, typed=typed))
+        return values
+
+    def _mapping(self, path: str, depth: int, typed: bool) -> Json:
+        values: dict[str, Json] = {}
+        for event in self._events:
+            if isinstance(event, yaml.MappingEndEvent):
+                break
+            key = self.key(event, values, path)
+            inner = f"{path}.{key}" if path else key
+            value = next(self._events)
+            if depth < 2:
+                self.mark(inner, value)
+            values[key] = self.read(value, inner, depth + 1, typed=typed)
+        return values
+
+    def _skip(self, event: Any) -> None:
+        """Leave out a whole node, however deep."""
+        depth = int(isinstance(event, _STARTS))
+        while depth:
+            event = next(self._events)
+            depth += isinstance(event, _STARTS) - isinstance(event, _ENDS)
+
+    def _wrong(self, code: str, event: Any, path: str, message: str) -> None:
+        mark = event.start_mark
+        place = Place(self._name, self._item.place.row, mark.line + 1, mark.column + 1)
+        hint = "write the value itself" if code in ("yaml-alias", "yaml-tag") else ""
+        self._item.problems.append(problem(code, place, path, message, hint))
+
+
+def _scalar(event: Any, typed: bool) -> Json:
+    text = str(event.value)
+    if event.style:
+        return text
+    if text in _NULLS:
+        return None
+    if typed:
+        try:
+            found: Json = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            return text
+        return found
+    return text
+
+
+class YamlFile(Part):
+    """One YAML file. Raises ManifestError, with the place, when it is not YAML."""
+
+    newline = ""
 
     def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        self.path = path
-        self.name = name
-        self.header = Header()
-        self.source = Lines(self._text)
-        self._encoding = encoding
-        self._recode = None if encoding in ("utf-8", "utf-8-sig") else encoding
-        self._findings = findings
+        super().__init__(path, name, encoding, findings)
         self._build = ObjectBuilder(findings, name, textual=True)
         self._searched: tuple[Generator[Item], Item] | None = None
-        self._read_header()
-        if next(self.entries(1), None) is None:
-            raise ManifestError(f"{name} has no entries", code="no-rows")
+        self._begin()
 
-    def entries(
-        self, first: int, position: Position | None = None, before: int = 0
-    ) -> Iterator[Entry]:
-        """Every mapping as an Entry; ``first`` is the number of the first one. Raises
-        ManifestError where the YAML itself is broken."""
+    def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
+        """Every mapping. Raises ManifestError where the YAML itself is broken."""
         header = HeaderReader(self.name, self._findings)
-        with closing(self._items(header, position, before)) as items:
+        with closing(self._items(header, position)) as items:
             for row, item in enumerate(items, first):
                 place = replace(item.place, row=row)
                 problems = [replace(p, place=replace(p.place, row=row)) for p in item.problems]
@@ -76,13 +172,13 @@ class YamlFile:
         if self._searched is not None:
             self._searched[0].close()
         self._searched = None
-        self.source.close()
+        super().close()
 
     def _search(self, place: Place) -> dict[str, tuple[int, int]]:
         wanted = (place.line, place.column)
         if self._searched is None or _at(self._searched[1]) > wanted:
             self.close()
-            items = self._items(HeaderReader(self.name, Findings(self._findings.columns)), None, 0)
+            items = self._items(HeaderReader(self.name, Findings(self._findings.columns)))
             self._searched = (items, Item(None, Place()))
         items, item = self._searched
         while _at(item) < wanted:
@@ -96,19 +192,17 @@ class YamlFile:
     def _read_header(self) -> None:
         """A list has no header; only a mapping is read to its end, since ``images`` may come
         first."""
-        with closing(self._events(None, 0)) as events:
+        with closing(self._events()) as events:
             root = next((each for each in events if isinstance(each, yaml.NodeEvent)), None)
         if isinstance(root, yaml.MappingStartEvent):
             header = HeaderReader(self.name, self._findings)
-            with closing(self._items(header, None, 0)) as items:
+            with closing(self._items(header)) as items:
                 for _ in items:
                     pass
             self.header = header.finish()
 
-    def _items(
-        self, header: HeaderReader, position: Position | None, before: int
-    ) -> Generator[Item]:
-        with closing(self._events(position, before)) as events:
+    def _items(self, header: HeaderReader, position: Position | None = None) -> Generator[Item]:
+        with closing(self._events(position)) as events:
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
                     yield from self._sequence(events)
@@ -167,9 +261,8 @@ class YamlFile:
         mark = event.start_mark
         return Place(self.name, 0, mark.line + 1, mark.column + 1)
 
-    def _events(self, position: Position | None, before: int) -> Generator[Any]:
-        watch = reporting(position, before)
-        with buffered(self.path, self.name, recode=self._recode, watch=watch) as stream:
+    def _events(self, position: Position | None = None) -> Generator[Any]:
+        with self._open(position) as stream:
             try:
                 yield from yaml.parse(stream, Loader=_LOADER)
             except yaml.reader.ReaderError as error:
@@ -189,8 +282,8 @@ class YamlFile:
 
     def _unreadable(self, error: yaml.reader.ReaderError) -> ManifestError:
         if "control" not in str(error.reason):
-            return undecodable(self.path, self.name, self._encoding)
-        with buffered(self.path, self.name, recode=self._recode) as stream:
+            return undecodable(self.path, self.name, self.encoding)
+        with self._open() as stream:
             passed = stream.read(error.position)
         line = passed.count(b"\n") + 1
         return ManifestError(
@@ -198,10 +291,6 @@ class YamlFile:
             hint='write it as an escape in double quotes, such as "\\x07"',
             code="bad-yaml",
         )
-
-    def _text(self) -> io.TextIOWrapper:
-        stream = buffered(self.path, self.name, recode=self._recode)
-        return io.TextIOWrapper(stream, "utf-8-sig", "replace", newline="")
 
 
 def _at(item: Item) -> tuple[int, int]:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ldimport.media import exif, gif, jpeg, png
+from ldimport.causes import Cause
+from ldimport.errors import Rejected
+from ldimport.media import gif, jpeg, png
+from ldimport.media.budget import Budget, Inflated
+from ldimport.media.orientation import XMP_KEYWORD
 from ldimport.model import ImageType
 
 _MAX_BYTES = 1_000_000
-"""Of what one compressed block may inflate to."""
+"""Of what the compressed blocks of one image may inflate to, all together."""
 _MAGIC_TRAILER = 258
 """Bytes behind an XMP packet in a GIF that lead readers of sub-blocks to its end."""
 _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
@@ -18,6 +22,10 @@ _EXIF_SEGMENT = b"Exif\0\0"
 _PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
 _RAW_PROFILE = re.compile(rb"Raw profile type (iptc|8bim|xmp|exif|APP1)\0")
 _HEX_PROFILE = re.compile(rb"\s*[^\n]{1,80}\n\s*\d+\s+([0-9a-fA-F\s]*)")
+
+
+def _too_many() -> Rejected:
+    return Rejected(Cause.TOO_COMPLEX, "the metadata unpacks to an enormous text")
 
 
 @dataclass(slots=True)
@@ -28,6 +36,49 @@ class Blocks:
     xmp: bytes = b""
     iim: bytes = b""
     tiff: bytes = b""
+    _budget: Budget = field(default_factory=lambda: Budget(_MAX_BYTES, _too_many))
+
+    def add_segment(self, marker: int, body: bytes) -> None:
+        """An APPn segment of a JPEG. What is too long for one goes on in the next."""
+        if marker == 0xED and body.startswith(_PHOTOSHOP_SEGMENT):
+            self.iim += body[len(_PHOTOSHOP_SEGMENT) :]
+        elif marker == 0xE1 and body.startswith(_XMP_SEGMENT):
+            self.xmp = self.xmp or body[len(_XMP_SEGMENT) :]
+        elif marker == 0xE1 and body.startswith(_EXIF_SEGMENT):
+            self.tiff += body[len(_EXIF_SEGMENT) :]
+
+    def add_chunk(self, name: bytes, body: bytes) -> None:
+        """A chunk of a PNG."""
+        if name == b"eXIf":
+            self.tiff = body.removeprefix(_EXIF_SEGMENT)
+        elif name == b"iTXt" and body.startswith(XMP_KEYWORD):
+            self.xmp = self._international(body[len(XMP_KEYWORD) :])
+        elif name in (b"zTXt", b"tEXt") and (found := _RAW_PROFILE.match(body)):
+            text = body[found.end() :]
+            self._add_profile(found[1], self._inflated(text[1:]) if name == b"zTXt" else text)
+
+    def _add_profile(self, kind: bytes, text: bytes) -> None:
+        """What ImageMagick makes of profiles in a PNG: name, length and hex digits as text."""
+        found = _HEX_PROFILE.match(text[:_MAX_BYTES])
+        digits = b"".join(found[1].split()) if found else b""
+        profile = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
+        if kind in (b"iptc", b"8bim"):
+            self.iim = self.iim or profile
+        elif kind == b"xmp":
+            self.xmp = self.xmp or profile
+        else:
+            self.add_segment(0xE1, profile)
+
+    def _international(self, body: bytes) -> bytes:
+        """The text of an iTXt chunk behind its keyword: two flags, language, translated keyword."""
+        text = body[2:].split(b"\0", 2)[-1]
+        return self._inflated(text) if body[:1] == b"\1" else text
+
+    def _inflated(self, data: bytes) -> bytes:
+        try:
+            return Inflated([data], self._budget).read(self._budget.left + 1)
+        except (zlib.error, Rejected):
+            return b""
 
 
 def read_blocks(data: bytes, kind: ImageType) -> Blocks:
@@ -35,62 +86,12 @@ def read_blocks(data: bytes, kind: ImageType) -> Blocks:
     blocks = Blocks()
     if kind is ImageType.JPG:
         for marker, body in jpeg.metadata_segments(data):
-            _jpeg_segment(blocks, marker, body)
+            blocks.add_segment(marker, body)
     elif kind is ImageType.PNG:
         for name, body in png.chunks(data):
-            _png_chunk(blocks, name, body)
+            blocks.add_chunk(name, body)
     elif kind is ImageType.GIF:
         for application, body in gif.applications(data):
             if application == b"XMP DataXMP":
                 blocks.xmp = body[:-_MAGIC_TRAILER]
     return blocks
-
-
-def _jpeg_segment(blocks: Blocks, marker: int, body: bytes) -> None:
-    if marker == 0xED and body.startswith(_PHOTOSHOP_SEGMENT):
-        blocks.iim += body[len(_PHOTOSHOP_SEGMENT) :]
-    elif marker == 0xE1:
-        _app1(blocks, body)
-
-
-def _app1(blocks: Blocks, body: bytes) -> None:
-    if body.startswith(_XMP_SEGMENT):
-        blocks.xmp = blocks.xmp or body[len(_XMP_SEGMENT) :]
-    elif body.startswith(_EXIF_SEGMENT):
-        blocks.tiff = blocks.tiff or body[len(_EXIF_SEGMENT) :]
-
-
-def _png_chunk(blocks: Blocks, name: bytes, body: bytes) -> None:
-    if name == b"eXIf":
-        blocks.tiff = body.removeprefix(_EXIF_SEGMENT)
-    elif name == b"iTXt" and body.startswith(exif.XMP_KEYWORD):
-        blocks.xmp = _international(body[len(exif.XMP_KEYWORD) :])
-    elif name in (b"zTXt", b"tEXt") and (found := _RAW_PROFILE.match(body)):
-        text = body[found.end() :]
-        _raw_profile(blocks, found[1], _inflated(text[1:]) if name == b"zTXt" else text)
-
-
-def _raw_profile(blocks: Blocks, kind: bytes, text: bytes) -> None:
-    """What ImageMagick makes of profiles in a PNG: name, length and hex digits as text."""
-    found = _HEX_PROFILE.match(text[:_MAX_BYTES])
-    digits = b"".join(found[1].split()) if found else b""
-    profile = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
-    if kind in (b"iptc", b"8bim"):
-        blocks.iim = blocks.iim or profile
-    elif kind == b"xmp":
-        blocks.xmp = blocks.xmp or profile
-    else:
-        _app1(blocks, profile)
-
-
-def _international(body: bytes) -> bytes:
-    """The text of an iTXt chunk behind its keyword: two flags, language, translated keyword."""
-    text = body[2:].split(b"\0", 2)[-1]
-    return _inflated(text) if body[:1] == b"\1" else text
-
-
-def _inflated(data: bytes) -> bytes:
-    try:
-        return zlib.decompressobj().decompress(data, _MAX_BYTES)
-    except zlib.error:
-        return b""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
-from ldimport.media import exif
+from ldimport.media.orientation import of_exif
 
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 500
@@ -69,7 +69,7 @@ def walk(data: bytes) -> Jpeg:
         if segments > MAX_SEGMENTS:
             raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == 0xE1 and not orientation and data.startswith(_EXIF, body):
-            orientation = exif.orientation(data[body + 6 : position])
+            orientation = of_exif(data[body + 6 : position])
         elif marker in _SOF:
             frame = _frame(data[body:position], marker, frame)
         elif marker == _SOS:

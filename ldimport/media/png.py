@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
-from ldimport.media import exif
+from ldimport.media.budget import Budget, Inflated
+from ldimport.media.orientation import XMP_KEYWORD, of_exif, of_xmp
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _HEADER = struct.Struct(">I4s")
@@ -51,7 +52,7 @@ def walk(data: bytes) -> Png:
             header = _image_header(kind, data[start:end])
         elif kind == b"IDAT":
             if pixels_ended:
-                raise Rejected(Cause.CORRUPT, "damaged PNG: its picture data is torn apart")
+                raise _damaged("its picture data is torn apart")
             pixels.append((start, end))
             continue
         elif kind == b"PLTE":
@@ -61,20 +62,20 @@ def walk(data: bytes) -> Png:
         elif kind == b"fcTL" and not pixels:
             first_is_default = True
         elif kind == b"eXIf":
-            orientation = exif.orientation(data[start:end])
-        elif kind == b"iTXt" and not orientation and data.startswith(exif.XMP_KEYWORD, start):
-            orientation = exif.xmp_orientation(data[start:end])
+            orientation = of_exif(data[start:end])
+        elif kind == b"iTXt" and not orientation and data.startswith(XMP_KEYWORD, start):
+            orientation = of_xmp(data[start:end])
         elif kind == b"IEND":
             break
         elif not kind[0] & 0x20:
-            raise Rejected(Cause.CORRUPT, f"damaged PNG: misplaced or unknown chunk {_name(kind)}")
+            raise _damaged(f"misplaced or unknown chunk {_name(kind)}")
         pixels_ended = bool(pixels)
     else:
         raise Rejected(Cause.TRUNCATED, "the PNG ends before its end chunk: the file is cut off")
     if header is None or not pixels:
         raise Rejected(Cause.CORRUPT, "the PNG holds no picture data")
     if header[3] == 3 and not palette:
-        raise Rejected(Cause.CORRUPT, "damaged PNG: it uses a palette but has none")
+        raise _damaged("it uses a palette but has none")
     frames = declared + (not first_is_default) if declared else 1
     return Png(*header, frames, orientation or 1, tuple(pixels), end + 4)
 
@@ -93,7 +94,7 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
                 Cause.TRUNCATED, f"the PNG ends inside chunk {_name(kind)}: it is cut off"
             )
         if crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise Rejected(Cause.CORRUPT, f"damaged PNG: the checksum of {_name(kind)} is wrong")
+            raise _damaged(f"the checksum of {_name(kind)} is wrong")
         yield kind, start, end
         position = end + 4
 
@@ -117,22 +118,20 @@ def _image_header(kind: bytes, body: bytes) -> tuple[int, int, int, int, bool]:
         why = Cause.FORMAT_NOT_ACCEPTED.with_(format="cgbi-png")
         raise Rejected(why, "PNG in Apple's own CgBI form is not accepted")
     if kind != b"IHDR" or len(body) != 13:
-        raise Rejected(Cause.CORRUPT, "damaged PNG: it does not begin with its header")
+        raise _damaged("it does not begin with its header")
     width, height, depth, colour, compression, filtering, interlace = _IHDR.unpack(body)
     if not 0 < width < 1 << 31 or not 0 < height < 1 << 31:
         raise Rejected(Cause.CORRUPT, f"the PNG says it is {width} x {height} pixels")
     if depth not in _DEPTHS.get(colour, ()):
-        raise Rejected(Cause.CORRUPT, f"damaged PNG: colour type {colour} with {depth} bits")
+        raise _damaged(f"colour type {colour} with {depth} bits")
     if compression or filtering or interlace > 1:
-        raise Rejected(
-            Cause.CORRUPT, "damaged PNG: unknown compression, filter or interlace method"
-        )
+        raise _damaged("unknown compression, filter or interlace method")
     return width, height, depth, colour, bool(interlace)
 
 
 def _palette(size: int, colour: int, *, late: bool) -> bool:
     if late or (colour == 3 and (size % 3 or not 0 < size <= 768)):
-        raise Rejected(Cause.CORRUPT, "damaged PNG: its palette has the wrong size or place")
+        raise _damaged("its palette has the wrong size or place")
     return True
 
 
@@ -147,51 +146,37 @@ def check_pixels(data: bytes, png: Png) -> None:
     """Inflate the picture data to exactly the expected number of bytes and look at the filter of
     every row, in flat memory. Bytes of IDAT behind the end of the stream are harmless. Raises
     Rejected ``corrupt`` or ``truncated``."""
-    stream = _PixelStream(data, png)
-    for row_bytes, rows in _passes(png):
-        left, to_filter = row_bytes * rows, 0
-        while left:
-            raw = stream.read(min(left, _PIECE))
-            if not raw:
-                raise Rejected(Cause.TRUNCATED, "the PNG has fewer pixels than its header says")
-            if max(raw[to_filter::row_bytes], default=0) > 4:
-                raise Rejected(Cause.CORRUPT, "damaged PNG: a row has an unknown filter")
-            to_filter = (to_filter - len(raw)) % row_bytes
-            left -= len(raw)
-    if stream.read(1):
-        raise Rejected(Cause.CORRUPT, "damaged PNG: it has more pixels than its header says")
+    passes = tuple(_passes(png))
+    pieces = (data[start:end] for start, end in png.pixels)
+    stream = Inflated(pieces, Budget(sum(row * rows for row, rows in passes), _too_many))
+    try:
+        for row_bytes, rows in passes:
+            _check_rows(stream, row_bytes, rows)
+        stream.read(1)
+    except zlib.error as error:
+        raise _damaged("its picture data does not decompress") from error
     if not stream.ended:
         raise Rejected(Cause.TRUNCATED, "the PNG's picture data has no end: the file is damaged")
 
 
-class _PixelStream:
-    """The zlib stream that the IDAT chunks make up together."""
+def _check_rows(stream: Inflated, row_bytes: int, rows: int) -> None:
+    left, to_filter = row_bytes * rows, 0
+    while left:
+        raw = stream.read(min(left, _PIECE))
+        if not raw:
+            raise Rejected(Cause.TRUNCATED, "the PNG has fewer pixels than its header says")
+        if max(raw[to_filter::row_bytes], default=0) > 4:
+            raise _damaged("a row has an unknown filter")
+        to_filter = (to_filter - len(raw)) % row_bytes
+        left -= len(raw)
 
-    def __init__(self, data: bytes, png: Png) -> None:
-        self._inflate = zlib.decompressobj()
-        self._compressed = (data[start:end] for start, end in png.pixels)
-        self._pending = b""
 
-    @property
-    def ended(self) -> bool:
-        """Whether the stream came to its end, its checksum being right."""
-        return self._inflate.eof
+def _too_many() -> Rejected:
+    return _damaged("it has more pixels than its header says")
 
-    def read(self, limit: int) -> bytes:
-        """At most ``limit`` inflated bytes; empty at the end of the stream or of its data."""
-        while True:
-            try:
-                raw = self._inflate.decompress(self._pending, limit)
-            except zlib.error as error:
-                reason = "damaged PNG: its picture data does not decompress"
-                raise Rejected(Cause.CORRUPT, reason) from error
-            self._pending = self._inflate.unconsumed_tail
-            if raw or self._inflate.eof:
-                return raw
-            following = next(self._compressed, None)
-            if following is None:
-                return b""
-            self._pending = following
+
+def _damaged(why: str) -> Rejected:
+    return Rejected(Cause.CORRUPT, f"damaged PNG: {why}")
 
 
 def _passes(png: Png) -> Iterator[tuple[int, int]]:

@@ -1,8 +1,9 @@
-"""A child process in which decoders and the SVG sanitiser meet hostile bytes.
+"""A child process in which decoders, the SVG sanitiser and readers of metadata meet hostile bytes.
 
 One child serves many images; it is limited in CPU time and memory, and started again after it
-died. A request is a header (kind, size) and the image; an answer is a header (answer, width,
-height, size) and a body: the cleaned SVG, or code and reason of a refusal as JSON.
+died. A request is a header (work, kind, size) and the image; an answer is a header (outcome,
+width, height, size) and a body: the cleaned SVG, metadata as JSON, or code and reason of a
+refusal as JSON.
 """
 
 from __future__ import annotations
@@ -19,22 +20,29 @@ import time
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from types import TracebackType
+from typing import Any
 
 from ldimport.causes import Cause, known_cause
 from ldimport.errors import ConfigError, Rejected
-from ldimport.model import Facts, ImageType, Limits
+from ldimport.model import Facts, ImageType, Json, Limits
 
-REQUEST = struct.Struct(">BI")
+REQUEST = struct.Struct(">BBI")
 REPLY = struct.Struct(">BIII")
 KINDS = (ImageType.PNG, ImageType.JPG, ImageType.GIF, ImageType.SVG)
 """A request names its kind by the position here."""
-_PATIENCE = 3
-"""Real seconds that the parent waits for each CPU second it grants: machines can be busy."""
 _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
 """Exit status of a child whose CPU time is used up; none of Windows' own."""
 
 
-class Outcome(IntEnum):
+class Work(IntEnum):
+    """First byte of a request: what to do with the image."""
+
+    DECODE = 0
+    SANITISE = 1
+    METADATA = 2
+
+
+class ChildOutcome(IntEnum):
     """First byte of an answer. ``EXHAUSTED``: memory ran out, the child still lives;
     ``UNUSABLE``: a library is missing, the child has ended."""
 
@@ -45,8 +53,8 @@ class Outcome(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
-    outcome: Outcome
+class _ChildReply:
+    outcome: ChildOutcome
     width: int
     height: int
     body: bytes
@@ -56,13 +64,20 @@ class Sandbox:
     """Start, feed and replace the child. To be used by one thread at a time.
 
     ``seconds`` of CPU time are granted to each image, ``memory_bytes`` of address space to the
-    child. Nothing runs until the first image comes.
+    child; it is waited for ``patience`` times as long, since machines can be busy. Nothing runs
+    until the first image comes.
     """
 
     def __init__(
-        self, limits: Limits, *, seconds: float = 10, memory_bytes: int = 450_000_000
+        self,
+        limits: Limits,
+        *,
+        seconds: float = 10,
+        memory_bytes: int = 450_000_000,
+        patience: float = 3,
     ) -> None:
         self._seconds = max(1, math.ceil(seconds))
+        self._patience = self._seconds * patience
         self._options = json.dumps(
             {"limits": asdict(limits), "seconds": self._seconds, "memory": memory_bytes}
         )
@@ -73,13 +88,24 @@ class Sandbox:
         ``corrupt``, ``truncated`` or ``too-complex``, ConfigError if no child can be started."""
         if facts.type is ImageType.SVG:
             raise ValueError("an SVG is not decoded: see sanitise")
-        self._ask(facts.type, data)
+        self._ask(Work.DECODE, facts.type, data)
 
     def sanitise(self, data: bytes) -> tuple[bytes, Facts]:
         """What to store for an SVG, and the facts of that. Raises Rejected as ``inspect`` does,
         and ConfigError if no child can be started."""
-        answer = self._ask(ImageType.SVG, data)
+        answer = self._ask(Work.SANITISE, ImageType.SVG, data)
         return answer.body, Facts(ImageType.SVG, answer.width, answer.height)
+
+    def metadata(self, data: bytes, facts: Facts) -> dict[str, Json]:
+        """What the image says of itself, by the names of ``fields.FIELDS``; nothing where reading
+        it takes too much. Raises ConfigError if no child can be started."""
+        if facts.type is ImageType.SVG:
+            return {}
+        try:
+            found: dict[str, Any] = json.loads(self._ask(Work.METADATA, facts.type, data).body)
+        except Rejected:
+            return {}
+        return found
 
     def close(self) -> None:
         """End the child. May be called twice; the next image would start another."""
@@ -98,30 +124,30 @@ class Sandbox:
     ) -> None:
         self.close()
 
-    def _ask(self, kind: ImageType, data: bytes) -> _Answer:
+    def _ask(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
         """One image through the child; once more through a new one if an old child gave up for
         another reason than time, since earlier images may have worn it out."""
         worn = self._child is not None
         try:
-            answer = self._exchange(kind, data)
+            answer = self._exchange(work, kind, data)
         except _ChildDiedError as death:
             if not worn or death.out_of_time:
                 raise self._refusal(death) from death
         else:
-            if answer.outcome is Outcome.DONE:
+            if answer.outcome is ChildOutcome.DONE:
                 return answer
-            if answer.outcome is Outcome.REJECTED:
+            if answer.outcome is ChildOutcome.REJECTED:
                 code, reason = json.loads(answer.body)
                 raise Rejected(known_cause(code) or Cause.CORRUPT, reason)
             self.close()
             if not worn:
                 raise Rejected(Cause.TOO_COMPLEX, "the image takes too much memory to decode")
-        return self._ask(kind, data)
+        return self._ask(work, kind, data)
 
-    def _exchange(self, kind: ImageType, data: bytes) -> _Answer:
+    def _exchange(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
         child = self._child = self._child or _Child(self._options)
         try:
-            return child.exchange(kind, data, self._seconds * _PATIENCE)
+            return child.exchange(work, kind, data, self._patience)
         except BaseException:  # also Ctrl-C: half an answer may be in the pipe
             self.close()
             raise
@@ -171,16 +197,16 @@ class _Child:
         except _ChildDiedError as death:
             self.close()
             raise _unusable(f"it ended with status {death.status}") from death
-        if greeting.outcome is Outcome.UNUSABLE:
+        if greeting.outcome is ChildOutcome.UNUSABLE:
             self.close()
             raise _unusable(greeting.body.decode())
 
-    def exchange(self, kind: ImageType, data: bytes, seconds: float) -> _Answer:
+    def exchange(self, work: Work, kind: ImageType, data: bytes, seconds: float) -> _ChildReply:
         """Send one image and wait for its answer; kill the child after ``seconds``. Raises
         _ChildDiedError."""
         with self._lock:
             self._deadline = time.monotonic() + seconds
-        self._send(REQUEST.pack(KINDS.index(kind), len(data)), data)
+        self._send(REQUEST.pack(work, KINDS.index(kind), len(data)), data)
         answer = self._receive()
         with self._lock:
             self._deadline = math.inf
@@ -212,14 +238,14 @@ class _Child:
         except BrokenPipeError as error:
             raise self._death() from error
 
-    def _receive(self) -> _Answer:
+    def _receive(self) -> _ChildReply:
         assert self._process.stdout is not None
         header = self._process.stdout.read(REPLY.size)
         if len(header) == REPLY.size:
             outcome, width, height, size = REPLY.unpack(header)
             body = self._process.stdout.read(size) if size else b""
             if len(body) == size:
-                return _Answer(Outcome(outcome), width, height, body)
+                return _ChildReply(ChildOutcome(outcome), width, height, body)
         raise self._death()
 
     def _death(self) -> _ChildDiedError:

@@ -14,6 +14,7 @@ from xml.parsers import expat
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
+from ldimport.media.budget import Budget
 from ldimport.media.svgsize import size
 from ldimport.model import Facts, ImageType
 
@@ -74,7 +75,7 @@ class Reader:
         self.namespace = ""
         self._elements = 0
         self._entities = 0
-        self._expansion = 0
+        self._expansion = Budget(_MAX_EXPANSION, _too_much_text)
         self._text = ""
         self._size = (0, 0)
 
@@ -144,6 +145,10 @@ class Reader:
         if _REFERENCE.search(value):
             raise Rejected(Cause.SVG_UNSAFE, f"entity {name[:40]} of the SVG refers to another one")
         self._entities += 1
-        self._expansion += len(value) * self._text.count(f"&{name};")
-        if self._entities > _MAX_ENTITIES or self._expansion > _MAX_EXPANSION:
-            raise Rejected(Cause.SVG_UNSAFE, "the SVG's entities would expand to an enormous text")
+        if self._entities > _MAX_ENTITIES:
+            raise _too_much_text()
+        self._expansion.spend(len(value) * self._text.count(f"&{name};"))
+
+
+def _too_much_text() -> Rejected:
+    return Rejected(Cause.SVG_UNSAFE, "the SVG's entities would expand to an enormous text")

@@ -6,11 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from ldimport.manifest.write import safe_cell, write_rows
+from ldimport.manifest.write import write_rows
 from ldimport.migration.model import ResultRow
 from ldimport.model import Json
-
-__all__ = ["safe_cell", "write_as_manifest"]
 
 
 def write_as_manifest(

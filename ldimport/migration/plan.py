@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
-from urllib.parse import urlsplit
 
 from ldimport.errors import UsageError
 from ldimport.migration.batch import Outgoing
@@ -21,6 +20,7 @@ from ldimport.migration.validate import Collector, Validation
 from ldimport.model import MAX_BATCH_IMAGES, Place, Problem, Status
 from ldimport.schema.check import Checker
 from ldimport.targets.base import BatchLimits, Target
+from ldimport.url import host_of
 
 CHUNK = 500
 """Rows looked up in the state file at a time."""
@@ -207,7 +207,7 @@ class _Tally:
         self.verdicts[each.verdict] += 1
         if each.verdict.sends:
             self.meter.add(each.outgoing)
-            self.hosts[urlsplit(each.outgoing.image.url).netloc.rpartition("@")[2]] += 1
+            self.hosts[host_of(each.outgoing.image.url)] += 1
         elif each.verdict is Verdict.IN_PROGRESS:
             self.open_ids.append(each.outgoing.image.id)
         elif each.known is not None and each.known.status is not None:

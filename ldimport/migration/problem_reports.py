@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -14,9 +15,7 @@ from ldimport.manifest.sources import STDIN
 from ldimport.manifest.write import format_of
 from ldimport.migration.reports.base import Report
 from ldimport.migration.reports.junit import JUnit
-from ldimport.migration.reports.listing import CsvProblems, JsonLinesProblems, JsonProblems
-from ldimport.migration.reports.quality import CodeQuality
-from ldimport.migration.reports.rows import Rows
+from ldimport.migration.reports.listing import CsvProblems, JsonLinesProblems, JsonProblems, Rows
 from ldimport.migration.reports.sarif import Sarif
 
 if TYPE_CHECKING:
@@ -24,12 +23,19 @@ if TYPE_CHECKING:
     from ldimport.migration.validate import Sink, Validation
     from ldimport.schema.check import Checked
 
-_PROBLEMS: dict[str, Callable[[Path, Manifest], Report]] = {
+_Made = Callable[[Path, "Manifest"], Report]
+_PROBLEMS: dict[str, _Made] = {
     ".csv": CsvProblems,
-    ".jsonl": lambda path, _: JsonLinesProblems(path),
+    ".jsonl": JsonLinesProblems,
     ".json": JsonProblems,
-    ".sarif": lambda path, _: Sarif(path),
-    ".sarif.json": lambda path, _: Sarif(path),
+    ".sarif": Sarif,
+    ".sarif.json": Sarif,
+}
+_REPORTS: dict[str, _Made] = {
+    "--problems": lambda path, manifest: _PROBLEMS[_ending(path)](path, manifest),
+    "--write-valid": partial(Rows, valid=True),
+    "--write-invalid": partial(Rows, valid=False),
+    "--junitxml": JUnit,
 }
 
 
@@ -41,7 +47,6 @@ class Files:
     write_valid: Path | None = None
     write_invalid: Path | None = None
     junitxml: Path | None = None
-    code_quality: Path | None = None
 
     def given(self) -> dict[str, Path]:
         """Option and path of each that was asked for."""
@@ -78,9 +83,10 @@ class Reports:
 
     def __enter__(self) -> Reports:
         try:
-            self._open()
+            for option, path in self._files.given().items():
+                self._reports.append(_REPORTS[option](path, self._manifest))
         except BaseException:
-            self._discard()
+            self.__exit__(None, None, None)
             raise
         return self
 
@@ -90,22 +96,6 @@ class Reports:
         error: BaseException | None,
         at: TracebackType | None,
     ) -> None:
-        self._discard()
-
-    def _open(self) -> None:
-        files, manifest = self._files, self._manifest
-        if files.problems is not None:
-            self._reports.append(_PROBLEMS[_ending(files.problems)](files.problems, manifest))
-        if files.write_valid is not None:
-            self._reports.append(Rows(files.write_valid, manifest, valid=True))
-        if files.write_invalid is not None:
-            self._reports.append(Rows(files.write_invalid, manifest, valid=False))
-        if files.junitxml is not None:
-            self._reports.append(JUnit(files.junitxml, manifest))
-        if files.code_quality is not None:
-            self._reports.append(CodeQuality(files.code_quality, manifest))
-
-    def _discard(self) -> None:
         for report in self._reports:
             report.discard()
 

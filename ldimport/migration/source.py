@@ -11,10 +11,10 @@ from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.model import JobOptions, Json
+from ldimport.paths import locate_below
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
-from ldimport.system import locate_below
-from ldimport.wire import is_relative
+from ldimport.url import is_relative
 
 DEFAULT_SYSTEM_NAME = "local"
 

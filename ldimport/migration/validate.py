@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from ldimport.manifest import Manifest, Notice
+from ldimport.manifest import Manifest, ReadingNote
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
@@ -45,7 +45,7 @@ class Validation:
     warnings: int
     kinds: tuple[FindingGroup, ...]
     problems: tuple[Problem, ...]
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[ReadingNote, ...] = ()
 
     @property
     def valid(self) -> int:
@@ -172,17 +172,17 @@ def validate(
     return collector.finish(checker)
 
 
-def _of_checker(checker: Checker) -> Iterator[Notice]:
+def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
     told = checker.config.warnings
     for text in told[:_CONFIG_WARNINGS]:
-        yield Notice("project-config", f"project config: {text}")
+        yield ReadingNote("project-config", f"project config: {text}")
     if len(told) > _CONFIG_WARNINGS:
         more = len(told) - _CONFIG_WARNINGS
-        yield Notice("project-config", f"project config: {more} more: ldimport config check")
+        yield ReadingNote("project-config", f"project config: {more} more: ldimport config check")
     if checker.defaulted:
         kind = checker.config.default_media_type
         text = f"rows without a mediaType get “{kind}”, the project's default"
-        yield Notice("default-media-type", text)
+        yield ReadingNote("default-media-type", text)
 
 
 def _by_entries(

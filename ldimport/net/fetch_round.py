@@ -17,7 +17,6 @@ from ldimport.net.hosts import Hosts
 from ldimport.net.lookups import Found, Lookups, Place
 from ldimport.net.task import Fetched, NotFetched, Outcome, Source, Task
 from ldimport.net.transfers import Transfers
-from ldimport.net.url import join
 from ldimport.net.verdict import (
     REDIRECTS,
     backoff,
@@ -26,6 +25,7 @@ from ldimport.net.verdict import (
     refused_status,
     retry_after,
 )
+from ldimport.url import join
 
 AHEAD = 4
 """Sources taken for each that may be under way: when one host is busy, others may have room."""

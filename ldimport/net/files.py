@@ -7,21 +7,14 @@ import stat
 from collections.abc import Sequence
 from pathlib import Path
 
-from ldimport import system
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
+from ldimport.paths import locate_below
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 _BY_STEPS = os.open in os.supports_dir_fd
-
-
-def locate_below(root: str, relative: str) -> Path:
-    """The file that ``relative`` names below ``root``, symbolic links resolved; if there is none
-    of that name, ``relative`` is tried percent-decoded. Raises Rejected ``outside-folder`` or
-    ``no-such-file``."""
-    return system.locate_below(Path(root), relative)
 
 
 def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
@@ -53,7 +46,7 @@ def _locate(roots: Sequence[str], relative: str) -> tuple[Path, Path]:
     refused: Rejected | None = None
     for root in roots:
         try:
-            return Path(root).resolve(), locate_below(root, relative)
+            return Path(root).resolve(), locate_below(Path(root), relative)
         except Rejected as error:
             if refused is None or error.why.cause is Cause.OUTSIDE_FOLDER:
                 refused = error

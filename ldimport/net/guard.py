@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
 from ldimport.net.blocked import blocked, why_blocked
-from ldimport.net.url import Url, parse
+from ldimport.url import Url, parse
 
 __all__ = ["Checked", "Guard", "blocked", "parse_allow_host", "system_resolver"]
 

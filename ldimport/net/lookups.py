@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.net.guard import Guard
-from ldimport.net.url import Url
+from ldimport.url import Url
 
 MAX_SECONDS = 20.0
 """How long a name may take."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ldimport.errors import Rejected
-from ldimport.net.url import Url
+from ldimport.url import Url
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ldimport.mojibake import MANGLED, is_whole
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.dates import is_datetime, moment
 from ldimport.schema.findings import Finding, cut, listed, near
-from ldimport.schema.plugins import Kind
+from ldimport.schema.plugins import ValueShape
 from ldimport.schema.properties import Property
 
 Advise = Callable[[Json], Iterator[Finding]]
@@ -55,7 +55,7 @@ def advice_for(found: Property, config: ProjectConfig) -> Sequence[Advise]:
 
 
 def _by_config(found: Property, field: str) -> Iterator[Advise]:
-    if found.kind is Kind.TEXT:
+    if found.shape is ValueShape.TEXT:
         most = found.number("maxLength")
         if most is not None:
             yield lambda value: _astral(field, value, int(most))

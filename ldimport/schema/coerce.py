@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ldimport.model import Json
 from ldimport.schema.dates import read_date, read_datetime
 from ldimport.schema.findings import BadValue, cut
-from ldimport.schema.plugins import Kind
+from ldimport.schema.plugins import ValueShape
 from ldimport.schema.properties import Property
 
 Coercion = Callable[[str], Json]
@@ -44,23 +44,23 @@ PLAIN = Writing()
 
 def coercion(found: Property, writing: Writing = PLAIN) -> Coercion:
     """The function from a cell of this property, never empty, to its value; it raises BadValue."""
-    match found.kind:
-        case Kind.INTEGER:
+    match found.shape:
+        case ValueShape.INTEGER:
             return to_integer
-        case Kind.BOOLEAN:
+        case ValueShape.BOOLEAN:
             return to_boolean
-        case Kind.DATE:
+        case ValueShape.DATE:
             return lambda text: read_date(text, writing.date)
-        case Kind.DATETIME:
+        case ValueShape.DATETIME:
             return lambda text: read_datetime(text, writing.date, writing.zone)
-        case Kind.TEXTS:
+        case ValueShape.TEXTS:
             return lambda text: list(to_list(text, writing.separator))
-        case Kind.INTEGERS:
+        case ValueShape.INTEGERS:
             return lambda text: [
                 each if isinstance(each, int) else to_integer(str(each))
                 for each in to_list(text, writing.separator)
             ]
-        case Kind.OBJECT:
+        case ValueShape.OBJECT:
             return to_object
     return str
 
@@ -68,7 +68,7 @@ def coercion(found: Property, writing: Writing = PLAIN) -> Coercion:
 def reads_text(found: Property, writing: Writing) -> bool:
     """Whether a text is coerced even where the file has types of its own (JSON): dates, and what
     the user described."""
-    return found.kind in (Kind.DATE, Kind.DATETIME) or writing is not PLAIN
+    return found.shape in (ValueShape.DATE, ValueShape.DATETIME) or writing is not PLAIN
 
 
 def to_integer(text: str) -> int:

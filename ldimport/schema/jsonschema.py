@@ -7,7 +7,7 @@ from copy import deepcopy
 
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.plugins import PLUGINS, Kind, shapes
+from ldimport.schema.plugins import PLUGINS, ValueShape, shapes
 from ldimport.schema.properties import Property
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -75,17 +75,17 @@ def _references(schema: Json) -> Iterator[str]:
 
 
 def _limits(found: Property) -> Schema:
-    match found.kind:
-        case Kind.TEXT:
+    match found.shape:
+        case ValueShape.TEXT:
             return _text_limits(found)
-        case Kind.INTEGER:
+        case ValueShape.INTEGER:
             return _given(found, {"minValue": "minimum", "maxValue": "maximum"})
-        case Kind.TEXTS:
+        case ValueShape.TEXTS:
             items = {**_given(found, {"maxLength": "maxLength"}), **_enum(found)}
             return _list_limits(found, items)
-        case Kind.INTEGERS:
+        case ValueShape.INTEGERS:
             return _list_limits(found, {})
-        case Kind.OBJECT:
+        case ValueShape.OBJECT:
             return _object_limits(found)
     return {}
 

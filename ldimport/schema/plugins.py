@@ -1,7 +1,7 @@
 """Livingdocs' metadata plugins: what each stores, whether a media type may have it.
 
-One row per plugin page (livingdocs.md 4.3, 4.4); the shapes of their values are in
-``shapes.json`` (livingdocs.md 4.5).
+One word per plugin page; JSON Schemas of their values are in ``shapes.json`` (``docs/
+livingdocs-api.md``, "Metadata plugins").
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from importlib import resources
 from ldimport.model import Json
 
 
-class Kind(Enum):
+class ValueShape(Enum):
     """What a value is, as far as writing it in one cell is concerned."""
 
     TEXT = auto()
@@ -35,58 +35,52 @@ class Plugin:
     newer releases."""
 
     handle: str
-    kind: Kind
+    shape: ValueShape
     media: bool = True
     gone: str = ""
 
 
-def _rows(kind: Kind, handles: str, *, media: bool = True, gone: str = "") -> list[Plugin]:
-    return [Plugin(handle, kind, media, gone) for handle in handles.split()]
-
-
-_ROWS = (
-    *_rows(Kind.TEXT, "li-text li-enum li-color li-external-id li-media-handle"),
-    *_rows(Kind.TEXTS, "li-string-list"),
-    *_rows(Kind.INTEGERS, "li-numeric-list"),
-    *_rows(Kind.INTEGER, "li-integer li-system-integer"),
-    *_rows(Kind.BOOLEAN, "li-boolean li-invalid"),
-    *_rows(Kind.DATE, "li-date"),
-    *_rows(Kind.DATETIME, "li-datetime li-system-datetime"),
-    *_rows(
-        Kind.OBJECT,
-        "li-datetime-validity li-document-reference li-document-references li-video-reference "
-        "li-image li-poster-image li-named-crops li-metadata-translations li-license-profile "
-        "li-transcoding-state",
-    ),
-    *_rows(Kind.OBJECT, "li-google-vision", gone="removed in release-2026-07"),
-    *_rows(Kind.OBJECT, "li-reference", gone="replaced by li-document-reference in 2023-11"),
-    *_rows(Kind.OBJECT, "li-reference-list", gone="replaced by li-document-references in 2023-11"),
-    *_rows(
-        Kind.OBJECT, "li-media-language", gone="replaced by li-metadata-translations in 2023-09"
-    ),
-    *_rows(
-        Kind.TEXT,
-        "li-manual-document-status li-system-enum li-system-text li-unique-id li-user-needs",
-        media=False,
-    ),
-    *_rows(Kind.BOOLEAN, "li-moderated-collab li-system-boolean", media=False),
-    *_rows(Kind.INTEGER, "li-system-priority", media=False),
-    *_rows(Kind.DATE, "li-system-date", media=False),
-    *_rows(Kind.DATETIME, "li-publish-date", media=False),
-    *_rows(
-        Kind.OBJECT,
-        "li-bundled-documents li-buy-in li-category li-dependencies li-desknet-global "
-        "li-kordiam-global li-desknet-integration li-kordiam-integration li-desknet-schedule "
-        "li-kordiam-schedule li-distribution-dates li-distribution-planning "
-        "li-distribution-schedule li-document-search li-document-soft-lock "
-        "li-estimated-time-of-completion li-exposure-boost li-imatrics-nlp-tags "
-        "li-issue-management li-language li-list-reference li-print li-push-messages "
-        "li-push-notifications li-retresco li-routing li-target-length li-system-target-length "
-        "li-task-v2 li-team li-teaser li-ticker-host-reference li-tree",
-        media=False,
-    ),
-)
-PLUGINS: Mapping[str, Plugin] = {plugin.handle: plugin for plugin in _ROWS}
+_ON_MEDIA_TYPES = {
+    ValueShape.TEXT: "li-text li-enum li-color li-external-id li-media-handle",
+    ValueShape.TEXTS: "li-string-list",
+    ValueShape.INTEGERS: "li-numeric-list",
+    ValueShape.INTEGER: "li-integer li-system-integer",
+    ValueShape.BOOLEAN: "li-boolean li-invalid",
+    ValueShape.DATE: "li-date",
+    ValueShape.DATETIME: "li-datetime li-system-datetime",
+    ValueShape.OBJECT: "li-datetime-validity li-document-reference li-document-references "
+    "li-video-reference li-image li-poster-image li-named-crops li-metadata-translations "
+    "li-license-profile li-transcoding-state li-google-vision li-reference li-reference-list "
+    "li-media-language",
+}
+_ELSEWHERE = {
+    ValueShape.TEXT: "li-manual-document-status li-system-enum li-system-text li-unique-id "
+    "li-user-needs",
+    ValueShape.BOOLEAN: "li-moderated-collab li-system-boolean",
+    ValueShape.INTEGER: "li-system-priority",
+    ValueShape.DATE: "li-system-date",
+    ValueShape.DATETIME: "li-publish-date",
+    ValueShape.OBJECT: "li-bundled-documents li-buy-in li-category li-dependencies "
+    "li-desknet-global li-kordiam-global li-desknet-integration li-kordiam-integration "
+    "li-desknet-schedule li-kordiam-schedule li-distribution-dates li-distribution-planning "
+    "li-distribution-schedule li-document-search li-document-soft-lock "
+    "li-estimated-time-of-completion li-exposure-boost li-imatrics-nlp-tags li-issue-management "
+    "li-language li-list-reference li-print li-push-messages li-push-notifications li-retresco "
+    "li-routing li-target-length li-system-target-length li-task-v2 li-team li-teaser "
+    "li-ticker-host-reference li-tree",
+}
+_GONE = {
+    "li-google-vision": "removed in release-2026-07",
+    "li-reference": "replaced by li-document-reference in 2023-11",
+    "li-reference-list": "replaced by li-document-references in 2023-11",
+    "li-media-language": "replaced by li-metadata-translations in 2023-09",
+}
+PLUGINS: Mapping[str, Plugin] = {
+    handle: Plugin(handle, shape, table is _ON_MEDIA_TYPES, _GONE.get(handle, ""))
+    for table in (_ON_MEDIA_TYPES, _ELSEWHERE)
+    for shape, handles in table.items()
+    for handle in handles.split()
+}
 """Every plugin with a page. A type that is not here is a project's own plugin."""
 
 

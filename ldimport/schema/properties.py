@@ -10,7 +10,7 @@ from typing import cast
 from ldimport.model import Json
 from ldimport.schema.complaints import Complaints
 from ldimport.schema.findings import near
-from ldimport.schema.plugins import PLUGINS, Kind
+from ldimport.schema.plugins import PLUGINS, ValueShape
 
 _HANDLE = r"[a-zA-Z][a-zA-Z0-9_-]{2,49}"
 _RANGES = (
@@ -31,10 +31,10 @@ class Property:
     config: Mapping[str, Json] = field(default_factory=dict)
 
     @property
-    def kind(self) -> Kind | None:
+    def shape(self) -> ValueShape | None:
         """What a value is; None for a project's own plugin."""
         known = PLUGINS.get(self.plugin)
-        return known.kind if known else None
+        return known.shape if known else None
 
     @property
     def required(self) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 from ldimport.errors import Rejected
 from ldimport.model import Severity
+from ldimport.paths import locate_below
 from ldimport.schema.findings import Finding, cut
-from ldimport.system import locate_below
-from ldimport.wire import is_http_url, is_relative
+from ldimport.url import MAX_LENGTH, PLAIN_PLACE, holds_user, is_http_url, is_relative, parse
 
-MAX_URL = 8_192
+MAX_URL = MAX_LENGTH
 _LIKELY = ("png", "jpg", "jpeg", "gif", "svg")
 PLAIN = re.compile(
-    r"https?://(?:[a-z0-9-]++\.)++[a-z]{2,}+(?::\d{2,4}+)?+"
+    rf"{PLAIN_PLACE}"
     r"/(?:[!#$&-\-/-;=_~A-Za-z]*+(?:%[0-9A-Fa-f]{2}[!#$&-\-/-;=_~A-Za-z]*+)*+\.)++"
     r"(?:jpe?g|JPE?G|png|PNG|gif|GIF|svg|SVG)"
 )
@@ -48,11 +48,14 @@ def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
 
 
 def _address(url: str) -> Iterator[Finding]:
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
+    if holds_user(url):
         hint = "serve the images without a password, or with signed addresses"
         yield _error("url-userinfo", "url holds a user name or password", hint)
-    yield from _ending(parts.path)
+        return
+    try:
+        yield from _ending(parse(url).path)
+    except Rejected as rejected:
+        yield _error("not-a-url", f"url: “{cut(url)}”: {rejected.reason}")
 
 
 def _ending(path: str) -> Iterator[Finding]:

@@ -22,7 +22,7 @@ from ldimport.schema.jsonschema import (
     value_schema,
     with_definitions,
 )
-from ldimport.schema.plugins import Kind
+from ldimport.schema.plugins import ValueShape
 from ldimport.schema.properties import Property
 from ldimport.schema.violations import violations
 
@@ -193,7 +193,9 @@ class MetadataCheck:
         bad: list[tuple[str, Finding]] = []
         for handle, value in metadata.items():
             check = self.values.get(handle)
-            if value is None or (value == "" and check and check.property.kind is not Kind.TEXT):
+            if value is None or (
+                value == "" and check and check.property.shape is not ValueShape.TEXT
+            ):
                 continue
             if check is None or not isinstance(value, str) or not (textual or check.reads_text):
                 found[handle] = value

@@ -1,47 +1,126 @@
-"""The application: routes behind their front, refusals in the API's envelopes."""
+"""The application: routes, and what stands before them: the path prefix, the API version, the
+log, the last catch; refusals in the API's envelopes."""
 
 from __future__ import annotations
+
+import logging
+import re
+import time
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldimport.errors import LdimportError
-from ldimport.server.answers import Refusal, not_found
-from ldimport.server.desk import Desk
-from ldimport.server.gateway import Front, failed, refused
+from ldimport.server.backend import Backend
+from ldimport.server.events import OnEvent, RequestAnswered
 from ldimport.server.imports import Imports
 from ldimport.server.media import Media
-from ldimport.server.options import OnEvent
+from ldimport.server.responses import Refusal, refusal_of
+from ldimport.server.versions import VERSIONS, Version, is_removed
+
+NOTE = "note"
+"""Key in a request's state: what came of it, for the log."""
+
+_OURS = re.compile(
+    r"(?P<prefix>.*?)"
+    r"(?P<path>/api/(?P<version>v\d{1,3}|beta|\d{4}-\d{2})(?:/.*)?|/health|/openapi\.json)",
+    re.DOTALL,
+)
+_log = logging.getLogger(__name__)
 
 
-def application(desk: Desk, on_event: OnEvent) -> ASGIApp:
+def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
     """The ASGI application over an engine; it closes nothing."""
-    routes = [*Imports(desk).routes(), *Media(desk).routes()]
     app = Starlette(
-        routes=routes,
+        routes=[*Imports(backend).routes(), *Media(backend).routes()],
         exception_handlers={
-            Refusal: refused,
-            LdimportError: failed,
-            HTTPException: _http,
-            Exception: _bug,
+            Refusal: _refused,
+            LdimportError: _refused,
+            HTTPException: _refused,
+            Exception: lambda *_: Refusal(500).response(),
         },
     )
     app.router.redirect_slashes = False
-    return Front(app, on_event)
+    return Gateway(app, on_event)
 
 
-def _http(request: Request, error: Exception) -> Response:
-    """What the router refuses: no such path, or not with this method."""
-    assert isinstance(error, HTTPException)
-    if error.status_code == 405:
-        headers = dict(error.headers or {})
-        text = f"{request.method} is not possible here"
-        return refused(request, Refusal(405, {"method": text}, headers=headers))
-    return refused(request, not_found(request.scope["path"]))
+def _refused(request: Request, error: Exception) -> Response:
+    """Exception handler: what is raised becomes its envelope, and is noted for the log."""
+    refusal = _refusal(request, error)
+    note = error.message if isinstance(error, LdimportError) else refusal.note
+    request.scope["state"][NOTE] = note
+    return refusal.response()
 
 
-def _bug(request: Request, error: Exception) -> Response:
-    return Refusal(500).response()
+def _refusal(request: Request, error: Exception) -> Refusal:
+    if isinstance(error, Refusal):
+        return error
+    if isinstance(error, LdimportError):
+        return refusal_of(error)
+    assert isinstance(error, HTTPException)  # the router's: no such path, or not this method
+    if error.status_code != 405:
+        return Refusal(404, {"url": request.scope["path"]})
+    text = f"{request.method} is not possible here"
+    return Refusal(405, {"method": text}, headers=error.headers)
+
+
+class Gateway:
+    """Wraps the routes. A prefix such as ``/proxy/api`` is taken off; an API version that is not
+    served never reaches a route; each answered request is told to ``on_event``."""
+
+    def __init__(self, app: ASGIApp, on_event: OnEvent) -> None:
+        self._app = app
+        self._on_event = on_event
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.monotonic(), 0
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        state = scope["state"] = {**scope.get("state", {}), NOTE: ""}
+        try:
+            await self._route(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001  the last catch: an answer all the same
+            _log.exception("%s %s", scope["method"], scope["path"])
+            if status == 0:
+                await Refusal(500).response()(scope, receive, watched)
+            state[NOTE] = f"{type(error).__name__}: {error}"
+        finally:
+            seconds = time.monotonic() - began
+            self._on_event(
+                RequestAnswered(scope["method"], scope["path"], status, seconds, state[NOTE])
+            )
+
+    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            found = _OURS.fullmatch(scope["path"])
+            if found is None:
+                raise Refusal(404, {"url": scope["path"]})
+            if found["version"] is not None:
+                scope["state"]["version"] = _version(found["version"], found["path"])
+        except Refusal as refusal:
+            scope["state"][NOTE] = refusal.note
+            await refusal.response()(scope, receive, send)
+            return
+        scope["root_path"] = found["prefix"]
+        await self._app(scope, receive, send)
+
+
+def _version(name: str, path: str) -> Version:
+    if name in VERSIONS:
+        return Version(name)
+    if is_removed(name):
+        text = f"API version {name} has been removed; there are {', '.join(VERSIONS)}"
+        raise Refusal(410, text)
+    raise Refusal(404, {"url": path})

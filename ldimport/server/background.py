@@ -8,7 +8,7 @@ import threading
 from ldimport.engine import Engine
 from ldimport.engine.following import Follower
 from ldimport.errors import LdimportError
-from ldimport.server.options import OnEvent, WorkersPaused
+from ldimport.server.events import OnEvent, WorkersPaused
 
 PAUSE = 30.0
 """Seconds until workers that could not go on (disk full) are started again."""

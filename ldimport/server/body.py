@@ -1,7 +1,7 @@
 """Request bodies: read under limits, parsed strictly.
 
 What JSON readers disagree about is refused rather than guessed: duplicate keys, NaN, numbers out
-of range, lone surrogates, nesting without end (hostile.md, case 64).
+of range, lone surrogates, nesting without end.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NoReturn
 from starlette.requests import ClientDisconnect, Request
 
 from ldimport.model import Json
-from ldimport.server.answers import Refusal
+from ldimport.server.responses import Refusal
 
 MAX_DEPTH = 64
 DRAIN_BYTES = 8_000_000
@@ -37,22 +37,21 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
         async with asyncio.timeout(seconds):
             return await _collect(request, limit)
     except TimeoutError:
-        raise Refusal(
-            408, {"message": f"The body did not arrive within {seconds:g} seconds"}, close=True
-        ) from None
+        text = f"The body did not arrive within {seconds:g} seconds"
+        raise Refusal(408, text, close=True) from None
 
 
 def _refuse_encoded(request: Request) -> None:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
-        raise Refusal(415, {"message": "Send the body without Content-Encoding"}, close=True)
+        raise Refusal(415, "Send the body without Content-Encoding", close=True)
     kind, _, rest = request.headers.get("content-type", "application/json").partition(";")
     charset = re.search(r"charset\s*=\s*\"?([^\s;\"]+)", rest, re.IGNORECASE)
     if kind.strip().lower() != "application/json" or (
         charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii")
     ):
         text = "Send the body as application/json; charset=utf-8"
-        raise Refusal(415, {"message": text}, close=True)
+        raise Refusal(415, text, close=True)
 
 
 async def _collect(request: Request, limit: int) -> bytes:
@@ -68,7 +67,7 @@ async def _collect(request: Request, limit: int) -> bytes:
             else:
                 parts.clear()
     except ClientDisconnect:
-        raise Refusal(400, {"message": "The body was cut off"}, close=True) from None
+        raise Refusal(400, "The body was cut off", close=True) from None
     if size > limit:
         raise _too_large(limit)
     return b"".join(parts)
@@ -76,7 +75,7 @@ async def _collect(request: Request, limit: int) -> bytes:
 
 def _too_large(limit: int, *, close: bool = False) -> Refusal:
     text = f"The body is larger than {limit} bytes; send smaller batches"
-    return Refusal(413, {"message": text}, close=close)
+    return Refusal(413, text, close=close)
 
 
 # -- parsing --------------------------------------------------------------------------------
@@ -106,7 +105,7 @@ def parse(body: bytes) -> Json:
 
 
 def _no_json(why: str) -> Refusal:
-    return Refusal(400, {"message": f"The body is not valid JSON: {why}"})
+    return Refusal(400, f"The body is not valid JSON: {why}")
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""Stored originals over HTTP, safe for a browser whatever their bytes are (hostile.md, case 60)."""
+"""Stored originals over HTTP, safe for a browser whatever their bytes are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
-from ldimport.server.answers import Refusal
+from ldimport.server.responses import Refusal
 
 _ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -67,8 +67,8 @@ class _Original(FileResponse):
         headers = MutableHeaders(scope=scope)
         fits = _fits(headers.get("range", ""), self._size)
         if fits is False and "if-range" not in headers:
-            what = {"message": "The image has no such bytes"}
-            refusal = Refusal(416, what, headers={"Content-Range": f"bytes */{self._size}"})
+            whole = {"Content-Range": f"bytes */{self._size}"}
+            refusal = Refusal(416, "The image has no such bytes", headers=whole)
             await refusal.response()(scope, receive, send)
             return
         if not fits:

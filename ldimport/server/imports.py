@@ -1,5 +1,5 @@
-"""The seed's two endpoints, ``POST import/images`` and ``GET import/images/status``, and what
-belongs to the server as a whole: project config, health, its own description."""
+"""The API's two endpoints of imports, ``POST import/images`` and ``GET import/images/status``, and
+what belongs to the server as a whole: project config, health, its own description."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from ldimport import __version__, wire
+from ldimport.engine.access_tokens import TokenScope
 from ldimport.server import body, openapi
-from ldimport.server.answers import Refusal, answer
-from ldimport.server.auth import Scope
-from ldimport.server.desk import Desk
+from ldimport.server.backend import Backend
+from ldimport.server.responses import MISSING, Refusal, answer
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -21,8 +21,8 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 class Imports:
     """Endpoints of imports."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def routes(self) -> list[Route]:
         """Where they are found."""
@@ -35,56 +35,48 @@ class Imports:
         ]
 
     async def start(self, request: Request) -> Response:
-        """Accept a batch: 200 with its job id once it is durable (seed, "Import Images")."""
-        desk, options = self._desk, self._desk.options
-        await desk.admit(request, Scope.WRITE)
-        key = _key(request)
-        raw = await body.read(request, options.body_limit, options.body_seconds)
+        """Accept a batch: 200 with its job id once it is durable."""
+        engine, key = self._backend.engine, request.headers.get("idempotency-key")
+        raw = await self._backend.body_for(request, TokenScope.WRITE)
+        if key is not None and not _KEY.fullmatch(key):
+            text = "must be 1 to 255 visible ASCII characters"
+            raise Refusal(400, {"Idempotency-Key": text})
 
         def submit() -> tuple[str, int]:
             parsed = wire.request_from_json(body.parse(raw))
-            return desk.engine.submit(parsed, key, checked=True), len(parsed.images)
+            return engine.submit(parsed, key, checked=True), len(parsed.images)
 
-        job_id, images = await desk.write(submit)
+        job_id, images = await self._backend.write(submit)
         request.state.note = f"job {job_id}, {images} images"
         return answer({"id": job_id})
 
     async def status(self, request: Request) -> Response:
-        """State and results of a job; an unknown one is ``lost`` (seed, "Check Import Status")."""
-        desk, dialect = self._desk, self._desk.dialect(request)
+        """State and results of a job; an unknown one is ``lost``."""
+        engine, dialect = self._backend.engine, self._backend.dialect(request)
 
         def look() -> bytes:
             job_id = request.query_params.get("id", "")
             if not job_id:
-                raise Refusal(400, {"id": "Missing required property: id"})
-            return wire.encode(wire.status_to_json(desk.engine.status(job_id), dialect))
+                raise Refusal(400, {"id": MISSING.format("id")})
+            return wire.encode(wire.status_to_json(engine.status(job_id), dialect))
 
-        return answer(await desk.read_for(request, Scope.WRITE, look))
+        return answer(await self._backend.read_for(request, TokenScope.WRITE, look))
 
     async def config(self, request: Request) -> Response:
-        """The project config in force (livingdocs.md 3.1)."""
-        engine = self._desk.engine
-        raw = await self._desk.read_for(
-            request, Scope.CONFIG_READ, lambda: wire.encode(engine.config.raw)
+        """The project config in force."""
+        engine = self._backend.engine
+        scope = TokenScope.CONFIG_READ
+        return answer(
+            await self._backend.read_for(request, scope, lambda: wire.encode(engine.config.raw))
         )
-        return answer(raw)
 
     async def health(self, request: Request) -> Response:
         """Whether the catalogue can be read; 503 when it cannot."""
-        busy = await self._desk.read(self._desk.engine.has_open)
+        busy = await self._backend.read(self._backend.engine.has_open)
         return answer({"status": "ok", "version": __version__, "busy": busy})
 
     async def description(self, request: Request) -> Response:
         """OpenAPI description of this very server."""
+        options, types = self._backend.options, self._backend.engine.config.media_types
         prefix = request.scope.get("root_path", "")
-        types = tuple(self._desk.engine.config.media_types)
-        limit = self._desk.options.body_limit
-        return answer(openapi.document(prefix, types, limit, self._desk.options.dialect))
-
-
-def _key(request: Request) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is not None and not _KEY.fullmatch(key):
-        text = "must be 1 to 255 visible ASCII characters"
-        raise Refusal(400, {"Idempotency-Key": text})
-    return key
+        return answer(openapi.document(prefix, tuple(types), options.body_limit, options.dialect))

@@ -1,11 +1,10 @@
-"""The media library over HTTP: looking entries up, changing them (livingdocs.md 2.3, 2.4), and
-the stored originals by the seed's form of address."""
+"""The media library over HTTP: looking entries up, changing them, and the stored originals
+(docs/livingdocs-api.md, "Media library")."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from starlette.datastructures import QueryParams
@@ -15,24 +14,23 @@ from starlette.routing import Route
 
 from ldimport import wire
 from ldimport.engine import Engine, MediaEntry
+from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import InvalidRequestError
 from ldimport.model import Json
 from ldimport.server import body
-from ldimport.server.answers import Refusal, answer, no_such
-from ldimport.server.auth import Scope
-from ldimport.server.desk import Desk
+from ldimport.server.backend import Backend
 from ldimport.server.images import original
+from ldimport.server.responses import MISSING, Refusal, answer, no_such
 from ldimport.server.versions import Version
 
 _IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32})*")
-_MISSING = "MediaLibrary Entry does not exist (id: '{}')"
 
 
 class Media:
     """Endpoints of the media library."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
 
     def routes(self) -> list[Route]:
         """Where they are found."""
@@ -44,53 +42,49 @@ class Media:
 
     async def find(self, request: Request) -> Response:
         """Entries by media ids, or the one of an identity; those that are missing are left out."""
-        engine, key = self._desk.engine, self._desk.version(request).list_key
+        engine, key = self._backend.engine, self._backend.version(request).list_key
 
         def look() -> bytes:
             found = _found(engine, request.query_params)
             return wire.encode({key: [_to_json(engine, entry) for entry in found]})
 
-        return answer(await self._desk.read_for(request, Scope.READ, look))
+        return answer(await self._backend.read_for(request, TokenScope.READ, look))
 
     async def one(self, request: Request) -> Response:
         """One entry: shown, or changed."""
         return await (self._patch(request) if request.method == "PATCH" else self._get(request))
 
     async def _get(self, request: Request) -> Response:
-        engine, media_id = self._desk.engine, request.path_params["id"]
+        engine, media_id = self._backend.engine, request.path_params["id"]
 
         def look() -> bytes:
             entry = engine.media(media_id)
             if entry is None:
-                raise no_such("NotFound", _MISSING.format(media_id))
+                raise no_such(f"MediaLibrary Entry does not exist (id: '{media_id}')")
             return wire.encode(_to_json(engine, entry))
 
-        return answer(await self._desk.read_for(request, Scope.READ, look))
+        return answer(await self._backend.read_for(request, TokenScope.READ, look))
 
     async def _patch(self, request: Request) -> Response:
-        desk, options = self._desk, self._desk.options
-        media_id, version = request.path_params["id"], desk.version(request)
-        await desk.admit(request, Scope.WRITE)
-        raw = await body.read(request, options.body_limit, options.body_seconds)
+        engine, media_id = self._backend.engine, request.path_params["id"]
+        raw = await self._backend.body_for(request, TokenScope.WRITE)
 
         def change() -> None:
-            patch = _patch_of(body.parse(raw), version)
-            desk.engine.patch_media(
-                media_id, patch.operations, patch.version, keep_updated_at=patch.keep_updated_at
-            )
+            operations, version, keep = _patch(body.parse(raw), self._backend.version(request))
+            engine.patch_media(media_id, operations, version, keep_updated_at=keep)
 
-        await desk.write(change)
+        await self._backend.write(change)
         return answer({"status": 200})
 
     async def image(self, request: Request) -> Response:
         """A stored original. No token: these are what the public sees. The ``id`` may be followed
-        by ``?format=auto`` as in the seed, or by ``&format=auto``."""
-        engine, key = self._desk.engine, request.query_params.get("id", "")
+        by ``?format=auto`` as in the API's page, or by ``&format=auto``."""
+        engine, key = self._backend.engine, request.query_params.get("id", "")
         if not key:
-            raise Refusal(400, {"id": "Missing required property: id"})
-        found = await self._desk.read(lambda: engine.original(key))
+            raise Refusal(400, {"id": MISSING.format("id")})
+        found = await self._backend.read(lambda: engine.original(key))
         if found is None:
-            raise Refusal(404, {"message": "No image found."})
+            raise Refusal(404, "No image found.")
         return original(found, request.headers.get("if-none-match"))
 
 
@@ -99,11 +93,11 @@ class Media:
 
 def _found(engine: Engine, query: QueryParams) -> list[MediaEntry]:
     """What a query asks for. Raises InvalidRequestError when it is not a whole question."""
-    wrong = {}
     by_identity = "ids" not in query
+    wrong = {}
     for name in ("externalId", "systemName"):
         if by_identity and name not in query:
-            wrong[name] = f"Missing required property: {name}"
+            wrong[name] = MISSING.format(name)
         elif query.get(name) == "":
             wrong[name] = "must not be empty"
     if not by_identity and not _IDS.fullmatch(query["ids"]):
@@ -148,23 +142,16 @@ def _moment(at: float) -> str:
 # -- changing -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Patch:
-    operations: Sequence[Mapping[str, Json]]
-    version: int | None
-    keep_updated_at: bool
-
-
-def _patch_of(parsed: Json, api: Version) -> _Patch:
-    """The body of a PATCH. Raises InvalidRequestError by dotted path; what is wrong inside an
-    operation is the engine's to say."""
+def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], int | None, bool]:
+    """Operations, version and ``preserveUpdatedAt`` of a PATCH. Raises InvalidRequestError by
+    dotted path; what is wrong inside an operation is the engine's to say."""
     if not isinstance(parsed, dict):
         raise InvalidRequestError({"": "Invalid type: expected object"})
     known = ("version", "patches", *(("preserveUpdatedAt",) if api.preserves_updated_at else ()))
     wrong = {key[:60]: "Additional properties not allowed" for key in parsed if key not in known}
     patches, keep = parsed.get("patches"), parsed.get("preserveUpdatedAt", False)
     if "patches" not in parsed:
-        wrong["patches"] = "Missing required property: patches"
+        wrong["patches"] = MISSING.format("patches")
     elif not isinstance(patches, list):
         wrong["patches"] = "Invalid type: expected array"
     elif not patches:
@@ -177,12 +164,11 @@ def _patch_of(parsed: Json, api: Version) -> _Patch:
     if wrong:
         raise InvalidRequestError(wrong)
     assert isinstance(patches, list) and isinstance(keep, bool)
-    operations = [_operation(each, n) for n, each in enumerate(patches)]
-    return _Patch(operations, version, keep)
+    return [_operation(each, n) for n, each in enumerate(patches)], version, keep
 
 
 def _number(value: Json) -> int | None:
-    """A version: documented as a number and shown as a text (livingdocs.md 2.4)."""
+    """A version: documented as a number and shown as a text."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdigit() and len(value) < 16 else None
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):

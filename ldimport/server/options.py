@@ -1,32 +1,38 @@
-"""How an engine is served, and what is told while it is: options in, events out."""
+"""What a served engine obeys, settled once by the command line."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from ldimport.credentials import Secret
-from ldimport.engine.following import JobChange
-from ldimport.engine.webhooks import Attempt
+from ldimport.model import Integrity
 from ldimport.wire import Dialect
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9095
 BODY_LIMIT = 500_000
-"""Bytes of a request body; Livingdocs' own default is 500 kB (livingdocs.md 1.8)."""
+"""Bytes of a request body; Livingdocs' own default (docs/livingdocs-api.md, "Limits")."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
-    """What a served engine obeys beside its own settings.
+    """The engine to serve, and how.
 
-    ``port`` 0 takes any free one; ``workers`` None is one per core, 0 serves the API alone;
-    ``dialect`` None follows the API version of each request; ``public_url`` None is the address
-    really listened on; ``token`` has all scopes for this run. Sizes in bytes, times in seconds:
-    ``header_seconds`` for the head of a request, ``body_seconds`` for its body, ``idle_seconds``
-    between two requests, ``grace_seconds`` for requests under way when the server ends.
+    ``project_config`` None is the documented default; ``daily_limit`` 0 is none; ``secrets`` sign
+    webhooks. ``port`` 0 takes any free one; ``workers`` None is one per core, 0 serves the API
+    alone; ``dialect`` None follows the API version of each request; ``public_url`` None is the
+    address really listened on; ``token`` has all scopes for this run. Sizes in bytes, times in
+    seconds: ``header_seconds`` for the head of a request, ``body_seconds`` for its body,
+    ``idle_seconds`` between two requests, ``grace_seconds`` for requests under way at the end.
     """
 
+    engine: Path
+    project_config: Path | None = None
+    allow_hosts: tuple[str, ...] = ()
+    integrity: Integrity = Integrity.FULL
+    daily_limit: int = 0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
     workers: int | None = None
@@ -40,42 +46,3 @@ class ServeOptions:
     idle_seconds: float = 30.0
     grace_seconds: float = 10.0
     connections: int = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Listening:
-    """The port answers; ``url`` is where."""
-
-    url: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request was answered. ``path`` has no query string; ``note`` says what came of it."""
-
-    method: str
-    path: str
-    status: int
-    seconds: float
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkersPaused:
-    """No image is carried out for ``seconds``, because of ``why``; then workers begin again."""
-
-    why: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The server has ended in order; ``open_jobs`` go on at the next start."""
-
-    open_jobs: int
-
-
-ServeEvent = Listening | Request | JobChange | Attempt | WorkersPaused | Stopped
-OnEvent = Callable[[ServeEvent], None]
-"""Hears events, from several threads."""

@@ -1,8 +1,10 @@
-"""HTTP/1.1 as uvicorn speaks it, with what it lacks: a deadline for request heads, a cap on
-connections that drops idle ones first, and refusals in the API's own form.
+"""HTTP/1.1 as uvicorn speaks it, with what it lacks: a deadline for request heads (somebody who
+sends one byte a minute would hold a connection for ever), a cap on connections that drops idle ones
+first, and refusals in the API's own form.
 
-uvicorn has no deadline for headers of its own (hostile.md, case 65): somebody who sends one byte
-a minute would hold a connection for ever.
+uvicorn documents that a protocol class may be given, not what is in its own; this subclass uses
+``cycle``, ``conn``, ``connections`` and ``send_400_response`` of it. So the ``server`` extra names
+the newest uvicorn that its tests (``tests/server/test_server_hostile.py``) have passed with.
 """
 
 from __future__ import annotations
@@ -17,8 +19,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
-from ldimport.server.answers import PHRASES
-from ldimport.wire import error_to_json
+from ldimport.server.responses import PHRASES, Refusal
 
 
 def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
@@ -91,7 +92,7 @@ class BoundedProtocol(H11Protocol):
         self._refuse(status if status in PHRASES else 400, msg)
 
     def _refuse(self, status: int, text: str) -> None:
-        body = orjson.dumps(error_to_json(status, PHRASES[status], {"message": text}))
+        body = orjson.dumps(Refusal(status, text).body())
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(body))),

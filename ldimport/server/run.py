@@ -1,109 +1,51 @@
-"""``ldimport serve``, without its screen: settings in, told facts out, signals minded."""
+"""``ldimport serve``, without its screen: options in, events out, signals minded."""
 
 from __future__ import annotations
 
-import logging
 import os
 import queue
 import signal
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FrameType
-from typing import Protocol
 
-from ldimport.credentials import Secret
 from ldimport.engine import Engine
-from ldimport.errors import ExitCode, Terminated, UsageError
-from ldimport.model import Json
+from ldimport.errors import ExitCode, Terminated
 from ldimport.net.guard import parse_allow_host
-from ldimport.server.options import Listening, Request, ServeEvent, ServeOptions
+from ldimport.server.events import OnEvent, RequestAnswered, ServeEvent
+from ldimport.server.options import ServeOptions
 from ldimport.server.server import Server
-from ldimport.server.status_facts import Fact, about, told_of
-from ldimport.wire import Dialect
 
-SECRETS = "LDIMPORT_WEBHOOK_SECRET"
-"""Environment variable: secrets that webhooks are signed with, blanks between them."""
-TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
 MOST_WAITING = 10_000
-"""Facts that wait for somebody slow; beyond that, requests are no longer told."""
+"""Events that wait for somebody slow; beyond that, requests are no longer told."""
 PATIENCE = 5.0
 """Seconds at the end for whoever reads what is told."""
 
-Told = Callable[[str, Mapping[str, Json]], None]
-_log = logging.getLogger(__name__)
 
-
-class Serving(Protocol):
-    """What the command line has settled; see ``cli.serving``."""
-
-    @property
-    def engine(self) -> Path: ...
-    @property
-    def project_config(self) -> Path | None: ...
-    @property
-    def host(self) -> str: ...
-    @property
-    def port(self) -> int: ...
-    @property
-    def workers(self) -> int | None: ...
-    @property
-    def daily_limit(self) -> int: ...
-    @property
-    def dialect(self) -> str | None: ...
-    @property
-    def public_url(self) -> str | None: ...
-    @property
-    def token(self) -> str | None: ...
-    @property
-    def allow_hosts(self) -> Sequence[str]: ...
-    @property
-    def integrity(self) -> str: ...
-    @property
-    def polls(self) -> bool: ...
-
-
-def run(serving: Serving, told: Told) -> None:
+def run(options: ServeOptions, on_event: OnEvent) -> None:
     """Serve until a signal, then raise KeyboardInterrupt (Ctrl-C) or Terminated (SIGTERM) once
-    all has ended in order. Raises ConfigError when the port is taken, UsageError for a dialect
-    or an allowed host that makes no sense, AuthError for a token that is none."""
-    options = _options(serving)
-    for text in serving.allow_hosts:
+    all has ended in order. ``on_event`` hears events one at a time. Raises ConfigError when the
+    port is taken, UsageError for an allowed host that makes no sense, AuthError for a token that
+    is none."""
+    if options.token is not None:
+        options.token.reveal()
+    for text in options.allow_hosts:
         parse_allow_host(text)
-    secrets = os.environ.get(SECRETS, "").split()
     with (
         Engine(
-            serving.engine,
-            project_config=serving.project_config,
-            allow_hosts=serving.allow_hosts,
-            integrity=serving.integrity,
-            daily_limit=serving.daily_limit,
+            options.engine,
+            project_config=options.project_config,
+            allow_hosts=options.allow_hosts,
+            integrity=options.integrity,
+            daily_limit=options.daily_limit,
         ) as engine,
-        _Teller(told, serving.polls) as teller,
+        _EventQueue(on_event) as events,
     ):
-        teller.about = lambda: about(engine, serving.workers, time.time())
-        server = Server(engine, options, teller.tell, secrets=secrets)
-        teller.on_break = server.stop
+        server = Server(engine, options, events.put)
+        events.on_break = server.stop
         with _minding_signals(server):
             server.serve()
-
-
-def _options(serving: Serving) -> ServeOptions:
-    if serving.dialect is not None and serving.dialect not in set(Dialect):
-        raise UsageError(f"--dialect {serving.dialect}: there are {', '.join(Dialect)}")
-    token = None if serving.token is None else Secret(serving.token, TOKEN)
-    if token is not None:
-        token.reveal()
-    return ServeOptions(
-        host=serving.host,
-        port=serving.port,
-        workers=serving.workers,
-        dialect=None if serving.dialect is None else Dialect(serving.dialect),
-        public_url=serving.public_url,
-        token=token,
-    )
 
 
 @contextmanager
@@ -131,39 +73,33 @@ def _minding_signals(server: Server) -> Iterator[None]:
         raise KeyboardInterrupt if asked[0] == signal.SIGINT else Terminated
 
 
-class _Teller:
-    """Hands events to ``told`` in a thread of its own: a reader that is slow, or does not read at
-    all, must not stop the server. When telling fails (a broken pipe), the server ends and the
-    failure is raised."""
+class _EventQueue:
+    """Hands events on in a thread of its own: a reader that is slow, or does not read at all,
+    must not stop the server. When that fails (a broken pipe), the server ends and the failure is
+    raised."""
 
-    def __init__(self, told: Told, polls: bool) -> None:
+    def __init__(self, on_event: OnEvent) -> None:
         self.on_break: Callable[[], None] = lambda: None
-        self.about: Callable[[], Fact | None] = lambda: None
-        self._told = told
-        self._polls = polls
+        self._on_event = on_event
         self._events: queue.SimpleQueue[ServeEvent | None] = queue.SimpleQueue()
         self._broken: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="ldimport-told", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="ldimport-events", daemon=True)
 
-    def tell(self, event: ServeEvent) -> None:
+    def put(self, event: ServeEvent) -> None:
         """Have an event told; returns at once."""
-        dropped = isinstance(event, Request) and self._events.qsize() > MOST_WAITING
-        if not dropped:
+        if not (isinstance(event, RequestAnswered) and self._events.qsize() > MOST_WAITING):
             self._events.put(event)
 
     def _run(self) -> None:
         while (event := self._events.get()) is not None:
             try:
-                if facts := told_of(event, polls=self._polls):
-                    self._told(*facts)
-                if isinstance(event, Listening) and (facts := self.about()):
-                    self._told(*facts)
+                self._on_event(event)
             except Exception as error:  # noqa: BLE001  raised in the thread that can end
                 self._broken = error
                 self.on_break()
                 return
 
-    def __enter__(self) -> _Teller:
+    def __enter__(self) -> _EventQueue:
         self._thread.start()
         return self
 

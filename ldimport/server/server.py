@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from ldimport.engine import Engine
+from ldimport.engine import Engine, access_tokens, maintenance
+from ldimport.engine.tokens import Tokens
 from ldimport.engine.webhooks import Sender
+from ldimport.engine.worker_pool import cores
 from ldimport.server.app import application
+from ldimport.server.backend import Backend
 from ldimport.server.background import JobWatch, Workers
-from ldimport.server.desk import Desk
-from ldimport.server.listening import listen, url_of
-from ldimport.server.options import Listening, OnEvent, ServeOptions, Stopped
+from ldimport.server.events import EngineServed, Listening, OnEvent, Stopped
+from ldimport.server.listener import listen, url_of
+from ldimport.server.options import ServeOptions
 from ldimport.server.protocol import protocol
 from ldimport.system import most_open_files
 
@@ -27,22 +31,14 @@ HOOK_PATIENCE = 3.0
 
 
 class Server:
-    """Serves ``engine`` from ``serve`` until ``stop``. ``secrets`` sign webhooks; ``on_event``
-    hears what happens, from several threads. Nothing is lost whenever it ends: what was accepted
-    is durable, and whoever serves the same folder next goes on."""
+    """Serves ``engine`` from ``serve`` until ``stop``; ``on_event`` hears what happens, from
+    several threads. Nothing is lost whenever it ends: what was accepted is durable, and whoever
+    serves the same folder next goes on."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        options: ServeOptions,
-        on_event: OnEvent,
-        *,
-        secrets: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, engine: Engine, options: ServeOptions, on_event: OnEvent) -> None:
         self._engine = engine
         self._options = options
         self._on_event = on_event
-        self._secrets = secrets
         self._uvicorn: _Uvicorn | None = None
         self._told = False
 
@@ -55,31 +51,53 @@ class Server:
     def serve(self) -> None:
         """Serve until ``stop``. Raises ConfigError for a port that is taken, a project config, a
         token or a secret that makes no sense; nothing has been served then."""
-        engine, options = self._engine, self._options
+        engine, options, on_event = self._engine, self._options, self._on_event
         assert engine.config  # a broken one shows itself now
         with ExitStack() as ends:
             listener = ends.enter_context(listen(options.host, options.port))
             engine.public_url = options.public_url or url_of(listener)
-            desk = Desk(engine, options)
-            ends.callback(desk.close)
-            sender = Sender(engine.catalogue, self._secrets, on_attempt=self._on_event)
-            watch = JobWatch(engine, self._on_event)
+            backend = Backend(engine, options)
+            ends.callback(backend.close)
+            sender = Sender(engine.catalogue, options.secrets, on_attempt=on_event)
+            watch = JobWatch(engine, on_event)
             watch.start()
-            ends.callback(lambda: self._on_event(Stopped(watch.end())))
+            ends.callback(lambda: on_event(Stopped(watch.end())))
             sender.start()
             ends.callback(sender.end, HOOK_PATIENCE)
-            workers = Workers(engine, options.workers, self._on_event)
+            workers = Workers(engine, options.workers, on_event)
             workers.start()
             ends.callback(workers.end)
-            self._answer(listener, desk)
+            self._answer(listener, backend)
 
-    def _answer(self, listener: socket.socket, desk: Desk) -> None:
-        url, port = url_of(listener), listener.getsockname()[1]
-        config = _configured(application(desk, self._on_event), self._options)
-        server = _Uvicorn(config, lambda: self._on_event(Listening(url, port)))
-        self._uvicorn = server
+    def _answer(self, listener: socket.socket, backend: Backend) -> None:
+        listening = Listening(url_of(listener), listener.getsockname()[1])
+        served = _served(self._engine, self._options.workers, time.time())
+
+        def begun() -> None:
+            self._on_event(listening)
+            self._on_event(served)
+
+        config = _configured(application(backend, self._on_event), self._options)
+        self._uvicorn = server = _Uvicorn(config, begun)
         server.should_exit = self._told
         asyncio.run(server.serve([listener]))
+
+
+def _served(engine: Engine, workers: int | None, now: float) -> EngineServed:
+    images, size = maintenance.holdings(engine.catalogue)
+    return EngineServed(
+        folder=engine.folder,
+        media_types=tuple(engine.config.media_types),
+        images=images,
+        bytes=size,
+        tokens=tuple(
+            each.name
+            for each in Tokens(engine.catalogue).all()
+            if access_tokens.is_valid(each, now)
+        ),
+        workers=cores() if workers is None else workers,
+        daily_limit=engine.daily_limit,
+    )
 
 
 def _configured(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:

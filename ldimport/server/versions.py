@@ -1,14 +1,12 @@
 """API versions: which there are, which are gone, and what differs between them.
 
-``v1`` and every dated release from 2025-03 (livingdocs.md 1.1). A dated version before the first
-answers 410 as a removed one; anything else was never there and answers 404.
+``v1`` and every dated release from 2025-03 (docs/livingdocs-api.md, "Versions and dialects"). A
+dated version before the first answers 410 as a removed one; anything else was never there: 404.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-
-from ldimport.wire import Dialect
 
 CLASSIC = "v1"
 RELEASES = (
@@ -41,10 +39,6 @@ class Version:
     def preserves_updated_at(self) -> bool:
         """Whether PATCH knows ``preserveUpdatedAt``."""
         return self._since("2026-03")
-
-    def dialect(self, forced: Dialect | None) -> Dialect:
-        """The generation of status answers it speaks."""
-        return forced or Dialect.of_version(self.name)
 
     def _since(self, release: str) -> bool:
         return self.name != CLASSIC and self.name >= release

@@ -5,62 +5,45 @@ Nothing is read but what is handed in and the files it leads to; tokens are read
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.credentials import Secret
+from ldimport.credentials import MASK, Secret
 from ldimport.model import Json
-from ldimport.settings.values import EMBEDDED
+from ldimport.settings.values import EMBEDDED, SETTINGS
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
-    from ldimport.settings.checking import Finding
+    from ldimport.settings.checking import SettingFinding
 
-__all__ = ["EMBEDDED", "FLAGS", "Row", "Secret", "Settings", "check", "describe", "load"]
-
-FLAGS: Mapping[str, str] = {
-    "profile": "--profile",
-    "config": "--config",
-    "target": "--target",
-    "api_version": "--api-version",
-    "system_name": "--system-name",
-    "project_config": "--project-config",
-    "state": "--state",
-    "engine": "--engine",
-    "allow_hosts": "--allow-host",
-    "base_url": "--base-url",
-    "webhook": "--webhook",
-    "context": "--context",
-    "insecure": "--insecure",
-}
-"""Keys of ``load``'s ``flags``, each with the option it stands for."""
+__all__ = ["EMBEDDED", "Secret", "SettingRow", "Settings", "check", "describe", "load"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All settings after every source was weighed.
+    """All settings after every source was weighed; ``values.SETTINGS`` says how each is given.
 
-    ``target`` is ``embedded`` or a base URL; ``context`` and ``manifest`` are JSON objects as
-    the config file has them; ``token_source`` says in words where the token comes from;
-    ``sources`` says the same of every setting, by its name in the config file (``systemName``).
+    ``target`` is ``embedded`` or a base URL; ``sources`` says in words where each setting comes
+    from, by its name in the config file (``systemName``, ``token``).
     """
 
     profile: str | None
     target: str
     api_version: str
-    system_name: str | None
-    project_config: Path | None
+    system_name: str | None = None
+    project_config: Path | None = None
     state: Path
     engine: Path
-    allow_hosts: tuple[str, ...]
-    base_url: str | None
-    webhook: str | None
-    context: Mapping[str, Json] | None
-    token: Secret | None
-    token_source: str | None
-    manifest: Mapping[str, Json]
-    insecure: bool
+    allow_hosts: tuple[str, ...] = ()
+    base_url: str | None = None
+    webhook: str | None = None
+    context: Mapping[str, Json] | None = None
+    manifest: Mapping[str, Json] = field(default_factory=dict)
+    insecure: bool = False
+    token: Secret | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -70,7 +53,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """One line of ``config show``; secrets are masked in ``value``, "" means not set."""
 
     key: str
@@ -86,9 +69,10 @@ def load(
     cwd: Path,
     home: Path | None = None,
 ) -> Settings:
-    """Weigh all sources. ``flags`` holds options by the names in ``FLAGS``; None, False and
-    empty lists count as not given. The project file is looked for upwards from ``near`` (the
-    manifest's folder), then from ``cwd``. ``home`` replaces the user's own folders, for tests.
+    """Weigh all sources. ``flags`` holds options by the names in ``Settings``, and ``config``;
+    None, False and empty lists count as not given. The project file is looked for upwards from
+    ``near`` (the manifest's folder), then from ``cwd``. ``home`` replaces the user's own folders,
+    for tests.
 
     Raises UsageError for a wrong flag, an unknown profile or a missing ``--config`` file, and
     ConfigError for what is wrong in a variable or a file.
@@ -98,14 +82,24 @@ def load(
     return Loading(flags, near, environ, cwd, home).settings()
 
 
-def describe(settings: Settings) -> list[Row]:
-    """What is in force and where it comes from, for ``config show``."""
-    from ldimport.settings.show import rows
+def describe(settings: Settings) -> list[SettingRow]:
+    """What is in force and where it comes from, in the order of the config file."""
+    shown = {"profile": settings.profile or ""}
+    shown |= {each.key: _shown(getattr(settings, each.name)) for each in SETTINGS}
+    shown |= {key: shown[key] and without_secrets(shown[key]) for key in ("baseUrl", "webhook")}
+    shown["token"] = "" if settings.token is None else MASK
+    return [SettingRow(key, value, settings.sources.get(key, "")) for key, value in shown.items()]
 
-    return rows(settings)
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, bool | Mapping):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else str(value)
 
 
-def check(settings: Settings) -> list[Finding]:
+def check(settings: Settings) -> list[SettingFinding]:
     """Try address, token and scopes without sending anything, for ``config check``.
 
     An HTTP target is asked three questions (project config, a job that does not exist, a media

@@ -1,8 +1,9 @@
 """``.livingdocs-cli``, the dotfile of livingdocs-cli, as the lowest source of settings.
 
 As that tool does, it is looked for in the working folder only and counts only when one of its
-environments is named; then its entry is taken as a whole (livingdocs.md 5). Our ``--profile``
-names the environment: ``production``, or ``daily-planet/production`` below ``projects``.
+environments is named; then its entry is taken as a whole (docs/livingdocs-api.md, "Project
+config"). Our ``--profile`` names the environment: ``production``, or ``daily-planet/production``
+below ``projects``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport import credentials
-from ldimport.settings.values import Layer, Value, Where, read_value
+from ldimport.settings.values import SETTINGS, Layer, Value, Where
 from ldimport.settings.yamlfile import read_yaml
 
 NAME = ".livingdocs-cli"
@@ -34,9 +35,9 @@ class Dotfile:
             return {}
         source = f"{self.path} ({profile})"
         where = Where(f"{self.path}: {profile}: host", source, self.path.parent, Path.home())
-        layer: dict[str, Value] = {}
+        layer: Layer = {}
         if entry.get("host"):
-            layer["target"] = read_value("target", entry["host"], where)
+            layer["target"] = SETTINGS[0].value(entry["host"], where)
         if isinstance(entry.get("token"), str) and entry["token"]:
             layer["token"] = Value(credentials.Secret(entry["token"], source), source)
         return layer
@@ -56,7 +57,7 @@ def read_dotfile(folder: Path) -> Dotfile:
     path = folder / NAME
     if not path.is_file():
         return Dotfile(path, {}, {})
-    body, _ = read_yaml(path)
+    body = read_yaml(path)
     environments = dict(_mapping(body.get("environments")))
     for project, content in _mapping(body.get("projects")).items():
         for name, entry in _mapping(_mapping(content).get("environments")).items():

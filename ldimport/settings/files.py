@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldimport import credentials
-from ldimport.errors import LdimportError
-from ldimport.settings.values import FILE_KEYS, READERS, Layer, Value, Where, nearest, read_value
-from ldimport.settings.yamlfile import Lines, read_yaml
+from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.settings.yamlfile import Section, read_yaml
 
 _TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
+_IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +34,16 @@ def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
     """Read and check a whole config file, profiles that are not in use included. ``private`` is
     the user's own one, which alone may name a command that prints the token. Raises ConfigError
     with file, line and key."""
-    body, lines = read_yaml(path)
-    reader = _FileReader(path, home, private, lines)
-    raw = _mapping(body.pop("profiles", None))
-    if not isinstance(raw, dict):
-        raise reader.where("profiles").error("must be a mapping of names to settings")
+    body, reader = read_yaml(path), _FileReader(path, home, private)
+    named = body.pop("profiles", None)
+    named = Section() if named is None else named
+    if not isinstance(named, Section):
+        raise reader.where(body, "profiles").error("must be a mapping of names to settings")
     profiles = {
-        name: reader.layer(_mapping(section), ("profiles", name)) for name, section in raw.items()
+        name: reader.layer(raw, reader.where(named, "profiles", name), "profiles", name)
+        for name, raw in named.items()
     }
-    return ConfigFile(path, reader.layer(body, ()), profiles)
-
-
-def _mapping(section: object) -> object:
-    return {} if section is None else section
+    return ConfigFile(path, reader.layer(body, reader.where(body, "")), profiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,34 +51,33 @@ class _FileReader:
     path: Path
     home: Path
     private: bool
-    lines: Lines
 
-    def where(self, *keys: str) -> Where:
-        line = self.lines.get(keys)
+    def where(self, section: Section, *keys: str) -> Where:
+        """The place of the last key, which stands in ``section``."""
+        line = section.lines.get(keys[-1])
         place = f"{self.path}:{line}" if line else str(self.path)
         source = f"{self.path} (profile {keys[1]})" if len(keys) > 2 else str(self.path)
         return Where(f"{place}: {'.'.join(keys)}", source, self.path.parent, self.home)
 
-    def layer(self, section: object, at: tuple[str, ...]) -> Layer:
-        if not isinstance(section, dict):
-            raise self.where(*at).error("must be a mapping of settings")
-        found: dict[str, Value] = {}
+    def layer(self, section: object, where: Where, *at: str) -> Layer:
+        if section is None:
+            return {}
+        if not isinstance(section, Section):
+            raise where.error("must be a mapping of settings")
+        found: Layer = {}
         for key, raw in section.items():
-            where = self.where(*at, key)
+            where = self.where(section, *at, key)
             if key in _TOKEN_KEYS:
                 if "token" in found:
                     raise where.error("is a second source of the token", "keep one of the two")
                 found["token"] = self.token(key, raw, where)
-            elif key in FILE_KEYS:
-                found[key] = read_value(key, raw, where)
+            elif key in _IN_FILE:
+                found[key] = _IN_FILE[key].value(raw, where)
             else:
-                raise self.unknown(key, where)
+                near = nearest(key, (*_IN_FILE, "profiles", "tokenFile"))
+                known = f"known are {', '.join(_IN_FILE)}, profiles"
+                raise where.error("is not a setting", f"did you mean {near}?" if near else known)
         return found
-
-    def unknown(self, key: str, where: Where) -> LdimportError:
-        near = nearest(key, (*FILE_KEYS, "profiles", "tokenFile"))
-        hint = f"did you mean {near}?" if near else f"known are {', '.join(FILE_KEYS)}, profiles"
-        return where.error("is not a setting", hint)
 
     def token(self, key: str, raw: object, where: Where) -> Value:
         if key == "token":
@@ -91,7 +87,7 @@ class _FileReader:
             )
         if key == "tokenCommand":
             return Value(self.command(raw, where), where.source)
-        path: Path = READERS["tokenFile"](raw, where)
+        path = read_path(raw, where)
         if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
             raise where.error(
                 f"must name a file below {self.path.parent}",

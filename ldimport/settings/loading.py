@@ -7,31 +7,16 @@ from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ldimport import credentials
 from ldimport.errors import UsageError
-from ldimport.settings import FLAGS, Settings
+from ldimport.settings import Settings
 from ldimport.settings.dotfile import Dotfile, read_dotfile
 from ldimport.settings.files import ConfigFile, read_file
-from ldimport.settings.values import EMBEDDED, Layer, Value, Where, nearest, read_value
+from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, nearest, read_path
 
 PROJECT_FILE = "ldimport.yaml"
 USER_FILE = "config.yaml"
-
-_VARIABLES = {
-    "target": "LDIMPORT_TARGET",
-    "apiVersion": "LDIMPORT_API_VERSION",
-    "systemName": "LDIMPORT_SYSTEM_NAME",
-    "projectConfig": "LDIMPORT_PROJECT_CONFIG",
-    "state": "LDIMPORT_STATE",
-    "engine": "LDIMPORT_ENGINE",
-    "allowHosts": "LDIMPORT_ALLOW_HOST",
-    "baseUrl": "LDIMPORT_BASE_URL",
-    "webhook": "LDIMPORT_WEBHOOK",
-    "context": "LDIMPORT_CONTEXT",
-    "insecure": "LDIMPORT_INSECURE",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,59 +56,68 @@ class Loading:
         """Read every source and put the winners together."""
         folders = UserFolders.of(self.home)
         dotfile = read_dotfile(self.cwd)
-        files = [*self._project_files(folders), *_user_files(folders)]
+        files = list(self._files(folders))
         profile = self._profile(files, dotfile)
         named = {} if profile is None else dotfile.layer(profile)
-        layers: list[Layer] = [self._flags(folders), self._variables(folders)]
+        layers = [self._flags(folders), self._variables(folders)]
         layers += [layer for file in files for layer in file.layers(profile)]
-        chosen = ChainMap(*(dict(layer) for layer in [*layers, named, _defaults(profile, folders)]))
+        chosen = ChainMap(*layers, named, _defaults(profile, folders))
         token = self._token(layers, named, chosen["target"])
-        return _settings(profile, chosen, token)
+        found = {each.name: chosen[each.key] for each in SETTINGS if each.key in chosen}
+        sources = {each.key: found[each.name].source for each in SETTINGS if each.name in found}
+        if token is not None:
+            found["token"], sources["token"] = token, token.source
+        values = {name: each.value for name, each in found.items()}
+        return Settings(profile=profile, sources=sources, **values)
 
     # -- the sources --
 
     def _flags(self, folders: UserFolders) -> Layer:
-        if unknown := set(self.flags) - set(FLAGS):
+        names = {each.name for each in SETTINGS if each.option}
+        if unknown := set(self.flags) - names - {"profile", "config"}:
             raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
-        layer: dict[str, Value] = {}
-        for name, option in FLAGS.items():
-            raw = self.flags.get(name)
-            if raw is None or raw is False or raw in ((), []) or name in ("profile", "config"):
-                continue
-            source = f"option {option}"
-            where = Where(option, source, self.cwd, folders.home, usage=True)
-            layer[_camel(name)] = read_value(_camel(name), raw, where)
+        layer: Layer = {}
+        for setting in SETTINGS:
+            raw = self.flags.get(setting.name)
+            if raw is not None and raw is not False and raw not in ((), []):
+                source = f"option {setting.option}"
+                where = Where(setting.option, source, self.cwd, folders.home, usage=True)
+                layer[setting.key] = setting.value(raw, where)
         return layer
 
     def _variables(self, folders: UserFolders) -> Layer:
-        layer: dict[str, Value] = {}
-        for key, name in _VARIABLES.items():
-            if raw := self.environ.get(name):
-                layer[key] = read_value(key, raw, self._where(name, folders))
+        layer: Layer = {}
+        for setting in SETTINGS:
+            if setting.option and (raw := self.environ.get(setting.variable)):
+                where = self._where(setting.variable, folders)
+                layer[setting.key] = setting.value(raw, where)
         if token := self.environ.get("LDIMPORT_TOKEN"):
             layer["token"] = _secret(token, "LDIMPORT_TOKEN")
         elif file := self.environ.get("LDIMPORT_TOKEN_FILE"):
             where = self._where("LDIMPORT_TOKEN_FILE", folders)
-            path: Path = read_value("tokenFile", file, where).value
-            layer["token"] = Value(credentials.from_file(path), where.source)
+            layer["token"] = Value(credentials.from_file(read_path(file, where)), where.source)
         return layer
 
     def _where(self, variable: str, folders: UserFolders) -> Where:
         return Where(variable, f"environment {variable}", self.cwd, folders.home)
 
-    def _project_files(self, folders: UserFolders) -> Iterator[ConfigFile]:
-        named = self.flags.get("config") or self.environ.get("LDIMPORT_CONFIG")
-        if named:
+    def _files(self, folders: UserFolders) -> Iterator[ConfigFile]:
+        """The project's file, then the user's own."""
+        project, user = self._project_file(), folders.config / USER_FILE
+        if project is not None:
+            yield read_file(project, folders.home, private=False)
+        if user.is_file():
+            yield read_file(user, folders.home, private=True)
+
+    def _project_file(self) -> Path | None:
+        if named := self.flags.get("config") or self.environ.get("LDIMPORT_CONFIG"):
             path = self.cwd / str(named)
             if not path.is_file():
                 raise UsageError(f"{path}: no such config file", code="no-such-file")
-            yield read_file(path, folders.home, private=False)
-            return
-        for start in (self.near, self.cwd):
-            path_or_none = None if start is None else _upwards(self.cwd / start)
-            if path_or_none is not None:
-                yield read_file(path_or_none, folders.home, private=False)
-                return
+            return path
+        starts = [(self.cwd / each).resolve() for each in (self.near, self.cwd) if each is not None]
+        places = (folder / PROJECT_FILE for each in starts for folder in (each, *each.parents))
+        return next((path for path in places if path.is_file()), None)
 
     # -- choosing --
 
@@ -145,7 +139,7 @@ class Loading:
 
     def _token(self, layers: list[Layer], named: Layer, target: Value) -> Value | None:
         """A dotfile's address and token belong together: LI_TOKEN stays out when the address is
-        the dotfile's (livingdocs.md 5.2), and its token goes to no other address."""
+        the dotfile's, and its token goes to no other address."""
         variables, *files = layers[1:]
         theirs = named.get("target")
         candidates = [variables]
@@ -156,33 +150,6 @@ class Loading:
         if theirs is not None and theirs.value == target.value:
             candidates.append(named)
         return next((layer["token"] for layer in candidates if "token" in layer), None)
-
-
-def _settings(profile: str | None, chosen: Mapping[str, Value], token: Value | None) -> Settings:
-    def get(key: str, default: Any = None) -> Any:
-        return chosen[key].value if key in chosen else default
-
-    sources = {key: value.source for key, value in chosen.items() if key != "token"}
-    if token is not None:
-        sources["token"] = token.source
-    return Settings(
-        profile=profile,
-        target=get("target"),
-        api_version=get("apiVersion"),
-        system_name=get("systemName"),
-        project_config=get("projectConfig"),
-        state=get("state"),
-        engine=get("engine"),
-        allow_hosts=get("allowHosts", ()),
-        base_url=get("baseUrl"),
-        webhook=get("webhook"),
-        context=get("context"),
-        token=None if token is None else token.value,
-        token_source=None if token is None else token.source,
-        manifest=get("manifest", {}),
-        insecure=get("insecure", False),
-        sources=sources,
-    )
 
 
 def _defaults(profile: str | None, folders: UserFolders) -> Layer:
@@ -200,22 +167,6 @@ def _file_name(profile: str) -> str:
     return re.sub(r"[^\w.\- ]|^\.", lambda found: f"%{ord(found[0]):02x}", profile)
 
 
-def _user_files(folders: UserFolders) -> list[ConfigFile]:
-    path = folders.config / USER_FILE
-    return [read_file(path, folders.home, private=True)] if path.is_file() else []
-
-
-def _upwards(start: Path) -> Path | None:
-    folder = start.resolve()
-    places = (each / PROJECT_FILE for each in (folder, *folder.parents))
-    return next((path for path in places if path.is_file()), None)
-
-
 def _secret(token: str, variable: str) -> Value:
     source = f"environment {variable}"
     return Value(credentials.Secret(token, source), source)
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

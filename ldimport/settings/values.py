@@ -7,11 +7,12 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ldimport import address, wire
+from ldimport import wire
 from ldimport.errors import ConfigError, LdimportError, UsageError
 from ldimport.model import MAX_CONTEXT_BYTES
+from ldimport.url import API_VERSION, is_http_url, server_url, without_secrets
 
 EMBEDDED = "embedded"
 
@@ -33,15 +34,14 @@ class Where:
         return kind(f"{self.name} {text}", hint=hint, code="bad-setting")
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(NamedTuple):
     """A checked value and where it comes from."""
 
     value: Any
     source: str
 
 
-Layer = Mapping[str, Value]
+Layer = dict[str, Value]
 """What one source says: setting (as the config file spells it) to value."""
 
 
@@ -58,26 +58,27 @@ def _target(raw: object, where: Where) -> str:
     if text == EMBEDDED:
         return text
     try:
-        return address.base_url(text)
+        return server_url(text)
     except ValueError as error:
         raise where.error(f"{error}, or be the word {EMBEDDED}") from None
 
 
 def _version(raw: object, where: Where) -> str:
     text = _text(raw, where)
-    if not address.VERSION.fullmatch(text):
+    if not API_VERSION.fullmatch(text):
         raise where.error("must be v1 or a dated version such as 2025-03")
     return text
 
 
 def _url(raw: object, where: Where) -> str:
     text = _text(raw, where)
-    if not wire.is_http_url(text):
+    if not is_http_url(text):
         raise where.error("must be an http or https URL")
     return text
 
 
-def _path(raw: object, where: Where) -> Path:
+def read_path(raw: object, where: Where) -> Path:
+    """A path, relative to where it is written; ``~`` is the user's home."""
     text = _text(str(raw) if isinstance(raw, Path) else raw, where)
     if text == "~" or text.startswith("~/"):
         return where.home / text[2:]
@@ -91,7 +92,7 @@ def _hosts(raw: object, where: Where) -> tuple[str, ...]:
     hosts = tuple(each.strip() for each in items if each.strip())
     for each in hosts:
         if any(sign in each for sign in "/@?# \t"):
-            raise where.error(f"must hold HOST or HOST:PORT, not {address.without_secrets(each)}")
+            raise where.error(f"must hold HOST or HOST:PORT, not {without_secrets(each)}")
     return hosts
 
 
@@ -110,7 +111,7 @@ def _context(raw: object, where: Where) -> Mapping[str, Any]:
 
 def _parsed(text: str, where: Where) -> object:
     if text.startswith("@"):
-        text = _contents(_path(text[1:], where), where)
+        text = _contents(read_path(text[1:], where), where)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -142,37 +143,51 @@ def _flag(raw: object, where: Where) -> bool:
 
 
 def _kind(raw: object) -> str:
-    kinds: list[tuple[type, str]] = [
-        (bool, "true or false"), (int, "a number"), (float, "a number"), (str, "a text"),
-        (list, "a list"), (Mapping, "a mapping"), (type(None), "nothing"),
-    ]  # fmt: skip
-    return next((name for kind, name in kinds if isinstance(raw, kind)), "that")
+    names = {bool: "true or false", int: "a number", float: "a number", str: "a text",
+             list: "a list", dict: "a mapping", type(None): "nothing"}  # fmt: skip
+    return next((name for kind, name in names.items() if isinstance(raw, kind)), "that")
 
 
-READERS: Mapping[str, Callable[[object, Where], Any]] = {
-    "target": _target,
-    "apiVersion": _version,
-    "systemName": _text,
-    "projectConfig": _path,
-    "state": _path,
-    "engine": _path,
-    "allowHosts": _hosts,
-    "baseUrl": _url,
-    "webhook": _url,
-    "context": _context,
-    "manifest": _mapping,
-    "tokenFile": _path,
-    "insecure": _flag,
-}
-"""Each setting with the function that checks one value of it."""
+class Setting(NamedTuple):
+    """One setting: its name in ``Settings``, what checks a value of it, its flag if it has one, and
+    whether it may stand in a config file."""
 
-FILE_KEYS = tuple(key for key in READERS if key not in ("insecure", "tokenFile"))
-"""What a config file may say, apart from tokens."""
+    name: str
+    read: Callable[[object, Where], Any]
+    option: str = ""
+    in_file: bool = True
+
+    @property
+    def key(self) -> str:
+        """Its name in a config file: ``systemName``."""
+        first, *rest = self.name.split("_")
+        return first + "".join(word.capitalize() for word in rest)
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that gives it: ``LDIMPORT_SYSTEM_NAME``."""
+        return "LDIMPORT_" + self.option[2:].upper().replace("-", "_")
+
+    def value(self, raw: object, where: Where) -> Value:
+        """A checked value. Raises ConfigError, or UsageError for a flag."""
+        return Value(self.read(raw, where), where.source)
 
 
-def read_value(key: str, raw: object, where: Where) -> Value:
-    """Check one value of setting ``key``. Raises ConfigError, or UsageError for a flag."""
-    return Value(READERS[key](raw, where), where.source)
+SETTINGS = (
+    Setting("target", _target, "--target"),
+    Setting("api_version", _version, "--api-version"),
+    Setting("system_name", _text, "--system-name"),
+    Setting("project_config", read_path, "--project-config"),
+    Setting("state", read_path, "--state"),
+    Setting("engine", read_path, "--engine"),
+    Setting("allow_hosts", _hosts, "--allow-host"),
+    Setting("base_url", _url, "--base-url"),
+    Setting("webhook", _url, "--webhook"),
+    Setting("context", _context, "--context"),
+    Setting("manifest", _mapping),
+    Setting("insecure", _flag, "--insecure", in_file=False),
+)
+"""Every setting but profile and token, in the order of ``config show``."""
 
 
 def nearest(word: str, words: Sequence[str]) -> str | None:

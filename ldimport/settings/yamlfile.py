@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,38 +14,41 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 262_144
 _MAX_NODES = 20_000  # with every alias written out, as JSON would
-_DEPTH = 4  # profiles: name: setting: nothing deeper is reported by line
-
-Lines = Mapping[tuple[str, ...], int]
 
 
-def read_yaml(path: Path) -> tuple[dict[str, Any], Lines]:
-    """The mapping in a YAML (or JSON) file, and the line of each key by its path. An empty file
-    is an empty mapping; dates stay texts. Raises ConfigError with file and line for anything
-    that cannot be read, is no mapping, or names a key twice."""
+Lines = Mapping[str, int]
+
+
+class Section(dict[str, Any]):
+    """A mapping of the file; ``lines`` tells where each of its keys stands."""
+
+    def __init__(self, content: Iterable[tuple[str, Any]] = (), lines: Lines | None = None) -> None:
+        super().__init__(content)
+        self.lines = lines or {}
+
+
+def read_yaml(path: Path) -> Section:
+    """The mapping in a YAML (or JSON) file. An empty file is an empty mapping; dates stay texts.
+    Raises ConfigError with file and line for anything that cannot be read, is no mapping, or names
+    a key twice."""
     import yaml
 
     try:
         loader = _loader()(_text(path))
+        loader.name = str(path)
         node = loader.get_single_node()
-        if node is None:
-            return {}, {}
-        if _size(node, {}) > _MAX_NODES:
+        if node is not None and _size(node, {}) > _MAX_NODES:
             raise _broken(str(path), f"holds more than {_MAX_NODES:,} values")
-        lines: dict[tuple[str, ...], int] = {}
-        _collect(node, (), lines, path)
-        body = loader.construct_document(node)
+        body = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
         raise _broken(place, error.problem or "not valid YAML") from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
-    if body is None:
-        return {}, {}
-    if not isinstance(body, dict):
+    if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
-    return body, lines
+    return body or Section()
 
 
 def _text(path: Path) -> str:
@@ -53,9 +56,8 @@ def _text(path: Path) -> str:
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ConfigError(
-            f"{path}: cannot be read: {error.strerror}", code="config-file"
-        ) from error
+        why = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(why, code="config-file") from error
     if len(content) > MAX_BYTES:
         raise _broken(str(path), f"larger than {MAX_BYTES:,} bytes, so it is no config file")
     try:
@@ -66,25 +68,6 @@ def _text(path: Path) -> str:
 
 def _broken(place: str, why: str) -> ConfigError:
     return ConfigError(f"{place}: {why}", hint="the file has to be YAML", code="config-file")
-
-
-def _collect(
-    node: Node, at: tuple[str, ...], lines: dict[tuple[str, ...], int], path: Path
-) -> None:
-    from yaml import MappingNode, ScalarNode
-
-    if not isinstance(node, MappingNode) or len(at) >= _DEPTH:
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        line = key.start_mark.line + 1
-        if not isinstance(key, ScalarNode):
-            raise _broken(f"{path}:{line}", "a key has to be a simple word")
-        if key.value in seen:
-            raise _broken(f"{path}:{line}", f"{key.value} stands here for the second time")
-        seen.add(key.value)
-        lines[*at, key.value] = line
-        _collect(value, (*at, key.value), lines, path)
 
 
 def _size(node: Node, known: dict[int, int]) -> int:
@@ -105,15 +88,20 @@ def _loader() -> type[SafeLoader]:
     class Loader(yaml.SafeLoader):
         """YAML's safe subset; dates stay as they are written, and every key is a text."""
 
-        def construct_mapping(
-            self, node: yaml.MappingNode, deep: bool = False
-        ) -> dict[Hashable, Any]:
+        def section(self, node: yaml.MappingNode) -> Section:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                place = f"{self.name}:{key.start_mark.line + 1}"
+                if not isinstance(key, yaml.ScalarNode):
+                    raise _broken(place, "a key has to be a simple word")
+                if key.value in seen:
+                    raise _broken(place, f"{key.value} stands here for the second time")
+                seen.add(key.value)
             self.flatten_mapping(node)
-            return {
-                self.construct_scalar(key): self.construct_object(value, deep=deep)
-                for key, value in node.value
-            }
+            content = [(k.value, self.construct_object(v, deep=True)) for k, v in node.value]
+            return Section(content, {key.value: key.start_mark.line + 1 for key, _ in node.value})
 
+    Loader.add_constructor("tag:yaml.org,2002:map", Loader.section)
     Loader.yaml_implicit_resolvers = {
         first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()

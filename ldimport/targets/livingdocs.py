@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
-from ldimport import address
 from ldimport.client import LivingdocsClient
 from ldimport.errors import TooLargeError
 from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
 from ldimport.targets.base import BatchLimits
+from ldimport.url import host_of
 
 SMALLEST_BATCH = 16_000
 """Bytes below which a server's 413 makes batches no smaller."""
@@ -34,7 +34,7 @@ class LivingdocsTarget:
     @property
     def label(self) -> str:
         """The host."""
-        return address.host(self._client.base_url)
+        return host_of(self._client.base_url)
 
     @property
     def limits(self) -> BatchLimits:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
-from urllib.parse import urlsplit
 
 from ldimport.errors import InvalidRequestError
 from ldimport.model import (
@@ -18,6 +16,7 @@ from ldimport.model import (
     Json,
     canonical_json,
 )
+from ldimport.url import is_http_url, is_relative
 
 
 def image_to_json(image: Image) -> dict[str, Json]:
@@ -215,36 +214,3 @@ def _encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-_NOT_IN_URL = re.compile(r"[\x00-\x20\x7f\\]")
-_PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-9][0-9]{0,3})?(?:/[!-\[\]-~]*)?")
-"""What nearly all are like; taking them apart to say so would be most of the work."""
-
-
-def is_http_url(text: str) -> bool:
-    """Whether this is an absolute http(s) URL with a host, without blanks, control characters
-    or backslashes (RFC 3986)."""
-    if _PLAIN_URL.fullmatch(text):
-        return len(text) <= 8_192
-    if _NOT_IN_URL.search(text) or len(text) > 8_192 or not _encodable(text):
-        return False
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and _port_ok(parts.port)
-    except ValueError:
-        return False
-
-
-def is_relative(text: str) -> bool:
-    """Whether this is a relative path, as a manifest beside its images has it: no scheme, no
-    leading slash or drive, no control characters or backslashes."""
-    head = text.split("/", 1)[0]
-    return bool(head) and ":" not in head and not _NOT_IN_PATH.search(text)
-
-
-_NOT_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
-
-
-def _port_ok(port: int | None) -> bool:
-    return port is None or 0 < port < 65_536

@@ -18,7 +18,7 @@ from PIL import Image, ImageFilter
 
 from ldimport.media.decoding import decode
 from ldimport.media.inspect import inspect
-from ldimport.media.iptc import extract
+from ldimport.media.metadata import extract
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import ImageType, Limits
 
@@ -72,7 +72,7 @@ def pillow_load(data: bytes) -> None:
 def row(name: str, data: bytes, rounds: int, sandbox: Sandbox) -> str:
     facts = inspect(data, LIMITS)
     structure = best(lambda: inspect(data, LIMITS), rounds)
-    metadata = best(lambda: extract(data, facts), rounds)
+    metadata = best(lambda: extract(data, facts.type), rounds)
     if facts.type is ImageType.SVG:
         return f"{name:24}{len(data):>10,}{structure:>10.0f}{metadata:>10.0f}" + (
             f"{best(lambda: sandbox.sanitise(data), rounds):>20.0f}")  # fmt: skip

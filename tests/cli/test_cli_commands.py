@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -324,14 +325,17 @@ def test_the_log_file_is_private_and_holds_the_whole_run(archive: Path) -> None:
 
 def test_a_second_writer_is_told_who_is_at_work(call: Call, archive: Path) -> None:
     (state,) = archive.rglob("default.sqlite")
-    with ProcessLock(state.with_name(f"{state.name}.lock")) as lock:
-        assert lock.acquire("submit other.csv")
+    lock = ProcessLock(state.with_name(f"{state.name}.lock"))
+    assert lock.acquire("submit other.csv")
+    try:
         code, _, err = call("submit", "archive.csv")
         assert code == ExitCode.LOCKED
         assert f"process {os.getpid()}" in err and "running “submit other.csv”" in err
         code, out, err = call("watch")
         assert code == 0 and "looking on" in err and "No job is running" in out
         assert call("status")[0] == 0
+    finally:
+        lock.release()
 
 
 def test_nothing_to_watch_and_nothing_to_retry_are_said(call: Call) -> None:
@@ -441,12 +445,16 @@ def test_config_schema_is_a_json_schema(call: Call) -> None:
 def test_the_server_parts_are_named_when_they_are_missing(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def missing(name: str) -> object:
-        raise ImportError(name)
-
-    monkeypatch.setattr("ldimport.cli.serving.import_module", missing)
+    monkeypatch.setitem(sys.modules, "ldimport.server.run", None)
     code, _, err = call("serve")
     assert code == ExitCode.CONFIG and "→ pip install 'ldimport[server]'" in err
+
+
+def test_tokens_need_no_server_parts(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    for part in ("starlette", "uvicorn", "ldimport.server.run"):
+        monkeypatch.setitem(sys.modules, part, None)
+    code, out, _ = call("token", "create", "ci")
+    assert code == 0 and out.startswith("ldi_")
 
 
 def test_the_next_command_keeps_the_options_of_the_manifest(call: Call) -> None:

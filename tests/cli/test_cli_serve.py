@@ -3,44 +3,52 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cli_screens import NOW, pipe, shown, terminal
 
 from ldimport.cli import main
 from ldimport.cli.output import served
-from ldimport.cli.serving import Serving
+from ldimport.engine.following import JobChange
+from ldimport.engine.webhooks import Attempt
 from ldimport.errors import ExitCode, Terminated
+from ldimport.model import Counts, JobState
+from ldimport.server.events import (
+    EngineServed,
+    Listening,
+    OnEvent,
+    RequestAnswered,
+    ServeEvent,
+    Stopped,
+    WorkersPaused,
+)
+from ldimport.server.options import ServeOptions
+from ldimport.wire import Dialect
 
-ABOUT = {
-    "folder": "/data/engine",
-    "mediaTypes": ["image", "archiveImage"],
-    "images": 9_611,
-    "bytes": 1_100_000_000,
-    "tokens": ["editor"],
-    "workers": 4,
-    "dailyLimit": 0,
-}
-EVENTS: list[tuple[str, dict[str, Any]]] = [
-    ("request", {"method": "POST", "path": "/api/v1/import/images", "status": 200,
-                 "milliseconds": 31.2, "note": "job 25bzj8j, 800 images"}),
-    ("job", {"id": "25bzj8j", "state": "started", "images": 800, "success": 0, "skipped": 0,
-             "failed": 0, "seconds": 0.0}),
-    ("job", {"id": "25bzj8j", "state": "success", "images": 800, "success": 771, "skipped": 0,
-             "failed": 29, "seconds": 43.1}),
-    ("webhook", {"job": "25bzj8j", "url": "https://cms.example/hooks", "status": 204,
-                 "milliseconds": 81.0, "note": ""}),
-    ("webhook", {"job": "25bzj8j", "url": "https://cms.example/hooks", "status": None,
-                 "milliseconds": 9.0, "note": "no answer; again in 5 s"}),
-    ("request", {"method": "POST", "path": "/api/v1/import/images", "status": 429,
-                 "milliseconds": 1.0, "note": "quota reached"}),
-    ("job", {"id": "9kk12b", "state": "failed", "images": 3, "success": 0, "skipped": 0,
-             "failed": 3, "seconds": 1.0}),
-    ("workers", {"state": "paused", "why": "the disk is full", "seconds": 30.0}),
-]  # fmt: skip
+ENGINE = EngineServed(
+    folder=Path("/data/engine"),
+    media_types=("image", "archiveImage"),
+    images=9_611,
+    bytes=1_100_000_000,
+    tokens=("editor",),
+    workers=4,
+    daily_limit=0,
+)
+HOOKS = "https://cms.example/hooks"
+IMPORT = "/api/v1/import/images"
+EVENTS: list[ServeEvent] = [
+    RequestAnswered("POST", IMPORT, 200, 0.0312, "job 25bzj8j, 800 images"),
+    JobChange("25bzj8j", JobState.STARTED, Counts(pending=800), 0.0),
+    JobChange("25bzj8j", JobState.SUCCESS, Counts(771, 0, 29), 43.1),
+    Attempt("25bzj8j", HOOKS, 204, 0.081),
+    Attempt("25bzj8j", HOOKS, None, 0.009, "no answer; again in 5 s"),
+    RequestAnswered("POST", IMPORT, 429, 0.001, "quota reached"),
+    JobChange("9kk12b", JobState.FAILED, Counts(failed=3), 1.0),
+    WorkersPaused("the disk is full", 30.0),
+]
 
 SCREEN = """\
 ldimport 1.4.0  local import engine   Ctrl-C stops; nothing is lost
@@ -67,22 +75,22 @@ in 5 s
 
 def test_the_banner() -> None:
     screen = terminal(80)
-    token = served.token_hint("ldi_0123456789abcdefc41f", ["editor"])
+    token = served.token_hint("ldi_0123456789abcdefc41f", ("editor",))
     served.banner(screen, "1.4.0", "http://127.0.0.1:9095/", token, "project-config.json",
-                  {**ABOUT, "place": "~/engine"}, "only public addresses are fetched")  # fmt: skip
+                  "~/engine", ENGINE, "only public addresses are fetched")  # fmt: skip
     assert shown(screen) == SCREEN
 
 
 def test_a_line_for_everything_that_happens() -> None:
     screen = pipe()
-    for kind, facts in EVENTS:
-        served.happened(screen, NOW, kind, facts)
+    for event in EVENTS:
+        served.happened(screen, NOW, event)
     assert shown(screen) == LINES
 
 
 def test_a_terminal_gets_local_times_and_arrows() -> None:
     screen = terminal(100)
-    served.happened(screen, NOW, *EVENTS[3])
+    served.happened(screen, NOW, EVENTS[3])
     assert shown(screen)[8:] == "  hook 25bzj8j  → https://cms.example/hooks   204   81 ms\n"
     assert shown(screen)[2] == shown(screen)[5] == ":"
 
@@ -90,12 +98,12 @@ def test_a_terminal_gets_local_times_and_arrows() -> None:
 @pytest.mark.parametrize(
     ("text", "names", "hint"),
     [
-        (None, [], "none: nobody can send an image"),
-        ("short", [], "******** from LDIMPORT_SERVE_TOKEN"),
-        (None, ["a", "b", "c", "d", "e"], "a, b, c, 2 more"),
+        (None, (), "none: nobody can send an image"),
+        ("short", (), "******** from LDIMPORT_SERVE_TOKEN"),
+        (None, ("a", "b", "c", "d", "e"), "a, b, c, 2 more"),
     ],
 )
-def test_tokens_are_hinted_at(text: str | None, names: list[str], hint: str) -> None:
+def test_tokens_are_hinted_at(text: str | None, names: tuple[str, ...], hint: str) -> None:
     assert served.token_hint(text, names) == hint
 
 
@@ -103,19 +111,20 @@ def test_tokens_are_hinted_at(text: str | None, names: list[str], hint: str) -> 
 
 
 class Paper:
-    """In the place of ``ldimport.server.run``: tells, then ends as it was told to."""
+    """In the place of ``ldimport.server.run.run``: tells, then ends as it was told to."""
 
-    def __init__(self, end: BaseException, tokens: list[str]) -> None:
+    def __init__(self, end: BaseException, tokens: tuple[str, ...]) -> None:
         self.end = end
-        self.about = {**ABOUT, "tokens": tokens}
-        self.serving: Serving | None = None
+        self.engine = replace(ENGINE, tokens=tokens)
+        self.options: ServeOptions | None = None
 
-    def run(self, serving: Serving, told: Callable[[str, Mapping[str, Any]], None]) -> None:
-        self.serving = serving
-        told("listening", {"url": "http://127.0.0.1:9095", "port": 9095})
-        told("engine", self.about)
-        told(*EVENTS[0])
-        told("stopped", {"openJobs": 1})
+    def run(self, options: ServeOptions, on_event: OnEvent) -> None:
+        self.options = options
+        on_event(Listening("http://127.0.0.1:9095", 9095))
+        on_event(self.engine)
+        on_event(EVENTS[0])
+        on_event(RequestAnswered("GET", "/api/v1/import/images/status", 200, 0.001))
+        on_event(Stopped(1))
         raise self.end
 
 
@@ -126,9 +135,9 @@ def serve(
     """Run ``serve`` on paper: the server, exit code, standard output, standard error."""
 
     def run(*options: str, end: BaseException | None = None,
-            tokens: list[str] | None = None) -> tuple[Paper, int, str, str]:  # fmt: skip
-        paper = Paper(end or Terminated(), tokens or [])
-        monkeypatch.setattr("ldimport.cli.serving.import_module", lambda _: paper)
+            tokens: tuple[str, ...] = ()) -> tuple[Paper, int, str, str]:  # fmt: skip
+        paper = Paper(end or Terminated(), tokens)
+        monkeypatch.setattr("ldimport.server.run.run", paper.run)
         code = main(["serve", "--engine", str(tmp_path / "engine"), *options])
         return (paper, code, *capsys.readouterr())
 
@@ -144,7 +153,7 @@ def test_without_any_token_it_says_so(serve: Callable[..., tuple[Paper, int, str
     assert "there is no token" in err and "→ ldimport token create NAME" in err
     _, _, out, err = serve("--json")
     assert "there is no token" in err and "no token" not in out
-    assert "there is no token" not in serve(tokens=["editor"])[3]
+    assert "there is no token" not in serve(tokens=("editor",))[3]
 
 
 def test_the_token_of_the_run_is_never_shown_whole(
@@ -153,7 +162,8 @@ def test_the_token_of_the_run_is_never_shown_whole(
     monkeypatch.setenv("LDIMPORT_SERVE_TOKEN", "0123456789abcdefghij")
     for options in ((), ("--json",), ("-vv",)):
         paper, _, out, err = serve(*options)
-        assert paper.serving is not None and paper.serving.token == "0123456789abcdefghij"
+        assert paper.options is not None and paper.options.token is not None
+        assert paper.options.token.reveal() == "0123456789abcdefghij"
         assert "0123456789abcdefghij" not in out + err
         assert "there is no token" not in err
 
@@ -169,18 +179,41 @@ def test_the_last_line_says_what_goes_on_later(
 
 
 def test_json_tells_all_of_it(serve: Callable[..., tuple[Paper, int, str, str]]) -> None:
-    _, _, out, _ = serve("--json", tokens=["editor"])
+    _, _, out, _ = serve("--json", tokens=("editor",))
     lines = [json.loads(line) for line in out.splitlines()]
     assert [line["type"] for line in lines] == ["listening", "engine", "request", "stopped",
                                                 "summary"]  # fmt: skip
     assert lines[0] == {"type": "listening", "format": 1, "url": "http://127.0.0.1:9095",
                         "port": 9095}  # fmt: skip
-    assert (lines[1]["images"], lines[1]["tokens"]) == (9_611, ["editor"])
+    assert {key: lines[1][key] for key in lines[1] if key not in ("at", "format")} == {
+        "type": "engine", "folder": "/data/engine", "mediaTypes": ["image", "archiveImage"],
+        "images": 9_611, "bytes": 1_100_000_000, "tokens": ["editor"], "workers": 4,
+        "dailyLimit": 0}  # fmt: skip
+    assert (lines[2]["milliseconds"], lines[2]["path"]) == (31.2, IMPORT)
+
+
+def test_every_event_is_a_document() -> None:
+    kept = {"type", "id", "state", "images", "success", "skipped", "failed", "seconds"}
+    assert {**served.document(EVENTS[2], NOW)}.keys() == {*kept, "format", "at"}
+    hook = served.document(EVENTS[4], NOW)
+    assert (hook["status"], hook["milliseconds"], hook["job"]) == (None, 9.0, "25bzj8j")
+    paused = served.document(EVENTS[7], NOW)
+    assert (paused["state"], paused["why"], paused["seconds"]) == ("paused", "the disk is full", 30)
 
 
 def test_questions_for_a_state_are_told_on_request(
     serve: Callable[..., tuple[Paper, int, str, str]],
 ) -> None:
-    for options, polls in (((), False), (("-v",), True)):
-        paper = serve(*options)[0]
-        assert paper.serving is not None and paper.serving.polls is polls
+    for options, told in (((), 0), (("-v",), 1)):
+        assert serve(*options)[3].count("/import/images/status") == told
+
+
+def test_options_reach_the_server_as_they_were_given(
+    serve: Callable[..., tuple[Paper, int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDIMPORT_WEBHOOK_SECRET", "one two")
+    options = serve("--port", "0", "--dialect", "2025-03", "--workers", "0")[0].options
+    assert options is not None and options.secrets == ("one", "two")
+    assert (options.port, options.dialect, options.workers) == (0, Dialect.V2025_03, 0)
+    paper, code, _, err = serve("--dialect", "2024-01")
+    assert (paper.options, code) == (None, ExitCode.USAGE) and "seed, 2025-03, 2026-08" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import logging
 import pickle
@@ -15,7 +16,7 @@ from scripted_server import Reply, ScriptedServer, hang_up, not_http, reset, sil
 
 from ldimport import wire
 from ldimport.client import LivingdocsClient
-from ldimport.credentials import MASK, Secret, claims
+from ldimport.credentials import MASK, Secret, expires
 from ldimport.errors import AuthError, LdimportError
 from ldimport.model import Image, ImportRequest
 
@@ -182,15 +183,16 @@ def test_a_secret_is_read_once_and_only_when_needed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "scopes"),
-    [
-        ("eyJ.eyJzY29wZSI6ICJhIGIifQ.x", {"a", "b"}),
-        ("eyJ.eyJzY29wZXMiOiBbImEiLCAiYiJdfQ.x", {"a", "b"}),
-        ("eyJ.eyJzY29wZSI6IDV9.x", None),
-        ("eyJ.W10.x", None),
-        ("opaque", None),
-        ("ü.ü.ü", None),
-    ],
-)
-def test_claims_are_read_as_far_as_they_go(token: str, scopes: set[str] | None) -> None:
-    assert claims(token).scopes == scopes
+    ("claims", "expected"),
+    [(b'{"exp": 5}', 5.0), (b'{"exp": 5.5}', 5.5), (b'{"exp": true}', None),
+     (b'{"exp": "5"}', None), (b'{"exp": 0}', None), (b'{"exp": 1e11}', None),
+     (b"{}", None), (b"[]", None), (b"x", None)],
+)  # fmt: skip
+def test_when_a_token_expires_is_read_where_it_says(claims: bytes, expected: float | None) -> None:
+    token = f"eyJ.{base64.urlsafe_b64encode(claims).decode().rstrip('=')}.x"
+    assert expires(token) == expected
+
+
+@pytest.mark.parametrize("token", ["opaque", "a.b", "ü.ü.ü", "a.W10.x"])
+def test_what_is_no_jwt_says_nothing(token: str) -> None:
+    assert expires(token) is None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ldimport.manifest import Manifest, ReadOptions, open_manifest
 from ldimport.manifest.fields import FieldMap
+from ldimport.manifest.write import row_of, write_rows
 from ldimport.model import Entry
 
 HEADER = "id,url,fileName,mediaType,metadata.caption\n"
@@ -31,6 +32,11 @@ def read(path: Path, **columns: object) -> list[Entry]:
     """All entries of a file."""
     with opened(path, **columns) as manifest:
         return list(manifest.entries())
+
+
+def write_entries(path: Path, entries: Iterable[Entry]) -> int:
+    """Entries as a manifest again; how many there were."""
+    return write_rows(path, map(row_of, entries))
 
 
 def codes(entry: Entry) -> list[str]:

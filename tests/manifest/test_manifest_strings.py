@@ -9,9 +9,8 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
-from manifests import metadata, read
+from manifests import metadata, read, write_entries
 
-from ldimport.manifest.write import write_entries
 from ldimport.model import Entry, Place
 from ldimport.schema import config
 from ldimport.schema.check import Checker

@@ -13,12 +13,13 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
-from manifests import HEADER, metadata, opened, read, write
+from manifests import HEADER, metadata, opened, read, write, write_entries
 
+from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
-from ldimport.manifest import Detected, Format
+from ldimport.manifest import Detected, ManifestFormat
 from ldimport.manifest.findings import problem
-from ldimport.manifest.write import safe_cell, write_entries, write_rows
+from ldimport.manifest.write import RowWriter, write_rows
 from ldimport.model import Entry, Json, Place
 
 TEXT = st.text(
@@ -102,8 +103,9 @@ def test_a_row_that_could_not_be_read_is_kept_as_text(tmp_path: Path) -> None:
 
 
 def test_the_dialect_of_the_original_is_kept(tmp_path: Path) -> None:
-    like = Detected(Format.CSV, "cp1252", ";", 2)
-    write_rows(tmp_path / "a.csv", [{"id": "1", "url": "ä"}], like=like)
+    like = Detected(ManifestFormat.CSV, "cp1252", ";", 2)
+    with RowWriter(tmp_path / "a.csv", like=like) as writer:
+        writer.add({"id": "1", "url": "ä"})
     assert (tmp_path / "a.csv").read_bytes() == "\ufeffid;url\r\n1;ä\r\n".encode()
 
 

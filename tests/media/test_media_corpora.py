@@ -15,7 +15,6 @@ from svg_payload import payloads
 
 from ldimport.errors import Rejected
 from ldimport.media.inspect import inspect
-from ldimport.media.iptc import extract
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, ImageType, Limits
 
@@ -89,7 +88,7 @@ class Answer:
                 sandbox.decode(data, self.facts)
         except Rejected as rejected:
             self.full = rejected.code
-        extract(data, self.facts)
+        sandbox.metadata(data, self.facts)
 
     @property
     def is_svg(self) -> bool:

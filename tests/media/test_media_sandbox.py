@@ -12,7 +12,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from media_files import gif, gif_frame, jpeg, png, png_rows, svg
+from media_files import (
+    gif,
+    gif_frame,
+    jpeg,
+    jpeg_with,
+    photoshop,
+    png,
+    png_rows,
+    svg,
+    xmp_segment,
+)
 
 from ldimport.errors import ConfigError, Rejected
 from ldimport.media.inspect import inspect
@@ -89,6 +99,21 @@ def test_svg_comes_back_clean(sandbox: Sandbox) -> None:
     assert caught.value.code == "not-an-image"
 
 
+def test_metadata_is_read_in_the_child(sandbox: Sandbox) -> None:
+    titled = jpeg_with(photoshop((5, "Zürich".encode())))
+    decode(sandbox, png())
+    first = pid(sandbox)
+    assert sandbox.metadata(titled, inspect(titled, LIMITS)) == {"Title": "Zürich"}
+    assert sandbox.metadata(svg(), Facts(ImageType.SVG, 10, 5)) == {}
+    assert pid(sandbox) == first
+
+
+def test_metadata_that_breaks_the_reader_is_left_out() -> None:
+    deep = jpeg_with(xmp_segment("<dc:title>" + "<a>" * 20_000))
+    with Sandbox(LIMITS, memory_bytes=10_000_000) as sandbox:
+        assert sandbox.metadata(deep, Facts(ImageType.JPG, 16, 16)) == {}
+
+
 def test_large_images_go_through_the_pipes(sandbox: Sandbox) -> None:
     decode(sandbox, jpeg(2_500, 2_000, quality=95))
     path = "M1 2L3 4" * 300_000
@@ -144,7 +169,7 @@ def test_a_killed_child_is_replaced() -> None:
 
 
 def test_a_stopped_child_is_given_up_on() -> None:
-    with Sandbox(LIMITS, seconds=1) as sandbox:
+    with Sandbox(LIMITS, seconds=1, patience=0.2) as sandbox:
         decode(sandbox, png())
         os.kill(pid(sandbox), signal.SIGSTOP)
         assert refusal(sandbox, png()).code == "too-complex"

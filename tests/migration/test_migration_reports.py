@@ -7,7 +7,7 @@ import io
 import json
 import os
 import tracemalloc
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +35,7 @@ from reporting import (
 from ldimport.errors import TemporaryError, UsageError
 from ldimport.manifest import open_manifest
 from ldimport.migration.problem_reports import Files, Reports
-from ldimport.migration.reports import junit, quality, sarif
+from ldimport.migration.reports import junit, sarif
 from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.listing import COLUMNS
 from ldimport.migration.reports.sarif import uri_of
@@ -270,49 +270,6 @@ def test_junit_is_bounded_whatever_the_fields(
     assert failure.attrib["message"] == "95 more checks found something"
 
 
-# -- GitLab --------------------------------------------------------------------------------
-
-
-def quality_of(folder: Path, content: str, find: Callable[[Entry], list[Problem]] = judge) -> list:
-    """The code quality report of a manifest."""
-    with archive(folder, content) as manifest:
-        told(manifest, Files(code_quality=folder / "q.json"), find)
-    return json.loads((folder / "q.json").read_text())
-
-
-def test_code_quality_is_what_gitlab_reads(tmp_path: Path) -> None:
-    first, second = quality_of(tmp_path, ARCHIVE)
-    assert len(first.pop("fingerprint")) == 64
-    assert first == {
-        "description": "not a URL (begin it with https://)",
-        "check_name": "not-a-url",
-        "severity": "major",
-        "location": {"path": "archive.csv", "lines": {"begin": 3}},
-    }
-    assert second["severity"] == "minor"
-
-
-def test_fingerprints_follow_the_image_not_the_line(tmp_path: Path) -> None:
-    before = quality_of(tmp_path, "id,url\na,x\nb,x\n,x\n,x\n")
-    after = quality_of(tmp_path, "id,url\nnew,https://a.b/c\nb,x\na,x\n,x\n,x\n")
-    assert len({each["fingerprint"] for each in before}) == 4
-    assert {each["fingerprint"] for each in after} == {each["fingerprint"] for each in before}
-
-
-def test_code_quality_keeps_errors_and_counts_the_rest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(quality, "MOST_ENTRIES", 3)
-
-    def find(entry: Entry) -> list[Problem]:
-        return [(error if int(entry.id) > 8 else warning)("x", entry, "url", "?")]
-
-    found = quality_of(tmp_path, many(10), find)
-    assert [each["severity"] for each in found] == ["major", "major", "minor", "minor"]
-    assert found[3]["description"].startswith("and 7 more problems")
-    assert quality_of(tmp_path, ARCHIVE, lambda entry: []) == []
-
-
 # -- complete or absent --------------------------------------------------------------------
 
 ALL = {
@@ -320,7 +277,6 @@ ALL = {
     "write_valid": "good.csv",
     "write_invalid": "bad.csv",
     "junitxml": "j.xml",
-    "code_quality": "q.json",
 }
 
 
@@ -368,8 +324,8 @@ def test_no_file_wants_no_rows(tmp_path: Path) -> None:
         ({"write_invalid": "g.csv.gz"}, "the ending says no format"),
         ({"problems": "no/p.csv"}, "no: no such folder"),
         ({"junitxml": "no/j.xml"}, "no: no such folder"),
-        ({"code_quality": "."}, "is a folder"),
-        ({"problems": "a.json", "code_quality": "./a.json"}, "--code-quality a.json is also"),
+        ({"junitxml": "."}, "is a folder"),
+        ({"problems": "a.json", "junitxml": "./a.json"}, "--junitxml a.json is also"),
         ({"write_valid": "archive.csv"}, "--write-valid archive.csv is the manifest itself"),
         ({"write_invalid": "link.csv"}, "is the manifest itself"),
     ],
@@ -444,7 +400,7 @@ def test_hostile_text_is_read_back_from_every_list(
 ) -> None:
     folder = tmp_path_factory.mktemp("hostile")
     for name in ("p.csv", "p.jsonl", "p.json", "p.sarif"):
-        written(folder, problems, Files(problems=folder / name, code_quality=folder / "q.json"))
+        written(folder, problems, Files(problems=folder / name))
     text = (folder / "p.csv").read_bytes().decode("utf-8-sig")
     cells = list(csv.DictReader(io.StringIO(text, newline="")))
     for key in ("message", "hint", "id", "field"):
@@ -461,7 +417,6 @@ def test_hostile_text_is_read_back_from_every_list(
     assert sorted(each["properties"]["id"] for each in run["results"]) == sorted(
         each.id for each in problems
     )
-    assert len(json.loads((folder / "q.json").read_text())) == len(problems)
 
 
 @settings(max_examples=60)

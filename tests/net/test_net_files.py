@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ldimport.errors import Rejected
 from ldimport.net import files
-from ldimport.net.files import locate_below, read_below
+from ldimport.net.files import read_below
+from ldimport.paths import locate_below
 
 LIMIT = 1_000
 
@@ -41,7 +42,7 @@ def test_a_file_is_read_with_its_stat(folder: Path, relative: str) -> None:
     assert body == b"photo"
     assert found.st_size == 5
     assert found.st_mtime_ns == (folder / "2003/a b.png").stat().st_mtime_ns
-    assert locate_below(str(folder), relative) == (folder / "2003/a b.png").resolve()
+    assert locate_below(folder, relative) == (folder / "2003/a b.png").resolve()
 
 
 def test_the_literal_name_comes_before_the_decoded_one(folder: Path) -> None:

@@ -25,7 +25,8 @@ from PIL import Image as Picture
 from ldimport.credentials import Secret
 from ldimport.engine import Engine
 from ldimport.model import Json
-from ldimport.server.options import Listening, ServeEvent, ServeOptions
+from ldimport.server.events import Listening, ServeEvent
+from ldimport.server.options import ServeOptions
 from ldimport.server.server import Server
 
 TOKEN = "the-token-of-this-run"
@@ -254,14 +255,14 @@ def served(
     folder: Path,
     *,
     allow: tuple[str, ...] = (),
-    secrets: tuple[str, ...] = (),
     daily_limit: int = 0,
     integrity: str = "fast",
     **options: Any,
 ) -> Iterator[Api]:
     """An engine served from a thread of this process; one worker unless ``workers`` says else."""
     events: list[ServeEvent] = []
-    chosen = ServeOptions(**{"port": 0, "workers": 1, "token": Secret(TOKEN), **options})
+    fixed = {"port": 0, "workers": 1, "token": Secret(TOKEN), "daily_limit": daily_limit}
+    chosen = ServeOptions(folder, **{**fixed, **options})
     with Engine(
         folder,
         project_config=CONFIG,
@@ -269,7 +270,7 @@ def served(
         integrity=integrity,
         daily_limit=daily_limit,
     ) as engine:
-        server = Server(engine, chosen, events.append, secrets=secrets)
+        server = Server(engine, chosen, events.append)
         failure: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
         def serve() -> None:

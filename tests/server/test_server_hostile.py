@@ -6,6 +6,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote
@@ -27,6 +28,8 @@ from served import (
     until,
 )
 
+from ldimport.engine import access_tokens
+from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import Json
 from ldimport.server.images import disposition
 
@@ -169,12 +172,11 @@ def test_no_token_at_all(quiet: Api, header: bytes) -> None:
 
 
 def test_tokens_are_stored_hashed(quiet: Api) -> None:
-    from ldimport.server import auth
-
     assert quiet.engine is not None
-    token = auth.create(quiet.engine.folder, "hashed", [auth.Scope.READ], None)
+    folder = quiet.engine.folder
+    token = access_tokens.create(folder, "hashed", [TokenScope.READ], None, now=time.time())
     assert token.startswith("ldi_") and len(token) >= 47
-    stored = b"".join(path.read_bytes() for path in quiet.engine.folder.glob("catalogue.sqlite*"))
+    stored = b"".join(path.read_bytes() for path in folder.glob("catalogue.sqlite*"))
     assert token.encode() not in stored and token.removeprefix("ldi_").encode() not in stored
 
 

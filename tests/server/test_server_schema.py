@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,13 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.engine import events, from_schema
 from served import TOKEN, an_origin, image, served
 
-from ldimport.model import MAX_CONTEXT_BYTES, Json
-from ldimport.wire import encode
+from ldimport import wire
+from ldimport.engine.access_tokens import TokenScope
+from ldimport.model import MAX_CONTEXT_BYTES, ImageType, Result, Status
+from ldimport.server import openapi
+from ldimport.server.responses import PHRASES
+from ldimport.server.versions import VERSIONS
+from ldimport.wire import Dialect, encode
 
 
 def keeps_the_rules(case: Any) -> bool:
@@ -69,8 +76,33 @@ def test_schemathesis_finds_nothing_wrong(tmp_path: Path) -> None:
 
 def test_the_description_names_what_this_server_has(quiet: Any) -> None:
     found = quiet.http.get("/proxy/api/openapi.json", headers={"Authorization": ""}).json()
-    image_ = found["components"]["schemas"]["ImportImage"]
-    versions: Json = found["paths"]["/api/{version}/projectConfig"]["get"]["parameters"][0]
+    components = found["components"]
+    image_ = components["schemas"]["ImportImage"]
     assert found["servers"] == [{"url": "/proxy/api"}]
     assert image_["properties"]["mediaType"]["enum"] == ["image", None]
-    assert versions["schema"]["enum"][0] == "v1"  # type: ignore[index,call-overload]
+    assert components["parameters"]["version"]["schema"]["enum"] == list(VERSIONS)
+    assert "500000 bytes" in found["paths"]["/api/{version}/import/images"]["post"]["summary"]
+
+
+@pytest.mark.parametrize("dialect", [None, *Dialect])
+def test_results_are_described_in_the_dialects_that_are_spoken(dialect: Dialect | None) -> None:
+    schemas: Any = openapi.document("", ["image"], 1, dialect)["components"]["schemas"]  # type: ignore[index,call-overload]
+    lists = schemas["JobSuccess"]["properties"]["images"]["anyOf"]
+    spoken = {each["items"]["$ref"].partition("Result-")[2] for each in lists}
+    assert spoken == ({dialect} if dialect else {Dialect.SEED, Dialect.V2026_08})
+    for each in Dialect:
+        described = schemas[f"Result-{each}"]
+        for status in Status:
+            result = Result("a", status, "A", "no", None, "s", "origin-503", True)
+            body = wire.result_to_json(result, each, "s")
+            assert set(described["required"]) <= set(body) <= set(described["properties"])
+
+
+def test_words_of_the_file_are_those_of_the_code() -> None:
+    text = json.dumps(openapi.document("", ["image"], 1, None))
+    scopes = set(re.findall(r"scope `([^`]+)`", text))
+    assert scopes == set(TokenScope) and f"at most {MAX_CONTEXT_BYTES} bytes" in text
+    found: Any = openapi.document("", ["image"], 1, None)["components"]
+    assert found["schemas"]["MimeType"]["enum"] == [kind.mime for kind in ImageType]
+    for status, response in found["responses"].items():
+        assert response["description"] == PHRASES[int(status)]

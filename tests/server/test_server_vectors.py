@@ -23,8 +23,9 @@ from served import (
 )
 
 from ldimport.client import LivingdocsClient
+from ldimport.engine import access_tokens
+from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import JobState, Json, Status
-from ldimport.server import auth
 from ldimport.wire import Dialect
 
 SEED: dict[str, Json] = {
@@ -161,7 +162,7 @@ def test_t44_a_body_over_500_kb(quiet: Api) -> None:
 
 def test_t13_without_a_token_and_with_one_that_does_not_count(quiet: Api) -> None:
     assert quiet.engine is not None
-    expired = auth.create(quiet.engine.folder, "old", list(auth.Scope), days=0)
+    expired = access_tokens.create(quiet.engine.folder, "old", list(TokenScope), 1, now=1e9)
     for token in (None, expired, "ldi_unknown", "t\u00f6ken"):
         headers = {} if token is None else {"Authorization": f"Bearer {token}".encode("latin-1")}
         with client(quiet.url, None) as http:
@@ -172,12 +173,12 @@ def test_t13_without_a_token_and_with_one_that_does_not_count(quiet: Api) -> Non
 
 
 ROUTES = {
-    "POST " + IMPORT: auth.Scope.WRITE,
-    f"GET {STATUS}?id=x": auth.Scope.WRITE,
-    "GET /api/v1/projectConfig": auth.Scope.CONFIG_READ,
-    "GET /api/v1/mediaLibrary?ids=x": auth.Scope.READ,
-    "GET /api/v1/mediaLibrary/x": auth.Scope.READ,
-    "PATCH /api/v1/mediaLibrary/x": auth.Scope.WRITE,
+    "POST " + IMPORT: TokenScope.WRITE,
+    f"GET {STATUS}?id=x": TokenScope.WRITE,
+    "GET /api/v1/projectConfig": TokenScope.CONFIG_READ,
+    "GET /api/v1/mediaLibrary?ids=x": TokenScope.READ,
+    "GET /api/v1/mediaLibrary/x": TokenScope.READ,
+    "PATCH /api/v1/mediaLibrary/x": TokenScope.WRITE,
 }
 
 
@@ -185,8 +186,8 @@ ROUTES = {
 def test_t14_t15_each_route_asks_for_its_scope(quiet: Api, route: str) -> None:
     assert quiet.engine is not None
     method, path = route.split(" ", 1)
-    for scope in auth.Scope:
-        token = auth.create(quiet.engine.folder, scope, [scope], None)
+    for scope in TokenScope:
+        token = access_tokens.create(quiet.engine.folder, scope, [scope], None, now=time.time())
         with client(quiet.url, token) as http:
             answer = http.request(method, path, json=SEED if method == "POST" else None)
         if scope is ROUTES[route]:
@@ -200,11 +201,11 @@ def test_t14_t15_each_route_asks_for_its_scope(quiet: Api, route: str) -> None:
 def test_a_revoked_token_is_refused_at_once(quiet: Api) -> None:
     assert quiet.engine is not None
     folder = quiet.engine.folder
-    token = auth.create(folder, "to be revoked", list(auth.Scope), days=1)
+    token = access_tokens.create(folder, "to be revoked", list(TokenScope), 1, now=time.time())
     with client(quiet.url, token) as http:
         assert http.get(STATUS, params={"id": "x"}).status_code == 200
-        listed = next(each for each in auth.tokens(folder) if each["name"] == "to be revoked")
-        assert token not in str(listed) and auth.revoke(folder, str(listed["id"]))
+        listed = next(each for each in access_tokens.tokens(folder) if each.name == "to be revoked")
+        assert token not in str(listed) and access_tokens.revoke(folder, listed.id, now=time.time())
         assert http.get(STATUS, params={"id": "x"}).status_code == 401
 
 

@@ -15,7 +15,7 @@ import pytest
 from ldimport.credentials import Secret, from_file
 from ldimport.model import Severity
 from ldimport.settings import Settings, check, load
-from ldimport.settings.checking import Finding, findings
+from ldimport.settings.checking import SettingFinding, findings
 
 NOW = 1_800_000_000.0
 STATUS, CONFIG, MEDIA = "import/images/status", "projectConfig", "mediaLibrary"
@@ -67,7 +67,7 @@ def settings(server: Server, tmp_path: Path) -> Settings:
     return load(flags, environ=environ, cwd=tmp_path, home=tmp_path)
 
 
-def shown(found: list[Finding]) -> dict[str, Severity | None]:
+def shown(found: list[SettingFinding]) -> dict[str, Severity | None]:
     return {each.subject: each.severity for each in found}
 
 

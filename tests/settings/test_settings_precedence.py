@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ldimport.settings import FLAGS, Settings, load
+from ldimport.settings import Settings, load
 
 PROFILE = "prod"
 SOURCES = ("flag", "variable", "project profile", "project", "user profile", "user", "dotfile")
@@ -29,6 +29,10 @@ class Case:
     variable: str
     raw: Callable[[str], Any]
     read: Callable[[Any], Any] = lambda value: value
+
+    @property
+    def option(self) -> str:
+        return "--" + self.variable.removeprefix("LDIMPORT_").lower().replace("_", "-")
 
 
 def plain(word: str) -> str:
@@ -113,7 +117,7 @@ def test_the_highest_source_that_says_something_counts(case: Case, said: set[str
     assert case.read(getattr(settings, case.field)) == raw
     told = settings.sources[case.key]
     assert {
-        "flag": told == f"option {FLAGS[case.field]}",
+        "flag": told == f"option {case.option}",
         "variable": told == f"environment {case.variable}",
         "project profile": told.endswith("ldimport.yaml (profile prod)"),
         "project": told.endswith("ldimport.yaml"),

@@ -76,7 +76,7 @@ def test_the_order_of_tokens(place: Place) -> None:
 
     place.environ["LDIMPORT_TOKEN"] = "of-variable"
     assert place.token(profile="prod") == "of-variable"
-    assert place.load(profile="prod").token_source == "environment LDIMPORT_TOKEN"
+    assert place.load(profile="prod").sources["token"] == "environment LDIMPORT_TOKEN"
 
 
 def test_a_token_command_runs_when_the_token_is_needed_and_not_before(place: Place) -> None:

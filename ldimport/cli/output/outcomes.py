@@ -6,6 +6,7 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ldimport.cells import safe_cell
 from ldimport.cli.output import documents
 from ldimport.cli.output.screen import OUTCOMES, Screen
 from ldimport.cli.output.table import TableColumn, table
@@ -91,8 +92,6 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
     apostrophe, which our own reader takes away again."""
-    from ldimport.migration.failed_rows import safe_cell
-
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(documents.RESULT_KEYS)
     for row in rows:

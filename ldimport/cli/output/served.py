@@ -1,41 +1,84 @@
-"""The screen of ``serve``: what is served, then a line for everything that happens."""
+"""The screen of ``serve``: what is served, then a line for everything that happens; or the same
+events as documents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
 
+from ldimport import wire
+from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import Part, Screen
 from ldimport.cli.output.text import counted, duration, number, size, utc
+from ldimport.engine.following import JobChange
+from ldimport.engine.webhooks import Attempt
+from ldimport.model import JobState
+from ldimport.server.events import (
+    EngineServed,
+    Listening,
+    RequestAnswered,
+    ServeEvent,
+    Stopped,
+    WorkersPaused,
+)
 
-Facts = Mapping[str, Any]
+
+def document(event: ServeEvent, now: float) -> Document:
+    """One line of JSON."""
+    kind, facts = _facts(event)
+    at = {} if kind == "listening" else {"at": utc(now)}
+    return {"type": kind, "format": FORMAT, **facts, **at}
 
 
-def banner(screen: Screen, version: str, url: str, token: str, config: str, about: Facts,
-           allowed: str) -> None:  # fmt: skip
+def _facts(event: ServeEvent) -> tuple[str, Document]:
+    facts = fields_of(event)
+    match event:
+        case Listening():
+            return "listening", facts
+        case EngineServed():
+            return "engine", {**facts, "folder": str(event.folder)}
+        case RequestAnswered():
+            return "request", _in_milliseconds(facts)
+        case JobChange():
+            counts = wire.counts_to_json(event.counts)
+            del counts["pending"]
+            facts = {"id": event.id, "state": event.state, "images": counts.pop("total"), **counts}
+            return "job", {**facts, "seconds": round(event.seconds, 3)}
+        case Attempt():
+            return "webhook", _in_milliseconds(facts)
+        case WorkersPaused():
+            return "workers", {"state": "paused", **facts}
+        case Stopped():
+            return "stopped", facts
+
+
+def _in_milliseconds(facts: Document) -> Document:
+    milliseconds = round(facts.pop("seconds") * 1e3, 1)
+    return {**facts, "milliseconds": milliseconds}
+
+
+def banner(screen: Screen, version: str, url: str, token: str, config: str, place: str,
+           served: EngineServed, allowed: str) -> None:  # fmt: skip
     """What is served and to whom. ``token`` is the hint of a token, ``config`` where the project
-    config comes from, ``about`` the facts of the ``engine`` event."""
+    config comes from, ``place`` how the engine's folder is written."""
     screen.line((f"ldimport {version}", "bold"), "  local import engine   Ctrl-C stops; "
                 "nothing is lost", indent=2)  # fmt: skip
     screen.blank()
-    limit, workers = about["dailyLimit"], about["workers"]
+    limit, workers = served.daily_limit, served.workers
     quota = f"{number(limit)} images in 24 h" if limit else "no quota"
     crew = counted(workers, "worker") if workers else "no workers: ldimport worker does the work"
     screen.facts(
         {
             "API": f"{url.rstrip('/')}/api/v1/import/images",
             "token": token,
-            "config": f"{config} · {', '.join(about['mediaTypes'])}",
-            "data": f"{about['place']} · {counted(about['images'], 'image')}"
-            f" · {size(about['bytes'])}",
+            "config": f"{config} · {', '.join(served.media_types)}",
+            "data": f"{place} · {counted(served.images, 'image')} · {size(served.bytes)}",
             "limits": f"{quota} · {crew} · {allowed}",
         }
     )
     screen.blank()
 
 
-def token_hint(text: str | None, names: list[str]) -> str:
+def token_hint(text: str | None, names: tuple[str, ...]) -> str:
     """Which tokens are let in: the ends of the one for this run, the names of the others."""
     shown = []
     if text is not None:
@@ -47,58 +90,46 @@ def token_hint(text: str | None, names: list[str]) -> str:
     return ", ".join(shown) or "none: nobody can send an image"
 
 
-def happened(screen: Screen, now: float, kind: str, facts: Facts) -> None:
+def happened(screen: Screen, now: float, event: ServeEvent) -> None:
     """One line: local time on a terminal, UTC elsewhere."""
-    line = _LINES.get(kind)
-    if line is None:
-        return
     tty = screen.stream.tty
-    at = f"{datetime.fromtimestamp(now):%H:%M:%S}" if tty else utc(now)
-    screen.verbatim(f"{at}  ", *line(facts, "→ " if tty else ""))
+    if line := _line(event, "→ " if tty else ""):
+        at = f"{datetime.fromtimestamp(now):%H:%M:%S}" if tty else utc(now)
+        screen.verbatim(f"{at}  ", *line)
 
 
-def _request(facts: Facts, arrow: str) -> tuple[Part, ...]:
-    took = f"{facts['milliseconds']:>6.0f} ms"
-    words = f"{facts['method']:<5}{facts['path']:<35}"
-    bad = facts["status"] >= 400
-    return words, (str(facts["status"]), "yellow" if bad else ""), f"{took}  {facts['note']}"
+def _line(event: ServeEvent, arrow: str) -> tuple[Part, ...]:
+    match event:
+        case RequestAnswered():
+            words = f"{event.method:<5}{event.path:<35}"
+            status = (str(event.status), "yellow" if event.status >= 400 else "")
+            return words, status, f"{event.seconds * 1e3:>6.0f} ms  {event.note}"
+        case JobChange():
+            return _job(event)
+        case Attempt():
+            words = "no answer" if event.status is None else str(event.status)
+            return (
+                f"hook {event.job}  {arrow}{event.url}   ",
+                (words, "yellow" if event.note else ""),
+                f"   {event.seconds * 1e3:.0f} ms  {event.note}",
+            )
+        case WorkersPaused():
+            return ("workers pause", "yellow"), f" for {duration(event.seconds)}: {event.why}"
+        case _:
+            return ()
 
 
-def _job(facts: Facts, arrow: str) -> tuple[Part, ...]:
-    head = f"job  {facts['id']}  "
-    if facts["state"] == "started":
-        return head, f"started, {counted(facts['images'], 'image')}"
-    if facts["state"] != "success":
-        return head, ("✗", "red"), f" {facts['state']} as a whole"
-    sign = ("✗", "red") if facts["failed"] else ("✓", "green")
-    sums = (f"{number(facts[key])} {word}" for key, word in _SUMS)
-    return head, sign, f" {' · '.join(sums)}   {duration(facts['seconds'])}"
-
-
-_SUMS = (("success", "imported"), ("skipped", "skipped"), ("failed", "failed"))
-
-
-def _webhook(facts: Facts, arrow: str) -> tuple[Part, ...]:
-    status = "no answer" if facts["status"] is None else str(facts["status"])
-    took = f"{facts['milliseconds']:.0f} ms"
-    arrived = not facts["note"]
-    return (
-        f"hook {facts['job']}  {arrow}{facts['url']}   ",
-        (status, "" if arrived else "yellow"),
-        f"   {took}  {facts['note']}",
-    )
-
-
-def _workers(facts: Facts, arrow: str) -> tuple[Part, ...]:
-    return ("workers pause", "yellow"), f" for {duration(facts['seconds'])}: {facts['why']}"
-
-
-_LINES: Mapping[str, Callable[[Facts, str], tuple[Part, ...]]] = {
-    "request": _request,
-    "job": _job,
-    "webhook": _webhook,
-    "workers": _workers,
-}
+def _job(job: JobChange) -> tuple[Part, ...]:
+    head, counts = f"job  {job.id}  ", job.counts
+    if job.state is JobState.STARTED:
+        return head, f"started, {counted(counts.total, 'image')}"
+    if job.state is not JobState.SUCCESS:
+        return head, ("✗", "red"), f" {job.state} as a whole"
+    sign = ("✗", "red") if counts.failed else ("✓", "green")
+    words = ("imported", "skipped", "failed")
+    sums = zip((counts.success, counts.skipped, counts.failed), words, strict=True)
+    shown = " · ".join(f"{number(count)} {word}" for count, word in sums)
+    return head, sign, f" {shown}   {duration(job.seconds)}"
 
 
 def stopped(screen: Screen, open_jobs: int) -> None:

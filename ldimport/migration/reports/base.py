@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ldimport.model import Json, Problem
 
@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from ldimport.schema.check import Checked
 
 
-class Report(Protocol):
+class Report:
     """A file fed row by row. ``every_row`` False: rows without problems are of no use to it."""
 
-    file: NewFile
-    every_row: bool
+    every_row = False
+
+    def __init__(self, file: NewFile) -> None:
+        self.file = file
 
     def add(self, checked: Checked) -> None:
         """Take note of one row."""
+        for problem in checked.problems:
+            self.problem(problem)
+
+    def problem(self, problem: Problem) -> None:
+        """Take note of one problem."""
 
     def finish(self, found: Validation) -> None:
         """Write what is left to write; ``found`` is the whole check. The file is committed by
@@ -29,6 +36,7 @@ class Report(Protocol):
 
     def discard(self) -> None:
         """Remove what was written and is not committed."""
+        self.file.discard()
 
 
 def problem_document(found: Problem) -> dict[str, Json]:

@@ -7,16 +7,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ldimport.files import NewFile
-from ldimport.migration.reports.base import counted
-from ldimport.model import Place, Severity
+from ldimport.migration.reports.base import Report, counted
+from ldimport.model import Place, Problem, Severity
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
     from ldimport.migration.validate import FindingGroup, Validation
-    from ldimport.schema.check import Checked
 
 MOST_CASES = 200
 MOST_PLACES = 20
@@ -35,36 +34,27 @@ class Case:
     out: str = ""
 
 
-class JUnit:
+class JUnit(Report):
     """The report of a check: a case for each kind of problem, whatever the number of rows."""
 
-    every_row = False
-
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        self.file = NewFile(path)
+        super().__init__(NewFile(path))
         self._name = manifest.name
         self._places: dict[tuple[str, str, Severity], list[Place]] = {}
 
-    def add(self, checked: Checked) -> None:
+    def problem(self, problem: Problem) -> None:
         """Remember the first places of each kind."""
-        for problem in checked.problems:
-            kind = (problem.code, problem.field, problem.severity)
-            places = self._places.get(kind)
-            if places is None:
-                if len(self._places) == 10 * MOST_CASES:  # kinds without end: their count is told
-                    continue
-                places = self._places[kind] = []
-            if len(places) < MOST_PLACES:
-                places.append(problem.place)
+        kind = (problem.code, problem.field, problem.severity)
+        if kind not in self._places and len(self._places) == 10 * MOST_CASES:
+            return  # kinds without end: their count is told
+        places = self._places.setdefault(kind, [])
+        if len(places) < MOST_PLACES:
+            places.append(problem.place)
 
     def finish(self, found: Validation) -> None:
         """Write the suite."""
         cases = check_cases(self._name, found, self._places)
         self.file.write(suite("ldimport.validate", self._name, cases))
-
-    def discard(self) -> None:
-        """Remove what is not committed."""
-        self.file.discard()
 
 
 def check_cases(
@@ -121,19 +111,22 @@ def suite(classname: str, name: str, cases: Sequence[Case]) -> str:
     """The XML of one suite."""
     failures = str(sum(bool(case.failure) for case in cases))
     numbers = {"tests": str(len(cases)), "failures": failures, "errors": "0"}
-    root = ElementTree.Element("testsuites", numbers)
-    inner = ElementTree.SubElement(root, "testsuite", {"name": xml_text(name), **numbers})
+    root = Element("testsuites", numbers)
+    inner = _node(root, "testsuite", name=name, **numbers)
     for case in cases:
-        node = ElementTree.SubElement(
-            inner, "testcase", {"classname": classname, "name": xml_text(case.name)}
-        )
+        node = _node(inner, "testcase", classname=classname, name=case.name)
         if case.failure:
-            facts = {"message": xml_text(case.failure), "type": xml_text(case.type)}
-            ElementTree.SubElement(node, "failure", facts).text = xml_text(case.details)
+            _node(node, "failure", case.details, message=case.failure, type=case.type)
         if case.out:
-            ElementTree.SubElement(node, "system-out").text = xml_text(case.out)
-    ElementTree.indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(root, "unicode")}\n'
+            _node(node, "system-out", case.out)
+    indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, "unicode")}\n'
+
+
+def _node(parent: Element, tag: str, text: str | None = None, /, **attributes: str) -> Element:
+    node = SubElement(parent, tag, {key: xml_text(each) for key, each in attributes.items()})
+    node.text = None if text is None else xml_text(text)
+    return node
 
 
 def xml_text(text: str) -> str:

@@ -8,54 +8,50 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import ldimport
-from ldimport.files import NewFile, Spool
-from ldimport.manifest.write import json_text
-from ldimport.migration.reports.base import counted, path_in_project
+from ldimport.cells import json_text
+from ldimport.files import NewFile, Spool, TextList
+from ldimport.migration.reports.base import Report, counted, path_in_project
 from ldimport.model import Json, Place, Problem, Severity
 
 if TYPE_CHECKING:
+    from ldimport.manifest import Manifest
     from ldimport.migration.validate import Validation
-    from ldimport.schema.check import Checked
 
 MOST_RESULTS = 25_000
 """GitHub refuses a run with more."""
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
-class Sarif:
+class Sarif(Report):
     """One run. Errors go straight to the file; warnings wait, and get the places that errors
     leave free."""
 
-    every_row = False
-
-    def __init__(self, path: Path) -> None:
-        self.file = NewFile(path)
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        super().__init__(NewFile(path))
+        head = json_text({"$schema": SCHEMA, "version": "2.1.0"})
+        self._results = TextList(self.file, f'{head[:-1]},"runs":[{{"results":[\n', ",\n")
         self._warnings = Spool(path)
         self._rules: dict[str, int] = {}
-        self._written = 0
         self._left_out = 0
         self._uris: dict[str, str] = {}
 
-    def add(self, checked: Checked) -> None:
-        """One result for each problem of the row, up to the limit."""
-        for problem in checked.problems:
-            error = problem.severity is Severity.ERROR
-            if (self._written if error else self._warnings.count) >= MOST_RESULTS:
-                self._left_out += 1
-            elif error:
-                self._write(json_text(self._result(problem)))
-            else:
-                self._warnings.add(json_text(self._result(problem)).encode())
+    def problem(self, problem: Problem) -> None:
+        """One result, up to the limit."""
+        error = problem.severity is Severity.ERROR
+        if (self._results if error else self._warnings).count >= MOST_RESULTS:
+            self._left_out += 1
+        elif error:
+            self._results.add(json_text(self._result(problem)))
+        else:
+            self._warnings.add(json_text(self._result(problem)).encode())
 
     def finish(self, found: Validation) -> None:
         """The warnings, then what describes the run: it is complete only now."""
         for line in self._warnings:
-            if self._written < MOST_RESULTS:
-                self._write(line.decode())
+            if self._results.count < MOST_RESULTS:
+                self._results.add(line.decode())
             else:
                 self._left_out += 1
-        if not self._written:
-            self.file.write(self._head())
         invocation: dict[str, Json] = {"executionSuccessful": True}
         if self._left_out:
             text = (
@@ -69,22 +65,12 @@ class Sarif:
             "invocations": [invocation],
             "tool": {"driver": self._driver()},
         }
-        self.file.write(f"\n],{json_text(rest)[1:]}]}}\n")
+        self._results.end(f"\n],{json_text(rest)[1:]}]}}\n")
 
     def discard(self) -> None:
         """Remove what is not committed."""
         self._warnings.close()
-        self.file.discard()
-
-    def _write(self, text: str) -> None:
-        self.file.write(",\n" if self._written else self._head())
-        self.file.write(text)
-        self._written += 1
-
-    @staticmethod
-    def _head() -> str:
-        head = json_text({"$schema": SCHEMA, "version": "2.1.0"})
-        return f'{head[:-1]},"runs":[{{"results":[\n'
+        super().discard()
 
     def _driver(self) -> dict[str, Json]:
         return {
@@ -129,6 +115,5 @@ def _rule(code: str) -> Json:
     known = CODES.get(code)
     if known is None:
         return {"id": code, "shortDescription": {"text": code.replace("-", " ")}}
-    ways = [known.fix] if isinstance(known.fix, str) else known.fix
-    text = "\n".join([known.meaning, *ways])
+    text = "\n".join([known.meaning, *known.fix])
     return {"id": code, "shortDescription": {"text": known.title}, "help": {"text": text}}

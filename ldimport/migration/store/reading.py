@@ -45,11 +45,11 @@ WHERE job_id IS NOT NULL AND state != 'refused' AND {_AT}
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:ids IS NULL OR job_id IN (SELECT value FROM json_each(:ids)))
 ORDER BY state = 'started' DESC, batch.id DESC
-"""
+"""  # noqa: S608  (this and the next ones are made of constants)
 _ARCHIVES = f"""
 SELECT *, 0 AS invalid FROM scope
 WHERE {_AT} AND (:system_name IS NULL OR system_name = :system_name) ORDER BY id
-"""
+"""  # noqa: S608
 _LAST_CHANGE = "SELECT max(max(recorded_at, coalesce(finished_at, 0))) FROM batch"
 _OPEN = """
 SELECT batch.id, scope AS archive, key, job_id, images FROM batch
@@ -83,8 +83,9 @@ JOIN image ON image.scope = batch.scope AND image.external_id = attempt.external
 WHERE batch.job_id = ? ORDER BY attempt.batch, attempt.n
 """
 _IMAGES_OF_ID = """
-SELECT scope.id AS archive, scope.label, scope.system_name, coalesce(batch.manifest, '') AS manifest,
-  image.row, image.source_url, CASE WHEN open_batch IS NULL THEN image.status END AS status,
+SELECT scope.id AS archive, scope.label, scope.system_name,
+  coalesce(batch.manifest, '') AS manifest, image.row, image.source_url,
+  CASE WHEN open_batch IS NULL THEN image.status END AS status,
   open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id
 FROM image JOIN scope ON scope.id = image.scope
 LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
@@ -140,7 +141,7 @@ FROM (
       PARTITION BY cause, CASE cause WHEN 'other' THEN reason END ORDER BY image.row) AS n
   {_WHERE} AND {_LAST_FAILED})
 GROUP BY cause, sentence ORDER BY images DESC, cause, reason
-"""
+"""  # noqa: S608
 
 
 class Reading(Recording):

@@ -101,11 +101,9 @@ def _causes_as_codes(connection: sqlite3.Connection) -> None:
     connection.create_function("may_work_later", 1, lambda reason: guess(reason).retryable)
     connection.execute("ALTER TABLE attempt ADD COLUMN cause TEXT")
     connection.execute("ALTER TABLE attempt ADD COLUMN retryable INTEGER")
+    derived = "SET cause = guessed(reason), retryable = may_work_later(reason)"
     for table in ("image", "attempt"):
-        connection.execute(
-            f"UPDATE {table} SET cause = guessed(reason), retryable = may_work_later(reason) "
-            "WHERE status = 'failed'"
-        )
+        connection.execute(f"UPDATE {table} {derived} WHERE status = 'failed'")
 
 
 KIND = DatabaseKind(

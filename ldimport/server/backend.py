@@ -15,8 +15,10 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from ldimport.engine import Engine
+from ldimport.engine.access_tokens import TokenScope
 from ldimport.engine.tokens import Tokens
-from ldimport.server.auth import Gate, Scope
+from ldimport.server import body
+from ldimport.server.auth import Gate
 from ldimport.server.options import ServeOptions
 from ldimport.server.versions import Version
 from ldimport.wire import Dialect
@@ -28,7 +30,7 @@ WRITERS = 4
 """Threads; each has a connection to the catalogue for as long as the server runs."""
 
 
-class Desk:
+class Backend:
     """The engine as endpoints use it. ``close`` ends its threads."""
 
     def __init__(self, engine: Engine, options: ServeOptions) -> None:
@@ -46,14 +48,8 @@ class Desk:
         """The answer of a call that may wait for the disk."""
         return await asyncio.get_running_loop().run_in_executor(self._writers, call)
 
-    async def admit(self, request: Request, scope: Scope) -> None:
-        """Raise Refusal unless the request has a token with this scope."""
-        header = request.headers.get("authorization")
-        raw = None if header is None else header.encode("latin-1")
-        await self.read(lambda: self._gate.check(raw, scope))
-
-    async def read_for(self, request: Request, scope: Scope, call: Callable[[], T]) -> T:
-        """``admit``, then ``read``, in one go."""
+    async def read_for(self, request: Request, scope: TokenScope, call: Callable[[], T]) -> T:
+        """``read``, once the request has shown a token with this scope. Raises Refusal."""
         header = request.headers.get("authorization")
         raw = None if header is None else header.encode("latin-1")
 
@@ -63,6 +59,11 @@ class Desk:
 
         return await self.read(both)
 
+    async def body_for(self, request: Request, scope: TokenScope) -> bytes:
+        """The body of a request that has a token with this scope. Raises Refusal."""
+        await self.read_for(request, scope, lambda: None)
+        return await body.read(request, self.options.body_limit, self.options.body_seconds)
+
     def version(self, request: Request) -> Version:
         """The API version in the request's path."""
         version = request.state.version
@@ -71,7 +72,7 @@ class Desk:
 
     def dialect(self, request: Request) -> Dialect:
         """The dialect to answer in."""
-        return self.version(request).dialect(self.options.dialect)
+        return self.options.dialect or Dialect.of_version(self.version(request).name)
 
     def close(self) -> None:
         """Wait for calls under way, end the threads."""

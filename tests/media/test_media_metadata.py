@@ -25,10 +25,10 @@ from media_files import (
 )
 
 from ldimport.media.dates import iso
-from ldimport.media.fields import FIELDS, NAMES
+from ldimport.media.fields import FIELDS, NAMES, fill
 from ldimport.media.inspect import inspect
-from ldimport.media.iptc import extract, fill
-from ldimport.model import Facts, ImageType, Json, Limits
+from ldimport.media.metadata import extract
+from ldimport.model import ImageType, Json, Limits
 
 LIMITS = Limits()
 ALT = (
@@ -43,7 +43,7 @@ def found(*segments: bytes) -> dict[str, Json]:
 
 
 def of(data: bytes) -> dict[str, Json]:
-    return dict(extract(data, inspect(data, LIMITS)))
+    return extract(data, inspect(data, LIMITS).type)
 
 
 def exif(entries: dict[int, bytes | int], order: str = "<") -> bytes:
@@ -202,7 +202,7 @@ def test_damaged_metadata_never_raises(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 6))):
         whole[data.draw(st.integers(2, 1_400))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(whole)))
-    values = extract(bytes(whole[:cut]), Facts(ImageType.JPG, 1, 1))
+    values = extract(bytes(whole[:cut]), ImageType.JPG)
     json.dumps(values, allow_nan=False).encode()
 
 
@@ -214,7 +214,7 @@ def test_any_bytes_never_raise(data: bytes, kind: ImageType) -> None:
         ImageType.GIF: b"GIF89a",
         ImageType.JPG: b"\xff\xd8",
     }
-    assert extract(start[kind] + data, Facts(kind, 1, 1)) == {} or data
+    assert extract(start[kind] + data, kind) == {} or data
 
 
 def test_fill_leaves_what_the_request_gives() -> None:
@@ -248,7 +248,6 @@ SAME = {
     "Keywords": ("XMP-dc:Subject", "IPTC:Keywords"),
 }
 OTHERWISE = {
-    "multiple_exif.jpg",  # two EXIF segments are not glued together
     "jpg__Ricoh DC-3Z (normal res).jpg",  # read as Windows-1252
 }
 

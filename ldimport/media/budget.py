@@ -1,0 +1,51 @@
+"""Bombs: a few bytes that ask for gigabytes. One counter says how much may come out of them."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+
+from ldimport.errors import Rejected
+
+
+class Budget:
+    """At most ``most`` bytes or characters; ``refusal`` makes the answer to who asks for more."""
+
+    def __init__(self, most: int, refusal: Callable[[], Rejected]) -> None:
+        self.left = most
+        self._refusal = refusal
+
+    def spend(self, size: int) -> None:
+        """Take ``size`` out, before or as it is made. Raises what ``refusal`` makes."""
+        if size > self.left:
+            raise self._refusal()
+        self.left -= size
+
+
+class Inflated:
+    """A zlib stream in ``pieces``, inflated within ``budget`` and in flat memory. Reading raises
+    zlib.error for what is none."""
+
+    def __init__(self, pieces: Iterable[bytes], budget: Budget) -> None:
+        self._pieces = iter(pieces)
+        self._budget = budget
+        self._inflate = zlib.decompressobj()
+        self._pending = b""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream came to its end, its checksum being right."""
+        return self._inflate.eof
+
+    def read(self, limit: int) -> bytes:
+        """At most ``limit`` bytes; empty at the end of the stream or of its data."""
+        while True:
+            raw = self._inflate.decompress(self._pending, limit)
+            self._pending = self._inflate.unconsumed_tail
+            if raw or self._inflate.eof:
+                self._budget.spend(len(raw))
+                return raw
+            following = next(self._pieces, None)
+            if following is None:
+                return b""
+            self._pending = following

@@ -1,0 +1,220 @@
+"""The metadata inside an image, under the names that a media type's ``exifExtraction`` uses.
+
+XMP counts before IIM, IIM before EXIF. What is damaged is left out, an image is never refused for
+it. XMP and EXIF are taken apart by Pillow, which is why this runs in the limited child only; where
+they are kept is found by ``blocks``, since Pillow misses some of it (XMP behind the pixels of a
+PNG or in a GIF, IIM in a PNG).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from itertools import chain
+from typing import Any
+
+import defusedxml.ElementTree  # noqa: F401  before memory is limited: getxmp imports it
+from PIL import ExifTags, Image
+
+from ldimport.media import iim
+from ldimport.media.blocks import read_blocks
+from ldimport.media.dates import clock, iso
+from ldimport.media.fields import EMPTY, FIELDS, NAMESPACES, Field, FieldKind
+from ldimport.model import ImageType, Json
+
+_MAX_TEXT = 32_000
+"""Characters of one text: about what IIM can hold at most."""
+_MAX_EXIF_TEXT = 10_000
+_SEPARATORS = re.compile(r"\s*[;,]\s*")
+_EXIF_TEXTS = ("ImageDescription", "Artist", "Copyright", "DateTimeOriginal", "OffsetTimeOriginal")
+_RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+_LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
+_SYNTAX = (_RDF, _LANGUAGE)
+
+
+def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
+    """The fields of ``fields.FIELDS`` that the image fills, by canonical name. Texts are texts,
+    lists of texts lists, structures objects, ``Date Created`` is a full ISO date in UTC. Never
+    raises but MemoryError."""
+    blocks = read_blocks(data, kind)
+    properties = read_xmp(blocks.xmp) if blocks.xmp else {}
+    datasets = iim.read(blocks.iim) if blocks.iim else {}
+    tags = read_exif(blocks.tiff) if blocks.tiff else {}
+    found: dict[str, Json] = {}
+    for field in FIELDS:
+        for candidate in _candidates(field, properties, datasets, tags):
+            value = _shaped(field, candidate)
+            if value not in EMPTY:
+                found[field.name] = value
+                break
+    return found
+
+
+# -- EXIF and XMP by Pillow -------------------------------------------------------------------
+
+
+def read_exif(tiff: bytes) -> dict[str, str]:
+    """The texts of a TIFF block (EXIF without ``Exif\\0\\0``) that fields are filled from. Never
+    raises."""
+    exif = Image.Exif()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            exif.load(tiff)
+            tags = {**exif.get_ifd(ExifTags.IFD.Exif), **exif}
+        except Exception:  # noqa: BLE001  damage takes many forms in Pillow
+            return {}
+    texts = {name: _exif_text(tags.get(ExifTags.Base[name])) for name in _EXIF_TEXTS}
+    return {name: text for name, text in texts.items() if text}
+
+
+def _exif_text(value: object) -> str:
+    """Pillow reads Latin-1; most writers use UTF-8, the others Windows-1252."""
+    if not isinstance(value, str):
+        return ""
+    raw = value.partition("\0")[0].encode("latin-1", "replace")[:_MAX_EXIF_TEXT]
+    try:
+        return raw.decode().strip()
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace").strip()
+
+
+def read_xmp(packet: bytes) -> dict[str, Json]:
+    """The properties of a packet that belong to ``NAMESPACES``, as ``prefix:name`` -> text, list
+    or object; empty for what is no packet. Never raises but MemoryError."""
+    image = Image.Image()
+    try:
+        image.info["xmp"] = _utf_8(packet)
+        root = image.getxmp(strip_namespaces=False)
+    except (SyntaxError, ValueError, LookupError, RecursionError):  # entities are ValueErrors
+        return {}
+    found: dict[str, Json] = {}
+    for description in _descriptions(root):
+        for name, value in _properties(description):
+            namespace, _, local = name[1:].partition("}")
+            if namespace in NAMESPACES and value not in EMPTY:
+                found.setdefault(f"{NAMESPACES[namespace]}:{local}", value)
+    return found
+
+
+def _utf_8(packet: bytes) -> bytes:
+    """XMP is UTF-8 or UTF-16; padding around the packet is no XML. Raises ValueError."""
+    encoding = "utf-8"
+    if packet[:2] in (b"\0<", b"\xfe\xff"):
+        encoding = "utf-16-be"
+    elif packet[:2] in (b"<\0", b"\xff\xfe"):
+        encoding = "utf-16-le"
+    return packet.decode(encoding).strip("\0\ufeff \t\r\n").encode()
+
+
+def _descriptions(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The top descriptions of every RDF element. A node is what Pillow makes of an element:
+    attributes and children by name, those of one name in a list, ``text``."""
+    for name, value in node.items():
+        for child in _listed(value):
+            if isinstance(child, dict):
+                yield from _children(child) if name == f"{_RDF}RDF" else _descriptions(child)
+
+
+def _children(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The children of a node that hold something."""
+    return (child for value in node.values() for child in _listed(value) if isinstance(child, dict))
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _properties(node: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
+    for name, value in node.items():
+        if name.startswith("{") and not name.startswith(_SYNTAX):
+            yield name, _value(_listed(value)[0])
+
+
+def _value(node: Any) -> Json:
+    """What a property or a list item holds."""
+    if not isinstance(node, dict):
+        return (node or "").strip()
+    if f"{_RDF}resource" in node:
+        return str(node[f"{_RDF}resource"])
+    for name in ("Alt", "Bag", "Seq", "Description"):
+        inner = _listed(node.get(f"{_RDF}{name}"))[0]
+        if isinstance(inner, dict):
+            return _structure(inner) if name == "Description" else _items(name, inner)
+    return str(node.get("text", "")).strip() or _structure(node) or ""
+
+
+def _structure(node: Mapping[str, Any]) -> dict[str, Json]:
+    return {name.rpartition("}")[2]: value for name, value in _properties(node)
+            if value not in EMPTY}  # fmt: skip
+
+
+def _items(name: str, node: Mapping[str, Any]) -> Json:
+    """The values of a list; of an alternative the default language, else the first."""
+    items = _listed(node.get(f"{_RDF}li"))
+    values = [(item, _value(item)) for item in items]
+    values = [(item, value) for item, value in values if value not in EMPTY]
+    if name != "Alt":
+        return [value for _, value in values]
+    for item, value in values:
+        if isinstance(item, dict) and item.get(_LANGUAGE) == "x-default":
+            return value
+    return values[0][1] if values else ""
+
+
+# -- fields -----------------------------------------------------------------------------------
+
+
+def _candidates(
+    field: Field,
+    properties: Mapping[str, Json],
+    datasets: Mapping[int, list[str]],
+    tags: Mapping[str, str],
+) -> Iterator[Json]:
+    """What each source has for a field, best source first."""
+    yield properties.get(field.xmp)
+    if field.iim and field.iim in datasets:
+        yield _from_iim(field, datasets)
+    if field.exif in tags:
+        text = tags[field.exif]
+        yield (
+            iso(text, tags.get("OffsetTimeOriginal", "")) if field.kind is FieldKind.DATE else text
+        )
+
+
+def _from_iim(field: Field, datasets: Mapping[int, list[str]]) -> Json:
+    texts = datasets[field.iim]
+    if field.kind is FieldKind.DATE:
+        return iso(f"{texts[0]} {clock(datasets.get(60, [''])[0])}".strip()) or iso(texts[0])
+    if field.name == "Time Created":
+        return clock(texts[0])
+    if field.name == "Subject Code":  # IPTC:01000000:name:…
+        return [text.split(":")[1] if text.count(":") > 1 else text for text in texts]
+    if field.name == "Intellectual Genre":  # 001:Current
+        return texts[0].split(":", 1)[-1]
+    return list[Json](texts)
+
+
+def _shaped(field: Field, value: Json) -> Json:
+    """A value in the form of its field's kind; None where it does not fit."""
+    if field.kind is FieldKind.OBJECT or value is None:
+        return value
+    texts = [text[:_MAX_TEXT] for text in _texts(value)]
+    if field.kind is FieldKind.LIST:
+        if len(texts) == 1 and field.name == "Keywords":  # some writers keep them in one text
+            texts = _SEPARATORS.split(texts[0])
+        return list[Json](dict.fromkeys(text for text in texts if text))
+    if field.kind is FieldKind.DATE:
+        return iso(texts[0]) if texts else None
+    if field.kind is FieldKind.NUMBER:
+        return int(texts[0]) if texts and re.fullmatch(r"-?\d{1,9}", texts[0]) else None
+    return ", ".join(texts)
+
+
+def _texts(value: Json) -> list[str]:
+    if isinstance(value, str):
+        return [value] if value else []
+    if isinstance(value, list):
+        return list(chain.from_iterable(map(_texts, value)))
+    return []

@@ -1,0 +1,271 @@
+"""URLs: taken apart here and nowhere else, so that what is checked is what is fetched.
+
+Two readers that understand one text differently are how guards are tricked. ``is_http_url`` asks
+for the form (RFC 3986), which is what a request must have; ``parse`` also for a host that means
+one thing only, and hands it on in one plain form: lower-case scheme, ASCII host, port, and a path
+in which everything unusual is percent-encoded.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+from urllib.parse import quote, quote_from_bytes, urljoin
+
+from ldimport.causes import Cause
+from ldimport.errors import Rejected
+
+MAX_LENGTH = 8_192
+PORTS = {"http": 80, "https": 443}
+API_VERSION = re.compile(r"v[0-9]{1,3}|20[0-9]{2}-(0[1-9]|1[0-2])")
+"""API versions: ``v1``, or dated like the releases (``2025-03``)."""
+PLAIN_PLACE = r"https?://(?=[^/:]{1,253}[/:])(?:(?!-)[a-z0-9-]{1,63}+(?<!-)\.)++[a-z]{2,63}+(?::[1-9]\d{1,3})?+"
+"""Start of a URL that means what it says; nearly all are like this. For a pattern of more."""
+
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-9][0-9]{0,3})?(?:/[!-\[\]-~]*)?")
+_REFUSED = re.compile(r"[\x00-\x20\x7f\\]")
+_NOT_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*)([^#]*))?")
+_AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
+_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
+_PRINTABLE = bytes(range(0x21, 0x7F))
+_TO_ENCODE = re.compile(r"[^\x21\x23-\x3b\x3d\x3f-\x5f\x61-\x7a\x7c\x7e]+")
+_PASTED = re.compile(r"/api/(v[0-9]+|beta|20[0-9]{2}-[0-9]{2})(/|$)")
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """A parsed http(s) URL. ``host`` is a lower-case ASCII name or an IP address without
+    brackets (``literal``); ``text`` is the whole in one plain form, without fragment."""
+
+    scheme: str
+    host: str
+    port: int
+    literal: bool
+    text: str
+
+    @property
+    def place(self) -> str:
+        """Host, and the port where it is not the scheme's own: how ``--allow-host`` takes it."""
+        return _place(self.scheme, self.host, self.port)
+
+    @property
+    def path(self) -> str:
+        """What follows the place, up to a query."""
+        return self.text.split("/", 3)[3].partition("?")[0]
+
+
+class _Parts(NamedTuple):
+    """A URL in the form of RFC 3986; ``rest`` is path and query, ``host`` as it was written."""
+
+    scheme: str
+    user: str | None
+    host: str
+    port: int
+    rest: str
+
+    @property
+    def place(self) -> str:
+        return _place(self.scheme, self.host.lower().strip("[]"), self.port)
+
+
+def parse(text: str) -> Url:
+    """Take a URL apart. Raises Rejected ``bad-url`` that says what is wrong with it, never
+    quoting the parts in which secrets travel."""
+    parts = _split(text)
+    if parts.user is not None:
+        raise _bad("it holds a user name or password before the host")
+    host, literal = _host(parts.host)
+    place = _place(parts.scheme, host, parts.port)
+    return Url(parts.scheme, host, parts.port, literal, f"{parts.scheme}://{place}{parts.rest}")
+
+
+def join(base: Url, location: bytes) -> str:
+    """The URL that a ``Location`` header means, seen from ``base``.
+
+    Headers in the wild hold raw UTF-8 or Latin-1 and blanks; these are percent-encoded, since
+    that is all they can mean. Raises Rejected ``bad-url``."""
+    if _CONTROL.search(location):
+        raise _bad("it holds a control character")
+    encoded = quote_from_bytes(location.strip(), safe=_PRINTABLE)
+    try:
+        return urljoin(base.text, encoded)
+    except ValueError as error:  # urllib's own refusal of half an IPv6 address
+        raise _bad("its host is not valid") from error
+
+
+def is_http_url(text: str) -> bool:
+    """Whether this has the form of an absolute http(s) URL with a host (RFC 3986)."""
+    if _PLAIN.fullmatch(text):  # taking them all apart to say so would be most of the work
+        return len(text) <= MAX_LENGTH
+    return _parts(text) is not None
+
+
+def holds_user(url: str) -> bool:
+    """Whether a user name or password stands before the host."""
+    parts = _parts(url)
+    return parts is not None and parts.user is not None
+
+
+def is_relative(text: str) -> bool:
+    """Whether this is a relative path, as a manifest beside its images has it: no scheme, no
+    leading slash or drive, no control characters or backslashes."""
+    head = text.split("/", 1)[0]
+    return bool(head) and ":" not in head and not _NOT_IN_PATH.search(text)
+
+
+def host_of(url: str) -> str:
+    """Host and, where it is not the scheme's own, port: how screens name a server. Empty for
+    what is no http(s) URL."""
+    parts = _parts(url)
+    return parts.place if parts else ""
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port of an http(s) URL."""
+    return f"{url.partition(':')[0].lower()}://{host_of(url)}"
+
+
+def without_secrets(url: str) -> str:
+    """``url`` for screens: user name, password and query are where secrets hide."""
+    parts = _parts(url)
+    if parts is None:
+        return "(not a URL)"
+    path, _, query = parts.rest.partition("?")
+    shown = f"{parts.scheme}://{parts.place}{path}"
+    return f"{shown}?…" if query else shown
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the host is this machine, by name or literal address; nothing is resolved."""
+    parts = _parts(url)
+    name = parts.host.lower().strip("[]") if parts else ""
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def server_url(text: str) -> str:
+    """One form for every spelling of a server's base URL: no slash at the end, host in lower
+    case, no default port. It may carry a path (an editor's ``/proxy/api``). Raises ValueError
+    that says what is wrong, without quoting secrets."""
+    parts = _parts(text)
+    if parts is None:
+        raise ValueError("must be an http or https URL such as https://server.livingdocs.io")
+    if parts.user is not None:
+        raise ValueError("must not contain a user name or password")
+    if "?" in text or "#" in text:
+        raise ValueError("must not contain a ? or # part")
+    path = text.split("://", 1)[1].partition("/")[2].rstrip("/")
+    if _PASTED.search(f"/{path}"):
+        raise ValueError("must be given without the /api/<version> part, which is added to it")
+    return f"{parts.scheme}://{parts.place}{path and '/'}{path}"
+
+
+def endpoint(base: str, version: str, path: str) -> str:
+    """The full URL of ``path`` (``import/images``) at an API version of a base URL."""
+    return f"{base}/api/{version}/{path}"
+
+
+def _split(text: str) -> _Parts:
+    """Take the form apart. Raises Rejected ``bad-url``."""
+    if len(text) > MAX_LENGTH:
+        raise _bad(f"it is longer than {MAX_LENGTH:,} characters")
+    if _REFUSED.search(text):
+        raise _bad("it holds a blank, a control character or a backslash (write them as %20 …)")
+    found = _URL.match(text)
+    if found is None:
+        raise _bad("it does not begin with http:// or https://")
+    scheme = found[1].lower()
+    if scheme not in PORTS:
+        raise _bad(f"only http and https are fetched, not {scheme[:20]}")
+    authority = _AUTHORITY.fullmatch(found[2] or "")
+    if authority is None:
+        raise _bad("its host or port is not valid")
+    user, host, port = authority.groups()
+    if not host:
+        raise _bad("it has no host")
+    if host.startswith("["):
+        _host(host)
+    number = int(port) if port else PORTS[scheme]
+    if not 0 < number < 65_536:
+        raise _bad("its port is not between 1 and 65535")
+    return _Parts(scheme, user, host, number, _path(found[3]))
+
+
+def _parts(text: str) -> _Parts | None:
+    try:
+        return _split(text)
+    except Rejected:
+        return None
+
+
+@lru_cache(maxsize=1_024)
+def _host(text: str) -> tuple[str, bool]:
+    """A host as it stands in a URL, in its one form, and whether it is an IP address.
+
+    Numbers in disguise (``0x7f.1``, ``2130706433``, ``127.1``) are refused: resolvers take them
+    for addresses, people do not. Raises Rejected ``bad-url``."""
+    if text.startswith("["):
+        return _ipv6(text[1:-1]), True
+    name = _ascii(text).removesuffix(".")
+    labels = name.split(".")
+    if _NUMBER.fullmatch(labels[-1]):
+        return _ipv4(name), True
+    if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
+        raise _bad("its host is not a valid name")
+    return name, False
+
+
+def _ascii(text: str) -> str:
+    if text.isascii():
+        return text.lower()
+    import idna  # large tables, for few
+
+    try:
+        return idna.encode(text, uts46=True).decode("ascii")
+    except UnicodeError as error:  # idna's own errors are of this kind
+        raise _bad("its host is not a valid international name") from error
+
+
+def _ipv4(text: str) -> str:
+    try:
+        return str(IPv4Address(text))
+    except ValueError as error:
+        raise _bad("its host is a number, but not an address of the form 93.184.216.34") from error
+
+
+def _ipv6(text: str) -> str:
+    try:
+        if "%" in text:
+            raise ValueError("a zone names an interface of this machine")
+        return str(IPv6Address(text))
+    except ValueError as error:
+        raise _bad("its host is not a valid IPv6 address") from error
+
+
+def _path(text: str) -> str:
+    """Path and query, percent-encoded where they have to be."""
+    if _TO_ENCODE.search(text):
+        try:
+            text = _TO_ENCODE.sub(lambda found: quote(found[0], safe=""), text)
+        except UnicodeEncodeError as error:
+            raise _bad("it is not valid Unicode") from error
+    return text if text.startswith("/") else f"/{text}"
+
+
+def _place(scheme: str, host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port == PORTS[scheme] else f"{shown}:{port}"
+
+
+def _bad(why: str) -> Rejected:
+    return Rejected(Cause.BAD_URL, f"the URL cannot be used: {why}")
