@@ -153,12 +153,14 @@ def _command(name: str, function: Callable[..., Any], cls: Any = OurCommand, **e
 
 
 def _spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function with each parameter that is a dataclass replaced by one for each of its
-    fields."""
+    """The function as typer takes it: with a context instead of a Session, and with each
+    parameter that is a dataclass of options replaced by one for each of its fields."""
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
     for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        if is_dataclass(parameter.annotation):
+        if parameter.annotation is Session:
+            parameters.append(parameter.replace(annotation=typer.Context))
+        elif is_dataclass(parameter.annotation):
             kind: Any = parameter.annotation
             groups[parameter.name] = kind
             parameters += inspect.signature(kind, eval_str=True).parameters.values()
@@ -166,6 +168,8 @@ def _spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
             parameters.append(parameter)
 
     def call(**given: Any) -> Any:
+        if "session" in given:
+            given["session"] = given["session"].obj
         for name, kind in groups.items():
             given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
         return function(**given)

@@ -23,7 +23,7 @@ class Shell(StrEnum):
 
 
 def completion(
-    context: typer.Context,
+    session: Session,
     shell: Annotated[Shell, typer.Argument(help="which shell")],
 ) -> ExitCode:
     """Print a completion script; put it where your shell reads it."""
@@ -32,7 +32,7 @@ def completion(
     script = get_completion_script(
         prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell.value
     )
-    Session.of(context).out.file.write(f"{script}\n")
+    session.out.file.write(f"{script}\n")
     return ExitCode.OK
 
 

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
 _SIGNS = {None: ("✓", GOOD), Severity.WARNING: ("!", WAIT), Severity.ERROR: ("✗", BAD)}
 
 
-def show(context: typer.Context) -> ExitCode:
+def show(session: Session) -> ExitCode:
     """Show every setting that is in force and where it comes from; secrets are masked."""
     from ldimport.settings import describe
 
-    session = Session.of(context)
     rows = describe(session.settings())
     if session.options.json:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
@@ -37,11 +36,10 @@ def show(context: typer.Context) -> ExitCode:
     return ExitCode.OK
 
 
-def check(context: typer.Context) -> ExitCode:
+def check(session: Session) -> ExitCode:
     """Try address, token and scopes, without sending anything."""
     from ldimport.settings import check as look
 
-    session = Session.of(context)
     settings = session.settings()
     found = [*look(settings), *_project_config(settings)]
     wrong = any(each.severity is Severity.ERROR for each in found)
@@ -76,7 +74,7 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
 
 
 def schema(
-    context: typer.Context,
+    session: Session,
     media_type: Annotated[
         str | None,
         typer.Argument(metavar="MEDIA_TYPE", help="default: the project's default media type"),
@@ -87,7 +85,6 @@ def schema(
 
     from ldimport.migration.project import json_schema
 
-    session = Session.of(context)
     body = json_schema(session.project_config(session.settings()), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
     return ExitCode.OK

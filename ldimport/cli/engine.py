@@ -12,11 +12,10 @@ from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 
 
-def check(context: typer.Context) -> ExitCode:
+def check(session: Session) -> ExitCode:
     """Read the catalogue and every stored original, and say whether all is sound."""
     from ldimport.engine import maintenance
 
-    session = Session.of(context)
     folder = session.settings().engine
     health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
@@ -57,7 +56,7 @@ def check(context: typer.Context) -> ExitCode:
 
 
 def reset(
-    context: typer.Context,
+    session: Session,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
 ) -> ExitCode:
     """Remove the local engine with everything it stores; Livingdocs is not touched.
@@ -66,7 +65,6 @@ def reset(
     """
     from ldimport.engine import maintenance
 
-    session = Session.of(context)
     folder = session.settings().engine
     if not yes:
         if not session.can_ask:

@@ -10,7 +10,7 @@ import typer
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import fields_of
-from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, Hint, Screen
+from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Hint, Screen
 from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def explain(
-    context: typer.Context,
+    session: Session,
     what: Annotated[
         str, typer.Argument(metavar="ID|CODE", help="an image's external id, or a problem code")
     ],
@@ -30,7 +30,6 @@ def explain(
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
     from ldimport.migration.explanations import CODES
 
-    session = Session.of(context)
     with session.migration(session.settings(), write=False) as migration:
         found = migration.history(what)
     meaning, cause = CODES.get(what), known_cause(what)
@@ -63,9 +62,9 @@ def _image(session: Session, name: str, found: History) -> None:
     if status is None:
         screen.line(name, ("  … in progress" if found.open else "  ⧗ not sent yet", BUSY))
     else:
-        sign, word, style = OUTCOMES[status.value]
+        sign, word = OUTCOMES[status.value]
         times = f" after {len(found.attempts)} tries" if len(found.attempts) > 1 else ""
-        screen.line((name, ACCENT), (f"  {sign} {word}{times}", style))
+        screen.line((name, ACCENT), (f"  {sign} {word}{times}", STYLES[sign]))
     facts = {
         "archive": f"{found.label} · systemName {found.system_name}",
         "row": f"{number(found.row)} of {found.manifest}",

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def init(
-    context: typer.Context,
+    session: Session,
     folder: Annotated[
         Path | None, typer.Argument(metavar="FOLDER", help="default: this one")
     ] = None,
@@ -33,7 +33,6 @@ def init(
 
     The columns come from the project config: --project-config FILE, or the server at --target.
     """
-    session = Session.of(context)
     place = folder or Path()
     settings = session.settings()
     name = settings.system_name or _ask_name(session, place)

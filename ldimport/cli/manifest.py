@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
-from ldimport.cli.output.screen import ACCENT, GOOD, WAIT
+from ldimport.cli.output.screen import ACCENT
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
@@ -94,9 +94,9 @@ def say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     if found.invalid:
         check.by_kind(screen, [kind for kind in found.kinds if kind.severity is Severity.ERROR])
         rows = f"{counted(found.invalid, 'row')} of {number(found.entries)}"
-        screen.line(("!", WAIT), f" {rows} with errors, not sent", indent=2)
+        screen.say("!", f"{rows} with errors, not sent")
     else:
-        screen.line(("✓", GOOD), f" {check.all_valid(found)}")
+        screen.say("✓", f"{check.all_valid(found)}")
     check.identity(screen, found)
     screen.line(
         (plan.manifest, ACCENT),

@@ -10,7 +10,7 @@ from ldimport.cli.command import Command
 from ldimport.cli.manifest import opened_source
 from ldimport.cli.options import Paths, ReadingOptions
 from ldimport.cli.output import check, documents
-from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, WAIT, Count, Hint
+from ldimport.cli.output.screen import ACCENT, Count, Hint
 from ldimport.cli.output.text import counted, number, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode
@@ -25,7 +25,7 @@ MOST_ORIGINS = 4
 
 
 def plan(
-    context: typer.Context,
+    session: Session,
     paths: Paths,
     reading: ReadingOptions,
     resend: Annotated[
@@ -36,7 +36,6 @@ def plan(
     ] = False,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
-    session = Session.of(context)
     settings = session.settings(paths)
     with (
         session.target(settings) as (target, config),
@@ -70,19 +69,20 @@ def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits
 
 
 def _counts(found: Plan) -> list[Count]:
-    """What becomes of the rows; the last two of them only where there are any."""
-    rows = (
-        ("+", "new", found.new, "will be imported", GOOD),
-        ("~", "changed", found.changed, "were edited since they were sent", WAIT),
-        ("=", "unchanged", found.unchanged, "will not be sent", ""),
-        ("✗", "failed", found.failed, "before: ldimport retry sends them", BAD),
-        ("…", "in progress", found.in_progress, "in jobs that are open", BUSY),
-        ("!", "invalid", found.invalid, "have errors", BAD if found.invalid else ""),
-    )
+    """What becomes of the rows; some only where there are any."""
+    rows = [
+        ("+", "new", found.new, "will be imported"),
+        ("~", "changed", found.changed, "were edited since they were sent"),
+        ("=", "unchanged", found.unchanged, "will not be sent"),
+        ("✗", "failed", found.failed, "before: ldimport retry sends them"),
+        ("…", "in progress", found.in_progress, "in jobs that are open"),
+        ("!", "invalid", found.invalid, "have errors"),
+    ]
+    always = ("new", "changed", "unchanged", "invalid")
     return [
-        Count(sign, word, count, note if count else "", style)
-        for sign, word, count, note, style in rows
-        if count or word not in ("failed", "in progress")
+        (sign, word, count, note if count else "")
+        for sign, word, count, note in rows
+        if count or word in always
     ]
 
 

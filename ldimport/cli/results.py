@@ -9,13 +9,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated
 
-import typer
 from typer import Option
 
 from ldimport.cli.command import Command
 from ldimport.cli.options import own
 from ldimport.cli.output import outcomes
-from ldimport.cli.output.screen import GOOD, OUTCOMES
+from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
@@ -100,9 +99,8 @@ class OutputOptions:
     ] = None  # fmt: skip
 
 
-def results_(context: typer.Context, filters: FilterOptions, wanted: OutputOptions) -> ExitCode:
+def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> ExitCode:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
-    session = Session.of(context)
     settings = session.settings()
     which = Filter(
         status=filters.status(),
@@ -146,7 +144,7 @@ def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
 
 def _none(session: Session, which: Filter) -> None:
     kind = f"{OUTCOMES[which.status.value][1]} " if which.status else ""
-    session.notes.line(("✓", GOOD), f" No {kind}images.")
+    session.notes.say("✓", f"No {kind}images.")
 
 
 def _write(

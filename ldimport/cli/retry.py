@@ -16,7 +16,7 @@ from ldimport.migration import RetryOptions
 
 
 def retry(
-    context: typer.Context,
+    session: Session,
     job: Annotated[
         str | None,
         typer.Option(envvar=own("job", "retry"), metavar="ID", help="only those of it"),
@@ -35,7 +35,6 @@ def retry(
 
     The local engine treats them as before too, unless --allow-host or --integrity say otherwise.
     """
-    session = Session.of(context)
     settings = session.settings()
     engine.refuse_on_http(settings, session.flags)
     hosts = session.given("allow_hosts") or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
@@ -66,11 +65,11 @@ def retry(
 def _nothing(session: Session, left: int, *, filtered: bool) -> None:
     screen = session.screen
     if left and filtered:
-        text = f" Nothing to retry here; {left:,} other images have failed"
+        text = f"Nothing to retry here; {left:,} other images have failed"
         screen.line(("✓", GOOD), text, indent=2)
         screen.hints([("ldimport results --failed", "all of them")])
     else:
-        screen.line(("✓", GOOD), " Nothing to retry: no image has failed", indent=2)
+        screen.say("✓", "Nothing to retry: no image has failed")
 
 
 COMMAND = Command(

@@ -49,7 +49,7 @@ PublicUrl = Annotated[
 
 
 def serve(
-    context: typer.Context,
+    session: Session,
     host: Host = DEFAULT_HOST,
     port: Port = DEFAULT_PORT,
     workers: Workers = None,
@@ -63,7 +63,6 @@ def serve(
 
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
-    session = Session.of(context)
     settings, environ = session.settings(), session.environ
     if dialect is not None and dialect not in set(Dialect):
         raise UsageError(f"--dialect {dialect}: there are {', '.join(Dialect)}")

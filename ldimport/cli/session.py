@@ -18,8 +18,6 @@ from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import Stream, look_at
 
 if TYPE_CHECKING:
-    import typer
-
     from ldimport.cli.output.documents import Document
     from ldimport.migration import Migration
     from ldimport.schema.config import ProjectConfig
@@ -41,12 +39,6 @@ class Session:
     again: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], float] = time.time
-
-    @staticmethod
-    def of(context: typer.Context) -> Session:
-        """The session that ``app`` made for this call."""
-        assert isinstance(context.obj, Session)
-        return context.obj
 
     # -- streams ---------------------------------------------------------------------------
 

@@ -28,7 +28,7 @@ ASK_SECONDS = 5.0
 
 
 def status(
-    context: typer.Context,
+    session: Session,
     job: Annotated[
         str | None,
         typer.Argument(
@@ -56,7 +56,6 @@ def status(
     ] = False,
 ) -> ExitCode:
     """Show all jobs and how many images arrived, or one job with its images."""
-    session = Session.of(context)
     settings = session.settings()
     if job is not None:
         row = _one(session, settings, job, offline=offline)

@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from math import inf
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Option
 
 from ldimport.cli import runner
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def submit(
-    ctx: typer.Context,
+    session: Session,
     paths: Paths,
     valid_only: Annotated[
         bool, Option("--valid-only", help="send the good rows, leave the others")
@@ -57,7 +56,6 @@ def submit(
     Run it again at any time: it goes on where it stopped and sends nothing twice.
     """
     since = time.monotonic()
-    session = Session.of(ctx)
     settings = session.settings(paths)
     engine.refuse_on_http(settings, session.flags)
     sending = SubmitOptions(

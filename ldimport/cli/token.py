@@ -18,7 +18,7 @@ from ldimport.errors import ExitCode, UsageError
 
 
 def create(
-    context: typer.Context,
+    session: Session,
     name: Annotated[str, typer.Argument(metavar="NAME", help="what it is for")],
     scope: Annotated[
         list[str] | None,
@@ -29,7 +29,6 @@ def create(
     ] = None,
 ) -> ExitCode:
     """Make a token for `ldimport serve`; it is shown this once and stored hashed."""
-    session = Session.of(context)
     chosen = tuple(scope or TokenScope)
     for each in chosen:
         if each not in set(TokenScope):
@@ -44,9 +43,8 @@ def create(
     return ExitCode.OK
 
 
-def list_(context: typer.Context) -> ExitCode:
+def list_(session: Session) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
-    session = Session.of(context)
     found = access_tokens.tokens(session.settings().engine)
     if session.options.json:
         session.document({"format": 1, "tokens": [_document(each) for each in found]})
@@ -88,11 +86,10 @@ def _moment(at: float | None) -> str | None:
 
 
 def revoke(
-    context: typer.Context,
+    session: Session,
     token: Annotated[str, typer.Argument(metavar="ID", help="as `ldimport token list` shows it")],
 ) -> ExitCode:
     """Revoke a token; it is refused from now on."""
-    session = Session.of(context)
     if not access_tokens.revoke(session.settings().engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")
     if session.options.json:

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
 from typer import Option
 
 from ldimport.cli.command import Command
@@ -16,7 +15,7 @@ from ldimport.cli.options import JunitXml, Paths, ReadingOptions
 from ldimport.cli.output import check, documents, github
 from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.live import checking
-from ldimport.cli.output.screen import GOOD, Hint
+from ldimport.cli.output.screen import Hint
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration.problem_reports import Files, Reports
@@ -59,14 +58,13 @@ class ShowingOptions:
 
 
 def validate(
-    context: typer.Context,
+    session: Session,
     paths: Paths,
     reports: ReportOptions,
     reading: ReadingOptions,
     showing: ShowingOptions,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
-    session = Session.of(context)
     settings = session.settings(paths)
     config = session.project_config(settings)
     files = Files(**asdict(reports))
@@ -76,7 +74,7 @@ def validate(
         _show(session, source, found, time.monotonic() - began, showing)
     if session.chatty:
         for path in files.given().values():
-            session.notes.line(("✓", GOOD), f" wrote {path}")
+            session.notes.say("✓", f"wrote {path}")
     if github.active(session.environ) and not showing.no_annotations:
         _github(session, found, source.manifest.name)
     return ExitCode.INVALID if found.invalid else ExitCode.OK

@@ -9,7 +9,6 @@ import typer
 
 from ldimport.cli import options, other_targets, runner
 from ldimport.cli.command import Command
-from ldimport.cli.output.screen import GOOD
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LockedError
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def watch(
-    context: typer.Context,
+    session: Session,
     jobs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -37,7 +36,6 @@ def watch(
 
     While another run holds the state file, this only looks on.
     """
-    session = Session.of(context)
     settings = session.settings()
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
@@ -73,7 +71,7 @@ def _nothing_open(session: Session, migration: Migration) -> None:
     if ends := [(job.finished_at, job.id) for job in migration.jobs() if job.finished_at]:
         at, name = max(ends)
         text += f" The last one, {name}, ended {clock(at, session.now())}."
-    session.screen.line(("✓", GOOD), f" {text}", indent=2)
+    session.screen.say("✓", f"{text}")
 
 
 COMMAND = Command(

@@ -18,7 +18,7 @@ from ldimport.errors import ExitCode, Terminated, UsageError
 
 
 def worker(
-    context: typer.Context,
+    session: Session,
     workers: Annotated[
         int | None,
         typer.Option("--workers", min=1, metavar="N", help="processes; default: one per core"),
@@ -26,7 +26,6 @@ def worker(
 ) -> ExitCode:
     """Carry out open images of the engine in --engine until stopped; jobs that come are begun
     at once."""
-    session = Session.of(context)
     settings = session.settings()
     if not settings.embedded:
         raise UsageError("worker is for the local engine", hint="leave --target out")

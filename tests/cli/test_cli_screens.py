@@ -13,7 +13,7 @@ import pytest
 from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, shown, terminal
 
 from ldimport.cli.output import github, outcomes, overview, summary
-from ldimport.cli.output.screen import Count, Screen, bar
+from ldimport.cli.output.screen import Screen, bar
 from ldimport.cli.output.stream import Stream, look_at
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells
@@ -269,7 +269,7 @@ def sinks(screen: Screen, text: str) -> None:
     summary.causes(screen, [CAUSES[0].__class__(text, text, 3, True, ((text, 1),))])
     screen.error(ConfigError(text, hint=text, facts={"where": text}))
     screen.error(ConfigError(text, hint=f"ldimport {text}   {text}"))
-    screen.counts([Count("✓", "imported", 1, text)])
+    screen.counts([("✓", "imported", 1, text)], ("rows", 1))
 
 
 @pytest.mark.parametrize("screen", [terminal(60), terminal(100, unicode=False), pipe()])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
+from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
 from ldimport.manifest import encoding_name
@@ -75,7 +75,7 @@ def config_text(config: ProjectConfig) -> str:
 def notices(screen: Screen, found: Validation) -> None:
     """What is worth a line and about no row alone."""
     for notice in found.notices:
-        screen.line(("!", WAIT), f" {notice.text}", indent=2)
+        screen.say("!", f"{notice.text}")
 
 
 def identity(screen: Screen, found: Validation) -> None:
@@ -83,7 +83,7 @@ def identity(screen: Screen, found: Validation) -> None:
     for kind in found.kinds:
         if kind.code in ("new-system-name", "other-system-name"):
             rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
-            screen.line(("!", WAIT), f" {kind.message}{rows}", indent=2)
+            screen.say("!", f"{kind.message}{rows}")
             screen.line("    ", kind.hint, indent=4)
 
 
@@ -130,8 +130,8 @@ def _remarks(
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""
-        text = f" Livingdocs checks these only at publishing: {codes}{way}"
-        screen.line(("·", QUIET), text, indent=2)
+        text = f"Livingdocs checks these only at publishing: {codes}{way}"
+        screen.say("·", text)
         screen.blank()
     if found.warnings and not warnings:
         left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
@@ -139,8 +139,8 @@ def _remarks(
         several = len(left_out) > 1
         sort = f" of {counted(len(left_out), 'kind')}" if several else ""
         share = f"{number(first.rows)} " if several else ""
-        text = f" {counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
-        screen.line(("!", WAIT), f"{text}; validate --warnings shows them", indent=2)
+        text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
+        screen.say("!", f"{text}; validate --warnings shows them")
         screen.blank()
 
 
@@ -201,14 +201,14 @@ def verdict(screen: Screen, found: Validation, seconds: float) -> None:
     rate = f" · {number(round(found.entries / seconds))} rows/s" if measured else ""
     took = f"{duration(seconds)}{rate}"
     if not found.invalid:
-        screen.line(("✓", GOOD), f" {all_valid(found)}   {took}", indent=2)
+        screen.say("✓", f"{all_valid(found)}   {took}")
         return
     errors = sum(kind.rows for kind in found.kinds if kind.severity is Severity.ERROR)
     rows = f"{number(found.invalid)} of {counted(found.entries, 'row')}"
-    text = f" {counted(errors, 'error')} in {rows}   nothing was sent · "
-    if screen.width is not None and 1 + cells(text) + cells(took) > screen.width:
+    text = f"{counted(errors, 'error')} in {rows}   nothing was sent · "
+    if screen.width is not None and 2 + cells(text) + cells(took) > screen.width:
         took = duration(seconds)
-    screen.line(("✗", BAD), f"{text}{took}", indent=2)
+    screen.say("✗", f"{text}{took}")
 
 
 def all_valid(found: Validation) -> str:

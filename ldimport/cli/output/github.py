@@ -71,7 +71,7 @@ def run_summary(end: Summary) -> str:
     """Counts and causes of a run as Markdown, for the step summary."""
     name = end.plan.manifest if end.plan else counted(len(end.jobs), "job")
     lines = [f"### {_cell(name)}", "", "| outcome | images |", "|---|---:|"]
-    for field, (_, word, _) in OUTCOMES.items():
+    for field, (_, word) in OUTCOMES.items():
         lines.append(f"| {word} | {number(getattr(end.totals, field))} |")
     lines.append(f"| **all** | {number(end.totals.rows)} |")
     if end.causes:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.listeners import ReadingProgress
-from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
+from ldimport.cli.output.screen import BAD, QUIET, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, duration, number
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure
@@ -128,7 +128,7 @@ class LiveDisplay:
             case Planned():
                 self._reading = None
             case Notice():
-                self._screen.line(("!", WAIT), f" {event.text}", indent=2)
+                self._screen.say("!", f"{event.text}")
             case Progress():
                 self._progress = event
                 self._sent.add(event.sent)
@@ -139,7 +139,7 @@ class LiveDisplay:
                 self._ended(event)
             case BatchSent() if self._verbose:
                 images = counted(event.images, "image")
-                self._screen.line(("→", QUIET), f" {event.job_id}  {images}")
+                self._screen.say("→", f"{event.job_id}  {images}")
             case Summary():
                 self.__exit__()
 
@@ -153,15 +153,15 @@ class LiveDisplay:
         self._reasons.setdefault(failure.group, failure.reason)
         if first or self._verbose:
             word = "first " if first and not self._verbose else ""
-            text = f" {word}“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"
-            self._screen.line(("✗", BAD), f"{text}  {failure.url}", indent=2)
+            text = f"{word}“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"
+            self._screen.say("✗", f"{text}  {failure.url}")
 
     def _ended(self, job: JobEnded) -> None:
         self._jobs_done += 1
         if job.state is JobState.FAILED:
-            self._screen.line(("✗", BAD), f" {job.job_id} failed as a whole", indent=2)
+            self._screen.say("✗", f"{job.job_id} failed as a whole")
         elif job.state is JobState.LOST:
-            self._screen.line(("✗", BAD), f" {job.job_id} is lost: the target no longer knows it")
+            self._screen.say("✗", f"{job.job_id} is lost: the target no longer knows it")
         elif self._verbose:
             failed = f", {number(job.counts.failed)} failed" if job.counts.failed else ""
             self._screen.line(f"  {job.job_id} done{failed}")

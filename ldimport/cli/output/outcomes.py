@@ -65,7 +65,7 @@ def _row(
     end: str | None,
     note: str = "",
 ) -> tuple[str, ...]:
-    sign, outcome, _ = OUTCOMES[status.value] if status else ("…", "pending", "")
+    sign, outcome = OUTCOMES[status.value] if status else ("…", "pending")
     word = f"{sign} {outcome}{note}"
     width, height, mime_type = shape
     if status is Status.FAILED:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, bar
+from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, STYLES, bar
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Totals
@@ -42,13 +42,13 @@ def totals(screen: Screen, sums: Totals) -> None:
     grid = Table.grid(padding=(0, 2, 0, 0))
     for column in ("left", "right", "right", "left"):
         grid.add_column(justify=column, no_wrap=True)
-    for name, (sign, word, style) in OUTCOMES.items():
+    for name, (sign, word) in OUTCOMES.items():
         count = getattr(sums, name)
         if not count and name not in ALWAYS:
             continue
         share = f"{percent(count, sums.rows):>6}" if count else ""
-        drawn = [bar(count, sums.rows, room, style)] if room >= 5 and count else []
-        grid.add_row(Text(f"{sign} {word}", style), number(count), share, *drawn)
+        drawn = [bar(count, sums.rows, room, STYLES[sign])] if room >= 5 and count else []
+        grid.add_row(Text(f"{sign} {word}", STYLES[sign]), number(count), share, *drawn)
     grid.add_row("  images", number(sums.rows))
     screen.block(Padding(grid, (0, 0, 0, 2)))
     if sums.not_taken_over:

@@ -7,7 +7,6 @@ markup. On a terminal nothing is wider than it; elsewhere nothing is cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -26,15 +25,18 @@ Part = str | tuple[str, str]
 
 GOOD, BAD, QUIET, BUSY, WAIT, ACCENT = "green", "red", "bright_black", "blue", "yellow", "bold"
 
+STYLES = {"✓": GOOD, "+": GOOD, "·": QUIET, "✗": BAD, "…": BUSY, "⧗": WAIT, "!": WAIT, "■": WAIT,
+          "~": WAIT, "→": QUIET}  # fmt: skip
+"""How each sign looks, and what stands beside it."""
 OUTCOMES = {
-    "success": ("✓", "imported", GOOD),
-    "skipped": ("·", "skipped", QUIET),
-    "failed": ("✗", "failed", BAD),
-    "pending": ("…", "in progress", BUSY),
-    "unsubmitted": ("⧗", "not sent yet", WAIT),
-    "invalid": ("!", "invalid", WAIT),
+    "success": ("✓", "imported"),
+    "skipped": ("·", "skipped"),
+    "failed": ("✗", "failed"),
+    "pending": ("…", "in progress"),
+    "unsubmitted": ("⧗", "not sent yet"),
+    "invalid": ("!", "invalid"),
 }
-"""Each of ``Totals`` with its sign, word and style."""
+"""Each of ``Totals`` with its sign and word."""
 ALWAYS = ("success", "skipped", "failed")
 """Those that are shown also when they are 0."""
 
@@ -42,15 +44,8 @@ Hint = tuple[str, str]
 """A command to go on with, and what for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """One row of a block of counts: sign, word, number, note."""
-
-    sign: str
-    word: str
-    count: int
-    note: str = ""
-    style: str = ""
+Count = tuple[str, str, int, str]
+"""One row of a block of counts: sign, word, number, note."""
 
 
 def bar(done: int, whole: int, width: int, style: str = GOOD) -> ProgressBar:
@@ -128,6 +123,10 @@ class Screen:
             tail = [assemble(" " * indent).append_text(each) for each in wrapped]
         self._write([head, *tail])
 
+    def say(self, sign: str, text: str) -> None:
+        """A sign in its colour, and a sentence."""
+        self.line((sign, STYLES[sign]), f" {text}", indent=2)
+
     def verbatim(self, *parts: Part) -> None:
         """One line that is never wrapped by us, so that it can be copied."""
         self._write([assemble(*parts)])
@@ -144,20 +143,15 @@ class Screen:
             for line in self.console.render_lines(each, pad=False):
                 self._write([Text.assemble(*((part.text, part.style or "") for part in line))])
 
-    def counts(self, rows: Iterable[Count], total: tuple[str, int] | None = None) -> None:
+    def counts(self, rows: Sequence[Count], total: tuple[str, int]) -> None:
         """A block of counts, right-aligned, followed by their sum."""
-        shown = list(rows)
-        words = [row.word for row in shown] + ([total[0]] if total else [])
-        numbers = [number(row.count) for row in shown] + ([number(total[1])] if total else [])
-        left, right = max(map(len, words), default=0), max(map(len, numbers), default=0)
-        for row, text in zip(shown, numbers, strict=False):
-            note: tuple[Part, ...] = (f"  {row.note}",) if row.note else ()
-            label = f"{row.sign} {row.word:<{left}}"
-            self.line(
-                "  ", (label, row.style), f"  {text:>{right}}", *note, indent=left + right + 8
-            )
-        if total:
-            self.line(f"    {total[0]:<{left}}  {numbers[-1]:>{right}}")
+        left = max(len(word) for word in (total[0], *(row[1] for row in rows)))
+        right = max(len(number(count)) for count in (total[1], *(row[2] for row in rows)))
+        for sign, word, count, note in rows:
+            label = (f"{sign} {word:<{left}}", STYLES.get(sign, "") if count else QUIET)
+            text = f"  {number(count):>{right}}" + (f"  {note}" if note else "")
+            self.line("  ", label, text, indent=left + right + 8)
+        self.line(f"    {total[0]:<{left}}  {number(total[1]):>{right}}")
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Label and text, aligned: ``where``, ``why``, ``state``."""
@@ -188,7 +182,7 @@ class Screen:
 
     def error(self, error: LdimportError) -> None:
         """An error as people read it: what, where and why, what to do next."""
-        self.line(("✗", BAD), f" {error.message}", indent=2)
+        self.say("✗", error.message)
         if error.facts:
             self.blank()
             self.facts(error.facts)

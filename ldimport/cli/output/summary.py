@@ -8,13 +8,7 @@ from dataclasses import dataclass
 from ldimport.cli.output.screen import (
     ACCENT,
     ALWAYS,
-    BAD,
-    BUSY,
-    GOOD,
     OUTCOMES,
-    QUIET,
-    WAIT,
-    Count,
     Hint,
     Screen,
 )
@@ -68,11 +62,10 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         "invalid": "have errors, not sent",
     }
     rows = []
-    for name, (sign, word, style) in OUTCOMES.items():
+    for name, (sign, word) in OUTCOMES.items():
         count = getattr(sums, name)
         if count or name in ALWAYS:
-            style = QUIET if name == "failed" and not count else style
-            rows.append(Count(sign, word, count, notes.get(name, ""), style))
+            rows.append((sign, word, count, notes.get(name, "")))
     screen.counts(rows, ("rows" if plan is not None else "images", sums.rows))
 
 
@@ -108,13 +101,13 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     stopped = end.stopped
     if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
-        _sentence(screen, "■", WAIT, f"{word}: {_sent(end)}, all recorded", took)
+        _sentence(screen, "■", f"{word}: {_sent(end)}, all recorded", took)
         _what_goes_on(screen, end, run)
     elif isinstance(stopped, QuotaError):
-        _sentence(screen, "⧗", WAIT, _capital(stopped.message), took)
+        _sentence(screen, "⧗", _capital(stopped.message), took)
         _room(screen, stopped, run)
     elif isinstance(stopped, DeadlineError):
-        _sentence(screen, "⧗", WAIT, _capital(stopped.message), took)
+        _sentence(screen, "⧗", _capital(stopped.message), took)
         _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
         screen.error(_with_state(stopped, end))
@@ -122,35 +115,35 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
         _sentence(screen, *_finished(end, run), took)
 
 
-def _sentence(screen: Screen, sign: str, style: str, text: str, tail: str) -> None:
+def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
     """A closing sentence; jobs and time stand behind it, or below where they do not fit."""
     width = screen.width
     fits = width is None or 2 + cells(text) + 3 + cells(tail) <= width
-    screen.line((sign, style), f" {text}   {tail}" if fits else f" {text}", indent=2)
+    screen.say(sign, f"{text}   {tail}" if fits else text)
     if not fits:
         screen.line(f"  {tail}", indent=2)
 
 
-def _finished(end: Summary, run: RunFacts) -> tuple[str, str, str]:
-    """Sign, style and sentence of a run that came to its end."""
+def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
+    """Sign and sentence of a run that came to its end."""
     sums, rows = end.totals, counted(end.totals.rows, "image")
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
     if refused:
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
         what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-        return "✗", BAD, what
+        return "✗", what
     if not end.jobs and not sums.failed and not sums.invalid:
-        return "✓", GOOD, _nothing(end, run)
+        return "✓", _nothing(end, run)
     if not end.jobs:
-        return "✗", BAD, f"nothing new to send, but {_bad(sums)}"
+        return "✗", f"nothing new to send, but {_bad(sums)}"
     if sums.pending and not run.waited:
-        return "…", BUSY, f"{_sent(end)}, not waiting for the results"
+        return "…", f"{_sent(end)}, not waiting for the results"
     if sums.failed or sums.invalid:
-        return "✗", BAD, f"finished, {_bad(sums)}"
+        return "✗", f"finished, {_bad(sums)}"
     if sums.unsubmitted:
         arrived = number(sums.rows - sums.unsubmitted)
-        return "✓", GOOD, f"{arrived} of {rows} arrived, the rest was not sent (--limit)"
-    return "✓", GOOD, f"{number(sums.success + sums.skipped)} of {rows} arrived"
+        return "✓", f"{arrived} of {rows} arrived, the rest was not sent (--limit)"
+    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived"
 
 
 def _nothing(end: Summary, run: RunFacts) -> str:
