@@ -8,13 +8,15 @@ import os
 import pathlib
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.models import OptionInfo
 
 from ldimport.cli import options
 from ldimport.cli.command import LIST, Command, Group, listed
@@ -148,24 +150,25 @@ def build(spec: Command | Group) -> Any:
 
 def _command(name: str, function: Callable[..., Any], cls: Any = OurCommand, **extra: Any) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    app.command(name, cls=cls, context_settings=dict(SETTINGS), **extra)(_spelled_out(function))
+    app.command(name, cls=cls, context_settings=dict(SETTINGS), **extra)(
+        _spelled_out(name, function)
+    )
     return typer.main.get_command(app)
 
 
-def _spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as typer takes it: with a context instead of a Session, and with each
-    parameter that is a dataclass of options replaced by one for each of its fields."""
+def _spelled_out(command: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as typer takes it: with a context instead of a Session, with each parameter
+    that is a dataclass replaced by one for each of its fields, and with what
+    ``options.TABLE`` says of each."""
     groups: dict[str, Any] = {}
     parameters: list[inspect.Parameter] = []
-    for parameter in inspect.signature(function, eval_str=True).parameters.values():
-        if parameter.annotation is Session:
-            parameters.append(parameter.replace(annotation=typer.Context))
-        elif is_dataclass(parameter.annotation):
-            kind: Any = parameter.annotation
-            groups[parameter.name] = kind
+    for each in inspect.signature(function, eval_str=True).parameters.values():
+        if is_dataclass(each.annotation) and each.annotation is not Session:
+            kind: Any = each.annotation
+            groups[each.name] = kind
             parameters += inspect.signature(kind, eval_str=True).parameters.values()
         else:
-            parameters.append(parameter)
+            parameters.append(each)
 
     def call(**given: Any) -> Any:
         if "session" in given:
@@ -175,9 +178,26 @@ def _spelled_out(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(**given)
 
     call.__doc__ = function.__doc__
-    keywords = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-    vars(call)["__signature__"] = inspect.Signature(keywords)
+    told = [_told(command, each) for each in parameters]
+    vars(call)["__signature__"] = inspect.Signature(told)
     return call
+
+
+def _told(command: str, parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter with its entry in ``options.TABLE``; one that brings its own stays as it is."""
+    name, annotation = parameter.name, parameter.annotation
+    own = f"{command}.{name}"
+    entry = copy(options.TABLE.get(own) or options.TABLE.get(name))
+    if annotation is Session:
+        annotation = typer.Context
+    elif entry is not None and not hasattr(annotation, "__metadata__"):
+        if isinstance(entry, OptionInfo):
+            if entry.default is ... and annotation is bool:  # no --no-json
+                entry.default = f"--{name.replace('_', '-')}"
+            if own in options.TABLE and entry.envvar is None:
+                entry.envvar = f"LDIMPORT_{own.replace('.', '_').upper()}"
+        annotation = Annotated[annotation, entry]
+    return parameter.replace(annotation=annotation, kind=parameter.KEYWORD_ONLY)
 
 
 @cache

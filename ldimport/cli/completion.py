@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
-
-import typer
 
 from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM
 from ldimport.cli.command import Command
@@ -22,10 +19,7 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-def completion(
-    session: Session,
-    shell: Annotated[Shell, typer.Argument(help="which shell")],
-) -> ExitCode:
+def completion(session: Session, shell: Shell) -> ExitCode:
     """Print a completion script; put it where your shell reads it."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 

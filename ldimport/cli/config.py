@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import fields_of
@@ -73,13 +71,7 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
     ]
 
 
-def schema(
-    session: Session,
-    media_type: Annotated[
-        str | None,
-        typer.Argument(metavar="MEDIA_TYPE", help="default: the project's default media type"),
-    ] = None,
-) -> ExitCode:
+def schema(session: Session, media_type: str | None = None) -> ExitCode:
     """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
     import json
 

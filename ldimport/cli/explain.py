@@ -3,9 +3,7 @@ or of the cause for which images failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
@@ -21,12 +19,7 @@ if TYPE_CHECKING:
     from ldimport.explanations import Explanation
 
 
-def explain(
-    session: Session,
-    what: Annotated[
-        str, typer.Argument(metavar="ID|CODE", help="an image's external id, or a problem code")
-    ],
-) -> ExitCode:
+def explain(session: Session, what: str) -> ExitCode:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
     from ldimport.migration.explanations import CODES
 

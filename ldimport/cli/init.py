@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -18,16 +18,9 @@ if TYPE_CHECKING:
 
 def init(
     session: Session,
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="FOLDER", help="default: this one")
-    ] = None,
-    media_type: Annotated[
-        str | None,
-        typer.Option("--media-type", metavar="HANDLE", help="columns for images of this type"),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="replace files that are there already")
-    ] = False,
+    folder: Path | None = None,
+    media_type: str | None = None,
+    force: bool = False,
 ) -> ExitCode:
     """Write a commented ldimport.yaml and an empty manifest with the right columns.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
+from ldimport.cli.output.listeners import Listener, Stopping
 from ldimport.cli.output.screen import ACCENT
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
@@ -64,27 +65,20 @@ def opened_source(
         source.manifest.close()
 
 
-class CheckShown:
-    """Listens to a submit: shows the short check as soon as the plan stands."""
+def short_check(session: Session, source: Source) -> Listener:
+    """Listens to a submit: shows the short check as soon as the plan stands. In a log: how the
+    manifest was read, since a wrong guess must be visible there too."""
 
-    def __init__(self, session: Session, source: Source) -> None:
-        self._session = session
-        self._source = source
-
-    def handle(self, event: Event) -> None:
-        """On a terminal: what was read, what it was checked against, the verdict. In a log: how
-        it was read, since a wrong guess must be visible there too."""
+    def show(event: Event | Stopping) -> None:
         if not isinstance(event, Planned):
             return
-        session = self._session
         if session.err.live:
-            say_checked(session.notes, self._source, event)
+            say_checked(session.notes, source, event)
         elif session.chatty:
-            for line in check.read_lines(self._source.manifest):
+            for line in check.read_lines(source.manifest):
                 session.err.line(f"{utc(session.now())} read      {line}")
 
-    def stopping(self) -> None:
-        """Nothing to add."""
+    return show
 
 
 def say_checked(screen: Screen, source: Source, planned: Planned) -> None:

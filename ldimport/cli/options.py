@@ -1,7 +1,5 @@
-"""Options that stand on every command, and those that several share.
-
-A command's function takes a dataclass of options where they stand together; ``app`` spells them
-out, one option a field.
+"""Every option and argument of the commands, told once; those that several commands share stand in
+dataclasses. ``app`` makes typer's parameters of them.
 """
 
 from __future__ import annotations
@@ -10,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 from typer import Argument, Context, Option
 
@@ -20,95 +18,152 @@ from ldimport.model import Integrity
 if TYPE_CHECKING:
     from ldimport.settings import Settings
 
-Text = str | None
-File = Path | None
+
+def complete_jobs(context: Context, incomplete: str) -> list[str]:
+    """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
+    import os
+    from itertools import islice
+
+    from ldimport.migration import Migration
+    from ldimport.settings import load
+
+    try:
+        state_file = load({}, environ=os.environ, cwd=Path.cwd()).state
+        with Migration.open(state_file, write=False) as migration:
+            return [row.id for row in islice(migration.jobs(), 50)]
+    except (LdimportError, OSError):  # a completion has nothing to say about errors
+        return []
+
+
+# fmt: off
+TABLE: Mapping[str, Any] = {
+    # on every command
+    "profile": Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml"),
+    "config": Option(metavar="FILE", help="config file instead of the one found"),
+    "state": Option(metavar="FILE", help="state file to use"),
+    "target": Option(metavar="URL", help="Livingdocs server, or `embedded`"),
+    "api_version": Option(metavar="V", help="v1, or a dated version such as 2026-07"),
+    "engine": Option(metavar="FOLDER", help="folder of the local engine"),
+    "project_config": Option(metavar="FILE", help="project config to check against"),
+    "system_name": Option(metavar="NAME", help="name of this archive, for ever"),
+    "insecure": Option(help="do not check certificates; anybody can then read along"),
+    "json": Option(help="results as JSON on standard output"),
+    "quiet": Option("--quiet", "-q", count=True, help="no progress; twice: errors only"),
+    "verbose": Option("--verbose", "-v", count=True, help="each job and failure as a line"),
+    "log_file": Option(metavar="FILE", help="append all events as JSON Lines"),
+    "no_color": Option(help="no colours"),
+    # manifests
+    "paths": Argument(metavar="MANIFEST...", help="CSV, JSON, JSON Lines or YAML (also .gz); a "
+                      "folder, a pattern, or - for standard input"),
+    "base_url": Option(metavar="URL", help="relative urls are resolved against it"),
+    "lenient": Option(help="what Livingdocs checks only at publishing is a warning"),
+    "strict": Option(help="warnings count as errors"),
+    "maps": Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
+    "sets": Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
+    "encoding": Option(metavar="NAME", help="encoding of the manifest"),
+    "delimiter": Option(metavar="CHAR", help="delimiter of a CSV manifest"),
+    # the local engine
+    "allow_hosts": Option("--allow-host", metavar="HOST[:PORT]",
+                          help="let the local engine fetch from this private host"),
+    "integrity": Option(help="decode every image, or only walk its structure"),
+    # runs
+    "no_wait": Option(help="return after the last batch is accepted"),
+    "deadline": Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
+    "fail_on": Option(metavar="any|N|N%", help="stop when so many images failed; exit 11"),
+    "valid_only": Option(help="send the good rows, leave the others"),
+    "limit": Option(min=1, metavar="N", help="send at most N images"),
+    "batch_size": Option(min=1, max=1_000, metavar="N", help="images in one request"),
+    "resend": Option(help="send unchanged images again too"),
+    "yes": Option(help="do not ask before the first use of a systemName"),
+    "webhook": Option(metavar="URL", help="called when a job ends"),
+    "context": Option(metavar="JSON|@FILE", help="sent along with the webhook"),
+    "junitxml": Option("--junitxml", metavar="FILE", help="write a JUnit report"),
+    "plan.resend": Option(envvar="LDIMPORT_RESEND",
+                          help="as if unchanged images were sent again too"),
+    "exit_code": Option(help="exit 1 when there is something to send"),
+    "retry.job": Option(metavar="ID", help="only those of it"),
+    "retry.cause": Option(metavar="CODE", help="only those that failed for it"),
+    "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones",
+                     autocompletion=complete_jobs),
+    # checks
+    "problems": Option(metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
+    "write_valid": Option(metavar="FILE", help="the good rows"),
+    "write_invalid": Option(metavar="FILE", help="the others, with their problems"),
+    "warnings": Option(help="show warnings too, not only their number"),
+    "max_problems": Option(min=0, metavar="N", help="problems in --json"),
+    "no_annotations": Option(help="no annotations in GitHub Actions"),
+    # what is known
+    "status.job": Argument(metavar="ID", help="one job; without it: all of them",
+                           autocompletion=complete_jobs),
+    "offline": Option(help="with ID: do not ask the target about an open job"),
+    "exit_status": Option(help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a "
+                          "whole or lost"),
+    "most": Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all"),
+    "status.failed": Option(help="jobs with failures"),
+    "results.failed": Option(help="only failed images"),
+    "results.skipped": Option(help="only skipped images"),
+    "results.success": Option(help="only imported images"),
+    "results.job": Option(metavar="ID", help="only of this job"),
+    "results.cause": Option(metavar="CODE", help="failed for this cause"),
+    "results.host": Option(metavar="H", help="fetched from this host"),
+    "form": Option("--format", help="table on a terminal, else csv"),
+    "output": Option("--output", "-o", metavar="FILE",
+                     help="write here, - is standard output; its ending is the format"),
+    "as_manifest": Option(help="the rows as they were sent, to edit and submit again"),
+    "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
+    "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
+    # the rest
+    "folder": Argument(metavar="FOLDER", help="default: this one"),
+    "media_type": Option(metavar="HANDLE", help="columns for images of this type"),
+    "force": Option(help="replace files that are there already"),
+    "schema.media_type": Argument(metavar="MEDIA_TYPE",
+                                  help="default: the project's default media type"),
+    "shell": Argument(help="which shell"),
+}
+# fmt: on
+"""By the name of the parameter; where that means another thing in another command, by command and
+name, and the option's variable has both too (``LDIMPORT_RESULTS_JOB``)."""
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalOptions:
     """Options that stand on every command, as given or from their variables."""
 
-    profile: Annotated[
-        Text, Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml")
-    ] = None
-    config: Annotated[File, Option(metavar="FILE", help="config file instead of the one found")] = (
-        None
-    )
-    state: Annotated[File, Option(metavar="FILE", help="state file to use")] = None
-    target: Annotated[Text, Option(metavar="URL", help="Livingdocs server, or `embedded`")] = None
-    api_version: Annotated[
-        Text, Option(metavar="V", help="v1, or a dated version such as 2026-07")
-    ] = None
-    engine: Annotated[File, Option(metavar="FOLDER", help="folder of the local engine")] = None
-    project_config: Annotated[
-        File, Option(metavar="FILE", help="project config to check against")
-    ] = None
-    system_name: Annotated[Text, Option(metavar="NAME", help="name of this archive, for ever")] = (
-        None
-    )
-    insecure: Annotated[
-        bool,
-        Option("--insecure", help="do not check certificates; anybody can then read along"),
-    ] = False
-    json: Annotated[bool, Option("--json", help="results as JSON on standard output")] = False
-    quiet: Annotated[
-        int, Option("--quiet", "-q", count=True, help="no progress; twice: errors only")
-    ] = 0
-    verbose: Annotated[
-        int, Option("--verbose", "-v", count=True, help="each job and failure as a line")
-    ] = 0
-    log_file: Annotated[File, Option(metavar="FILE", help="append all events as JSON Lines")] = None
-    no_color: Annotated[bool, Option("--no-color", help="no colours")] = False
-
-
-Paths = Annotated[
-    list[str],
-    Argument(
-        metavar="MANIFEST...",
-        help="CSV, JSON, JSON Lines or YAML (also .gz); a folder, a pattern, or - for standard "
-        "input",
-    ),
-]
+    profile: str | None = None
+    config: Path | None = None
+    state: Path | None = None
+    target: str | None = None
+    api_version: str | None = None
+    engine: Path | None = None
+    project_config: Path | None = None
+    system_name: str | None = None
+    insecure: bool = False
+    json: bool = False
+    quiet: int = 0
+    verbose: int = 0
+    log_file: Path | None = None
+    no_color: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
     """How a manifest is read and checked."""
 
-    base_url: Annotated[
-        Text, Option(metavar="URL", help="relative urls are resolved against it")
-    ] = None
-    lenient: Annotated[
-        bool, Option("--lenient", help="what Livingdocs checks only at publishing is a warning")
-    ] = False
-    strict: Annotated[bool, Option("--strict", help="warnings count as errors")] = False
-    maps: Annotated[
-        list[str] | None,
-        Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
-    ] = None
-    sets: Annotated[
-        list[str] | None,
-        Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
-    ] = None
-    encoding: Annotated[Text, Option(metavar="NAME", help="encoding of the manifest")] = None
-    delimiter: Annotated[Text, Option(metavar="CHAR", help="delimiter of a CSV manifest")] = None
+    base_url: str | None = None
+    lenient: bool = False
+    strict: bool = False
+    maps: list[str] | None = None
+    sets: list[str] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
     """How the local engine treats images."""
 
-    allow_hosts: Annotated[
-        list[str] | None,
-        Option(
-            "--allow-host",
-            metavar="HOST[:PORT]",
-            help="let the local engine fetch from this private host",
-        ),
-    ] = None
-    integrity: Annotated[
-        Integrity | None, Option(help="decode every image, or only walk its structure")
-    ] = None
+    allow_hosts: list[str] | None = None
+    integrity: Integrity | None = None
 
     def refuse_on_http(self, settings: Settings, given: Mapping[str, object]) -> None:
         """On an HTTP target the server decides. ``given``: settings of the command line."""
@@ -121,21 +176,13 @@ class EngineOptions:
                 )
 
 
-Deadline = Annotated[Text, Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8")]
-JunitXml = Annotated[File, Option("--junitxml", metavar="FILE", help="write a JUnit report")]
-
-
 @dataclass(frozen=True, slots=True)
 class EndOptions:
     """When a run that sends images stops by itself."""
 
-    no_wait: Annotated[
-        bool, Option("--no-wait", help="return after the last batch is accepted")
-    ] = False
-    deadline: Deadline = None
-    fail_on: Annotated[
-        Text, Option(metavar="any|N|N%", help="stop when so many images failed; exit 11")
-    ] = None
+    no_wait: bool = False
+    deadline: str | None = None
+    fail_on: str | None = None
 
     def read(self) -> dict[str, Any]:
         """As the use cases take them. Raises UsageError."""
@@ -155,27 +202,6 @@ OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"),
 }
 """Options that a run needs again when it goes on."""
-
-
-def own(name: str, command: str) -> str:
-    """The variable of an option whose name means another thing in another command."""
-    return f"LDIMPORT_{command}_{name}".upper()
-
-
-def complete_jobs(context: Context, incomplete: str) -> list[str]:
-    """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
-    import os
-    from itertools import islice
-
-    from ldimport.migration import Migration
-    from ldimport.settings import load
-
-    try:
-        state_file = load({}, environ=os.environ, cwd=Path.cwd()).state
-        with Migration.open(state_file, write=False) as migration:
-            return [row.id for row in islice(migration.jobs(), 50)]
-    except (LdimportError, OSError):  # a completion has nothing to say about errors
-        return []
 
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command
 from ldimport.cli.manifest import opened_source
-from ldimport.cli.options import Paths, ReadingOptions
+from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
 from ldimport.cli.output.screen import ACCENT, Count, Hint
 from ldimport.cli.output.text import counted, number, size
@@ -26,14 +24,11 @@ MOST_ORIGINS = 4
 
 def plan(
     session: Session,
-    paths: Paths,
+    paths: list[str],
+    resend: bool = False,
+    exit_code: bool = False,
+    *,
     reading: ReadingOptions,
-    resend: Annotated[
-        bool, typer.Option("--resend", help="as if unchanged images were sent again too")
-    ] = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="exit 1 when there is something to send")
-    ] = False,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
     settings = session.settings(paths)

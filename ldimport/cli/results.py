@@ -7,12 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated
-
-from typer import Option
 
 from ldimport.cli.command import Command
-from ldimport.cli.options import own
 from ldimport.cli.output import outcomes
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
@@ -44,29 +40,14 @@ WRITERS = {
 
 @dataclass(frozen=True, slots=True)
 class FilterOptions:
-    """Which images; the variables are of their own, since other commands have options of these
-    names too."""
+    """Which images."""
 
-    failed: Annotated[
-        bool, Option("--failed", envvar=own("failed", "results"), help="only failed images")
-    ] = False
-    skipped: Annotated[
-        bool, Option("--skipped", envvar=own("skipped", "results"), help="only skipped images")
-    ] = False
-    success: Annotated[
-        bool, Option("--success", envvar=own("success", "results"), help="only imported images")
-    ] = False
-    job: Annotated[
-        str | None, Option(envvar=own("job", "results"), metavar="ID", help="only of this job")
-    ] = None
-    cause: Annotated[
-        str | None,
-        Option(envvar=own("cause", "results"), metavar="CODE", help="failed for this cause"),
-    ] = None
-    host: Annotated[
-        str | None,
-        Option(envvar=own("host", "results"), metavar="H", help="fetched from this host"),
-    ] = None
+    failed: bool = False
+    skipped: bool = False
+    success: bool = False
+    job: str | None = None
+    cause: str | None = None
+    host: str | None = None
 
     def status(self) -> Status | None:
         """The one outcome that is wanted, if it is one. Raises UsageError for several."""
@@ -80,23 +61,10 @@ class FilterOptions:
 class OutputOptions:
     """In which form, and where to."""
 
-    form: Annotated[
-        OutputFormat | None, Option("--format", help="table on a terminal, else csv")
-    ] = None
-    output: Annotated[
-        Path | None,
-        Option(
-            "--output", "-o", metavar="FILE", help="write here; its ending is the format; - = here"
-        ),
-    ] = None
-    as_manifest: Annotated[
-        bool, Option("--as-manifest", help="the rows as they were sent, to edit and submit again")
-    ] = False
-    most: Annotated[
-        int | None,
-        Option("--most", "-n", min=0, envvar=own("most", "results"), metavar="N",
-               help="rows to show; 0 = all"),
-    ] = None  # fmt: skip
+    form: OutputFormat | None = None
+    output: Path | None = None
+    as_manifest: bool = False
+    most: int | None = None
 
 
 def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> ExitCode:

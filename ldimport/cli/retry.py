@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from ldimport.cli import other_targets, runner
 from ldimport.cli.command import Command
-from ldimport.cli.options import EndOptions, EngineOptions, own
+from ldimport.cli.options import EndOptions, EngineOptions
 from ldimport.cli.output.screen import GOOD
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
@@ -17,16 +13,8 @@ from ldimport.migration import RetryOptions
 
 def retry(
     session: Session,
-    job: Annotated[
-        str | None,
-        typer.Option(envvar=own("job", "retry"), metavar="ID", help="only those of it"),
-    ] = None,
-    cause: Annotated[
-        str | None,
-        typer.Option(
-            envvar=own("cause", "retry"), metavar="CODE", help="only those that failed for it"
-        ),
-    ] = None,
+    job: str | None = None,
+    cause: str | None = None,
     *,
     ends: EndOptions,
     engine: EngineOptions,

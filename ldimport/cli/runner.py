@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, cast
@@ -12,11 +12,11 @@ from ldimport import __version__
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
-    Both,
     JsonLinesListener,
     Listener,
     LogLines,
     ReadingProgress,
+    Stopping,
 )
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.session import Session, tilde
@@ -51,9 +51,14 @@ def follow(session: Session, settings: Settings, events: Iterator[Event], shown:
     the Summary then says what was done."""
     with ExitStack() as stack:
         stack.callback(cast("Generator[Event, None, None]", events).close)
-        listener = stack.enter_context(listening(session, settings, shown))
-        stack.enter_context(ends_in_order(listener.stopping))
-        return drive(events, listener.handle)
+        listeners = list(listening(session, settings, shown, stack))
+
+        def tell(event: Event | Stopping) -> None:
+            for listener in listeners:
+                listener(event)
+
+        stack.enter_context(ends_in_order(lambda: tell(Stopping())))
+        return drive(events, tell)
 
 
 def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
@@ -75,21 +80,21 @@ def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
 # -- who listens ---------------------------------------------------------------------------
 
 
-@contextmanager
-def listening(session: Session, settings: Settings, shown: Shown) -> Iterator[Listener]:
+def listening(
+    session: Session, settings: Settings, shown: Shown, stack: ExitStack
+) -> Iterator[Listener]:
     """The listeners that the options ask for: JSON Lines, a live display, lines, or none; and
     the log file."""
     options = session.options
-    with ExitStack() as stack:
-        listeners: list[Listener] = [] if shown.first is None else [shown.first]
-        if options.json:
-            listeners.append(_json_lines(session, settings, session.out))
-        elif not options.quiet:
-            listeners.append(_for_people(session, settings, shown, stack))
-        if options.log_file is not None:
-            stream = Stream(stack.enter_context(appended(options.log_file)))
-            listeners.append(_json_lines(session, settings, stream))
-        yield Both(listeners)
+    if shown.first is not None:
+        yield shown.first
+    if options.json:
+        yield _json_lines(session, settings, session.out)
+    elif not options.quiet:
+        yield _for_people(session, settings, shown, stack)
+    if options.log_file is not None:
+        stream = Stream(stack.enter_context(appended(options.log_file)))
+        yield _json_lines(session, settings, stream)
 
 
 def _for_people(session: Session, settings: Settings, shown: Shown, stack: ExitStack) -> Listener:
@@ -109,14 +114,13 @@ def _for_people(session: Session, settings: Settings, shown: Shown, stack: ExitS
 
 
 def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLinesListener:
-    lines = JsonLinesListener(stream, session.now)
-    facts: documents.Document = {"target": settings.target, "local": settings.embedded}
+    start = documents.start(" ".join(session.words), __version__, session.now())
+    start |= {"target": settings.target, "local": settings.embedded}
     if settings.embedded:
-        facts["engine"] = str(settings.engine)
+        start["engine"] = str(settings.engine)
     elif settings.insecure:
-        facts["insecure"] = True
-    lines.start(" ".join(session.words), __version__, facts)
-    return lines
+        start["insecure"] = True
+    return JsonLinesListener(stream, session.now, start)
 
 
 def _seconds_between(text: str | None) -> float:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ldimport.cli import options, other_targets
+from ldimport.cli import other_targets
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import overview
@@ -29,31 +27,11 @@ ASK_SECONDS = 5.0
 
 def status(
     session: Session,
-    job: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="ID",
-            help="one job; without it: all of them",
-            autocompletion=options.complete_jobs,
-        ),
-    ] = None,
-    offline: Annotated[
-        bool, typer.Option("--offline", help="with ID: do not ask the target about an open job")
-    ] = False,
-    exit_status: Annotated[
-        bool,
-        typer.Option(
-            "--exit-status",
-            help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a whole or lost",
-        ),
-    ] = False,
-    most: Annotated[
-        int, typer.Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all")
-    ] = MOST_JOBS,
-    failed: Annotated[
-        bool,
-        typer.Option("--failed", envvar=options.own("failed", "status"), help="jobs with failures"),
-    ] = False,
+    job: str | None = None,
+    offline: bool = False,
+    exit_status: bool = False,
+    most: int = MOST_JOBS,
+    failed: bool = False,
 ) -> ExitCode:
     """Show all jobs and how many images arrived, or one job with its images."""
     settings = session.settings()

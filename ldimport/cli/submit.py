@@ -6,15 +6,14 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from math import inf
-from typing import TYPE_CHECKING, Annotated
-
-from typer import Option
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ldimport.cli import runner
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.manifest import CheckShown, first_use, opened_source, refused
-from ldimport.cli.options import EndOptions, EngineOptions, JunitXml, Paths, ReadingOptions
+from ldimport.cli.manifest import first_use, opened_source, refused, short_check
+from ldimport.cli.options import EndOptions, EngineOptions, ReadingOptions
 from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
@@ -29,23 +28,15 @@ if TYPE_CHECKING:
 
 def submit(
     session: Session,
-    paths: Paths,
-    valid_only: Annotated[
-        bool, Option("--valid-only", help="send the good rows, leave the others")
-    ] = False,
-    limit: Annotated[int | None, Option(min=1, metavar="N", help="send at most N images")] = None,
-    batch_size: Annotated[
-        int | None, Option(min=1, max=1_000, metavar="N", help="images in one request")
-    ] = None,
-    resend: Annotated[bool, Option("--resend", help="send unchanged images again too")] = False,
-    yes: Annotated[
-        bool, Option("--yes", help="do not ask before the first use of a systemName")
-    ] = False,
-    webhook: Annotated[str | None, Option(metavar="URL", help="called when a job ends")] = None,
-    context: Annotated[
-        str | None, Option(metavar="JSON|@FILE", help="sent along with the webhook")
-    ] = None,
-    junitxml: JunitXml = None,
+    paths: list[str],
+    valid_only: bool = False,
+    limit: int | None = None,
+    batch_size: int | None = None,
+    resend: bool = False,
+    yes: bool = False,
+    webhook: str | None = None,
+    context: str | None = None,
+    junitxml: Path | None = None,
     *,
     ends: EndOptions,
     engine: EngineOptions,
@@ -105,7 +96,7 @@ def _send(
     progress = ReadingProgress(source.manifest.bytes_total)
     events = migration.submit(source, sending, progress.tick)
     try:
-        shown = runner.Shown(CheckShown(session, source), progress)
+        shown = runner.Shown(short_check(session, source), progress)
         end = runner.follow(session, settings, events, shown)
     except InvalidManifest as error:
         report.refused(source.manifest.name, error.validation)

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
-
-from typer import Option
+from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command
 from ldimport.cli.manifest import opened_source, show_findings
-from ldimport.cli.options import JunitXml, Paths, ReadingOptions
+from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents, github
 from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.live import checking
@@ -28,54 +25,32 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """Files to write."""
-
-    problems: Annotated[
-        Path | None, Option(metavar="FILE", help="every problem: .csv .jsonl .json .sarif")
-    ] = None
-    write_valid: Annotated[Path | None, Option(metavar="FILE", help="the good rows")] = None
-    write_invalid: Annotated[
-        Path | None, Option(metavar="FILE", help="the others, with their problems")
-    ] = None
-    junitxml: JunitXml = None
-
-
-@dataclass(frozen=True, slots=True)
-class ShowingOptions:
-    """What is shown of the findings."""
-
-    warnings: Annotated[
-        bool, Option("--warnings", help="show warnings too, not only their number")
-    ] = False
-    max_problems: Annotated[int, Option(min=0, metavar="N", help="problems in --json")] = (
-        MOST_PROBLEMS
-    )
-    no_annotations: Annotated[
-        bool, Option("--no-annotations", help="no annotations in GitHub Actions")
-    ] = False
-
-
 def validate(
     session: Session,
-    paths: Paths,
-    reports: ReportOptions,
+    paths: list[str],
+    problems: Path | None = None,
+    write_valid: Path | None = None,
+    write_invalid: Path | None = None,
+    junitxml: Path | None = None,
+    warnings: bool = False,
+    max_problems: int = MOST_PROBLEMS,
+    no_annotations: bool = False,
+    *,
     reading: ReadingOptions,
-    showing: ShowingOptions,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
     settings = session.settings(paths)
     config = session.project_config(settings)
-    files = Files(**asdict(reports))
+    files = Files(problems, write_valid, write_invalid, junitxml)
     with opened_source(session, settings, config, paths, reading, named=False) as source:
         began = time.monotonic()
-        found = _check(session, source, files, showing.max_problems)
-        _show(session, source, found, time.monotonic() - began, showing)
+        found = _check(session, source, files, max_problems)
+        seconds = time.monotonic() - began
+        _show(session, source, found, seconds, max_problems, warnings=warnings)
     if session.chatty:
         for path in files.given().values():
             session.notes.say("✓", f"wrote {path}")
-    if github.active(session.environ) and not showing.no_annotations:
+    if github.active(session.environ) and not no_annotations:
         _github(session, found, source.manifest.name)
     return ExitCode.INVALID if found.invalid else ExitCode.OK
 
@@ -96,10 +71,16 @@ def _check(session: Session, source: Source, files: Files, max_problems: int) ->
 
 
 def _show(
-    session: Session, source: Source, found: Validation, seconds: float, showing: ShowingOptions
+    session: Session,
+    source: Source,
+    found: Validation,
+    seconds: float,
+    most: int,
+    *,
+    warnings: bool,
 ) -> None:
     if session.options.json:
-        session.document(documents.validation(found, source.manifest, showing.max_problems))
+        session.document(documents.validation(found, source.manifest, most))
         return
     screen = session.screen
     if not (screen.stream.tty or session.options.quiet):
@@ -107,7 +88,7 @@ def _show(
             session.notes.line(line)
     check.notices(session.notes, found)
     if found.kinds:
-        show_findings(screen, source, found, warnings=showing.warnings)
+        show_findings(screen, source, found, warnings=warnings)
     elif screen.stream.tty:
         check.head(screen, source.manifest, source.config)
     check.verdict(screen, found, seconds)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
-
-import typer
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ldimport.cli import options, other_targets, runner
 from ldimport.cli.command import Command
@@ -21,16 +20,9 @@ if TYPE_CHECKING:
 
 def watch(
     session: Session,
-    jobs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="ID...",
-            help="these jobs; without: all open ones",
-            autocompletion=options.complete_jobs,
-        ),
-    ] = None,
-    deadline: options.Deadline = None,
-    junitxml: options.JunitXml = None,
+    jobs: list[str] | None = None,
+    deadline: str | None = None,
+    junitxml: Path | None = None,
 ) -> ExitCode:
     """Follow open jobs until they end, store their results, and carry on the local engine's work.
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from ldimport.cli.interrupt import on_signals
 from ldimport.cli.output import documents
@@ -29,14 +28,13 @@ FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
 
 
-class Listener(Protocol):
-    """Hears every event of a run, the summary too; ``stopping`` when a signal asks to end."""
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The run was asked to end, and does so in order."""
 
-    def handle(self, event: Event) -> None:
-        """Say what happened, or nothing."""
 
-    def stopping(self) -> None:
-        """The run was asked to end and does so in order."""
+Listener = Callable[[Event | Stopping], None]
+"""Hears every event of a run, the summary too."""
 
 
 @dataclass(slots=True)
@@ -60,47 +58,24 @@ class ReadingProgress:
         return f"Checking · {share}"
 
 
-class Both:
-    """Several listeners as one; none of them: silence."""
-
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = listeners
-
-    def handle(self, event: Event) -> None:
-        """Tell each."""
-        for each in self._listeners:
-            each.handle(event)
-
-    def stopping(self) -> None:
-        """Tell each."""
-        for each in self._listeners:
-            each.stopping()
-
-
 class JsonLinesListener:
     """Every event as one line of JSON, for scripts and for ``--log-file``; of progress at most
-    one line a second."""
+    one line a second. ``start`` is the first line."""
 
-    def __init__(self, stream: Stream, now: Callable[[], float]) -> None:
+    def __init__(self, stream: Stream, now: Callable[[], float], start: documents.Document) -> None:
         self._stream = stream
         self._now = now
         self._next_progress = 0.0
+        self._stream.line(documents.dumps(start))
 
-    def start(self, command: str, version: str, facts: documents.Document) -> None:
-        """The first line; ``facts`` say where the run goes to."""
-        document = documents.start(command, version, self._now())
-        self._stream.line(documents.dumps({**document, **facts}))
-
-    def handle(self, event: Event) -> None:
-        """One line."""
+    def __call__(self, event: Event | Stopping) -> None:
+        """One line; that a run was asked to stop is said by its summary."""
         if isinstance(event, Progress):
             if self._now() < self._next_progress:
                 return
             self._next_progress = self._now() + PROGRESS_PAUSE
-        self._stream.line(documents.dumps(documents.event(event, self._now())))
-
-    def stopping(self) -> None:
-        """Said by the summary that follows."""
+        if not isinstance(event, Stopping):
+            self._stream.line(documents.dumps(documents.event(event, self._now())))
 
 
 class LogLines:
@@ -124,7 +99,7 @@ class LogLines:
         """One line: time, kind, text."""
         self._stream.line(f"{utc(self._now())} {kind:<9} {clean(text)}".rstrip())
 
-    def handle(self, event: Event) -> None:
+    def __call__(self, event: Event | Stopping) -> None:
         """A line where the event deserves one."""
         match event:
             case Planned(plan=plan):
@@ -142,12 +117,10 @@ class LogLines:
                 self._failure(event)
             case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
+            case Stopping():
+                self.say("stopping", "in order; a second signal stops at once")
             case Summary():
                 self._summary(event)
-
-    def stopping(self) -> None:
-        """The same words as on a screen."""
-        self.say("stopping", "in order; a second signal stops at once")
 
     def progress(self) -> None:
         """Where the run stands; also at once when asked by SIGUSR1."""

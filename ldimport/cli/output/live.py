@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output.listeners import ReadingProgress
+from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, duration, number
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
@@ -122,7 +122,7 @@ class LiveDisplay:
         if self._live is not None:
             self._live.stop()
 
-    def handle(self, event: Event) -> None:
+    def __call__(self, event: Event | Stopping) -> None:
         """Take note; print what is to stay."""
         match event:
             case Planned():
@@ -140,12 +140,10 @@ class LiveDisplay:
             case BatchSent() if self._verbose:
                 images = counted(event.images, "image")
                 self._screen.say("→", f"{event.job_id}  {images}")
+            case Stopping():  # shown at once, while what is under way ends
+                self._note = "Stopping after what is under way. Ctrl-C again stops at once."
             case Summary():
                 self.__exit__()
-
-    def stopping(self) -> None:
-        """Shown at once, while what is under way ends."""
-        self._note = "Stopping after what is under way. Ctrl-C again stops at once."
 
     def _failure(self, failure: Failure) -> None:
         self._causes[failure.group] += 1
