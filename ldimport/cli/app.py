@@ -63,7 +63,6 @@ class OurCommand(TyperCommand):
         ctx.obj = Session(
             GlobalOptions(**common),
             {name: value for name, value in given.items() if name in FLAGS},
-            ctx.command_path,
             _words(ctx),
             _as_words(self.params, options.OF_THE_MANIFEST, given),
             _as_words(self.params, options.OF_THE_RUN, given),
@@ -118,8 +117,7 @@ class Root(TyperGroup):
             with formatter.section(section):
                 formatter.write_dl([(each.name, each.summary) for each in commands])
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(f"\n{self.epilog or ''}\n")
+    format_epilog = OurCommand.format_epilog
 
 
 def root() -> TyperGroup:

@@ -10,12 +10,12 @@ from ldimport.errors import ExitCode
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the function that does it, examples (command, what it does) and the exit codes
+    """One command: the function that does it (None: all is well), examples and the exit codes
     it can end with: ``exits`` with what they mean here, those of ``also`` (and those without a
     text) with their common meaning."""
 
     name: str
-    run: Callable[..., ExitCode]
+    run: Callable[..., ExitCode | None]
     examples: Sequence[str]
     exits: Mapping[int, str] | Mapping[ExitCode, str]
     also: Sequence[int] = ()

@@ -7,7 +7,6 @@ from enum import StrEnum
 from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM
 from ldimport.cli.command import Command
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode
 
 
 class Shell(StrEnum):
@@ -19,7 +18,7 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-def completion(session: Session, shell: Shell) -> ExitCode:
+def completion(session: Session, shell: Shell) -> None:
     """Print a completion script; put it where your shell reads it."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
@@ -27,7 +26,6 @@ def completion(session: Session, shell: Shell) -> ExitCode:
         prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell.value
     )
     session.out.file.write(f"{script}\n")
-    return ExitCode.OK
 
 
 COMMAND = Command(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SIGNS = {None: ("✓", GOOD), Severity.WARNING: ("!", WAIT), Severity.ERROR: ("✗", BAD)}
 
 
-def show(session: Session) -> ExitCode:
+def show(session: Session) -> None:
     """Show every setting that is in force and where it comes from; secrets are masked."""
     from ldimport.settings import describe
 
@@ -31,7 +31,6 @@ def show(session: Session) -> ExitCode:
         columns = (TableColumn("SETTING"), TableColumn("VALUE", shrink=True),
                    TableColumn("FROM", drop=1))  # fmt: skip
         table(session.screen, columns, [(row.key, row.value or "-", row.source) for row in rows])
-    return ExitCode.OK
 
 
 def check(session: Session) -> ExitCode:
@@ -71,7 +70,7 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
     ]
 
 
-def schema(session: Session, media_type: str | None = None) -> ExitCode:
+def schema(session: Session, media_type: str | None = None) -> None:
     """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
     import json
 
@@ -79,7 +78,6 @@ def schema(session: Session, media_type: str | None = None) -> ExitCode:
 
     body = json_schema(session.project_config(session.settings()), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
-    return ExitCode.OK
 
 
 COMMAND = Group(

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
-from ldimport.cli.output.documents import fields_of
-from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Hint, Screen
+from ldimport.cli.output.documents import Document, fields_of
+from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
 from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import UsageError
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ldimport.explanations import Explanation
 
 
-def explain(session: Session, what: str) -> ExitCode:
+def explain(session: Session, what: str) -> None:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
     from ldimport.migration.explanations import CODES
 
@@ -35,7 +35,7 @@ def explain(session: Session, what: str) -> ExitCode:
         )
     if session.options.json:
         session.document(_document(what, found, meaning, cause))
-        return ExitCode.OK
+        return
     for each in found:
         _image(session, what, each)
     if meaning is not None:
@@ -44,7 +44,6 @@ def explain(session: Session, what: str) -> ExitCode:
         if meaning is not None:
             session.screen.blank()
         _cause(session.screen, cause)
-    return ExitCode.OK
 
 
 # -- an image ------------------------------------------------------------------------------
@@ -68,8 +67,13 @@ def _image(session: Session, name: str, found: History) -> None:
     for n, attempt in enumerate(found.attempts, 1):
         facts[f"try {n}"] = _attempt(session, attempt, found)
     screen.facts(facts)
-    if status is Status.FAILED:
-        screen.hints([_what_to_do(found)])
+    if status is Status.FAILED and found.retryable:
+        screen.hints(
+            [(f"ldimport retry --cause {found.cause}", "send it, and those like it, again")]
+        )
+    elif status is Status.FAILED:
+        again = "ldimport results --failed --as-manifest -o failed.csv"
+        screen.hints([(again, "to correct the row")])
 
 
 def _attempt(session: Session, attempt: Attempt, found: History) -> str:
@@ -79,12 +83,6 @@ def _attempt(session: Session, attempt: Attempt, found: History) -> str:
     good = f"media id {found.media_id}"
     outcome = attempt.reason or ("failed" if attempt.status is Status.FAILED else good)
     return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
-
-
-def _what_to_do(found: History) -> Hint:
-    if found.retryable:
-        return f"ldimport retry --cause {found.cause}", "send it, and those like it, again"
-    return "ldimport results --failed --as-manifest -o failed.csv", "to correct the row"
 
 
 # -- a code --------------------------------------------------------------------------------
@@ -114,8 +112,8 @@ def _cause(screen: Screen, cause: KnownCause) -> None:
 
 def _document(
     what: str, found: list[History], meaning: Explanation | None, cause: KnownCause | None
-) -> dict[str, object]:
-    document: dict[str, object] = {"format": 1, "images": [_history(what, each) for each in found]}
+) -> Document:
+    document: Document = {"format": 1, "images": [_history(what, each) for each in found]}
     if meaning is not None:
         document["code"] = {"code": what, **fields_of(meaning)}
     if cause is not None:
@@ -124,21 +122,13 @@ def _document(
     return document
 
 
-def _history(name: str, found: History) -> dict[str, object]:
-    return {
-        "externalId": name,
-        "systemName": found.system_name,
-        "target": found.label,
-        "manifest": found.manifest,
-        "row": found.row,
-        "sourceUrl": found.source_url,
-        "status": found.status,
-        "mediaId": found.media_id,
-        "attempts": [
-            {**fields_of(each), "at": None if each.at is None else utc(each.at)}
-            for each in found.attempts
-        ],
-    }
+def _history(name: str, found: History) -> Document:
+    attempts = [
+        {**fields_of(each), "at": None if each.at is None else utc(each.at)}
+        for each in found.attempts
+    ]
+    known = {"externalId": name, "target": found.label, "attempts": attempts}
+    return {**fields_of(found, "label open"), **known}
 
 
 COMMAND = Command(

@@ -9,7 +9,6 @@ import typer
 
 from ldimport.cli.command import Command
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode
 from ldimport.migration.init import Start, columns, write_start
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def init(
     folder: Path | None = None,
     media_type: str | None = None,
     force: bool = False,
-) -> ExitCode:
+) -> None:
     """Write a commented ldimport.yaml and an empty manifest with the right columns.
 
     The columns come from the project config: --project-config FILE, or the server at --target.
@@ -36,12 +35,11 @@ def init(
         needed = [column.name for column in found if column.required]
         files = [str(path) for path in written]
         session.document({"format": 1, "files": files, "required": needed})
-        return ExitCode.OK
+        return
     screen = session.screen
     for path in written:
-        screen.line(("✓", "green"), f" wrote {path}")
+        screen.say("✓", f"wrote {path}")
     screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
-    return ExitCode.OK
 
 
 def _ask_name(session: Session, place: Path) -> str:

@@ -13,7 +13,7 @@ from ldimport.cli.output import outcomes
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import UsageError
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
 from ldimport.migration.model import Filter, ResultRow
@@ -67,7 +67,7 @@ class OutputOptions:
     most: int | None = None
 
 
-def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> ExitCode:
+def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
     settings = session.settings()
     which = Filter(
@@ -82,14 +82,11 @@ def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) ->
             migration.job(filters.job)
         if wanted.as_manifest:
             _as_manifest(session, migration, which, wanted)
-            return ExitCode.OK
-        form = _format(session, wanted)
-        if form is OutputFormat.TABLE:
+        elif (form := _format(session, wanted)) is OutputFormat.TABLE:
             _table(session, migration, which, MOST_ROWS if wanted.most is None else wanted.most)
         else:
             rows = islice(migration.results(which), wanted.most or None)
             _write(session, which, rows, wanted, form)
-    return ExitCode.OK
 
 
 def _format(session: Session, wanted: OutputOptions) -> OutputFormat:

@@ -46,8 +46,7 @@ def retry(
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))
             return end.exit_code
-        run = runner.run_of(session, target, waited=again.wait)
-        return runner.close(session, settings, migration, end, run)
+        return runner.close(session, settings, migration, end, waited=again.wait)
 
 
 def _nothing(session: Session, left: int, *, filtered: bool) -> None:

@@ -18,7 +18,6 @@ from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated,
 
 if TYPE_CHECKING:
     from typer import TyperException
-    from typer.core import TyperGroup
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -72,7 +71,11 @@ def _call(arguments: Sequence[str]) -> int:
 
     group = root()
     if COMPLETE_VARIABLE in os.environ:
-        return _complete(group, PROGRAM)
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+        group.main([], prog_name=PROGRAM)
+        return ExitCode.OK
     if not arguments:
         with group.make_context(PROGRAM, [], resilient_parsing=True) as context:
             sys.stdout.write(f"{context.get_help()}\n")
@@ -80,15 +83,6 @@ def _call(arguments: Sequence[str]) -> int:
     with group.make_context(PROGRAM, hoist(arguments)) as context:
         code = group.invoke(context)
     return code if isinstance(code, int) else ExitCode.OK
-
-
-def _complete(group: TyperGroup, program: str) -> int:
-    """Tell a shell what could stand at the cursor."""
-    from typer.completion import completion_init  # type: ignore[attr-defined]
-
-    completion_init()
-    group.main([], prog_name=program)
-    return ExitCode.OK
 
 
 # -- errors --------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ldimport import __version__
 from ldimport.cli.interrupt import ends_in_order
@@ -27,9 +27,6 @@ from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
 from ldimport.settings import Settings
-
-if TYPE_CHECKING:
-    from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -145,20 +142,13 @@ def say_local(session: Session, settings: Settings, *, end: bool = False) -> Non
         session.screen.blank()
 
 
-def run_of(session: Session, target: Target, *, waited: bool = True) -> summary.RunFacts:
-    """What the closing screen must know beside the Summary."""
-    return summary.RunFacts(
-        session.command, target.local, session.now(), waited=waited, arguments=session.arguments
-    )
-
-
 def close(
     session: Session,
     settings: Settings,
     migration: Migration,
     end: Summary,
-    run: summary.RunFacts,
     *,
+    waited: bool = True,
     table: bool = True,
 ) -> ExitCode:
     """The closing screen: table of images, counts, failures, what next; then the exit code."""
@@ -167,6 +157,8 @@ def close(
     if not options.json and options.quiet < 2:
         if table and not options.quiet:
             _images(session, migration, end.jobs)
+        local, now = migration.target.local, session.now()
+        run = summary.RunFacts(session.command, local, now, waited, session.arguments)
         summary.show(session.screen, end, run)
         if settings.embedded and not options.quiet:
             session.screen.blank()

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.output.screen import Screen
-from ldimport.cli.output.stream import Stream, look_at
+from ldimport.cli.output.stream import look_at
+from ldimport.errors import LockedError
 
 if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
@@ -33,39 +33,21 @@ class Session:
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
-    command_path: str = "ldimport"
     words: Sequence[str] = ()
     kept: Sequence[str] = ()
     again: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], float] = time.time
 
-    # -- streams ---------------------------------------------------------------------------
-
-    @cached_property
-    def out(self) -> Stream:
-        """Standard output: results."""
-        return self._stream(sys.stdout)
-
-    @cached_property
-    def err(self) -> Stream:
-        """Standard error: everything else."""
-        return self._stream(sys.stderr)
-
-    @cached_property
-    def screen(self) -> Screen:
-        """Screens on standard output."""
-        return Screen(self.out)
-
-    @cached_property
-    def notes(self) -> Screen:
-        """Screens on standard error."""
-        return Screen(self.err)
-
-    def _stream(self, file: TextIO) -> Stream:
+    def __post_init__(self) -> None:
+        """Results go to ``out`` and ``screen``, everything else to ``err`` and ``notes``."""
         options = self.options
         still = options.json or options.quiet > 0
-        return look_at(file, self.environ, no_color=options.no_color, still=still)
+        self.out, self.err = (
+            look_at(file, self.environ, no_color=options.no_color, still=still)
+            for file in (sys.stdout, sys.stderr)
+        )
+        self.screen, self.notes = Screen(self.out), Screen(self.err)
 
     @property
     def chatty(self) -> bool:
@@ -186,6 +168,16 @@ class Session:
 
         command = " ".join(self.words)
         return Migration.open(settings.state, write=write, command=command, target=target)
+
+    def migration_if_free(
+        self, settings: Settings, target: Target | None = None
+    ) -> tuple[Migration, str]:
+        """To write to, if no other run does; else to read, and who that run is."""
+        try:
+            return self.migration(settings, target, write=True), ""
+        except LockedError as error:
+            who = error.facts.get("who", "another run")
+            return self.migration(settings, target, write=False), who
 
 
 def tilde(path: Path) -> str:

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING
 from ldimport.cli import other_targets
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.output import overview
+from ldimport.cli.output import outcomes
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, LdimportError, LockedError, TemporaryError, UsageError
+from ldimport.errors import ExitCode, LdimportError, TemporaryError, UsageError
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 if TYPE_CHECKING:
-    from ldimport.migration import Migration
     from ldimport.migration.model import JobRow, Overview
     from ldimport.settings import Settings
-    from ldimport.targets.base import Target
 
 MOST_JOBS = 10
 MOST_IMAGES = 20
@@ -59,9 +57,9 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
 
         session.document(documents.overview(found))
     elif not session.out.tty:
-        overview.lines(session.out, found, most)
+        outcomes.lines(session.out, found, most)
     elif found.scopes:
-        overview.show(session.screen, found, session.now(), most)
+        outcomes.overview(session.screen, found, session.now(), most)
     else:
         session.screen.line("Nothing has been submitted yet.")
         session.screen.hint("ldimport submit MANIFEST")
@@ -99,20 +97,13 @@ def _ask(session: Session, settings: Settings, row: JobRow) -> JobStatus | None:
         with (
             within(ASK_SECONDS, late),
             session.plain_target(settings) as target,
-            _writable_if_free(session, settings, target) as migration,
+            session.migration_if_free(settings, target)[0] as migration,
         ):
             other_targets.refuse_to_ask(row, target)
             return migration.refresh(row.id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None
-
-
-def _writable_if_free(session: Session, settings: Settings, target: Target) -> Migration:
-    try:
-        return session.migration(settings, target, write=True)
-    except LockedError:
-        return session.migration(settings, target, write=False)
 
 
 def _seen(row: JobRow, known: JobStatus) -> JobRow:
@@ -128,14 +119,18 @@ def _seen(row: JobRow, known: JobStatus) -> JobRow:
 
 
 def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
-    from ldimport.cli.output import outcomes, summary
+    from ldimport.cli.output import summary
     from ldimport.migration.causes import causes_of
     from ldimport.migration.model import Totals
 
     screen, counts = session.screen, row.counts
-    overview.job_head(screen, row, session.now())
+    outcomes.job_head(screen, row, session.now())
     if _broken(row):
-        _broken_job(session, row)
+        lost = "The target no longer knows it: its images may or may not have arrived."
+        none = "Nothing of it could be tried."
+        screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
+        again = "sends them again; images that arrived are skipped"
+        screen.hints([(f"ldimport submit {row.manifest}", again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -152,18 +147,6 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if not row.state.finished:
         hints.insert(0, ("ldimport watch", "follows it to its end"))
     screen.hints(hints)
-
-
-def _broken_job(session: Session, row: JobRow) -> None:
-    what = (
-        "The target no longer knows it: its images may or may not have arrived."
-        if row.state is JobState.LOST
-        else "Nothing of it could be tried."
-    )
-    session.screen.line(f"  {what}", indent=2)
-    session.screen.hints(
-        [(f"ldimport submit {row.manifest}", "sends them again; images that arrived are skipped")]
-    )
 
 
 def _exit(row: JobRow) -> ExitCode:

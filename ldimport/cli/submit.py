@@ -102,8 +102,7 @@ def _send(
         report.refused(source.manifest.name, error.validation)
         return refused(session, source, error)
     report.ended(end)
-    run = runner.run_of(session, migration.target, waited=sending.wait)
-    return runner.close(session, settings, migration, end, run)
+    return runner.close(session, settings, migration, end, waited=sending.wait)
 
 
 COMMAND = Command(

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli import options, other_targets, runner
 from ldimport.cli.command import Command
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, LockedError
+from ldimport.errors import ExitCode
 from ldimport.migration import Migration
 from ldimport.migration.reports.run import RunReport
-
-if TYPE_CHECKING:
-    from ldimport.settings import Settings
 
 
 def watch(
@@ -31,7 +27,10 @@ def watch(
     settings = session.settings()
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
-        known = stack.enter_context(_migration(session, settings))
+        known, other = session.migration_if_free(settings)
+        stack.enter_context(known)
+        if other:
+            session.notes.line(f"! {other} is at work: looking on", indent=2)
         target = stack.enter_context(session.plain_target(settings, deadline=seconds))
         migration = known.at(target)
         other_targets.refuse_to_watch(migration, jobs or ())
@@ -44,18 +43,7 @@ def watch(
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, migration)
             return end.exit_code
-        run = runner.run_of(session, target)
-        return runner.close(session, settings, migration, end, run, table=False)
-
-
-def _migration(session: Session, settings: Settings) -> Migration:
-    """Ours if it is free; else read-only beside the run that holds it, which is named."""
-    try:
-        return session.migration(settings, write=True)
-    except LockedError as error:
-        who = error.facts.get("who", "another run")
-        session.notes.line(f"! {who} is at work: looking on", indent=2)
-        return session.migration(settings, write=False)
+        return runner.close(session, settings, migration, end, table=False)
 
 
 def _nothing_open(session: Session, migration: Migration) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, shown, terminal
 
-from ldimport.cli.output import github, outcomes, overview, summary
+from ldimport.cli.output import github, outcomes, summary
 from ldimport.cli.output.screen import Screen, bar
 from ldimport.cli.output.stream import Stream, look_at
 from ldimport.cli.output.table import TableColumn, table
@@ -42,8 +42,8 @@ OVERVIEW = Overview(
 SCREENS: dict[str, Callable[[Screen], None]] = {
     **{name: (lambda screen, make=make: summary.show(screen, make(), RUN))  # type: ignore[misc]
        for name, make in ENDS.items()},
-    "status": lambda screen: overview.show(screen, OVERVIEW, NOW, None),
-    "status-job": lambda screen: overview.job_head(screen, job(2), NOW),
+    "status": lambda screen: outcomes.overview(screen, OVERVIEW, NOW, None),
+    "status-job": lambda screen: outcomes.job_head(screen, job(2), NOW),
     "results": lambda screen: outcomes.outcomes(screen, [result(1), FAILED]),
     "failures": lambda screen: outcomes.failures(screen, [FAILED]),
     "locked": lambda screen: screen.error(
@@ -165,7 +165,7 @@ def test_a_command_to_copy_is_never_wrapped() -> None:
 
 def test_status_counts_and_jobs_on_80_columns() -> None:
     screen = terminal(80)
-    overview.show(screen, OVERVIEW, NOW, 3)
+    outcomes.overview(screen, OVERVIEW, NOW, 3)
     text = shown(screen)
     assert re.search(r"✗ failed +77 +<0\.1 %", text)
     assert re.search(r"✓ imported +612,252 +50\.8 % +━+", text)
@@ -176,7 +176,7 @@ def test_status_counts_and_jobs_on_80_columns() -> None:
 
 def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
     stream = Stream(io.StringIO())
-    overview.lines(stream, OVERVIEW, None)
+    outcomes.lines(stream, OVERVIEW, None)
     assert isinstance(stream.file, io.StringIO)
     lines = [line.split("\t") for line in stream.file.getvalue().splitlines()]
     assert ["failed", "77", "edit.tagblatt.ch", "archiv"] in lines

@@ -161,12 +161,9 @@ def pointer(place: Place, *, short: bool = False) -> str:
 
 
 KINDS = (
-    TableColumn("ROWS", right=True),
-    TableColumn("PROBLEM"),
-    TableColumn("FIELD", drop=1),
-    TableColumn("FIRST AT", drop=2),
-    TableColumn("EXAMPLE", shrink=True, drop=3),
-)
+    TableColumn("ROWS", right=True), TableColumn("PROBLEM"), TableColumn("FIELD", drop=1),
+    TableColumn("FIRST AT", drop=2), TableColumn("EXAMPLE", shrink=True, drop=3),
+)  # fmt: skip
 
 
 def by_kind(screen: Screen, kinds: Sequence[FindingGroup], most: int = MOST_KINDS) -> None:

@@ -13,7 +13,6 @@ from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
 from ldimport.migration import events
 from ldimport.migration.model import Failure
-from ldimport.migration.reports.base import problem_document
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -84,15 +83,11 @@ def cause(row: CauseRow) -> Document:
 def job(row: JobRow) -> Document:
     """One job as ``status`` lists it."""
     return {
-        "id": row.id,
-        "state": row.state,
+        **fields_of(row, "counts submitted_at finished_at first_row last_row"),
         "finished": row.state.finished,
         "submittedAt": utc(row.submitted_at),
         "finishedAt": None if row.finished_at is None else utc(row.finished_at),
         "images": wire.counts_to_json(row.counts),
-        "manifest": row.manifest,
-        "target": row.target,
-        "systemName": row.system_name,
         "rows": [row.first_row, row.last_row],
     }
 
@@ -128,6 +123,8 @@ def result(row: ResultRow) -> Document:
 
 def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Document:
     """The findings of a check, with at most so many problems; how each file was read."""
+    from ldimport.migration.reports.base import problem_document
+
     detected = [
         {
             name: getattr(file.detected, name)

@@ -6,8 +6,9 @@ for each kind of problem, and the summary is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,33 +54,38 @@ def command(level: str, facts: Mapping[str, object], text: str) -> str:
 
 def summary(found: Validation, name: str) -> str:
     """The findings as Markdown, for the step summary."""
-    head = f"### {_cell(name)}\n\n{number(found.invalid)} of {counted(found.entries, 'row')} "
-    head += f"have errors, {counted(found.warnings, 'warning')}\n\n"
+    rows = f"{number(found.invalid)} of {counted(found.entries, 'row')}"
+    head = f"### {_cell(name)}\n\n{rows} have errors, {counted(found.warnings, 'warning')}\n\n"
     kinds = _ordered(found)
     if not kinds:
         return head
-    lines = ["| rows | problem | field | first at | message |", "|---:|---|---|---|---|"]
-    for kind in kinds[:MOST_SUMMARY_ROWS]:
-        cells = [number(kind.rows), kind.code, kind.field, pointer(kind.first), kind.message]
-        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
-    if len(kinds) > MOST_SUMMARY_ROWS:
-        lines.append(f"\nand {number(len(kinds) - MOST_SUMMARY_ROWS)} more kinds")
-    return head + "\n".join(lines) + "\n"
+    columns = "rows:|problem|field|first at|message"
+    table = _table(columns, ((k.rows, k.code, k.field, pointer(k.first), k.message) for k in kinds))
+    more = len(kinds) - MOST_SUMMARY_ROWS
+    return f"{head}{table}" + (f"\nand {number(more)} more kinds\n" if more > 0 else "")
 
 
 def run_summary(end: Summary) -> str:
     """Counts and causes of a run as Markdown, for the step summary."""
     name = end.plan.manifest if end.plan else counted(len(end.jobs), "job")
-    lines = [f"### {_cell(name)}", "", "| outcome | images |", "|---|---:|"]
-    for field, (_, word) in OUTCOMES.items():
-        lines.append(f"| {word} | {number(getattr(end.totals, field))} |")
-    lines.append(f"| **all** | {number(end.totals.rows)} |")
+    sums = ((word, getattr(end.totals, field)) for field, (_, word) in OUTCOMES.items())
+    text = f"### {_cell(name)}\n\n{_table('outcome|images:', sums)}"
+    text += f"| **all** | {number(end.totals.rows)} |\n"
     if end.causes:
-        lines += ["", "| failed | reason | try again |", "|---:|---|---|"]
-    for row in end.causes[:MOST_SUMMARY_ROWS]:
-        again = "yes" if row.retryable else "no"
-        lines.append(f"| {number(row.images)} | {_cell(row.reason)} | {again} |")
-    return "\n".join(lines) + f"\n\nexit {int(end.exit_code)}\n"
+        causes = ((row.images, row.reason, "yes" if row.retryable else "no") for row in end.causes)
+        text += "\n" + _table("failed:|reason|try again", causes)
+    return f"{text}\nexit {int(end.exit_code)}\n"
+
+
+def _table(columns: str, rows: Iterable[Sequence[str | int]]) -> str:
+    """The first rows as a table; columns that end in a colon are aligned to the right."""
+    names = columns.split("|")
+    lines = [" | ".join(name.removesuffix(":") for name in names)]
+    lines.append("|".join("---:" if name.endswith(":") else "---" for name in names))
+    for row in islice(rows, MOST_SUMMARY_ROWS):
+        cells = (number(cell) if isinstance(cell, int) else _cell(cell) for cell in row)
+        lines.append(" | ".join(cells))
+    return "".join(f"|{line}|\n" if line.startswith("---") else f"| {line} |\n" for line in lines)
 
 
 def append_summary(environ: Mapping[str, str], text: str) -> None:

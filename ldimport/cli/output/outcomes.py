@@ -1,4 +1,4 @@
-"""Images by their last outcome: a table on a terminal, CSV, JSON or JSON Lines elsewhere."""
+"""Jobs and images by their outcome: ``status`` and ``results``, on the screen and for scripts."""
 
 from __future__ import annotations
 
@@ -8,29 +8,146 @@ from typing import TYPE_CHECKING
 
 from ldimport.cells import safe_cell
 from ldimport.cli.output import documents
-from ldimport.cli.output.screen import OUTCOMES, Screen
+from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, STYLES, Screen, bar
+from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.table import TableColumn, table
-from ldimport.cli.output.text import number
-from ldimport.migration.model import ResultRow
-from ldimport.model import Result, Status
+from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
+from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
+from ldimport.model import JobState, Result, Status
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
-COLUMNS = (
-    TableColumn("STATUS"),
-    TableColumn("ID"),
-    TableColumn("SIZE", drop=2),
-    TableColumn("TYPE", drop=3),
-    TableColumn("MEDIA ID OR REASON", shrink=True),
-)
+# -- jobs ----------------------------------------------------------------------------------
+
+
+JOBS = (
+    TableColumn("JOB"), TableColumn("STATE"), TableColumn("IMAGES", right=True),
+    TableColumn("OK", right=True), TableColumn("SKIPPED", right=True, drop=3),
+    TableColumn("FAILED", right=True), TableColumn("SENT", drop=1),
+    TableColumn("TOOK", right=True, drop=2),
+)  # fmt: skip
+
+
+def overview(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+    """Totals of all targets and archives, then the jobs."""
+    for scope in found.scopes:
+        images = counted(scope.totals.rows, "image")
+        screen.line((f"{scope.label} · systemName {scope.system_name}", ACCENT), f" · {images}")
+    if found.last_change is not None:
+        ago = duration(now - found.last_change)
+        screen.line(f"last change {clock(found.last_change, now)} ({ago} ago)")
+    screen.blank()
+    totals(screen, found.totals)
+    if found.jobs:
+        screen.blank()
+        jobs(screen, found.jobs, now, most)
+
+
+def totals(screen: Screen, sums: Totals) -> None:
+    """Each state with its share and a bar."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    digits = max(len(number(sums.rows)), 3)
+    room = min(30, (screen.width or 100) - digits - 30)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for column in ("left", "right", "right", "left"):
+        grid.add_column(justify=column, no_wrap=True)
+    for name, (sign, word) in OUTCOMES.items():
+        count = getattr(sums, name)
+        if not count and name not in ALWAYS:
+            continue
+        share = f"{percent(count, sums.rows):>6}" if count else ""
+        drawn = [bar(count, sums.rows, room, STYLES[sign])] if room >= 5 and count else []
+        grid.add_row(Text(f"{sign} {word}", STYLES[sign]), number(count), share, *drawn)
+    grid.add_row("  images", number(sums.rows))
+    screen.block(Padding(grid, (0, 0, 0, 2)))
+    if sums.not_taken_over:
+        images = counted(sums.not_taken_over, "image")
+        screen.line(f"  {images} of the skipped changed, but the change was not taken over",
+                    indent=2)  # fmt: skip
+
+
+def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:
+    """Unfinished jobs first, then the last ones."""
+    shown = rows if most is None else rows[:most]
+    table(screen, JOBS, [_job(row, now) for row in shown])
+    if len(shown) < len(rows):
+        screen.blank()
+        screen.line(f"{number(len(shown))} of {counted(len(rows), 'job')} · -n 0 shows all")
+
+
+def _job(row: JobRow, now: float) -> tuple[str, ...]:
+    counts = row.counts
+    outcomes = (counts.success, counts.skipped, counts.failed)
+    ran = row.state is JobState.SUCCESS
+    return (
+        row.id,
+        state_word(row),
+        number(counts.total),
+        *(number(each) if ran else "" for each in outcomes),
+        clock(row.submitted_at, now),
+        duration(row.finished_at - row.submitted_at) if row.finished_at else "",
+    )
+
+
+def state_word(row: JobRow) -> str:
+    """A job's state with its sign."""
+    match row.state:
+        case JobState.STARTED:
+            return "… running"
+        case JobState.SUCCESS:
+            return "✗ done" if row.counts.failed else "✓ done"
+        case _:
+            return f"✗ {row.state.value}"
+
+
+def lines(stream: Stream, found: Overview, most: int | None) -> None:
+    """Not on a terminal: counts as name and value, jobs as tab-separated lines, times in UTC."""
+    for scope in found.scopes:
+        for name in OUTCOMES:
+            if name != "invalid":
+                count = str(getattr(scope.totals, name))
+                _tabbed(stream, name, count, scope.label, scope.system_name)
+    for row in found.jobs[:most]:
+        counts = row.counts
+        sums = (counts.total, counts.success, counts.skipped, counts.failed, counts.pending)
+        times = (utc(at) if at is not None else "" for at in (row.submitted_at, row.finished_at))
+        _tabbed(stream, "job", row.id, row.state.value, *map(str, sums), *times)
+
+
+def _tabbed(stream: Stream, *cells: str) -> None:
+    stream.write("\t".join(map(clean, cells)) + "\n")
+
+
+def job_head(screen: Screen, row: JobRow, now: float) -> None:
+    """One job in a line: state, rows, times."""
+    failed = row.counts.failed
+    style = BAD if failed or row.state in (JobState.FAILED, JobState.LOST) else ""
+    some = f", {number(failed)} failed" if row.state is JobState.SUCCESS and failed else ""
+    parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}"]
+    parts.append(f"sent {clock(row.submitted_at, now)}")
+    if row.finished_at is not None:
+        parts.append(f"took {duration(row.finished_at - row.submitted_at)}")
+    screen.line(row.id, "  ", (f"{state_word(row)}{some}", style), "   ", " · ".join(parts),
+                indent=2)  # fmt: skip
+
+
+# -- images --------------------------------------------------------------------------------
+
+IMAGES = (
+    TableColumn("STATUS"), TableColumn("ID"), TableColumn("SIZE", drop=2),
+    TableColumn("TYPE", drop=3), TableColumn("MEDIA ID OR REASON", shrink=True),
+)  # fmt: skip
 
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image."""
     table(
         screen,
-        COLUMNS,
+        IMAGES,
         [
             _row(
                 row.status,
@@ -53,7 +170,7 @@ def told(screen: Screen, results: Sequence[Result], most: int) -> None:
         rows.append(
             _row(each.status, each.external_id, shape, asset.media_id if asset else each.reason)
         )
-    table(screen, COLUMNS, rows)
+    table(screen, IMAGES, rows)
     if len(results) > most:
         screen.line(f"and {number(len(results) - most)} more")
 

@@ -70,11 +70,9 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
 
 
 FAILURES = (
-    TableColumn("FAILED", right=True),
-    TableColumn("REASON", shrink=True),
-    TableColumn("TRY AGAIN?", drop=1),
-    TableColumn("EXAMPLES", shrink=True, drop=2),
-)
+    TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True),
+    TableColumn("TRY AGAIN?", drop=1), TableColumn("EXAMPLES", shrink=True, drop=2),
+)  # fmt: skip
 
 
 def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
