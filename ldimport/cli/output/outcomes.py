@@ -6,14 +6,13 @@ import csv
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ldimport.cells import safe_cell
 from ldimport.cli.output import documents
 from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, STYLES, Screen, bar
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
-from ldimport.model import JobState, Result, Status
+from ldimport.model import Asset, JobState, Result, Status
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -145,50 +144,29 @@ IMAGES = (
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image."""
-    table(
-        screen,
-        IMAGES,
-        [
-            _row(
-                row.status,
-                row.external_id,
-                (row.width, row.height, row.mime_type),
-                row.media_id or row.reason if row.status is not Status.FAILED else row.reason,
-                ", not taken over" if row.not_taken_over else "",
-            )
-            for row in rows
-        ],
-    )
+    table(screen, IMAGES, [_image(row.status, row.external_id, row, row.reason) for row in rows])
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
     """The images of one job as the target told of them then, failures first, at most so many."""
-    rows = []
-    for each in sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]:
-        asset = each.asset if each.status is not Status.FAILED else None
-        shape = (asset.width, asset.height, asset.mime_type) if asset else (None, None, None)
-        rows.append(
-            _row(each.status, each.external_id, shape, asset.media_id if asset else each.reason)
-        )
+    shown = sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]
+    rows = [_image(each.status, each.external_id, each.asset, each.reason) for each in shown]
     table(screen, IMAGES, rows)
     if len(results) > most:
         screen.line(f"and {number(len(results) - most)} more")
 
 
-def _row(
-    status: Status | None,
-    name: str,
-    shape: tuple[int | None, int | None, str | None],
-    end: str | None,
-    note: str = "",
+def _image(
+    status: Status | None, name: str, of: ResultRow | Asset | None, reason: str | None
 ) -> tuple[str, ...]:
-    sign, outcome = OUTCOMES[status.value] if status else ("…", "pending")
-    word = f"{sign} {outcome}{note}"
-    width, height, mime_type = shape
-    if status is Status.FAILED:
-        return word, name, "", "", end or ""
-    kind = (mime_type or "").removeprefix("image/").removesuffix("+xml")
-    return word, name, f"{width}×{height}" if width and height else "", kind, end or ""
+    word = " ".join(OUTCOMES[status.value] if status else ("…", "pending"))
+    if of is None or status is Status.FAILED:
+        return word, name, "", "", reason or ""
+    if isinstance(of, ResultRow) and of.not_taken_over:
+        word += ", not taken over"
+    kind = (of.mime_type or "").removeprefix("image/").removesuffix("+xml")
+    size = f"{of.width}×{of.height}" if of.width and of.height else ""
+    return word, name, size, kind, of.media_id or reason or ""
 
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
@@ -209,6 +187,8 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
     apostrophe, which our own reader takes away again."""
+    from ldimport.cells import safe_cell
+
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(documents.RESULT_KEYS)
     for row in rows:
