@@ -13,7 +13,7 @@ from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
 from ldimport.engine import access_tokens
 from ldimport.engine.access_tokens import TokenScope
-from ldimport.engine.tokens import StoredToken
+from ldimport.engine.records import StoredToken
 from ldimport.errors import ExitCode, UsageError
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ldimport import wire
-from ldimport.client.ask import Ask
-from ldimport.client.library import MediaEntry, entry_from_json
+from ldimport.client.library import LibraryEntry, entry_from_json
+from ldimport.client.messages import ApiCall
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import ImportRequest, JobState, JobStatus, Json
@@ -25,7 +25,7 @@ from ldimport.url import API_VERSION, endpoint, server_url
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["LivingdocsClient", "MediaEntry"]
+__all__ = ["LibraryEntry", "LivingdocsClient"]
 
 TIMEOUT = 30.0
 PATIENCE = 120.0
@@ -60,7 +60,7 @@ class LivingdocsClient:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        from ldimport.client.transport import Pace, Transport
+        from ldimport.client.transport import RetryPolicy, Transport
 
         try:
             self._base_url = server_url(base_url)
@@ -71,8 +71,10 @@ class LivingdocsClient:
             raise ConfigError(text, code="bad-setting")
         self._api_version = api_version
         secret = Secret(token) if isinstance(token, str) else token
-        pace = Pace(timeout, patience, sleep, clock, now, clock() + deadline)
-        self._transport = Transport(self._base_url, api_version, secret, pace, insecure, transport)
+        policy = RetryPolicy(timeout, patience, sleep, clock, now, clock() + deadline)
+        self._transport = Transport(
+            self._base_url, api_version, secret, policy, insecure, transport
+        )
         self._config: dict[str, Json] | None = None
 
     @property
@@ -91,9 +93,8 @@ class LivingdocsClient:
 
         Raises QuotaError, InvalidRequestError, TooLargeError, KeyConflictError; after a
         TemporaryError or ConfigError the server may have accepted it all the same."""
-        body = wire.encode(wire.request_to_json(request))
-        key = key or uuid.uuid4().hex
-        answer = self._send(Ask("POST", "import/images", _WRITE, body=body, key=key))
+        body, key = wire.request_body(request), key or uuid.uuid4().hex
+        answer = self._send(ApiCall("POST", "import/images", _WRITE, body=body, key=key))
         job_id = answer.get("id") if isinstance(answer, dict) else None
         if not isinstance(job_id, str) or not job_id:
             raise self._unexpected("import/images", "a job id")
@@ -101,11 +102,11 @@ class LivingdocsClient:
 
     def status(self, job_id: str) -> JobStatus:
         """State and, once it has ended, results of a job; an unknown one is ``lost``."""
-        ask = Ask("GET", "import/images/status", _WRITE, params={"id": job_id})
+        call = ApiCall("GET", "import/images/status", _WRITE, params={"id": job_id})
         try:
-            return wire.status_from_json(self._send(ask), job_id)
+            return wire.status_from_json(self._send(call), job_id)
         except ValueError as error:
-            raise self._unexpected(ask.path, f"the status of a job: {error}") from error
+            raise self._unexpected(call.path, f"the status of a job: {error}") from error
         except RefusedError as error:
             if error.code == "not-found":
                 return JobStatus(job_id, JobState.LOST)
@@ -114,22 +115,16 @@ class LivingdocsClient:
     def project_config(self, *, refresh: bool = False) -> dict[str, Json]:
         """The project config as the API answers it, asked once and then remembered."""
         if self._config is None or refresh:
-            answer = self._send(Ask("GET", "projectConfig", _CONFIG))
+            answer = self._send(ApiCall("GET", "projectConfig", _CONFIG))
             if not isinstance(answer, dict):
                 raise self._unexpected("projectConfig", "a project config")
             self._config = answer
         return self._config
 
-    @property
-    def config_revision(self) -> int | None:
-        """``$baseRevision`` of the project config that is remembered."""
-        revision = (self._config or {}).get("$baseRevision")
-        return revision if isinstance(revision, int) else None
-
-    def find(self, system_name: str, external_id: str) -> MediaEntry | None:
+    def find(self, system_name: str, external_id: str) -> LibraryEntry | None:
         """The media library entry with this identity, if there is one."""
         params = {"externalId": external_id, "systemName": system_name}
-        answer = self._send(Ask("GET", "mediaLibrary", _READ, params=params))
+        answer = self._send(ApiCall("GET", "mediaLibrary", _READ, params=params))
         body = answer if isinstance(answer, dict) else {}
         entries = body.get("results", body.get("mediaLibraryEntries"))  # renamed at 2026-01
         if not isinstance(entries, list):
@@ -149,14 +144,14 @@ class LivingdocsClient:
         if version is not None:
             body["version"] = version
         path = f"mediaLibrary/{quote(media_id, safe='')}"
-        self._send(Ask("PATCH", path, _WRITE, body=wire.encode(body), repeatable=False))
+        self._send(ApiCall("PATCH", path, _WRITE, body=wire.encode(body), repeatable=False))
 
     def close(self) -> None:
         """Close all connections. May be called twice."""
         self._transport.close()
 
-    def _send(self, ask: Ask) -> Json:
-        return self._transport.send(ask)
+    def _send(self, call: ApiCall) -> Json:
+        return self._transport.send(call)
 
     def _unexpected(self, path: str, wanted: str) -> ConfigError:
         url = endpoint(self._base_url, self._api_version, path)

@@ -1,4 +1,5 @@
-"""Entries of the media library, as ``GET mediaLibrary`` answers them (livingdocs.md 2.3)."""
+"""Entries of the media library, as ``GET mediaLibrary`` answers them (docs/livingdocs-api.md,
+"Media library")."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from ldimport.model import Asset, Json
 
 
 @dataclass(frozen=True, slots=True)
-class MediaEntry:
+class LibraryEntry:
     """One entry. ``version`` is what ``patch_media`` takes; ``system_name`` and ``external_id``
     are None where the server leaves them out."""
 
@@ -28,25 +29,17 @@ class MediaEntry:
         return self.system_name in (None, system_name) and self.external_id in (None, external_id)
 
 
-def entry_from_json(item: object) -> MediaEntry | None:
+def entry_from_json(item: object) -> LibraryEntry | None:
     """Read one entry; None for what has no id."""
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         return None
-    asset = item.get("asset")
-    asset = asset if isinstance(asset, dict) else {}
-    url = asset.get("url", "")
-    metadata = item.get("metadata")
-    version = item.get("version")
-    return MediaEntry(
+    asset = wire.optional(dict, item.get("asset")) or {}
+    return LibraryEntry(
         item["id"],
-        version if isinstance(version, int) else None,
-        _text(item.get("mediaType")),
-        wire.asset_from_json({"originalUrl": url, **asset, "mediaId": item["id"]}),
-        metadata if isinstance(metadata, dict) else {},
-        _text(item.get("systemName")),
-        _text(item.get("externalId")),
+        wire.optional(int, item.get("version")),
+        wire.optional(str, item.get("mediaType")),
+        wire.asset_from_json({"originalUrl": asset.get("url", ""), **asset, "mediaId": item["id"]}),
+        wire.optional(dict, item.get("metadata")) or {},
+        wire.optional(str, item.get("systemName")),
+        wire.optional(str, item.get("externalId")),
     )
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import sqlite3
+import hashlib
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport import wire
-from ldimport.engine import jobs
 from ldimport.errors import InvalidRequestError, KeyConflictError
-from ldimport.model import Image, ImportRequest, JobOptions, Json, digest
+from ldimport.model import ImportRequest, JobOptions, Json
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
@@ -24,18 +23,16 @@ def body_digest(request: ImportRequest) -> str:
     """What tells one request from another under the same key. Raises InvalidRequestError for
     values that JSON does not have (NaN)."""
     try:
-        return digest(wire.request_to_json(request))
+        return hashlib.sha256(wire.request_body(request)).hexdigest()
     except (ValueError, TypeError, RecursionError) as error:
         raise InvalidRequestError({"": f"cannot be written as JSON: {error}"}) from error
 
 
-def earlier(connection: sqlite3.Connection, key: str | None, body: str) -> str | None:
-    """The job accepted under this key. Raises KeyConflictError when it was another request."""
-    found = None if key is None else jobs.of_key(connection, key)
-    if found is None:
-        return None
-    job_id, accepted = found
-    if accepted != body:
+def same_request(accepted: tuple[str, str], body: str) -> str:
+    """The id of the job that was accepted under a key (with its body's digest). Raises
+    KeyConflictError when that was another request."""
+    job_id, before = accepted
+    if before != body:
         raise KeyConflictError(
             "this Idempotency-Key was used before for another request",
             hint="use a new key for a new request",
@@ -55,12 +52,10 @@ def settled(
         parse_allow_host(text)
     if not checked:
         relative = bool(options.allow_files)
-        request = wire.request_from_json(wire.request_to_json(request), relative_urls=relative)
+        wire.check_request(request, relative_urls=relative)
     default = config.default_media_type
     images = tuple(
-        image
-        if image.media_type is not None
-        else Image(image.id, image.url, image.file_name, image.metadata, default)
+        image if image.media_type is not None else replace(image, media_type=default)
         for image in request.images
     )
     known = config.media_types

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 
-from ldimport.engine.catalogue import FILE
 from ldimport.engine.engine import Engine
-from ldimport.engine.tokens import StoredToken, Tokens
+from ldimport.engine.records import StoredToken
+from ldimport.engine.store import exists
 from ldimport.errors import UsageError
 
 PREFIX = "ldi_"
@@ -40,31 +40,30 @@ def create(
         raise UsageError(f"no scope {sorted(unknown)[0]}: there are {', '.join(TokenScope)}")
     expires = None if days is None else now + days * 86_400
     with Engine(folder) as engine:
-        kept = Tokens(engine.catalogue)
-        taken = {each.id for each in kept.all()}
+        taken = {each.id for each in engine.tokens.all()}
         while True:
             text = PREFIX + secrets.token_urlsafe(32)
             sha256 = hash_of(text.encode())
             if sha256[:8] not in taken:
                 break
-        kept.add(StoredToken(sha256[:8], name, sha256, tuple(scopes), now, expires))
+        engine.tokens.add(StoredToken(sha256[:8], name, sha256, tuple(scopes), now, expires))
     return text
 
 
 def tokens(folder: Path) -> Sequence[StoredToken]:
     """All of them, revoked ones too, oldest first; none where there is no engine yet."""
-    if not (folder / FILE).is_file():
+    if not exists(folder):
         return ()
     with Engine(folder) as engine:
-        return Tokens(engine.catalogue).all()
+        return engine.tokens.all()
 
 
 def revoke(folder: Path, token_id: str, *, now: float) -> bool:
     """Refuse a token from now on, also in servers that run; False when there is no such token."""
-    if not (folder / FILE).is_file():
+    if not exists(folder):
         return False
     with Engine(folder) as engine:
-        return Tokens(engine.catalogue).revoke(token_id, now)
+        return engine.tokens.revoke(token_id, now)
 
 
 def hash_of(token: bytes) -> str:

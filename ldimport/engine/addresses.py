@@ -1,6 +1,6 @@
-"""Where a stored image is found: storage keys, ids and addresses in the seed's form.
+"""Where a stored image is found: storage keys, ids and addresses in the API's form.
 
-``originalUrl`` is ``{publicUrl}/api/v1/images/{slug}?id={base64}``; the seed's ids decode to
+``originalUrl`` is ``{publicUrl}/api/v1/images/{slug}?id={base64}``; the API's ids decode to
 ``1<TAB>/2019/11/21/<uuid>.jpeg<TAB>673``, a version, the storage key and a number (here: bytes).
 """
 
@@ -15,6 +15,7 @@ import unicodedata
 import uuid
 from datetime import UTC, datetime
 
+from ldimport.engine.records import StoredAsset
 from ldimport.model import Asset, ImageType
 
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:9095"
@@ -30,7 +31,7 @@ _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.(?:jpeg|png|gif|svg)")
 
 
 def new_job_id() -> str:
-    """14 random characters ``[a-z0-9]``: not to be guessed (hostile.md, case 70)."""
+    """14 random characters ``[a-z0-9]``: not to be guessed."""
     return _random(14, string.ascii_lowercase + string.digits)
 
 
@@ -79,18 +80,16 @@ def type_of(mime_type: str) -> ImageType:
     return _TYPES[mime_type]
 
 
-def asset(
-    public_url: str,
-    title: str,
-    media_id: str,
-    key: str,
-    size: int,
-    width: int,
-    height: int,
-    mime_type: str,
-) -> Asset:
+def asset(public_url: str, title: str, stored: StoredAsset) -> Asset:
     """The ``image`` object of an answer, its addresses built now for ``public_url``."""
-    original = f"{public_url.rstrip('/')}/api/v1/images/{slug(title)}?id={image_id(key, size)}"
+    key = image_id(stored.key, stored.size)
+    original = f"{public_url.rstrip('/')}/api/v1/images/{slug(title)}?id={key}"
     return Asset(
-        media_id, original, f"{original}?format=auto", width, height, mime_type, IMAGE_SERVICE
+        stored.media,
+        original,
+        f"{original}?format=auto",
+        stored.width,
+        stored.height,
+        stored.mime_type,
+        IMAGE_SERVICE,
     )

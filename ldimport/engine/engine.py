@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from sqlite3 import Connection, Row
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ldimport import wire
-from ldimport.engine import accept, addresses, jobs, library, quota
-from ldimport.engine.blobs import BlobStore
-from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.job_terms import limits_to_json
-from ldimport.engine.records import JobSummary, MediaEntry, StoredImage
+from ldimport.causes import known_cause
+from ldimport.engine import accept, addresses
+from ldimport.engine.blob_folder import BlobFolder
+from ldimport.engine.records import (
+    JobSummary,
+    MediaEntry,
+    NewJob,
+    StoredImage,
+    StoredResult,
+    Terms,
+)
+from ldimport.engine.store import Store, Tokens, open_store
 from ldimport.errors import ConflictError, NotFoundError
 from ldimport.model import (
     Asset,
@@ -30,16 +36,15 @@ from ldimport.model import (
     Json,
     Limits,
     Result,
-    Status,
 )
 
 if TYPE_CHECKING:
-    from ldimport.engine.worker_pool import Crew
+    from ldimport.engine.worker_pool import WorkerPool
     from ldimport.schema.config import ProjectConfig
 
 
 class Engine:
-    """The import API's behaviour on one folder: catalogue (SQLite) and blobs, no service needed.
+    """The import API's behaviour on one folder: store and blobs, no service needed.
 
     Several processes may use one folder at once. ``project_config`` is a file, its JSON, or what
     ``schema.config`` made of it; None means the documented default. ``allow_hosts``,
@@ -71,19 +76,24 @@ class Engine:
         self._given_config = project_config
         self._config: ProjectConfig | None = None
         self._now = now
-        self._blobs = BlobStore(self.folder)
-        self._catalogue = Catalogue(self.folder)
-        self._crew: Crew | None = None
+        self._blobs = BlobFolder(self.folder)
+        self._store = open_store(self.folder)
+        self._pool: WorkerPool | None = None
 
     @property
     def uuid(self) -> str:
         """The identity of this folder's engine, for ever."""
-        return self._catalogue.uuid
+        return self._store.uuid
 
     @property
-    def catalogue(self) -> Catalogue:
-        """For what stands beside this door in a server: ``Tokens``, ``Sender``, ``Follower``."""
-        return self._catalogue
+    def store(self) -> Store:
+        """For what stands beside this door in a server: ``Sender``, ``Follower``."""
+        return self._store
+
+    @property
+    def tokens(self) -> Tokens:
+        """Who may use the engine when it is served."""
+        return self._store.tokens
 
     @property
     def config(self) -> ProjectConfig:
@@ -109,56 +119,46 @@ class Engine:
         """
         options = options or self.options
         body = accept.body_digest(request)
-        with self._catalogue.reading() as connection:
-            earlier = accept.earlier(connection, key, body)
-        if earlier is not None:
-            return earlier
+        found = None if key is None else self._store.jobs.of_key(key)
+        if found is not None:
+            return accept.same_request(found, body)
         request = accept.settled(request, options, self.config, checked)
-        now = self._now()
-        with self._catalogue.writing() as connection:
-            earlier = accept.earlier(connection, key, body)
-            if earlier is not None:  # accepted by another process meanwhile
-                return earlier
-            quota.check(connection, self.daily_limit, len(request.images), now)
-            terms = self._terms(connection, options)
-            job = jobs.NewJob(addresses.new_job_id(), key, body, terms, now)
-            jobs.accept(connection, job, request)
-        return job.id
+        terms = Terms(self.config, options, self.limits)
+        job = NewJob(addresses.new_job_id(), key, body, request, terms, self._now())
+        return self._store.jobs.accept(job, self.daily_limit)
 
     def status(self, job_id: str) -> JobStatus:
         """State of a job, with its results once it has ended; an unknown id is ``lost``."""
-        with self._catalogue.reading() as connection:
-            row = jobs.get(connection, job_id)
-            if row is None:
-                return JobStatus(job_id, JobState.LOST)
-            state = JobState(row["state"])
-            found = jobs.results(connection, row["n"]) if state is JobState.SUCCESS else []
-        started = datetime.fromtimestamp(row["created_at"], UTC).strftime("%Y-%m-%d %H:%M:%S")
-        results = tuple(self._result(each, row["system_name"]) for each in found)
-        return JobStatus(job_id, state, started, results)
+        job = self._store.jobs.get(job_id)
+        if job is None:
+            return JobStatus(job_id, JobState.LOST)
+        found = self._store.jobs.results(job_id) if job.state is JobState.SUCCESS else ()
+        started = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
+        results = tuple(self._result(each, job.system_name) for each in found)
+        return JobStatus(job_id, job.state, started, results)
 
     def progress(self, job_id: str) -> Counts | None:
         """Images of a job by outcome so far; None for an unknown id."""
-        with self._catalogue.reading() as connection:
-            row = jobs.get(connection, job_id)
-        return None if row is None else jobs.counts(row)
+        job = self._store.jobs.get(job_id)
+        return None if job is None else job.counts
 
-    def jobs(self, limit: int = 100, before: str | None = None) -> list[JobSummary]:
+    def jobs(self, limit: int = 100, before: str | None = None) -> Sequence[JobSummary]:
         """Up to ``limit`` jobs, newest first; ``before`` (a job id) goes on after the last."""
-        with self._catalogue.reading() as connection:
-            return jobs.newest(connection, limit, before)
+        return self._store.jobs.newest(limit, before)
 
     # -- the media library ------------------------------------------------------------------
 
     def find(self, system_name: str, external_id: str) -> MediaEntry | None:
         """The media entry with this identity."""
-        with self._catalogue.reading() as connection:
-            return library.find(connection, system_name, external_id)
+        return self._store.library.find(system_name, external_id)
 
     def media(self, media_id: str) -> MediaEntry | None:
         """The media entry with this media id."""
-        with self._catalogue.reading() as connection:
-            return library.get(connection, media_id)
+        return self._store.library.get(media_id)
+
+    def holdings(self) -> tuple[int, int]:
+        """How many media entries there are, and the bytes of all originals."""
+        return self._store.library.holdings()
 
     def patch_media(
         self,
@@ -174,53 +174,39 @@ class Engine:
         was. Raises NotFoundError, ConflictError (another version), InvalidRequestError with
         dotted paths (``patches.0.value``).
         """
-        with self._catalogue.writing() as connection:
-            entry = library.get(connection, media_id)
-            if entry is None:
-                raise NotFoundError(f"MediaLibrary Entry does not exist (id: '{media_id}')")
-            if version is not None and version != entry.version:
-                raise ConflictError(f"Version: Expected {version} to be equal to {entry.version}")
+
+        def edit(entry: MediaEntry) -> MediaEntry:
             from ldimport.engine import patches
 
+            if version is not None and version != entry.version:
+                raise ConflictError(f"Version: Expected {version} to be equal to {entry.version}")
             metadata = patches.apply(self.config, entry, operations)
             at = entry.updated_at if keep_updated_at else self._now()
-            library.set_metadata(connection, media_id, metadata, at)
-            changed = library.get(connection, media_id)
-        assert changed is not None
+            return replace(entry, metadata=metadata, updated_at=at)
+
+        changed = self._store.library.change(media_id, edit)
+        if changed is None:
+            raise NotFoundError(f"MediaLibrary Entry does not exist (id: '{media_id}')")
         return changed
 
     def asset(self, entry: MediaEntry) -> Asset:
         """An entry's asset as the API shows it, its addresses below ``public_url``."""
-        of = entry.asset
-        return addresses.asset(
-            self.public_url,
-            entry.title,
-            entry.id,
-            of.key,
-            of.size,
-            of.width,
-            of.height,
-            of.mime_type,
-        )
+        return addresses.asset(self.public_url, entry.title, entry.asset)
 
     def original(self, key: str) -> StoredImage | None:
         """The stored bytes behind ``key``: a storage key, or the ``id`` of an image address."""
         found = addresses.key_of(key)
-        if found is None:
-            return None
-        with self._catalogue.reading() as connection:
-            of = library.original(connection, found)
+        of = None if found is None else self._store.library.original(found)
         if of is None:
             return None
-        path = self._blobs.path(of.sha256)
-        return StoredImage(path, of.mime_type, of.size, of.sha256, of.file_name)
+        read = partial(self._blobs.open, of.sha256)
+        return StoredImage(read, of.mime_type, of.size, of.sha256, of.file_name)
 
     # -- the work ---------------------------------------------------------------------------
 
     def has_open(self) -> bool:
         """Whether accepted images wait for their outcome."""
-        with self._catalogue.reading() as connection:
-            return jobs.open_images(connection) > 0
+        return self._store.jobs.open_images() > 0
 
     def run(self, workers: int = 0) -> None:
         """Carry out all open images: in the calling thread, or with so many worker processes.
@@ -228,7 +214,7 @@ class Engine:
         if workers == 0:
             from ldimport.engine.worker import run_worker
 
-            run_worker(self.folder, until_done=True, now=self._now)
+            run_worker(self._store, self._blobs, until_done=True, now=self._now)
             return
         with self.working(workers):
             while self.has_open():
@@ -239,27 +225,26 @@ class Engine:
     def working(self, workers: int | None = None) -> Iterator[None]:
         """Worker processes, by default one per core, as long as the context lasts; they are
         ended in order, and what they had begun is free at once."""
-        from ldimport.engine.worker_pool import Crew, cores
+        from ldimport.engine.worker_pool import WorkerPool, cores
 
-        crew = Crew(self.folder, cores() if workers is None else workers)
-        self._crew = crew
+        pool = self._pool = WorkerPool(self.folder, cores() if workers is None else workers)
         try:
-            crew.start()
+            pool.start()
             yield
         finally:
-            self._crew = None
-            crew.end()
+            self._pool = None
+            pool.end()
 
     def check_workers(self) -> None:
         """Raise what ended a worker of ``working`` for good (disk full), if anything did."""
-        if self._crew is not None:
-            self._crew.check()
+        if self._pool is not None:
+            self._pool.check()
 
     # -- the rest ---------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Close the catalogue. May be called twice."""
-        self._catalogue.close()
+        """Close the store. May be called twice."""
+        self._store.close()
 
     def __enter__(self) -> Engine:
         return self
@@ -272,29 +257,18 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _terms(self, connection: Connection, options: JobOptions) -> int:
-        config = self.config
-        return jobs.terms_row(
-            connection,
-            config.digest,
-            json.dumps(config.raw),
-            config.origin,
-            wire.options_to_json(options),
-            limits_to_json(self.limits),
+    def _result(self, of: StoredResult, system_name: str) -> Result:
+        stored = of.asset
+        asset = None if stored is None else addresses.asset(self.public_url, of.title, stored)
+        why = None if of.cause is None else known_cause(of.cause)
+        retryable = None if why is None else why.retryable
+        return Result(
+            of.external_id,
+            of.status,
+            of.title,
+            of.reason,
+            asset,
+            system_name,
+            of.cause,
+            retryable,
         )
-
-    def _result(self, row: Row, system_name: str) -> Result:
-        asset = None
-        if row["key"] is not None:
-            asset = addresses.asset(
-                self.public_url,
-                row["file_name"],
-                row["media"],
-                row["key"],
-                row["size"],
-                row["width"],
-                row["height"],
-                row["mime_type"],
-            )
-        status, title = Status(row["status"]), row["file_name"]
-        return Result(row["external_id"], status, title, row["reason"], asset, system_name)

@@ -1,5 +1,5 @@
 """From a task and its bytes to an outcome: what is checked, stored and filled in, and what
-counts as changed (design section 4, seed semantics).
+counts as changed (docs/architecture.md, "Promises").
 
 Changed is what the request says (url, fileName, mediaType, metadata as sent) or the bytes; what
 the file's own metadata filled in is not compared.
@@ -9,19 +9,25 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from types import TracebackType
+from typing import TypeVar
 
-from ldimport.engine.blobs import BlobWriter
-from ldimport.engine.job_terms import Terms
-from ldimport.engine.records import ALREADY_EXISTS, NewBytes, Outcome, Task
+from ldimport.causes import Cause
+from ldimport.engine.blobs import Blobs, BlobWriter
+from ldimport.engine.records import (
+    ALREADY_EXISTS,
+    ImportOutcome,
+    ImportTask,
+    NewBytes,
+    Terms,
+)
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
-from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
@@ -32,20 +38,23 @@ _INVALID = "Invalid metadata: "
 
 _log = logging.getLogger(__name__)
 
+Found = TypeVar("Found")
+
 
 def fingerprint(image: Image) -> str:
     """What is compared to tell a changed request from the same one."""
     return hashlib.sha256(image_content(image)).hexdigest()
 
 
-class Workbench:
+class ImageImporter:
     """Carries out tasks under one job's terms. Keeps connections and the decoding child.
     ``lease_seconds`` is how long these terms let a lease last."""
 
-    def __init__(self, terms: Terms, blobs: BlobWriter) -> None:
+    def __init__(self, terms: Terms, blobs: Blobs, writer: BlobWriter) -> None:
         self.lease_seconds = terms.limits.lease_seconds
         self._terms = terms
         self._blobs = blobs
+        self._writer = writer
         self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts))
         self._sandbox = Sandbox(terms.limits)
 
@@ -54,77 +63,65 @@ class Workbench:
         self._fetcher.close()
         self._sandbox.close()
 
-    def __enter__(self) -> Workbench:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        self.close()
-
     # -- the three ways of a task -----------------------------------------------------------
 
-    def refused(self, task: Task) -> Outcome | None:
+    def refused(self, task: ImportTask) -> ImportOutcome | None:
         """The outcome of a task whose metadata violates the project config, before any fetch."""
         return self._guarded(task, lambda: self._check_metadata(task))
 
     @staticmethod
-    def is_local(task: Task) -> bool:
+    def is_local(task: ImportTask) -> bool:
         """Whether the url is a path below the job's folders."""
         return not is_http_url(task.image.url)
 
-    def local(self, task: Task) -> Outcome:
+    def local(self, task: ImportTask) -> ImportOutcome:
         """Carry out a task whose url is a path."""
-        return self._guarded(task, lambda: self._read_file(task)) or _failed(task, "no outcome")
+        return self._guarded(task, lambda: self._read_file(task))
 
-    def fetch(self, tasks: Iterable[Task], stop: Callable[[], bool]) -> Iterator[Outcome]:
+    def fetch(
+        self, tasks: Iterable[ImportTask], stop: Callable[[], bool]
+    ) -> Iterator[ImportOutcome]:
         """Carry out tasks with a URL, as their answers come in; tasks are taken lazily. After
         ``stop`` the rest has no outcome."""
         sources = (self._source(task) for task in tasks)
         for answer in self._fetcher.fetch_many(sources, stop):
             task = answer.source.tag
-            assert isinstance(task, Task)
-            yield self._guarded(task, lambda: self._answered(task, answer)) or _failed(  # noqa: B023
-                task, "no outcome"
-            )
+            assert isinstance(task, ImportTask)
+            yield self._guarded(task, lambda: self._answered(task, answer))  # noqa: B023
 
-    def _guarded(self, task: Task, step: Callable[[], Outcome | None]) -> Outcome | None:
+    def _guarded(self, task: ImportTask, step: Callable[[], Found]) -> Found | ImportOutcome:
         """One image fails alone, whatever happens to it; only errors of the run (disk full)
         pass."""
         try:
             return step()
         except Rejected as rejected:
-            return _failed(task, rejected.reason)
+            return _rejected(task, rejected)
         except LdimportError:
             raise
         except Exception as error:  # noqa: BLE001  a bug met by one image must not stop the others
             _log.exception("image %s of %s", task.image.id, task.system_name)
-            return _failed(task, f"a bug in ldimport: {type(error).__name__}: {error}")
+            text = f"a bug in ldimport: {type(error).__name__}: {error}"
+            return _rejected(task, Rejected(Cause.BUG, text))
 
     # -- steps ------------------------------------------------------------------------------
 
-    def _check_metadata(self, task: Task) -> Outcome | None:
-        reasons = self._reasons(task.image)
-        if not reasons:
-            return None
-        texts = (reason.removeprefix(_INVALID) for reason in reasons)
-        return _failed(task, _INVALID + "; ".join(texts))
+    def _check_metadata(self, task: ImportTask) -> None:
+        if reasons := self._reasons(task.image):
+            texts = (reason.removeprefix(_INVALID) for reason in reasons)
+            raise Rejected(Cause.INVALID_METADATA, _INVALID + "; ".join(texts))
 
     def _reasons(self, image: Image) -> tuple[str, ...]:
         lenient = self._terms.options.lenient
         return metadata_reasons(self._terms.config, image, lenient=lenient)
 
-    def _source(self, task: Task) -> Source:
+    def _source(self, task: ImportTask) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
         known, url = task.known, task.image.url
-        if known is None or known.url != url or not self._blobs.store.has(known.sha256):
-            return Source(url, tag=task)
-        return Source(url, known.etag, known.last_modified, tag=task)
+        if known is None or known.url != url or self._blobs.size(known.sha256) is None:
+            return FetchSource(url, tag=task)
+        return FetchSource(url, known.etag, known.last_modified, tag=task)
 
-    def _read_file(self, task: Task) -> Outcome:
+    def _read_file(self, task: ImportTask) -> ImportOutcome:
         options, limits = self._terms.options, self._terms.limits
         try:
             body, _ = read_below(options.allow_files, task.image.url, limits.max_bytes)
@@ -132,7 +129,7 @@ class Workbench:
             return _without_bytes(task, rejected)
         return self._with_bytes(task, body, None, None)
 
-    def _answered(self, task: Task, answer: Fetched | NotFetched) -> Outcome:
+    def _answered(self, task: ImportTask, answer: Fetched | NotFetched) -> ImportOutcome:
         if isinstance(answer, NotFetched):
             return _without_bytes(task, answer.rejected)
         if answer.not_modified and task.known is not None:
@@ -141,27 +138,34 @@ class Workbench:
         return self._with_bytes(task, answer.body, answer.etag, answer.last_modified)
 
     def _with_bytes(
-        self, task: Task, body: bytes, etag: str | None, last_modified: str | None
-    ) -> Outcome:
+        self, task: ImportTask, body: bytes, etag: str | None, last_modified: str | None
+    ) -> ImportOutcome:
         known, source_sha256 = task.known, hashlib.sha256(body).hexdigest()
-        if known and known.source_sha256 == source_sha256 and self._blobs.store.has(known.sha256):
+        if (
+            known
+            and known.source_sha256 == source_sha256
+            and self._blobs.size(known.sha256) is not None
+        ):
             return self._same_bytes(task, etag, last_modified)
         data, facts = self._inspected(body)
         metadata = self._complete(task.image, lambda: data, facts)
-        sha256 = self._blobs.put(data, source_sha256 if data is body else None)
+        sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
-        request = fingerprint(task.image)
-        return Outcome(task, Status.SUCCESS, None, metadata, new, request, etag, last_modified)
+        return _succeeded(task, metadata, new, etag, last_modified)
 
-    def _same_bytes(self, task: Task, etag: str | None, last_modified: str | None) -> Outcome:
-        known, request = task.known, fingerprint(task.image)
+    def _same_bytes(
+        self, task: ImportTask, etag: str | None, last_modified: str | None
+    ) -> ImportOutcome:
+        known = task.known
         assert known is not None
-        if known.request == request:
+        if known.request == fingerprint(task.image):
             return replace(_skipped(task), etag=etag, last_modified=last_modified)
-        metadata = self._complete(
-            task.image, lambda: self._blobs.store.read(known.sha256), known.facts
-        )
-        return Outcome(task, Status.SUCCESS, None, metadata, None, request, etag, last_modified)
+        metadata = self._complete(task.image, lambda: self._stored(known.sha256), known.facts)
+        return _succeeded(task, metadata, None, etag, last_modified)
+
+    def _stored(self, sha256: str) -> bytes:
+        with self._blobs.open(sha256) as file:
+            return file.read()
 
     def _inspected(self, body: bytes) -> tuple[bytes, Facts]:
         """The bytes to store, and what they are. Raises Rejected."""
@@ -191,14 +195,32 @@ class Workbench:
         return complete
 
 
-def _failed(task: Task, reason: str) -> Outcome:
-    return Outcome(task, Status.FAILED, reason)
+def _succeeded(
+    task: ImportTask,
+    metadata: Mapping[str, Json],
+    new: NewBytes | None,
+    etag: str | None,
+    last_modified: str | None,
+) -> ImportOutcome:
+    return ImportOutcome(
+        task,
+        Status.SUCCESS,
+        metadata=metadata,
+        new=new,
+        request=fingerprint(task.image),
+        etag=etag,
+        last_modified=last_modified,
+    )
 
 
-def _skipped(task: Task) -> Outcome:
-    assert task.known is not None
+def _rejected(task: ImportTask, rejected: Rejected) -> ImportOutcome:
+    return ImportOutcome(task, Status.FAILED, rejected.reason, rejected.code)
+
+
+def _skipped(task: ImportTask) -> ImportOutcome:
     known = task.known
-    return Outcome(
+    assert known is not None
+    return ImportOutcome(
         task,
         Status.SKIPPED,
         ALREADY_EXISTS,
@@ -208,9 +230,9 @@ def _skipped(task: Task) -> Outcome:
     )
 
 
-def _without_bytes(task: Task, rejected: Rejected) -> Outcome:
+def _without_bytes(task: ImportTask, rejected: Rejected) -> ImportOutcome:
     """The source gives nothing: an entry that is here and unchanged stays as it is, a changed
     request fails and leaves the old asset alone."""
     if task.known is not None and task.known.request == fingerprint(task.image):
         return _skipped(task)
-    return _failed(task, rejected.reason)
+    return _rejected(task, rejected)

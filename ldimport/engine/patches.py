@@ -1,4 +1,7 @@
-"""PATCH of a media entry: the operations of the API that change metadata (livingdocs.md 2.4)."""
+"""PATCH of a media entry: the operations of the API that change metadata.
+
+See docs/livingdocs-api.md, "Media library".
+"""
 
 from __future__ import annotations
 

@@ -1,22 +1,42 @@
-"""What the engine's parts hand each other, and what its door answers: frozen records."""
+"""What the engine's parts hand each other, its store included: frozen records."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from io import BufferedIOBase
+from typing import TYPE_CHECKING
 
-from ldimport.model import Counts, Facts, Image, JobState, Json, Status
+from ldimport.model import (
+    Counts,
+    Facts,
+    Image,
+    ImportRequest,
+    JobOptions,
+    JobState,
+    Json,
+    Limits,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from ldimport.schema.config import ProjectConfig
 
 ALREADY_EXISTS = "already exists"
-"""The seed's reason for ``skipped``."""
+"""The API's reason for ``skipped``."""
+
+
+# -- the media library ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class StoredAsset:
-    """One stored original. ``key`` is its storage path ``YYYY/MM/DD/<uuid>.<ending>``; sizes in
-    pixels and bytes; ``sha256`` of the stored bytes names the blob."""
+    """One stored original, made for the entry ``media``. ``key`` is its storage path
+    ``YYYY/MM/DD/<uuid>.<ending>``; sizes in pixels and bytes; ``sha256`` of the stored bytes names
+    the blob."""
 
+    media: str
     key: str
     mime_type: str
     width: int
@@ -45,13 +65,40 @@ class MediaEntry:
 
 @dataclass(frozen=True, slots=True)
 class StoredImage:
-    """An original to serve. ``etag`` is the sha256 of its bytes, as hex digits."""
+    """An original to serve: ``open`` gives its bytes as a file, and raises FileNotFoundError when
+    they are lost. ``etag`` is their sha256, as hex digits."""
 
-    path: Path
+    open: Callable[[], BufferedIOBase] = field(compare=False)
     mime_type: str
     size: int
     etag: str
     file_name: str
+
+
+# -- jobs -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Under which a job was accepted; whichever process works on it obeys these, not its own
+    settings."""
+
+    config: ProjectConfig
+    options: JobOptions
+    limits: Limits
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A batch to be accepted; each image's mediaType is settled. ``body`` is the digest of the
+    request, which tells another one under the same ``key``."""
+
+    id: str
+    key: str | None
+    body: str
+    request: ImportRequest
+    terms: Terms
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +114,43 @@ class JobSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class StoredResult:
+    """What became of one image. ``cause`` is the code of a failure; None in jobs that ended
+    before causes were kept."""
+
+    external_id: str
+    title: str
+    status: Status
+    reason: str | None
+    cause: str | None
+    asset: StoredAsset | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobChange:
+    """A job was accepted (``started``), or has ended; ``seconds`` since its acceptance."""
+
+    id: str
+    state: JobState
+    counts: Counts
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class JobsSeen:
+    """How far somebody has followed the jobs: the store's version, its newest job then, and the
+    numbers of those that were open."""
+
+    version: int
+    newest: int
+    open: frozenset[int]
+
+
+# -- the work on images ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KnownMedia:
     """What the library holds under a task's identity. ``request`` is the fingerprint of the
     request that made it so; ``sha256`` names the stored blob, ``source_sha256`` what was fetched
     (they differ for a sanitised SVG); ``etag`` and ``last_modified`` belong to ``url``."""
@@ -84,19 +167,19 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class ImportTask:
     """One open image, leased by ``worker``. ``image.media_type`` is never None here."""
 
     item: int
     worker: int
     system_name: str
     image: Image
-    known: Known | None
+    known: KnownMedia | None
 
 
 @dataclass(frozen=True, slots=True)
 class NewBytes:
-    """Bytes stored for a task: hashes as in ``Known``, ``size`` of the stored ones."""
+    """Bytes stored for a task: hashes as in ``KnownMedia``, ``size`` of the stored ones."""
 
     sha256: str
     source_sha256: str
@@ -105,19 +188,87 @@ class NewBytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a task.
+class ImportOutcome:
+    """What became of a task; a failure has its ``cause`` (a code of ``causes``).
 
     ``success`` with ``new`` creates the entry or gives it new bytes, without it changes only what
     was sent. ``metadata`` is what the entry shall hold. The validators are None where the source
     gave none, and are taken over for ``success`` and ``skipped``.
     """
 
-    task: Task
+    task: ImportTask
     status: Status
     reason: str | None = None
+    cause: str | None = None
     metadata: Mapping[str, Json] | None = None
     new: NewBytes | None = None
     request: str = ""
     etag: str | None = None
     last_modified: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Tasks leased in one turn, all under the terms of this number (None: nothing was free, or it
+    has other terms). ``kept`` is False when what was leased before has been given to others."""
+
+    kept: bool
+    terms: int | None = None
+    tasks: tuple[ImportTask, ...] = ()
+
+
+# -- webhooks -------------------------------------------------------------------------------
+
+
+class Delivery(StrEnum):
+    """State of a notification: waiting -> delivered | failed | disabled."""
+
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # given up after the last try, or its address is not allowed
+    DISABLED = "disabled"  # the receiver said 410 Gone
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification, leased by ``worker``. ``id`` is the webhook-id of every try, ``body``
+    the very bytes to sign and send, ``tries`` counts this one, ``options`` are the job's."""
+
+    id: str
+    job: str
+    url: str
+    endpoint: str
+    body: str
+    tries: int
+    options: JobOptions
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryOutcome:
+    """What a try came to: the new state, when the next try is due (Unix seconds), a text for
+    people, and until when everything to this endpoint shall wait (None: as it is)."""
+
+    notification: Notification
+    state: Delivery
+    due_at: float
+    answer: str
+    slow_until: float | None = None
+
+
+# -- tokens ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class StoredToken:
+    """One access token of a served engine: ``id`` to name it, ``sha256`` of its text as hex
+    digits; the text itself is kept nowhere. Times are Unix seconds; ``expires_at`` None means
+    never."""
+
+    id: str
+    name: str
+    sha256: str
+    scopes: tuple[str, ...]
+    created_at: float
+    expires_at: float | None
+    revoked_at: float | None = None

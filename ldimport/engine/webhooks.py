@@ -1,8 +1,8 @@
 """Delivery of webhooks: what stands in the outbox is sent until it arrives or is given up.
 
-Rules of Standard Webhooks 1.0 (hostile.md, section 3): 2xx is success; 410 ends it for this
-address; 429, 502 and 504 slow the endpoint down; ``Retry-After`` is honoured; everything else is
-tried again at growing intervals. The webhook-id stays the same over all tries, also when a
+Rules of Standard Webhooks 1.0 (https://www.standardwebhooks.com): 2xx is success; 410 ends it for
+this address; 429, 502 and 504 slow the endpoint down; ``Retry-After`` is honoured; everything else
+is tried again at growing intervals. The webhook-id stays the same over all tries, also when a
 process was killed between sending and recording: receivers may see one twice, never none.
 """
 
@@ -19,12 +19,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from ldimport import __version__, retry_after, wire
-from ldimport.engine import outbox
-from ldimport.engine.blobs import BlobStore
-from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.leases import Leases
-from ldimport.engine.outbox import Delivery, Notification, Verdict
+from ldimport import __version__, retry_after
+from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
+from ldimport.engine.store import Session, Store
 from ldimport.errors import ConfigError, LdimportError, Rejected
 from ldimport.url import without_secrets
 
@@ -46,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
+class DeliveryAttempt:
     """One try. ``url`` is without its query, ``status`` None when there was no answer, ``note``
     says why it failed and what follows; empty when it arrived."""
 
@@ -58,7 +55,7 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _TryResult:
     notification: Notification
     status: int | None
     retry_after: float | None
@@ -115,21 +112,25 @@ class Sender:
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        store: Store,
         secrets: Sequence[str] = (),
         *,
-        on_attempt: Callable[[Attempt], None] = lambda _: None,
+        on_attempt: Callable[[DeliveryAttempt], None] = lambda _: None,
         now: Callable[[], float] = time.time,
         delays: Sequence[float] = DELAYS,
         timeout: float = TIMEOUT,
+        monotonic: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._catalogue = catalogue
+        self._store = store
         self._signer = Signer(secrets)
         self._on_attempt = on_attempt
         self._now = now
         self._delays = delays
         self._timeout = timeout
-        self._answers: queue.SimpleQueue[_Answer] = queue.SimpleQueue()
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._answers: queue.SimpleQueue[_TryResult] = queue.SimpleQueue()
         self._under_way = 0
         self._told = threading.Event()
         self._at_once = threading.Event()
@@ -142,23 +143,23 @@ class Sender:
     def end(self, patience: float) -> None:
         """Send what is due, for at most ``patience`` seconds, then stop. What is left, or has no
         answer yet, is due again for whoever sends next."""
-        until = time.monotonic() + patience
-        while time.monotonic() < until and (self._under_way or self._any_due()):
-            time.sleep(POLL)
+        until = self._monotonic() + patience
+        while self._monotonic() < until and (self._under_way or self._any_due()):
+            self._sleep(POLL)
         self._told.set()
-        self._thread.join(max(0.0, until - time.monotonic()))
+        self._thread.join(max(0.0, until - self._monotonic()))
         self._at_once.set()
         self._thread.join()
 
     # -- the loop ---------------------------------------------------------------------------
 
     def _run(self) -> None:
-        seen, looked_at = -1, 0.0
+        seen, looked_at = -1, float("-inf")
         while not self._told.is_set():
             try:
-                version = self._catalogue.version()
-                if version != seen or time.monotonic() > looked_at + LOOK:
-                    seen, looked_at = version, time.monotonic()
+                version = self._store.version()
+                if version != seen or self._monotonic() > looked_at + LOOK:
+                    seen, looked_at = version, self._monotonic()
                     if self._any_due():
                         self._send_due()
             except LdimportError as error:  # disk full, or somebody holds the catalogue
@@ -170,47 +171,42 @@ class Sender:
             self._told.wait(POLL)
 
     def _any_due(self) -> bool:
-        with self._catalogue.reading() as connection:
-            return outbox.any_due(connection, self._now())
+        return self._store.any_due(self._now())
 
     def _send_due(self) -> None:
         """Send until nothing is due and nothing under way; leases are held only meanwhile."""
-        leases = Leases(self._catalogue, BlobStore(self._catalogue.folder))
+        session = self._store.join()
         self._answers = queue.SimpleQueue()
         try:
-            done: list[_Answer] = []
+            done: list[_TryResult] = []
             while not self._at_once.is_set():
-                self._turn(leases, done)
+                self._turn(session, done)
                 if not self._under_way:
                     return
                 done = self._wait()
         finally:
             self._under_way = 0
-            leases.leave()
+            session.leave()
 
-    def _turn(self, leases: Leases, done: Sequence[_Answer]) -> None:
+    def _turn(self, session: Session, done: Sequence[_TryResult]) -> None:
         """One transaction: what came in is recorded, what is due leased; then it is sent."""
         room = 0 if self._told.is_set() else MOST - self._under_way
-        leases.patrol()
-        if not (done or leases.ageing or (room and self._any_due())):
+        session.patrol()
+        if not (done or session.ageing or (room and self._any_due())):
             return
-        judged = [(answer, self._judged(answer)) for answer in done]
-        with self._catalogue.writing() as connection:
-            leases.renew(connection)
-            for answer, verdict in judged:
-                outbox.settle(connection, answer.notification, verdict, self._now())
-            fresh = outbox.claim(connection, leases.worker, room + len(done), self._now())
+        judged = [self._judged(answer) for answer in done]
+        fresh = session.deliver(judged, room + len(done), self._now())
         self._under_way += len(fresh) - len(done)
         for notification in fresh:
             threading.Thread(
                 target=self._send, args=(notification, self._answers), daemon=True
             ).start()
-        for answer, verdict in judged:
-            self._on_attempt(_attempt(answer, verdict, self._now()))
+        for answer, outcome in zip(done, judged, strict=True):
+            self._on_attempt(_attempt(answer, outcome, self._now()))
 
-    def _wait(self) -> list[_Answer]:
+    def _wait(self) -> list[_TryResult]:
         """Answers that came in, after at most a moment."""
-        answers: list[_Answer] = []
+        answers: list[_TryResult] = []
         try:
             answers.append(self._answers.get(timeout=0.2))
             while True:
@@ -220,14 +216,14 @@ class Sender:
 
     # -- one try ----------------------------------------------------------------------------
 
-    def _send(self, notification: Notification, answers: queue.SimpleQueue[_Answer]) -> None:
-        from ldimport.net.fetch import post
+    def _send(self, notification: Notification, answers: queue.SimpleQueue[_TryResult]) -> None:
         from ldimport.net.guard import Guard
+        from ldimport.net.post import post
 
-        began = time.monotonic()
+        began = self._monotonic()
         status, wait, why, hopeless = None, None, "", False
         try:
-            guard = Guard(wire.options_from_json(notification.options).allow_hosts)
+            guard = Guard(notification.options.allow_hosts)
             headers = self._signer.headers(notification.id, notification.body, self._now())
             body = notification.body.encode()
             answer = post(notification.url, body, headers, guard, self._timeout)
@@ -239,31 +235,30 @@ class Sender:
         except Exception as error:  # noqa: BLE001  whatever it is, the try has to end
             _log.exception("webhook %s", notification.id)
             why = f"a bug in ldimport: {type(error).__name__}: {error}"
-        seconds = time.monotonic() - began
-        answers.put(_Answer(notification, status, wait, seconds, why, hopeless))
+        seconds = self._monotonic() - began
+        answers.put(_TryResult(notification, status, wait, seconds, why, hopeless))
 
-    def _judged(self, answer: _Answer) -> Verdict:
+    def _judged(self, answer: _TryResult) -> DeliveryOutcome:
         """What follows from an answer (Standard Webhooks 1.0)."""
-        now, status, tries = self._now(), answer.status, answer.notification.tries
+        now, status, of = self._now(), answer.status, answer.notification
         if status is not None and 200 <= status < 300:
-            return Verdict(Delivery.DELIVERED, now, str(status))
+            return DeliveryOutcome(of, Delivery.DELIVERED, now, str(status))
         if status == 410:
-            return Verdict(Delivery.DISABLED, now, "the receiver wants no more (410)")
-        if answer.hopeless or tries > len(self._delays):
-            return Verdict(Delivery.FAILED, now, answer.why)
+            return DeliveryOutcome(of, Delivery.DISABLED, now, "the receiver wants no more (410)")
+        if answer.hopeless or of.tries > len(self._delays):
+            return DeliveryOutcome(of, Delivery.FAILED, now, answer.why)
         spread = 1 + JITTER * (2 * random.random() - 1)  # noqa: S311  not a secret
-        due = now + max(self._delays[tries - 1] * spread, answer.retry_after or 0.0)
+        due = now + max(self._delays[of.tries - 1] * spread, answer.retry_after or 0.0)
         slow = due if status in SLOW_DOWN else None
-        return Verdict(Delivery.WAITING, due, answer.why, slow)
+        return DeliveryOutcome(of, Delivery.WAITING, due, answer.why, slow)
 
 
-def _attempt(answer: _Answer, verdict: Verdict, now: float) -> Attempt:
+def _attempt(answer: _TryResult, outcome: DeliveryOutcome, now: float) -> DeliveryAttempt:
     notes = {
         Delivery.DELIVERED: "",
-        Delivery.WAITING: f"{answer.why}; again in {max(0.0, verdict.due_at - now):.0f} s",
+        Delivery.WAITING: f"{answer.why}; again in {max(0.0, outcome.due_at - now):.0f} s",
         Delivery.FAILED: f"{answer.why}; given up",
-        Delivery.DISABLED: verdict.answer,
+        Delivery.DISABLED: outcome.answer,
     }
-    of = answer.notification
-    url = without_secrets(of.url)
-    return Attempt(of.job, url, answer.status, answer.seconds, notes[verdict.state])
+    of, note = answer.notification, notes[outcome.state]
+    return DeliveryAttempt(of.job, without_secrets(of.url), answer.status, answer.seconds, note)

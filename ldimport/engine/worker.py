@@ -1,42 +1,34 @@
 """A worker: leases images, carries them out, records them in group commits.
 
-``python -m ldimport.engine.worker FOLDER [--parent PID]`` works until it is told to stop by
-SIGTERM or, with ``--parent``, by the end of that process; ``run_worker`` does the same in the
-calling thread.
+``run_worker`` works in the calling thread; ``worker_process`` is the same as a process of its own.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
-from sqlite3 import Connection
-from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ldimport import wire
-from ldimport.engine import jobs
-from ldimport.engine.blobs import BlobStore, BlobWriter
-from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.job_terms import Terms, limits_from_json
-from ldimport.engine.leases import Leases
-from ldimport.engine.records import Outcome, Task
+from ldimport.causes import Cause
+from ldimport.engine.blobs import Blobs
+from ldimport.engine.records import ImportOutcome, ImportTask
+from ldimport.engine.store import Session, Store
 from ldimport.errors import LdimportError
-from ldimport.model import Limits
 
 if TYPE_CHECKING:
-    from ldimport.engine.import_image import Workbench
+    from ldimport.engine.import_image import ImageImporter
 
 HANDFUL = 32
 """Images leased at a time; the same synced transaction records what is done."""
 LINGER = 0.5
 """Seconds that an outcome waits at most to be recorded, though no new images are leased."""
+IDLE = 1.0
+"""Seconds after which a worker that waits looks for dead ones, though the store says nothing."""
 POLL = 0.05
 """Seconds between two looks for new work; a look costs no file access."""
-MOST_BENCHES = 4
+MOST_IMPORTERS = 4
 
 
 def never() -> bool:
@@ -45,82 +37,81 @@ def never() -> bool:
 
 
 def run_worker(
-    folder: Path,
+    store: Store,
+    blobs: Blobs,
     stop: Callable[[], bool] = never,
     *,
     until_done: bool = False,
-    crew: int = 1,
+    workers: int = 1,
     now: Callable[[], float] = time.time,
+    monotonic: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Work on the engine in ``folder`` until ``stop`` says so, with ``until_done`` also until no
-    image is open, whoever works on it. ``crew`` workers share the connections that a host may
-    get. What was begun is recorded or free again at the end."""
-    catalogue = Catalogue(folder)
+    """Work until ``stop`` says so, with ``until_done`` also until no image is open, whoever works
+    on it. ``workers`` share the connections that a host may get. What was begun is recorded or
+    free again at the end."""
+    session = store.join(blobs)
     try:
-        with Worker(catalogue, stop, now, crew) as worker:
-            worker.run(until_done)
+        worker = Worker(store, session, blobs, stop, workers, now, monotonic, sleep)
+        worker.run(until_done)
     finally:
-        catalogue.close()
+        session.leave()
 
 
 class Worker:
-    """One worker's leased tasks, its workbenches, and the outcomes that wait to be recorded."""
+    """One worker's leased tasks, its importers, and the outcomes that wait to be recorded. For
+    the rest see ``run_worker``."""
 
     def __init__(
         self,
-        catalogue: Catalogue,
+        store: Store,
+        session: Session,
+        blobs: Blobs,
         stop: Callable[[], bool],
+        workers: int,
         now: Callable[[], float],
-        crew: int = 1,
+        monotonic: Callable[[], float],
+        sleep: Callable[[float], None],
     ) -> None:
-        store = BlobStore(catalogue.folder)
-        self._crew = crew
-        self._catalogue = catalogue
+        self._store = store
+        self._session = session
+        self._blobs = blobs
         self._stop = stop
+        self._workers = workers
         self._now = now
-        self._leases = Leases(catalogue, store)
-        self._blobs = BlobWriter(store, self._leases.name)
-        self._benches: dict[int, Workbench] = {}
-        self._remote: deque[Task] = deque()
-        self._local: deque[Task] = deque()
-        self._done: list[Outcome] = []
-        self._recorded_at = time.monotonic()
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
-        for bench in self._benches.values():
-            bench.close()
-        self._leases.leave()
+        self._monotonic = monotonic
+        self._sleep = sleep
+        self._writer = blobs.writer(session.name)
+        self._importers: dict[int, ImageImporter] = {}
+        self._remote: deque[ImportTask] = deque()
+        self._local: deque[ImportTask] = deque()
+        self._done: list[ImportOutcome] = []
+        self._recorded_at = float("-inf")
 
     # -- the loop ---------------------------------------------------------------------------
 
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
-        self._catalogue.tidy()
-        self._blobs.open()
-        while not self._stop():
-            seen = self._catalogue.version()
-            self._leases.patrol()
-            if self._round():
-                continue
-            if until_done and not self._open_images():
-                return
-            self._wait(seen)
+        try:
+            while not self._stop():
+                seen = self._store.version()
+                self._session.patrol()
+                if self._round():
+                    continue
+                if until_done and not self._store.jobs.open_images():
+                    return
+                self._wait(seen)
+        finally:
+            for importer in self._importers.values():
+                importer.close()
 
     def _wait(self, seen: int) -> None:
-        """Until the catalogue changes, or a second has passed."""
-        until = time.monotonic() + 1.0
-        while not self._stop() and time.monotonic() < until:
-            if self._catalogue.version() != seen:
+        """Until the store changes, or a while has passed."""
+        until = self._monotonic() + IDLE
+        while not self._stop() and self._monotonic() < until:
+            if self._store.version() != seen:
                 return
-            time.sleep(POLL)
+            self._sleep(POLL)
 
     def _round(self) -> bool:
         """Carry out images under one job's terms for as long as the oldest free ones have these.
@@ -128,46 +119,46 @@ class Worker:
         terms = self._refill(None)
         if terms is None:
             return False
-        bench = self._bench(terms)
-        if bench is None:
+        importer = self._importer(terms)
+        if importer is None:
             return True
-        for outcome in bench.fetch(self._sources(bench, terms), self._pulse):
+        for outcome in importer.fetch(self._to_fetch(importer, terms), self._pulse):
             self._finish(outcome)
             if self._local and not self._stop():
-                self._finish(bench.local(self._local.popleft()))
+                self._finish(importer.local(self._local.popleft()))
         while not self._pulse() and self._local:  # a lost lease empties it
-            self._finish(bench.local(self._local.popleft()))
+            self._finish(importer.local(self._local.popleft()))
         self._commit()
         return True
 
-    def _sources(self, bench: Workbench, terms: int) -> Iterator[Task]:
+    def _to_fetch(self, importer: ImageImporter, terms: int) -> Iterator[ImportTask]:
         """Tasks to fetch, for as long as there are any; what needs no fetch is settled or set
         aside on the way."""
         while not self._pulse():
             if not self._remote and (len(self._local) >= HANDFUL or not self._refill(terms)):
                 return
             task = self._remote.popleft()
-            if outcome := bench.refused(task):
+            if outcome := importer.refused(task):
                 self._finish(outcome)
-            elif bench.is_local(task):
+            elif importer.is_local(task):
                 self._local.append(task)
             else:
                 yield task
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _finish(self, outcome: ImportOutcome) -> None:
         self._done.append(outcome)
         if len(self._done) >= 2 * HANDFUL or self._lingering():
             self._commit()
 
     def _lingering(self) -> bool:
-        return bool(self._done) and time.monotonic() - self._recorded_at >= LINGER
+        return bool(self._done) and self._monotonic() - self._recorded_at >= LINGER
 
     def _pulse(self) -> bool:
         """Called all the time while working: looks after leases, hears the call to stop. A hung
         worker does not come here, and so loses its leases."""
-        if self._leases.ageing or self._lingering():
+        if self._session.ageing or self._lingering():
             self._commit()
-        self._leases.patrol()
+        self._session.patrol()
         return self._stop()
 
     # -- transactions -----------------------------------------------------------------------
@@ -175,74 +166,46 @@ class Worker:
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
         None when nothing is free or the oldest has other terms."""
-        with self._catalogue.reading() as connection:
-            if not jobs.any_free(connection):
-                return None
-        return self._commit(lambda connection: self._claim(connection, terms))
+        if not self._store.jobs.any_free():
+            return None
+        return self._commit(HANDFUL, terms)
 
-    def _claim(self, connection: Connection, terms: int | None) -> int | None:
-        found, tasks = jobs.claim(connection, self._leases.worker, HANDFUL, terms)
-        self._remote.extend(tasks)
-        return found
-
-    def _commit(self, then: Callable[[Connection], int | None] = lambda _: None) -> int | None:
+    def _commit(self, most: int = 0, terms: int | None = None) -> int | None:
         """One group commit: blobs first, then their rows; the leases renewed on the way."""
-        self._blobs.settle()
-        with self._catalogue.writing() as connection:
-            if not self._leases.renew(connection):
-                self._remote.clear()
-                self._local.clear()
-            gone = self._blobs.missing()
-            again = [each for each in self._done if each.new and each.new.sha256 in gone]
-            jobs.release(connection, [each.task for each in again])
-            jobs.record(connection, self._done, self._now())
-            answer = then(connection)
+        self._writer.settle()
+        claimed = self._session.work(
+            self._done, self._now(), lost=self._writer.missing, most=most, terms=terms
+        )
+        if not claimed.kept:
+            self._remote.clear()
+            self._local.clear()
+        self._remote.extend(claimed.tasks)
         self._done.clear()
-        self._blobs.forget()
-        self._recorded_at = time.monotonic()
-        return answer
+        self._writer.forget()
+        self._recorded_at = self._monotonic()
+        return claimed.terms
 
-    def _open_images(self) -> int:
-        with self._catalogue.reading() as connection:
-            return jobs.open_images(connection)
-
-    def _bench(self, terms: int) -> Workbench | None:
-        """The workbench for these terms; None when they cannot be used any more, and the jobs
+    def _importer(self, terms: int) -> ImageImporter | None:
+        """The importer for these terms; None when they cannot be used any more, and the jobs
         under them have been ended as failed."""
-        if terms not in self._benches:
-            while len(self._benches) >= MOST_BENCHES:
-                self._benches.pop(next(iter(self._benches))).close()
+        if terms not in self._importers:
+            while len(self._importers) >= MOST_IMPORTERS:
+                self._importers.pop(next(iter(self._importers))).close()
             try:
-                self._benches[terms] = self._new_bench(terms)
+                self._importers[terms] = self._new_importer(terms)
             except LdimportError as error:
                 reason = f"the job could not be carried out: {error.message}"
-                with self._catalogue.writing() as connection:
-                    jobs.fail_jobs(connection, terms, reason, self._now())
+                self._store.jobs.fail(terms, reason, Cause.JOB_NOT_POSSIBLE.code, self._now())
                 self._remote.clear()
                 return None
-        bench = self._benches[terms]
-        self._leases.last(bench.lease_seconds)
-        return bench
+        importer = self._importers[terms]
+        self._session.last(importer.lease_seconds)
+        return importer
 
-    def _new_bench(self, number: int) -> Workbench:
-        from ldimport.engine.import_image import Workbench
-        from ldimport.schema import config
+    def _new_importer(self, number: int) -> ImageImporter:
+        from ldimport.engine.import_image import ImageImporter
 
-        with self._catalogue.reading() as connection:
-            body, origin, options, limits = jobs.terms_of(connection, number)
-        terms = Terms(
-            config.from_json(json.loads(body), origin=origin),
-            wire.options_from_json(options),
-            _share(limits_from_json(limits), self._crew),
-        )
-        return Workbench(terms, self._blobs)
-
-
-def _share(limits: Limits, crew: int) -> Limits:
-    return replace(limits, per_host=max(1, limits.per_host // crew))
-
-
-if __name__ == "__main__":
-    from ldimport.engine.process import main
-
-    main()
+        terms = self._store.jobs.terms(number)
+        per_host = max(1, terms.limits.per_host // self._workers)
+        terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
+        return ImageImporter(terms, self._blobs, self._writer)

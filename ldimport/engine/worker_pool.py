@@ -53,7 +53,7 @@ class _Member:
         self.errors.close()
 
 
-class Crew:
+class WorkerPool:
     """``size`` worker processes on the engine in ``folder``, from ``start`` to ``end``. A worker
     that was killed is started again; an error of the run (disk full) is kept for ``check``."""
 
@@ -64,7 +64,9 @@ class Crew:
         self._error: LdimportError | None = None
         self._false_starts = 0
         self._ending = threading.Event()
-        self._watch = threading.Thread(target=self._watch_over, name="ldimport-crew", daemon=True)
+        self._watch = threading.Thread(
+            target=self._watch_over, name="ldimport-worker-pool", daemon=True
+        )
 
     def start(self) -> None:
         """Start all. Raises TemporaryError when the system gives no more processes."""
@@ -89,8 +91,8 @@ class Crew:
 
     def _new_member(self) -> _Member:
         # -P: a module in the working folder, which may be a stranger's archive, is not ours
-        command = [sys.executable, "-P", "-m", "ldimport.engine.worker", str(self._folder)]
-        command += ["--parent", str(os.getpid()), "--crew", str(self._size)]
+        command = [sys.executable, "-P", "-m", "ldimport.engine.worker_process"]
+        command += [str(self._folder), "--parent", str(os.getpid()), "--workers", str(self._size)]
         errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
         try:
             process = subprocess.Popen(

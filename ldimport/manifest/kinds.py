@@ -60,7 +60,7 @@ class ManifestFile:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What stands beside ``images`` in a manifest that has the form of a request body (seed)."""
+    """What stands beside ``images`` in a manifest that has the form of a request body."""
 
     system_name: str | None = None
     webhook: str | None = None

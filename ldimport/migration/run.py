@@ -127,7 +127,7 @@ class Run:
             smaller = yield from self._send(parcel)
             waiting.extendleft(reversed(smaller))
             yield self._progress(to_send)
-            yield from self.tracker.poll()
+            yield from self._poll()
 
     def _send(self, parcel: Parcel) -> Generator[Event, None, list[Parcel]]:
         """Intent, then action. Returns smaller parcels when this one was too large (413)."""
@@ -148,8 +148,7 @@ class Run:
 
     def _step(self, to_send: int) -> Iterator[Event]:
         self._check_deadline()
-        yield from self.tracker.poll()
-        self._check_failures()
+        yield from self._poll()
         yield self._progress(to_send)
         if len(self.tracker):
             self._clock.sleep(min(self.tracker.pause(), 0.5))
@@ -166,7 +165,9 @@ class Run:
                 hint="run the same command again to go on",
             )
 
-    def _check_failures(self) -> None:
+    def _poll(self) -> Iterator[Event]:
+        """Raises FailureLimitError once more images failed than may."""
+        yield from self.tracker.poll()
         totals = self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
         if self._options.fail_on is not None and self._options.fail_on(totals.failed, tried):

@@ -108,9 +108,7 @@ def open_source(
         strict=wishes.strict,
         folder=folder,
         base_url=wishes.base_url,
-        date_formats=read.columns.date_formats,
-        list_separators=read.columns.list_separators,
-        time_zones=read.columns.time_zones,
+        writings=read.columns.writings,
     )
     envelope = Envelope(
         name,

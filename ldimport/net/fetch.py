@@ -7,30 +7,53 @@ are ready; every source ends in its bytes or in one reason that a person can act
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from itertools import count
 from random import random
 from types import TracebackType
 
+from ldimport import retry_after
+from ldimport.causes import Cause
+from ldimport.errors import Rejected
 from ldimport.model import Limits
+from ldimport.net.answers import (
+    MAX_RETRY_AFTER,
+    REDIRECTS,
+    Fetched,
+    FetchOutcome,
+    FetchSource,
+    NotFetched,
+    backoff,
+    fetched,
+    screen_images,
+)
 from ldimport.net.exchange import (
     USER_AGENT,
+    Answer,
     Exchange,
     OpenSocket,
+    Transfers,
     open_plain_socket,
     trusted_roots,
 )
-from ldimport.net.fetch_round import Round, Tools
 from ldimport.net.guard import Guard
-from ldimport.net.hosts import Hosts
-from ldimport.net.lookups import Lookups
-from ldimport.net.post import PostAnswer, post
-from ldimport.net.task import Fetched, NotFetched, Outcome, Source, Task
-from ldimport.net.transfers import Transfers
-from ldimport.net.verdict import screen_images
+from ldimport.net.hosts import Found, Hosts, Lookups, Place
+from ldimport.url import Url, join
 
-__all__ = ["Fetched", "Fetcher", "NotFetched", "PostAnswer", "Source", "post"]
+__all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched"]
+
+AHEAD = 4
+"""Sources taken for each that may be under way: when one host is busy, others may have room."""
+PATIENCE = 0.2
+"""Seconds after which ``stop`` is asked again."""
+LOOKUP_PAUSE = 0.005
+"""Seconds between looks at names being resolved while transfers run."""
 
 _ACCEPT = "Accept: image/png, image/jpeg, image/gif, image/svg+xml, */*;q=0.1"
+_OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 
 
 def never() -> bool:
@@ -74,24 +97,18 @@ class Fetcher:
                 open_socket=open_socket,
             )
 
-        self._transfers: Transfers[Task] = Transfers(make)
-        self._tools = Tools(
-            limits=limits,
-            guard=guard,
-            concurrency=concurrency,
-            transfers=self._transfers,
-            hosts=Hosts(limits.per_host, clock),
-            lookups=Lookups(guard, clock),
-            sleep=sleep,
-            clock=clock,
-            now=now,
-            chance=chance,
-        )
+        self.limits = limits
+        self.guard = guard
+        self.concurrency = concurrency
+        self.sleep, self.clock, self.now, self.chance = sleep, clock, now, chance
+        self.transfers: Transfers[FetchTask] = Transfers(make)
+        self.hosts = Hosts(limits.per_host, clock)
+        self.lookups = Lookups(guard, clock)
         self._under_way = False
 
     def fetch_many(
-        self, sources: Iterable[Source], stop: Callable[[], bool] = never
-    ) -> Iterator[Outcome]:
+        self, sources: Iterable[FetchSource], stop: Callable[[], bool] = never
+    ) -> Iterator[FetchOutcome]:
         """Fetch ``sources``, which are taken a few ahead; each comes out once, in the order in
         which they end. ``stop`` is asked several times a second: once it says True, what is
         under way is broken off and the sources that have not come out were not fetched.
@@ -102,13 +119,13 @@ class Fetcher:
             raise RuntimeError("a Fetcher carries out one fetch_many at a time")
         self._under_way = True
         try:
-            yield from Round(self._tools, iter(sources), stop).outcomes()
+            yield from _Round(self, iter(sources), stop).outcomes()
         finally:
-            self._transfers.abandon()
-            self._tools.hosts.leave_all()
+            self.transfers.abandon()
+            self.hosts.leave_all()
             self._under_way = False
 
-    def fetch(self, source: Source) -> Fetched:
+    def fetch(self, source: FetchSource) -> Fetched:
         """Fetch one source. Raises Rejected when it is given up."""
         (outcome,) = self.fetch_many([source])
         if isinstance(outcome, NotFetched):
@@ -117,7 +134,7 @@ class Fetcher:
 
     def close(self) -> None:
         """Close all connections. May be called twice."""
-        self._transfers.close()
+        self.transfers.close()
 
     def __enter__(self) -> Fetcher:
         return self
@@ -129,3 +146,244 @@ class Fetcher:
         at: TracebackType | None,
     ) -> None:
         self.close()
+
+
+@dataclass(slots=True)
+class FetchTask:
+    """A source under way. ``url`` is where it stands now, ``hops`` redirects behind its own URL;
+    ``begun`` and ``try_begun`` are clock times of the first try and of the one under way;
+    ``failed`` is what became of the last one."""
+
+    source: FetchSource
+    origin: Url
+    url: Url
+    hops: int = 0
+    tries: int = 0
+    begun: float | None = None
+    try_begun: float | None = None
+    failed: Rejected | None = None
+
+    def begin(self, now: float) -> None:
+        """A try begins, unless a redirect goes on with the same one."""
+        if self.try_begun is None:
+            self.tries += 1
+            self.try_begun = now
+            self.begun = now if self.begun is None else self.begun
+
+    def fail(self, rejected: Rejected) -> None:
+        """A try came to nothing; the next one starts from the source's own URL."""
+        self.failed = rejected
+        self.url = self.origin
+        self.hops = 0
+        self.try_begun = None
+
+
+class _Round:
+    """One call of ``fetch_many``. Tasks wait in one of four places: ``ready`` to begin, ``later``
+    (a retry, a resting host), ``crowded`` until their host has room, ``named`` until their host
+    is resolved."""
+
+    def __init__(
+        self, fetcher: Fetcher, sources: Iterator[FetchSource], stop: Callable[[], bool]
+    ) -> None:
+        self._fetcher = fetcher
+        self._limits, self._hosts = fetcher.limits, fetcher.hosts
+        self._transfers, self._lookups = fetcher.transfers, fetcher.lookups
+        self._clock = fetcher.clock
+        self._sources: Iterator[FetchSource] | None = sources
+        self._stop = stop
+        self._open = 0
+        self._ready: deque[FetchTask] = deque()
+        self._later: list[tuple[float, int, FetchTask]] = []
+        self._crowded: dict[str, deque[FetchTask]] = {}
+        self._named: dict[Place, list[FetchTask]] = {}
+        self._numbers = count()
+        self._outcomes: deque[FetchOutcome] = deque()
+
+    def outcomes(self) -> Iterator[FetchOutcome]:
+        """Work until every source has come out or ``stop`` says so."""
+        while not self._stop():
+            self._begin_what_fits()
+            moved = False
+            for task, answer in self._transfers.ended():
+                self._ended(task, answer)
+                moved = True
+            while self._outcomes:
+                yield self._outcomes.popleft()
+                moved = True
+            if not self._open and self._sources is None:
+                return
+            if not moved:
+                self._wait()
+
+    # -- what to do next ----------------------------------------------------------------
+
+    def _begin_what_fits(self) -> None:
+        if len(self._lookups):
+            self._look_up(0)
+        while len(self._transfers) + len(self._lookups) < self._fetcher.concurrency:
+            task = self._next()
+            if task is None:
+                return
+            self._begin(task)
+
+    def _next(self) -> FetchTask | None:
+        if self._later and self._later[0][0] <= self._clock():
+            return heappop(self._later)[2]
+        if self._ready:
+            return self._ready.popleft()
+        return self._from_the_crowd() or self._pulled()
+
+    def _from_the_crowd(self) -> FetchTask | None:
+        """A task whose host has room again."""
+        for host, waiting in self._crowded.items():
+            if self._hosts.room(host):
+                task = waiting.popleft()
+                if not waiting:
+                    del self._crowded[host]
+                return task
+        return None
+
+    def _pulled(self) -> FetchTask | None:
+        """The next source that can be worked on at all."""
+        while self._sources is not None and self._open < AHEAD * self._fetcher.concurrency:
+            source = next(self._sources, None)
+            if source is None:
+                self._sources = None
+                return None
+            self._open += 1
+            try:
+                url = self._fetcher.guard.parse(source.url)
+            except Rejected as rejected:
+                self._give_up(source, rejected)
+            else:
+                return FetchTask(source, url, url)
+        return None
+
+    def _wait(self) -> None:
+        seconds = PATIENCE
+        if self._later:
+            seconds = min(seconds, max(0.0, self._later[0][0] - self._clock()))
+        if len(self._transfers):
+            self._transfers.wait(LOOKUP_PAUSE if len(self._lookups) else seconds)
+        elif len(self._lookups):
+            self._look_up(seconds)
+        else:
+            self._fetcher.sleep(seconds)
+
+    def _look_up(self, seconds: float) -> None:
+        """Go on with the tasks whose host is resolved, or is within ``seconds``."""
+        for place, found in self._lookups.answers(seconds):
+            for task in self._named.pop(place, ()):
+                self._aim(task, found)
+
+    # -- a task begins ------------------------------------------------------------------
+
+    def _begin(self, task: FetchTask) -> None:
+        url = task.url
+        until = self._hosts.rests_until(url.host)
+        if task.failed is not None and self._hopeless(task):
+            self._give_up(task.source, task.failed)
+        elif until is not None:
+            self._at(until, task)
+        elif not self._hosts.room(url.host):
+            self._crowd(task)
+        elif (found := self._lookups.known(url)) is None:
+            self._named.setdefault((url.host, url.port), []).append(task)
+            self._lookups.ask(url)
+        else:
+            self._aim(task, found)
+
+    def _crowd(self, task: FetchTask) -> None:
+        self._crowded.setdefault(task.url.host, deque()).append(task)
+
+    def _hopeless(self, task: FetchTask) -> bool:
+        """Whether another try is not worth it: no time is left, or another image has meanwhile
+        waited for the same host in vain."""
+        return self._seconds_left(task) <= 0 or self._hosts.out_of_reach(task.url.host)
+
+    def _aim(self, task: FetchTask, found: Found) -> None:
+        """The address of ``task`` is known, or why there is none: connect, or fail."""
+        if not self._hosts.room(task.url.host):
+            return self._crowd(task)
+        task.begin(self._clock())
+        if isinstance(found, Rejected):
+            return self._failed(task, found)
+        self._hosts.enter(task.url.host)
+        checked = self._fetcher.guard.checked(task.url, found)
+        self._transfers.start(task, checked, self._seconds_left(task), task.source.conditions)
+        return None
+
+    def _seconds_left(self, task: FetchTask) -> float:
+        """How long the try under way, or the next one, may take."""
+        now = self._clock()
+        seconds = self._limits.fetch_seconds
+        if task.try_begun is not None:
+            seconds = task.try_begun + seconds - now
+        if task.begun is not None:
+            seconds = min(seconds, task.begun + self._limits.tries_seconds - now)
+        return seconds
+
+    # -- a task has an answer -----------------------------------------------------------
+
+    def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
+        self._hosts.leave(task.url.host)
+        if isinstance(answer, Rejected):
+            return self._failed(task, answer)
+        self._hosts.reached(task.url.host)
+        try:
+            if answer.status in REDIRECTS:
+                self._redirected(task, answer)
+            else:
+                self._out(fetched(task.source, answer, self._limits.max_bytes))
+        except Rejected as rejected:
+            told = answer.headers.get("retry-after")
+            wait = retry_after.seconds(told, self._fetcher.now(), MAX_RETRY_AFTER)
+            self._failed(task, rejected, wait)
+        return None
+
+    def _redirected(self, task: FetchTask, answer: Answer) -> None:
+        location = answer.headers.get("location", "")
+        if not location:
+            reason = f"origin answered {answer.status} without saying where to"
+            raise Rejected(Cause.BAD_REDIRECT, reason)
+        if task.hops >= self._limits.redirects:
+            raise Rejected(Cause.TOO_MANY_REDIRECTS, "origin redirects on and on")
+        task.hops += 1
+        task.url = self._fetcher.guard.parse(join(task.url, location.encode("latin-1")))
+        self._ready.appendleft(task)
+
+    def _failed(self, task: FetchTask, rejected: Rejected, wanted: float | None = None) -> None:
+        """Try again later if that may help, else give up. ``wanted`` is the wait in seconds that
+        the origin asked for."""
+        host = task.url.host
+        if wanted is not None and rejected.retryable:
+            self._hosts.rest(host, wanted)
+        tries = 1 if self._hosts.out_of_reach(host) else self._limits.tries
+        if rejected.retryable and task.tries < tries:
+            wait = backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
+            at = self._clock() + wait
+            if at < (task.begun or 0.0) + self._limits.tries_seconds:
+                task.fail(rejected)
+                return self._at(at, task)
+        if rejected.why.cause in _OUT_OF_REACH:
+            self._hosts.lost(host)
+        return self._give_up(task.source, _with_hops(rejected, task.hops))
+
+    def _at(self, when: float, task: FetchTask) -> None:
+        heappush(self._later, (when, next(self._numbers), task))
+
+    def _give_up(self, source: FetchSource, rejected: Rejected) -> None:
+        rejected.__traceback__ = None  # its frames hold what was read of the body
+        self._out(NotFetched(source, rejected))
+
+    def _out(self, outcome: FetchOutcome) -> None:
+        self._open -= 1
+        self._outcomes.append(outcome)
+
+
+def _with_hops(rejected: Rejected, hops: int) -> Rejected:
+    if not hops:
+        return rejected
+    what = "1 redirect" if hops == 1 else f"{hops} redirects"
+    return Rejected(rejected.why, f"{rejected.reason} (after {what})")

@@ -2,7 +2,7 @@
 
 A URL is read once, its name resolved once, and every address of the answer checked against the
 block table; the connection is then made to a checked address and to nothing else. A name with
-one blocked address is refused whole (hostile.md cases 29 to 36).
+one blocked address is refused whole.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ldimport.errors import Rejected, UsageError
 from ldimport.net.blocked import blocked, why_blocked
 from ldimport.url import Url, parse
 
-__all__ = ["Checked", "Guard", "blocked", "parse_allow_host", "system_resolver"]
+__all__ = ["CheckedAddress", "Guard", "blocked", "parse_allow_host", "system_resolver"]
 
 Resolver = Callable[[str, int], Sequence[str]]
 """Host and port to IP addresses; raises OSError (``socket.gaierror``) when there are none. Called
@@ -27,7 +27,7 @@ WEB_PORTS = (80, 443)
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
+class CheckedAddress:
     """A URL that may be fetched, and the addresses (IP texts) to connect to for it. ``allowed``
     tells that its host and port were allowed by name and may be private."""
 
@@ -77,12 +77,6 @@ class Guard:
         self._allowed = frozenset(pair for text in allow_hosts for pair in parse_allow_host(text))
         self._resolve = resolve
 
-    def check_url(self, url: str) -> Checked:
-        """Read, check and resolve ``url``. Raises Rejected ``bad-url``, ``address-not-allowed``
-        or, retryable, ``dns``. Waits for the resolver."""
-        parsed = self.parse(url)
-        return self.checked(parsed, self.addresses(parsed))
-
     def parse(self, url: str) -> Url:
         """Everything that can be said about ``url`` without asking a resolver: its form, and
         whether its port may be used. Raises Rejected."""
@@ -106,9 +100,9 @@ class Guard:
                 raise refusal(url, f"it leads to {why}")
         return found
 
-    def checked(self, url: Url, addresses: tuple[str, ...]) -> Checked:
+    def checked(self, url: Url, addresses: tuple[str, ...]) -> CheckedAddress:
         """Join a parsed URL with what ``addresses`` said about its host and port."""
-        return Checked(url, addresses, self.allows(url))
+        return CheckedAddress(url, addresses, self.allows(url))
 
     def _resolved(self, url: Url) -> tuple[str, ...]:
         try:

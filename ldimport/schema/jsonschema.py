@@ -46,7 +46,7 @@ def storage_schema(found: Property) -> Schema:
 
 
 def value_schema(found: Property) -> Schema:
-    """What the plugin can store, and what its config demands beside (livingdocs.md 4.6)."""
+    """What the plugin can store, and what its config demands beside."""
     return {**storage_schema(found), **_limits(found)}
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
+from ldimport.cells import Writing
 from ldimport.model import Json, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.advice import advice_for, text_advice
-from ldimport.schema.coerce import PLAIN, Writing, coercion, reads_text
+from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime
 from ldimport.schema.findings import SHOWN, BadValue, Finding, listed, near
@@ -147,7 +148,7 @@ class MetadataCheck:
     ) -> None:
         self.media_type = media_type
         self.values = {
-            handle: ValueCheck(each, config, (writings or {}).get(handle, PLAIN))
+            handle: ValueCheck(each, config, (writings or {}).get(f"metadata.{handle}", PLAIN))
             for handle, each in media_type.properties.items()
         }
         self.required = {h for h, each in media_type.properties.items() if each.required}

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 from ldimport.credentials import Secret
 from ldimport.engine.access_tokens import TokenScope, hash_of, is_valid
-from ldimport.engine.tokens import Tokens
+from ldimport.engine.store import Tokens
 from ldimport.server.responses import Refusal
 
 _BEARER = re.compile(rb"bearer +([\x21-\x7e]+) *", re.IGNORECASE)

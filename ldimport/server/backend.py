@@ -16,7 +16,6 @@ from starlette.requests import Request
 
 from ldimport.engine import Engine
 from ldimport.engine.access_tokens import TokenScope
-from ldimport.engine.tokens import Tokens
 from ldimport.server import body
 from ldimport.server.auth import Gate
 from ldimport.server.options import ServeOptions
@@ -36,7 +35,7 @@ class Backend:
     def __init__(self, engine: Engine, options: ServeOptions) -> None:
         self.engine = engine
         self.options = options
-        self._gate = Gate(Tokens(engine.catalogue), options.token)
+        self._gate = Gate(engine.tokens, options.token)
         self._readers = ThreadPoolExecutor(READERS, "engine reader")
         self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.engine.following import JobChange
-from ldimport.engine.webhooks import Attempt
+from ldimport.engine.webhooks import DeliveryAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,12 @@ class Stopped:
 
 
 ServeEvent = (
-    Listening | EngineServed | RequestAnswered | JobChange | Attempt | WorkersPaused | Stopped
+    Listening
+    | EngineServed
+    | RequestAnswered
+    | JobChange
+    | DeliveryAttempt
+    | WorkersPaused
+    | Stopped
 )
 OnEvent = Callable[[ServeEvent], None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from io import BufferedIOBase
 from urllib.parse import quote
 
-from starlette.datastructures import MutableHeaders
-from starlette.responses import FileResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.responses import Response, StreamingResponse
 
 from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
@@ -21,20 +22,45 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": "public, max-age=31536000, immutable",
 }
+_CHUNK = 1 << 16
 _ONE_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
 _ENDINGS = {kind.mime: f".{kind.value}" for kind in ImageType}
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, beside letters and digits
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._ ()-]+")
 
 
-def original(image: StoredImage, if_none_match: str | None) -> Response:
+def original(image: StoredImage, method: str, asked: Headers) -> Response:
     """The response with an original: whole, one range of it, or 304. The address of an original
-    names its bytes for ever, so it may be cached for ever."""
-    headers = {**_ALWAYS, "ETag": f'"{image.etag}"'}
-    if if_none_match is not None and _matches(if_none_match, image.etag):
+    names its bytes for ever, so it may be cached for ever. Opens the image, so not for the event
+    loop. Raises Refusal 416 for a range outside of it.
+
+    At most one range is sent; other ``Range`` headers count as absent, as RFC 9110 14.2 allows:
+    many small ranges of one file are an attack, not a viewer.
+    """
+    headers = {**_ALWAYS, "ETag": f'"{image.etag}"', "Accept-Ranges": "bytes"}
+    if _matches(asked.get("if-none-match"), image.etag):
         return Response(status_code=304, headers=headers)
+    part = _range(asked.get("range", ""), image.size)
+    if part is not None and asked.get("if-range", headers["ETag"]) != headers["ETag"]:
+        part = None
+    begin, end = part or (0, image.size)
+    if begin >= end:
+        whole = {"Content-Range": f"bytes */{image.size}"}
+        raise Refusal(416, "The image has no such bytes", headers=whole)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {begin}-{end - 1}/{image.size}"
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)
-    return _Original(image, headers)
+    headers["Content-Length"] = str(end - begin)
+    chunks = _chunks(image.open(), begin, end) if method == "GET" else iter(())
+    return StreamingResponse(chunks, 206 if part else 200, headers, image.mime_type)
+
+
+def _chunks(file: BufferedIOBase, begin: int, end: int) -> Iterator[bytes]:
+    with file:
+        file.seek(begin)
+        while begin < end and (chunk := file.read(min(_CHUNK, end - begin))):
+            begin += len(chunk)
+            yield chunk
 
 
 def disposition(name: str, mime_type: str) -> str:
@@ -49,41 +75,20 @@ def disposition(name: str, mime_type: str) -> str:
     return f"{kind}; filename=\"{plain}{ending}\"; filename*=UTF-8''{full}"
 
 
-def _matches(header: str, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+def _matches(header: str | None, etag: str) -> bool:
+    tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
     return "*" in tags or f'"{etag}"' in tags
 
 
-class _Original(FileResponse):
-    """A file of which at most one range is sent; other ``Range`` headers count as absent, as
-    RFC 9110 14.2 allows: many small ranges of one file are an attack, not a viewer."""
-
-    def __init__(self, image: StoredImage, headers: dict[str, str]) -> None:
-        super().__init__(image.path, headers=headers, media_type=image.mime_type)
-        self._size = image.size
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """ASGI."""
-        headers = MutableHeaders(scope=scope)
-        fits = _fits(headers.get("range", ""), self._size)
-        if fits is False and "if-range" not in headers:
-            whole = {"Content-Range": f"bytes */{self._size}"}
-            refusal = Refusal(416, "The image has no such bytes", headers=whole)
-            await refusal.response()(scope, receive, send)
-            return
-        if not fits:
-            del headers["range"]
-        await super().__call__({**scope, "headers": headers.raw}, receive, send)
-
-
-def _fits(header: str, size: int) -> bool | None:
-    """Whether the one range that is asked for lies in a file; None when it is not one range."""
+def _range(header: str, size: int) -> tuple[int, int] | None:
+    """Begin and end of the one range that is asked for, not before its begin; None when it is not
+    one range."""
     found = _ONE_RANGE.fullmatch(header)
     if found is None:
         return None
-    first, last, end = found.groups()
-    if end is not None:
-        return int(end) > 0
+    first, last, suffix = found.groups()
+    if suffix is not None:
+        return max(0, size - int(suffix)), size
     if last and int(last) < int(first):
         return None
-    return int(first) < size
+    return int(first), min(int(last) + 1, size) if last else size

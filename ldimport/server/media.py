@@ -85,7 +85,7 @@ class Media:
         found = await self._backend.read(lambda: engine.original(key))
         if found is None:
             raise Refusal(404, "No image found.")
-        return original(found, request.headers.get("if-none-match"))
+        return await self._backend.read(lambda: original(found, request.method, request.headers))
 
 
 # -- looking up -----------------------------------------------------------------------------

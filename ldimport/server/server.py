@@ -11,8 +11,7 @@ from contextlib import ExitStack, contextmanager
 import uvicorn
 from starlette.types import ASGIApp
 
-from ldimport.engine import Engine, access_tokens, maintenance
-from ldimport.engine.tokens import Tokens
+from ldimport.engine import Engine, access_tokens
 from ldimport.engine.webhooks import Sender
 from ldimport.engine.worker_pool import cores
 from ldimport.server.app import application
@@ -58,15 +57,17 @@ class Server:
             engine.public_url = options.public_url or url_of(listener)
             backend = Backend(engine, options)
             ends.callback(backend.close)
-            sender = Sender(engine.catalogue, options.secrets, on_attempt=on_event)
+            sender = Sender(engine.store, options.secrets, on_attempt=on_event)
             watch = JobWatch(engine, on_event)
             watch.start()
-            ends.callback(lambda: on_event(Stopped(watch.end())))
+            ends.callback(lambda: on_event(Stopped(watch.open_jobs)))
+            ends.callback(watch.end)
             sender.start()
             ends.callback(sender.end, HOOK_PATIENCE)
-            workers = Workers(engine, options.workers, on_event)
-            workers.start()
-            ends.callback(workers.end)
+            if options.workers != 0:
+                workers = Workers(engine, options.workers, on_event)
+                workers.start()
+                ends.callback(workers.end)
             self._answer(listener, backend)
 
     def _answer(self, listener: socket.socket, backend: Backend) -> None:
@@ -84,16 +85,14 @@ class Server:
 
 
 def _served(engine: Engine, workers: int | None, now: float) -> EngineServed:
-    images, size = maintenance.holdings(engine.catalogue)
+    images, size = engine.holdings()
     return EngineServed(
         folder=engine.folder,
         media_types=tuple(engine.config.media_types),
         images=images,
         bytes=size,
         tokens=tuple(
-            each.name
-            for each in Tokens(engine.catalogue).all()
-            if access_tokens.is_valid(each, now)
+            each.name for each in engine.tokens.all() if access_tokens.is_valid(each, now)
         ),
         workers=cores() if workers is None else workers,
         daily_limit=engine.daily_limit,

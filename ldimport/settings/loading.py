@@ -60,7 +60,7 @@ class Loading:
         profile = self._profile(files, dotfile)
         named = {} if profile is None else dotfile.layer(profile)
         layers = [self._flags(folders), self._variables(folders)]
-        layers += [layer for file in files for layer in file.layers(profile)]
+        layers += [each for file in files for each in (file.profiles.get(profile, {}), file.top)]
         chosen = ChainMap(*layers, named, _defaults(profile, folders))
         token = self._token(layers, named, chosen["target"])
         found = {each.name: chosen[each.key] for each in SETTINGS if each.key in chosen}
@@ -126,7 +126,9 @@ class Loading:
         if not profile:
             return None
         name = str(profile)
-        known = sorted({each for file in files for each in file.profiles} | {*dotfile.environments})
+        known = sorted(
+            {str(each) for file in files for each in file.profiles} | {*dotfile.environments}
+        )
         if name in known or name in dotfile:
             return name
         near = nearest(name, known)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ldimport.engine.engine import Engine
-from ldimport.engine.webhooks import Attempt, Sender
+from ldimport.engine.webhooks import DeliveryAttempt, Sender
 from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
 from ldimport.targets.base import BatchLimits
 
@@ -75,7 +75,7 @@ class EmbeddedTarget:
         """Worker processes, and whoever sends webhooks, as long as the context lasts. What does
         not arrive stays in the engine: the next run, or ``serve``, tries again. Raises
         ConfigError for a secret that is none."""
-        sender = Sender(self.engine.catalogue, self._secrets, on_attempt=self._tried)
+        sender = Sender(self.engine.store, self._secrets, on_attempt=self._tried)
         with self.engine.working(self._workers):
             sender.start()
             try:
@@ -87,7 +87,7 @@ class EmbeddedTarget:
         """Webhooks that did not arrive, with the reason of the last try."""
         return tuple(self._undelivered.values())
 
-    def _tried(self, attempt: Attempt) -> None:
+    def _tried(self, attempt: DeliveryAttempt) -> None:
         self._undelivered.pop(attempt.job, None)
         if attempt.note:
             text = f"webhook of job {attempt.job} to {attempt.url}: {attempt.note}"

@@ -20,7 +20,7 @@ from ldimport.url import is_http_url, is_relative
 
 
 def image_to_json(image: Image) -> dict[str, Json]:
-    """One entry of ``images``, keys in the seed's order."""
+    """One entry of ``images``, keys in the API's order."""
     body: dict[str, Json] = {
         "url": image.url,
         "id": image.id,

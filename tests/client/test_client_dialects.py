@@ -1,4 +1,4 @@
-"""What the client makes of good answers, in every generation of the API (livingdocs.md 8)."""
+"""What the client makes of good answers, in every generation of the API."""
 
 from __future__ import annotations
 
@@ -179,14 +179,12 @@ def test_json_that_is_no_status_is_an_unexpected_answer(
 # -- project config and media library -------------------------------------------------------
 
 
-def test_the_project_config_is_asked_once_and_remembered_with_its_revision(
+def test_the_project_config_is_asked_once_and_remembered(
     client: LivingdocsClient, server: ScriptedServer
 ) -> None:
     config = {"v": 2, "$baseRevision": 28, "mediaTypes": []}
     server.script(Reply(body=config))
-    assert client.config_revision is None
     assert client.project_config() == client.project_config() == config
-    assert client.config_revision == 28
     assert [seen.path for seen in server.seen] == ["/api/v1/projectConfig"]
     client.project_config(refresh=True)
     assert len(server.seen) == 2

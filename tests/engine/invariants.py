@@ -1,4 +1,4 @@
-"""What must hold of an engine's folder whenever nobody works on it (hostile.md 2.1)."""
+"""What must hold of an engine's folder whenever nobody works on it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ldimport.model import JobState
 
 def assert_sound(engine: Engine) -> None:
     """Every row has its bytes, every file its row, nothing temporary is left, sums add up."""
-    with engine._catalogue.reading() as connection:
+    with engine.store._catalogue.reading() as connection:
         rows = connection.execute("SELECT sha256, size FROM asset").fetchall()
         open_items = connection.execute(
             "SELECT count(*) FROM item WHERE status IS NULL OR worker IS NOT NULL"

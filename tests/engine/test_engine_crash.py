@@ -86,7 +86,7 @@ def look_at(engine: Engine, images: int, jobs: set[str]) -> None:
     assert sorted(int(result.external_id) for result in results) == list(range(images))
     media = {result.asset.media_id for result in results if result.asset}
     assert len(media) == images - 1
-    with engine._catalogue.reading() as connection:
+    with engine.store._catalogue.reading() as connection:
         for table in ("media", "asset"):
             found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             assert found == images - 1, table
@@ -122,8 +122,8 @@ def test_a_repeat_of_everything_after_the_end_is_skipped(tmp_path: Path, origin:
 def test_every_step_to_the_disk_is_a_safe_place_to_die(
     tmp_path: Path, origin: Origin, call: str
 ) -> None:
-    """Killed at the first, second, third … ``call``, until there is none left (hostile.md, case
-    1); each time the same command finishes the work."""
+    """Killed at the first, second, third … ``call``, until there is none left; each time
+    the same command finishes the work."""
     if shutil.which("strace") is None:
         pytest.skip("needs strace")
     for n in range(1, 200):

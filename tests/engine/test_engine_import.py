@@ -1,4 +1,4 @@
-"""What becomes of an image: created, updated, skipped, failed (design section 4)."""
+"""What becomes of an image: created, updated, skipped, failed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from origins import XMP, Origin, image, picture, request
 
 from ldimport.engine import Engine
-from ldimport.engine.blobs import BlobStore
+from ldimport.engine.blob_folder import BlobFolder
 from ldimport.model import (
     Counts,
     ImportRequest,
@@ -62,7 +62,8 @@ def test_a_new_image_is_created_with_all_its_facts(engine: Engine, origin: Origi
     assert entry == engine.media(entry.id)
     stored = engine.original(parse_qs(urlsplit(asset.original_url).query)["id"][0])
     assert stored is not None
-    assert stored.path.read_bytes() == data
+    with stored.open() as file:
+        assert file.read() == data
     assert (stored.mime_type, stored.size) == ("image/jpeg", len(data))
     assert stored.etag == hashlib.sha256(data).hexdigest()
     assert stored == engine.original(entry.asset.key)
@@ -90,6 +91,15 @@ def test_an_unchanged_source_is_asked_conditionally(engine: Engine, origin: Orig
     ended(engine, asked)
     assert only(ended(engine, asked)).status is Status.SKIPPED
     assert origin.hits == [("a.jpg", None), ("a.jpg", '"v1"')]
+
+
+def test_validators_of_another_url_are_not_sent(engine: Engine, origin: Origin) -> None:
+    data = picture()
+    first, second = (origin.put(name, data, ETag='"v1"') for name in ("a.jpg", "b.jpg"))
+    ended(engine, request(image("1", first)))
+    moved = ended(engine, request(image("1", second, metadata={"caption": "moved"})))
+    assert only(moved).status is Status.SUCCESS
+    assert origin.hits == [("a.jpg", None), ("b.jpg", None)]
 
 
 def test_new_validators_of_the_same_bytes_are_remembered(engine: Engine, origin: Origin) -> None:
@@ -227,6 +237,14 @@ def test_one_bad_image_fails_alone(engine: Engine, origin: Origin) -> None:
     reasons = [result.reason or "" for result in status.results]
     assert "origin answered 404" in reasons[1]
     assert reasons[3].startswith("Invalid metadata: ")
+    causes = [(result.cause, result.retryable) for result in status.results]
+    assert causes == [
+        (None, None),
+        ("origin-404", False),
+        ("truncated", False),
+        ("invalid-metadata", False),
+        (None, None),
+    ]
     assert engine.progress(status.id) == Counts(2, 0, 3, 0)
 
 
@@ -249,10 +267,11 @@ def test_a_job_of_bad_images_ran_and_says_so_of_each(engine: Engine, origin: Ori
 
 def test_a_job_that_cannot_be_tried_at_all_is_failed(engine: Engine, origin: Origin) -> None:
     job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
-    with engine._catalogue.writing() as connection:
+    with engine.store._catalogue.writing() as connection:
         connection.execute("UPDATE config SET body = '[]'")
     engine.run()
     assert engine.status(job_id).state is JobState.FAILED
+    assert {each.cause for each in engine.store.jobs.results(job_id)} == {"job-not-possible"}
     assert engine.progress(job_id) == Counts(failed=1)
     assert not engine.has_open()
 
@@ -300,7 +319,8 @@ def test_an_svg_is_stored_sanitised_and_still_recognised(engine: Engine, origin:
     assert entry is not None
     stored = engine.original(entry.asset.key)
     assert stored is not None
-    assert b"onclick" not in stored.path.read_bytes()
+    with stored.open() as file:
+        assert b"onclick" not in file.read()
     assert only(ended(engine, asked)).status is Status.SKIPPED
 
 
@@ -353,10 +373,11 @@ def test_a_blob_that_was_lost_is_fetched_again(engine: Engine, origin: Origin) -
     data = picture()
     asked = request(image("1", origin.put("a.jpg", data, ETag='"v1"')))
     ended(engine, asked)
-    path = BlobStore(engine.folder).path(hashlib.sha256(data).hexdigest())
-    path.unlink()
+    sha256 = hashlib.sha256(data).hexdigest()
+    blobs = BlobFolder(engine.folder)
+    blobs.delete(sha256)
     result = only(ended(engine, asked))
-    assert (result.status, path.read_bytes()) == (Status.SUCCESS, data)
+    assert (result.status, blobs.size(sha256)) == (Status.SUCCESS, len(data))
 
 
 def test_one_identity_in_two_systems_is_two_entries(engine: Engine, origin: Origin) -> None:

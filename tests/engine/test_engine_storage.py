@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import os
 import sqlite3
 import subprocess
 import sys
 import threading
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -16,79 +17,52 @@ from hypothesis import strategies as st
 from origins import Open, image, request
 
 from ldimport import wire
-from ldimport.engine import Engine, addresses
-from ldimport.engine.blobs import BlobStore, BlobWriter
-from ldimport.engine.catalogue import FILE, Catalogue
-from ldimport.engine.job_terms import (
-    limits_from_json,
-    limits_to_json,
-)
+from ldimport.engine import Engine, addresses, blob_folder
+from ldimport.engine.blob_folder import BlobFolder
+from ldimport.engine.store.sqlite.catalogue import Catalogue
+from ldimport.engine.store.sqlite.jobs import _limits_of
+from ldimport.engine.store.sqlite.schema import FILE
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.model import ImageType, Integrity, JobOptions, Limits
+from ldimport.model import Counts, ImageType, Integrity, JobOptions, Limits
 
 # -- blobs ----------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path)
-
-
-def writer(store: BlobStore, name: str = "w") -> BlobWriter:
-    made = BlobWriter(store, name)
-    made.open()
-    return made
-
-
-def test_a_blob_is_there_once_settled(store: BlobStore) -> None:
-    w = writer(store)
-    sha256 = w.put(b"bytes")
-    assert sha256 == hashlib.sha256(b"bytes").hexdigest()
-    assert not store.has(sha256)
-    w.settle()
-    assert store.read(sha256) == b"bytes"
-    assert w.missing() == set()
-    w.forget()
-    assert list(w.folder.iterdir()) == []
-    assert store.path(sha256) == store.folder / sha256[:2] / sha256
-
-
-def test_two_writers_of_the_same_bytes_agree(store: BlobStore) -> None:
-    first, second = writer(store, "first"), writer(store, "second")
-    sha256 = first.put(b"same")
-    assert second.put(b"same") == sha256
-    first.settle()
-    second.settle()
-    second.forget()
-    first.forget()
-    assert store.read(sha256) == b"same"
-
-
-def test_recovering_removes_only_what_has_no_row(store: BlobStore) -> None:
-    w = writer(store)
-    kept, orphan = w.put(b"kept"), w.put(b"orphan")
-    w.settle()
-    half = w.put(b"half")
-    (w.folder / half).write_bytes(b"ha")
-    store.recover("w", lambda names: [name for name in names if name != kept])
-    assert store.leftovers() == []
-    assert [store.has(sha256) for sha256 in (kept, orphan, half)] == [True, False, False]
-
-
 def test_a_file_that_cannot_be_synced_is_thrown_away(
-    store: BlobStore, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    w = writer(store)
-    sha256 = w.put(b"bytes")
+    blobs = BlobFolder(tmp_path)
+    writer = blobs.writer("w")
+    sha256 = writer.put(b"bytes")
 
     def broken(descriptor: int) -> None:
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr("os.fsync", broken)
     with pytest.raises(TemporaryError, match="Input/output error"):
-        w.settle()
-    assert list(w.folder.iterdir()) == []
-    assert not store.has(sha256)
+        writer.settle()
+    assert list((tmp_path / "tmp" / "w").iterdir()) == []
+    assert blobs.size(sha256) is None
+
+
+def test_settling_syncs_files_then_every_folder_that_got_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is durable only once its folder is synced; a new folder's, once its parent is."""
+    synced: list[Path] = []
+    for name in ("_sync_file", "sync_folder"):
+        monkeypatch.setattr(blob_folder, name, synced.append)
+    writer = BlobFolder(tmp_path).writer("w")
+    assert synced == [tmp_path]
+    synced.clear()
+    names = [writer.put(data) for data in (b"one", b"two", b"three")]
+    writer.settle()
+    own = tmp_path / "tmp" / "w"
+    places = {tmp_path / "blobs" / name[:2] for name in names}
+    assert synced[:4] == [*(own / name for name in names), own]
+    assert synced[4:-3] == [tmp_path / "blobs"] * 3
+    assert set(synced[-3:]) == places
+    assert len(places) == 3
 
 
 # -- catalogue ------------------------------------------------------------------------------
@@ -195,17 +169,24 @@ def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
         catalogue.close()
 
 
-def test_a_full_disk_is_said_in_plain_words(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with engine._catalogue.writing() as connection:
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    engine._catalogue.connection.execute(f"PRAGMA max_page_count={pages}")
+def test_a_full_disk_is_said_in_plain_words(engine: Engine) -> None:
+    connection = engine.store._catalogue.connection  # type: ignore[attr-defined]
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count={pages}")
     images = [image(f"{n}", "https://pictures.example/a.jpg") for n in range(500)]
     with pytest.raises(TemporaryError, match="full") as caught:
         engine.submit(request(*images))
     assert str(engine.folder) in caught.value.message
     assert engine.jobs() == []
+
+
+def test_closing_leaves_one_whole_file(engine: Engine) -> None:
+    job_id = engine.submit(request(image("1", "https://pictures.example/a.jpg")))
+    assert (engine.folder / f"{FILE}-wal").stat().st_size > 0
+    engine.close()
+    assert [path.name for path in engine.folder.iterdir() if path.is_file()] == [FILE]
+    with Engine(engine.folder) as again:
+        assert again.progress(job_id) == Counts(pending=1)
 
 
 # -- addresses, terms -----------------------------------------------------------------------
@@ -261,9 +242,9 @@ def test_options_come_back_as_they_were(options: JobOptions) -> None:
 
 def test_limits_come_back_and_unknown_ones_are_left_out() -> None:
     limits = Limits(max_bytes=7, lease_seconds=0.5)
-    text = limits_to_json(limits)
-    assert limits_from_json(text) == limits
-    assert limits_from_json(text.replace("{", '{"max_colours": 3, ', 1)) == limits
+    text = json.dumps(asdict(limits))
+    assert _limits_of(text) == limits
+    assert _limits_of(text.replace("{", '{"max_colours": 3, ', 1)) == limits
 
 
 def test_importing_the_engine_loads_nothing_heavy() -> None:

@@ -16,10 +16,9 @@ import pytest
 from invariants import assert_sound
 from origins import Open, Origin, image, picture, request
 
-from ldimport.engine import Engine, jobs
-from ldimport.engine.blobs import BlobStore, BlobWriter
-from ldimport.engine.leases import Leases
-from ldimport.engine.records import Outcome
+from ldimport.engine import Engine
+from ldimport.engine.blob_folder import BlobFolder, FolderWriter
+from ldimport.engine.store.sqlite.sessions import SqliteSession
 from ldimport.errors import LdimportError, TemporaryError
 from ldimport.model import Counts, JobOptions, Limits, Status
 from ldimport.system import ProcessLock, process_alive
@@ -38,7 +37,7 @@ def wait_for(true: Callable[[], object], seconds: float = 20.0) -> None:
 def worker(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process; killed at the end if it still lives."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ldimport.engine.worker", str(folder), *options],
+        [sys.executable, "-m", "ldimport.engine.worker_process", str(folder), *options],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -63,7 +62,7 @@ def test_the_work_of_a_killed_worker_is_free_at_once(engine: Engine, origin: Ori
     assert_sound(engine)
 
 
-def test_a_crew_starts_killed_workers_again(engine: Engine, origin: Origin) -> None:
+def test_a_pool_starts_killed_workers_again(engine: Engine, origin: Origin) -> None:
     url = origin.put("a.jpg", picture())
     origin.delay = 60.0
     with engine.working(1):
@@ -104,22 +103,6 @@ def test_a_hung_worker_is_fenced_off(open_engine: Open, origin: Origin) -> None:
     assert_sound(engine)
 
 
-def test_a_late_outcome_is_not_recorded(engine: Engine) -> None:
-    engine.submit(request(image("1", "https://pictures.example/a.jpg")))
-    with engine._catalogue.writing() as connection:
-        first = jobs.register(connection, "first", 1.0)
-        _, (task,) = jobs.claim(connection, first, 32)
-        assert jobs.claim(connection, first, 32) == (None, [])
-        jobs.void(connection, first)
-        assert not jobs.renew(connection, first, 2.0)
-        second = jobs.register(connection, "second", 1.0)
-        assert second > first
-        _, (again,) = jobs.claim(connection, second, 32)
-        late, good = (Outcome(each, Status.FAILED, "r") for each in (task, again))
-        assert jobs.record(connection, [late], 1.0) == 0
-        assert jobs.record(connection, [good, good], 1.0) == 1
-
-
 def test_a_slow_fetch_keeps_its_lease(open_engine: Open, origin: Origin) -> None:
     """A lease is far shorter than the fetch: while the worker lives it is renewed."""
     engine = open_engine(limits=Limits(lease_seconds=0.3))
@@ -140,8 +123,6 @@ def test_a_worker_ends_in_order_when_told(engine: Engine, origin: Origin) -> Non
         process.send_signal(signal.SIGINT)  # Ctrl-C is left to the parent
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
-    with engine._catalogue.reading() as connection:
-        assert jobs.workers(connection) == []
     assert list((engine.folder / "workers").iterdir()) == []
     assert list((engine.folder / "tmp").iterdir()) == []
     assert engine.has_open()
@@ -163,6 +144,26 @@ with Engine({str(engine.folder)!r}) as engine, engine.working(2):
         found = pids(folder)
         parent.kill()
     wait_for(lambda: not any(map(process_alive, found)))
+
+
+def test_a_worker_whose_parent_is_another_ends_although_its_input_is_open(
+    engine: Engine,
+) -> None:
+    """Whoever started it is gone, and a third process still holds the other end of its input."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        gone.wait()
+    with worker(engine.folder, "--parent", str(gone.pid)) as process:
+        assert process.wait(60) == 0
+
+
+def test_a_worker_stays_with_its_parent_until_its_input_ends(engine: Engine) -> None:
+    with worker(engine.folder, "--parent", str(os.getpid())) as process:
+        wait_for(lambda: pids(engine.folder / "workers"))
+        assert process.poll() is None
+        assert process.stdin is not None
+        process.stdin.close()
+        process.stdin = None
+        assert process.wait(60) == 0
 
 
 def pids(folder: Path) -> list[int]:
@@ -200,24 +201,34 @@ def test_no_workers_no_work(engine: Engine, origin: Origin) -> None:
 # -- what a dead worker leaves behind -------------------------------------------------------
 
 
-def leave_behind(engine: Engine, data: bytes) -> BlobWriter:
-    """A worker that stored a blob and died before its row was written."""
-    store = BlobStore(engine.folder)
-    leases = Leases(engine._catalogue, store)
-    writer = BlobWriter(store, leases.name)
-    writer.open()
-    writer.put(data)
+def leave_behind(engine: Engine, data: bytes) -> str:
+    """A worker that stored a blob and died before its row was written; the blob's name."""
+    blobs = BlobFolder(engine.folder)
+    session = engine.store.join(blobs)
+    writer = blobs.writer(session.name)
+    sha256 = writer.put(data)
     writer.settle()
-    leases._lock.release()
-    return writer
+    assert isinstance(session, SqliteSession)
+    session._lock.release()
+    return sha256
 
 
 def test_an_orphaned_blob_is_removed_at_the_next_start(engine: Engine) -> None:
-    writer = leave_behind(engine, b"orphan")
-    path = writer.store.path(hashlib.sha256(b"orphan").hexdigest())
-    assert path.is_file()
+    orphan = leave_behind(engine, b"orphan")
+    assert BlobFolder(engine.folder).size(orphan) == 6
     engine.run()
-    assert not path.exists()
+    assert BlobFolder(engine.folder).size(orphan) is None
+    assert_sound(engine)
+
+
+def test_who_sends_webhooks_clears_up_no_blobs(engine: Engine) -> None:
+    orphan = leave_behind(engine, b"orphan")
+    sender = engine.store.join()
+    sender.patrol()
+    sender.leave()
+    assert list(BlobFolder(engine.folder).leftovers()) != []
+    engine.run()
+    assert BlobFolder(engine.folder).size(orphan) is None
     assert_sound(engine)
 
 
@@ -236,16 +247,16 @@ def test_a_dead_workers_blob_that_has_a_row_stays(engine: Engine, origin: Origin
 def test_a_blob_removed_between_storing_and_recording_is_stored_again(
     engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settle = BlobWriter.settle
+    settle = FolderWriter.settle
     removed: list[str] = []
 
-    def settle_and_lose(writer: BlobWriter) -> None:
+    def settle_and_lose(writer: FolderWriter) -> None:
         settle(writer)
         if writer._group and not removed:
             removed.extend(writer._group)
-            writer.store.path(removed[0]).unlink()
+            BlobFolder(engine.folder).delete(removed[0])
 
-    monkeypatch.setattr(BlobWriter, "settle", settle_and_lose)
+    monkeypatch.setattr(FolderWriter, "settle", settle_and_lose)
     job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
     engine.run()
     assert removed
@@ -299,8 +310,9 @@ def test_a_bug_met_by_one_image_does_not_stop_the_others(
     good = origin.put("good.jpg", picture())
     job_id = engine.submit(request(image("1", bad), image("2", good)))
     engine.run()
-    reasons = [result.reason for result in engine.status(job_id).results]
-    assert reasons == ["a bug in ldimport: ZeroDivisionError: thirteen", None]
+    bug, fine = engine.status(job_id).results
+    assert bug.reason == "a bug in ldimport: ZeroDivisionError: thirteen"
+    assert (bug.cause, bug.retryable, fine.status) == ("bug", False, Status.SUCCESS)
 
 
 def test_options_of_the_job_decide_not_those_of_the_worker(
@@ -319,27 +331,27 @@ def test_a_worker_that_just_starts_is_not_cleared_up_behind(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its lock file is there but not locked yet when another worker looks around."""
-    store = BlobStore(engine.folder)
+    blobs = BlobFolder(engine.folder)
     lock = ProcessLock(engine.folder / "workers" / "newcomer.lock")
     lock.path.parent.mkdir(exist_ok=True)
     lock.path.touch()
-    catalogue = engine.catalogue
+    catalogue = engine.store._catalogue  # type: ignore[attr-defined]
     writing, started = catalogue.writing, []
 
     @contextmanager
     def slow_writing() -> Iterator[object]:
         if not started and lock.acquire():  # the newcomer comes in while the other waits
-            BlobWriter(store, "newcomer").open()
+            blobs.writer("newcomer")
             started.append(lock)
         with writing() as connection:
             yield connection
 
     monkeypatch.setattr(catalogue, "writing", slow_writing)
-    leases = Leases(catalogue, store)
-    leases.patrol()
+    session = engine.store.join(blobs)
+    session.patrol()
     if started:
-        assert (store.temporary / "newcomer").is_dir()
+        assert "newcomer" in blobs.leftovers()
         lock.release()
     else:  # it found the lock taken, and takes another name
         assert not lock.path.exists()
-    leases.leave()
+    session.leave()

@@ -18,9 +18,8 @@ from manifests import HEADER, metadata, opened, read, write, write_entries
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
 from ldimport.manifest import Detected, ManifestFormat
-from ldimport.manifest.findings import problem
 from ldimport.manifest.write import RowWriter, write_rows
-from ldimport.model import Entry, Json, Place
+from ldimport.model import Entry, Json, Place, Problem, Severity
 
 TEXT = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20
@@ -81,7 +80,10 @@ def test_typed_values_survive(
 def test_rows_keep_every_column_and_get_their_problems(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", HEADER.strip() + ",Rubrik,_old\n1,u,a,,c,R,x\n2,u,b,,d,S,y\n")
     entries = read(path)
-    found = (problem("too-long", Place(), "fileName", "too long"), problem("x", Place(), "", "y"))
+    found = (
+        Problem(Severity.ERROR, "too-long", Place(), "fileName", "too long"),
+        Problem(Severity.ERROR, "x", Place(), "", "y"),
+    )
     out = tmp_path / "out.csv"
     assert write_entries(out, [entries[0], replace(entries[1], problems=found)]) == 2
     with out.open(newline="", encoding="utf-8") as file:

@@ -2,79 +2,41 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import Time, manifest, planned, source, submit, summary
 from standin import StandIn, arrived, refused
 
+from ldimport import wire
 from ldimport.errors import (
     DeadlineError,
     ExitCode,
-    LockedError,
+    FailureLimitError,
+    ManifestError,
     QuotaError,
     RefusedError,
-    StateFileError,
     TemporaryError,
     UsageError,
 )
 from ldimport.migration import (
     Migration,
-    RetryOptions,
     StateStore,
-    SubmitOptions,
-    Wishes,
-    open_source,
 )
-from ldimport.migration.events import BatchSent, Event, Planned, Summary
+from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure, Filter
-from ldimport.migration.source import Source
 from ldimport.migration.submit import InvalidManifest
-from ldimport.model import MAX_OPEN_JOBS, ImportRequest, JobOptions, JobState, Status
-from ldimport.schema import config
+from ldimport.model import (
+    MAX_OPEN_JOBS,
+    ImportRequest,
+    JobOptions,
+    JobState,
+    Status,
+    canonical_json,
+)
 from ldimport.targets.base import BatchLimits
-
-
-def manifest(folder: Path, rows: int, name: str = "archive.csv", caption: str = "c") -> Path:
-    path = folder / name
-    lines = [f"id{n},https://img.example/{n}.jpg,Image {n},{caption}" for n in range(1, rows + 1)]
-    path.write_text("id,url,fileName,metadata.caption\n" + "\n".join(lines) + "\n")
-    return path
-
-
-def source(path: Path, name: str | None = "archive", **wishes: object) -> Source:
-    return open_source(
-        [path],
-        config.default(),
-        Wishes(system_name=name, **wishes),  # type: ignore[arg-type]
-        JobOptions(),
-        local=True,
-    )
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateStore]:
-    with StateStore.open(tmp_path / "state.sqlite", write=True) as opened:
-        yield opened
-
-
-def submit(state: StateStore, target: StandIn, path: Path, **options: object) -> list[Event]:
-    wishes = {k: options.pop(k) for k in ("name",) if k in options}
-    with source(path, **wishes).manifest as opened:  # type: ignore[arg-type]
-        fresh = replace(source(path, **wishes), manifest=opened)  # type: ignore[arg-type]
-        return list(Migration(state, target).submit(fresh, SubmitOptions(**options)))  # type: ignore[arg-type]
-
-
-def summary(events: list[Event]) -> Summary:
-    last = events[-1]
-    assert isinstance(last, Summary)
-    return last
-
-
-def planned(events: list[Event]) -> Planned:
-    return next(event for event in events if isinstance(event, Planned))
 
 
 def test_every_row_ends_in_exactly_one_state(state: StateStore, tmp_path: Path) -> None:
@@ -115,33 +77,6 @@ def test_a_new_signature_in_the_url_is_no_change(state: StateStore, tmp_path: Pa
     path.write_text("id,url,fileName\na,https://s3.example/a.jpg?v=2&X-Amz-Date=9&Expires=7,A\n")
     submit(state, target, path)
     assert len(target.requests) == 2
-
-
-def test_failed_rows_wait_for_retry(state: StateStore, tmp_path: Path) -> None:
-    target, path = StandIn(answer=refused), manifest(tmp_path, 2)
-    submit(state, target, path)
-    again = summary(submit(state, target, path))
-    assert len(target.requests) == 1
-    assert again.plan is not None
-    assert (again.plan.failed, again.exit_code) == (2, ExitCode.FAILURES)
-    target.answer = arrived
-    end = summary(list(Migration(state, target).retry()))
-    assert target.sent_ids()[2:] == ["id1", "id2"]
-    assert (end.totals.success, end.exit_code) == (2, ExitCode.OK)
-    assert state.overview().totals.failed == 0
-
-
-def test_retry_can_be_narrowed_to_one_cause(state: StateStore, tmp_path: Path) -> None:
-    reasons = {"id1": "origin answered 503", "id2": "origin answered 404"}
-    target = StandIn(answer=lambda i: refused(i, reasons[i]))
-    submit(state, target, manifest(tmp_path, 2))
-    list(Migration(state, target).retry(RetryOptions(cause="origin-503")))
-    assert target.sent_ids()[2:] == ["id1"]
-    causes = state.causes()
-    assert {(each.cause, each.retryable) for each in causes} == {
-        ("origin-503", True),
-        ("origin-404", False),
-    }
 
 
 def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateStore, tmp_path: Path) -> None:
@@ -310,9 +245,9 @@ def test_batches_respect_count_and_bytes(state: StateStore, tmp_path: Path) -> N
 
 def test_interrupting_answers_with_a_summary(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(looks=1_000_000, limits=BatchLimits(images=2))
-    with source(manifest(tmp_path, 4)).manifest as opened:
-        fresh = replace(source(tmp_path / "archive.csv"), manifest=opened)
-        events = Migration(state, target).submit(fresh)
+    opened = source(manifest(tmp_path, 4))
+    with opened.manifest:
+        events = Migration(state, target, Time().clock).submit(opened)
         while not isinstance(next(events), BatchSent):
             pass
         end = events.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
@@ -322,49 +257,11 @@ def test_interrupting_answers_with_a_summary(state: StateStore, tmp_path: Path) 
 
 def test_a_deadline_counts_from_the_start_of_the_command(state: StateStore, tmp_path: Path) -> None:
     target = StandIn()
-    options = {"deadline": 60, "since": time.monotonic() - 61}
+    time = Time()
     with pytest.raises(DeadlineError, match="nothing was sent"):
-        submit(state, target, manifest(tmp_path, 3), **options)
+        submit(state, target, manifest(tmp_path, 3), time=time, deadline=60, since=time.at - 61)
     assert target.requests == []
     assert state.overview().jobs == ()
-
-
-def test_watch_follows_the_jobs_that_are_named(state: StateStore, tmp_path: Path) -> None:
-    target = StandIn(looks=2)
-    submit(state, target, manifest(tmp_path, 4), batch_size=2, wait=False)
-    end = summary(list(Migration(state, target).watch(["job2"])))
-    assert [(job.id, job.state) for job in end.jobs] == [("job2", JobState.SUCCESS)]
-    assert (end.totals.success, end.totals.pending) == (2, 0)
-    assert state.overview().totals.pending == 2
-    assert summary(list(Migration(state, target).watch())).totals.success == 2
-
-
-def test_only_one_writer(state: StateStore, tmp_path: Path) -> None:
-    with pytest.raises(LockedError) as caught:
-        StateStore.open(state.path, write=True)
-    assert "process" in caught.value.facts["who"]
-    StateStore.open(state.path, write=False).close()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not a database at all", b"SQLite format 3\0" + b"\0" * 200]
-)
-def test_a_foreign_file_is_left_untouched(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "other.sqlite"
-    path.write_bytes(content)
-    for write in (True, False):
-        with pytest.raises(StateFileError):
-            StateStore.open(path, write=write)
-    assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_an_orderly_close_leaves_one_private_file(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite"
-    with StateStore.open(path, write=True) as opened:
-        submit(opened, StandIn(), manifest(tmp_path, 2))
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert not path.with_name("state.sqlite-wal").exists()
 
 
 def test_failed_images_of_an_unnamed_archive_come_back_in_another_file(
@@ -389,3 +286,105 @@ def test_the_plan_counts_batches_of_the_size_asked_for(state: StateStore, tmp_pa
 def test_results_tell_the_target(state: StateStore, tmp_path: Path) -> None:
     submit(state, StandIn(), manifest(tmp_path, 1))
     assert [row.target for row in state.results()] == ["stand-in"]
+
+
+def test_a_row_that_is_edited_while_its_job_runs_is_sent_again(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """What counts is the last version, whichever job ends last."""
+    target, path = StandIn(looks=1_000_000), manifest(tmp_path, 3)
+    submit(state, target, path, wait=False)
+    path.write_text(path.read_text().replace("Image 2,", "Other 2,"))
+    second = submit(state, target, path, wait=False)
+    assert (planned(second).plan.changed, planned(second).plan.in_progress) == (1, 2)
+    assert target.sent_ids() == ["id1", "id2", "id3", "id2"]
+    assert summary(second).totals.pending == 3
+    target.looks = 1
+    end = summary(list(Migration(state, target, Time().clock).watch()))
+    assert (end.totals.success, end.totals.pending) == (4, 0), "four outcomes of three images"
+    assert state.overview().totals.success == 3
+    assert planned(submit(state, target, path)).plan.unchanged == 3, "the edit has arrived"
+
+
+def test_a_manifest_that_changes_after_the_check_is_not_sent(
+    state: StateStore, tmp_path: Path
+) -> None:
+    path, target = manifest(tmp_path, 1_200), StandIn()
+    opened = source(path)
+    with opened.manifest:
+        events = Migration(state, target, Time().clock).submit(opened)
+        while not isinstance(next(events), Planned):
+            pass
+        path.write_text(path.read_text().replace("Image 1,", "Other 1,"))
+        *_, last = events
+    assert isinstance(last, Summary) and isinstance(last.stopped, ManifestError)
+    assert (target.requests, last.exit_code) == ([], ExitCode.INVALID)
+    assert last.totals.unsubmitted == 1_200
+
+
+def test_a_deadline_ends_a_run_that_waits(state: StateStore, tmp_path: Path) -> None:
+    target, time = StandIn(looks=1_000_000), Time()
+    end = summary(submit(state, target, manifest(tmp_path, 2), time=time, deadline=30))
+    assert (end.exit_code, end.totals.pending) == (ExitCode.DEADLINE, 2)
+    assert sum(time.waits) == pytest.approx(30, abs=1)
+    assert end.seconds == pytest.approx(30, abs=1)
+
+
+def test_a_server_is_asked_ever_less_often(state: StateStore, tmp_path: Path) -> None:
+    target, time = StandIn(looks=12, local=False), Time()
+    assert summary(submit(state, target, manifest(tmp_path, 1), time=time)).totals.success == 1
+    pauses = [0.5 * 1.5**n for n in range(11)]
+    assert sum(time.waits) == pytest.approx(0.5 + sum(min(30.0, 1.5 * p) for p in pauses), rel=0.01)
+    assert max(time.waits) <= 0.5, "a wait is short: Ctrl-C and deadlines are looked at"
+
+
+def test_too_many_failures_stop_the_run(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=refused, limits=BatchLimits(images=1))
+    end = summary(
+        submit(state, target, manifest(tmp_path, 40), fail_on=lambda failed, tried: failed > 3)
+    )
+    assert (end.exit_code, end.totals.rows) == (ExitCode.FAILURE_LIMIT, 40)
+    assert end.totals.unsubmitted > 0
+    assert isinstance(end.stopped, FailureLimitError) and "of" in end.stopped.message
+
+
+def test_webhooks_that_did_not_arrive_are_told(state: StateStore, tmp_path: Path) -> None:
+    class Unheard(StandIn):
+        def undelivered(self) -> tuple[str, ...]:
+            return ("webhook of job job1: no answer",)
+
+    events = submit(state, Unheard(), manifest(tmp_path, 1))
+    notices = [event for event in events if isinstance(event, Notice)]
+    assert [(each.code, each.text) for each in notices][-1] == (
+        "webhook-undelivered",
+        "webhook of job job1: no answer",
+    )
+
+
+def test_resend_sends_what_has_not_changed(state: StateStore, tmp_path: Path) -> None:
+    target, path = StandIn(), manifest(tmp_path, 2)
+    submit(state, target, path)
+    target.answer = lambda id_: arrived(id_, Status.SKIPPED)
+    end = summary(submit(state, target, path, resend=True))
+    assert target.sent_ids() == ["id1", "id2"] * 2
+    assert (end.totals.skipped, end.totals.not_taken_over) == (2, 0)
+
+
+def test_requests_carry_their_entries_rendered(state: StateStore, tmp_path: Path) -> None:
+    """Nobody has to render them again: neither the client nor the state file."""
+    target = StandIn()
+    submit(state, target, manifest(tmp_path, 3))
+    request = target.requests[0]
+    assert [json.loads(body)["id"] for body in request.bodies] == ["id1", "id2", "id3"]
+    assert wire.request_body(request) == canonical_json(wire.request_to_json(request))
+
+
+def test_the_counts_of_a_run_add_up_while_it_runs(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(looks=2, limits=BatchLimits(images=3))
+    events = submit(state, target, manifest(tmp_path, 8))
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert {step.to_send for step in steps} == {8}
+    assert [step.sent for step in steps] == sorted(step.sent for step in steps)
+    assert all(step.counts.total == step.sent for step in steps)
+    assert (steps[-1].counts.success, steps[-1].open_jobs) == (8, 0)
+    assert sum(event.counts.success for event in events if isinstance(event, JobEnded)) == 8

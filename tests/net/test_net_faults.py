@@ -13,7 +13,7 @@ import pytest
 from web_origin import Clock, Sockets
 
 from ldimport.model import Limits
-from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.guard import Guard
 
 LIMITS = Limits(max_bytes=1_000_000, fetch_seconds=20.0, tries_seconds=1_000.0)
@@ -129,7 +129,7 @@ def fetch(port: int, route: str, clock: Clock, sockets: Sockets) -> Fetched | No
         chance=lambda: 1.0,
         open_socket=sockets,
     ) as fetcher:
-        (outcome,) = fetcher.fetch_many([Source(f"http://127.0.0.1:{port}{route}")])
+        (outcome,) = fetcher.fetch_many([FetchSource(f"http://127.0.0.1:{port}{route}")])
     return outcome
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from web_origin import Names
+from web_origin import Names, check_url
 
 from ldimport.errors import Rejected, UsageError
 from ldimport.net.blocked import NETWORKS
@@ -22,7 +22,7 @@ PUBLIC = "93.184.216.34"
 
 def rejected(guard: Guard, url: str) -> Rejected:
     with pytest.raises(Rejected) as caught:
-        guard.check_url(url)
+        check_url(guard, url)
     return caught.value
 
 
@@ -81,7 +81,7 @@ def test_what_is_not_an_address_is_blocked(text: str) -> None:
 
 def test_a_public_name_is_checked_and_comes_with_its_addresses() -> None:
     names = Names(photos_test=[[PUBLIC, "2606:4700::1111"]])
-    checked = Guard(resolve=names).check_url("https://PHOTOS.test/a.jpg#part")
+    checked = check_url(Guard(resolve=names), "https://PHOTOS.test/a.jpg#part")
     assert checked.url.text == "https://photos.test/a.jpg"
     assert (checked.url.scheme, checked.url.host, checked.url.port) == ("https", "photos.test", 443)
     assert checked.addresses == (PUBLIC, "2606:4700::1111")
@@ -133,7 +133,7 @@ def test_a_name_without_any_address_is_not_reached() -> None:
 
 def test_nobody_is_asked_about_a_literal_address() -> None:
     names = Names()
-    assert Guard(resolve=names).check_url(f"http://{PUBLIC}/").addresses == (PUBLIC,)
+    assert check_url(Guard(resolve=names), f"http://{PUBLIC}/").addresses == (PUBLIC,)
     assert names.asked == []
 
 
@@ -214,6 +214,6 @@ def test_an_exception_holds_for_exactly_its_host_and_port(url: str, fine: bool) 
 
     guard = Guard(["127.0.0.1:8080", "intern.test"], resolve=resolve)
     if fine:
-        assert guard.check_url(url).allowed
+        assert check_url(guard, url).allowed
     else:
         assert rejected(guard, url).code == "address-not-allowed"

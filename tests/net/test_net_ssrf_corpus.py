@@ -15,7 +15,7 @@ import pytest
 from web_origin import Sockets
 
 from ldimport.model import Limits
-from ldimport.net.fetch import Fetcher, NotFetched, Source
+from ldimport.net.fetch import Fetcher, FetchSource, NotFetched
 from ldimport.net.guard import Guard, blocked
 
 PUBLIC = "93.184.216.34"
@@ -35,7 +35,7 @@ def fetch_all(
     sockets = Sockets()
     guard = Guard(resolve=lambda host, port: answer)
     with Fetcher(Limits(tries=1), guard, open_socket=sockets) as fetcher:
-        outcomes = list(fetcher.fetch_many(Source(row["url"]) for row in rows))
+        outcomes = list(fetcher.fetch_many(FetchSource(row["url"]) for row in rows))
     assert len(outcomes) == len(rows)
     codes = {}
     for outcome in outcomes:

@@ -256,15 +256,19 @@ NAMES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_file_name_is_only_data(api: Api, origin: Origin, name: str) -> None:
-    path = stored(api, origin, name, picture(), "image/jpeg")
-    assert api.get(path).status_code == 200
-    slug = path.removeprefix("/api/v1/images/").partition("?")[0]
-    assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+def test_a_file_name_is_only_data(api: Api, origin: Origin) -> None:
+    url = origin.put("it", picture())
+    job = api.start(*(image(str(n), url, fileName=name) for n, name in enumerate(NAMES)))
+    found = api.ended(job)["images"]
+    assert [each["status"] for each in found] == ["success"] * len(NAMES)
+    for each in found:
+        path = each["image"]["originalUrl"].removeprefix(api.url)
+        assert api.get(path).content == picture()
+        slug = path.removeprefix("/api/v1/images/").partition("?")[0]
+        assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert api.engine is not None
     files = [each for each in (api.engine.folder / "blobs").rglob("*") if each.is_file()]
-    assert all(set(each.name) <= set("0123456789abcdef") for each in files)
+    assert files and all(set(each.name) <= set("0123456789abcdef") for each in files)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -246,7 +246,8 @@ def test_t04_to_t08_the_results_of_a_job_in_every_dialect(
     name = "title" if key == "status" else "systemName"
     assert list(ok) == [key, "externalId", name, "image"]
     assert list(skipped) == [key, "reason", "externalId", name, "image"]
-    assert list(failed) == [key, "reason", "externalId", name]
+    assert list(failed) == [key, "reason", "cause", "retryable", "externalId", name]
+    assert (failed["cause"], failed["retryable"]) == ("origin-404", False)
     assert (ok[key], skipped[key], failed[key]) == (success, "skipped", "failed")
     assert skipped["reason"] == "already exists" and "404" in failed["reason"]
     assert ok[name] == ("Picture 1" if name == "title" else "archive")
@@ -268,7 +269,7 @@ def test_t09_a_job_that_failed_as_a_whole(tmp_path: Path) -> None:
     with served(tmp_path / "engine", workers=0) as api:
         job = api.start(GOOD)
         assert api.engine is not None
-        with api.engine.catalogue.writing() as connection:
+        with api.engine.store._catalogue.writing() as connection:
             connection.execute("UPDATE config SET body = '{\"mediaTypes\": 5}'")
         api.engine.run()
         assert api.ended(job) == {"finished": True, "state": "failed", "id": job}

@@ -14,8 +14,8 @@ from served import Api, Hook, Origin, Receiver, a_receiver, client, image, proce
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from ldimport.engine import Engine
-from ldimport.engine.catalogue import Catalogue
-from ldimport.engine.webhooks import Attempt, Sender
+from ldimport.engine.store import open_store
+from ldimport.engine.webhooks import DeliveryAttempt, Sender
 from ldimport.errors import ConfigError
 from ldimport.model import Image, ImportRequest, JobOptions
 
@@ -49,21 +49,21 @@ def ended_job(engine: Engine, receiver_url: str, *allow: str) -> str:
 
 
 @contextmanager
-def sending(engine: Engine, **options: Any) -> Iterator[list[Attempt]]:
+def sending(engine: Engine, **options: Any) -> Iterator[list[DeliveryAttempt]]:
     """A sender at work; what it tried."""
-    tries: list[Attempt] = []
-    catalogue = Catalogue(engine.folder)
-    sender = Sender(catalogue, on_attempt=tries.append, **options)
+    tries: list[DeliveryAttempt] = []
+    store = open_store(engine.folder)
+    sender = Sender(store, on_attempt=tries.append, **options)
     sender.start()
     try:
         yield tries
     finally:
         sender.end(5.0)
-        catalogue.close()
+        store.close()
 
 
 def states(engine: Engine) -> dict[str, str]:
-    with engine.catalogue.reading() as connection:
+    with engine.store._catalogue.reading() as connection:
         return {row["id"]: row["state"] for row in connection.execute("SELECT * FROM webhook")}
 
 
@@ -159,7 +159,7 @@ def test_retry_after_is_honoured(engine: Engine, receiver: Receiver, status: int
 
 def due(engine: Engine, now: float) -> Iterator[str]:
     """Notifications that may be sent at a time."""
-    with engine.catalogue.reading() as connection:
+    with engine.store._catalogue.reading() as connection:
         sql = "SELECT id FROM webhook WHERE state = 'waiting' AND due_at <= ?"
         yield from [row["id"] for row in connection.execute(sql, (now,))]
 
@@ -241,13 +241,13 @@ def test_ends_at_once_although_a_receiver_hangs(engine: Engine, receiver: Receiv
     gate = threading.Event()
     receiver.answer = lambda _: (200, {}) if gate.wait(30) else (500, {})
     job = ended_job(engine, receiver.url, receiver.host)
-    catalogue = Catalogue(engine.folder)
-    tries: list[Attempt] = []
-    sender = Sender(catalogue, on_attempt=tries.append)
+    store = open_store(engine.folder)
+    tries: list[DeliveryAttempt] = []
+    sender = Sender(store, on_attempt=tries.append)
     sender.start()
     receiver.got()
     sender.end(0.2)
     assert not tries  # neither an answer nor the end of its time was waited for
     gate.set()
-    catalogue.close()
+    store.close()
     assert states(engine) == {f"msg_{job}": "waiting"}

@@ -10,7 +10,7 @@ from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import Part, Screen
 from ldimport.cli.output.text import counted, duration, number, size, utc
 from ldimport.engine.following import JobChange
-from ldimport.engine.webhooks import Attempt
+from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.model import JobState
 from ldimport.server.events import (
     EngineServed,
@@ -43,7 +43,7 @@ def _facts(event: ServeEvent) -> tuple[str, Document]:
             del counts["pending"]
             facts = {"id": event.id, "state": event.state, "images": counts.pop("total"), **counts}
             return "job", {**facts, "seconds": round(event.seconds, 3)}
-        case Attempt():
+        case DeliveryAttempt():
             return "webhook", _in_milliseconds(facts)
         case WorkersPaused():
             return "workers", {"state": "paused", **facts}
@@ -106,7 +106,7 @@ def _line(event: ServeEvent, arrow: str) -> tuple[Part, ...]:
             return words, status, f"{event.seconds * 1e3:>6.0f} ms  {event.note}"
         case JobChange():
             return _job(event)
-        case Attempt():
+        case DeliveryAttempt():
             words = "no answer" if event.status is None else str(event.status)
             return (
                 f"hook {event.job}  {arrow}{event.url}   ",

@@ -1,53 +1,17 @@
-"""SQL of the outbox: notifications of ended jobs, until they are delivered or given up. See
-``catalogue`` for the schema; functions that write want a connection inside
-``Catalogue.writing``."""
+"""SQL of the outbox: notifications of ended jobs, until they are delivered or given up. Functions
+that write want a connection inside ``Catalogue.writing``."""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
-from enum import StrEnum
 
+from ldimport import wire
+from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.url import origin_of
 
 FARTHEST = 2 * 86_400.0
 """No next try lies farther ahead, in seconds; one that seems to was set before the clock of this
 machine went back."""
-
-
-class Delivery(StrEnum):
-    """State of a notification: waiting -> delivered | failed | disabled."""
-
-    WAITING = "waiting"
-    DELIVERED = "delivered"
-    FAILED = "failed"  # given up after the last try, or its address is not allowed
-    DISABLED = "disabled"  # the receiver said 410 Gone
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One notification, leased by ``worker``. ``id`` is the webhook-id of every try, ``body``
-    the very bytes to sign and send, ``tries`` counts this one, ``options`` are the job's."""
-
-    id: str
-    job: str
-    url: str
-    endpoint: str
-    body: str
-    tries: int
-    options: str
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a try came to: the new state, when the next try is due (Unix seconds), a text for
-    people, and until when everything to this endpoint shall wait (None: as it is)."""
-
-    state: Delivery
-    due_at: float
-    answer: str
-    slow_until: float | None = None
 
 
 def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: str,
@@ -56,13 +20,8 @@ def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: s
     connection.execute(
         """INSERT OR IGNORE INTO webhook (id, job, url, endpoint, body, due_at, created_at)
            VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (f"msg_{job_id}", job, url, endpoint_of(url), body, now, now),
+        (f"msg_{job_id}", job, url, origin_of(url), body, now, now),
     )
-
-
-def endpoint_of(url: str) -> str:
-    """Scheme, host and port: who is slow or gone, whatever the path."""
-    return origin_of(url)
 
 
 _DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
@@ -97,45 +56,35 @@ def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) ->
     )
     return [
         Notification(
-            row["id"],
-            row["job"],
-            row["url"],
-            row["endpoint"],
-            row["body"],
-            row["tries"] + 1,
-            row["options"],
-            worker,
+            **dict(row)
+            | {
+                "tries": row["tries"] + 1,
+                "options": wire.options_from_json(row["options"]),
+                "worker": worker,
+            }
         )
         for row in rows
     ]
 
 
-def settle(
-    connection: sqlite3.Connection, notification: Notification, verdict: Verdict, now: float
-) -> None:
+def settle(connection: sqlite3.Connection, outcome: DeliveryOutcome, now: float) -> None:
     """Record what a try came to; a late writer, whose lease was voided, is fenced off."""
-    waiting = verdict.state is Delivery.WAITING
+    of, state = outcome.notification, outcome.state
+    ended_at = None if state is Delivery.WAITING else now
     recorded = connection.execute(
         """UPDATE webhook SET state = ?, due_at = ?, answer = ?, ended_at = ?, worker = NULL
             WHERE id = ? AND worker = ?""",
-        (
-            verdict.state,
-            verdict.due_at,
-            verdict.answer,
-            None if waiting else now,
-            notification.id,
-            notification.worker,
-        ),
+        (state, outcome.due_at, outcome.answer, ended_at, of.id, of.worker),
     ).rowcount
-    if recorded and verdict.slow_until is not None:
+    if recorded and outcome.slow_until is not None:
         connection.execute(
             """UPDATE webhook SET due_at = max(due_at, ?)
                 WHERE state = 'waiting' AND endpoint = ?""",
-            (verdict.slow_until, notification.endpoint),
+            (outcome.slow_until, of.endpoint),
         )
-    if recorded and verdict.state is Delivery.DISABLED:
+    if recorded and state is Delivery.DISABLED:
         connection.execute(
             """UPDATE webhook SET state = 'disabled', ended_at = ?, answer = ?
                 WHERE state = 'waiting' AND worker IS NULL AND url = ?""",
-            (now, verdict.answer, notification.url),
+            (now, outcome.answer, of.url),
         )

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import httpx
 
-from ldimport.client.ask import UnavailableError
+from ldimport.client.messages import UnavailableError
 from ldimport.errors import ConfigError, LdimportError
 
 _Error = TypeVar("_Error", bound=BaseException)
@@ -24,7 +24,6 @@ _NEVER_ARRIVED = (
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
 )
-_AGAIN = "run the same command again later; cron may simply repeat it"
 
 
 def explained(error: httpx.HTTPError, base: str, timeout: float) -> LdimportError:
@@ -32,10 +31,9 @@ def explained(error: httpx.HTTPError, base: str, timeout: float) -> LdimportErro
     tls = next((each for each in chain(error) if isinstance(each, ssl.SSLError)), None)
     if tls is not None and not isinstance(tls, (ssl.SSLEOFError, ssl.SSLZeroReturnError)):
         return _tls(tls, base)
+    why, hint = _why(error, timeout), "run the same command again later; cron may simply repeat it"
     if isinstance(error, httpx.ProxyError):
         why, hint = f"the proxy refused: {error}", "look at HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
-    else:
-        why, hint = _why(error, timeout), _AGAIN
     return UnavailableError(
         f"{base} did not answer: {why}",
         arrived=not isinstance(error, _NEVER_ARRIVED),
@@ -65,14 +63,14 @@ def _tls(error: ssl.SSLError, base: str) -> ConfigError:
     """A certificate that does not hold, or no TLS at all: never solved by trying again."""
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"The certificate of {base} is not valid: {error.verify_message}"
+        hint = "if your organisation has a CA of its own, set SSL_CERT_FILE to its certificate"
         if "expired" in error.verify_message or "not yet valid" in error.verify_message:
             hint = "if it is valid, the clock of this machine is wrong"
-        else:
-            hint = "if your organisation has a CA of its own, set SSL_CERT_FILE to its certificate"
-        return ConfigError(text, hint=hint, code="tls")
-    reason = (error.reason or "the handshake failed").replace("_", " ").lower()
-    hint = "does the server speak plain HTTP? then the address begins with http://"
-    return ConfigError(f"{base} speaks no TLS we understand: {reason}", hint=hint, code="tls")
+    else:
+        reason = (error.reason or "the handshake failed").replace("_", " ").lower()
+        text = f"{base} speaks no TLS we understand: {reason}"
+        hint = "does the server speak plain HTTP? then the address begins with http://"
+    return ConfigError(text, hint=hint, code="tls")
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:

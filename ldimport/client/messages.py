@@ -1,15 +1,16 @@
-"""One question to the API and its raw answer, as transport and answers share them."""
+"""One call of the API and its raw answer, as transport and answers share them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ldimport.errors import TemporaryError
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ApiCall:
     """A request below ``/api/<version>/``. ``scope`` is what the token needs for it;
     ``repeatable`` whether it may be sent again when it may have arrived the first time."""
 
@@ -23,14 +24,17 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, whole. ``media_type`` is the Content-Type without parameters, in lower
-    case; ``headers`` are by lower-case name."""
+class ApiAnswer:
+    """What came back, whole. ``headers`` are by lower-case name."""
 
     status: int
-    media_type: str
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type without parameters, in lower case."""
+        return self.headers.get("content-type", "").split(";")[0].strip().lower()
 
 
 class UnavailableError(TemporaryError):
@@ -38,15 +42,8 @@ class UnavailableError(TemporaryError):
     ``retry_after``: seconds it asked to wait."""
 
     def __init__(
-        self,
-        message: str,
-        *,
-        arrived: bool,
-        code: str,
-        hint: str | None = None,
-        retry_after: float | None = None,
-        facts: Mapping[str, str] | None = None,
+        self, message: str, *, arrived: bool, retry_after: float | None = None, **others: Any
     ) -> None:
-        super().__init__(message, hint=hint, code=code, facts=facts)
+        super().__init__(message, **others)
         self.arrived = arrived
         self.retry_after = retry_after

@@ -1,0 +1,21 @@
+"""Where the engine keeps its jobs, library, outbox and tokens; ``contract`` says what is promised.
+
+Here it is decided which implementation a folder has.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from ldimport.engine.store.contract import Jobs, Library, Session, Store, Tokens
+from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
+
+__all__ = ["Jobs", "Library", "Session", "Store", "Tokens", "exists", "open_store", "remove",
+           "require"]  # fmt: skip
+
+
+def open_store(folder: Path, monotonic: Callable[[], float] = time.monotonic) -> Store:
+    """The store in this folder, made when there is none. ``monotonic`` is the clock of leases."""
+    return SqliteStore(folder, monotonic)

@@ -1,0 +1,1 @@
+"""The store on SQLite; nothing of SQLite leaves this package."""

@@ -1,0 +1,361 @@
+"""SQL of jobs: accepting, claiming, recording, answering. Functions that take a connection want
+one inside ``Catalogue.writing``."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, fields
+from itertools import takewhile
+
+from ldimport import wire
+from ldimport.engine import quota
+from ldimport.engine.accept import same_request
+from ldimport.engine.records import (
+    ImportOutcome,
+    ImportTask,
+    JobChange,
+    JobsSeen,
+    JobSummary,
+    NewJob,
+    StoredAsset,
+    StoredResult,
+    Terms,
+)
+from ldimport.engine.store.sqlite import library, outbox
+from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
+
+_OPEN_IMAGES = """SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
+                   WHERE state = 'started'"""
+
+
+class SqliteJobs:
+    """Implements ``contract.Jobs``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def of_key(self, key: str) -> tuple[str, str] | None:
+        """See ``Jobs``."""
+        with self._catalogue.reading() as connection:
+            return _of_key(connection, key)
+
+    def accept(self, job: NewJob, daily_limit: int) -> str:
+        """See ``Jobs``. Only one connection writes at a time, so all that is looked at stays."""
+        with self._catalogue.writing() as connection:
+            found = None if job.key is None else _of_key(connection, job.key)
+            if found is not None:
+                return same_request(found, job.body)
+            _check_quota(connection, daily_limit, len(job.request.images), job.created_at)
+            _enter(connection, job)
+        return job.id
+
+    def get(self, job_id: str) -> JobSummary | None:
+        """See ``Jobs``."""
+        with self._catalogue.reading() as connection:
+            row = connection.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
+        return None if row is None else _summary(row)
+
+    def results(self, job_id: str) -> Sequence[StoredResult]:
+        """See ``Jobs``."""
+        with self._catalogue.reading() as connection:
+            rows = connection.execute(
+                """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
+                          a.mime_type, a.width, a.height, a.size, a.sha256
+                     FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
+                    WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id""",
+                (job_id,),
+            ).fetchall()
+        return [_result(*row) for row in rows]
+
+    def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
+        """See ``Jobs``."""
+        sql = """SELECT * FROM job
+                  WHERE ?1 IS NULL OR n < (SELECT n FROM job WHERE id = ?1)
+                  ORDER BY n DESC LIMIT ?2"""
+        with self._catalogue.reading() as connection:
+            return [_summary(row) for row in connection.execute(sql, (before, most))]
+
+    def open_images(self) -> int:
+        """See ``Jobs``."""
+        with self._catalogue.reading() as connection:
+            return int(connection.execute(_OPEN_IMAGES).fetchone()[0])
+
+    def any_free(self) -> bool:
+        """See ``Jobs``."""
+        with self._catalogue.reading() as connection:
+            return connection.execute(_FREE, (1,)).fetchone() is not None
+
+    def terms(self, number: int) -> Terms:
+        """See ``Jobs``."""
+        from ldimport.schema import config
+
+        sql = """SELECT c.body, c.origin, t.options, t.limits
+                   FROM terms t JOIN config c ON c.digest = t.config WHERE t.id = ?"""
+        with self._catalogue.reading() as connection:
+            body, origin, options, limits = connection.execute(sql, (number,)).fetchone()
+        return Terms(
+            config.from_json(json.loads(body), origin=origin),
+            wire.options_from_json(options),
+            _limits_of(limits),
+        )
+
+    def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
+        """See ``Jobs``."""
+        sql = "SELECT n FROM job WHERE state = 'started' AND terms = ?"
+        with self._catalogue.writing() as connection:
+            for (job,) in connection.execute(sql, (terms,)).fetchall():
+                connection.execute(
+                    """UPDATE item SET status = 'failed', reason = ?, cause = ?, metadata = NULL,
+                                       worker = NULL WHERE job = ? AND status IS NULL""",
+                    (reason, cause, job),
+                )
+                connection.execute(
+                    """UPDATE job SET failed = images - success - skipped, finished_at = ?,
+                              state = iif(success + skipped + failed = 0, 'failed', 'success')
+                        WHERE n = ?""",
+                    (now, job),
+                )
+                _on_end(connection, job, now)
+
+    def changes(self, since: JobsSeen | None) -> tuple[JobsSeen, Sequence[JobChange]]:
+        """See ``Jobs``; what costs no file access is asked first."""
+        version = self._catalogue.version()
+        if since is not None and version == since.version:
+            return since, ()
+        with self._catalogue.reading() as connection:
+            still = frozenset(
+                n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")
+            )
+            if since is None:
+                (newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
+                return JobsSeen(-1, newest, still), ()
+            fresh = _rows(connection, "n > ? ORDER BY n", since.newest)
+            gone = sorted((since.open | {row["n"] for row in fresh}) - still)
+            ended = [row for n in gone for row in _rows(connection, "n = ?", n)]
+        seen = JobsSeen(version, fresh[-1]["n"] if fresh else since.newest, still)
+        return seen, [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
+
+
+# -- accepting ------------------------------------------------------------------------------
+
+
+def _of_key(connection: sqlite3.Connection, key: str) -> tuple[str, str] | None:
+    row = connection.execute("SELECT id, body FROM job WHERE key = ?", (key,)).fetchone()
+    return None if row is None else (row["id"], row["body"])
+
+
+def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
+    if limit <= 0:
+        return
+    since = now - quota.WINDOW
+    sql = "SELECT count(*) FROM asset WHERE created_at > ?"
+    stored = int(connection.execute(sql, (since,)).fetchone()[0])
+    used = stored + int(connection.execute(_OPEN_IMAGES).fetchone()[0])
+    excess = used + trying - limit
+    if excess <= 0:
+        return
+    sql = "SELECT created_at FROM asset WHERE created_at > ? ORDER BY created_at LIMIT 1 OFFSET ?"
+    row = connection.execute(sql, (since, excess - 1)).fetchone() if excess <= stored else None
+    raise quota.exceeded(limit, used, trying, None if row is None else row[0] - since)
+
+
+def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
+    request = job.request
+    number = insert(
+        connection,
+        "job",
+        id=job.id,
+        key=job.key,
+        body=job.body,
+        system_name=request.system_name,
+        webhook=request.webhook,
+        context=None if request.context is None else json.dumps(dict(request.context)),
+        terms=_terms_row(connection, job.terms),
+        images=len(request.images),
+        created_at=job.created_at,
+    )
+    connection.executemany(
+        """INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
+           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        (
+            (
+                number,
+                request.system_name,
+                image.id,
+                image.url,
+                image.file_name,
+                image.media_type,
+                json.dumps(dict(image.metadata)),
+            )
+            for image in request.images
+        ),
+    )
+
+
+def _terms_row(connection: sqlite3.Connection, terms: Terms) -> int:
+    """The number of these terms, recorded when they are new."""
+    config = terms.config
+    connection.execute(
+        "INSERT OR IGNORE INTO config VALUES (?, ?, ?)",
+        (config.digest, json.dumps(config.raw), config.origin),
+    )
+    limits = json.dumps(asdict(terms.limits), sort_keys=True)
+    row = (config.digest, wire.options_to_json(terms.options), limits)
+    connection.execute(
+        "INSERT OR IGNORE INTO terms (config, options, limits) VALUES (?, ?, ?)", row
+    )
+    sql = "SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?"
+    return int(connection.execute(sql, row).fetchone()["id"])
+
+
+def _limits_of(text: str) -> Limits:
+    """Limits that this version does not know are left out."""
+    known = {field.name for field in fields(Limits)}
+    return Limits(**{name: value for name, value in json.loads(text).items() if name in known})
+
+
+# -- claiming -------------------------------------------------------------------------------
+
+_FREE = """
+SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
+       i.metadata, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
+       a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
+       a.orientation
+  FROM item i INDEXED BY item_free
+  JOIN job j ON j.n = i.job
+  LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
+  LEFT JOIN asset a ON a.id = m.asset
+ WHERE i.status IS NULL AND i.worker IS NULL
+   AND NOT EXISTS (SELECT 1 FROM item e INDEXED BY item_pair
+                    WHERE e.status IS NULL AND e.system_name = i.system_name
+                      AND e.external_id = i.external_id AND e.id < i.id)
+ ORDER BY i.id LIMIT ?
+"""
+"""Free images, oldest first. A pair that is open in an earlier job waits for it."""
+
+
+def claim(
+    connection: sqlite3.Connection, worker: int, most: int, terms: int | None
+) -> tuple[int | None, tuple[ImportTask, ...]]:
+    """Lease up to ``most`` free images of one job's terms, oldest first; with ``terms`` only if
+    the oldest has these. Returns their terms' number and the tasks."""
+    rows = connection.execute(_FREE, (most,)).fetchall() if most > 0 else []
+    if not rows or terms not in (None, rows[0]["terms"]):
+        return None, ()
+    terms = rows[0]["terms"]
+    mine = list(takewhile(lambda row: row["terms"] == terms, rows))
+    connection.executemany(
+        "UPDATE item SET worker = ? WHERE id = ?", ((worker, row["item"]) for row in mine)
+    )
+    return terms, tuple(_task(row, worker) for row in mine)
+
+
+def _task(row: sqlite3.Row, worker: int) -> ImportTask:
+    metadata = json.loads(row["metadata"])
+    image = Image(
+        row["external_id"], row["item_url"], row["file_name"], metadata, row["media_type"]
+    )
+    return ImportTask(row["item"], worker, row["system_name"], image, library.known(row))
+
+
+# -- recording ------------------------------------------------------------------------------
+
+
+def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], now: float) -> None:
+    """Write outcomes, what they do to the library, and what they do to their jobs. A late
+    writer, whose lease was voided, is fenced off."""
+    ended: Counter[tuple[int, Status]] = Counter()
+    for outcome in outcomes:
+        sql = "SELECT job FROM item WHERE id = ? AND worker = ? AND status IS NULL"
+        lease = (outcome.task.item, outcome.task.worker)
+        row = connection.execute(sql, lease).fetchone()
+        if row is None:
+            continue
+        asset = None
+        if outcome.status is not Status.FAILED:
+            asset = library.take_over(connection, outcome, now)
+        connection.execute(
+            """UPDATE item SET status = ?, reason = ?, cause = ?, asset = ?, metadata = NULL,
+                               worker = NULL WHERE id = ?""",
+            (outcome.status, outcome.reason, outcome.cause, asset, outcome.task.item),
+        )
+        ended[row["job"], outcome.status] += 1
+    for (job, status), images in ended.items():
+        sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
+        connection.execute(sql, (images, job))
+    for job in {job for job, _ in ended}:
+        _end_if_done(connection, job, now)
+
+
+def release(connection: sqlite3.Connection, tasks: Iterable[ImportTask]) -> None:
+    """Give back leases of images that have to be begun again."""
+    connection.executemany(
+        "UPDATE item SET worker = NULL WHERE id = ? AND worker = ? AND status IS NULL",
+        ((task.item, task.worker) for task in tasks),
+    )
+
+
+def _end_if_done(connection: sqlite3.Connection, job: int, now: float) -> None:
+    """State and time of the end, in the transaction of the last image's outcome."""
+    ended = connection.execute(
+        """UPDATE job SET state = 'success', finished_at = ?
+            WHERE n = ? AND state = 'started' AND images = success + skipped + failed""",
+        (now, job),
+    ).rowcount
+    if ended:
+        _on_end(connection, job, now)
+
+
+def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
+    """The one place where a job has just ended, still inside that transaction: its notification
+    is put down with it, so that there is exactly one."""
+    row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()
+    if row["webhook"] is None:
+        return
+    context = None if row["context"] is None else json.loads(row["context"])
+    status = JobStatus(row["id"], JobState(row["state"]))
+    body = wire.encode(wire.notification_to_json(status, _counts(row), context)).decode()
+    outbox.put(connection, job, row["id"], row["webhook"], body, now)
+
+
+# -- answering ------------------------------------------------------------------------------
+
+
+def _summary(row: sqlite3.Row) -> JobSummary:
+    return JobSummary(
+        row["id"],
+        JobState(row["state"]),
+        _counts(row),
+        row["system_name"],
+        row["created_at"],
+        row["finished_at"],
+    )
+
+
+def _counts(row: sqlite3.Row) -> Counts:
+    done = row["success"] + row["skipped"] + row["failed"]
+    return Counts(row["success"], row["skipped"], row["failed"], row["images"] - done)
+
+
+def _result(
+    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: object
+) -> StoredResult:
+    stored = None if asset[0] is None else StoredAsset(*asset, title)  # type: ignore[arg-type,call-arg]
+    return StoredResult(external_id, title, Status(status), reason, cause, stored)
+
+
+def _rows(connection: sqlite3.Connection, where: str, value: int) -> list[sqlite3.Row]:
+    return connection.execute(f"SELECT * FROM job WHERE {where}", (value,)).fetchall()  # noqa: S608
+
+
+def _accepted(row: sqlite3.Row) -> JobChange:
+    return JobChange(row["id"], JobState.STARTED, Counts(pending=row["images"]), 0.0)
+
+
+def _ended(row: sqlite3.Row) -> JobChange:
+    seconds = max(0.0, row["finished_at"] - row["created_at"])
+    return JobChange(row["id"], JobState(row["state"]), _counts(row), seconds)

@@ -1,0 +1,93 @@
+"""The store in one SQLite file of the engine's folder."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from ldimport.engine.blobs import Blobs
+from ldimport.engine.store.contract import Jobs, Library, Tokens
+from ldimport.engine.store.sqlite import outbox, sessions
+from ldimport.engine.store.sqlite.catalogue import Catalogue
+from ldimport.engine.store.sqlite.jobs import SqliteJobs
+from ldimport.engine.store.sqlite.library import SqliteLibrary
+from ldimport.engine.store.sqlite.schema import FILE, KIND
+from ldimport.engine.store.sqlite.tokens import SqliteTokens
+from ldimport.errors import LockedError, StateFileError
+
+
+class SqliteStore:
+    """Implements ``contract.Store``. Raises what ``Catalogue`` raises."""
+
+    def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._catalogue = Catalogue(folder, monotonic)
+        self.jobs: Jobs = SqliteJobs(self._catalogue)
+        self.library: Library = SqliteLibrary(self._catalogue)
+        self.tokens: Tokens = SqliteTokens(self._catalogue)
+        try:
+            with self._catalogue.reading() as connection:
+                (row,) = connection.execute("SELECT uuid FROM engine")
+            self.uuid = str(uuid.UUID(row["uuid"]))
+        except BaseException:
+            self.close()
+            raise
+
+    def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
+        """See ``Store``."""
+        self._catalogue.tidy()
+        return sessions.SqliteSession(self._catalogue, blobs)
+
+    def any_due(self, now: float) -> bool:
+        """See ``Store``."""
+        with self._catalogue.reading() as connection:
+            return outbox.any_due(connection, now)
+
+    def version(self) -> int:
+        """See ``Store``."""
+        return self._catalogue.version()
+
+    def complaints(self) -> Sequence[str]:
+        """See ``Store``."""
+        with self._catalogue.reading() as connection:
+            rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
+            broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+        found = [text for (text,) in rows if text != "ok"]
+        if broken:
+            found.append(f"{len(broken)} rows refer to rows that are not there")
+        return found
+
+    def close(self) -> None:
+        """See ``Store``."""
+        self._catalogue.close()
+
+
+def require(folder: Path) -> None:
+    """Raise StateFileError when there is no store in this folder."""
+    if not exists(folder):
+        raise StateFileError(
+            f"there is no engine in {folder}", hint=KIND.way_out, code="state-missing"
+        )
+
+
+def exists(folder: Path) -> bool:
+    """Whether there is a store in this folder, ours or not."""
+    return (folder / FILE).is_file()
+
+
+def remove(folder: Path) -> None:
+    """Remove the store in this folder, nothing else that stands there. Raises StateFileError when
+    there is none or it is not ours, LockedError while a worker is at work."""
+    require(folder)
+    SqliteStore(folder).close()  # refuses what is not ours
+    if sessions.busy(folder):
+        raise LockedError(
+            f"workers are busy with the engine in {folder}",
+            hint="end the submit, watch, worker or serve that runs them first",
+        )
+    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
+        (folder / name).unlink(missing_ok=True)
+    if (folder / sessions.FOLDER).is_dir():
+        shutil.rmtree(folder / sessions.FOLDER)
