@@ -182,19 +182,18 @@ def _spelled_out(command: str, function: Callable[..., Any]) -> Callable[..., An
 
 
 def _told(command: str, parameter: inspect.Parameter) -> inspect.Parameter:
-    """A parameter with its entry in ``options.TABLE``; one that brings its own stays as it is."""
+    """A parameter with its entry in ``options.TABLE``."""
     name, annotation = parameter.name, parameter.annotation
     own = f"{command}.{name}"
-    entry = copy(options.TABLE.get(own) or options.TABLE.get(name))
     if annotation is Session:
-        annotation = typer.Context
-    elif entry is not None and not hasattr(annotation, "__metadata__"):
-        if isinstance(entry, OptionInfo):
-            if entry.default is ... and annotation is bool:  # no --no-json
-                entry.default = f"--{name.replace('_', '-')}"
-            if own in options.TABLE and entry.envvar is None:
-                entry.envvar = f"LDIMPORT_{own.replace('.', '_').upper()}"
-        annotation = Annotated[annotation, entry]
+        return parameter.replace(annotation=typer.Context, kind=parameter.KEYWORD_ONLY)
+    entry = copy(options.TABLE.get(own) or options.TABLE[name])
+    if isinstance(entry, OptionInfo):
+        if entry.default is ... and annotation is bool:  # no --no-json
+            entry.default = f"--{name.replace('_', '-')}"
+        if own in options.TABLE and entry.envvar is None:
+            entry.envvar = f"LDIMPORT_{own.replace('.', '_').upper()}"
+    annotation = Annotated[annotation, entry]
     return parameter.replace(annotation=annotation, kind=parameter.KEYWORD_ONLY)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from ldimport.cli.command import Command, Group
@@ -55,10 +53,7 @@ def check(session: Session) -> ExitCode:
     return code
 
 
-def reset(
-    session: Session,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-) -> ExitCode:
+def reset(session: Session, yes: bool = False) -> ExitCode:
     """Remove the local engine with everything it stores; Livingdocs is not touched.
 
     The state file still knows what was sent to it, under the old engine's identity.

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated
-
-import typer
 
 from ldimport import __version__
 from ldimport.cli import options
@@ -28,34 +25,15 @@ from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
 
-Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="listen here")]
-Port = Annotated[
-    int, typer.Option("--port", min=0, max=65_535, metavar="N", help="0 = any free one")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=0, metavar="N", help="processes; 0: only the API"),
-]
-DailyLimit = Annotated[
-    int, typer.Option("--daily-limit", min=0, metavar="N", help="images in 24 h; 0 = no limit")
-]
-DialectName = Annotated[
-    str | None,
-    typer.Option("--dialect", metavar="seed|2025-03|2026-08", help="whatever the path says"),
-]
-PublicUrl = Annotated[
-    str | None, typer.Option("--public-url", metavar="URL", help="address in answers")
-]
-
 
 def serve(
     session: Session,
-    host: Host = DEFAULT_HOST,
-    port: Port = DEFAULT_PORT,
-    workers: Workers = None,
-    daily_limit: DailyLimit = 0,
-    dialect: DialectName = None,
-    public_url: PublicUrl = None,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    workers: int | None = None,
+    daily_limit: int = 0,
+    dialect: str | None = None,
+    public_url: str | None = None,
     *,
     engine: options.EngineOptions,
 ) -> ExitCode:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import Document
 from ldimport.cli.output.table import TableColumn, table
@@ -18,15 +14,7 @@ from ldimport.errors import ExitCode, UsageError
 
 
 def create(
-    session: Session,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="what it is for")],
-    scope: Annotated[
-        list[str] | None,
-        typer.Option("--scope", metavar="SCOPE", help="repeatable; default: all three"),
-    ] = None,
-    days: Annotated[
-        float | None, typer.Option("--days", min=0, metavar="N", help="until it expires")
-    ] = None,
+    session: Session, name: str, scope: list[str] | None = None, days: float | None = None
 ) -> ExitCode:
     """Make a token for `ldimport serve`; it is shown this once and stored hashed."""
     chosen = tuple(scope or TokenScope)
@@ -85,10 +73,7 @@ def _moment(at: float | None) -> str | None:
     return None if at is None else utc(at)
 
 
-def revoke(
-    session: Session,
-    token: Annotated[str, typer.Argument(metavar="ID", help="as `ldimport token list` shows it")],
-) -> ExitCode:
+def revoke(session: Session, token: str) -> ExitCode:
     """Revoke a token; it is refused from now on."""
     if not access_tokens.revoke(session.settings().engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
-
-import typer
 
 from ldimport import __version__
 from ldimport.cli.command import Command
@@ -17,13 +14,7 @@ from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
 
 
-def worker(
-    session: Session,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, metavar="N", help="processes; default: one per core"),
-    ] = None,
-) -> ExitCode:
+def worker(session: Session, workers: int | None = None) -> ExitCode:
     """Carry out open images of the engine in --engine until stopped; jobs that come are begun
     at once."""
     settings = session.settings()
