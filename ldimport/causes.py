@@ -8,7 +8,6 @@ values group apart. Imports nothing of ours.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cached_property
@@ -88,8 +87,6 @@ class Cause(Enum):
     # -- what was sent with it
     INVALID_METADATA = ("invalid-metadata", False, "the metadata does not fit the project config",
                         "ldimport validate shows where; correct the rows and submit again")
-    TOO_LARGE_TO_SEND = ("too-large-to-send", False,
-                         "one row alone is larger than a request may be", "shorten its metadata")
     # -- the run
     JOB_NOT_POSSIBLE = ("job-not-possible", False,
                         "the job could not be carried out under the terms it was accepted with",
@@ -112,52 +109,38 @@ class Cause(Enum):
 
     def with_(self, **parameters: str | int) -> KnownCause:
         """This cause, with its parameter filled in: ``ORIGIN_STATUS.with_(status=503)``."""
-        return KnownCause(self, {key: str(value) for key, value in parameters.items()})
-
-    def retryable(self, parameters: Mapping[str, str]) -> bool:
-        """Whether the same request may work later."""
+        retryable = self._temporary
         if self is Cause.ORIGIN_STATUS:
-            status = parameters["status"]
-            return status in _PASSING_4XX or (status[0] == "5" and status not in _LASTING_5XX)
-        return self._temporary
+            status = str(parameters["status"])
+            retryable = status in _PASSING_4XX or (status[0] == "5" and status not in _LASTING_5XX)
+        return KnownCause(
+            self,
+            self.code.format_map(parameters),
+            self.meaning.format_map(parameters),
+            self.hint.format_map(parameters),
+            retryable,
+        )
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[a-z0-9-]+)", re.escape(self.code)
-                                 .replace(r"\{", "{").replace(r"\}", "}")))  # fmt: skip
+        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[a-z0-9-]+)", re.escape(self.code)))
 
 
 @dataclass(frozen=True, slots=True)
 class KnownCause:
-    """A cause with the value of its parameter, if it has one."""
+    """A cause with the value of its parameter, if it has one. ``code`` is how it travels, is
+    stored and filtered by (``origin-503``)."""
 
     cause: Cause
-    parameters: Mapping[str, str]
-
-    @property
-    def code(self) -> str:
-        """As it travels, is stored and filtered by: ``origin-503``."""
-        return self.cause.code.format_map(self.parameters)
-
-    @property
-    def meaning(self) -> str:
-        """What it means, for people."""
-        return self.cause.meaning.format_map(self.parameters)
-
-    @property
-    def hint(self) -> str:
-        """What to do about it."""
-        return self.cause.hint.format_map(self.parameters)
-
-    @property
-    def retryable(self) -> bool:
-        """Whether the same request may work later."""
-        return self.cause.retryable(self.parameters)
+    code: str
+    meaning: str
+    hint: str
+    retryable: bool
 
 
 def known_cause(code: str) -> KnownCause | None:
     """The cause behind a code; None for one that this version does not know."""
     for cause in Cause:
         if found := cause._pattern.fullmatch(code):
-            return KnownCause(cause, found.groupdict())
+            return cause.with_(**found.groupdict())
     return None

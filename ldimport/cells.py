@@ -1,4 +1,4 @@
-"""Values as cells of a CSV that no spreadsheet runs, and as JSON on one line.
+"""How values stand in cells: of a CSV that no spreadsheet runs, and as JSON on one line.
 
 A cell that a spreadsheet could take for a formula (``=1+1``, ``@SUM(A1)``, ``+49 30``) gets an
 apostrophe in front, as OWASP advises; plain numbers such as ``-12.5`` do not. Reading a manifest
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 
 import orjson
 
@@ -19,6 +20,16 @@ FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n
 _MAY_RUN = re.compile(f"'*{FORMULA}")
 _NUMBER = re.compile(r"-\d+(?:[.,]\d+)?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """How a column writes its values, where the user says so: ``separator`` of lists, ``date``
+    as for ``strptime``, ``zone`` of times that name none."""
+
+    separator: str | None = None
+    date: str | None = None
+    zone: str | None = None
 
 
 def safe_cell(value: Json) -> str:

@@ -79,6 +79,12 @@ class LdimportError(Exception):
     exit_code = ExitCode.BUG
     default_code = "error"
 
+    def __init_subclass__(cls, code: str = "", exit_code: ExitCode | None = None) -> None:
+        """A class names the code of its errors and their exit code, where they are not those of
+        the class above."""
+        cls.default_code = code or cls.default_code
+        cls.exit_code = exit_code or cls.exit_code
+
     def __init__(
         self,
         message: str,
@@ -94,55 +100,36 @@ class LdimportError(Exception):
         self.facts = dict(facts or {})
 
 
-class UsageError(LdimportError):
+class UsageError(LdimportError, code="usage", exit_code=ExitCode.USAGE):
     """The command cannot be carried out as it was written."""
 
-    exit_code = ExitCode.USAGE
-    default_code = "usage"
 
-
-class ManifestError(LdimportError):
+class ManifestError(LdimportError, code="manifest", exit_code=ExitCode.INVALID):
     """The manifest has errors and nothing was sent, or it cannot be read as a manifest."""
 
-    exit_code = ExitCode.INVALID
-    default_code = "manifest"
 
-
-class ConfigError(LdimportError):
+class ConfigError(LdimportError, code="config", exit_code=ExitCode.CONFIG):
     """Settings, project config or installation stand in the way; a port that is taken."""
 
-    exit_code = ExitCode.CONFIG
-    default_code = "config"
 
-
-class AuthError(ConfigError):
+class AuthError(ConfigError, code="unauthorized"):
     """The target refused the token (HTTP 401 or 403), or there is none."""
 
-    default_code = "unauthorized"
 
-
-class StateFileError(ConfigError):
+class StateFileError(ConfigError, code="state"):
     """A state file or engine folder that is not ours, is damaged, or was written by a newer one."""
 
-    default_code = "state"
 
-
-class TemporaryError(LdimportError):
+class TemporaryError(LdimportError, code="temporary", exit_code=ExitCode.TEMPORARY):
     """It may work later with the same command: network, disk, a busy target."""
 
-    exit_code = ExitCode.TEMPORARY
-    default_code = "temporary"
 
-
-class QuotaError(LdimportError):
+class QuotaError(LdimportError, code="quota", exit_code=ExitCode.QUOTA):
     """The target's daily quota does not admit this batch (HTTP 429).
 
     ``limit`` uploads in 24 hours are allowed, ``used`` are used, the batch tried ``trying`` more;
     each is None where the target did not say, and so is ``retry_after``, in seconds.
     """
-
-    exit_code = ExitCode.QUOTA
-    default_code = "quota"
 
     def __init__(
         self,
@@ -159,36 +146,26 @@ class QuotaError(LdimportError):
         self.retry_after = retry_after
 
 
-class LockedError(LdimportError):
+class LockedError(LdimportError, code="locked", exit_code=ExitCode.LOCKED):
     """Another run holds the state file; ``holder`` says who (see ``system.ProcessLock``)."""
 
-    exit_code = ExitCode.LOCKED
-    default_code = "locked"
     holder: Mapping[str, object] = MappingProxyType({})
 
 
-class DeadlineError(LdimportError):
+class DeadlineError(LdimportError, code="deadline", exit_code=ExitCode.DEADLINE):
     """``--deadline`` passed while jobs were still running."""
 
-    exit_code = ExitCode.DEADLINE
-    default_code = "deadline"
 
-
-class RefusedError(LdimportError):
+class RefusedError(LdimportError, code="refused", exit_code=ExitCode.REFUSED):
     """The target refused the request, or a job failed as a whole or was lost."""
 
-    exit_code = ExitCode.REFUSED
-    default_code = "refused"
 
-
-class InvalidRequestError(RefusedError):
+class InvalidRequestError(RefusedError, code="bad-request"):
     """The request breaks the API's rules and nothing of it was accepted (HTTP 400).
 
     ``details`` maps a dotted path (``images.0.url``) to what is wrong there, as the API's
     ``error_details`` does.
     """
-
-    default_code = "bad-request"
 
     def __init__(self, details: Mapping[str, str], message: str | None = None) -> None:
         path, text = next(iter(details.items()), ("", "the request is not valid"))
@@ -196,39 +173,28 @@ class InvalidRequestError(RefusedError):
         self.details = dict(details)
 
 
-class TooLargeError(RefusedError):
+class TooLargeError(RefusedError, code="too-large"):
     """The body was larger than the target takes (HTTP 413); ``size`` is what was sent, in bytes."""
-
-    default_code = "too-large"
 
     def __init__(self, message: str, *, size: int, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.size = size
 
 
-class KeyConflictError(RefusedError):
+class KeyConflictError(RefusedError, code="key-conflict"):
     """This Idempotency-Key was used before for another body (HTTP 409)."""
 
-    default_code = "key-conflict"
 
-
-class NotFoundError(RefusedError):
+class NotFoundError(RefusedError, code="not-found"):
     """The target has nothing under this id (HTTP 404)."""
 
-    default_code = "not-found"
 
-
-class ConflictError(RefusedError):
+class ConflictError(RefusedError, code="conflict"):
     """Somebody changed it since the caller looked (HTTP 409)."""
 
-    default_code = "conflict"
 
-
-class FailureLimitError(LdimportError):
+class FailureLimitError(LdimportError, code="failure-limit", exit_code=ExitCode.FAILURE_LIMIT):
     """Stopped because more images failed than ``--fail-on`` allows."""
-
-    exit_code = ExitCode.FAILURE_LIMIT
-    default_code = "failure-limit"
 
 
 class Rejected(Exception):  # noqa: N818  it is an answer about one image, not an error of a run

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("steady", deadline=None)  # a busy machine is no reason to fail
-settings.load_profile("steady")
 ROOT = Path(__file__).resolve().parent.parent
+
+# a busy machine is no reason to fail; the quick suite tries the same examples every time, the
+# slow suite (--hypothesis-profile=thorough) ever new ones
+steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("quick", steady, max_examples=50, derandomize=True)
+settings.register_profile("thorough", steady, max_examples=500)
+settings.load_profile("quick")
+
+if sys.dont_write_bytecode:  # Python starts hundreds of times here: keep what it compiles aside
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(ROOT / ".pytest_cache" / "bytecode")
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # python -B sets none
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import io
+import re
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -11,12 +14,14 @@ import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
-              "explanations", "retry_after", "url", "credentials", "mojibake"}  # fmt: skip
+              "explanations", "yamlsize", "retry_after", "url", "credentials",
+              "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
     "explanations": set(),
+    "yamlsize": set(),
     "cells": {"model"},
     "files": {"errors", "system"},
     "errors": {"causes"},
@@ -40,7 +45,8 @@ ALLOWED = {
     "targets.embedded": FOUNDATION | {"engine", "targets.base", "schema"},
     "targets.livingdocs": FOUNDATION | {"client", "targets.base"},
     "migration": FOUNDATION | {"manifest", "schema", "targets", "client", "engine"},
-    "cli": FOUNDATION | {"migration", "server", "engine", "settings"},
+    "cli": FOUNDATION
+    | {"migration", "server", "engine", "settings", "manifest", "schema", "targets.base"},
 }
 """Who may import whom. ``migration.open`` alone makes targets, so it names client and engine;
 ``settings.checking`` asks the server, so it names client."""
@@ -99,3 +105,84 @@ def test_imports_run_one_way(name: str) -> None:
 def test_the_core_knows_no_terminal_and_no_web_framework(name: str) -> None:
     heads = {other.split(".")[0] for other in imported(name)}
     assert not heads & TERMINAL_AND_WEB
+
+
+@pytest.mark.parametrize("name", modules())
+def test_sqlite_stays_behind_the_stores(name: str) -> None:
+    if not name.startswith(("database", "engine.store.sqlite", "migration.store")):
+        assert "sqlite3" not in imported(name)
+
+
+# -- names, sizes, sources ----------------------------------------------------------------------
+
+
+def python_files(*folders: str) -> list[Path]:
+    root = PACKAGE.parent
+    return sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
+
+
+@pytest.mark.xfail(reason="the parts are being renamed")
+def test_a_class_name_means_one_thing() -> None:
+    places: dict[str, list[str]] = {}
+    for path in python_files("ldimport"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name.lstrip("_"), []).append(path.name)
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_no_module_is_two_subjects_long() -> None:
+    sizes = {path: len(path.read_text().splitlines()) for path in python_files("ldimport")}
+    assert {str(path): lines for path, lines in sizes.items() if lines > 400} == {}
+
+
+ELSEWHERE = re.compile(
+    r"\b(?:hostile|livingdocs|ux|design)\.md\b|\bdesign,? (?:section )?\d"
+    r"|\b[Tt]he seed\b|\bseed, \"|\bfinding \d"
+)
+"""Pages that are not in the repository."""
+PAGE = re.compile(r"docs/([\w-]+)\.md(?:,? \"([^\"]+)\")?")
+
+
+def prose(path: Path) -> str:
+    """Comments and docstrings of a module, in one line."""
+    source = path.read_text()
+    told = [
+        token.string
+        for token in tokenize.generate_tokens(io.StringIO(source).readline)
+        if token.type == tokenize.COMMENT
+    ]
+    told += [
+        node.value.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    ]
+    return " ".join(" ".join(told).split())
+
+
+@pytest.mark.xfail(reason="the parts are being rewritten")
+@pytest.mark.parametrize("folder", ["ldimport", "tests"])
+def test_comments_cite_no_page_outside_the_repository(folder: str) -> None:
+    found = {str(path): ELSEWHERE.findall(prose(path)) for path in python_files(folder)}
+    assert {path: words for path, words in found.items() if words} == {}
+
+
+def test_a_cited_section_stands_in_its_page() -> None:
+    docs = PACKAGE.parent / "docs"
+    for path in python_files("ldimport", "tests"):
+        for page, section in PAGE.findall(prose(path)):
+            text = (docs / f"{page}.md").read_text(encoding="utf-8")
+            assert not section or f"\n## {section}\n" in text, f"{path}: {page}.md, {section}"
+
+
+def test_the_architecture_page_names_what_there_is() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[a-z]+/)*[a-z_]+\.(?:py|json|toml))`", text)
+    roots = (PACKAGE, PACKAGE.parent)
+    whole = [name for name in named if "/" in name]
+    assert [name for name in whole if not any((root / name).is_file() for root in roots)] == []
+    tree = text.split("    ldimport/\n")[1].split("\n\n")[0]
+    there = {path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert {name for name in there if not name.startswith("_") and name not in tree} == set()

@@ -14,7 +14,7 @@ from ldimport.explanations import explanations
 PACKAGE = Path(ldimport.__file__).parent
 CODE = re.compile(r"[a-z]+(?:-[a-z]+)+|required|mojibake|validity|unlisted")
 FINDERS = {
-    "manifest": {"problem", "_wrong"},
+    "manifest": {"add", "_wrong"},
     "schema": {"Finding", "BadValue", "_warning", "_error"},
 }
 ERRORS_OF_FILES = {"outside-folder", "absolute-path", "relative-url", "data-url", "no-such-file"}

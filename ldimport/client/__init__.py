@@ -10,13 +10,11 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ldimport import wire
-from ldimport.client.ask import Ask
-from ldimport.client.library import MediaEntry, entry_from_json
+from ldimport.client.messages import ApiCall, LibraryEntry, entry_from_json
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import ImportRequest, JobState, JobStatus, Json
@@ -25,7 +23,7 @@ from ldimport.url import API_VERSION, endpoint, server_url
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["LivingdocsClient", "MediaEntry"]
+__all__ = ["LibraryEntry", "LivingdocsClient"]
 
 TIMEOUT = 30.0
 PATIENCE = 120.0
@@ -37,9 +35,9 @@ class LivingdocsClient:
 
     ``base_url`` may carry a path (``https://edit.livingdocs.io/proxy/api``). ``timeout`` is how
     many seconds the server may stay silent, ``patience`` how many seconds go into repeating what
-    failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any
-    more. ``insecure`` skips the check of certificates. ``transport``
-    replaces the network, ``sleep``, ``clock`` (monotonic) and ``now`` (Unix time) the time.
+    failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any more.
+    ``insecure`` skips the check of certificates. ``transport`` replaces the network, ``sleep``,
+    ``clock`` (monotonic) and ``now`` (Unix time) the time.
 
     Every method may raise AuthError (401, 403), ConfigError (no API at this address, TLS),
     TemporaryError (unreachable, 5xx, after retries) and RefusedError (other 4xx).
@@ -60,30 +58,21 @@ class LivingdocsClient:
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], float] = time.time,
     ) -> None:
-        from ldimport.client.transport import Pace, Transport
+        from ldimport.client.transport import RetryPolicy, Transport
 
         try:
-            self._base_url = server_url(base_url)
+            self.base_url = server_url(base_url)
         except ValueError as error:
             raise ConfigError(f"the address of the target {error}", code="bad-setting") from None
         if not API_VERSION.fullmatch(api_version):
             text = f"API version {api_version!r} must be v1 or a dated one such as 2025-03"
             raise ConfigError(text, code="bad-setting")
-        self._api_version = api_version
+        self.api_version = api_version
         secret = Secret(token) if isinstance(token, str) else token
-        pace = Pace(timeout, patience, sleep, clock, now, clock() + deadline)
-        self._transport = Transport(self._base_url, api_version, secret, pace, insecure, transport)
+        policy = RetryPolicy(timeout, patience, sleep, clock, now, clock() + deadline)
+        self._transport = Transport(self.base_url, api_version, secret, policy, insecure, transport)
+        self._send = self._transport.send
         self._config: dict[str, Json] | None = None
-
-    @property
-    def base_url(self) -> str:
-        """The address without version, in its one form."""
-        return self._base_url
-
-    @property
-    def api_version(self) -> str:
-        """The version in every path, such as ``v1``."""
-        return self._api_version
 
     def submit(self, request: ImportRequest, key: str | None = None) -> str:
         """Start an import and return its job id. The request carries ``key`` (or one made up)
@@ -91,9 +80,8 @@ class LivingdocsClient:
 
         Raises QuotaError, InvalidRequestError, TooLargeError, KeyConflictError; after a
         TemporaryError or ConfigError the server may have accepted it all the same."""
-        body = wire.encode(wire.request_to_json(request))
-        key = key or uuid.uuid4().hex
-        answer = self._send(Ask("POST", "import/images", _WRITE, body=body, key=key))
+        body, key = wire.request_body(request), key or uuid.uuid4().hex
+        answer = self._send(ApiCall("POST", "import/images", _WRITE, body=body, key=key))
         job_id = answer.get("id") if isinstance(answer, dict) else None
         if not isinstance(job_id, str) or not job_id:
             raise self._unexpected("import/images", "a job id")
@@ -101,11 +89,11 @@ class LivingdocsClient:
 
     def status(self, job_id: str) -> JobStatus:
         """State and, once it has ended, results of a job; an unknown one is ``lost``."""
-        ask = Ask("GET", "import/images/status", _WRITE, params={"id": job_id})
+        call = ApiCall("GET", "import/images/status", _WRITE, params={"id": job_id})
         try:
-            return wire.status_from_json(self._send(ask), job_id)
+            return wire.status_from_json(self._send(call), job_id)
         except ValueError as error:
-            raise self._unexpected(ask.path, f"the status of a job: {error}") from error
+            raise self._unexpected(call.path, f"the status of a job: {error}") from error
         except RefusedError as error:
             if error.code == "not-found":
                 return JobStatus(job_id, JobState.LOST)
@@ -114,22 +102,16 @@ class LivingdocsClient:
     def project_config(self, *, refresh: bool = False) -> dict[str, Json]:
         """The project config as the API answers it, asked once and then remembered."""
         if self._config is None or refresh:
-            answer = self._send(Ask("GET", "projectConfig", _CONFIG))
+            answer = self._send(ApiCall("GET", "projectConfig", _CONFIG))
             if not isinstance(answer, dict):
                 raise self._unexpected("projectConfig", "a project config")
             self._config = answer
         return self._config
 
-    @property
-    def config_revision(self) -> int | None:
-        """``$baseRevision`` of the project config that is remembered."""
-        revision = (self._config or {}).get("$baseRevision")
-        return revision if isinstance(revision, int) else None
-
-    def find(self, system_name: str, external_id: str) -> MediaEntry | None:
+    def find(self, system_name: str, external_id: str) -> LibraryEntry | None:
         """The media library entry with this identity, if there is one."""
         params = {"externalId": external_id, "systemName": system_name}
-        answer = self._send(Ask("GET", "mediaLibrary", _READ, params=params))
+        answer = self._send(ApiCall("GET", "mediaLibrary", _READ, params=params))
         body = answer if isinstance(answer, dict) else {}
         entries = body.get("results", body.get("mediaLibraryEntries"))  # renamed at 2026-01
         if not isinstance(entries, list):
@@ -138,10 +120,7 @@ class LivingdocsClient:
         return next((e for e in found if e and e.has_identity(system_name, external_id)), None)
 
     def patch_media(
-        self,
-        media_id: str,
-        patches: Sequence[Mapping[str, Json]],
-        version: int | None = None,
+        self, media_id: str, patches: Sequence[Mapping[str, Json]], version: int | None = None
     ) -> None:
         """Change an entry of the media library. With ``version`` the server refuses (409,
         RefusedError) when the entry has moved on. Repeated only if it did not arrive."""
@@ -149,17 +128,14 @@ class LivingdocsClient:
         if version is not None:
             body["version"] = version
         path = f"mediaLibrary/{quote(media_id, safe='')}"
-        self._send(Ask("PATCH", path, _WRITE, body=wire.encode(body), repeatable=False))
+        self._send(ApiCall("PATCH", path, _WRITE, body=wire.encode(body), repeatable=False))
 
     def close(self) -> None:
         """Close all connections. May be called twice."""
         self._transport.close()
 
-    def _send(self, ask: Ask) -> Json:
-        return self._transport.send(ask)
-
     def _unexpected(self, path: str, wanted: str) -> ConfigError:
-        url = endpoint(self._base_url, self._api_version, path)
+        url = endpoint(self.base_url, self.api_version, path)
         return ConfigError(
             f"{url} answered with something other than {wanted}",
             hint="is this address the API of a Livingdocs server?",
@@ -169,13 +145,8 @@ class LivingdocsClient:
     def __enter__(self) -> LivingdocsClient:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"LivingdocsClient({self._base_url!r}, api_version={self._api_version!r})"
+        return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"

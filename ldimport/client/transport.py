@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 import math
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import httpx
 import tenacity
 
 from ldimport import __version__
-from ldimport.client.answers import Reader
-from ldimport.client.ask import Answer, Ask, UnavailableError
-from ldimport.client.faults import CONNECT_SECONDS, bare, explained
+from ldimport.client.answers import AnswerReader
+from ldimport.client.messages import ApiAnswer, ApiCall, UnavailableError
+from ldimport.client.network_errors import CONNECT_SECONDS, bare, explained
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.model import Json
@@ -28,12 +28,12 @@ MAX_ANSWER_BYTES = 64_000_000
 ANSWER_TIMEOUTS = 10
 """A whole answer may take this many times the timeout, should it trickle."""
 
-_KEEP_SECONDS = 4.0  # Livingdocs closes idle connections after 5 s (livingdocs.md 1.8)
+_KEEP_SECONDS = 4.0  # Livingdocs closes idle connections after 5 s
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy", "socks")))
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RetryPolicy:
     """Time: seconds of silence allowed, seconds spent on repeats, where time comes from, and
     when by ``clock`` nothing is waited for any more."""
 
@@ -58,16 +58,16 @@ class Transport:
         base: str,
         version: str,
         token: Secret | None,
-        pace: Pace,
+        policy: RetryPolicy,
         insecure: bool,
         network: httpx.BaseTransport | None,
     ) -> None:
-        self._base, self._version, self._pace = base, version, pace
-        self._reader = Reader(base, version, token, pace.now)
-        self._masking = _Masking(token)
+        self._base, self._version, self._policy = base, version, policy
+        self._reader = AnswerReader(base, version, token, policy.now)
+        self._masking = _masking(token)
         self._http = httpx.Client(
             headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
-            auth=None if token is None else _Bearer(token),
+            auth=None if token is None else _bearer(token),
             verify=_certificates(insecure),
             trust_env=not is_loopback(base),  # no proxy leads to this very machine
             limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
@@ -82,64 +82,63 @@ class Transport:
         for name in _LOGGERS:
             logging.getLogger(name).removeFilter(self._masking)
 
-    def send(self, ask: Ask) -> Json:
+    def send(self, call: ApiCall) -> Json:
         """Ask, and ask again while that makes sense. Raises LdimportErrors only."""
-        started = self._pace.clock()
+        policy = self._policy
+        started = policy.clock()
+        ends = min(started + policy.patience, policy.until)
 
         def worth_it(error: BaseException) -> bool:
-            return isinstance(error, UnavailableError) and (ask.repeatable or not error.arrived)
+            return isinstance(error, UnavailableError) and (call.repeatable or not error.arrived)
 
         def enough(state: tenacity.RetryCallState) -> bool:
-            ahead = self._pace.clock() - started + state.upcoming_sleep
-            late = self._pace.clock() + state.upcoming_sleep >= self._pace.until
-            return late or state.attempt_number >= TRIES or ahead >= self._pace.patience
+            late = policy.clock() + state.upcoming_sleep >= ends
+            return late or state.attempt_number >= TRIES
 
         again = tenacity.Retrying(
             retry=tenacity.retry_if_exception(worth_it),
             wait=_wait,
             stop=enough,
-            sleep=self._pace.sleep,
+            sleep=policy.sleep,
             reraise=True,
         )
         try:
-            return again(self._once, ask)
+            return again(self._once, call)
         except UnavailableError as error:
             tries = again.statistics.get("attempt_number", 1)
-            raise _given_up(error, tries, self._pace.clock() - started) from bare(error)
+            raise _given_up(error, tries, policy.clock() - started) from bare(error)
         except LdimportError as error:
             bare(error)
             raise
 
-    def _once(self, ask: Ask) -> Json:
-        silence = self._pace.silence
+    def _once(self, call: ApiCall) -> Json:
+        silence = self._policy.silence
         try:
-            answer = self._exchange(ask, silence)
+            answer = self._exchange(call, silence)
         except httpx.HTTPError as error:
             raise explained(error, self._base, silence) from error
-        return self._reader.read(answer, ask)
+        return self._reader.read(answer, call)
 
-    def _exchange(self, ask: Ask, silence: float) -> Answer:
-        headers = {} if ask.key is None else {"Idempotency-Key": ask.key}
-        if ask.body is not None:
+    def _exchange(self, call: ApiCall, silence: float) -> ApiAnswer:
+        headers = {} if call.key is None else {"Idempotency-Key": call.key}
+        if call.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
-        url = endpoint(self._base, self._version, ask.path)
         with self._http.stream(
-            ask.method,
-            url,
-            params=ask.params or None,
-            content=ask.body,
+            call.method,
+            endpoint(self._base, self._version, call.path),
+            params=call.params or None,
+            content=call.body,
             headers=headers,
             timeout=httpx.Timeout(silence, connect=min(silence, CONNECT_SECONDS)),
         ) as response:
             body = self._body(response, silence)
-        media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
         found = {name.lower(): value for name, value in response.headers.items()}
-        return Answer(response.status_code, media_type, found, body)
+        return ApiAnswer(response.status_code, found, body)
 
     def _body(self, response: httpx.Response, silence: float) -> bytes:
-        started = self._pace.clock()
+        started = self._policy.clock()
         longest = ANSWER_TIMEOUTS * silence
-        ends = min(started + longest, max(started + silence, self._pace.until))
+        ends = min(started + longest, max(started + silence, self._policy.until))
         parts, size = [], 0
         for part in response.iter_bytes():
             parts.append(part)
@@ -149,7 +148,7 @@ class Transport:
                     f"{self._base} answers without end (more than {MAX_ANSWER_BYTES:,} bytes)",
                     code="unexpected-answer",
                 )
-            if self._pace.clock() > ends:
+            if self._policy.clock() > ends:
                 raise UnavailableError(
                     f"{self._base} took more than {ends - started:.3g} s for one answer",
                     arrived=True,
@@ -190,26 +189,23 @@ def _certificates(insecure: bool) -> ssl.SSLContext:
         ) from error
 
 
-class _Bearer(httpx.Auth):
+def _bearer(token: Secret) -> Callable[[httpx.Request], httpx.Request]:
     """Sets the Authorization header at the last moment, so that no other object holds it."""
 
-    def __init__(self, token: Secret) -> None:
-        self._token = token
+    def authorised(request: httpx.Request) -> httpx.Request:
+        request.headers["Authorization"] = f"Bearer {token.reveal()}"
+        return request
 
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
-        request.headers["Authorization"] = f"Bearer {self._token.reveal()}"
-        yield request
+    return authorised
 
 
-class _Masking(logging.Filter):
+def _masking(token: Secret | None) -> Callable[[logging.LogRecord], bool]:
     """Keeps the token out of the HTTP library's debug lines, should a server send it back."""
 
-    def __init__(self, token: Secret | None) -> None:
-        super().__init__()
-        self._token = token
-
-    def filter(self, record: logging.LogRecord) -> bool:
+    def masked(record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        if self._token is not None and (masked := self._token.mask(text)) != text:
-            record.msg, record.args = masked, ()
+        if token is not None and (shown := token.mask(text)) != text:
+            record.msg, record.args = shown, ()
         return True
+
+    return masked

@@ -28,12 +28,13 @@ from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status, digest
-from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
 from ldimport.url import is_http_url
+from ldimport.wire import image_content
 
 _INVALID = "Invalid metadata: "
 
@@ -44,14 +45,7 @@ Found = TypeVar("Found")
 
 def fingerprint(image: Image) -> str:
     """What is compared to tell a changed request from the same one."""
-    return digest(
-        {
-            "url": image.url,
-            "fileName": image.file_name,
-            "mediaType": image.media_type,
-            "metadata": dict(image.metadata),
-        }
-    )
+    return hashlib.sha256(image_content(image)).hexdigest()
 
 
 class ImageImporter:
@@ -122,17 +116,17 @@ class ImageImporter:
         lenient = self._terms.options.lenient
         return metadata_reasons(self._terms.config, image, lenient=lenient)
 
-    def _source(self, task: ImportTask) -> Source:
+    def _source(self, task: ImportTask) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
         known, url = task.known, task.image.url
         if known is None or known.url != url or not self._has(known):
-            return Source(url, tag=task)
-        return Source(url, *known.validators, tag=task)
+            return FetchSource(url, tag=task)
+        return FetchSource(url, *known.validators, tag=task)
 
     def _read_file(self, task: ImportTask) -> ImportOutcome:
         options, limits = self._terms.options, self._terms.limits
         try:
-            body, _ = read_below(options.allow_files, task.image.url, limits.max_bytes)
+            body = read_below(options.allow_files, task.image.url, limits.max_bytes)
         except Rejected as rejected:
             return _without_bytes(task, rejected)
         return self._with_bytes(task, body, (None, None))

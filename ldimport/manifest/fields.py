@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, UsageError
 from ldimport.model import Json
 
@@ -84,17 +85,15 @@ class FieldMap:
     """How fields are filled beyond columns that bear their names.
 
     ``columns``: field -> column. ``templates``: field -> template, which wins over a column.
-    ``constants``: field -> text for every row that has none of its own. ``list_separators``,
-    ``date_formats`` and ``time_zones``: field -> what coercion needs to know. ``handles``: the
-    metadata properties there are, to recognise a table's columns in any case.
+    ``constants``: field -> text for every row that has none of its own. ``writings``: field ->
+    how its values are written. ``handles``: the metadata properties there are, to recognise a
+    table's columns in any case.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, Template] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
-    list_separators: Mapping[str, str] = field(default_factory=dict)
-    date_formats: Mapping[str, str] = field(default_factory=dict)
-    time_zones: Mapping[str, str] = field(default_factory=dict)
+    writings: Mapping[str, Writing] = field(default_factory=dict)
     handles: frozenset[str] = frozenset()
 
     def meant(self, column: str) -> str | None:
@@ -132,11 +131,8 @@ class FieldMap:
 
     def with_set(self, pairs: Iterable[str]) -> FieldMap:
         """Add ``--set field=value``. Raises UsageError."""
-        constants = dict(self.constants)
-        for pair in pairs:
-            name, value = _split(pair, "--set", "metadata.credit=Archiv")
-            constants[name] = value
-        return replace(self, constants=constants)
+        split = (_split(pair, "--set", "metadata.credit=Archiv") for pair in pairs)
+        return replace(self, constants={**self.constants, **dict(split)})
 
     def _with_source(
         self, name: str, text: str, error: type[LdimportError], where: str
@@ -155,11 +151,8 @@ class FieldMap:
         if isinstance(spec, str):
             return self._with_source(name, spec, ConfigError, where)
         if not isinstance(spec, dict):
-            raise ConfigError(
-                f"{where} must be a column, a template or options",
-                hint="for example: {column: Datum, date: '%d.%m.%Y'}",
-                code="mapping",
-            )
+            hint = "for example: {column: Datum, date: '%d.%m.%Y'}"
+            raise _mistake(f"{where} must be a column, a template or options", hint)
         found = self
         for key, value in spec.items():
             found = found._with_option(name, key, _text(value, f"{where}.{key}"), where)
@@ -173,36 +166,32 @@ class FieldMap:
                 return self._with_source(name, value, ConfigError, where)
             case "value":
                 return replace(self, constants={**self.constants, name: value})
-            case "separator":
-                return replace(self, list_separators={**self.list_separators, name: value})
-            case "date":
-                return replace(self, date_formats={**self.date_formats, name: value})
-            case "zone":
-                _check_zone(value, where)
-                return replace(self, time_zones={**self.time_zones, name: value})
+            case "separator" | "date" | "zone":
+                if key == "zone":
+                    _check_zone(value, where)
+                written = replace(self.writings.get(name, Writing()), **{key: value})
+                return replace(self, writings={**self.writings, name: written})
         near = get_close_matches(key, _OPTIONS, n=1)
-        raise ConfigError(
-            f"{where} has an unknown option “{key}”",
-            hint=f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}",
-            code="mapping",
-        )
+        hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
+        raise _mistake(f"{where} has an unknown option “{key}”", hint)
+
+
+def _mistake(message: str, hint: str) -> ConfigError:
+    return ConfigError(message, hint=hint, code="mapping")
 
 
 def _check_zone(name: str, where: str) -> None:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(
-            f"{where}.zone: there is no time zone “{name}”",
-            hint="name it as Europe/Zurich",
-            code="mapping",
-        ) from error
+        text = f"{where}.zone: there is no time zone “{name}”"
+        raise _mistake(text, "name it as Europe/Zurich") from error
 
 
 def _text(value: Json, where: str) -> str:
     """A scalar of the config file as text; YAML may have made a number of it."""
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise ConfigError(f"{where} must be a text", hint="put it in quotes", code="mapping")
+        raise _mistake(f"{where} must be a text", "put it in quotes")
     return str(value)
 
 

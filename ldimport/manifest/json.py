@@ -8,7 +8,7 @@ from functools import partial
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
-from ldimport.manifest.findings import Findings
+from ldimport.manifest.findings import Findings, RowProblems
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
 from ldimport.manifest.jsonscan import LARGEST, Scanner, Span
 from ldimport.manifest.jsontext import parse_json, quick_json
@@ -16,7 +16,7 @@ from ldimport.manifest.normalise import surely_composed
 from ldimport.manifest.objects import ObjectBuilder, source_key
 from ldimport.manifest.part import Part
 from ldimport.manifest.streams import Position
-from ldimport.model import Entry, Place
+from ldimport.model import Entry, Json, Place
 
 _LOCATE_LINES = 5_000
 
@@ -43,15 +43,12 @@ class _JsonFile(Part):
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
         composed = b"\\u" not in raw and surely_composed(raw)
-        found = quick_json(raw)
-        if found is not None:
-            return self._build(found, place, [], nfc_already=composed)
-        parsed = parse_json(raw, place, "")
-        problems = list(parsed.problems)
-        if not isinstance(parsed.value, dict):
-            return self._build.not_an_object(parsed.value, place, problems)
-        problems += self._build.check_numbers(parsed.value, place)
-        return self._build(parsed.value, place, problems, nfc_already=composed)
+        problems = RowProblems(place)
+        found: Json = quick_json(raw)
+        if found is None:
+            found = parse_json(raw, problems, "")
+            self._build.check_numbers(found, problems)
+        return self._build(found, problems, nfc_already=composed)
 
 
 class JsonLines(_JsonFile):
@@ -126,8 +123,8 @@ class JsonDocument(_JsonFile):
         header = HeaderReader(self.name, self._findings)
         for key, span in found:
             if key in HEADER_KEYS:
-                parsed = parse_json(span.raw, Place(self.name, 0, span.line, span.column), key)
-                header.take(key, parsed.value, span.line, parsed.problems)
+                problems = RowProblems(Place(self.name, 0, span.line, span.column))
+                header.take(key, parse_json(span.raw, problems, key), span.line, problems)
             else:
                 header.unknown(key)
         self.header = header.finish()

@@ -7,28 +7,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import orjson
 
 from ldimport.cells import without_surrogates
-from ldimport.manifest.findings import problem
+from ldimport.manifest.findings import RowProblems
 from ldimport.manifest.normalise import compose
-from ldimport.model import Json, Place, Problem
+from ldimport.model import Json, Place
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedJson:
-    """A value, None where it cannot be had, and what is wrong with it."""
-
-    value: Json
-    problems: tuple[Problem, ...] = ()
 
 
 def quick_json(raw: bytes) -> dict[str, Json] | None:
@@ -79,33 +71,30 @@ def _count_keys(value: Json, depth: int) -> int:
     return 0
 
 
-def parse_json(text: str | bytes, place: Place, field: str) -> ParsedJson:
-    """Parse with all checks. ``field`` names what holds the text: "" for a whole entry. Half
-    surrogates are replaced by U+FFFD in the value, so that it can be stored and shown."""
-    problems: list[Problem] = []
+def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
+    """Parse with all checks; None where that cannot be. ``field`` names what holds the text: ""
+    for a whole entry. Half surrogates are replaced by U+FFFD, so that they can be stored."""
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
-        value = _decoder(place, field, problems).decode(decoded)
+        value = _decoder(field, problems).decode(decoded)
+        if _shallow(value, MAX_DEPTH):
+            whole = "\\u" not in decoded and decoded is not text
+            return value if whole else _without_surrogates(value, field, problems)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
-        return _broken(place, field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
+        problems.add("bad-json", field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
+        return None
     except json.JSONDecodeError as error:
-        where = _shifted(place, error.lineno, error.colno) if not field else place
-        return _broken(where, field, f"not JSON: {_words(error)}", "")
+        place = None if field else _shifted(problems.place, error.lineno, error.colno)
+        problems.add("bad-json", field, f"not JSON: {_words(error)}", place=place)
+        return None
     except RecursionError:
-        return _too_deep(place, field)
+        pass
     except ValueError as error:
-        return _broken(place, field, f"not JSON: {error}", "")
-    if not _shallow(value, MAX_DEPTH):
-        return _too_deep(place, field)
-    if "\\u" in decoded or isinstance(text, str):
-        value = _without_surrogates(value, place, field, problems)
-    return ParsedJson(value, tuple(problems))
-
-
-def _too_deep(place: Place, field: str) -> ParsedJson:
-    message = f"nested deeper than {MAX_DEPTH} levels"
-    return ParsedJson(None, (problem("too-deep", place, field, message),))
+        problems.add("bad-json", field, f"not JSON: {error}")
+        return None
+    problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
+    return None
 
 
 def _words(error: json.JSONDecodeError) -> str:
@@ -113,31 +102,23 @@ def _words(error: json.JSONDecodeError) -> str:
     return message if error.pos < len(error.doc) else f"{message} (it ends too early)"
 
 
-def _broken(place: Place, field: str, message: str, hint: str) -> ParsedJson:
-    return ParsedJson(None, (problem("bad-json", place, field, message, hint),))
-
-
 def _shifted(place: Place, line: int, column: int) -> Place:
     """A place inside an entry that begins at ``place``."""
-    first = max(place.column, 1)
-    return Place(
-        place.file, place.row, place.line + line - 1, column + first - 1 if line == 1 else column
-    )
+    column += max(place.column, 1) - 1 if line == 1 else 0
+    return Place(place.file, place.row, place.line + line - 1, column)
 
 
-def _decoder(place: Place, field: str, problems: list[Problem]) -> json.JSONDecoder:
+def _decoder(field: str, problems: RowProblems) -> json.JSONDecoder:
     def pairs(found: Sequence[tuple[str, Json]]) -> dict[str, Json]:
         result = dict(found)
         if len(result) < len(found):
-            seen: set[str] = set()
-            again = next(key for key, _ in found if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-            message = f"“{again}” stands twice in one object"
-            problems.append(problem("duplicate-key", place, field or again, message))
+            again = next(key for key, count in Counter(k for k, _ in found).items() if count > 1)
+            problems.add("duplicate-key", field or again, f"“{again}” stands twice in one object")
         return result
 
     def constant(name: str) -> Json:
         hint = "leave it out, or write a number"
-        problems.append(problem("bad-number", place, field, f"{name} is not JSON", hint))
+        problems.add("bad-number", field, f"{name} is not JSON", hint)
         return None
 
     def whole(digits: str) -> Json:
@@ -164,10 +145,10 @@ def big_numbers(value: Json) -> list[str]:
     return []
 
 
-def too_big(digits: str, place: Place, field: str) -> Problem:
-    """The problem of a number that would not arrive as it is."""
+def too_big(digits: str, field: str, problems: RowProblems) -> None:
+    """Note a number that would not arrive as it is."""
     message = f"{digits} is too large a number: it would be rounded on the way"
-    return problem("big-number", place, field, message, "write it as a text, in quotes", digits)
+    problems.add("big-number", field, message, "write it as a text, in quotes", digits)
 
 
 def _shallow(value: Json, levels: int) -> bool:
@@ -177,11 +158,11 @@ def _shallow(value: Json, levels: int) -> bool:
     return levels > 0 and all(_shallow(item, levels - 1) for item in each)
 
 
-def _without_surrogates(value: Json, place: Place, field: str, problems: list[Problem]) -> Json:
+def _without_surrogates(value: Json, field: str, problems: RowProblems) -> Json:
     cleaned = map_texts(value, without_surrogates)
     if cleaned != value:
         message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
-        problems.append(problem("lone-surrogate", place, field, message))
+        problems.add("lone-surrogate", field, message)
     return cleaned
 
 

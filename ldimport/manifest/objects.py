@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ldimport.manifest.fields import PREFIX, FieldMap, field_of
-from ldimport.manifest.findings import Findings, of_entry, problem
+from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap, field_of
+from ldimport.manifest.findings import Findings, RowProblems
 from ldimport.manifest.jsontext import BigNumber, big_numbers, nfc, too_big
 from ldimport.manifest.normalise import compose
-from ldimport.model import Entry, Json, Place, Problem
+from ldimport.model import Entry, Json
 
-_PLAIN = frozenset(("id", "url", "fileName", "mediaType", "metadata"))
+_PLAIN = frozenset(FIELDS)
 
 
 class ObjectBuilder:
@@ -24,76 +24,75 @@ class ObjectBuilder:
         self._mapped = bool(self._mapping.columns) or not self._mapping.plain
         self._textual = textual
 
-    def not_an_object(self, value: Json, place: Place, problems: list[Problem]) -> Entry:
-        """An entry for an item that is a text, a number, a list or nothing."""
-        if not problems:
-            message = f"an entry must be an object with id, url and fileName, not {kind_of(value)}"
-            problems.append(problem("wrong-type", place, "", message, value=_shown(value)))
-        return Entry("", "", None, None, {}, place, self._textual, tuple(problems), {})
-
-    def __call__(
-        self, found: dict[str, Json], place: Place, problems: list[Problem], *, nfc_already: bool
-    ) -> Entry:
+    def __call__(self, found: Json, problems: RowProblems, *, nfc_already: bool = False) -> Entry:
         """One entry. ``nfc_already``: its texts need not be composed."""
+        if type(found) is not dict:
+            return self._not_an_object(found, problems)
         if not self._mapped and found.keys() <= _PLAIN:
             values = found
         else:
-            values = self._resolve(found, place, problems)
+            values = self._resolve(found, problems)
         metadata = values.get("metadata")
         id_, url = values.get("id"), values.get("url")
         file_name, media_type = values.get("fileName"), values.get("mediaType")
         if type(id_) is not str:
-            id_ = self._id(id_, place, problems)
+            id_ = self._id(id_, problems)
         if type(url) is not str:
-            url = _text(url, "url", place, problems) or ""
+            url = _text(url, "url", problems) or ""
         if type(file_name) is not str:
-            file_name = _text(file_name, "fileName", place, problems)
+            file_name = _text(file_name, "fileName", problems)
         if type(media_type) is not str:
-            media_type = _text(media_type, "mediaType", place, problems)
+            media_type = _text(media_type, "mediaType", problems)
         if type(metadata) is not dict:
-            metadata = _metadata(metadata, place, problems)
+            metadata = _metadata(metadata, problems)
         if not nfc_already:
             file_name = compose(file_name) if file_name else file_name
             media_type = compose(media_type) if media_type else media_type
-            metadata = _composed(metadata)
+            metadata = {key: nfc(value) for key, value in metadata.items()}
         if self._textual:
             file_name, media_type = file_name or None, media_type or None
             metadata = {key: each for key, each in metadata.items() if each not in ("", None)}
-        if problems:
-            metadata = _without_big_numbers(metadata)
+        if problems:  # the entry is not sent: big numbers as plain texts
+            metadata = {key: _plain(value) for key, value in metadata.items()}
         return Entry(
             id_,
             url,
             file_name,
             media_type,
             metadata,
-            place,
+            problems.place,
             self._textual,
-            of_entry(problems, id_),
+            problems.of(id_),
             found,
         )
 
-    def check_numbers(self, found: dict[str, Json], place: Place) -> list[Problem]:
+    def _not_an_object(self, value: Json, problems: RowProblems) -> Entry:
+        """An entry for an item that is a text, a number, a list or nothing."""
+        if not problems:
+            message = f"an entry must be an object with id, url and fileName, not {kind_of(value)}"
+            problems.add("wrong-type", "", message, value=_shown(value))
+        place = problems.place
+        return Entry("", "", None, None, {}, place, self._textual, tuple(problems), {})
+
+    def check_numbers(self, found: Json, problems: RowProblems) -> None:
         """Numbers that would be rounded on their way; the id may be one, as text."""
         id_key = self._mapping.columns.get("id")
-        return [
-            too_big(big, place, field_of(key) or key if key != "metadata" else f"metadata.{inner}")
-            for key, value in found.items()
-            if key != id_key and field_of(key) != "id"
-            for inner, each in (value.items() if isinstance(value, dict) else (("", value),))
-            for big in big_numbers(each)
-        ]
+        for key, value in found.items() if isinstance(found, dict) else ():
+            if key == id_key or field_of(key) == "id":
+                continue
+            for inner, each in value.items() if isinstance(value, dict) else (("", value),):
+                field = field_of(key) or key if key != "metadata" else f"metadata.{inner}"
+                for big in big_numbers(each):
+                    too_big(big, field, problems)
 
-    def _id(self, value: Json, place: Place, problems: list[Problem]) -> str:
+    def _id(self, value: Json, problems: RowProblems) -> str:
         """Whole numbers become the text of their digits; anything else is no id."""
         if isinstance(value, BigNumber) or (isinstance(value, int) and not isinstance(value, bool)):
             self._findings.number_ids += 1
             return str(value)
-        return _text(value, "id", place, problems) or ""
+        return _text(value, "id", problems) or ""
 
-    def _resolve(
-        self, found: Mapping[str, Json], place: Place, problems: list[Problem]
-    ) -> dict[str, Json]:
+    def _resolve(self, found: Mapping[str, Json], problems: RowProblems) -> dict[str, Json]:
         """Fields of an object that uses other names, is mapped, or has more than it needs."""
         values: dict[str, Json] = {}
         used: set[str] = set()
@@ -108,8 +107,7 @@ class ObjectBuilder:
                 if key not in used and not self._in_template(key):
                     self._findings.unknown_key(self._name, key)
             elif name_ in values and name_ not in self._mapping.columns:
-                message = f"“{key}” is {name_} once more"
-                problems.append(problem("duplicate-key", place, name_, message))
+                problems.add("duplicate-key", name_, f"“{key}” is {name_} once more")
             else:
                 values.setdefault(name_, value)
         self._compose(found, values)
@@ -173,37 +171,27 @@ def kind_of(value: Json) -> str:
 def _gathered(values: dict[str, Json]) -> dict[str, Json]:
     """``metadata.credit`` beside ``metadata`` goes into it."""
     flat = {name[len(PREFIX) :]: value for name, value in values.items() if name.startswith(PREFIX)}
-    if not flat:
-        return values
     whole = values.get("metadata")
-    if whole is None or isinstance(whole, dict):
+    if flat and (whole is None or isinstance(whole, dict)):
         return {**values, "metadata": {**(whole or {}), **flat}}
     return values
 
 
-def _text(value: Json, name: str, place: Place, problems: list[Problem]) -> str | None:
+def _text(value: Json, name: str, problems: RowProblems) -> str | None:
     if value is None or (isinstance(value, str) and not isinstance(value, BigNumber)):
         return value
-    hint = f'put it in quotes: "{_shown(value)}"' if not isinstance(value, (dict, list)) else ""
+    shown = _shown(value)
+    hint = f'put it in quotes: "{shown}"' if not isinstance(value, (dict, list)) else ""
     message = f"{name} must be a text, not {kind_of(value)}"
-    problems.append(problem("wrong-type", place, name, message, hint, _shown(value)))
-    return _shown(value)
+    problems.add("wrong-type", name, message, hint, shown)
+    return shown
 
 
-def _metadata(value: Json, place: Place, problems: list[Problem]) -> dict[str, Json]:
+def _metadata(value: Json, problems: RowProblems) -> dict[str, Json]:
     if value is not None:
         message = f"metadata must be an object, not {kind_of(value)}"
-        problems.append(problem("wrong-type", place, "metadata", message, value=_shown(value)))
+        problems.add("wrong-type", "metadata", message, value=_shown(value))
     return {}
-
-
-def _composed(metadata: dict[str, Json]) -> dict[str, Json]:
-    return {key: nfc(value) for key, value in metadata.items()}
-
-
-def _without_big_numbers(metadata: dict[str, Json]) -> dict[str, Json]:
-    """Big numbers as plain texts: the entry has a problem and is not sent."""
-    return {key: _plain(value) for key, value in metadata.items()}
 
 
 def _plain(value: Json) -> Json:
@@ -217,8 +205,6 @@ def _plain(value: Json) -> Json:
 
 
 def _plain_text(value: Json) -> str:
-    if isinstance(value, str):
-        return value
     return "" if value is None else _shown(value)
 
 

@@ -10,13 +10,13 @@ from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
-from ldimport.manifest.detect import CsvDialect
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.findings import Findings, of_entry, problem
-from ldimport.manifest.jsontext import ParsedJson, big_numbers, parse_json, too_big
+from ldimport.manifest.findings import Findings, RowProblems
+from ldimport.manifest.jsontext import big_numbers, parse_json, too_big
+from ldimport.manifest.kinds import CsvDialect
 from ldimport.manifest.normalise import compose
 from ldimport.manifest.part import Lines
-from ldimport.model import Entry, Json, Place, Problem
+from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole
 
 _PREFIXED = re.compile(f"'+{FORMULA}")
@@ -97,44 +97,44 @@ class Builder:
 
     def unreadable(self, row: int, line: int, error: str, record: str) -> Entry:
         """An entry for a record that is no row; ``original`` has its text as ``_record``."""
-        place = Place(self._name, row, line)
+        problems = RowProblems(Place(self._name, row, line))
         hint = "double every quote inside a quoted cell, and close the cell"
-        found = problem("bad-quotes", place, "", error, hint, record)
-        return Entry("", "", None, None, {}, place, True, (found,), {"_record": record})
+        problems.add("bad-quotes", "", error, hint, record)
+        original = {"_record": record}
+        return Entry("", "", None, None, {}, problems.place, True, tuple(problems), original)
 
     def odd(self, row: int, line: int, cells: list[str]) -> Entry:
         """Any row, carefully."""
-        place = Place(self._name, row, line)
-        problems: list[Problem] = []
+        problems = RowProblems(Place(self._name, row, line))
         raw = [bare(cell) for cell in cells]
-        names = self._names(len(raw), place, problems)
+        names = self._names(len(raw), problems)
         values = self._values(names, raw)
         for name, text in values.items():
             if "\0" in text:
                 hint = "take it out; often the file is UTF-16: --encoding utf-16"
-                problems.append(problem("nul-byte", place, name, f"{name} holds a NUL byte", hint))
-        metadata = _metadata(values, place, problems)
+                problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
+        metadata = _metadata(values, problems)
+        id_ = values.get("id", "")
         return Entry(
-            values.get("id", ""),
+            id_,
             values.get("url", ""),
             values.get("fileName") or None,
             values.get("mediaType") or None,
             metadata,
-            place,
+            problems.place,
             True,
-            of_entry(problems, values.get("id", "")),
+            problems.of(id_),
             TableRow(names, raw),
         )
 
-    def _names(self, width: int, place: Place, problems: list[Problem]) -> tuple[str, ...]:
+    def _names(self, width: int, problems: RowProblems) -> tuple[str, ...]:
         names = self._layout.names
         if width == self.width:
             return names
         message = f"the row has {width} cells, the header {self.width}"
         hint = "a delimiter or quote inside a cell? put the cell in quotes"
-        problems.append(problem("ragged-row", place, "", message, hint))
-        more = (f"_more ({n})" for n in range(1, width - self.width + 1))
-        return (*names, *more)
+        problems.add("ragged-row", "", message, hint)
+        return (*names, *(f"_more ({n})" for n in range(1, width - self.width + 1)))
 
     def _values(self, names: Sequence[str], raw: list[str]) -> dict[str, str]:
         """Field -> text, the fields that have one."""
@@ -188,30 +188,25 @@ def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
     return build
 
 
-def _metadata(values: Mapping[str, str], place: Place, problems: list[Problem]) -> dict[str, Json]:
+def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Json]:
     """Metadata of a JSON cell, if there is one, and of the columns, which win."""
-    metadata: dict[str, Json] = {}
     cell = values.get("metadata")
-    if cell:
-        parsed = parse_json(cell, place, "metadata")
-        metadata.update(_object(parsed, cell, place, problems))
-    for name, text in values.items():
-        if name.startswith(PREFIX):
-            metadata[name[len(PREFIX) :]] = text
-    return metadata
+    metadata = _object(cell, problems) if cell else {}
+    own = {name[len(PREFIX) :]: text for name, text in values.items() if name.startswith(PREFIX)}
+    return {**metadata, **own}
 
 
-def _object(
-    parsed: ParsedJson, cell: str, place: Place, problems: list[Problem]
-) -> Mapping[str, Json]:
-    problems += parsed.problems
-    problems += [too_big(big, place, "metadata") for big in big_numbers(parsed.value)]
-    if isinstance(parsed.value, dict):
-        return parsed.value
-    if not parsed.problems:
+def _object(cell: str, problems: RowProblems) -> Mapping[str, Json]:
+    before = len(problems)
+    value = parse_json(cell, problems, "metadata")
+    told = len(problems) > before
+    for big in big_numbers(value):
+        too_big(big, "metadata", problems)
+    if isinstance(value, dict):
+        return value
+    if not told:
         hint = 'for example {"caption": "…"}'
-        message = "metadata is not a JSON object"
-        problems.append(problem("wrong-type", place, "metadata", message, hint, cell))
+        problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
     return {}
 
 

@@ -16,13 +16,13 @@ import yaml
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.encoding import undecodable
-from ldimport.manifest.findings import Findings, problem
+from ldimport.manifest.findings import Findings, RowProblems
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
 from ldimport.manifest.jsontext import MAX_DEPTH
 from ldimport.manifest.objects import ObjectBuilder, source_key
 from ldimport.manifest.part import Part
 from ldimport.manifest.streams import Position
-from ldimport.model import Entry, Json, Place, Problem
+from ldimport.model import Entry, Json, Place
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -37,8 +37,7 @@ class Item:
     """One entry as read. ``marks``: path -> (line, column) of its value."""
 
     value: Json
-    place: Place
-    problems: list[Problem] = field(default_factory=list)
+    problems: RowProblems
     marks: dict[str, tuple[int, int]] = field(default_factory=dict)
 
 
@@ -116,9 +115,9 @@ class Node:
 
     def _wrong(self, code: str, event: Any, path: str, message: str) -> None:
         mark = event.start_mark
-        place = Place(self._name, self._item.place.row, mark.line + 1, mark.column + 1)
+        place = Place(self._name, self._item.problems.place.row, mark.line + 1, mark.column + 1)
         hint = "write the value itself" if code in ("yaml-alias", "yaml-tag") else ""
-        self._item.problems.append(problem(code, place, path, message, hint))
+        self._item.problems.add(code, path, message, hint, place=place)
 
 
 def _scalar(event: Any, typed: bool) -> Json:
@@ -152,12 +151,9 @@ class YamlFile(Part):
         header = HeaderReader(self.name, self._findings)
         with closing(self._items(header, position)) as items:
             for row, item in enumerate(items, first):
-                place = replace(item.place, row=row)
-                problems = [replace(p, place=replace(p.place, row=row)) for p in item.problems]
-                if isinstance(item.value, dict):
-                    yield self._build(item.value, place, problems, nfc_already=False)
-                else:
-                    yield self._build.not_an_object(item.value, place, problems)
+                problems = RowProblems(replace(item.problems.place, row=row))
+                problems += [replace(p, place=replace(p.place, row=row)) for p in item.problems]
+                yield self._build(item.value, problems)
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins; the entry's beginning if it has none. Asking in
@@ -179,7 +175,7 @@ class YamlFile(Part):
         if self._searched is None or _at(self._searched[1]) > wanted:
             self.close()
             items = self._items(HeaderReader(self.name, Findings(self._findings.columns)))
-            self._searched = (items, Item(None, Place()))
+            self._searched = (items, Item(None, RowProblems(Place())))
         items, item = self._searched
         while _at(item) < wanted:
             following = next(items, None)
@@ -220,13 +216,13 @@ class YamlFile(Part):
             yield self._item(event, events)
 
     def _item(self, event: Any, events: Events) -> Item:
-        item = Item(None, self._place(event))
+        item = Item(None, RowProblems(self._place(event)))
         item.value = Node(events, item, self.name).read(event)
         return item
 
     def _mapping(self, start: Any, events: Events, header: HeaderReader) -> Iterator[Item]:
         """A document that is a mapping: a request body, a header, or one entry."""
-        item = Item(None, self._place(start))
+        item = Item(None, RowProblems(self._place(start)))
         node = Node(events, item, self.name)
         found: dict[str, Json] = {}
         body = False
@@ -253,7 +249,7 @@ class YamlFile(Part):
             raise ManifestError(f"{where}: {first.message}", hint=first.hint, code=first.code)
         for key, value in found.items():
             if key in HEADER_KEYS:
-                header.take(key, value, item.marks.get(key, (item.place.line, 0))[0])
+                header.take(key, value, item.marks.get(key, (item.problems.place.line, 0))[0])
             else:
                 header.unknown(key)
 
@@ -294,4 +290,4 @@ class YamlFile(Part):
 
 
 def _at(item: Item) -> tuple[int, int]:
-    return item.place.line, item.place.column
+    return item.problems.place.line, item.problems.place.column

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
+import tinycss2
+from tinycss2.ast import IdentToken, Node, StringToken, WhitespaceToken
+
+_NOT_IN_XML = re.compile(r"\\?[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _LOCAL = re.compile(r"\s*(?:#|data:image/(?:png|jpeg|jpg|gif|webp)[;,])", re.IGNORECASE)
 _SCRIPT = re.compile(
     r"(?:java|vb|live)script:|(?:\A|[;,'\"(])data:(?:(?!image/)|image/svg)", re.IGNORECASE
 )
 _BLANK = re.compile(r"[\x00-\x20\u00a0]")
-_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
 _SUSPECT = re.compile(
     r"[\\@]|//|url|src|image|element|expression|cross-fade|binding|behavi|script:", re.IGNORECASE
 )
-_ESCAPE = re.compile(r"\\(?:([0-9a-fA-F]{1,6})\s?|([g-zG-Z@:/(]))")
-_IMPORT = re.compile(r"@(?:import|namespace|charset)\b[^;]*(?:;|\Z)", re.IGNORECASE)
-_URL = re.compile(r"""url\(\s*(?:"([^"]*)"|'([^']*)'|([^)]*))\s*(?:\)|\Z)""", re.IGNORECASE)
-_LOADERS = re.compile(r"(?:image-set|image|src|expression|element|cross-fade)\(", re.IGNORECASE)
-_BINDING = re.compile(r"(?:-moz-binding|behaviou?r)\s*:[^;}]*", re.IGNORECASE)
-_ADDRESS = re.compile(r"""(["'])[^"'\n]*(?://|script:)[^"'\n]*\1""")
+_FRAGMENT = re.compile(r"(?<![\w#@\\-])url\(#[\w.-]+\)")
+"""Most of what is suspect: a gradient, a mask and the like by its id."""
+_LOADERS = "url|image-set|image|src|expression|element|cross-fade"
+_LOADER = re.compile(rf"(?:{_LOADERS})\Z", re.IGNORECASE)
+_LIVE = re.compile(rf"@import|-moz-binding|(?:{_LOADERS})\(", re.IGNORECASE)
+"""In a name or a text: what a careless reader may take for something that loads."""
+_ADDRESS = re.compile(r"//|script:", re.IGNORECASE)
+_BINDING = re.compile(r"-moz-binding|behaviou?r", re.IGNORECASE)
+_NAMES = frozenset(("ident", "hash", "at-keyword", "dimension"))
+_GAP, _NONE = WhitespaceToken(0, 0, " "), IdentToken(0, 0, "none")
+_EMPTY = StringToken(0, 0, "", '""')
+_STATEMENTS = ("import", "namespace", "charset")
 
 
 def is_local(link: str) -> bool:
@@ -33,29 +43,66 @@ def is_script(value: str) -> bool:
 
 
 def clean_css(text: str) -> str:
-    """The style sheet or declaration without anything that loads from elsewhere. Escapes of plain
-    letters are resolved first, so that none can hide a word."""
-    if not _SUSPECT.search(text):
+    """The style sheet or declaration without anything that loads from elsewhere; escapes are
+    resolved first, so that none can hide a word. Empty where it cannot be read."""
+    if not _SUSPECT.search(_FRAGMENT.sub("", text)):
         return text
-    text = _ESCAPE.sub(_unescape, text)
-    for pattern in (_COMMENT, _IMPORT, _BINDING):
-        text = pattern.sub(" ", text)
-    text = _URL.sub(_keep_local_url, text)
-    text = _ADDRESS.sub(_keep_local_text, text)
-    return _LOADERS.sub("none(", text)
+    try:
+        kept = tinycss2.serialize(_kept(tinycss2.parse_component_value_list(text)))
+    except ValueError:  # a number of thousands of digits
+        return ""
+    return _NOT_IN_XML.sub("\ufffd", kept)
 
 
-def _unescape(found: re.Match[str]) -> str:
-    if found[2]:
-        return found[2]
-    letter = chr(int(found[1], 16)) if int(found[1], 16) < 0x7F else ""
-    return letter if letter.isalpha() or (letter and letter in "@:/(-") else found[0]
+def _kept(nodes: Iterable[Node]) -> list[Node]:
+    """What may stay of a list of tokens; a blank stands for what goes."""
+    kept: list[Node] = []
+    leaving_out = False
+    for node in nodes:
+        if leaving_out:
+            leaving_out = node != ";" and node.type != "{} block"
+        elif _begins_loading(node, kept):
+            leaving_out = True
+            kept.append(_GAP)
+        elif node.type != "() block" or not kept or kept[-1].type not in _NAMES:
+            kept.append(_safe(node))
+    return kept
 
 
-def _keep_local_text(found: re.Match[str]) -> str:
-    return found[0] if is_local(found[0][1:-1]) else '""'
+def _begins_loading(node: Node, before: Sequence[Node]) -> bool:
+    """Whether this begins a statement or a value that is left out to its end."""
+    if node.type == "at-keyword":
+        return bool(node.lower_value.startswith(_STATEMENTS))
+    name = next((each for each in reversed(before) if each.type != "whitespace"), None)
+    return node == ":" and name is not None and _named(name, _BINDING)
 
 
-def _keep_local_url(found: re.Match[str]) -> str:
-    link = next((text for text in found.groups() if text is not None), "").strip()
-    return found[0] if is_local(link) else "none"
+def _safe(node: Node) -> Node:
+    """The token itself where it is harmless, else what stands in its place."""
+    if node.type == "url":
+        return node if is_local(node.value) else _NONE
+    if node.type == "string":
+        away = _ADDRESS.search(node.value) and not is_local(node.value)
+        return _EMPTY if away or _LIVE.search(node.value) else node
+    if node.type == "function" and not _is_harmless(node):
+        return _NONE
+    if node.type in ("comment", "error"):
+        return _GAP
+    if node.type in _NAMES:
+        word = node.unit if node.type == "dimension" else node.value
+        return _GAP if _LIVE.search(word) else node
+    for inner in ("content", "arguments"):
+        if hasattr(node, inner):
+            setattr(node, inner, _kept(getattr(node, inner)))
+    return node
+
+
+def _is_harmless(function: Node) -> bool:
+    if function.lower_name == "url":  # in quotes, else it is a token of its own
+        texts = [each for each in function.arguments if each.type != "whitespace"]
+        return [each.type for each in texts] == ["string"] and is_local(texts[0].value)
+    return not _LOADER.search(function.name) and not _LIVE.search(function.name)
+
+
+def _named(node: Node, names: re.Pattern[str]) -> bool:
+    return node.type == "ident" and names.fullmatch(node.value) is not None

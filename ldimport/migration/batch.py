@@ -1,29 +1,51 @@
-"""Batches: what goes into one POST, and how it is kept until its job has ended."""
+"""Batches: images on their way, and what goes into one POST."""
 
 from __future__ import annotations
 
-import json
-import zlib
+import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit, urlunsplit
 
 from ldimport import wire
-from ldimport.model import Image, ImportRequest, Integrity, JobOptions, Json
+from ldimport.model import Image, ImportRequest, JobOptions, Json
 from ldimport.targets.base import BatchLimits
+from ldimport.wire.entry import rendered
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """One image on its way: ``fingerprint`` tells whether the row was edited since,
-    ``content`` whether the target's answer is about this content; ``original`` is the row of
-    the manifest with all its columns."""
+    """One image on its way: ``body`` is its entry as it is sent, ``fingerprint`` tells whether the
+    row was edited since, ``content`` whether the target's answer is about this content;
+    ``original`` is the row of the manifest with all its columns."""
 
     image: Image
     row: int
     line: int
+    body: bytes
     fingerprint: bytes
     content: bytes
     original: Mapping[str, Json]
+
+    @classmethod
+    def of(
+        cls,
+        image: Image,
+        row: int = 0,
+        line: int = 0,
+        original: Mapping[str, Json] | None = None,
+        stamp: tuple[int, int] | None = None,
+    ) -> Outgoing:
+        """Rendered once, for its size, its digests and the request; ``stamp`` is a local file's."""
+        body, said = rendered(image, unsigned(image.url))
+        content = hashlib.sha256(said).digest()
+        return cls(image, row, line, body, fingerprint(content, stamp), content, original or {})
+
+    @property
+    def size(self) -> int:
+        """Bytes in the request body, with the comma."""
+        return len(self.body) + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +56,57 @@ class Envelope:
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
 
-    def request(self, images: Iterable[Outgoing]) -> ImportRequest:
+    def request(self, images: Iterable[Outgoing] = ()) -> ImportRequest:
         """The request that carries these images."""
+        images = tuple(images)
         return ImportRequest(
-            self.system_name, tuple(each.image for each in images), self.webhook, self.context
+            self.system_name,
+            tuple(each.image for each in images),
+            self.webhook,
+            self.context,
+            tuple(each.body for each in images),
         )
 
     @property
     def size(self) -> int:
         """Bytes of the request body without its images."""
-        return len(wire.encode(wire.request_to_json(self.request(()))))
+        return len(wire.request_body(self.request()))
 
 
-def size_of(outgoing: Outgoing) -> int:
-    """Bytes of one image in the request body, with its comma."""
-    return len(wire.encode(wire.image_to_json(outgoing.image))) + 1
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch comes from: manifest as shown, and its absolute path."""
+
+    manifest: str
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """Images that go into one batch, with all that the batch needs; ``archive`` is the number of
+    their target and systemName in the state file."""
+
+    archive: int
+    envelope: Envelope
+    options: JobOptions
+    origin: Origin
+    images: tuple[Outgoing, ...]
+
+    @property
+    def request(self) -> ImportRequest:
+        """The body of its POST."""
+        return self.envelope.request(self.images)
+
+    @property
+    def rows(self) -> tuple[int, int]:
+        """The first and the last row of the manifest in it."""
+        rows = [each.row for each in self.images]
+        return min(rows), max(rows)
+
+    def halves(self) -> list[Parcel]:
+        """Two of half the size."""
+        middle = len(self.images) // 2
+        return [replace(self, images=part) for part in (self.images[:middle], self.images[middle:])]
 
 
 def cut(
@@ -60,90 +118,37 @@ def cut(
     batch: list[Outgoing] = []
     total = envelope_size
     for each in images:
-        size, most = size_of(each), limits()
-        if batch and (len(batch) >= most.images or total + size > most.bytes):
+        most = limits()
+        if batch and (len(batch) >= most.images or total + each.size > most.bytes):
             yield batch, total
             batch, total = [], envelope_size
         batch.append(each)
-        total += size
+        total += each.size
     if batch:
         yield batch, total
 
 
-# -- keeping a batch -----------------------------------------------------------------------
+# -- when is an entry the same as the one sent before? -----------------------------------------
+
+_SIGNATURE = re.compile(
+    r"^(?:x-amz-.*|x-goog-.*|signature|expires|sig|se|st|sp|sv|sr|awsaccesskeyid|googleaccessid"
+    r"|key-pair-id|policy|token)$",
+    re.IGNORECASE,
+)
 
 
-def pack(envelope: Envelope, images: Iterable[Outgoing]) -> bytes:
-    """Envelope and images as compressed JSON, for the state file."""
-    body = {
-        "systemName": envelope.system_name,
-        "webhook": envelope.webhook,
-        "context": None if envelope.context is None else dict(envelope.context),
-        "images": [_outgoing_to_json(each) for each in images],
-    }
-    return zlib.compress(json.dumps(body, ensure_ascii=False).encode("utf-8", "surrogatepass"), 3)
+def unsigned(url: str) -> str:
+    """``url`` without the parameters that a presigned URL changes every time it is made."""
+    if "?" not in url:
+        return url
+    parts = urlsplit(url)
+    kept = [p for p in parts.query.split("&") if not _SIGNATURE.match(p.split("=", 1)[0])]
+    return urlunsplit(parts._replace(query="&".join(kept)))
 
 
-def unpack(packed: bytes) -> tuple[Envelope, list[Outgoing]]:
-    """What ``pack`` packed."""
-    body = json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
-    envelope = Envelope(body["systemName"], body["webhook"], body["context"])
-    return envelope, [_outgoing_from_json(each) for each in body["images"]]
-
-
-def pack_one(outgoing: Outgoing) -> bytes:
-    """One image, for keeping a failed one until it succeeds."""
-    return zlib.compress(
-        json.dumps(_outgoing_to_json(outgoing), ensure_ascii=False).encode("utf-8", "surrogatepass")
-    )
-
-
-def unpack_one(packed: bytes) -> Outgoing:
-    """What ``pack_one`` packed."""
-    return _outgoing_from_json(json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass")))
-
-
-def _outgoing_to_json(each: Outgoing) -> dict[str, Json]:
-    return {
-        "image": wire.image_to_json(each.image),
-        "row": each.row,
-        "line": each.line,
-        "fingerprint": each.fingerprint.hex(),
-        "content": each.content.hex(),
-        "original": dict(each.original),
-    }
-
-
-def _outgoing_from_json(body: dict[str, Json]) -> Outgoing:
-    image, original = body["image"], body["original"]
-    row, line = body["row"], body["line"]
-    assert isinstance(image, dict) and isinstance(original, dict)
-    assert isinstance(row, int) and isinstance(line, int)
-    metadata = image["metadata"]
-    media_type = image.get("mediaType")
-    assert isinstance(metadata, dict)
-    return Outgoing(
-        Image(
-            str(image["id"]),
-            str(image["url"]),
-            str(image["fileName"]),
-            metadata,
-            None if media_type is None else str(media_type),
-        ),
-        row,
-        line,
-        bytes.fromhex(str(body["fingerprint"])),
-        bytes.fromhex(str(body["content"])),
-        original,
-    )
-
-
-def with_options(
-    recorded: JobOptions, allow_hosts: tuple[str, ...] | None, integrity: Integrity | None
-) -> JobOptions:
-    """Recorded options, but for what is given again (design section 7)."""
-    return replace(
-        recorded,
-        allow_hosts=recorded.allow_hosts if allow_hosts is None else allow_hosts,
-        integrity=recorded.integrity if integrity is None else integrity,
-    )
+def fingerprint(content: bytes, stamp: tuple[int, int] | None) -> bytes:
+    """The digest ``content`` itself; for a local file together with its ``stamp`` (size, mtime
+    in ns)."""
+    if stamp is None:
+        return content
+    return hashlib.sha256(b"%b %d %d" % (content, *stamp)).digest()

@@ -1,46 +1,49 @@
-"""From a server's sentence to a cause that groups: (cause code, worth a retry).
-
-A reason is kept raw for every image; numbers, ids and addresses are cut out before grouping, so
-that "file is cut off after 1.2 MB" and "… 3.4 MB" are one cause (ux.md 1).
-"""
+"""Why images failed: the cause of one result, and failures grouped by cause."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Iterable
 
-_KNOWN: tuple[tuple[re.Pattern[str], str, bool], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), cause, retryable)
-    for pattern, cause, retryable in (
-        (r"\borigin answered (5\d\d|408|425|429)\b", r"origin-\1", True),
-        (r"\borigin answered (\d+)\b", r"origin-\1", False),
-        (r"\bnot allowed\b.*--allow-host|address .*not allowed", "address-not-allowed", True),
-        (r"\btimed? ?out\b|\btook longer than\b|\bno answer within\b", "timeout", True),
-        (r"\bcould not (connect|be reached)|connection (refused|reset|closed)", "connection", True),
-        (r"\bname .*(not be resolved|unknown)|\bDNS\b", "dns", True),
-        (r"\bcould not upload image\b", "could-not-upload-image", True),
-        (r"\bpixels\b", "too-many-pixels", False),
-        (r"\bframes\b.*\blimit\b", "too-many-frames", False),
-        (r"\bbytes\b.*\blimit\b|\blarger than\b", "too-many-bytes", False),
-        (r"\bcut off\b|\btruncated\b", "truncated", False),
-        (r"\binvalid metadata\b|\bmetadata validation\b", "invalid-metadata", False),
-        (r"\bnot an image\b", "not-an-image", False),
-        (r"\bno such file\b", "no-such-file", False),
-        (r"\bgave no result\b", "no-result", True),
-    )
-)
-_SPECIFIC = re.compile(
-    r"https?://\S+|[“\"'][^“”\"']*[”\"']|\S*/\S+|\b[0-9a-f]{8,}\b|\d[\d,.'  ]*", re.IGNORECASE
-)
+from ldimport.causes import Cause, known_cause
+from ldimport.migration.guess import guess
+from ldimport.migration.model import CauseRow
+from ldimport.model import Result, Status
 
 
-def cause_of(reason: str | None) -> tuple[str, bool]:
-    """The stable cause of a reason, and whether trying again without a change can help."""
-    text = reason or ""
-    for pattern, cause, retryable in _KNOWN:
-        found = pattern.search(text)
-        if found:
-            return found.expand(cause), retryable
-    plain = unicodedata.normalize("NFKD", _SPECIFIC.sub(" ", text)).lower()
-    words = re.findall(r"[a-z]+", plain)
-    return "-".join(words[:6]) or "unknown", False
+def cause_of(result: Result) -> tuple[str, bool]:
+    """Code of a failure's cause, and whether trying again without a change can help: as the
+    target says, else guessed from its sentence."""
+    if result.cause is None:
+        guessed = guess(result.reason)
+        return guessed.code, guessed.retryable
+    known = known_cause(result.cause)
+    ours = known.retryable if known is not None else False
+    return result.cause, ours if result.retryable is None else result.retryable
+
+
+def group_of(cause: str, reason: str | None) -> tuple[str, str | None]:
+    """What failures have in common: their cause; for unknown causes also the sentence."""
+    return (cause, reason) if cause == Cause.OTHER.code else (cause, None)
+
+
+def meaning_of(cause: str, reason: str | None) -> str:
+    """A group's text: what its cause means, or what the target said where that is all we know."""
+    known = known_cause(cause)
+    if known is None or known.cause is Cause.OTHER:
+        return reason or Cause.OTHER.meaning
+    return known.meaning
+
+
+def causes_of(results: Iterable[Result]) -> tuple[CauseRow, ...]:
+    """The failures of one job grouped by cause, the most frequent first. Rows are not known."""
+    found: dict[tuple[str, str | None], CauseRow] = {}
+    for result in results:
+        if result.status is not Status.FAILED:
+            continue
+        cause, retryable = cause_of(result)
+        group = group_of(cause, result.reason)
+        row = found.get(group)
+        examples = (*(row.examples if row else ()), (result.external_id, 0))[:2]
+        text, images = meaning_of(cause, result.reason), row.images + 1 if row else 1
+        found[group] = CauseRow(cause, text, images, retryable, examples)
+    return tuple(sorted(found.values(), key=lambda row: -row.images))

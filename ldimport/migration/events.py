@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.model import Counts, JobState, Status
+from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
+from ldimport.model import Counts, JobState
 
 if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a submit would do. Counts of manifest rows: new + changed + unchanged + failed +
-    in_progress + invalid = entries. ``bytes`` is the size of all request bodies, ``days`` what
-    the quota makes of it (None: unknown). ``unchanged`` arrived before; ``failed`` are unchanged
-    rows whose last outcome was a failure (``retry`` sends them); ``in_progress`` are unchanged
-    rows in an open job. ``sources`` counts entries to send by host ("" = local file)."""
+    in_progress + invalid = entries. ``bytes`` is the size of all request bodies. ``unchanged``
+    arrived before; ``failed`` are unchanged rows whose last outcome was a failure (``retry`` sends
+    them); ``in_progress`` are unchanged rows in an open job. ``sources`` counts entries to send by
+    host ("" = local file)."""
 
     manifest: str
     target: str
@@ -36,7 +37,6 @@ class Plan:
     invalid: int
     batches: int
     bytes: int
-    days: int | None = None
     sources: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -85,117 +85,12 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """One image failed. ``cause`` groups equal reasons (stable), ``retryable`` as far as known."""
-
-    external_id: str
-    row: int
-    url: str
-    reason: str
-    cause: str
-    retryable: bool
-    job_id: str
-
-
-@dataclass(frozen=True, slots=True)
 class JobEnded:
     """A job has its final state and its results are stored."""
 
     job_id: str
     state: JobState
     counts: Counts
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Nothing moves for now: ``reason`` is ``unreachable`` or ``busy``; the target is asked again
-    in ``seconds``."""
-
-    reason: str
-    seconds: float
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Totals:
-    """Each row of the manifest (or, for watch and retry, each image under way) by its last
-    outcome over all runs; they add up to its rows. ``not_taken_over`` of the skipped are entries
-    that changed but whose change the target did not take."""
-
-    success: int = 0
-    skipped: int = 0
-    failed: int = 0
-    pending: int = 0
-    unsubmitted: int = 0
-    invalid: int = 0
-    not_taken_over: int = 0
-
-    @property
-    def rows(self) -> int:
-        """All rows."""
-        return (
-            self.success
-            + self.skipped
-            + self.failed
-            + self.pending
-            + self.unsubmitted
-            + self.invalid
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class JobRow:
-    """One job as the state file knows it; times are Unix seconds."""
-
-    id: str
-    state: JobState
-    counts: Counts
-    submitted_at: float
-    finished_at: float | None
-    manifest: str
-    target: str
-    system_name: str
-    first_row: int
-    last_row: int
-
-
-@dataclass(frozen=True, slots=True)
-class CauseRow:
-    """Failures grouped: how many, why, whether a retry makes sense, first examples
-    (external id, row)."""
-
-    cause: str
-    reason: str
-    images: int
-    retryable: bool
-    examples: tuple[tuple[str, int], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ResultRow:
-    """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
-    not sent; ``target`` as screens name it."""
-
-    external_id: str
-    system_name: str
-    status: Status | None
-    reason: str | None
-    cause: str | None
-    retryable: bool
-    media_id: str | None
-    url: str | None
-    original_url: str | None
-    width: int | None
-    height: int | None
-    mime_type: str | None
-    title: str | None
-    file_name: str | None
-    source_url: str
-    job_id: str | None
-    row: int
-    attempts: int
-    not_taken_over: bool = False
-    target: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,4 +107,4 @@ class Summary:
     stopped: BaseException | None = None
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Waiting | Summary
+Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Summary

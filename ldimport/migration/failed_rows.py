@@ -7,14 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ldimport.manifest.write import write_rows
-from ldimport.migration.events import ResultRow
+from ldimport.migration.model import ResultRow
 from ldimport.model import Json
 
 
 def write_as_manifest(
     path: Path, rows: Iterable[tuple[Mapping[str, Json], ResultRow]], format: str | None = None
 ) -> int:
-    """Write ``results.original_rows`` to ``path``; ``format`` None goes by its ending. Returns
+    """Write ``Migration.failed_rows`` to ``path``; ``format`` None goes by its ending. Returns
     how many there were. Raises as ``manifest.write.write_rows`` does."""
     return write_rows(path, _marked(rows), format)
 

@@ -1,5 +1,5 @@
 """Identity across systemNames: ``(systemName, id)`` is an image for ever, so another name for the
-same archive would import all of it once more. Reads the state file only."""
+same archive would import all of it once more."""
 
 from __future__ import annotations
 
@@ -7,18 +7,8 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldimport.migration.state import StateFile
+from ldimport.migration.store import StateStore
 from ldimport.model import Place, Problem, Severity
-
-_NAMES = """
-SELECT s.id, s.system_name, s.success + s.skipped + s.failed + s.pending AS images
-FROM scope s WHERE s.target = ? ORDER BY images DESC, s.id
-"""
-_ELSEWHERE = """
-SELECT j.value AS id, s.system_name FROM json_each(?) j CROSS JOIN scope s CROSS JOIN image i
-WHERE s.target = ? AND s.system_name != ? AND i.scope = s.id AND i.external_id = j.value
-ORDER BY s.id DESC
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +22,15 @@ class Names:
     others: tuple[tuple[str, int], ...]
 
     @classmethod
-    def of(cls, state: StateFile, target: str, own: str) -> Names:
+    def of(cls, store: StateStore, target: str, own: str) -> Names:
         """As the state file knows them."""
-        images = {
-            row["system_name"]: int(row["images"])
-            for row in state.connection.execute(_NAMES, (target,))
-        }
+        images = store.images_by_name(target)
         others = tuple((name, n) for name, n in images.items() if name != own and n)
         return cls(target, own, images.get(own, 0), others)
 
-    @classmethod
-    def of_scope(cls, state: StateFile, scope: int) -> Names:
-        """Those of the target that a scope belongs to."""
-        row = state.connection.execute(
-            "SELECT target, system_name FROM scope WHERE id = ?", (scope,)
-        ).fetchone()
-        return cls.of(state, row["target"], row["system_name"])
-
-    def elsewhere(self, state: StateFile, ids: Sequence[str]) -> dict[str, str]:
+    def elsewhere(self, store: StateStore, ids: Sequence[str]) -> dict[str, str]:
         """Which of these ids (a few hundred) were sent under another name, and under which."""
-        if not self.others or not ids:
-            return {}
-        rows = state.connection.execute(_ELSEWHERE, (json.dumps(ids), self.target, self.own))
-        return {row["id"]: row["system_name"] for row in rows}
+        return store.elsewhere(self.target, self.own, ids) if self.others and ids else {}
 
     def new_name(self, manifest: str) -> Problem | None:
         """A warning where the name was never used, and another one always was."""

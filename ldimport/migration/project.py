@@ -6,26 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ldimport.errors import UsageError
-from ldimport.manifest import Detected, Manifest, ReadOptions, encoding_name
+from ldimport.manifest import ReadOptions
 from ldimport.manifest.fields import FieldMap
 from ldimport.model import Json
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.jsonschema import media_type_schema
-from ldimport.targets.base import BatchLimits, Target
-
-__all__ = [
-    "BatchLimits",
-    "Detected",
-    "Manifest",
-    "ProjectConfig",
-    "ReadOptions",
-    "Target",
-    "encoding_name",
-    "json_schema",
-    "project_config",
-    "read_options",
-]
+from ldimport.targets.base import Target
 
 
 def project_config(path: Path | None, target: Target | None = None) -> ProjectConfig:

@@ -2,79 +2,47 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from itertools import groupby
 
-from ldimport.migration import ledger, results
-from ldimport.migration.batch import Envelope, Outgoing, cut, with_options
-from ldimport.migration.events import Event, Summary, Totals
-from ldimport.migration.ledger import Origin
-from ldimport.migration.results import Filter
-from ldimport.migration.run import Pace, Parcel, Run
-from ldimport.migration.state import StateFile
-from ldimport.model import Integrity, JobOptions
+from ldimport.migration.batch import Envelope, Origin, Outgoing, Parcel, cut
+from ldimport.migration.events import Event
+from ldimport.migration.model import Filter
+from ldimport.migration.options import Clock, RetryOptions
+from ldimport.migration.run import Run
+from ldimport.migration.store import StateStore
+from ldimport.model import JobOptions
 from ldimport.targets.base import Target
 
 _Kept = tuple[Outgoing, JobOptions, Origin]
 
 
 def retry(
-    state: StateFile,
-    target: Target,
-    *,
-    job: str | None = None,
-    cause: str | None = None,
-    system_name: str | None = None,
-    allow_hosts: tuple[str, ...] | None = None,
-    integrity: Integrity | None = None,
-    pace: Pace | None = None,
+    store: StateStore, target: Target, options: RetryOptions, clock: Clock
 ) -> Iterator[Event]:
-    """Send failed images again: all of this target, or those of one job or cause.
-
-    The engine treats them as the job they come from did, but for ``allow_hosts`` and
-    ``integrity`` where given. Yields what happens and a Summary last, whose totals are those of
-    the images sent.
-    """
-    started = time.monotonic()
-    run = Run(state, target, pace or Pace())
-    names = [system_name] if system_name else ledger.system_names(state, target.identity)
+    """Send failed images again: all of this target, or those that ``options`` name. Yields what
+    happens and a Summary last, whose totals are those of the images sent."""
+    run = Run(store, target, options, clock)
+    name = options.system_name
     chosen: list[tuple[int, str, list[_Kept]]] = []
-    for name in names:
-        scope = ledger.scope_id(state, target.identity, target.label, name)
-        if scope is not None:
-            chosen.append((scope, name, list(ledger.failed_images(state, scope, job, cause))))
+    for each in [name] if name else store.system_names(target.identity):
+        archive = store.archive(target.identity, target.label, each)
+        if archive is not None:
+            kept = store.failed_images(archive, options.job, options.cause)
+            chosen.append((archive, each, list(kept)))
     to_send = sum(len(images) for _, _, images in chosen)
-    again = _parcels(chosen, target, allow_hosts, integrity)
-    yield from run.carry_out(again, to_send)
-    left = results.causes(state, Filter(target=target.identity, system_name=system_name))
-    yield Summary(
-        None,
-        tuple(results.jobs(state, ids=run.tracker.job_ids)),
-        _totals(run, to_send),
-        time.monotonic() - started,
-        run.exit_code(failures=bool(left)),
-        left,
-        run.stopped,
-    )
+    yield from run.carry_out(_parcels(chosen, target, options), to_send)
+    left = store.causes(Filter(target=target.identity, system_name=name))
+    totals = run.totals(unsubmitted=max(0, to_send - run.sent))
+    yield run.summary(totals, left, failures=bool(left))
 
 
 def _parcels(
-    chosen: list[tuple[int, str, list[_Kept]]],
-    target: Target,
-    allow_hosts: tuple[str, ...] | None,
-    integrity: Integrity | None,
+    chosen: list[tuple[int, str, list[_Kept]]], target: Target, options: RetryOptions
 ) -> Iterator[Parcel]:
-    for scope, name, kept in chosen:
+    for archive, name, kept in chosen:
         envelope = Envelope(name)
         for (recorded, origin), group in groupby(kept, key=lambda each: each[1:]):
-            options = with_options(recorded, allow_hosts, integrity)
             outgoing = (each for each, _, _ in group)
             for images, _ in cut(outgoing, envelope.size, lambda: target.limits):
-                yield Parcel(scope, envelope, options, origin, tuple(images))
-
-
-def _totals(run: Run, to_send: int) -> Totals:
-    return run.tracker.tally.totals(
-        pending=run.tracker.pending, unsubmitted=max(0, to_send - run.sent)
-    )
+                yield Parcel(archive, envelope, options.over(recorded), origin, tuple(images))

@@ -9,9 +9,7 @@ from pathlib import Path
 
 from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
-from ldimport.migration.batch import Envelope, Outgoing
-from ldimport.migration.fingerprint import content_digest, fingerprint
-from ldimport.migration.ledger import Origin
+from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.model import JobOptions, Json
 from ldimport.paths import locate_below
 from ldimport.schema.check import Checked, Checker, CheckOptions
@@ -57,16 +55,9 @@ class Source:
         """The image of a valid row, ready to be put into a batch."""
         image = checked.image
         assert image is not None
-        content = content_digest(image)
-        place = checked.entry.place
-        return Outgoing(
-            image,
-            place.row,
-            place.line,
-            fingerprint(content, self._stamp(image.url)),
-            content,
-            checked.entry.original,
-        )
+        entry = checked.entry
+        stamp = self._stamp(image.url)
+        return Outgoing.of(image, entry.place.row, entry.place.line, entry.original, stamp)
 
     def _stamp(self, url: str) -> tuple[int, int] | None:
         if self.folder is None or not is_relative(url):
@@ -117,25 +108,13 @@ def open_source(
         strict=wishes.strict,
         folder=folder,
         base_url=wishes.base_url,
-        date_formats=read.columns.date_formats,
-        list_separators=read.columns.list_separators,
-        time_zones=read.columns.time_zones,
+        writings=read.columns.writings,
     )
-    envelope = Envelope(
-        name,
-        wishes.webhook or manifest.header.webhook,
-        wishes.context if wishes.context is not None else manifest.header.context,
-    )
+    context = wishes.context if wishes.context is not None else manifest.header.context
+    envelope = Envelope(name, wishes.webhook or manifest.header.webhook, context)
     files = () if folder is None else (str(folder),)
-    return Source(
-        manifest,
-        config,
-        check,
-        envelope,
-        replace(options, allow_files=files, lenient=wishes.lenient),
-        is_default,
-        folder,
-    )
+    options = replace(options, allow_files=files, lenient=wishes.lenient)
+    return Source(manifest, config, check, envelope, options, is_default, folder)
 
 
 def _knowing(read: ReadOptions, config: ProjectConfig) -> ReadOptions:

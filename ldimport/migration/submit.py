@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
-from ldimport.migration import ledger, results, sums
-from ldimport.migration.batch import Outgoing, cut
-from ldimport.migration.events import CauseRow, Event, Notice, Planned, Summary, Totals
+from ldimport.migration.batch import Outgoing, Parcel, cut
+from ldimport.migration.events import Event, Notice, Planned
+from ldimport.migration.model import CauseRow, Filter, Totals, added
+from ldimport.migration.options import Clock, SubmitOptions
 from ldimport.migration.plan import Survey, compare, survey
-from ldimport.migration.results import Filter
-from ldimport.migration.run import Pace, Parcel, Run
+from ldimport.migration.run import Run
 from ldimport.migration.source import Source
-from ldimport.migration.state import StateFile
+from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Validation
 from ldimport.targets.base import BatchLimits, Target
+
+Tick = Callable[[int], None]
 
 
 class InvalidManifest(ManifestError):  # noqa: N818
@@ -34,56 +35,47 @@ class InvalidManifest(ManifestError):  # noqa: N818
 
 
 def submit(
-    state: StateFile,
+    store: StateStore,
     target: Target,
     source: Source,
-    *,
-    valid_only: bool = False,
-    limit: int | None = None,
-    batch_size: int | None = None,
-    resend: bool = False,
-    pace: Pace | None = None,
-    max_problems: int = 1_000,
-    tick: Callable[[int], None] | None = None,
+    options: SubmitOptions,
+    clock: Clock,
+    tick: Tick | None = None,
 ) -> Iterator[Event]:
     """Send what is new or changed and wait for its results.
 
-    Yields notices, Planned, then what happens, and a Summary last. ``limit``: at most so many
-    images; ``batch_size``: at most so many in one POST; ``resend``: unchanged ones too; ``tick``
-    gets the bytes read while checking. Raises InvalidManifest when rows have errors (unless
-    ``valid_only``), or DeadlineError when ``pace`` leaves no time to check them, before anything
-    is sent. What stops a run later is in the Summary.
+    Yields notices, Planned, then what happens, and a Summary last. ``tick`` gets the bytes read
+    while checking. Raises InvalidManifest when rows have errors (unless ``valid_only``), or
+    DeadlineError when there is no time to check them, before anything is sent. What stops a run
+    later is in the Summary.
     """
-    started = time.monotonic()
-    pace = _from(started, pace or Pace())
-    tick = _in_time(pace, tick)
-    found = survey(
-        state, target, source, resend=resend, batch_size=batch_size, max_problems=max_problems,
-        tick=tick,
-    )  # fmt: skip
-    if found.validation.invalid and not valid_only:
+    if options.since is None:
+        options = replace(options, since=clock.monotonic())
+    found = survey(store, target, source, options, _in_time(options, clock, tick))
+    if found.validation.invalid and not options.valid_only:
         raise InvalidManifest(found.validation)
     for code, text in found.validation.notices:
         yield Notice(code, text)
     yield Planned(found.plan, found.validation)
-    run = Run(state, target, pace)
-    outgoing = _to_send(state, target, source, found, resend)
-    to_send = found.plan.to_send if limit is None else min(limit, found.plan.to_send)
-    parcels = _parcels(state, target, source, islice(outgoing, to_send), batch_size)
-    yield from run.carry_out(parcels, to_send)
-    yield _summary(state, target, source, found, run, time.monotonic() - started)
+    run = Run(store, target, options, clock)
+    to_send = found.plan.to_send
+    if options.limit is not None:
+        to_send = min(options.limit, to_send)
+    sending = _Sending(store, target, source, options, found)
+    yield from run.carry_out(sending.parcels(to_send), to_send)
+    totals = sending.totals(run)
+    causes = sending.causes() if totals.failed else ()
+    failures = bool(totals.failed or totals.invalid)
+    yield run.summary(totals, causes, failures=failures, plan=found.plan)
 
 
-def _from(started: float, pace: Pace) -> Pace:
-    return pace if pace.since is not None else replace(pace, since=started)
-
-
-def _in_time(pace: Pace, tick: Callable[[int], None] | None) -> Callable[[int], None]:
+def _in_time(options: SubmitOptions, clock: Clock, tick: Tick | None) -> Tick:
     """Hands on how far the check is, and ends it at the deadline."""
+    ends = options.ends(options.since or 0.0)
 
     def checking(read: int) -> None:
-        if time.monotonic() >= pace.ends:
-            raise too_late(pace.deadline)
+        if clock.monotonic() >= ends:
+            raise too_late(options.deadline)
         if tick is not None:
             tick(read)
 
@@ -98,72 +90,52 @@ def too_late(deadline: float | None) -> DeadlineError:
     )
 
 
-def _to_send(
-    state: StateFile, target: Target, source: Source, found: Survey, resend: bool
-) -> Iterator[Outgoing]:
-    """The second pass: rows that are new or changed. Rows that were under way at the plan are
-    left alone, even when their job was lost meanwhile: the next submit sends them."""
-    scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
-    under_way = set(found.open_ids)
-    for each in compare(state, scope, source, source.checker(), resend=resend):
-        if each.verdict.sends and each.outgoing.image.id not in under_way:
-            yield each.outgoing
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """The second pass over the manifest, and what came of it."""
 
+    store: StateStore
+    target: Target
+    source: Source
+    options: SubmitOptions
+    found: Survey
 
-def _parcels(
-    state: StateFile,
-    target: Target,
-    source: Source,
-    outgoing: Iterator[Outgoing],
-    batch_size: int | None,
-) -> Iterator[Parcel]:
-    scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
-    assert scope is not None  # the state file is open for writing
+    def parcels(self, to_send: int) -> Iterator[Parcel]:
+        """At most ``to_send`` images, in batches."""
+        source, archive = self.source, self.found.archive
+        assert archive is not None  # the state file is open for writing
+        outgoing = islice(self._to_send(), to_send)
+        for images, _ in cut(outgoing, source.envelope.size, self._limits):
+            source.manifest.check_unchanged()
+            yield Parcel(archive, source.envelope, source.options, source.origin, tuple(images))
 
-    def limits() -> BatchLimits:  # asked each time: a target may have learned smaller ones
-        return target.limits.at_most(batch_size)
+    def _limits(self) -> BatchLimits:  # asked each time: a target may have learned smaller ones
+        return self.target.limits.at_most(self.options.batch_size)
 
-    for images, _ in cut(outgoing, source.envelope.size, limits):
-        source.manifest.check_unchanged()
-        yield Parcel(scope, source.envelope, source.options, source.origin, tuple(images))
+    def _to_send(self) -> Iterator[Outgoing]:
+        """Rows that are new or changed. Those that were under way at the plan are left alone, even
+        when their job was lost meanwhile: the next submit sends them."""
+        found, source = self.found, self.source
+        names = found.names if source.check.strict else None
+        under_way = set(found.open_ids)
+        for each in compare(
+            self.store, found.archive, source, source.checker(), self.options, names=names
+        ):
+            if each.verdict.sends and each.outgoing.image.id not in under_way:
+                yield each.outgoing
 
+    def causes(self) -> tuple[CauseRow, ...]:
+        """Failures of this manifest; of the whole archive where they came from another file."""
+        name = self.source.envelope.system_name
+        archive = Filter(target=self.target.identity, system_name=name)
+        mine = replace(archive, manifest=self.source.origin.path)
+        return self.store.causes(mine) or self.store.causes(archive)
 
-def _summary(
-    state: StateFile, target: Target, source: Source, found: Survey, run: Run, seconds: float
-) -> Summary:
-    totals = _totals(state, target, source, found, run)
-    failures = bool(totals.failed or totals.invalid)
-    return Summary(
-        found.plan,
-        tuple(results.jobs(state, ids=run.tracker.job_ids)),
-        totals,
-        seconds,
-        run.exit_code(failures=failures),
-        _causes(state, target, source) if totals.failed else (),
-        run.stopped,
-    )
-
-
-def _causes(state: StateFile, target: Target, source: Source) -> tuple[CauseRow, ...]:
-    """Failures of this manifest; of the whole archive where they came from another file."""
-    archive = Filter(target=target.identity, system_name=source.envelope.system_name)
-    mine = replace(archive, manifest=source.origin.path)
-    return results.causes(state, mine) or results.causes(state, archive)
-
-
-def _totals(state: StateFile, target: Target, source: Source, found: Survey, run: Run) -> Totals:
-    """Each row of the manifest by its last outcome: what had arrived before, what was under way
-    at the plan, what this run sent, and the rest."""
-    scope = ledger.scope_id(state, target.identity, target.label, source.envelope.system_name)
-    earlier = sums.outcomes(state, scope, found.open_ids)
-    mine = sums.batch_outcomes(state, scope, run.batches)
-    before = found.arrived
-    return Totals(
-        before.success + earlier.success + mine.success,
-        before.skipped + earlier.skipped + mine.skipped,
-        before.failed + earlier.failed + mine.failed,
-        earlier.pending + mine.pending,
-        earlier.unsubmitted + mine.unsubmitted + found.plan.to_send - mine.rows,
-        before.invalid,
-        earlier.not_taken_over + mine.not_taken_over,
-    )
+    def totals(self, run: Run) -> Totals:
+        """Each row of the manifest by its last outcome: what had arrived before, what was under
+        way at the plan, what this run sent, and the rest."""
+        found = self.found
+        earlier = self.store.outcomes(found.archive, found.open_ids)
+        mine = self.store.batch_outcomes(found.archive, run.batches)
+        rest = Totals(unsubmitted=found.plan.to_send - mine.rows)
+        return added(Totals, (found.arrived, earlier, mine, rest))

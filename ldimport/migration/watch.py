@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ldimport.errors import DeadlineError, ExitCode
-from ldimport.migration import ledger, results
-from ldimport.migration.events import Event, JobEnded, JobRow, Progress, Summary, Totals
-from ldimport.migration.results import Filter
-from ldimport.migration.run import Pace, Run
-from ldimport.migration.state import StateFile
+from ldimport.migration.events import Event, JobEnded, Progress, Summary
+from ldimport.migration.model import Filter, JobRow, Totals, added
+from ldimport.migration.options import Clock, RunOptions
+from ldimport.migration.run import Run
+from ldimport.migration.store import StateStore
 from ldimport.model import Counts, JobState
 from ldimport.targets.base import Target
 
@@ -18,94 +17,62 @@ READ_ONLY_PAUSE = 1.0
 
 
 def watch(
-    state: StateFile,
-    target: Target,
-    job_ids: Sequence[str] = (),
-    *,
-    pace: Pace | None = None,
-    sleep: Callable[[float], None] = time.sleep,
+    store: StateStore, target: Target, job_ids: Sequence[str], options: RunOptions, clock: Clock
 ) -> Iterator[Event]:
     """Follow open jobs (all, or those named) until they end; a Summary comes last.
 
     A state file open for writing is kept up to date, and the embedded engine's workers run;
     otherwise another run does that, and this only looks.
     """
-    pace = pace or Pace()
-    if state.writable:
-        yield from _carry_on(state, target, job_ids, pace)
-    else:
-        yield from _look_on(state, target, job_ids, pace, sleep)
+    follow = _carry_on if store.writable else _look_on
+    return follow(store, target, job_ids, options, clock)
 
 
 def _carry_on(
-    state: StateFile, target: Target, job_ids: Sequence[str], pace: Pace
+    store: StateStore, target: Target, job_ids: Sequence[str], options: RunOptions, clock: Clock
 ) -> Iterator[Event]:
-    started = time.monotonic()
-    run = Run(state, target, pace, only=job_ids)
-    yield from run.carry_out(iter(()), _open_images(state, target, job_ids))
-    totals = run.tracker.tally.totals(pending=_open_images(state, target, job_ids))
-    yield Summary(
-        None,
-        tuple(results.jobs(state, ids=run.tracker.job_ids)),
-        totals,
-        time.monotonic() - started,
-        run.exit_code(failures=bool(totals.failed)),
-        results.causes(state, Filter(target=target.identity)) if totals.failed else (),
-        run.stopped,
-    )
-
-
-def _open_images(state: StateFile, target: Target, job_ids: Sequence[str]) -> int:
-    return sum(batch.images for batch in ledger.open_batches(state, target.identity, job_ids))
+    run = Run(store, target, options, clock, only=job_ids)
+    batches = store.open_batches(target.identity, job_ids)
+    yield from run.carry_out(iter(()), sum(batch.images for batch in batches))
+    left = store.open_batches(target.identity, job_ids)
+    totals = added(Totals, [run.tracker.totals, Totals(pending=sum(b.images for b in left))])
+    causes = store.causes(Filter(target=target.identity)) if totals.failed else ()
+    yield run.summary(totals, causes, failures=bool(totals.failed))
 
 
 def _look_on(
-    state: StateFile,
-    target: Target,
-    job_ids: Sequence[str],
-    pace: Pace,
-    sleep: Callable[[float], None],
+    store: StateStore, target: Target, job_ids: Sequence[str], options: RunOptions, clock: Clock
 ) -> Iterator[Event]:
     """Another run holds the state file: tell what it stores, until nothing is open."""
-    started = time.monotonic()
+    started = clock.monotonic()
+    ends = options.ends(started)
     seen: dict[str, JobRow] = {}
-    stopped: BaseException | None = None
+    stopped: DeadlineError | None = None
     while True:
-        rows = results.jobs(state, target=target.identity, ids=job_ids or None)
+        rows = store.jobs(target=target.identity, ids=job_ids or None)
         known = [row for row in rows if row.id in seen or not row.state.finished]
         for row in known:
             if row.state.finished and not seen[row.id].state.finished:
                 yield JobEnded(row.id, row.state, row.counts)
             seen[row.id] = row
-        running = [row for row in seen.values() if not row.state.finished]
-        counts = add_counts(row.counts for row in seen.values())
-        yield Progress(counts.total, counts.total, counts, len(running), exact=False)
+        running = sum(not row.state.finished for row in seen.values())
+        counts = added(Counts, (row.counts for row in seen.values()))
+        yield Progress(counts.total, counts.total, counts, running, exact=False)
         if not running:
             break
-        if pace.deadline is not None and time.monotonic() - started >= pace.deadline:
-            stopped = DeadlineError(f"stopped watching after {pace.deadline:g} s, as asked")
+        if clock.monotonic() >= ends:
+            stopped = DeadlineError(f"stopped watching after {options.deadline:g} s, as asked")
             break
-        sleep(READ_ONLY_PAUSE)
-    yield _seen_summary(seen, counts, time.monotonic() - started, stopped)
+        clock.sleep(READ_ONLY_PAUSE)
+    yield _seen_summary(seen, counts, clock.monotonic() - started, stopped)
 
 
 def _seen_summary(
-    seen: dict[str, JobRow], counts: Counts, seconds: float, stopped: BaseException | None
+    seen: dict[str, JobRow], counts: Counts, seconds: float, stopped: DeadlineError | None
 ) -> Summary:
     refused = any(row.state in (JobState.FAILED, JobState.LOST) for row in seen.values())
     code = ExitCode.REFUSED if refused else ExitCode.FAILURES if counts.failed else ExitCode.OK
-    if isinstance(stopped, DeadlineError):
+    if stopped is not None:
         code = stopped.exit_code
     totals = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
     return Summary(None, tuple(seen.values()), totals, seconds, code, (), stopped)
-
-
-def add_counts(all_counts: Iterator[Counts]) -> Counts:
-    """The sum of some counts."""
-    success = skipped = failed = pending = 0
-    for counts in all_counts:
-        success += counts.success
-        skipped += counts.skipped
-        failed += counts.failed
-        pending += counts.pending
-    return Counts(success, skipped, failed, pending)

@@ -1,6 +1,6 @@
-"""One HTTP exchange after another on one Curl handle: options, limits, and what came of it.
+"""HTTP exchanges by libcurl: options, limits, many at a time, and what came of each.
 
-Nothing here decides whether an answer is an image worth keeping; ``fetch`` does. What is decided
+Nothing here decides whether an answer is an image worth keeping; ``answers`` does. What is decided
 here holds for every exchange: a socket is opened to a checked address alone, TLS is verified, no
 proxy, cookie, credential or redirect of libcurl's own, bounded headers, body and time.
 """
@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import certifi
 import pycurl
@@ -19,8 +20,7 @@ import pycurl
 from ldimport import __version__
 from ldimport.causes import Cause
 from ldimport.errors import ConfigError, Rejected
-from ldimport.net.failures import failure
-from ldimport.net.guard import Checked, refusal
+from ldimport.net.guard import CheckedAddress, refusal
 
 OpenSocket = Callable[[int, int, int, tuple[str, int]], socket.socket]
 """Family, type, protocol and (address, port) to a new, unconnected socket. May raise OSError."""
@@ -50,6 +50,29 @@ _WANTED = {
     "retry-after",
 }
 _STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
+_NOT_REACHED = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
+_LOST_ON_THE_WAY = {pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR}
+_WEIRD_SERVER_REPLY, _TOO_LARGE = 8, 100  # pycurl has no names for these
+_TLS = (Cause.TLS, "no secure connection: {said} ({place})")
+_BROKEN_HTTP = (Cause.BAD_HTTP, "origin breaks the rules of HTTP{colon} ({place})")
+_FAILURES = {
+    pycurl.E_OPERATION_TIMEDOUT: (
+        Cause.TIMEOUT, "{place} took longer than {seconds:.3g} s to send the file"),
+    pycurl.E_PARTIAL_FILE: (
+        Cause.INCOMPLETE, "connection closed by {place} before the whole file arrived"),
+    pycurl.E_SSL_CONNECT_ERROR: _TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: _TLS,
+    pycurl.E_UNSUPPORTED_PROTOCOL: (
+        Cause.BAD_HTTP, "origin does not answer in HTTP ({place})"),
+    _TOO_LARGE: (
+        Cause.BAD_HTTP, "origin sends headers that are too large or too many ({place})"),
+    _WEIRD_SERVER_REPLY: _BROKEN_HTTP,
+    pycurl.E_BAD_CONTENT_ENCODING: _BROKEN_HTTP,
+    **dict.fromkeys(_LOST_ON_THE_WAY, _BROKEN_HTTP),
+}  # fmt: skip
+"""What libcurl's errors mean, and in which words; see ``_failure``."""
+_LOST = re.compile(r"SYSCALL|reset|unexpected eof|Recv failure|Send failure", re.IGNORECASE)
+_MALFORMED = re.compile(r"chunk|header", re.IGNORECASE)
 _STOP = 0
 """What a callback returns to end the exchange: not the number of bytes it was given."""
 _OPTIONS = (
@@ -64,6 +87,7 @@ _OPTIONS = (
     (pycurl.SSL_VERIFYHOST, 2),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
     (pycurl.BUFFERSIZE, READ_BYTES),
+    (pycurl.USERAGENT, USER_AGENT),
 )
 
 
@@ -103,6 +127,9 @@ def trusted_roots(ca_file: str | None = None) -> str:
     return ca_file
 
 
+Owner = TypeVar("Owner")
+
+
 class Exchange:
     """A Curl handle that is used again and again; ``curl`` goes into a CurlMulti or is performed
     alone between ``begin`` and ``end``."""
@@ -110,7 +137,6 @@ class Exchange:
     def __init__(
         self,
         *,
-        user_agent: str = USER_AGENT,
         ca_file: str,
         max_bytes: int = MAX_OTHER_BYTES,
         headers: Sequence[str] = (),
@@ -124,9 +150,14 @@ class Exchange:
         self._headers_always = ("Accept-Encoding: identity", *headers)
         self._headers_once = False
         self._opened: list[socket.socket] = []
-        self._set_up(user_agent, ca_file)
+        for option, value in (*_OPTIONS, (pycurl.CAINFO, ca_file)):
+            self.curl.setopt(option, value)
+        self.curl.setopt(pycurl.HTTPHEADER, list(self._headers_always))
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._header)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._chunk)
+        self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._socket)
 
-    def begin(self, checked: Checked, seconds: float, headers: Sequence[str] = ()) -> None:
+    def begin(self, checked: CheckedAddress, seconds: float, headers: Sequence[str] = ()) -> None:
         """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
         byte; a GET unless ``curl`` was told otherwise."""
         self._status = 0
@@ -180,18 +211,7 @@ class Exchange:
 
     # -- what libcurl is told -----------------------------------------------------------
 
-    def _set_up(self, user_agent: str, ca_file: str) -> None:
-        curl = self.curl
-        for option, value in _OPTIONS:
-            curl.setopt(option, value)
-        curl.setopt(pycurl.USERAGENT, user_agent)
-        curl.setopt(pycurl.CAINFO, ca_file)
-        curl.setopt(pycurl.HTTPHEADER, list(self._headers_always))
-        curl.setopt(pycurl.HEADERFUNCTION, self._header)
-        curl.setopt(pycurl.WRITEFUNCTION, self._chunk)
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._socket)
-
-    def _aim(self, checked: Checked) -> None:
+    def _aim(self, checked: CheckedAddress) -> None:
         """Tell libcurl URL and addresses; it never asks a resolver itself."""
         self._checked = checked
         url = checked.url
@@ -262,4 +282,86 @@ class Exchange:
 
     def _failure(self, error: int, text: str) -> Rejected:
         connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0  # set on old connections too
-        return failure(error, text, self._checked.url.place, self._seconds, connected)
+        return _failure(error, text, self._checked.url.place, self._seconds, connected)
+
+
+class Transfers(Generic[Owner]):
+    """Begins exchanges and hands back each with its owner. ``make`` builds an Exchange; those
+    that ended are used again, and so are their connections, each for its own host alone."""
+
+    def __init__(self, make: Callable[[], Exchange]) -> None:
+        self._make = make
+        self._multi = pycurl.CurlMulti()
+        self._idle: list[Exchange] = []
+        self._active: dict[pycurl.Curl, tuple[Owner, Exchange]] = {}
+
+    def __len__(self) -> int:
+        """Exchanges under way."""
+        return len(self._active)
+
+    def start(
+        self, owner: Owner, checked: CheckedAddress, seconds: float, headers: Sequence[str] = ()
+    ) -> None:
+        """Begin a GET of ``checked`` for ``owner``, to be over within ``seconds``."""
+        exchange = self._idle.pop() if self._idle else self._make()
+        exchange.begin(checked, seconds, headers)
+        self._active[exchange.curl] = (owner, exchange)
+        self._multi.add_handle(exchange.curl)
+
+    def wait(self, seconds: float) -> None:
+        """Sleep until something can be done, at most ``seconds``."""
+        own = self._multi.timeout()  # libcurl's next deadline in milliseconds, -1 for none
+        self._multi.select(seconds if own < 0 else min(seconds, own / 1_000))
+
+    def ended(self) -> Iterator[tuple[Owner, Answer | Rejected]]:
+        """Move all exchanges on and give those that are over."""
+        self._multi.perform()
+        _, done, failed = self._multi.info_read()
+        for curl in done:
+            yield self._end(curl)
+        for curl, error, text in failed:
+            yield self._end(curl, error, text)
+
+    def abandon(self) -> None:
+        """Break off everything that is under way."""
+        for curl in list(self._active):
+            _, exchange = self._active.pop(curl)
+            self._multi.remove_handle(curl)
+            exchange.drop()
+            self._idle.append(exchange)
+
+    def close(self) -> None:
+        """Break off everything and close all connections."""
+        self.abandon()
+        while self._idle:
+            self._idle.pop().close()
+        self._multi.close()
+
+    def _end(
+        self, curl: pycurl.Curl, error: int = 0, text: str = ""
+    ) -> tuple[Owner, Answer | Rejected]:
+        owner, exchange = self._active.pop(curl)
+        self._multi.remove_handle(curl)
+        self._idle.append(exchange)
+        try:
+            return owner, exchange.end(error, text)
+        except Rejected as rejected:
+            return owner, rejected
+
+
+def _failure(error: int, text: str, place: str, seconds: float, connected: bool) -> Rejected:
+    """What libcurl's ``error`` (its message is ``text``) means for an exchange with ``place``
+    that might take ``seconds`` and was ``connected`` or not. Its message is shown only where it
+    cannot hold a URL."""
+    said = text.strip()
+    if error in _NOT_REACHED or (error == pycurl.E_OPERATION_TIMEDOUT and not connected):
+        return Rejected(Cause.UNREACHABLE, f"could not connect to {place}")
+    if (error in _LOST_ON_THE_WAY and not _MALFORMED.search(text)) or (
+        error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text)
+    ):
+        return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
+    why, reason = _FAILURES.get(error, (Cause.TRANSFER, "the transfer from {place} failed"))
+    if why is Cause.TRANSFER:
+        reason += f" (libcurl error {error})"
+    colon = f": {said}" if said else ""
+    return Rejected(why, reason.format(place=place, seconds=seconds, said=said, colon=colon))

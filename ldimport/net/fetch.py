@@ -7,30 +7,49 @@ are ready; every source ends in its bytes or in one reason that a person can act
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from random import random
-from types import TracebackType
 
+from ldimport import retry_after
+from ldimport.causes import Cause
+from ldimport.errors import Rejected
 from ldimport.model import Limits
+from ldimport.net.answers import (
+    MAX_RETRY_AFTER,
+    REDIRECTS,
+    Fetched,
+    FetchOutcome,
+    FetchSource,
+    NotFetched,
+    backoff,
+    fetched,
+    screen_images,
+)
 from ldimport.net.exchange import (
-    USER_AGENT,
+    Answer,
     Exchange,
     OpenSocket,
+    Transfers,
     open_plain_socket,
     trusted_roots,
 )
-from ldimport.net.fetch_round import Round, Tools
 from ldimport.net.guard import Guard
-from ldimport.net.hosts import Hosts
-from ldimport.net.lookups import Lookups
-from ldimport.net.post import PostAnswer, post
-from ldimport.net.task import Fetched, NotFetched, Outcome, Source, Task
-from ldimport.net.transfers import Transfers
-from ldimport.net.verdict import screen_images
+from ldimport.net.hosts import Found, Hosts, Lookups, Place
+from ldimport.url import Url, join
 
-__all__ = ["Fetched", "Fetcher", "NotFetched", "PostAnswer", "Source", "post"]
+__all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched"]
+
+AHEAD = 4
+"""Sources taken for each that may be under way: when one host is busy, others may have room."""
+PATIENCE = 0.2
+"""Seconds after which ``stop`` is asked again."""
+LOOKUP_PAUSE = 0.005
+"""Seconds between looks at names being resolved while transfers run."""
 
 _ACCEPT = "Accept: image/png, image/jpeg, image/gif, image/svg+xml, */*;q=0.1"
+_OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 
 
 def never() -> bool:
@@ -54,7 +73,6 @@ class Fetcher:
         guard: Guard,
         *,
         concurrency: int = 16,
-        user_agent: str = USER_AGENT,
         ca_file: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -66,7 +84,6 @@ class Fetcher:
 
         def make() -> Exchange:
             return Exchange(
-                user_agent=user_agent,
                 ca_file=roots,
                 headers=(_ACCEPT,),
                 max_bytes=limits.max_bytes,
@@ -74,24 +91,18 @@ class Fetcher:
                 open_socket=open_socket,
             )
 
-        self._transfers: Transfers[Task] = Transfers(make)
-        self._tools = Tools(
-            limits=limits,
-            guard=guard,
-            concurrency=concurrency,
-            transfers=self._transfers,
-            hosts=Hosts(limits.per_host, clock),
-            lookups=Lookups(guard, clock),
-            sleep=sleep,
-            clock=clock,
-            now=now,
-            chance=chance,
-        )
+        self.limits = limits
+        self.guard = guard
+        self.concurrency = concurrency
+        self.sleep, self.clock, self.now, self.chance = sleep, clock, now, chance
+        self.transfers: Transfers[FetchTask] = Transfers(make)
+        self.hosts = Hosts()
+        self.lookups = Lookups(guard, clock)
         self._under_way = False
 
     def fetch_many(
-        self, sources: Iterable[Source], stop: Callable[[], bool] = never
-    ) -> Iterator[Outcome]:
+        self, sources: Iterable[FetchSource], stop: Callable[[], bool] = never
+    ) -> Iterator[FetchOutcome]:
         """Fetch ``sources``, which are taken a few ahead; each comes out once, in the order in
         which they end. ``stop`` is asked several times a second: once it says True, what is
         under way is broken off and the sources that have not come out were not fetched.
@@ -102,13 +113,14 @@ class Fetcher:
             raise RuntimeError("a Fetcher carries out one fetch_many at a time")
         self._under_way = True
         try:
-            yield from Round(self._tools, iter(sources), stop).outcomes()
+            yield from _Round(self, iter(sources), stop).outcomes()
         finally:
-            self._transfers.abandon()
-            self._tools.hosts.leave_all()
+            self.transfers.abandon()
+            for host in self.hosts.values():
+                host.busy = 0
             self._under_way = False
 
-    def fetch(self, source: Source) -> Fetched:
+    def fetch(self, source: FetchSource) -> Fetched:
         """Fetch one source. Raises Rejected when it is given up."""
         (outcome,) = self.fetch_many([source])
         if isinstance(outcome, NotFetched):
@@ -117,15 +129,240 @@ class Fetcher:
 
     def close(self) -> None:
         """Close all connections. May be called twice."""
-        self._transfers.close()
+        self.transfers.close()
 
     def __enter__(self) -> Fetcher:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@dataclass(slots=True)
+class FetchTask:
+    """A source under way. ``url`` is where it stands now, ``hops`` redirects behind its own URL;
+    it rests until ``at``; ``begun`` and ``try_begun`` are clock times of the first try and of the
+    one under way; ``failed`` is what became of the last one."""
+
+    source: FetchSource
+    origin: Url
+    url: Url
+    at: float = 0.0
+    hops: int = 0
+    tries: int = 0
+    begun: float | None = None
+    try_begun: float | None = None
+    failed: Rejected | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it wants to go."""
+        return self.url.host, self.url.port
+
+    def begin(self, now: float) -> None:
+        """A try begins, unless a redirect goes on with the same one."""
+        if self.try_begun is None:
+            self.tries += 1
+            self.try_begun = now
+            self.begun = now if self.begun is None else self.begun
+
+    def fail(self, rejected: Rejected, until: float) -> None:
+        """A try came to nothing; the next one starts from the source's own URL."""
+        self.failed = rejected
+        self.at = until
+        self.url = self.origin
+        self.hops = 0
+        self.try_begun = None
+
+
+class _Round:
+    """One call of ``fetch_many``. ``_waiting`` are the few tasks that are not under way: for their
+    time, for room at their host, or for its address."""
+
+    def __init__(
+        self, fetcher: Fetcher, sources: Iterator[FetchSource], stop: Callable[[], bool]
+    ) -> None:
+        self._fetcher = fetcher
+        self._limits, self._hosts = fetcher.limits, fetcher.hosts
+        self._transfers, self._lookups = fetcher.transfers, fetcher.lookups
+        self._clock = fetcher.clock
+        self._sources: Iterator[FetchSource] | None = sources
+        self._stop = stop
+        self._open = 0
+        self._waiting: deque[FetchTask] = deque()
+        self._outcomes: deque[FetchOutcome] = deque()
+
+    def outcomes(self) -> Iterator[FetchOutcome]:
+        """Work until every source has come out or ``stop`` says so."""
+        while not self._stop():
+            self._begin_what_fits()
+            moved = False
+            for task, answer in self._transfers.ended():
+                self._ended(task, answer)
+                moved = True
+            while self._outcomes:
+                yield self._outcomes.popleft()
+                moved = True
+            if not self._open and self._sources is None:
+                return
+            if not moved:
+                self._wait()
+
+    # -- what to do next ----------------------------------------------------------------
+
+    def _begin_what_fits(self) -> None:
+        self._look_up(0)
+        waiting, self._waiting = self._waiting, deque()
+        while self._has_room():
+            task = waiting.popleft() if waiting else self._pulled()
+            if task is None:
+                break
+            if not self._begun(task):
+                self._waiting.append(task)
+        self._waiting.extend(waiting)
+
+    def _has_room(self) -> bool:
+        return len(self._transfers) + len(self._lookups) < self._fetcher.concurrency
+
+    def _pulled(self) -> FetchTask | None:
+        """The next source that can be worked on at all."""
+        while self._sources is not None and self._open < AHEAD * self._fetcher.concurrency:
+            source = next(self._sources, None)
+            if source is None:
+                self._sources = None
+                return None
+            self._open += 1
+            try:
+                url = self._fetcher.guard.parse(source.url)
+            except Rejected as rejected:
+                self._give_up(source, rejected)
+            else:
+                return FetchTask(source, url, url)
+        return None
+
+    def _wait(self) -> None:
+        now = self._clock()
+        seconds = min([PATIENCE, *(task.at - now for task in self._waiting if task.at > now)])
+        if len(self._transfers):
+            self._transfers.wait(LOOKUP_PAUSE if len(self._lookups) else seconds)
+        elif len(self._lookups):
+            self._look_up(seconds)
+        else:
+            self._fetcher.sleep(seconds)
+
+    def _look_up(self, seconds: float) -> None:
+        """Take the names that are resolved, or are within ``seconds``; what is found is known from
+        now on, what is not fails all that wait for it."""
+        for place, found in self._lookups.answers(seconds):
+            if isinstance(found, Rejected):
+                now = self._clock()
+                for task in [t for t in self._waiting if t.place == place and t.at <= now]:
+                    self._waiting.remove(task)
+                    self._aim(task, found)
+
+    # -- a task begins ------------------------------------------------------------------
+
+    def _begun(self, task: FetchTask) -> bool:
+        """Whether a task needs to wait no longer: it is under way, or given up."""
+        host, now = self._hosts[task.url.host], self._clock()
+        if task.at > now:
+            return False
+        if task.failed is not None and self._hopeless(task):
+            self._give_up(task.source, task.failed)
+            return True
+        task.at = host.rests_until
+        if task.at > now or host.busy >= self._limits.per_host:
+            return False
+        found = self._lookups.known(task.url)
+        if found is None:
+            self._lookups.ask(task.url)
+            return False
+        self._aim(task, found)
+        return True
+
+    def _hopeless(self, task: FetchTask) -> bool:
+        """Whether another try is not worth it: no time is left, or another image has meanwhile
+        waited for the same host in vain."""
+        return self._seconds_left(task) <= 0 or self._hosts[task.url.host].out_of_reach
+
+    def _aim(self, task: FetchTask, found: Found) -> None:
+        """The address of ``task`` is known, or why there is none: connect, or fail."""
+        task.begin(self._clock())
+        if isinstance(found, Rejected):
+            return self._failed(task, found)
+        self._hosts[task.url.host].busy += 1
+        checked = self._fetcher.guard.checked(task.url, found)
+        self._transfers.start(task, checked, self._seconds_left(task), task.source.conditions)
+        return None
+
+    def _seconds_left(self, task: FetchTask) -> float:
+        """How long the try under way, or the next one, may take."""
+        now = self._clock()
+        seconds = self._limits.fetch_seconds
+        if task.try_begun is not None:
+            seconds = task.try_begun + seconds - now
+        if task.begun is not None:
+            seconds = min(seconds, task.begun + self._limits.tries_seconds - now)
+        return seconds
+
+    # -- a task has an answer -----------------------------------------------------------
+
+    def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
+        host = self._hosts[task.url.host]
+        host.busy -= 1
+        if isinstance(answer, Rejected):
+            return self._failed(task, answer)
+        host.out_of_reach = False
+        try:
+            if answer.status in REDIRECTS:
+                self._redirected(task, answer)
+            else:
+                self._out(fetched(task.source, answer, self._limits.max_bytes))
+        except Rejected as rejected:
+            told = answer.headers.get("retry-after")
+            wait = retry_after.seconds(told, self._fetcher.now(), MAX_RETRY_AFTER)
+            self._failed(task, rejected, wait)
+        return None
+
+    def _redirected(self, task: FetchTask, answer: Answer) -> None:
+        location = answer.headers.get("location", "")
+        if not location:
+            reason = f"origin answered {answer.status} without saying where to"
+            raise Rejected(Cause.BAD_REDIRECT, reason)
+        if task.hops >= self._limits.redirects:
+            raise Rejected(Cause.TOO_MANY_REDIRECTS, "origin redirects on and on")
+        task.hops += 1
+        task.url = self._fetcher.guard.parse(join(task.url, location.encode("latin-1")))
+        self._waiting.appendleft(task)
+
+    def _failed(self, task: FetchTask, rejected: Rejected, wanted: float | None = None) -> None:
+        """Try again later if that may help, else give up. ``wanted`` is the wait in seconds that
+        the origin asked for."""
+        host, now = self._hosts[task.url.host], self._clock()
+        if wanted is not None and rejected.retryable:
+            host.rests_until = max(host.rests_until, now + wanted)
+        tries = 1 if host.out_of_reach else self._limits.tries
+        if rejected.retryable and task.tries < tries:
+            wait = backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
+            at = now + wait
+            if at < (task.begun or 0.0) + self._limits.tries_seconds:
+                task.fail(rejected, at)
+                return self._waiting.append(task)
+        if rejected.why.cause in _OUT_OF_REACH:
+            host.out_of_reach = True
+        return self._give_up(task.source, _with_hops(rejected, task.hops))
+
+    def _give_up(self, source: FetchSource, rejected: Rejected) -> None:
+        rejected.__traceback__ = None  # its frames hold what was read of the body
+        self._out(NotFetched(source, rejected))
+
+    def _out(self, outcome: FetchOutcome) -> None:
+        self._open -= 1
+        self._outcomes.append(outcome)
+
+
+def _with_hops(rejected: Rejected, hops: int) -> Rejected:
+    if not hops:
+        return rejected
+    what = "1 redirect" if hops == 1 else f"{hops} redirects"
+    return Rejected(rejected.why, f"{rejected.reason} (after {what})")

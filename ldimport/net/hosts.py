@@ -1,65 +1,132 @@
-"""What is known of each host while fetching: how busy it is, until when it asked for rest, and
-whether it was out of reach a moment ago."""
+"""What is known of each host while fetching: its addresses, how busy it is, until when it asked
+for rest, and whether it was out of reach a moment ago."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from ldimport.causes import Cause
+from ldimport.errors import Rejected
+from ldimport.net.guard import Guard
+from ldimport.url import Url
 
 MAX_KNOWN = 10_000
-"""Hosts remembered as out of reach; an archive names a handful."""
+"""Hosts remembered; an archive names a handful."""
+MAX_SECONDS = 20.0
+"""How long resolving a name may take."""
+KEEP_SECONDS = 10.0
+"""How long addresses hold; after that the name is resolved and checked again."""
+MAX_KEPT = 1_024
+
+Place = tuple[str, int]
+"""Host and port."""
+Found = tuple[str, ...] | Rejected
+"""The addresses to connect to, or why there are none."""
 
 
-class Hosts:
-    """At most ``per_host`` exchanges with one host at a time; ``clock`` gives seconds."""
+@dataclass(slots=True)
+class Host:
+    """Exchanges under way with a host, until when it asked for rest (clock time), and whether an
+    image was given up since it could not be reached in all its tries. Then others get one try:
+    ten thousand images need not wait out the same silence one after another."""
 
-    def __init__(self, per_host: int, clock: Callable[[], float]) -> None:
-        self._per_host = per_host
+    busy: int = 0
+    rests_until: float = 0.0
+    out_of_reach: bool = False
+
+
+class Hosts(dict[str, Host]):
+    """Hosts by name, made when first asked for; the oldest idle ones are forgotten."""
+
+    def __missing__(self, name: str) -> Host:
+        if len(self) >= MAX_KNOWN:
+            for idle in [old for old, host in self.items() if not host.busy][: MAX_KNOWN // 10]:
+                del self[idle]
+        host = self[name] = Host()
+        return host
+
+
+class Lookups:
+    """Answers of ``guard``, each asked for in a thread of its own, so that one slow name server
+    holds up nobody else, and kept for a few seconds.
+
+    A thread that hangs in the system's resolver cannot be ended; it is a daemon, so that it does
+    not keep the process alive either.
+    """
+
+    def __init__(self, guard: Guard, clock: Callable[[], float]) -> None:
+        self._guard = guard
         self._clock = clock
-        self._busy: dict[str, int] = {}
-        self._resting: dict[str, float] = {}
-        self._out_of_reach: dict[str, None] = {}
+        self._kept: dict[Place, tuple[float, Found]] = {}
+        self._asked: dict[Place, float] = {}
+        self._answers: SimpleQueue[tuple[Place, Found]] = SimpleQueue()
 
-    def room(self, host: str) -> bool:
-        """Whether one more exchange with ``host`` may begin."""
-        return self._busy.get(host, 0) < self._per_host
+    def __len__(self) -> int:
+        """Names being resolved now."""
+        return len(self._asked)
 
-    def enter(self, host: str) -> None:
-        """An exchange with ``host`` begins."""
-        self._busy[host] = self._busy.get(host, 0) + 1
+    def known(self, url: Url) -> Found | None:
+        """What is known of the host of ``url`` without asking; None if it must be asked."""
+        place = (url.host, url.port)
+        kept = self._kept.get(place)
+        if kept is not None and kept[0] > self._clock():
+            return kept[1]
+        if not url.literal:
+            return None
+        found = self._look_up(url)
+        self._keep(place, found)
+        return found
 
-    def leave(self, host: str) -> None:
-        """An exchange with ``host`` has ended."""
-        left = self._busy.pop(host) - 1
-        if left:
-            self._busy[host] = left
+    def ask(self, url: Url) -> None:
+        """Begin to resolve the host of ``url``, unless that is under way."""
+        place = (url.host, url.port)
+        if place not in self._asked:
+            self._asked[place] = self._clock() + MAX_SECONDS
+            threading.Thread(target=self._answer, args=(place, url), daemon=True).start()
 
-    def leave_all(self) -> None:
-        """All exchanges were broken off."""
-        self._busy.clear()
+    def answers(self, seconds: float) -> Iterator[tuple[Place, Found]]:
+        """All answers that have come in, and a refusal for names that took too long; waits up to
+        ``seconds`` for the first."""
+        try:
+            place, found = self._answers.get(seconds > 0, seconds)
+            while True:
+                self._asked.pop(place, None)
+                self._keep(place, found)
+                yield place, found
+                place, found = self._answers.get_nowait()
+        except Empty:
+            yield from self._overdue()
 
-    def rest(self, host: str, seconds: float) -> None:
-        """``host`` asked not to be bothered for a while."""
-        self._resting[host] = max(self._resting.get(host, 0.0), self._clock() + seconds)
+    def _overdue(self) -> Iterator[tuple[Place, Found]]:
+        now = self._clock()
+        for place in [place for place, end in self._asked.items() if end <= now]:
+            del self._asked[place]
+            yield place, unresolved(place[0])
 
-    def rests_until(self, host: str) -> float | None:
-        """When ``host`` may be asked again, None for now."""
-        until = self._resting.get(host)
-        if until is None or until > self._clock():
-            return until
-        del self._resting[host]
-        return None
+    def _answer(self, place: Place, url: Url) -> None:
+        found: Found = unresolved(url.host)
+        try:
+            found = self._look_up(url)
+        finally:  # also when a resolver breaks: whoever waits must hear of it
+            self._answers.put((place, found))
 
-    def lost(self, host: str) -> None:
-        """An image was given up because ``host`` could not be reached in all its tries."""
-        self._out_of_reach[host] = None
-        if len(self._out_of_reach) > MAX_KNOWN:
-            del self._out_of_reach[next(iter(self._out_of_reach))]
+    def _look_up(self, url: Url) -> Found:
+        try:
+            return self._guard.addresses(url)
+        except Rejected as rejected:
+            return rejected
 
-    def reached(self, host: str) -> None:
-        """``host`` answered something."""
-        self._out_of_reach.pop(host, None)
+    def _keep(self, place: Place, found: Found) -> None:
+        if isinstance(found, Rejected) and found.retryable:
+            return  # a second try is to ask again
+        if len(self._kept) >= MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[place] = (self._clock() + KEEP_SECONDS, found)
 
-    def out_of_reach(self, host: str) -> bool:
-        """Whether to try ``host`` just once for each image: its last one was given up, and ten
-        thousand images need not wait out the same silence one after another."""
-        return host in self._out_of_reach
+
+def unresolved(host: str) -> Rejected:
+    """The refusal of a name for which no answer came in time."""
+    return Rejected(Cause.DNS, f"the name {host} could not be resolved (DNS)")

@@ -4,30 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import pycurl
 
 from ldimport.errors import Rejected
 from ldimport.net.exchange import (
-    USER_AGENT,
+    Answer,
     Exchange,
     OpenSocket,
     open_plain_socket,
     trusted_roots,
 )
-from ldimport.net.guard import Checked, Guard
-from ldimport.net.lookups import Lookups, unresolved
-
-
-@dataclass(frozen=True, slots=True)
-class PostAnswer:
-    """What a receiver answered. ``headers`` have lower-case names, those with a meaning here
-    (``retry-after``, ``content-type`` …); ``body`` is its first 64 kB."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
+from ldimport.net.guard import CheckedAddress, Guard
+from ldimport.net.hosts import Lookups, unresolved
 
 
 def post(
@@ -37,17 +26,14 @@ def post(
     guard: Guard,
     timeout: float,
     *,
-    user_agent: str = USER_AGENT,
-    ca_file: str | None = None,
     open_socket: OpenSocket = open_plain_socket,
-) -> PostAnswer:
+) -> Answer:
     """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
-    last byte; a redirect is an answer like any other. Raises Rejected
-    when there is no answer, ValueError for a header that breaks its line."""
+    last byte; a redirect is an answer like any other, the first 64 kB of its body are kept. Raises
+    Rejected when there is no answer, ValueError for a header that breaks its line."""
     lines = [_line(name, value) for name, value in headers.items()]
     exchange = Exchange(
-        user_agent=user_agent,
-        ca_file=trusted_roots(ca_file),
+        ca_file=trusted_roots(),
         headers=["Accept: */*", "Expect:", *lines],
         open_socket=open_socket,
     )
@@ -56,14 +42,13 @@ def post(
         exchange.curl.setopt(pycurl.POST, 1)
         exchange.curl.setopt(pycurl.POSTFIELDS, body)
         exchange.begin(checked, timeout)
-        answer = exchange.perform()
+        return exchange.perform()
     finally:
         exchange.close()
-    return PostAnswer(answer.status, answer.headers, answer.body)
 
 
-def _checked(url: str, guard: Guard, timeout: float) -> Checked:
-    """Like ``guard.check_url``, but a resolver that hangs is not waited for."""
+def _checked(url: str, guard: Guard, timeout: float) -> CheckedAddress:
+    """Read and resolve ``url``; a resolver that hangs is not waited for."""
     parsed = guard.parse(url)
     lookups = Lookups(guard, time.monotonic)
     found = lookups.known(parsed)

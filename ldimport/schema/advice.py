@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 
 from ldimport.model import Json, Severity
 from ldimport.mojibake import MANGLED, is_whole
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.dates import is_datetime, moment
-from ldimport.schema.findings import Finding, cut, listed, near
+from ldimport.schema.findings import Finding, cut, listed, proposed
 from ldimport.schema.plugins import ValueShape
 from ldimport.schema.properties import Property
 
@@ -38,35 +39,30 @@ def text_advice(field: str, text: str) -> Iterator[Finding]:
 
 def advice_for(found: Property, config: ProjectConfig) -> Sequence[Advise]:
     """The functions that look at values of one property."""
-    field = f"metadata.{found.handle}"
-    chosen = list(_by_config(found, field))
-    match found.plugin:
-        case "li-color":
-            chosen.append(lambda value: _colour(field, value))
-        case "li-datetime-validity":
-            chosen.append(lambda value: _validity(field, value))
-        case "li-metadata-translations" if config.locales is not None:
-            locales = config.locales
-            chosen.append(lambda value: _reference(field, value, "locale", locales))
-        case "li-license-profile" if config.licences is not None:
-            licences = config.licences
-            chosen.append(lambda value: _reference(field, value, "handle", licences))
-    return tuple(chosen)
+    return tuple(partial(advise, f"metadata.{found.handle}") for advise in _chosen(found, config))
 
 
-def _by_config(found: Property, field: str) -> Iterator[Advise]:
-    if found.shape is ValueShape.TEXT:
-        most = found.number("maxLength")
-        if most is not None:
-            yield lambda value: _astral(field, value, int(most))
-        if found.number("recommendedMinLength") or found.number("recommendedMaxLength"):
-            yield lambda value: _recommended(found, field, value)
-    choices = found.choices
-    if choices is not None and found.plugin in ("li-text", "li-integer"):
-        yield lambda value: _unlisted(field, value, choices)
+def _chosen(found: Property, config: ProjectConfig) -> Iterator[Callable[..., Iterator[Finding]]]:
+    most = found.number("maxLength")
+    if found.shape is ValueShape.TEXT and most is not None:
+        yield partial(_astral, most=int(most))
+    ends = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
+    if found.shape is ValueShape.TEXT and any(ends):
+        yield partial(_recommended, least=ends[0], most=ends[1])
+    if found.choices is not None and found.plugin in ("li-text", "li-integer"):
+        yield partial(_unlisted, choices=found.choices)
     wanted = [name for name, optional in (found.crops or {}).items() if not optional]
     if wanted:
-        yield lambda value: _crops(field, value, wanted)
+        yield partial(_crops, wanted=wanted)
+    match found.plugin:
+        case "li-color":
+            yield _colour
+        case "li-datetime-validity":
+            yield _validity
+        case "li-metadata-translations" if config.locales is not None:
+            yield partial(_reference, key="locale", known=config.locales)
+        case "li-license-profile" if config.licences is not None:
+            yield partial(_reference, key="handle", known=config.licences)
 
 
 def _astral(field: str, value: Json, most: int) -> Iterator[Finding]:
@@ -79,32 +75,27 @@ def _astral(field: str, value: Json, most: int) -> Iterator[Finding]:
         yield _warning("maybe-too-long", text, "make it shorter, or take out emoji", value)
 
 
-def _recommended(found: Property, field: str, value: Json) -> Iterator[Finding]:
-    least, most = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
-    if not isinstance(value, str):
-        return
-    count = len(value)
-    if (least is not None and count < least) or (most is not None and count > most):
+def _recommended(
+    field: str, value: Json, least: float | None, most: float | None
+) -> Iterator[Finding]:
+    count = len(value) if isinstance(value, str) else None
+    if count is not None and not (least or 0) <= count <= (count if most is None else most):
         wanted = f"{least or 0:,} to {most:,}" if most is not None else f"at least {least:,}"
         yield _warning("recommended-length",
                        f"{field} has {count:,} characters, recommended are {wanted}",
-                       value=value)  # fmt: skip
+                       value=str(value))  # fmt: skip
 
 
 def _unlisted(field: str, value: Json, choices: Sequence[Json]) -> Iterator[Finding]:
-    if value in choices:
-        return
-    known = [str(each) for each in choices]
-    guess = near(str(value), known)
-    hint = f"did you mean “{guess}”? " if guess else ""
-    yield _warning("unlisted", f"{field}: “{cut(str(value))}” is not among the values proposed",
-                   f"{hint}it has: {listed(known)}", str(value))  # fmt: skip
+    if value not in choices:
+        text = f"{field}: “{cut(str(value))}” is not among the values proposed"
+        yield _warning("unlisted", text, proposed(str(value), map(str, choices)), str(value))
 
 
 def _crops(field: str, value: Json, wanted: Sequence[str]) -> Iterator[Finding]:
     crops = value.get("crops") if isinstance(value, dict) else None
-    given = {each.get("name") for each in crops or () if isinstance(each, dict)} if isinstance(
-        crops, list | None) else set()  # fmt: skip
+    given = [each.get("name") for each in crops if isinstance(each, dict)] if isinstance(
+        crops, list) else []  # fmt: skip
     lacking = [name for name in wanted if name not in given]
     if lacking:
         yield _warning("missing-crop", f"{field} has no crop {listed(lacking)}",
@@ -132,7 +123,5 @@ def _validity(field: str, value: Json) -> Iterator[Finding]:
 def _reference(field: str, value: Json, key: str, known: Sequence[str]) -> Iterator[Finding]:
     name = value.get(key) if isinstance(value, dict) else None
     if isinstance(name, str) and name not in known:
-        guess = near(name, known)
-        hint = f"did you mean “{guess}”? " if guess else ""
-        yield _warning("unlisted", f"{field}: the project has no {key} “{cut(name)}”",
-                       f"{hint}it has: {listed(known)}", name)  # fmt: skip
+        text = f"{field}: the project has no {key} “{cut(name)}”"
+        yield _warning("unlisted", text, proposed(name, known), name)

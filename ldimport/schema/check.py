@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from ldimport.cells import Writing
 from ldimport.model import Entry, Image, Json, Problem, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.advice import text_advice
-from ldimport.schema.coerce import Writing
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import SHOWN, Finding, cut, listed, near
 from ldimport.schema.identity import Seen
@@ -32,28 +32,14 @@ class CheckOptions:
 
     ``lenient``: what Livingdocs only checks at publishing are warnings; ``strict``: warnings are
     errors. ``folder``: below it relative urls are local files; ``base_url``: from it they are
-    resolved. ``date_formats``, ``list_separators``, ``time_zones``: field -> how it is written.
+    resolved. ``writings``: field -> how its column is written.
     """
 
     lenient: bool = False
     strict: bool = False
     folder: Path | None = None
     base_url: str | None = None
-    date_formats: Mapping[str, str] = field(default_factory=dict)
-    list_separators: Mapping[str, str] = field(default_factory=dict)
-    time_zones: Mapping[str, str] = field(default_factory=dict)
-
-    def writings(self) -> dict[str, Writing]:
-        """By handle: how a property's column is written, where the user says so."""
-        names = {*self.date_formats, *self.list_separators, *self.time_zones}
-        return {
-            name.removeprefix(_PREFIX): Writing(
-                self.list_separators.get(name),
-                self.date_formats.get(name),
-                self.time_zones.get(name),
-            )
-            for name in names
-        }
+    writings: Mapping[str, Writing] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +83,6 @@ class Checker:
         self.options = options or CheckOptions()
         self.seen = Seen()
         self.defaulted = False
-        self._writings = self.options.writings()
         self._checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
@@ -137,11 +122,10 @@ class Checker:
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""
         check = self._checks.get(handle)
-        if check is None:
-            media_type = self.config.media_types.get(handle)
-            if media_type is None:
-                return None
-            check = self._checks[handle] = MetadataCheck(self.config, media_type, self._writings)
+        if check is None and handle in self.config.media_types:
+            media_type = self.config.media_types[handle]
+            check = MetadataCheck(self.config, media_type, self.options.writings)
+            self._checks[handle] = check
         return check
 
     def _quick(self, entry: Entry) -> tuple[str, dict[str, Json]] | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ldimport.cells import Writing
 from ldimport.model import Json
 from ldimport.schema.dates import read_date, read_datetime
 from ldimport.schema.findings import BadValue, cut
@@ -29,46 +29,30 @@ _SEPARATORS = ("|", ";", "\n", ",")
 """How lists are written in one cell: the first of these that stands in it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """How a column writes its values, where the user says so: ``separator`` of lists, ``date``
-    as for ``strptime``, ``zone`` of times that name none."""
-
-    separator: str | None = None
-    date: str | None = None
-    zone: str | None = None
-
-
 PLAIN = Writing()
 
 
 def coercion(found: Property, writing: Writing = PLAIN) -> Coercion:
     """The function from a cell of this property, never empty, to its value; it raises BadValue."""
     match found.shape:
-        case ValueShape.INTEGER:
-            return to_integer
-        case ValueShape.BOOLEAN:
-            return to_boolean
         case ValueShape.DATE:
             return lambda text: read_date(text, writing.date)
         case ValueShape.DATETIME:
             return lambda text: read_datetime(text, writing.date, writing.zone)
         case ValueShape.TEXTS:
-            return lambda text: list(to_list(text, writing.separator))
+            return lambda text: to_list(text, writing.separator)
         case ValueShape.INTEGERS:
             return lambda text: [
                 each if isinstance(each, int) else to_integer(str(each))
                 for each in to_list(text, writing.separator)
             ]
-        case ValueShape.OBJECT:
-            return to_object
-    return str
+    return _COERCIONS.get(found.shape, str)
 
 
 def reads_text(found: Property, writing: Writing) -> bool:
     """Whether a text is coerced even where the file has types of its own (JSON): dates, and what
     the user described."""
-    return found.shape in (ValueShape.DATE, ValueShape.DATETIME) or writing is not PLAIN
+    return found.shape in (ValueShape.DATE, ValueShape.DATETIME) or writing != PLAIN
 
 
 def to_integer(text: str) -> int:
@@ -95,7 +79,7 @@ def to_boolean(text: str) -> bool:
 def to_list(text: str, separator: str | None) -> list[Json]:
     """A JSON list, else what stands between separators, without blanks around it."""
     if separator is None and text.lstrip().startswith("["):
-        found = _parsed(text)
+        found = to_object(text)
         if isinstance(found, list):
             return found
     chosen = separator or next((each for each in _SEPARATORS if each in text), None)
@@ -105,10 +89,6 @@ def to_list(text: str, separator: str | None) -> list[Json]:
 
 def to_object(text: str) -> Json:
     """What a structured plugin stores, as JSON in a cell."""
-    return _parsed(text)
-
-
-def _parsed(text: str) -> Json:
     try:
         found: Json = json.loads(text, parse_constant=_refused)
         return found
@@ -121,3 +101,10 @@ def _parsed(text: str) -> Json:
 
 def _refused(word: str) -> Json:
     raise ValueError(f"{word} is not JSON")
+
+
+_COERCIONS: dict[ValueShape | None, Coercion] = {
+    ValueShape.INTEGER: to_integer,
+    ValueShape.BOOLEAN: to_boolean,
+    ValueShape.OBJECT: to_object,
+}

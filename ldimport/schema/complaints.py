@@ -17,7 +17,7 @@ class Complaints:
 
     def __init__(self) -> None:
         self._errors: dict[str, str] = {}
-        self._warnings: list[str] = []
+        self.warnings: list[str] = []
 
     def wrong(self, path: str, text: str) -> None:
         """Something that makes the config useless."""
@@ -25,33 +25,42 @@ class Complaints:
 
     def odd(self, path: str, text: str) -> None:
         """Something worth knowing."""
-        self._warnings.append(f"{path}: {text}")
+        self.warnings.append(f"{path}: {text}")
 
-    def handle(self, found: Json, path: str, pattern: str) -> str:
+    def objects(self, found: Json, path: str, wanted: str) -> list[tuple[str, dict[str, Json]]]:
+        """The objects of a list, each with its path; ``wanted``: what each has to be."""
+        if found is not None and not isinstance(found, list):
+            self.wrong(path, "must be a list")
+        objects = []
+        for n, each in enumerate(found if isinstance(found, list) else ()):
+            if isinstance(each, dict):
+                objects.append((f"{path}.{n}", each))
+            else:
+                self.wrong(f"{path}.{n}", f"must be an object with {wanted}")
+        return objects
+
+    def handle(self, found: Json, path: str, pattern: str, taken: Sequence[str] = ()) -> str:
         """A handle, or "" when it is none; ``pattern`` only warns: old projects have others."""
         if not isinstance(found, str) or not found:
             self.wrong(path, "must be a text")
             return ""
         if not re.fullmatch(pattern, found):
             self.odd(path, f"“{found}” is no handle that Livingdocs would accept today")
+        if found in taken:
+            self.wrong(path, f"“{found}” is used twice")
         return found
 
     def typos(
         self, found: Mapping[str, Json], path: str, known: Sequence[str], *, wrong: bool = False
     ) -> bool:
         """Keys that look like a known one which is not there; whether there are any."""
-        before = len(self._errors) + len(self._warnings)
+        before = len(self._errors) + len(self.warnings)
         for key in found:
             meant = get_close_matches(key, known, n=1, cutoff=0.8) if key not in known else []
             if meant and meant[0] not in found:
                 told = self.wrong if wrong else self.odd
                 told(f"{path}.{key}" if path else key, f"did you mean {meant[0]}?")
-        return len(self._errors) + len(self._warnings) > before
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """Everything odd, in its order."""
-        return tuple(self._warnings)
+        return len(self._errors) + len(self.warnings) > before
 
     def raise_any(self, name: str) -> None:
         """Raise ConfigError when there are errors; its facts have the first twenty."""

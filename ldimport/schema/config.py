@@ -1,7 +1,8 @@
 """The project config: media types and their metadata, read from a file or a server's answer.
 
 The smallest one is ``{"mediaTypes": [{"handle", "type", "metadata": […]}]}``; every part that
-decides about images is checked, and everything wrong with it is said at once (livingdocs.md 3).
+decides about images is checked, and everything wrong with it is said at once. See
+``docs/livingdocs-api.md``, "Project config".
 """
 
 from __future__ import annotations
@@ -12,33 +13,31 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json, digest
 from ldimport.schema.complaints import Complaints
 from ldimport.schema.properties import Property, read_properties
+from ldimport.yamlsize import values_in
 
 IMAGE = "mediaImage"
 _TYPES = (IMAGE, "mediaVideo", "mediaFile")
 _HANDLE = r"[a-z][a-zA-Z0-9-]{2,49}"
-_DEFAULT: Json = {
-    "mediaTypes": [
-        {
-            "handle": "image",
-            "type": IMAGE,
-            "metadata": [
-                {"handle": handle, "type": "li-text"}
-                for handle in ("title", "caption", "source", "description")
-            ],
-        }
-    ]
-}
-"""What Livingdocs assumes where no media type is configured (livingdocs.md 3.2)."""
+_DEFAULT_TYPES: Json = [
+    {
+        "handle": "image",
+        "type": IMAGE,
+        "metadata": [
+            {"handle": handle, "type": "li-text"}
+            for handle in ("title", "caption", "source", "description")
+        ],
+    }
+]
+"""What Livingdocs assumes where no media type is configured."""
 _PARTS = frozenset(
     ("v", "$baseRevision", "settings", "editorSettings", "contentTypes", "designSettings")
 )
-"""Some of what a whole config has beside media types (livingdocs.md 3.1)."""
+"""Some of what a whole config has beside media types."""
 _TYPE_KEYS = ("handle", "type", "metadata", "info", "asset", "exifExtraction", "deletionRoutine")
 MAX_BYTES = 50_000_000
 _MAX_VALUES = 1_000_000
@@ -78,7 +77,7 @@ class ProjectConfig:
 
 def default() -> ProjectConfig:
     """The documented default: one media type ``image``."""
-    return _read(_DEFAULT, "default", is_default=True)
+    return _read({"mediaTypes": _DEFAULT_TYPES}, "default", is_default=True)
 
 
 def from_json(body: Json, *, origin: str = "") -> ProjectConfig:
@@ -100,10 +99,9 @@ def _load_folder(folder: Path) -> ProjectConfig:
             return load(folder / name)
     if (folder / "index.js").is_file():
         return _read(_javascript(folder), str(folder))
-    raise ConfigError(
+    raise _error(
         f"{folder} is a folder without index.json",
-        hint="livingdocs-cli project-config:download --format json --dist FOLDER writes one",
-        code="project-config",
+        "livingdocs-cli project-config:download --format json --dist FOLDER writes one",
     )
 
 
@@ -112,26 +110,19 @@ def _javascript(folder: Path) -> Json:
     node = shutil.which("node")
     hint = "write it as JSON: livingdocs-cli project-config:download --format json --dist FOLDER"
     if node is None:
-        raise ConfigError(
-            f"{folder} holds JavaScript, and there is no Node.js to read it",
-            hint=hint,
-            code="project-config",
-        )
+        raise _error(f"{folder} holds JavaScript, and there is no Node.js to read it", hint)
     script = "process.stdout.write(JSON.stringify(require(require('path').resolve('index.js'))))"
     try:
         done = subprocess.run(
             [node, "-e", script], cwd=folder, capture_output=True, timeout=_NODE_SECONDS
         )
     except subprocess.TimeoutExpired as error:
-        raise ConfigError(
-            f"{folder}: reading it with Node.js took longer than {_NODE_SECONDS:.0f} s",
-            hint=hint,
-            code="project-config",
-        ) from error
+        text = f"{folder}: reading it with Node.js took longer than {_NODE_SECONDS:.0f} s"
+        raise _error(text, hint) from error
     if done.returncode != 0:
         told = done.stderr.decode("utf-8", "replace").strip().splitlines()
         why = next((line for line in told if "Error" in line), "Node.js failed")
-        raise ConfigError(f"{folder}: {why[:200]}", hint=hint, code="project-config")
+        raise _error(f"{folder}: {why[:200]}", hint)
     return _parsed(folder / "index.js", done.stdout)
 
 
@@ -140,18 +131,17 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ConfigError(
-            f"there is no project config {path}",
-            hint="--project-config names a JSON or YAML file, or the folder of livingdocs-cli",
-            code="project-config",
-        ) from error
+        hint = "--project-config names a JSON or YAML file, or the folder of livingdocs-cli"
+        raise _error(f"there is no project config {path}", hint) from error
     except OSError as error:
-        raise ConfigError(
-            f"{path} cannot be read: {error.strerror}", code="project-config"
-        ) from error
+        raise _error(f"{path} cannot be read: {error.strerror}") from error
     if len(content) > MAX_BYTES:
-        raise ConfigError(f"{path} is too large for a project config", code="project-config")
+        raise _error(f"{path} is too large for a project config")
     return content
+
+
+def _error(message: str, hint: str | None = None) -> ConfigError:
+    return ConfigError(message, hint=hint, code="project-config")
 
 
 def _parsed(path: Path, content: bytes) -> Json:
@@ -177,7 +167,7 @@ def _yaml(path: Path, text: bytes) -> Json:
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         node = loader.get_single_node()
-        if _values(node, {}) > _MAX_VALUES:
+        if values_in(node, _MAX_VALUES) > _MAX_VALUES:
             raise _unreadable(path, f"it holds more than {_MAX_VALUES:,} values")
         found: Json = json.loads(json.dumps(loader.construct_document(node), default=str))
         return found
@@ -189,22 +179,9 @@ def _yaml(path: Path, text: bytes) -> Json:
         raise _unreadable(path, "it is neither JSON nor YAML") from error
 
 
-def _values(node: Any, known: dict[int, int]) -> int:
-    """How many values a YAML node has with every alias written out: a few lines can mean
-    billions. Raises RecursionError for a node inside itself."""
-    if id(node) not in known:
-        inner = node.value if isinstance(node.value, list) else []
-        parts = (part for each in inner for part in (each if isinstance(each, tuple) else (each,)))
-        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
-    return known[id(node)]
-
-
 def _unreadable(path: Path, why: str) -> ConfigError:
-    return ConfigError(
-        f"{path} cannot be read as a project config: {why}",
-        hint="it has to be JSON or YAML with a list mediaTypes",
-        code="project-config",
-    )
+    hint = "it has to be JSON or YAML with a list mediaTypes"
+    return _error(f"{path} cannot be read as a project config: {why}", hint)
 
 
 def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig:
@@ -212,12 +189,11 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
     if not isinstance(body, dict):
         complaints.wrong("", "must be an object with a list mediaTypes")
         body = {}
-    elif "mediaTypes" not in body and not is_default:
+    elif "mediaTypes" not in body:
         _missing_types(body, complaints)
     types, others = _media_types(body.get("mediaTypes"), complaints)
     if not types:
-        default_type = _DEFAULT["mediaTypes"] if isinstance(_DEFAULT, dict) else None
-        types, _ = _media_types(default_type, complaints)
+        types, _ = _media_types(_DEFAULT_TYPES, complaints)
     chosen = _default_type(body, types, complaints)
     locales = _handles(body, ("settings", "languages", "available"), "locale")
     licences = _handles(body, ("mediaCenter", "licenseProfiles", "profiles"), "handle")
@@ -231,7 +207,7 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
         origin,
         revision if isinstance(revision, int) else None,
         others,
-        complaints.warnings,
+        tuple(complaints.warnings),
         is_default,
         locales,
         licences,
@@ -239,7 +215,7 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
 
 
 def _missing_types(body: Mapping[str, Json], complaints: Complaints) -> None:
-    """A config may have no media types (livingdocs.md 3.2); a typing error, or a file that is
+    """A config may have no media types; a typing error, or a file that is
     something else altogether, must not pass for one."""
     if complaints.typos(body, "", ("mediaTypes",), wrong=True):
         return
@@ -254,17 +230,10 @@ def _media_types(
     """Media types for images by handle, and the handles of the others."""
     types: dict[str, MediaType] = {}
     others: list[str] = []
-    if found is not None and not isinstance(found, list):
-        complaints.wrong("mediaTypes", "must be a list")
-    for n, each in enumerate(found if isinstance(found, list) else ()):
-        path = f"mediaTypes.{n}"
-        if not isinstance(each, dict):
-            complaints.wrong(path, "must be an object with handle, type and metadata")
-            continue
+    for path, each in complaints.objects(found, "mediaTypes", "handle, type and metadata"):
         complaints.typos(each, path, _TYPE_KEYS)
-        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE)
-        if handle in types or handle in others:
-            complaints.wrong(f"{path}.handle", f"“{handle}” is used twice")
+        taken = [*types, *others]
+        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE, taken)
         kind = each.get("type")
         if kind not in _TYPES:
             complaints.wrong(f"{path}.type", f"must be one of {', '.join(_TYPES)}")
@@ -277,7 +246,7 @@ def _media_types(
             if target not in properties:
                 text = f"“{field}” goes into “{target}”, which the media type does not have"
                 complaints.odd(f"{path}.exifExtraction", text)
-        if _enabled(each.get("deletionRoutine")):
+        if _at(each, ("deletionRoutine", "enabled")) is True:
             text = "removes images that nothing uses: imported ones may vanish"
             complaints.odd(f"{path}.deletionRoutine", text)
         kept = tuple((field, target) for field, target in exif if target in properties)
@@ -328,7 +297,3 @@ def _at(body: dict[str, Json], path: tuple[str, ...]) -> Json:
     for key in path:
         found = found.get(key) if isinstance(found, dict) else None
     return found
-
-
-def _enabled(found: Json) -> bool:
-    return isinstance(found, dict) and found.get("enabled") is True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
@@ -20,37 +21,30 @@ _STORED_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _STORED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)")
 _DATE_HINT = 'say how the column writes dates, in ldimport.yaml: {column: …, date: "%d.%m.%Y"}'
 
+_ZONE_HINT = "write …Z or …+02:00, or name it in ldimport.yaml: {column: …, zone: Europe/Zurich}"
+
 
 def is_date(text: object) -> bool:
     """Whether a value is a day that exists, as ``li-date`` stores it; no text is no complaint."""
-    if not isinstance(text, str):
-        return True
-    try:
-        return _STORED_DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
-    except ValueError:
-        return False
+    return not isinstance(text, str) or _exists(text, _STORED_DATE, date.fromisoformat)
 
 
 def is_datetime(text: object) -> bool:
     """Whether a value is a moment that exists, as ``li-datetime`` stores it."""
-    if not isinstance(text, str):
-        return True
-    if not _STORED.fullmatch(text):
-        return False
+    return not isinstance(text, str) or _exists(text, _STORED, moment)
+
+
+def _exists(text: str, form: re.Pattern[str], read: Callable[[str], object]) -> bool:
     try:
-        return bool(datetime.fromisoformat(_python_form(text)))
+        return form.fullmatch(text) is not None and bool(read(text))
     except ValueError:
         return False
 
 
 def moment(text: str) -> datetime:
-    """A stored date and time; ValueError when it is none."""
-    return datetime.fromisoformat(_python_form(text))
-
-
-def _python_form(text: str) -> str:
-    """At most six digits of a second, which is all that Python reads."""
-    return re.sub(r"(\.\d{6})\d+", r"\1", text)
+    """A stored date and time; ValueError when it is none. Python reads at most six digits of a
+    second."""
+    return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
 
 
 def read_date(text: str, form: str | None = None) -> str:
@@ -58,9 +52,7 @@ def read_date(text: str, form: str | None = None) -> str:
     text = text.strip()
     if form is not None:
         return _by_form(text, form).date().isoformat()
-    found = _split(text)
-    day = _day(found[1], text)
-    at = _time(found)
+    day, at = _split(text)
     if at is not None and at.replace(tzinfo=None) != time(0):
         raise BadValue("bad-date", f"“{text}” has a time, and only the day is stored", _DATE_HINT)
     return day.isoformat()
@@ -74,12 +66,11 @@ def read_datetime(text: str, form: str | None = None, zone: str | None = None) -
         return text
     if form is not None:
         return _iso(_zoned(_by_form(text, form), zone, text))
-    found = _split(text)
-    day, at = _day(found[1], text), _time(found)
+    day, at = _split(text)
     if at is None:
         if zone is None:
             raise BadValue("no-time-zone", f"“{text}” is a day, a time with its zone is stored",
-                           _zone_hint())  # fmt: skip
+                           _ZONE_HINT)  # fmt: skip
         at = time(0)
     return _iso(_zoned(datetime.combine(day, at), zone, text))
 
@@ -88,7 +79,7 @@ def _zoned(found: datetime, zone: str | None, text: str) -> datetime:
     if found.tzinfo is not None:
         return found
     if zone is None:
-        raise BadValue("no-time-zone", f"“{text}” does not say its time zone", _zone_hint())
+        raise BadValue("no-time-zone", f"“{text}” does not say its time zone", _ZONE_HINT)
     at = found.replace(tzinfo=ZoneInfo(zone))
     if at.utcoffset() != at.replace(fold=1).utcoffset():
         raise BadValue(
@@ -97,10 +88,6 @@ def _zoned(found: datetime, zone: str | None, text: str) -> datetime:
             "write its offset: …+01:00 or …+02:00",
         )
     return at
-
-
-def _zone_hint() -> str:
-    return "write …Z or …+02:00, or name it in ldimport.yaml: {column: …, zone: Europe/Zurich}"
 
 
 def _iso(found: datetime) -> str:
@@ -115,11 +102,11 @@ def _by_form(text: str, form: str) -> datetime:
         raise BadValue("bad-date", f"“{text}” is not a date written as {form}") from error
 
 
-def _split(text: str) -> re.Match[str]:
+def _split(text: str) -> tuple[date, time | None]:
     found = _TIME.fullmatch(text)
     if found is None:
         raise _no_date(text)
-    return found
+    return _day(found[1], text), _time(found)
 
 
 def _time(found: re.Match[str]) -> time | None:

@@ -15,8 +15,8 @@ SHOWN = 120
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One finding about a value. ``path`` is where in the value (``crops[0].x``); ``publishing``:
-    Livingdocs itself checks it only when something is published (livingdocs.md 4.2), so that
-    ``--lenient`` makes a warning of it."""
+    Livingdocs itself checks it only when something is published, so that ``--lenient`` makes a
+    warning of it."""
 
     code: str
     message: str
@@ -42,6 +42,13 @@ def near(word: str, known: Iterable[str]) -> str | None:
     folded = {each.casefold(): each for each in known}
     found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
+
+
+def proposed(word: str, known: Iterable[str]) -> str:
+    """The hint for a word that is not among the known ones."""
+    known = list(known)
+    guess = near(word, known)
+    return f"{f'did you mean “{guess}”? ' if guess else ''}it has: {listed(known)}"
 
 
 def listed(words: Iterable[str], most: int = 8) -> str:

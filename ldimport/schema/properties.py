@@ -69,18 +69,10 @@ class Property:
 
 def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str, Property]:
     """The metadata list of a media type, by handle."""
-    if found is not None and not isinstance(found, list):
-        complaints.wrong(path, "must be a list")
     properties: dict[str, Property] = {}
-    for n, each in enumerate(found if isinstance(found, list) else ()):
-        place = f"{path}.{n}"
-        if not isinstance(each, dict):
-            complaints.wrong(place, "must be an object with handle and type")
-            continue
+    for place, each in complaints.objects(found, path, "handle and type"):
         complaints.typos(each, place, ("handle", "type", "config", "ui"))
-        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE)
-        if handle in properties:
-            complaints.wrong(f"{place}.handle", f"“{handle}” is used twice")
+        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE, [*properties])
         plugin = _plugin(each.get("type"), f"{place}.type", complaints)
         config = each.get("config")
         if config is not None and not isinstance(config, dict):
@@ -108,30 +100,22 @@ def _plugin(found: Json, path: str, complaints: Complaints) -> str:
     return found
 
 
-def _whole(value: Json) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
-
-
 def _numeric(value: Json) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _flag(value: Json) -> bool:
+    return isinstance(value, bool)
+
+
+def _count(value: Json) -> bool:
+    return _numeric(value) and isinstance(value, int) and value >= 0
+
+
+_LENGTHS = ("minLength", "maxLength", "recommendedMinLength", "recommendedMaxLength")
 _EXPECTED: Mapping[str, tuple[Callable[[Json], bool], str]] = {
-    **dict.fromkeys(
-        ("required", "allowNewlines"), (lambda v: isinstance(v, bool), "true or false")
-    ),
-    **dict.fromkeys(
-        (
-            "minLength",
-            "maxLength",
-            "recommendedMinLength",
-            "recommendedMaxLength",
-            "maxItems",
-            "min",
-            "max",
-        ),
-        (_whole, "a whole number from 0"),
-    ),
+    **dict.fromkeys(("required", "allowNewlines"), (_flag, "true or false")),
+    **dict.fromkeys((*_LENGTHS, "maxItems", "min", "max"), (_count, "a whole number from 0")),
     **dict.fromkeys(("minValue", "maxValue"), (_numeric, "a number")),
 }
 
@@ -149,7 +133,7 @@ def _check_config(found: Property, path: str, complaints: Complaints) -> None:
             complaints.wrong(f"{path}.{low}", f"is larger than {high}: no value could fit")
     _check_provider(found, f"{path}.dataProvider", complaints)
     named = config.get("namedCrops")
-    if named is not None and not _named(named):
+    if named is not None and not _all_have(named, "name", str):
         complaints.wrong(f"{path}.namedCrops", "must be a list of objects with a name")
     pattern = config.get("regex")
     if pattern is not None:
@@ -161,26 +145,21 @@ def _check_config(found: Property, path: str, complaints: Complaints) -> None:
 
 def _check_provider(found: Property, path: str, complaints: Complaints) -> None:
     provider = found.config.get("dataProvider")
-    if provider is None:
-        if found.plugin == "li-enum":
-            complaints.wrong(path, "is missing: li-enum needs a list of values")
-        return
-    if not isinstance(provider, dict):
+    if provider is not None and not isinstance(provider, dict):
         complaints.wrong(path, "must be an object")
         return
-    items = provider.get("items")
-    if items is None:
-        if "dataSource" in provider:
-            complaints.odd(path, "is a list that only the server knows: not checked here")
-        elif found.plugin == "li-enum":
-            complaints.wrong(f"{path}.items", "is missing: li-enum needs a list of values")
-        return
-    whole = isinstance(items, list) and all(isinstance(i, dict) and "value" in i for i in items)
-    if not whole:
-        complaints.wrong(f"{path}.items", "must be a list of objects with label and value")
+    items = provider.get("items") if provider else None
+    if items is not None:
+        if not _all_have(items, "value", object):
+            complaints.wrong(f"{path}.items", "must be a list of objects with label and value")
+    elif provider and "dataSource" in provider:
+        complaints.odd(path, "is a list that only the server knows: not checked here")
+    elif found.plugin == "li-enum":
+        where = path if provider is None else f"{path}.items"
+        complaints.wrong(where, "is missing: li-enum needs a list of values")
 
 
-def _named(found: Json) -> bool:
+def _all_have(found: Json, key: str, kind: type) -> bool:
     return isinstance(found, list) and all(
-        isinstance(each, dict) and isinstance(each.get("name"), str) for each in found
+        isinstance(each, dict) and key in each and isinstance(each[key], kind) for each in found
     )

@@ -9,10 +9,11 @@ from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
+from ldimport.cells import Writing
 from ldimport.model import Json, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.advice import advice_for, text_advice
-from ldimport.schema.coerce import PLAIN, Writing, coercion, reads_text
+from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime
 from ldimport.schema.findings import SHOWN, BadValue, Finding, listed, near
@@ -147,7 +148,7 @@ class MetadataCheck:
     ) -> None:
         self.media_type = media_type
         self.values = {
-            handle: ValueCheck(each, config, (writings or {}).get(handle, PLAIN))
+            handle: ValueCheck(each, config, (writings or {}).get(f"metadata.{handle}", PLAIN))
             for handle, each in media_type.properties.items()
         }
         self.required = {h for h, each in media_type.properties.items() if each.required}
@@ -163,25 +164,16 @@ class MetadataCheck:
             check = self.values.get(handle)
             if check is None:
                 return None
-            if type(value) is str and value:
-                if check.any_text is not None:
-                    if len(value) > check.any_text or not is_whole(value):
-                        return None
-                    stored[handle] = value
-                elif textual or check.reads_text:
-                    if value not in check.good and not check.accepts(value):
-                        return None
-                    stored[handle] = (
-                        check.good[value] if value in check.good else check.coerce(value)
-                    )
-                else:
-                    if next(check.findings(value), None) is not None:
-                        return None
-                    stored[handle] = value
-            elif value is None or value in _EMPTY or next(check.findings(value), None) is not None:
+            if type(value) is str and value and check.any_text is not None:
+                if len(value) > check.any_text or not is_whole(value):
+                    return None
+            elif type(value) is str and value and (textual or check.reads_text):
+                if not check.accepts(value):
+                    return None
+                value = check.good[value] if value in check.good else check.coerce(value)
+            elif value in _EMPTY or next(check.findings(value), None) is not None:
                 return None
-            else:
-                stored[handle] = value
+            stored[handle] = value
         return stored if self.required <= stored.keys() else None
 
     def coerced(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ldimport.model import Json
 from ldimport.schema.dates import is_date, is_datetime
-from ldimport.schema.findings import Finding, cut, listed, near
+from ldimport.schema.findings import Finding, cut, listed, proposed
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -28,9 +28,8 @@ def violations(
     schema: Mapping[str, Any], value: Json, field: str, *, publishing: bool
 ) -> Iterator[Finding]:
     """Everything that keeps ``value`` from meeting ``schema``, at most twenty findings."""
-    errors = _validator_class()(schema, format_checker=_formats()).iter_errors(value)
     seen: set[tuple[str, str]] = set()
-    for error in errors:
+    for error in _validator()(schema).iter_errors(value):
         found = _finding(error, field, publishing)
         if (found.code, found.path) in seen:
             continue
@@ -41,119 +40,63 @@ def violations(
 
 
 def _finding(error: Any, field: str, publishing: bool) -> Finding:
-    path = _path(error)
-    name = field + path
-    keyword = str(error.validator)
-    code, message, hint = _SENTENCES.get(keyword, _other)(error, name)
+    steps = error.absolute_path
+    path = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
+    code, message, hint = _sentence(error, field + path)
     value = error.instance if isinstance(error.instance, str) else ""
     return Finding(code, message, hint, publishing=publishing, path=path, value=value)
 
 
-def _path(error: Any) -> str:
-    return "".join(
-        f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.absolute_path
-    )
-
-
-Sentence = tuple[str, str, str]
-"""Code, message, hint. The errors of ``jsonschema`` are untyped where it matters."""
-
-
-def _type(error: Any, name: str) -> Sentence:
-    wanted = error.validator_value
-    words = [wanted] if isinstance(wanted, str) else list(wanted)
-    expected = " or ".join(_KINDS.get(word, word) for word in words)
-    return "wrong-type", f"{name} has to be {expected}, not {_shown(error.instance)}", ""
-
-
-def _too_long(error: Any, name: str) -> Sentence:
-    count, most = len(error.instance), error.validator_value
-    return "too-long", f"{name} has {count:,} characters, the limit is {most:,}", ""
-
-
-def _too_short(error: Any, name: str) -> Sentence:
-    if not error.instance:
+def _sentence(error: Any, name: str) -> tuple[str, str, str]:
+    """Code, message, hint. The errors of ``jsonschema`` are untyped where it matters."""
+    keyword, value = str(error.validator), error.instance
+    if keyword in _NOT_EMPTY and not value:
         return "required", f"{name} is empty", ""
-    count, least = len(error.instance), error.validator_value
-    return "too-short", f"{name} has {count:,} characters, at least {least:,} are needed", ""
-
-
-def _enum(error: Any, name: str) -> Sentence:
-    choices = [str(each) for each in error.validator_value]
-    meant = near(str(error.instance), choices)
-    guess = f"did you mean “{meant}”? " if meant else ""
-    crop = name.endswith(".name") and ".crops[" in name
-    code = "unknown-crop" if crop else "not-in-list"
-    what = "is no crop of this project" if crop else "is not in the list"
-    return code, f"{name}: “{cut(str(error.instance))}” {what}", f"{guess}it has: {listed(choices)}"
-
-
-def _range(error: Any, name: str) -> Sentence:
-    limit, value = error.validator_value, error.instance
-    if error.validator == "minimum":
-        return "too-small", f"{name} is {value}, the smallest allowed is {limit}", ""
-    return "too-large", f"{name} is {value}, the largest allowed is {limit}", ""
-
-
-def _count(error: Any, name: str) -> Sentence:
-    limit, count = error.validator_value, len(error.instance)
-    if error.validator == "maxItems":
-        return "too-many", f"{name} has {count:,} items, the limit is {limit:,}", ""
-    if not count:
-        return "required", f"{name} is empty", ""
-    return "too-few", f"{name} has {count:,} items, at least {limit:,} are needed", ""
-
-
-def _empty(_error: Any, name: str) -> Sentence:
-    return "required", f"{name} is empty", ""
-
-
-def _missing(error: Any, name: str) -> Sentence:
-    lacking = [key for key in error.validator_value if key not in error.instance]
-    return "wrong-shape", f"{name} has no “{listed(lacking)}”", ""
-
-
-def _date(error: Any, name: str) -> Sentence:
-    form = "2003-04-12" if _format_of(error) != "date-time" else "2003-04-12T09:30:00Z"
-    return "bad-date", f"{name}: {_shown(error.instance)} is not a date", f"write it as {form}"
-
-
-def _pattern(error: Any, name: str) -> Sentence:
-    if _format_of(error):
-        return _date(error, name)
-    text = f"{name}: {_shown(error.instance)} is not of the form {error.validator_value}"
-    return "wrong-shape", text, ""
-
-
-def _line_break(_error: Any, name: str) -> Sentence:
-    return "line-break", f"{name} has a line break, and may not", "put it on one line"
-
-
-def _other(error: Any, name: str) -> Sentence:
+    if keyword in _LIMITS:
+        code, text = _LIMITS[keyword]
+        count = len(value) if isinstance(value, (str, list)) else value
+        return code, f"{name} {text.format(count=count, limit=error.validator_value)}", ""
+    form = error.schema.get("format") if isinstance(error.schema, Mapping) else None
+    if keyword == "format" or (keyword == "pattern" and form in _DATES):
+        text = f"{name}: {_shown(value)} is not a date"
+        return "bad-date", text, f"write it as {_DATES.get(str(form), _DATES['date'])}"
+    match keyword:
+        case "type":
+            wanted = error.validator_value
+            words = [wanted] if isinstance(wanted, str) else list(wanted)
+            expected = " or ".join(_KINDS.get(word, word) for word in words)
+            return "wrong-type", f"{name} has to be {expected}, not {_shown(value)}", ""
+        case "enum":
+            return _not_in_list(str(value), [str(each) for each in error.validator_value], name)
+        case "required":
+            lacking = [key for key in error.validator_value if key not in value]
+            return "wrong-shape", f"{name} has no “{listed(lacking)}”", ""
+        case "pattern":
+            text = f"{name}: {_shown(value)} is not of the form {error.validator_value}"
+            return "wrong-shape", text, ""
+        case "not":
+            return "line-break", f"{name} has a line break, and may not", "put it on one line"
     return "wrong-shape", f"{name}: {cut(error.message, 160)}", ""
 
 
-def _format_of(error: Any) -> str:
-    schema = error.schema
-    found = schema.get("format") if isinstance(schema, Mapping) else None
-    return str(found) if found in ("date", "date-time") else ""
+def _not_in_list(value: str, choices: list[str], name: str) -> tuple[str, str, str]:
+    crop = name.endswith(".name") and ".crops[" in name
+    code = "unknown-crop" if crop else "not-in-list"
+    what = "is no crop of this project" if crop else "is not in the list"
+    return code, f"{name}: “{cut(value)}” {what}", proposed(value, choices)
 
 
-_SENTENCES: Mapping[str, Callable[[Any, str], Sentence]] = {
-    "type": _type,
-    "maxLength": _too_long,
-    "minLength": _too_short,
-    "enum": _enum,
-    "minimum": _range,
-    "maximum": _range,
-    "minItems": _count,
-    "maxItems": _count,
-    "minProperties": _empty,
-    "required": _missing,
-    "format": _date,
-    "pattern": _pattern,
-    "not": _line_break,
+_NOT_EMPTY = ("minLength", "minItems", "minProperties")
+_LIMITS = {
+    "maxLength": ("too-long", "has {count:,} characters, the limit is {limit:,}"),
+    "minLength": ("too-short", "has {count:,} characters, at least {limit:,} are needed"),
+    "maxItems": ("too-many", "has {count:,} items, the limit is {limit:,}"),
+    "minItems": ("too-few", "has {count:,} items, at least {limit:,} are needed"),
+    "minimum": ("too-small", "is {count}, the smallest allowed is {limit}"),
+    "maximum": ("too-large", "is {count}, the largest allowed is {limit}"),
 }
+_DAY = "2003-04-12"
+_DATES = {"date": _DAY, "date-time": "2003-04-12T09:30:00Z"}
 
 
 def _shown(value: Json) -> str:
@@ -172,18 +115,11 @@ def _shown(value: Json) -> str:
 
 
 @cache
-def _formats() -> Any:
-    from jsonschema import FormatChecker
+def _validator() -> Callable[[Mapping[str, Any]], Draft202012Validator]:
+    """Loaded when something is wrong; the import costs a tenth of a second."""
+    from jsonschema import Draft202012Validator, FormatChecker
 
     checker = FormatChecker(formats=())
     checker.checks("date")(is_date)
     checker.checks("date-time")(is_datetime)
-    return checker
-
-
-@cache
-def _validator_class() -> type[Draft202012Validator]:
-    """Loaded when something is wrong; the import costs a tenth of a second."""
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator
+    return partial(Draft202012Validator, format_checker=checker)

@@ -1,4 +1,4 @@
-"""What goes on beside the requests of a server: workers, and watching jobs."""
+"""What goes on beside the requests of a server, each in a thread: workers, and watching jobs."""
 
 from __future__ import annotations
 
@@ -17,32 +17,36 @@ LOOK = 0.2
 _log = logging.getLogger(__name__)
 
 
-class Workers:
-    """The engine's worker processes, as long as the server runs; ``size`` None is one for each
-    core, 0 none. The API goes on when they cannot."""
+class _Background(threading.Thread):
+    """Runs until it is told to end."""
+
+    def __init__(self, name: str, on_event: OnEvent) -> None:
+        super().__init__(name=name, daemon=True)
+        self._on_event = on_event
+        self._told = threading.Event()
+
+    def end(self) -> None:
+        """Tell it, and wait until it has ended."""
+        self._told.set()
+        if self.is_alive():
+            self.join()
+
+
+class Workers(_Background):
+    """The engine's workers, as long as the server runs; ``size`` None is one per core. The API
+    goes on when they cannot; at the end they finish what they have in hand, at most some seconds,
+    and the rest stays open."""
 
     def __init__(
         self, engine: Engine, size: int | None, on_event: OnEvent, pause: float = PAUSE
     ) -> None:
+        super().__init__("ldimport-workers", on_event)
         self._engine = engine
         self._size = size
-        self._on_event = on_event
         self._pause = pause
-        self._told = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ldimport-workers", daemon=True)
 
-    def start(self) -> None:
-        """Begin to work."""
-        if self._size != 0:
-            self._thread.start()
-
-    def end(self) -> None:
-        """Let them finish what they have in hand, at most some seconds; the rest stays open."""
-        self._told.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Work, and begin again after a pause."""
         while not self._told.is_set():
             try:
                 with self._engine.working(self._size):
@@ -53,26 +57,20 @@ class Workers:
                 self._told.wait(self._pause)
 
 
-class JobWatch:
+class JobWatch(_Background):
     """Tells of jobs that are accepted and that end, whoever carries them out."""
 
     def __init__(self, engine: Engine, on_event: OnEvent) -> None:
+        super().__init__("ldimport-jobs", on_event)
         self._follower = engine.follow()
-        self._on_event = on_event
-        self._told = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ldimport-jobs", daemon=True)
 
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def end(self) -> int:
-        """Tell what is left to tell; returns how many jobs are open."""
-        self._told.set()
-        self._thread.join()
+    @property
+    def open_jobs(self) -> int:
+        """How many are open."""
         return self._follower.open_jobs
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Look again and again, and at the end once more."""
         while not self._told.wait(LOOK):
             self._look()
         self._look()

@@ -46,22 +46,18 @@ def url_of(made: socket.socket) -> str:
 
 
 def _refused(error: OSError, host: str, port: int) -> ConfigError:
-    if error.errno == errno.EADDRINUSE:
-        return ConfigError(
-            f"Port {port} is taken",
-            hint="ldimport serve --port 0   any free port",
-            code="port-taken",
-        )
-    if error.errno == errno.EACCES:
-        return ConfigError(
-            f"Port {port} may not be used by you",
-            hint="ldimport serve --port 9095   ports below 1024 are reserved",
-            code="port-reserved",
-        )
     if error.errno == errno.EADDRNOTAVAIL:
         return _no_address(host)
-    text = error.strerror or os.strerror(error.errno or 0)
-    return ConfigError(f"{host} port {port} cannot be listened on: {text}", code="no-port")
+    if error.errno == errno.EADDRINUSE:
+        text, code = f"Port {port} is taken", "port-taken"
+        hint: str | None = "ldimport serve --port 0   any free port"
+    elif error.errno == errno.EACCES:
+        text, code = f"Port {port} may not be used by you", "port-reserved"
+        hint = "ldimport serve --port 9095   ports below 1024 are reserved"
+    else:
+        why = error.strerror or os.strerror(error.errno or 0)
+        text, code, hint = f"{host} port {port} cannot be listened on: {why}", "no-port", None
+    return ConfigError(text, hint=hint, code=code)
 
 
 def _no_address(host: str) -> ConfigError:

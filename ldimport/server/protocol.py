@@ -15,11 +15,12 @@ from typing import Any
 
 import h11
 import orjson
-from uvicorn.config import Config
 from uvicorn.protocols.http.h11_impl import H11Protocol
-from uvicorn.server import ServerState
 
 from ldimport.server.responses import PHRASES, Refusal
+
+LINGER = 1.0
+"""Seconds for a client that was refused to read why."""
 
 
 def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
@@ -33,24 +34,14 @@ def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
     return Bounded
 
 
-LINGER = 1.0
-"""Seconds for a client that was refused to read why."""
-
-
 class BoundedProtocol(H11Protocol):
     """One connection."""
 
     HEADER_SECONDS = 20.0
     MOST_CONNECTIONS = 1_000
 
-    def __init__(
-        self,
-        config: Config,
-        server_state: ServerState,
-        app_state: dict[str, Any],
-        _loop: asyncio.AbstractEventLoop | None = None,
-    ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._refused = False
         self._since = self.loop.time()
@@ -84,32 +75,25 @@ class BoundedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """What h11 cannot read is refused in the API's form, and the connection ends."""
-        error = sys.exc_info()[1]
-        status = getattr(error, "error_status_hint", 400)
-        if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
+        status = getattr(sys.exc_info()[1], "error_status_hint", 400)
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._refuse(status if status in PHRASES else 400, msg)
+        else:
             self._cut_off()
-            return
-        self._refuse(status if status in PHRASES else 400, msg)
 
     def _refuse(self, status: int, text: str) -> None:
-        body = orjson.dumps(Refusal(status, text).body())
+        """Answer, and end the connection a moment later: closed with bytes unread, the system
+        would reset it, and the client might never see the answer."""
+        body = orjson.dumps(Refusal(status, text).body)
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(body))),
             ("x-content-type-options", "nosniff"),
             ("connection", "close"),
         ]
-        for event in (
-            h11.Response(status_code=status, headers=headers, reason=PHRASES[status]),
-            h11.Data(data=body),
-            h11.EndOfMessage(),
-        ):
+        head = h11.Response(status_code=status, headers=headers, reason=PHRASES[status])
+        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
-        self._hang_up()
-
-    def _hang_up(self) -> None:
-        """End the connection a moment later: closed with bytes unread, the system would reset it,
-        and the client might never see the answer."""
         self._refused = True
         self._disarm()
         if self.transport.can_write_eof():

@@ -60,12 +60,14 @@ class Server:
             sender = Sender(engine.store, options.secrets, on_attempt=on_event)
             watch = JobWatch(engine, on_event)
             watch.start()
-            ends.callback(lambda: on_event(Stopped(watch.end())))
+            ends.callback(lambda: on_event(Stopped(watch.open_jobs)))
+            ends.callback(watch.end)
             sender.start()
             ends.callback(sender.end, HOOK_PATIENCE)
-            workers = Workers(engine, options.workers, on_event)
-            workers.start()
-            ends.callback(workers.end)
+            if options.workers != 0:
+                workers = Workers(engine, options.workers, on_event)
+                workers.start()
+                ends.callback(workers.end)
             self._answer(listener, backend)
 
     def _answer(self, listener: socket.socket, backend: Backend) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from ldimport import credentials
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
@@ -15,19 +16,11 @@ _TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
 _IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """A checked file: its settings at the top, and those of each profile."""
 
-    path: Path
-    top: Layer = field(default_factory=dict)
-    profiles: Mapping[str, Layer] = field(default_factory=dict)
-
-    def layers(self, profile: str | None) -> Iterator[Layer]:
-        """Its layers, the one that counts first."""
-        if profile is not None and profile in self.profiles:
-            yield self.profiles[profile]
-        yield self.top
+    top: Layer
+    profiles: Mapping[str | None, Layer]
 
 
 def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
@@ -39,11 +32,11 @@ def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
     named = Section() if named is None else named
     if not isinstance(named, Section):
         raise reader.where(body, "profiles").error("must be a mapping of names to settings")
-    profiles = {
+    profiles: dict[str | None, Layer] = {
         name: reader.layer(raw, reader.where(named, "profiles", name), "profiles", name)
         for name, raw in named.items()
     }
-    return ConfigFile(path, reader.layer(body, reader.where(body, "")), profiles)
+    return ConfigFile(reader.layer(body, reader.where(body, "")), profiles)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Refusals (error envelopes, the quota's 429) and the webhook's notification."""
+"""Refusals (error envelopes, the quota's 429; docs/livingdocs-api.md, "Refusals") and the webhook's
+notification."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from ldimport.model import Counts, JobStatus, Json
 def error_to_json(
     status: int, error: str, details: Mapping[str, Json] | None = None
 ) -> dict[str, Json]:
-    """The API's error envelope; 5xx carry no details (livingdocs.md 1.6)."""
+    """The API's error envelope; 5xx carry no details."""
     body: dict[str, Json] = {"status": status, "error": error}
     if details is not None and status < 500:
         body["error_details"] = dict(details)
@@ -21,7 +22,7 @@ def error_to_json(
 
 
 def quota_to_json(limit: int, used: int, trying: int) -> list[Json]:
-    """The seed's 429 body: an array of one envelope, line breaks included."""
+    """The API's 429 body: an array of one envelope, line breaks included."""
     message = (
         f"Your plan does not allow you to upload more than {limit} per day.\n"
         f"      You already uploaded {used} in the last 24 hours"
@@ -34,12 +35,15 @@ def quota_to_json(limit: int, used: int, trying: int) -> list[Json]:
 _QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
 
 
+def envelope(body: object) -> Mapping[str, object]:
+    """The error envelope, or the first of an array of them; empty where there is none."""
+    first = body[0] if isinstance(body, list) and body else body
+    return first if isinstance(first, dict) else {}
+
+
 def error_details(body: object) -> dict[str, str]:
-    """``error_details`` of an envelope, or of the first of an array of them, as texts; empty
-    where there is none."""
-    if isinstance(body, list) and body:
-        body = body[0]
-    details = body.get("error_details") if isinstance(body, dict) else None
+    """``error_details`` of ``envelope``, as texts; empty where there are none."""
+    details = envelope(body).get("error_details")
     if not isinstance(details, dict):
         return {}
     return {str(key): text if isinstance(text, str) else json.dumps(text)
@@ -62,20 +66,14 @@ def quota_from_json(body: object, retry_after: float | None = None) -> QuotaErro
 def notification_to_json(
     job: JobStatus, counts: Counts, context: Mapping[str, Json] | None
 ) -> dict[str, Json]:
-    """Body of the webhook request: id, state, overview and context (seed; ``source`` and
-    ``overview.details.failed`` as observed in the wild, livingdocs.md 1.5)."""
+    """Body of the webhook request: id, state, overview and context; ``source`` and
+    ``overview.details.failed`` as observed (docs/livingdocs-api.md, "Webhooks")."""
+    details: Json = {key: getattr(counts, key) for key in ("success", "skipped", "failed")}
     body: dict[str, Json] = {
         "source": "livingdocs-image-import",
         "id": job.id,
         "state": job.state.value,
-        "overview": {
-            "total": counts.total,
-            "details": {
-                "success": counts.success,
-                "skipped": counts.skipped,
-                "failed": counts.failed,
-            },
-        },
+        "overview": {"total": counts.total, "details": details},
     }
     if context is not None:
         body["context"] = dict(context)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ldimport.model import Limits
-from ldimport.net.fetch import Fetched, Fetcher, Source
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource
 from ldimport.net.guard import Guard
 
 ROUNDS = 5
@@ -56,7 +56,7 @@ async def serve(size: int) -> None:
 def with_fetcher(port: int, images: int, concurrency: int, per_host: int) -> float:
     """CPU seconds of one round of our own."""
     before = time.process_time()
-    sources = (Source(f"http://127.0.0.1:{port}/{n}.jpg") for n in range(images))
+    sources = (FetchSource(f"http://127.0.0.1:{port}/{n}.jpg") for n in range(images))
     guard = Guard([f"127.0.0.1:{port}"])
     with Fetcher(Limits(per_host=per_host), guard, concurrency=concurrency) as fetcher:
         fetched = sum(isinstance(one, Fetched) for one in fetcher.fetch_many(sources))

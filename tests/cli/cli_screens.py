@@ -8,7 +8,8 @@ from collections.abc import Callable
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import Stream
 from ldimport.errors import ExitCode, QuotaError, TemporaryError
-from ldimport.migration.events import CauseRow, JobRow, Plan, ResultRow, Summary, Totals
+from ldimport.migration.events import Plan, Summary
+from ldimport.migration.model import CauseRow, JobRow, ResultRow, Totals
 from ldimport.model import Counts, JobState, Status
 
 NOW = 1_795_421_460.0  # 2026-11-23 08:11 UTC

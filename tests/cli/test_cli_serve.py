@@ -13,7 +13,7 @@ from cli_screens import NOW, pipe, shown, terminal
 from ldimport.cli import main
 from ldimport.cli.output import served
 from ldimport.engine.records import JobChange
-from ldimport.engine.webhooks import Attempt
+from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Counts, JobState
 from ldimport.server.events import (
@@ -43,8 +43,8 @@ EVENTS: list[ServeEvent] = [
     RequestAnswered("POST", IMPORT, 200, 0.0312, "job 25bzj8j, 800 images"),
     JobChange("25bzj8j", JobState.STARTED, Counts(pending=800), 0.0),
     JobChange("25bzj8j", JobState.SUCCESS, Counts(771, 0, 29), 43.1),
-    Attempt("25bzj8j", HOOKS, 204, 0.081),
-    Attempt("25bzj8j", HOOKS, None, 0.009, "no answer; again in 5 s"),
+    DeliveryAttempt("25bzj8j", HOOKS, 204, 0.081),
+    DeliveryAttempt("25bzj8j", HOOKS, None, 0.009, "no answer; again in 5 s"),
     RequestAnswered("POST", IMPORT, 429, 0.001, "quota reached"),
     JobChange("9kk12b", JobState.FAILED, Counts(failed=3), 1.0),
     WorkersPaused("the disk is full", 30.0),
@@ -77,8 +77,11 @@ def test_the_banner() -> None:
     screen = terminal(80)
     token = served.token_hint("ldi_0123456789abcdefc41f", ("editor",))
     served.banner(screen, "1.4.0", "http://127.0.0.1:9095/", token, "project-config.json",
-                  "~/engine", ENGINE, "only public addresses are fetched")  # fmt: skip
+                  "~/engine", ENGINE, ())  # fmt: skip
     assert shown(screen) == SCREEN
+    screen = terminal(120)
+    served.banner(screen, "1.4.0", "", token, "", "", ENGINE, ("a.intern", "b.intern:8080"))
+    assert "only public addresses are fetched, and a.intern, b.intern:8080\n" in shown(screen)
 
 
 def test_a_line_for_everything_that_happens() -> None:

@@ -1,15 +1,17 @@
-"""What the client makes of good answers, in every generation of the API (livingdocs.md 8)."""
+"""What the client makes of good answers, in every generation of the API."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from scripted_server import Reply, ScriptedServer
 
+from ldimport import wire
 from ldimport.client import LivingdocsClient
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import Image, ImportRequest, JobState, Status
@@ -58,6 +60,18 @@ def test_submit_sends_the_seeds_request_and_returns_the_job_id(
     assert seen.headers["accept"] == "application/json"
     assert seen.headers["authorization"] == "Bearer li-token-Zx81-never-shown"
     assert seen.headers["user-agent"].startswith("ldimport/")
+
+
+def test_entries_are_sent_as_they_were_rendered(
+    client: LivingdocsClient, server: ScriptedServer
+) -> None:
+    server.script(Reply(body={"id": "1"}), Reply(body={"id": "2"}))
+    request = ImportRequest("sys", (CAT,))
+    client.submit(request)
+    client.submit(replace(request, bodies=(b'{"as":"it was"}',)))
+    plain, joined = (seen.body for seen in server.seen)
+    assert plain == wire.request_body(request) and json.loads(plain)["images"][0]["id"] == CAT.id
+    assert joined == b'{"images":[{"as":"it was"}],"systemName":"sys"}'
 
 
 def test_submit_without_a_key_makes_one_up_for_each_batch(
@@ -179,14 +193,12 @@ def test_json_that_is_no_status_is_an_unexpected_answer(
 # -- project config and media library -------------------------------------------------------
 
 
-def test_the_project_config_is_asked_once_and_remembered_with_its_revision(
+def test_the_project_config_is_asked_once_and_remembered(
     client: LivingdocsClient, server: ScriptedServer
 ) -> None:
     config = {"v": 2, "$baseRevision": 28, "mediaTypes": []}
     server.script(Reply(body=config))
-    assert client.config_revision is None
     assert client.project_config() == client.project_config() == config
-    assert client.config_revision == 28
     assert [seen.path for seen in server.seen] == ["/api/v1/projectConfig"]
     client.project_config(refresh=True)
     assert len(server.seen) == 2

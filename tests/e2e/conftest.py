@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import forked
 import pytest
 from PIL import Image
 
@@ -23,7 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass
 class Ldimport:
-    """Runs ``ldimport`` in a folder, with state and engine below it."""
+    """Runs ``ldimport`` in a folder, with state and engine below it. What is called and waited
+    for is forked; what is started is the real command."""
 
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
@@ -51,7 +53,7 @@ class Ldimport:
     ) -> subprocess.CompletedProcess[str]:
         """Run to the end; ``code`` is the exit code that must come, None for any."""
         done = subprocess.run(
-            self.command(*args),
+            [*forked.command(), *map(str, args)],
             cwd=self.folder,
             env=self.env,
             input=stdin,

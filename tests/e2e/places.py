@@ -1,5 +1,5 @@
 """Three kinds of places that images go to, driven alike: the embedded engine, a running ``ldimport
-serve``, and a stand-in for Livingdocs that knows the seed's rules and one dialect."""
+serve``, and a stand-in for Livingdocs that knows the API's rules and one dialect."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
+
+import forked
 
 from ldimport.engine import Engine
 from ldimport.migration import open_target
@@ -101,7 +102,7 @@ class Served(_Folder):
         config.write_text(json.dumps(CONFIG))
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("LDIMPORT_", "LI_"))}
         process = subprocess.Popen(
-            [*(sys.executable, "-m", "ldimport", "serve", "--json", "--port", str(self.port)),
+            [*forked.command(), *("serve", "--json", "--port", str(self.port)),
              *("--engine", self.engine, "--project-config", config, "--allow-host", self.allow),
              *("--daily-limit", str(limit), "--workers", "1" if works else "0")],
             env={**kept, "HOME": str(self.folder), "LDIMPORT_SERVE_TOKEN": TOKEN},
@@ -123,7 +124,7 @@ class Served(_Folder):
 
 @dataclass
 class Livingdocs:
-    """A scripted Livingdocs: create, update and skip as the seed says, ``broken`` images fail
+    """A scripted Livingdocs: create, update and skip as the API's page says, ``broken`` images fail
     with their reason. ``dialect`` is ``seed``, ``2025-03`` or ``2026-08``."""
 
     dialect: str

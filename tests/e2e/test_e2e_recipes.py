@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 import yaml
 from conftest import ROOT, Ldimport, Origin
@@ -31,8 +32,12 @@ def place(tmp_path: Path, origin: Origin) -> Served:
 
 @pytest.fixture
 def shell(run: Ldimport) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Runs lines as cron and CI do, with the real command."""
-    run.env["PATH"] = f"{Path(sys.executable).parent}:{run.env['PATH']}"
+    """Runs lines as cron and CI do."""
+    program = run.folder / "bin" / "ldimport"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.join(forked.command())} "$@"\n')
+    program.chmod(0o700)
+    run.env["PATH"] = f"{program.parent}:{run.env['PATH']}"
 
     def lines(*command: str, **env: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(command, cwd=run.folder, env={**run.env, **env}, timeout=120,

@@ -14,7 +14,7 @@ import pytest
 from conftest import Origin
 from places import Embedded, Livingdocs, Place, Served
 
-from ldimport.migration import Migration, StateFile, Wishes, open_source, results, track
+from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source, track
 from ldimport.migration.events import Event, Summary
 from ldimport.model import JobOptions, JobState
 from ldimport.schema.config import from_json
@@ -72,15 +72,17 @@ class Archive:
             JobOptions(allow_hosts=(self.host,)),
             local=target.local,
         )
-        with source.manifest, StateFile.open(state or self.state, write=True) as opened:
-            return last(Migration(opened, target).submit(source, batch_size=4, wait=wait))
+        with source.manifest, StateStore.open(state or self.state, write=True) as opened:
+            return last(
+                Migration(opened, target).submit(source, SubmitOptions(batch_size=4, wait=wait))
+            )
 
     def watch(self, target: Target) -> Summary:
-        with StateFile.open(self.state, write=True) as opened:
+        with StateStore.open(self.state, write=True) as opened:
             return last(Migration(opened, target).watch())
 
     def retry(self, target: Target) -> Summary:
-        with StateFile.open(self.state, write=True) as opened:
+        with StateStore.open(self.state, write=True) as opened:
             return last(Migration(opened, target).retry())
 
 
@@ -104,8 +106,8 @@ def outcomes(state: Path) -> list[dict[str, Any]]:
     ids are numbered in their order, addresses lose their host and id."""
     media: dict[str | None, str | None] = {None: None}
     found = []
-    with StateFile.open(state, write=False) as opened:
-        for row in results.rows(opened):
+    with StateStore.open(state, write=False) as opened:
+        for row in opened.results():
             each = asdict(row)
             del each["job_id"], each["target"]
             each["media_id"] = media.setdefault(row.media_id, f"m{len(media)}")

@@ -23,7 +23,7 @@ from ldimport.engine.store.sqlite.sessions import SqliteSession
 from ldimport.engine.worker import Worker, never, run_worker
 from ldimport.errors import LdimportError, TemporaryError
 from ldimport.model import Counts, JobOptions, Limits, Status
-from ldimport.system import ProcessLock, process_alive
+from ldimport.system import ProcessLock
 
 
 @contextmanager
@@ -176,6 +176,14 @@ def test_a_worker_ends_in_order_when_told(engine: Engine, origin: Origin) -> Non
     assert engine.has_open()
 
 
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_workers_do_not_outlive_their_parent(engine: Engine, origin: Origin) -> None:
     origin.put("a.jpg", picture())
     script = f"""
@@ -191,7 +199,7 @@ with Engine({str(engine.folder)!r}) as engine, engine.working(2):
         wait_for(lambda: folder.is_dir() and len(pids(folder)) == 2)
         found = pids(folder)
         parent.kill()
-    wait_for(lambda: not any(map(process_alive, found)))
+    wait_for(lambda: not any(map(alive, found)))
 
 
 def test_a_worker_whose_parent_is_another_ends_although_its_input_is_open(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from manifests import metadata, opened, read, write
 
+from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError
 from ldimport.manifest.fields import FieldMap
 
@@ -64,8 +65,10 @@ def test_separators_and_date_formats_are_handed_on() -> None:
             "metadata.source": {"value": "Archiv"},
         }
     )
-    assert mapping.list_separators == {"metadata.keywords": "|"}
-    assert mapping.date_formats == {"metadata.taken": "%d.%m.%Y"}
+    assert mapping.writings == {
+        "metadata.keywords": Writing(separator="|"),
+        "metadata.taken": Writing(date="%d.%m.%Y"),
+    }
     assert mapping.columns == {"metadata.taken": "Datum"}
     assert mapping.constants == {"metadata.source": "Archiv"}
 

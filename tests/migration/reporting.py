@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 from ldimport.manifest import Manifest, open_manifest
 from ldimport.migration.problem_reports import Files, Reports
-from ldimport.migration.validate import Kind, Validation
+from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Entry, Image, Problem, Severity
 from ldimport.schema.check import Checked
 
@@ -20,11 +20,11 @@ ARCHIVE = "id,url,fileName,Rubrik\n1,https://a.b/1.jpg,A,R\n2,N/A,B,S\n3,https:/
 def found_in(rows: Iterable[Checked]) -> Validation:
     """What a check finds in these rows."""
     rows = list(rows)
-    kinds: dict[tuple[str, str, Severity], Kind] = {}
+    kinds: dict[tuple[str, str, Severity], FindingGroup] = {}
     problems = tuple(problem for row in rows for problem in row.problems)
     for each in problems:
         what = (each.code, each.field, each.severity)
-        new = Kind(*what, 0, each.place, each.value, each.message, each.hint)
+        new = FindingGroup(*what, 0, each.place, each.value, each.message, each.hint)
         kinds.setdefault(what, new).rows += 1
     invalid = sum(row.image is None for row in rows)
     warnings = sum(each.severity is Severity.WARNING for each in problems)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from standin import StandIn
 
-from ldimport.migration import Migration, StateFile, Wishes, open_source
+from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source
 from ldimport.migration.events import Summary
 from ldimport.migration.explanations import CODES
 from ldimport.migration.source import Source
@@ -29,7 +29,7 @@ def source(path: Path, name: str, *, strict: bool = False) -> Source:
     return open_source([path], config.default(), wishes, JobOptions(), local=True)
 
 
-def planned(state: StateFile, path: Path, name: str, *, strict: bool = False) -> Validation:
+def planned(state: StateStore, path: Path, name: str, *, strict: bool = False) -> Validation:
     with source(path, name, strict=strict).manifest as opened:
         assert opened
         fresh = source(path, name, strict=strict)
@@ -44,9 +44,9 @@ def kinds(found: Validation) -> dict[str, int]:
 
 
 @pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateFile]:
+def state(tmp_path: Path) -> Iterator[StateStore]:
     """Knows ids 0 to 699 as “archiv”."""
-    with StateFile.open(tmp_path / "state.sqlite", write=True) as opened:
+    with StateStore.open(tmp_path / "state.sqlite", write=True) as opened:
         first = source(manifest(tmp_path, range(700), "first.csv"), "archiv")
         *_, last = Migration(opened, StandIn()).submit(first)
         first.manifest.close()
@@ -54,12 +54,12 @@ def state(tmp_path: Path) -> Iterator[StateFile]:
         yield opened
 
 
-def test_the_usual_name_is_not_worth_a_word(tmp_path: Path, state: StateFile) -> None:
+def test_the_usual_name_is_not_worth_a_word(tmp_path: Path, state: StateStore) -> None:
     assert kinds(planned(state, manifest(tmp_path, range(700)), "archiv")) == {}
 
 
 def test_ids_sent_under_another_name_are_told_with_their_lines(
-    tmp_path: Path, state: StateFile
+    tmp_path: Path, state: StateStore
 ) -> None:
     found = planned(state, manifest(tmp_path, range(650, 1250)), "neu")
     assert kinds(found) == {"other-system-name": 50, "new-system-name": 1}
@@ -72,7 +72,7 @@ def test_ids_sent_under_another_name_are_told_with_their_lines(
 
 
 def test_another_archive_under_another_name_is_told_only_until_it_is_known(
-    tmp_path: Path, state: StateFile
+    tmp_path: Path, state: StateStore
 ) -> None:
     path = manifest(tmp_path, range(2000, 2003))
     assert kinds(planned(state, path, "neu")) == {"new-system-name": 1}
@@ -83,13 +83,13 @@ def test_another_archive_under_another_name_is_told_only_until_it_is_known(
     assert kinds(planned(state, path, "archiv")) == {"other-system-name": 3}
 
 
-def test_strict_leaves_such_rows_out(tmp_path: Path, state: StateFile) -> None:
+def test_strict_leaves_such_rows_out(tmp_path: Path, state: StateStore) -> None:
     path = manifest(tmp_path, range(699, 702))
     found = planned(state, path, "neu", strict=True)
     assert (found.entries, found.invalid) == (3, 1)
     assert {k.code: k.severity for k in found.kinds}["other-system-name"] is Severity.ERROR
     target, strict = StandIn(), source(path, "neu", strict=True)
-    *_, last = Migration(state, target).submit(strict, valid_only=True)
+    *_, last = Migration(state, target).submit(strict, SubmitOptions(valid_only=True))
     strict.manifest.close()
     assert [image.id for request in target.requests for image in request.images] == [
         "id700", "id701",
@@ -97,7 +97,7 @@ def test_strict_leaves_such_rows_out(tmp_path: Path, state: StateFile) -> None:
     assert isinstance(last, Summary) and last.totals.rows == 3
 
 
-def test_another_target_is_another_world(tmp_path: Path, state: StateFile) -> None:
+def test_another_target_is_another_world(tmp_path: Path, state: StateStore) -> None:
     fresh = source(manifest(tmp_path, range(3)), "neu")
     _, found = Migration(state, StandIn(identity="test:2")).plan(fresh)
     fresh.manifest.close()

@@ -2,85 +2,56 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from archives import Time, left_open, manifest, planned, source, submit, summary
 from standin import StandIn, arrived, refused
 
+from ldimport import wire
 from ldimport.errors import (
     DeadlineError,
     ExitCode,
-    LockedError,
+    FailureLimitError,
+    ManifestError,
     QuotaError,
     RefusedError,
-    StateFileError,
     TemporaryError,
     UsageError,
 )
-from ldimport.migration import Migration, StateFile, Wishes, open_source, results
-from ldimport.migration.events import BatchSent, Event, Failure, Planned, Summary
-from ldimport.migration.results import Filter
-from ldimport.migration.source import Source
+from ldimport.migration import (
+    Migration,
+    StateStore,
+    SubmitOptions,
+)
+from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.model import Failure, Filter
 from ldimport.migration.submit import InvalidManifest
-from ldimport.model import MAX_OPEN_JOBS, ImportRequest, JobOptions, JobState, Status
-from ldimport.schema import config
+from ldimport.model import (
+    MAX_OPEN_JOBS,
+    ImportRequest,
+    JobOptions,
+    JobState,
+    JobStatus,
+    Status,
+    canonical_json,
+)
 from ldimport.targets.base import BatchLimits
 
 
-def manifest(folder: Path, rows: int, name: str = "archive.csv", caption: str = "c") -> Path:
-    path = folder / name
-    lines = [f"id{n},https://img.example/{n}.jpg,Image {n},{caption}" for n in range(1, rows + 1)]
-    path.write_text("id,url,fileName,metadata.caption\n" + "\n".join(lines) + "\n")
-    return path
-
-
-def source(path: Path, name: str | None = "archive", **wishes: object) -> Source:
-    return open_source(
-        [path],
-        config.default(),
-        Wishes(system_name=name, **wishes),  # type: ignore[arg-type]
-        JobOptions(),
-        local=True,
-    )
-
-
-@pytest.fixture
-def state(tmp_path: Path) -> Iterator[StateFile]:
-    with StateFile.open(tmp_path / "state.sqlite", write=True) as opened:
-        yield opened
-
-
-def submit(state: StateFile, target: StandIn, path: Path, **options: object) -> list[Event]:
-    wishes = {k: options.pop(k) for k in ("name",) if k in options}
-    with source(path, **wishes).manifest as opened:  # type: ignore[arg-type]
-        fresh = replace(source(path, **wishes), manifest=opened)  # type: ignore[arg-type]
-        return list(Migration(state, target).submit(fresh, **options))  # type: ignore[arg-type]
-
-
-def summary(events: list[Event]) -> Summary:
-    last = events[-1]
-    assert isinstance(last, Summary)
-    return last
-
-
-def planned(events: list[Event]) -> Planned:
-    return next(event for event in events if isinstance(event, Planned))
-
-
-def test_every_row_ends_in_exactly_one_state(state: StateFile, tmp_path: Path) -> None:
+def test_every_row_ends_in_exactly_one_state(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=lambda i: refused(i) if i == "id3" else arrived(i))
     events = submit(state, target, manifest(tmp_path, 5))
     end = summary(events)
     assert (end.totals.success, end.totals.failed, end.totals.rows) == (4, 1, 5)
     assert end.exit_code == ExitCode.FAILURES
     assert [event.external_id for event in events if isinstance(event, Failure)] == ["id3"]
-    assert results.overview(state).totals == end.totals
+    assert state.overview().totals == end.totals
 
 
-def test_second_submit_sends_nothing(state: StateFile, tmp_path: Path) -> None:
+def test_second_submit_sends_nothing(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 3)
     submit(state, target, path)
     end = summary(submit(state, target, path))
@@ -89,7 +60,7 @@ def test_second_submit_sends_nothing(state: StateFile, tmp_path: Path) -> None:
     assert end.exit_code == ExitCode.OK
 
 
-def test_an_edited_row_and_a_new_row_are_sent_alone(state: StateFile, tmp_path: Path) -> None:
+def test_an_edited_row_and_a_new_row_are_sent_alone(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 3)
     submit(state, target, path)
     path.write_text(path.read_text().replace("Image 2,", "Other 2,") + "id9,https://a.b/9,N,c\n")
@@ -98,7 +69,7 @@ def test_an_edited_row_and_a_new_row_are_sent_alone(state: StateFile, tmp_path: 
     assert (planned(events).plan.new, planned(events).plan.changed) == (1, 1)
 
 
-def test_a_new_signature_in_the_url_is_no_change(state: StateFile, tmp_path: Path) -> None:
+def test_a_new_signature_in_the_url_is_no_change(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), tmp_path / "m.csv"
     path.write_text("id,url,fileName\na,https://s3.example/a.jpg?v=1&X-Amz-Date=1&Expires=2,A\n")
     submit(state, target, path)
@@ -110,34 +81,7 @@ def test_a_new_signature_in_the_url_is_no_change(state: StateFile, tmp_path: Pat
     assert len(target.requests) == 2
 
 
-def test_failed_rows_wait_for_retry(state: StateFile, tmp_path: Path) -> None:
-    target, path = StandIn(answer=refused), manifest(tmp_path, 2)
-    submit(state, target, path)
-    again = summary(submit(state, target, path))
-    assert len(target.requests) == 1
-    assert again.plan is not None
-    assert (again.plan.failed, again.exit_code) == (2, ExitCode.FAILURES)
-    target.answer = arrived
-    end = summary(list(Migration(state, target).retry()))
-    assert target.sent_ids()[2:] == ["id1", "id2"]
-    assert (end.totals.success, end.exit_code) == (2, ExitCode.OK)
-    assert results.overview(state).totals.failed == 0
-
-
-def test_retry_can_be_narrowed_to_one_cause(state: StateFile, tmp_path: Path) -> None:
-    reasons = {"id1": "origin answered 503", "id2": "origin answered 404"}
-    target = StandIn(answer=lambda i: refused(i, reasons[i]))
-    submit(state, target, manifest(tmp_path, 2))
-    list(Migration(state, target).retry(cause="origin-503"))
-    assert target.sent_ids()[2:] == ["id1"]
-    causes = results.causes(state)
-    assert {(each.cause, each.retryable) for each in causes} == {
-        ("origin-503", True),
-        ("origin-404", False),
-    }
-
-
-def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateFile, tmp_path: Path) -> None:
+def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 1)
     submit(state, target, path)
     target.answer = lambda i: arrived(i, Status.SKIPPED)
@@ -149,7 +93,7 @@ def test_skipped_for_a_changed_entry_is_not_taken_over(state: StateFile, tmp_pat
 
 @pytest.mark.parametrize("end", [JobState.FAILED, JobState.LOST])
 def test_images_of_a_dead_job_are_sent_again(
-    state: StateFile, tmp_path: Path, end: JobState
+    state: StateStore, tmp_path: Path, end: JobState
 ) -> None:
     target, path = StandIn(end=end), manifest(tmp_path, 2)
     first = summary(submit(state, target, path))
@@ -160,7 +104,7 @@ def test_images_of_a_dead_job_are_sent_again(
 
 
 def test_quota_stops_in_order_and_the_same_command_goes_on(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     path = manifest(tmp_path, 5)
     open_days = [2]
@@ -179,7 +123,7 @@ def test_quota_stops_in_order_and_the_same_command_goes_on(
     assert sorted(target.sent_ids()) == ["id1", "id2", "id3", "id4", "id5"]
 
 
-def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateFile, tmp_path: Path) -> None:
+def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 2)
 
     class Cut(StandIn):
@@ -195,7 +139,7 @@ def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateFile, tmp_pat
     assert (end.totals.success, len(target.requests)) == (2, 1)
 
 
-def test_a_batch_that_is_too_large_is_halved(state: StateFile, tmp_path: Path) -> None:
+def test_a_batch_that_is_too_large_is_halved(state: StateStore, tmp_path: Path) -> None:
     def small_only(request: ImportRequest) -> None:
         if len(request.images) > 2:
             raise RefusedError("too large", code="too-large")
@@ -207,7 +151,7 @@ def test_a_batch_that_is_too_large_is_halved(state: StateFile, tmp_path: Path) -
 
 
 def test_later_batches_keep_to_what_was_learned_from_a_refusal(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     tried: list[int] = []
     target = StandIn(limits=BatchLimits(images=8))
@@ -223,7 +167,7 @@ def test_later_batches_keep_to_what_was_learned_from_a_refusal(
     assert tried == [8, 4, 2, 2, 4, 2, 2, *[2] * 6]
 
 
-def test_at_most_sixteen_jobs_are_open(state: StateFile, tmp_path: Path) -> None:
+def test_at_most_sixteen_jobs_are_open(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(limits=BatchLimits(images=1))
     open_jobs: list[int] = []
 
@@ -236,7 +180,7 @@ def test_at_most_sixteen_jobs_are_open(state: StateFile, tmp_path: Path) -> None
     assert max(open_jobs) == MAX_OPEN_JOBS == 16
 
 
-def test_a_refused_batch_leaves_the_state_as_it_was(state: StateFile, tmp_path: Path) -> None:
+def test_a_refused_batch_leaves_the_state_as_it_was(state: StateStore, tmp_path: Path) -> None:
     def refuse(request: ImportRequest) -> None:
         raise RefusedError("400")
 
@@ -245,10 +189,10 @@ def test_a_refused_batch_leaves_the_state_as_it_was(state: StateFile, tmp_path: 
     manifest(tmp_path, 2, caption="edited")
     end = summary(submit(state, StandIn(before=refuse), path))
     assert end.exit_code == ExitCode.REFUSED
-    assert results.overview(state).totals.success == 2, "the old outcomes stand"
+    assert state.overview().totals.success == 2, "the old outcomes stand"
 
 
-def test_an_image_without_a_result_counts_as_failed(state: StateFile, tmp_path: Path) -> None:
+def test_an_image_without_a_result_counts_as_failed(state: StateStore, tmp_path: Path) -> None:
     class Forgetful(StandIn):
         def status(self, job_id: str):  # type: ignore[no-untyped-def]
             job = super().status(job_id)
@@ -256,18 +200,18 @@ def test_an_image_without_a_result_counts_as_failed(state: StateFile, tmp_path: 
 
     end = summary(submit(state, Forgetful(), manifest(tmp_path, 2)))
     assert (end.totals.success, end.totals.failed) == (1, 1)
-    row = next(results.rows(state, Filter(status=Status.FAILED)))
+    row = next(state.results(Filter(status=Status.FAILED)))
     assert row.reason == "the target gave no result for this image"
 
 
-def test_limit_sends_only_so_many(state: StateFile, tmp_path: Path) -> None:
+def test_limit_sends_only_so_many(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 5)
     end = summary(submit(state, target, path, limit=2))
     assert target.sent_ids() == ["id1", "id2"]
     assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (2, 3, 5)
 
 
-def test_errors_stop_before_anything_is_sent(state: StateFile, tmp_path: Path) -> None:
+def test_errors_stop_before_anything_is_sent(state: StateStore, tmp_path: Path) -> None:
     target, path = StandIn(), manifest(tmp_path, 3)
     path.write_text(path.read_text() + "id1,https://a.b/c,again,c\n")
     with pytest.raises(InvalidManifest) as caught:
@@ -279,7 +223,7 @@ def test_errors_stop_before_anything_is_sent(state: StateFile, tmp_path: Path) -
 
 
 def test_another_archive_under_the_default_name_is_stopped(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     target = StandIn()
     submit(state, target, manifest(tmp_path, 2, "a.csv"), name=None)
@@ -287,7 +231,7 @@ def test_another_archive_under_the_default_name_is_stopped(
         submit(state, target, manifest(tmp_path, 2, "b.csv", caption="other"), name=None)
 
 
-def test_batches_respect_count_and_bytes(state: StateFile, tmp_path: Path) -> None:
+def test_batches_respect_count_and_bytes(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(limits=BatchLimits(images=100, bytes=700))
     events = submit(state, target, manifest(tmp_path, 20))
     from ldimport import wire
@@ -301,11 +245,11 @@ def test_batches_respect_count_and_bytes(state: StateFile, tmp_path: Path) -> No
     ]
 
 
-def test_interrupting_answers_with_a_summary(state: StateFile, tmp_path: Path) -> None:
+def test_interrupting_answers_with_a_summary(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(looks=1_000_000, limits=BatchLimits(images=2))
-    with source(manifest(tmp_path, 4)).manifest as opened:
-        fresh = replace(source(tmp_path / "archive.csv"), manifest=opened)
-        events = Migration(state, target).submit(fresh)
+    opened = source(manifest(tmp_path, 4))
+    with opened.manifest:
+        events = Migration(state, target, Time().clock).submit(opened)
         while not isinstance(next(events), BatchSent):
             pass
         end = events.throw(KeyboardInterrupt())  # type: ignore[attr-defined]
@@ -313,55 +257,17 @@ def test_interrupting_answers_with_a_summary(state: StateFile, tmp_path: Path) -
     assert (end.exit_code, end.totals.pending, end.totals.unsubmitted) == (130, 2, 2)
 
 
-def test_a_deadline_counts_from_the_start_of_the_command(state: StateFile, tmp_path: Path) -> None:
+def test_a_deadline_counts_from_the_start_of_the_command(state: StateStore, tmp_path: Path) -> None:
     target = StandIn()
-    options = {"deadline": 60, "since": time.monotonic() - 61}
+    time = Time()
     with pytest.raises(DeadlineError, match="nothing was sent"):
-        submit(state, target, manifest(tmp_path, 3), **options)
+        submit(state, target, manifest(tmp_path, 3), time=time, deadline=60, since=time.at - 61)
     assert target.requests == []
-    assert results.overview(state).jobs == ()
-
-
-def test_watch_follows_the_jobs_that_are_named(state: StateFile, tmp_path: Path) -> None:
-    target = StandIn(looks=2)
-    submit(state, target, manifest(tmp_path, 4), batch_size=2, wait=False)
-    end = summary(list(Migration(state, target).watch(["job2"])))
-    assert [(job.id, job.state) for job in end.jobs] == [("job2", JobState.SUCCESS)]
-    assert (end.totals.success, end.totals.pending) == (2, 0)
-    assert results.overview(state).totals.pending == 2
-    assert summary(list(Migration(state, target).watch())).totals.success == 2
-
-
-def test_only_one_writer(state: StateFile, tmp_path: Path) -> None:
-    with pytest.raises(LockedError) as caught:
-        StateFile.open(state.path, write=True)
-    assert "process" in caught.value.facts["who"]
-    StateFile.open(state.path, write=False).close()
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"not a database at all", b"SQLite format 3\0" + b"\0" * 200]
-)
-def test_a_foreign_file_is_left_untouched(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "other.sqlite"
-    path.write_bytes(content)
-    for write in (True, False):
-        with pytest.raises(StateFileError):
-            StateFile.open(path, write=write)
-    assert path.read_bytes() == content
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_an_orderly_close_leaves_one_private_file(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite"
-    with StateFile.open(path, write=True) as opened:
-        submit(opened, StandIn(), manifest(tmp_path, 2))
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert not path.with_name("state.sqlite-wal").exists()
+    assert state.overview().jobs == ()
 
 
 def test_failed_images_of_an_unnamed_archive_come_back_in_another_file(
-    state: StateFile, tmp_path: Path
+    state: StateStore, tmp_path: Path
 ) -> None:
     """Nothing has arrived under their ids, so nothing is overwritten."""
     target = StandIn(answer=lambda id_: refused(id_) if id_ == "id1" else arrived(id_))
@@ -374,11 +280,192 @@ def test_failed_images_of_an_unnamed_archive_come_back_in_another_file(
         submit(state, target, other, name=None)
 
 
-def test_the_plan_counts_batches_of_the_size_asked_for(state: StateFile, tmp_path: Path) -> None:
+def test_the_plan_counts_batches_of_the_size_asked_for(state: StateStore, tmp_path: Path) -> None:
     end = summary(submit(state, StandIn(), manifest(tmp_path, 5), batch_size=2))
     assert end.plan is not None and (end.plan.batches, len(end.jobs)) == (3, 3)
 
 
-def test_results_tell_the_target(state: StateFile, tmp_path: Path) -> None:
+def test_results_tell_the_target(state: StateStore, tmp_path: Path) -> None:
     submit(state, StandIn(), manifest(tmp_path, 1))
-    assert [row.target for row in results.rows(state)] == ["stand-in"]
+    assert [row.target for row in state.results()] == ["stand-in"]
+
+
+def test_a_row_that_is_edited_while_its_job_runs_is_sent_again(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """What counts is the last version, whichever job ends last."""
+    target, path = StandIn(looks=1_000_000), manifest(tmp_path, 3)
+    submit(state, target, path, wait=False)
+    path.write_text(path.read_text().replace("Image 2,", "Other 2,"))
+    second = submit(state, target, path, wait=False)
+    assert (planned(second).plan.changed, planned(second).plan.in_progress) == (1, 2)
+    assert target.sent_ids() == ["id1", "id2", "id3", "id2"]
+    assert summary(second).totals.pending == 3
+    target.looks = 1
+    end = summary(list(Migration(state, target, Time().clock).watch()))
+    assert (end.totals.success, end.totals.pending) == (4, 0), "four outcomes of three images"
+    assert state.overview().totals.success == 3
+    assert planned(submit(state, target, path)).plan.unchanged == 3, "the edit has arrived"
+
+
+def test_a_manifest_that_changes_after_the_check_is_not_sent(
+    state: StateStore, tmp_path: Path
+) -> None:
+    path, target = manifest(tmp_path, 1_200), StandIn()
+    for begun, sent in ((Planned, 0), (BatchSent, 100)):
+        opened = source(path)
+        with opened.manifest:
+            options = SubmitOptions(batch_size=100)
+            events = Migration(state, target, Time().clock).submit(opened, options)
+            while not isinstance(next(events), begun):
+                pass
+            path.write_text(path.read_text().replace("Image 1200,", "Other 1200,"))
+            *_, last = events
+        assert isinstance(last, Summary) and isinstance(last.stopped, ManifestError)
+        assert (len(target.sent_ids()), last.exit_code) == (sent, ExitCode.INVALID)
+        assert last.totals.unsubmitted == 1_200 - sent
+        path = manifest(tmp_path, 1_200)
+
+
+def test_a_deadline_ends_a_run_that_waits(state: StateStore, tmp_path: Path) -> None:
+    target, time = StandIn(looks=1_000_000), Time()
+    end = summary(submit(state, target, manifest(tmp_path, 2), time=time, deadline=30))
+    assert (end.exit_code, end.totals.pending) == (ExitCode.DEADLINE, 2)
+    assert sum(time.waits) == pytest.approx(30, abs=1)
+    assert end.seconds == pytest.approx(30, abs=1)
+
+
+def test_a_server_is_asked_ever_less_often(state: StateStore, tmp_path: Path) -> None:
+    target, time = StandIn(looks=12, local=False), Time()
+    assert summary(submit(state, target, manifest(tmp_path, 1), time=time)).totals.success == 1
+    pauses = [0.5 * 1.5**n for n in range(11)]
+    assert sum(time.waits) == pytest.approx(0.5 + sum(min(30.0, 1.5 * p) for p in pauses), rel=0.01)
+    assert max(time.waits) <= 0.5, "a wait is short: Ctrl-C and deadlines are looked at"
+
+
+def test_too_many_failures_stop_the_run(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=refused, limits=BatchLimits(images=1))
+    end = summary(
+        submit(state, target, manifest(tmp_path, 40), fail_on=lambda failed, tried: failed > 3)
+    )
+    assert (end.exit_code, end.totals.rows) == (ExitCode.FAILURE_LIMIT, 40)
+    assert end.totals.unsubmitted > 0
+    assert isinstance(end.stopped, FailureLimitError) and "of" in end.stopped.message
+
+
+def test_webhooks_that_did_not_arrive_are_told(state: StateStore, tmp_path: Path) -> None:
+    class Unheard(StandIn):
+        def undelivered(self) -> tuple[str, ...]:
+            return ("webhook of job job1: no answer",)
+
+    events = submit(state, Unheard(), manifest(tmp_path, 1))
+    notices = [event for event in events if isinstance(event, Notice)]
+    assert [(each.code, each.text) for each in notices][-1] == (
+        "webhook-undelivered",
+        "webhook of job job1: no answer",
+    )
+
+
+def test_resend_sends_what_has_not_changed(state: StateStore, tmp_path: Path) -> None:
+    target, path = StandIn(), manifest(tmp_path, 2)
+    submit(state, target, path)
+    target.answer = lambda id_: arrived(id_, Status.SKIPPED)
+    end = summary(submit(state, target, path, resend=True))
+    assert target.sent_ids() == ["id1", "id2"] * 2
+    assert (end.totals.skipped, end.totals.not_taken_over) == (2, 0)
+
+
+def test_requests_carry_their_entries_rendered(state: StateStore, tmp_path: Path) -> None:
+    """Nobody has to render them again: neither the client nor the state file."""
+    target = StandIn()
+    submit(state, target, manifest(tmp_path, 3))
+    request = target.requests[0]
+    assert [json.loads(body)["id"] for body in request.bodies] == ["id1", "id2", "id3"]
+    assert wire.request_body(request) == canonical_json(wire.request_to_json(request))
+
+
+def test_the_counts_of_a_run_add_up_while_it_runs(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(looks=2, limits=BatchLimits(images=3))
+    events = submit(state, target, manifest(tmp_path, 8))
+    steps = [event for event in events if isinstance(event, Progress)]
+    assert {step.to_send for step in steps} == {8}
+    assert [step.sent for step in steps] == sorted(step.sent for step in steps)
+    assert all(step.counts.total == step.sent for step in steps)
+    assert (steps[-1].counts.success, steps[-1].open_jobs) == (8, 0)
+    assert sum(event.counts.success for event in events if isinstance(event, JobEnded)) == 8
+
+
+def test_a_manifest_that_changes_while_it_is_checked_is_not_sent(
+    state: StateStore, tmp_path: Path
+) -> None:
+    path, target = manifest(tmp_path, 3_000), StandIn()
+    opened = source(path)
+    edits = iter([lambda: manifest(tmp_path, 3_000, caption="edited")])
+
+    def tick(read: int) -> None:
+        next(edits, lambda: None)()
+
+    with opened.manifest, pytest.raises(ManifestError, match="chang"):
+        list(Migration(state, target, Time().clock).submit(opened, tick=tick))
+    assert target.requests == []
+
+
+def test_a_change_that_was_lost_is_still_a_change(state: StateStore, tmp_path: Path) -> None:
+    """The image is at the target in its older state; only one that never arrived is new."""
+    target, path = StandIn(), manifest(tmp_path, 1)
+    submit(state, target, path)
+    target.end = JobState.LOST
+    submit(state, target, manifest(tmp_path, 2, caption="edited"))
+    assert state.overview().totals.unsubmitted == 2
+    assert [row.status for row in state.results()] == [None, None]
+    plan = planned(submit(state, target, path)).plan
+    assert (plan.changed, plan.new) == (1, 1)
+
+
+def test_an_unnamed_archive_does_not_take_over_what_is_under_way(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target = StandIn()
+    left_open(state, target, manifest(tmp_path, 2, "a.csv"), name=None)
+    with pytest.raises(UsageError, match="another manifest"):
+        submit(state, target, manifest(tmp_path, 2, "b.csv", caption="other"), name=None)
+
+
+def test_rows_under_way_at_the_plan_are_counted_once_though_their_job_is_lost(
+    state: StateStore, tmp_path: Path
+) -> None:
+    class Forgetful(StandIn):
+        def status(self, job_id: str) -> JobStatus:
+            told = super().status(job_id)
+            return JobStatus(job_id, JobState.LOST) if job_id == "job1" and told.finished else told
+
+    target, path = Forgetful(), manifest(tmp_path, 700)
+    head, *rows = path.read_text().splitlines()
+    one = tmp_path / "one.csv"
+    one.write_text(f"{head}\n{rows[-1]}\n")
+    left_open(state, target, one)
+    end = summary(submit(state, target, path, batch_size=100))
+    assert target.sent_ids().count("id700") == 1
+    assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (699, 1, 700)
+    assert summary(submit(state, target, path)).totals.success == 700
+
+
+def test_failures_of_another_manifest_are_told_with_their_causes(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """The same rows in another file: nothing is sent, and why they failed still counts."""
+    target = StandIn(answer=refused)
+    submit(state, target, manifest(tmp_path, 2, "a.csv"))
+    end = summary(submit(state, target, manifest(tmp_path, 2, "b.csv")))
+    assert (len(target.requests), end.totals.failed) == (1, 2)
+    assert [(row.cause, row.images) for row in end.causes] == [("origin-404", 2)]
+
+
+def test_a_state_file_that_was_lost_costs_nothing_but_time(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """What the target skips, because it has it, has arrived."""
+    target, path = StandIn(answer=lambda id_: arrived(id_, Status.SKIPPED)), manifest(tmp_path, 2)
+    end = summary(submit(state, target, path))
+    assert (end.totals.skipped, end.totals.not_taken_over) == (2, 0)
+    assert planned(submit(state, target, path)).plan.unchanged == 2

@@ -8,21 +8,32 @@ from collections.abc import Iterator, Sequence
 
 import pycurl
 import pytest
-from web_origin import CERTIFICATES, PHOTO, Clock, Make, Names, Origin, Reply, Seen, Sockets
+from web_origin import (
+    CERTIFICATES,
+    PHOTO,
+    Clock,
+    Make,
+    Names,
+    Origin,
+    Reply,
+    Seen,
+    Sockets,
+    check_url,
+)
 
 from ldimport.errors import ConfigError, Rejected
 from ldimport.model import Limits
 from ldimport.net.exchange import Exchange, trusted_roots
-from ldimport.net.fetch import Fetched, Fetcher, NotFetched, Source
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.guard import Guard
-from ldimport.net.lookups import KEEP_SECONDS
+from ldimport.net.hosts import KEEP_SECONDS
 
 
 def codes(outcomes: Sequence[Fetched | NotFetched]) -> list[str]:
     return [one.rejected.code if isinstance(one, NotFetched) else "ok" for one in outcomes]
 
 
-def refused(fetcher: Fetcher, source: Source) -> Rejected:
+def refused(fetcher: Fetcher, source: FetchSource) -> Rejected:
     with pytest.raises(Rejected) as caught:
         fetcher.fetch(source)
     return caught.value
@@ -34,13 +45,11 @@ def refused(fetcher: Fetcher, source: Source) -> Rejected:
 def test_a_photo_arrives_with_what_the_origin_said_of_it(origin: Origin, fetcher: Make) -> None:
     said = {"ETag": '"v1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
     origin.script = lambda seen: Reply(headers={**said, "Content-Type": "image/png"})
-    source = Source(origin.url("/a b.png".replace(" ", "%20") + "?x=1"), tag=("row", 7))
+    source = FetchSource(origin.url("/a b.png".replace(" ", "%20") + "?x=1"), tag=("row", 7))
     fetched = fetcher().fetch(source)
     assert fetched == Fetched(
         source=source,
         body=PHOTO,
-        final_url=origin.url("/a%20b.png?x=1"),
-        content_type="image/png",
         etag='"v1"',
         last_modified="Mon, 01 Jan 2024 00:00:00 GMT",
         not_modified=False,
@@ -49,7 +58,9 @@ def test_a_photo_arrives_with_what_the_origin_said_of_it(origin: Origin, fetcher
 
 def test_every_source_comes_out_once(origin: Origin, fetcher: Make) -> None:
     origin.script = lambda seen: Reply(404 if seen.path.endswith("7") else 200)
-    sources = [Source(origin.url(f"/{n}"), tag=n) for n in range(50)] + [Source("nonsense", tag=50)]
+    sources = [FetchSource(origin.url(f"/{n}"), tag=n) for n in range(50)] + [
+        FetchSource("nonsense", tag=50)
+    ]
     outcomes = list(fetcher().fetch_many(sources))
     assert sorted(outcome.source.tag for outcome in outcomes) == list(range(51))  # type: ignore[type-var]
     assert codes(outcomes).count("origin-404") == 5
@@ -61,11 +72,11 @@ def test_nothing_in_nothing_out(fetcher: Make) -> None:
 
 
 def test_the_request_carries_no_more_than_it_must(origin: Origin, fetcher: Make) -> None:
-    fetcher(user_agent="test/1").fetch(Source(origin.url()))
+    fetcher().fetch(FetchSource(origin.url()))
     (seen,) = origin.seen
     assert set(seen.headers) == {"host", "user-agent", "accept", "accept-encoding"}
     assert seen.headers["accept-encoding"] == "identity"
-    assert seen.headers["user-agent"] == "test/1"
+    assert seen.headers["user-agent"].startswith("ldimport/")
 
 
 def test_proxies_of_the_environment_are_ignored(
@@ -73,7 +84,7 @@ def test_proxies_of_the_environment_are_ignored(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert fetcher().fetch(Source(origin.url())).body == PHOTO
+    assert fetcher().fetch(FetchSource(origin.url())).body == PHOTO
 
 
 # -- asking whether anything changed --------------------------------------------------------
@@ -85,9 +96,9 @@ def test_an_unchanged_source_is_not_sent_again(origin: Origin, fetcher: Make) ->
 
     origin.script = script
     with fetcher() as one:
-        known = one.fetch(Source(origin.url(), etag='"v1"', last_modified="yesterday"))
-        changed = one.fetch(Source(origin.url(), etag='"v0"'))
-        plain = one.fetch(Source(origin.url()))
+        known = one.fetch(FetchSource(origin.url(), etag='"v1"', last_modified="yesterday"))
+        changed = one.fetch(FetchSource(origin.url(), etag='"v0"'))
+        plain = one.fetch(FetchSource(origin.url()))
     assert (known.not_modified, known.body) == (True, b"")
     assert (changed.not_modified, changed.body) == (False, PHOTO)
     assert plain.body == PHOTO
@@ -97,11 +108,11 @@ def test_an_unchanged_source_is_not_sent_again(origin: Origin, fetcher: Make) ->
 
 def test_a_304_that_nobody_asked_for_is_refused(origin: Origin, fetcher: Make) -> None:
     origin.script = lambda seen: Reply(304)
-    assert refused(fetcher(), Source(origin.url())).code == "origin-304"
+    assert refused(fetcher(), FetchSource(origin.url())).code == "origin-304"
 
 
 def test_a_stored_etag_cannot_add_headers(origin: Origin, fetcher: Make) -> None:
-    fetcher().fetch(Source(origin.url(), etag='"a"\r\nX-Evil: 1', last_modified="ä"))
+    fetcher().fetch(FetchSource(origin.url(), etag='"a"\r\nX-Evil: 1', last_modified="ä"))
     assert not {"x-evil", "if-none-match", "if-modified-since"} & set(origin.seen[0].headers)
 
 
@@ -114,8 +125,8 @@ def test_a_file_of_just_the_limit_is_taken_and_one_byte_more_is_not(
 ) -> None:
     origin.script = lambda seen: Reply(body=bytes(int(seen.path[1:])), chunked=chunked)
     one = fetcher(Limits(max_bytes=300_000))
-    assert len(one.fetch(Source(origin.url("/300000"))).body) == 300_000
-    found = refused(one, Source(origin.url("/300001")))
+    assert len(one.fetch(FetchSource(origin.url("/300000"))).body) == 300_000
+    found = refused(one, FetchSource(origin.url("/300001")))
     assert (found.code, found.retryable) == ("too-many-bytes", False)
     assert "the limit is 300,000" in found.reason
 
@@ -127,7 +138,7 @@ def test_no_more_than_the_limit_goes_to_one_host_at_a_time(origin: Origin, fetch
 
     full = threading.Barrier(3)
     origin.script = script
-    sources = [Source(origin.url(f"/{n}")) for n in range(12)]
+    sources = [FetchSource(origin.url(f"/{n}")) for n in range(12)]
     outcomes = list(fetcher(Limits(per_host=3), concurrency=8).fetch_many(sources))
     assert codes(outcomes) == ["ok"] * 12
     assert origin.most_at_once == 3
@@ -148,7 +159,7 @@ def test_no_more_than_the_concurrency_is_under_way(origin: Origin, fetcher: Make
     full = threading.Barrier(2)
     origin.script = script
     names = ("a.test", "b.test", "c.test")
-    sources = [Source(origin.url(f"/{n}", names[n % 3])) for n in range(12)]
+    sources = [FetchSource(origin.url(f"/{n}", names[n % 3])) for n in range(12)]
     one = fetcher(guard=at_names(origin, *names), concurrency=2)
     assert codes(list(one.fetch_many(sources))) == ["ok"] * 12
     assert origin.most_at_once == 2
@@ -167,18 +178,18 @@ def test_a_crowded_host_does_not_keep_others_waiting(origin: Origin, fetcher: Ma
     hosts = ["crowded.test"] * 6 + ["free.test"]
     guard = at_names(origin, "crowded.test", "free.test")
     one = fetcher(Limits(per_host=1, tries=1), guard, concurrency=3)
-    outcomes = list(one.fetch_many(Source(origin.url("/", host)) for host in hosts))
+    outcomes = list(one.fetch_many(FetchSource(origin.url("/", host)) for host in hosts))
     assert codes(outcomes) == ["ok"] * 7
 
 
 def test_sources_are_taken_only_a_few_ahead(origin: Origin, fetcher: Make) -> None:
     taken = 0
 
-    def sources() -> Iterator[Source]:
+    def sources() -> Iterator[FetchSource]:
         nonlocal taken
         while taken < 1_000:
             taken += 1
-            yield Source(origin.url(f"/{taken}"))
+            yield FetchSource(origin.url(f"/{taken}"))
 
     outcomes = fetcher(Limits(per_host=1), concurrency=4).fetch_many(sources())
     for _ in range(40):
@@ -203,13 +214,15 @@ def test_a_fetcher_goes_on_after_runs_were_left_in_the_middle(
     origin.script = script
     one = fetcher(Limits(per_host=2), concurrency=2)
     for _ in range(2):
-        left = one.fetch_many([Source(origin.url("/silent")), Source(origin.url())], impatient)
+        left = one.fetch_many(
+            [FetchSource(origin.url("/silent")), FetchSource(origin.url())], impatient
+        )
         assert next(left, None) is not None
         with pytest.raises(RuntimeError, match="one fetch_many at a time"):
-            next(one.fetch_many([Source(origin.url())]))
+            next(one.fetch_many([FetchSource(origin.url())]))
         left.close()  # type: ignore[attr-defined]
     released.set()
-    sources = [Source(origin.url(f"/{n}")) for n in range(9)]
+    sources = [FetchSource(origin.url(f"/{n}")) for n in range(9)]
     assert len(list(one.fetch_many(sources, impatient))) == 9
 
 
@@ -225,7 +238,7 @@ def test_stop_ends_it_and_what_was_under_way_does_not_come_out(
 
     started, released = threading.Event(), threading.Event()
     origin.script = script
-    sources = (Source(origin.url(f"/{n}")) for n in range(1_000))
+    sources = (FetchSource(origin.url(f"/{n}")) for n in range(1_000))
     outcomes = list(fetcher(concurrency=2).fetch_many(sources, started.is_set))
     released.set()
     assert len(outcomes) <= 1
@@ -240,10 +253,10 @@ def test_a_passing_failure_is_tried_again_and_a_lasting_one_is_not(
 ) -> None:
     origin.script = lambda seen: Reply(int(seen.path[1:]))
     one = fetcher(concurrency=1)
-    assert refused(one, Source(origin.url("/503"))).retryable
+    assert refused(one, FetchSource(origin.url("/503"))).retryable
     assert len(origin.seen) == 3
     assert clock.slept == pytest.approx(0.5 + 2.0)
-    assert not refused(one, Source(origin.url("/404"))).retryable
+    assert not refused(one, FetchSource(origin.url("/404"))).retryable
     assert len(origin.seen) == 4
 
 
@@ -254,7 +267,7 @@ def test_the_next_try_begins_at_the_source_again(origin: Origin, fetcher: Make) 
         return Reply(503 if len(origin.seen) < 4 else 200)
 
     origin.script = script
-    assert fetcher().fetch(Source(origin.url())).final_url == origin.url("/moved")
+    fetcher().fetch(FetchSource(origin.url()))
     assert [seen.path for seen in origin.seen] == ["/photo.png", "/moved"] * 2
 
 
@@ -262,7 +275,7 @@ def test_no_try_begins_after_the_time_for_all_tries(
     origin: Origin, fetcher: Make, clock: Clock
 ) -> None:
     origin.script = lambda seen: Reply(503, headers={"Retry-After": "20"})
-    found = refused(fetcher(Limits(tries=9, tries_seconds=50.0)), Source(origin.url()))
+    found = refused(fetcher(Limits(tries=9, tries_seconds=50.0)), FetchSource(origin.url()))
     assert found.reason == "origin answered 503"
     assert len(origin.seen) == 3
     assert clock.slept == pytest.approx(40.0)
@@ -277,7 +290,7 @@ def test_a_host_that_asks_for_rest_is_left_alone_by_all(
 
     at: list[float] = []
     origin.script = script
-    sources = [Source(origin.url(f"/{n}")) for n in range(4)]
+    sources = [FetchSource(origin.url(f"/{n}")) for n in range(4)]
     outcomes = list(fetcher(Limits(per_host=1)).fetch_many(sources))
     assert codes(outcomes) == ["ok"] * 4
     assert len(at) == 5
@@ -293,15 +306,31 @@ def test_a_host_out_of_reach_costs_the_next_images_one_try_each(clock: Clock) ->
         sleep=clock.sleep,
         open_socket=sockets,
     ) as fetcher:
-        outcomes = list(fetcher.fetch_many([Source("http://127.0.0.1:9/")] * 10))
+        outcomes = list(fetcher.fetch_many([FetchSource("http://127.0.0.1:9/")] * 10))
     assert codes(outcomes) == ["unreachable"] * 10
     assert all(isinstance(one, NotFetched) and one.rejected.retryable for one in outcomes)
     assert len(sockets.asked) == 10 + 10 + 1  # the first to use up its tries speaks for all
 
 
+def test_a_name_that_fails_for_one_costs_no_try_of_another_that_rests(clock: Clock) -> None:
+    def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append(clock.time)
+        raise OSError("no answer")
+
+    asked: list[float] = []
+    guard, limits = Guard(resolve=resolve), Limits(tries=3)
+    with Fetcher(
+        limits, guard, concurrency=1, clock=clock, sleep=clock.sleep, chance=lambda: 1.0
+    ) as fetcher:
+        urls = ("http://a.test/1", "http://a.test/2")
+        outcomes = list(fetcher.fetch_many(map(FetchSource, urls)))
+    assert codes(outcomes) == ["dns", "dns"]
+    assert asked == [1_000.0, 1_000.0, 1_000.5, 1_002.5]  # each begins alone, then they go together
+
+
 def test_a_closed_port_is_said_in_words(fetcher: Make, origin: Origin) -> None:
     guard = Guard(["127.0.0.1:1"])
-    found = refused(fetcher(guard=guard), Source("http://127.0.0.1:1/a.png?key=hush"))
+    found = refused(fetcher(guard=guard), FetchSource("http://127.0.0.1:1/a.png?key=hush"))
     assert found.reason == "could not connect to 127.0.0.1:1"
 
 
@@ -311,7 +340,7 @@ def test_a_closed_port_is_said_in_words(fetcher: Make, origin: Origin) -> None:
 def test_a_name_is_resolved_once_for_many_sources(origin: Origin, fetcher: Make) -> None:
     names = Names(photos_test=[["127.0.0.1"]])
     guard = Guard([f"photos.test:{origin.port}"], resolve=names)
-    sources = [Source(origin.url(f"/{n}", "photos.test")) for n in range(30)]
+    sources = [FetchSource(origin.url(f"/{n}", "photos.test")) for n in range(30)]
     assert codes(list(fetcher(guard=guard).fetch_many(sources))) == ["ok"] * 30
     assert names.asked == ["photos.test"]
     assert {seen.headers["host"] for seen in origin.seen} == {f"photos.test:{origin.port}"}
@@ -329,7 +358,7 @@ def test_a_name_that_moves_into_a_private_network_is_refused_at_the_next_look(
         sleep=clock.sleep,
         open_socket=sockets,
     ) as fetcher:
-        source = Source("http://photos.test/")
+        source = FetchSource("http://photos.test/")
         found = [refused(fetcher, source).code for _ in range(2)]
         assert names.asked == ["photos.test"]  # within a few seconds the checked answer holds
         clock.time += KEEP_SECONDS
@@ -349,7 +378,7 @@ def test_a_name_that_moves_is_followed_to_its_new_address(clock: Clock) -> None:
         open_socket=sockets,
     ) as fetcher:
         for _ in range(3):
-            list(fetcher.fetch_many([Source("http://photos.test/")] * 2))
+            list(fetcher.fetch_many([FetchSource("http://photos.test/")] * 2))
             clock.time += KEEP_SECONDS
     last = [address.rpartition(".")[2] for address, _ in sockets.asked]
     assert last == ["34", "34", "35", "35", "34", "34"]
@@ -359,7 +388,7 @@ def test_a_socket_is_refused_if_libcurl_goes_elsewhere(origin: Origin) -> None:
     guard = Guard(resolve=Names(photos_test=[["93.184.216.34"]]))
     sockets = Sockets(real=True)
     exchange = Exchange(ca_file=trusted_roots(), open_socket=sockets)
-    exchange.begin(guard.check_url("http://photos.test/"), 2.0)
+    exchange.begin(check_url(guard, "http://photos.test/"), 2.0)
     exchange.curl.setopt(pycurl.CONNECT_TO, [f"::127.0.0.1:{origin.port}"])
     with pytest.raises(Rejected) as caught:
         exchange.perform()
@@ -373,7 +402,7 @@ def test_the_next_address_of_a_name_is_tried_when_the_first_is_dead(
     origin: Origin, fetcher: Make
 ) -> None:
     guard = Guard([f"photos.test:{origin.port}"], resolve=Names(photos_test=[["::1", "127.0.0.1"]]))
-    assert fetcher(guard=guard).fetch(Source(origin.url(host="photos.test"))).body == PHOTO
+    assert fetcher(guard=guard).fetch(FetchSource(origin.url(host="photos.test"))).body == PHOTO
 
 
 def test_a_resolver_that_hangs_holds_up_only_its_own_host(origin: Origin, fetcher: Make) -> None:
@@ -385,7 +414,9 @@ def test_a_resolver_that_hangs_holds_up_only_its_own_host(origin: Origin, fetche
     released = threading.Event()
     guard = Guard([f"{name}.test:{origin.port}" for name in ("slow", "fast")], resolve=resolve)
     hosts = ["slow.test", *["fast.test"] * 5, "slow.test"]
-    outcomes = fetcher(guard=guard).fetch_many([Source(origin.url("/", host)) for host in hosts])
+    outcomes = fetcher(guard=guard).fetch_many(
+        [FetchSource(origin.url("/", host)) for host in hosts]
+    )
     for _ in range(5):
         assert "fast.test" in next(outcomes).source.url
     released.set()
@@ -403,14 +434,14 @@ def test_a_resolver_that_never_answers_is_given_up(clock: Clock) -> None:
 
     released = threading.Event()
     with Fetcher(Limits(tries=1), Guard(resolve=resolve), clock=ticking) as fetcher:
-        found = refused(fetcher, Source("http://slow.test/"))
+        found = refused(fetcher, FetchSource("http://slow.test/"))
     released.set()
     assert (found.code, found.retryable) == ("dns", True)
 
 
 def test_an_unknown_name_is_asked_for_again_and_given_up(fetcher: Make, clock: Clock) -> None:
     names = Names()
-    found = refused(fetcher(guard=Guard(resolve=names)), Source("http://nowhere.test/"))
+    found = refused(fetcher(guard=Guard(resolve=names)), FetchSource("http://nowhere.test/"))
     assert (found.code, found.retryable) == ("dns", True)
     assert len(names.asked) == 3
 
@@ -421,8 +452,8 @@ def test_an_unknown_name_is_asked_for_again_and_given_up(fetcher: Make, clock: C
 def test_a_connection_is_used_again(origin: Origin, fetcher: Make) -> None:
     one = fetcher(concurrency=1)
     for n in range(5):
-        one.fetch(Source(origin.url(f"/{n}")))
-    list(one.fetch_many(Source(origin.url(f"/{n}")) for n in range(5)))
+        one.fetch(FetchSource(origin.url(f"/{n}")))
+    list(one.fetch_many(FetchSource(origin.url(f"/{n}")) for n in range(5)))
     assert {seen.connection for seen in origin.seen} == {1}
 
 
@@ -437,8 +468,8 @@ def test_silence_on_a_connection_used_before_is_no_lack_of_a_connection(
     released = threading.Event()
     origin.script = script
     one = fetcher(Limits(fetch_seconds=0.2, tries=1), concurrency=1)
-    one.fetch(Source(origin.url()))
-    found = refused(one, Source(origin.url("/silent")))
+    one.fetch(FetchSource(origin.url()))
+    found = refused(one, FetchSource(origin.url("/silent")))
     released.set()
     assert {seen.connection for seen in origin.seen} == {1}
     assert found.code == "timeout"
@@ -448,7 +479,7 @@ def test_an_error_page_does_not_cost_the_connection(origin: Origin, fetcher: Mak
     origin.script = lambda seen: Reply(404, body=bytes(5_000))
     one = fetcher(concurrency=1)
     for _ in range(3):
-        refused(one, Source(origin.url()))
+        refused(one, FetchSource(origin.url()))
     assert {seen.connection for seen in origin.seen} == {1}
 
 
@@ -459,7 +490,7 @@ def test_a_connection_is_never_shared_by_two_names_of_one_address(
     guard = Guard([f"a.test:{origin.port}", f"b.test:{origin.port}"], resolve=names)
     with fetcher(guard=guard, concurrency=1) as one:
         for host in ("a.test", "b.test", "a.test", "b.test"):
-            one.fetch(Source(origin.url(host=host)))
+            one.fetch(FetchSource(origin.url(host=host)))
     by_name = [(seen.headers["host"][:6], seen.connection) for seen in origin.seen]
     assert by_name == [("a.test", 1), ("b.test", 2), ("a.test", 1), ("b.test", 2)]
 
@@ -475,7 +506,8 @@ def test_a_redirect_is_followed_without_cookies(origin: Origin, fetcher: Make, s
         return Reply(status, headers={"Location": "/new.png?x=1#top", "Set-Cookie": "a=b"})
 
     origin.script = script
-    assert fetcher().fetch(Source(origin.url())).final_url == origin.url("/new.png?x=1")
+    fetcher().fetch(FetchSource(origin.url()))
+    assert origin.seen[-1].path == "/new.png?x=1"
     assert all("cookie" not in seen.headers for seen in origin.seen)
 
 
@@ -485,8 +517,8 @@ def test_as_many_redirects_as_allowed_are_followed(origin: Origin, fetcher: Make
         return Reply(302, headers={"Location": f"/{left - 1}"}) if left else Reply()
 
     origin.script = script
-    assert fetcher().fetch(Source(origin.url("/5"))).body == PHOTO
-    found = refused(fetcher(), Source(origin.url("/6")))
+    assert fetcher().fetch(FetchSource(origin.url("/5"))).body == PHOTO
+    found = refused(fetcher(), FetchSource(origin.url("/6")))
     assert found.code == "too-many-redirects"
     assert "after 5 redirects" in found.reason
 
@@ -496,7 +528,7 @@ def test_a_redirect_to_a_private_address_is_refused_before_any_socket(
 ) -> None:
     origin.script = lambda seen: Reply(302, headers={"Location": "http://10.0.0.1/x?key=hush"})
     sockets = Sockets(real=True)
-    found = refused(fetcher(open_socket=sockets), Source(origin.url()))
+    found = refused(fetcher(open_socket=sockets), FetchSource(origin.url()))
     assert found.code == "address-not-allowed"
     assert "10.0.0.1" in found.reason
     assert "after 1 redirect" in found.reason
@@ -513,9 +545,9 @@ def test_a_redirect_to_a_name_that_was_allowed_is_followed(origin: Origin, fetch
     origin.script = script
     names = Names(intern_test=[["127.0.0.1"]])
     place = f"intern.test:{origin.port}"
-    assert refused(fetcher(), Source(origin.url())).code == "address-not-allowed"
+    assert refused(fetcher(), FetchSource(origin.url())).code == "address-not-allowed"
     allowed = fetcher(guard=Guard([origin.place, place], resolve=names))
-    assert allowed.fetch(Source(origin.url())).body == PHOTO
+    assert allowed.fetch(FetchSource(origin.url())).body == PHOTO
 
 
 def test_an_endless_page_behind_a_redirect_is_not_read(origin: Origin, fetcher: Make) -> None:
@@ -525,7 +557,7 @@ def test_an_endless_page_behind_a_redirect_is_not_read(origin: Origin, fetcher: 
         return Reply(302, body=bytes(5_000_000), headers={"Location": "/there"})
 
     origin.script = script
-    assert fetcher().fetch(Source(origin.url())).body == PHOTO
+    assert fetcher().fetch(FetchSource(origin.url())).body == PHOTO
 
 
 # -- trust ----------------------------------------------------------------------------------
@@ -560,11 +592,11 @@ def refused_over_tls(certificate: str, fetcher: Make, trusted: str | None) -> Re
         secure.close()
 
 
-def over_tls(secure: Origin, fetcher: Make, trusted: str | None) -> tuple[Fetcher, Source]:
+def over_tls(secure: Origin, fetcher: Make, trusted: str | None) -> tuple[Fetcher, FetchSource]:
     names = Names(photos_test=[["127.0.0.1"]])
     guard = Guard([f"photos.test:{secure.port}"], resolve=names)
     ca_file = str(CERTIFICATES / trusted) if trusted else None
-    return fetcher(guard=guard, ca_file=ca_file), Source(f"https://photos.test:{secure.port}/")
+    return fetcher(guard=guard, ca_file=ca_file), FetchSource(f"https://photos.test:{secure.port}/")
 
 
 def test_a_trusted_certificate_of_the_right_name_is_taken(fetcher: Make) -> None:
@@ -578,5 +610,5 @@ def test_a_trusted_certificate_of_the_right_name_is_taken(fetcher: Make) -> None
 
 
 def test_plain_http_behind_https_is_refused(origin: Origin, fetcher: Make) -> None:
-    found = refused(fetcher(), Source(origin.url().replace("http:", "https:")))
+    found = refused(fetcher(), FetchSource(origin.url().replace("http:", "https:")))
     assert found.code in ("tls", "connection-lost")

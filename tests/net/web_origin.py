@@ -11,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from ldimport.net.fetch import Fetcher
+from ldimport.net.guard import CheckedAddress, Guard
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 PHOTO = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4
@@ -40,6 +41,12 @@ class Reply:
 Script = Callable[[Seen], Reply]
 Make = Callable[..., Fetcher]
 """What the fixture ``fetcher`` gives: makes Fetchers that may reach the origin."""
+
+
+def check_url(guard: Guard, url: str) -> CheckedAddress:
+    """All that stands between a URL and a socket, one after another."""
+    parsed = guard.parse(url)
+    return guard.checked(parsed, guard.addresses(parsed))
 
 
 class Origin:

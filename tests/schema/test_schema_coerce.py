@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from schema_projects import checked, entry, errors, project
 
+from ldimport.cells import Writing
 from ldimport.model import Json
 from ldimport.schema.check import CheckOptions
-from ldimport.schema.coerce import PLAIN, Writing, coercion
+from ldimport.schema.coerce import PLAIN, coercion
 from ldimport.schema.dates import is_date, is_datetime, read_datetime
 from ldimport.schema.findings import BadValue
 from ldimport.schema.properties import Property
@@ -199,7 +200,7 @@ def test_nothing_and_empty_texts_are_absent() -> None:
 
 def test_options_describe_a_column() -> None:
     options = CheckOptions(
-        date_formats={"metadata.d": "%d/%m/%Y"}, list_separators={"metadata.k": "/"}
+        writings={"metadata.d": Writing(date="%d/%m/%Y"), "metadata.k": Writing("/")}
     )
     image = checked(PROJECT, entry({"d": "03/04/2003", "k": "a/b"}, textual=True), options).image
     assert image is not None and image.metadata == {"d": "2003-04-03", "k": ["a", "b"]}

@@ -9,16 +9,16 @@ import os
 import queue
 import socket
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import forked
 import httpx
 from PIL import Image as Picture
 
@@ -47,7 +47,7 @@ IMPORT = "/api/v1/import/images"
 STATUS = "/api/v1/import/images/status"
 
 
-def until(answer: Callable[[], Any], seconds: float = 30) -> Any:
+def until(answer: Callable[[], Any], seconds: float = 100) -> Any:
     """What ``answer`` gives, as soon as it gives something."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -340,10 +340,16 @@ class Process:
 
 
 @contextmanager
-def process(folder: Path, *options: str, env: Mapping[str, str] | None = None) -> Iterator[Process]:
-    """Start ``ldimport serve``; whatever is left of it at the end is killed."""
+def process(
+    folder: Path,
+    *options: str,
+    env: Mapping[str, str] | None = None,
+    command: Sequence[str] = (),
+) -> Iterator[Process]:
+    """Start ``ldimport serve``, forked if no ``command`` is given; whatever is left of it at the
+    end is killed."""
     started = subprocess.Popen(
-        [*(sys.executable, "-m", "ldimport", "serve", "--json"), *options,
+        [*(command or forked.command()), "serve", "--json", *options,
          *("--engine", str(folder / "engine"))],
         env={**environment(folder), "LDIMPORT_SERVE_TOKEN": TOKEN, **(env or {})},
         cwd=folder,

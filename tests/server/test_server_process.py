@@ -1,7 +1,8 @@
-"""``ldimport serve`` as a process: starting, stopping, continuing, and the seed's curl command."""
+"""``ldimport serve`` as a process: starting, stopping, going on, the documented curl command."""
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import random
@@ -13,6 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import httpx
 import pytest
 from served import (
@@ -31,6 +33,7 @@ from served import (
 
 from ldimport.engine import Engine, maintenance
 
+REAL = (sys.executable, "-m", "ldimport")
 LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
 
 
@@ -40,7 +43,8 @@ def api_of(running: Process, http: httpx.Client) -> Api:
 
 def test_sigterm_ends_it_in_order_and_the_next_one_goes_on(tmp_path: Path, origin: Origin) -> None:
     origin.gate.clear()
-    with process(tmp_path, *LOCAL, origin.host) as first, client(first.url) as http:
+    start = functools.partial(process, tmp_path, *LOCAL, origin.host, command=REAL)
+    with start() as first, client(first.url) as http:
         jobs = [api_of(first, http).start(image(f"{n}", origin.url(f"{n}.jpg"))) for n in range(3)]
         until(lambda: len(first.told("job")) == 3)
         first.process.terminate()
@@ -48,7 +52,7 @@ def test_sigterm_ends_it_in_order_and_the_next_one_goes_on(tmp_path: Path, origi
     assert [first.told(kind)[-1] for kind in ("stopped", "summary")] and first.told("stopped")[0][
         "openJobs"] == 3  # fmt: skip
     origin.gate.set()
-    with process(tmp_path, *LOCAL, origin.host) as second, client(second.url) as http:
+    with start() as second, client(second.url) as http:
         for job in jobs:
             assert api_of(second, http).ended(job)["images"][0]["status"] == "success"
         second.process.send_signal(signal.SIGINT)
@@ -64,7 +68,7 @@ def test_the_api_alone_and_a_worker_beside_it(tmp_path: Path, origin: Origin) ->
         job = api.start(image("1", origin.url("1.jpg")))
         assert api.get(STATUS, id=job).json()["state"] == "started"
         worker = subprocess.Popen(
-            [*(sys.executable, "-m", "ldimport", "worker", "--workers", "1"),
+            [*forked.command(), *("worker", "--workers", "1"),
              *("--engine", str(tmp_path / "engine"))],
             env=environment(tmp_path),
             stdin=subprocess.DEVNULL,
@@ -83,7 +87,7 @@ def test_the_api_alone_and_a_worker_beside_it(tmp_path: Path, origin: Origin) ->
 def run(folder: Path, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
     """A ``serve`` that has to end by itself."""
     return subprocess.run(
-        [*(sys.executable, "-m", "ldimport", "serve", "--engine", str(folder / "e")), *arguments],
+        [*forked.command(), "serve", "--engine", str(folder / "e"), *arguments],
         env={**environment(folder), **env},
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -100,7 +104,7 @@ def test_a_command_beside_the_server_costs_it_nothing(tmp_path: Path, origin: Or
         api = api_of(running, http)
         jobs = [api.start(image(str(n), origin.url(f"{n}.jpg"))) for n in range(8)]
         subprocess.run(
-            [sys.executable, "-m", "ldimport", "token", "create", "ci", "--engine", str(engine)],
+            [*forked.command(), "token", "create", "ci", "--engine", str(engine)],
             env=environment(tmp_path),
             check=True,
             capture_output=True,
@@ -141,7 +145,7 @@ def test_settings_that_make_no_sense(
 def test_a_reader_that_does_not_read_does_not_stop_the_server(tmp_path: Path) -> None:
     """Its log goes into a pipe that is full: requests are answered all the same."""
     reader, writer = os.pipe()
-    command = [sys.executable, "-m", "ldimport", "serve", "--json", "--port", "0", "--workers", "0"]
+    command = [*forked.command(), "serve", "--json", "--port", "0", "--workers", "0"]
     running = subprocess.Popen(
         [*command, "--engine", str(tmp_path / "engine")],
         env={**environment(tmp_path), "LDIMPORT_SERVE_TOKEN": TOKEN},
@@ -256,7 +260,7 @@ def test_kill_9_of_server_or_worker_loses_nothing(
     options = (*LOCAL, origin.host, "--allow-host", receiver.host)
     acknowledged: list[str] = []
     for n in range(ROUNDS):
-        with process(tmp_path, *options) as running, client(running.url) as http:
+        with process(tmp_path, *options, command=REAL) as running, client(running.url) as http:
             api = api_of(running, http)
             for b in range(BATCHES):
                 first = (n * BATCHES + b) * BATCH
@@ -271,7 +275,7 @@ def test_kill_9_of_server_or_worker_loses_nothing(
                     os.kill(worker, signal.SIGKILL)
                 api.ended(acknowledged[-1])
             running.process.kill()
-    with process(tmp_path, *options) as running, client(running.url) as http:
+    with process(tmp_path, *options, command=REAL) as running, client(running.url) as http:
         for job in acknowledged:
             results = api_of(running, http).ended(job)["images"]
             assert {each["status"] for each in results} == {"success"} and len(results) == BATCH

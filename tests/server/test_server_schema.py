@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import schemathesis
-from schemathesis.config import SchemathesisConfig
-from schemathesis.engine import events, from_schema
 from served import TOKEN, an_origin, image, served
 
 from ldimport import wire
@@ -39,22 +36,24 @@ def keeps_the_rules(case: Any) -> bool:
     return True
 
 
-def settings(examples: int) -> SchemathesisConfig:
-    return SchemathesisConfig.from_dict(
-        {
-            "headers": {"Authorization": f"Bearer {TOKEN}"},
-            "generation": {"max-examples": examples, "database": "none"},
-            "seed": 1,
-        }
-    )
+SETTINGS = {
+    "headers": {"Authorization": f"Bearer {TOKEN}"},
+    "generation": {"max-examples": 40, "database": "none"},
+    "seed": 1,
+}
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
 def test_schemathesis_finds_nothing_wrong(tmp_path: Path) -> None:
+    import schemathesis  # takes a second, which only the slow suite spends
+    from schemathesis.config import SchemathesisConfig
+    from schemathesis.engine import events, from_schema
+
+    config = SchemathesisConfig.from_dict(SETTINGS)
     with an_origin() as origin, served(tmp_path / "engine", allow=(origin.host,)) as api:
         api.ended(api.start(image("1", origin.url("1.jpg"))))
-        schema = schemathesis.openapi.from_url(f"{api.url}/openapi.json", config=settings(40))
+        schema = schemathesis.openapi.from_url(f"{api.url}/openapi.json", config=config)
 
         @schema.hook("filter_case")
         def _(context: Any, case: Any) -> bool:

@@ -12,7 +12,6 @@ from pathlib import Path
 from ldimport import database
 from ldimport.engine.store.sqlite.schema import FILE, KIND
 from ldimport.errors import StateFileError
-from ldimport.system import process_alive
 
 
 class Catalogue:
@@ -65,13 +64,6 @@ class Catalogue:
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""
         return int(self.rows("PRAGMA data_version")[0][0])
-
-    def tidy(self) -> None:
-        """Remove what processes left that died while they made the catalogue."""
-        for path in self.folder.glob(f"{FILE}.new-*"):
-            pid = path.name.removeprefix(f"{FILE}.new-").split("-")[0]
-            if not (pid.isdigit() and process_alive(int(pid))):
-                path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the connections of all threads."""

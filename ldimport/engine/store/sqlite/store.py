@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ldimport import database
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.store.contract import Store
 from ldimport.engine.store.sqlite import outbox, sessions
@@ -34,7 +35,7 @@ class SqliteStore(Store):
             raise
 
     def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
-        self._catalogue.tidy()
+        database.tidy(self._catalogue.path, time.time())
         return sessions.SqliteSession(self._catalogue, blobs)
 
     def any_due(self, now: float) -> bool:

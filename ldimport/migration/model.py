@@ -1,0 +1,228 @@
+"""What a migration knows, as frozen types: archives, jobs, images, causes; no words for the screen.
+
+Times are Unix seconds. Nothing here knows how it is stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import astuple, dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from ldimport.causes import Cause
+from ldimport.model import Counts, JobState, Status
+
+
+class BatchState(StrEnum):
+    """Life of a recorded batch: intent, started, then one of the others; or refused after
+    intent."""
+
+    INTENT = "intent"
+    STARTED = "started"
+    SUCCESS = "success"
+    FAILED = "failed"
+    LOST = "lost"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Each row of the manifest (or, for watch and retry, each image under way) by its last
+    outcome over all runs; they add up to its rows. ``not_taken_over`` of the skipped are entries
+    that changed but whose change the target did not take."""
+
+    success: int = 0
+    skipped: int = 0
+    failed: int = 0
+    pending: int = 0
+    unsubmitted: int = 0
+    invalid: int = 0
+    not_taken_over: int = 0
+
+    @property
+    def rows(self) -> int:
+        """All rows."""
+        ended = self.success + self.skipped + self.failed
+        return ended + self.pending + self.unsubmitted + self.invalid
+
+
+_Sums = TypeVar("_Sums", Totals, Counts)
+
+
+def added(kind: type[_Sums], all_of: Iterable[_Sums]) -> _Sums:
+    """The sum of some counts, field by field."""
+    return kind(*map(sum, zip(astuple(kind()), *map(astuple, all_of), strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which images or jobs are meant; None: all of them. ``target`` is an identity, or
+    ``embedded`` for every local engine; ``manifest`` an absolute path, as in ``batch.Origin``."""
+
+    status: Status | None = None
+    job: str | None = None
+    cause: str | None = None
+    host: str | None = None
+    target: str | None = None
+    system_name: str | None = None
+    manifest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveSums:
+    """One target and systemName with the sums of its images."""
+
+    target: str
+    label: str
+    system_name: str
+    totals: Totals
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """One job as the state file knows it."""
+
+    id: str
+    state: JobState
+    counts: Counts
+    submitted_at: float
+    finished_at: float | None
+    manifest: str
+    target: str
+    system_name: str
+    first_row: int
+    last_row: int
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """All that the state file knows: jobs (unfinished first, then newest first), sums, and when
+    something changed last."""
+
+    jobs: tuple[JobRow, ...]
+    totals: Totals
+    scopes: tuple[ArchiveSums, ...]
+    last_change: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CauseRow:
+    """Failures grouped: how many, why, whether a retry makes sense, first examples
+    (external id, row). ``reason`` is what the cause means, or what the target said."""
+
+    cause: str
+    reason: str
+    images: int
+    retryable: bool
+    examples: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ResultRow:
+    """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
+    not sent; ``target`` as screens name it."""
+
+    external_id: str
+    system_name: str
+    status: Status | None
+    reason: str | None
+    cause: str | None
+    retryable: bool
+    media_id: str | None
+    url: str | None
+    original_url: str | None
+    width: int | None
+    height: int | None
+    mime_type: str | None
+    title: str | None
+    file_name: str | None
+    source_url: str
+    job_id: str | None
+    row: int
+    attempts: int
+    not_taken_over: bool = False
+    target: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One outcome of an image in one job; ``at`` is when the job ended."""
+
+    at: float | None
+    job_id: str
+    status: Status
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """One image of one archive: where it comes from, its last outcome (``status`` None: in an
+    open job, or not sent), and all attempts, oldest first."""
+
+    label: str
+    system_name: str
+    manifest: str
+    row: int
+    source_url: str
+    status: Status | None
+    open: bool
+    cause: str | None
+    retryable: bool
+    media_id: str | None
+    attempts: tuple[Attempt, ...]
+
+
+# -- between the use cases and the state file ----------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
+    content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
+    of the one it last came from."""
+
+    status: Status | None
+    sent: bytes | None
+    arrived: bytes | None
+    pending: bytes | None
+    open: bool
+    not_taken_over: bool
+    manifest: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A recorded batch whose job has not ended; ``job_id`` None: intent, maybe never sent."""
+
+    id: int
+    archive: int
+    key: str
+    job_id: str | None
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One image failed. ``cause`` is its code, ``retryable`` as far as known."""
+
+    external_id: str
+    row: int
+    url: str
+    reason: str
+    cause: str
+    retryable: bool
+    job_id: str
+
+    @property
+    def group(self) -> str:
+        """What equal failures have in common: the cause, or the sentence of an unknown one."""
+        return self.reason if self.cause == Cause.OTHER.code else self.cause
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a job's end changed: its images by their new outcome, and its failures."""
+
+    totals: Totals
+    failures: tuple[Failure, ...] = ()

@@ -1,0 +1,113 @@
+"""The state file as a file: opened, locked, written in transactions, closed as one whole."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from ldimport import database
+from ldimport.errors import LockedError
+from ldimport.migration.store.rows import made
+from ldimport.migration.store.schema import KIND
+from ldimport.system import ProcessLock
+
+_T = TypeVar("_T")
+
+
+class StateFile:
+    """An open state file. One writer at a time, by an OS lock on ``<file>.lock``; readers never
+    block."""
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, lock: ProcessLock | None
+    ) -> None:
+        self.path = path
+        self._connection = connection
+        self._lock = lock
+
+    @classmethod
+    def open(cls, path: Path, *, write: bool, command: str = "") -> Self:
+        """Open ``path``; created when ``write`` and absent, read as empty when only reading.
+
+        ``command`` tells other runs who holds it. Raises LockedError when another run writes,
+        StateFileError when it is not ours, TemporaryError when the disk does not let us.
+        """
+        if not write:
+            there = path.is_symlink() or path.exists()
+            found = database.connect(path, KIND, write=False) if there else None
+            return cls(path, found or database.in_memory(KIND), None)
+        with database.translated(path, KIND):
+            if path.exists():  # a foreign file gets its message, not a lock beside it
+                database.check(path, KIND)
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            lock = ProcessLock(path.with_name(path.name + ".lock"))
+            if not lock.acquire(command):
+                raise _locked(path, lock)
+        try:
+            return cls(path, database.connect(path, KIND), lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @property
+    def writable(self) -> bool:
+        """Whether this run holds the lock."""
+        return self._lock is not None
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the one file, and let the next run in."""
+        if self._lock is not None:
+            with suppress(sqlite3.Error):  # a reader may be in the way: the next close does it
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._connection.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+        self.close()
+        if isinstance(error, sqlite3.DatabaseError):  # met while reading: damage shows late
+            with database.translated(self.path, KIND):
+                raise error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One durable transaction."""
+        with database.translated(self.path, KIND), database.writing(self._connection):
+            yield self._connection
+
+    def _each(self, kind: type[_T], query: str, asked: Mapping[str, Any]) -> Iterator[_T]:
+        """The answers to a query, as dataclasses."""
+        for row in self._connection.execute(query, asked):
+            yield made(kind, row)
+
+    def _first(self, query: str, *asked: object) -> Any:
+        """The only column of the first answer; None without one."""
+        row = self._connection.execute(query, asked).fetchone()
+        return None if row is None else row[0]
+
+
+def _locked(path: Path, lock: ProcessLock) -> LockedError:
+    """Who holds the state file, since when, and what to do."""
+    holder = lock.holder()
+    who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
+    if holder.get("command"):
+        who += f", running “{holder['command']}”"
+    stop = "end that process" if sys.platform == "win32" else f"kill {holder.get('pid', 'PID')}"
+    error = LockedError(
+        "another ldimport is at work with this state file",
+        hint="ldimport watch   follows that run, without the lock",
+        facts={
+            "who": who,
+            "file": str(path),
+            "fix": f"let it finish, or stop it: {stop} is safe",
+        },
+    )
+    error.holder = dict(holder)
+    return error

@@ -1,0 +1,238 @@
+"""What a run writes down: batches before they are sent, and the ends of their jobs."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from typing import Any
+
+from ldimport import wire
+from ldimport.causes import Cause
+from ldimport.migration.batch import Envelope, Outgoing, Parcel
+from ldimport.migration.causes import cause_of, meaning_of
+from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
+from ldimport.migration.store.file import StateFile
+from ldimport.migration.store.packing import pack, pack_one, unpack
+from ldimport.model import JobState, JobStatus, Result, Status
+
+STATES = """
+SELECT coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,
+  coalesce(sum(open_batch IS NULL AND status = 'skipped'), 0) AS skipped,
+  coalesce(sum(open_batch IS NULL AND status = 'failed'), 0) AS failed,
+  coalesce(sum(open_batch IS NOT NULL), 0) AS pending,
+  coalesce(sum(open_batch IS NULL AND status IS NULL), 0) AS unsubmitted,
+  coalesce(sum(open_batch IS NULL AND not_taken_over), 0) AS not_taken_over
+FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+"""
+"""Some images of an archive by their last outcome."""
+_ADD = """
+UPDATE scope SET success = success + ?, skipped = skipped + ?, failed = failed + ?,
+  pending = pending + ?, unsubmitted = unsubmitted + ?, not_taken_over = not_taken_over + ?
+WHERE id = ?
+"""
+_INSERT_BATCH = """
+INSERT INTO batch (scope, key, state, manifest, manifest_path, options, packed, images,
+                   first_row, last_row, recorded_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_OPEN_IMAGE = """
+INSERT INTO image (scope, external_id, open_batch, pending, row, file_name, source_url)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (scope, external_id) DO UPDATE SET open_batch = excluded.open_batch,
+  pending = excluded.pending, row = excluded.row
+"""
+_END = """
+UPDATE batch SET state = ?, packed = NULL, finished_at = ?, success = ?, skipped = ?, failed = ?
+WHERE id = ?
+"""
+_SETTLE = """
+UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
+  not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
+  attempts = attempts + 1, reason = :reason, cause = :cause,
+  retryable = coalesce(:retryable, 0),
+  media_id = coalesce(:media_id, media_id), url = coalesce(:url, url),
+  original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
+  height = coalesce(:height, height), mime_type = coalesce(:mime_type, mime_type),
+  image_service = coalesce(:image_service, image_service), title = :title,
+  file_name = :file_name, source_url = :source_url
+WHERE scope = :scope AND external_id = :external_id AND open_batch = :batch
+"""
+_ATTEMPT = """
+INSERT INTO attempt (batch, n, external_id, status, reason, cause, retryable)
+VALUES (:batch, :n, :external_id, :status, :reason, :cause, :retryable)
+"""
+_UNSENT = """
+UPDATE image SET status = NULL, sent = NULL, open_batch = NULL, pending = NULL,
+  last_batch = ?, attempts = attempts + 1, reason = NULL, cause = NULL WHERE open_batch = ?
+"""
+_KEEP = "INSERT OR REPLACE INTO kept (scope, external_id, packed) VALUES (?, ?, ?)"
+_NO_MORE = "DELETE FROM kept WHERE scope = ? AND external_id = ?"
+_NO_ASSET = dict.fromkeys(
+    ("media_id", "url", "original_url", "width", "height", "mime_type", "image_service")
+)
+
+
+class Recording(StateFile):
+    """Every method is one transaction, and keeps the sums of an archive equal to its images."""
+
+    def archive(self, target: str, label: str, system_name: str) -> int | None:
+        """Number of the archive; made when the file is writable, else None if unknown."""
+        find = "SELECT id FROM scope WHERE target = ? AND system_name = ?"
+        found: int | None = self._first(find, target, system_name)
+        if found is None and self.writable:
+            with self._writing() as connection:
+                connection.execute(
+                    "INSERT OR IGNORE INTO scope (target, label, system_name) VALUES (?, ?, ?)",
+                    (target, label, system_name),
+                )
+                found = self._first(find, target, system_name)
+        return found
+
+    def record_intent(self, parcel: Parcel, key: str, now: float) -> OpenBatch:
+        """Write a batch down before it is sent; its images are pending from here on."""
+        images, archive, origin = parcel.images, parcel.archive, parcel.origin
+        options, packed = wire.options_to_json(parcel.options), pack(parcel.envelope, images)
+        head = (archive, key, BatchState.INTENT, origin.manifest, origin.path, options, packed)
+        with self._writing() as connection:
+            row = (*head, len(images), *parcel.rows, now)
+            batch = connection.execute(_INSERT_BATCH, row).lastrowid
+            assert batch is not None
+            opened = (
+                (archive, each.image.id, batch, each.fingerprint, each.row, each.image.file_name,
+                 each.image.url)
+                for each in images
+            )  # fmt: skip
+            with _sums_follow(connection, archive, [each.image.id for each in images]):
+                connection.executemany(_OPEN_IMAGE, opened)
+        return OpenBatch(batch, archive, key, None, len(images))
+
+    def accept(self, batch: OpenBatch, job_id: str, now: float) -> OpenBatch:
+        """The target answered with a job id."""
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE batch SET state = ?, job_id = ?, submitted_at = ? WHERE id = ?",
+                (BatchState.STARTED, job_id, now, batch.id),
+            )
+        return replace(batch, job_id=job_id)
+
+    def refuse(self, batch: OpenBatch, now: float) -> None:
+        """The target certainly did not accept the batch: its images are as they were before."""
+        with self._ending(batch, BatchState.REFUSED, now) as connection:
+            connection.execute(
+                "UPDATE image SET open_batch = NULL, pending = NULL WHERE open_batch = ?",
+                (batch.id,),
+            )
+
+    def settle(self, batch: OpenBatch, job: JobStatus, now: float) -> Settled:
+        """Store the end of a job with all its results at once; a target need not keep them. A job
+        that failed as a whole or was lost leaves its images "not sent"."""
+        if job.state is not JobState.SUCCESS:
+            with self._ending(batch, BatchState(job.state), now) as connection:
+                connection.execute(_UNSENT, (batch.id, batch.id))
+            return Settled(Totals(unsubmitted=batch.images))
+        _, images = self._unpacked(batch)
+        results = {result.external_id: result for result in job.results}
+        query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
+        arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
+        outcomes = [
+            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id))
+            for n, each in enumerate(images)
+        ]
+        settled = _settled(job.id, images, outcomes)
+        with self._ending(batch, BatchState.SUCCESS, now, settled.totals) as connection:
+            connection.executemany(_SETTLE, outcomes)
+            connection.executemany(_ATTEMPT, outcomes)
+            _keep_failed(connection, images, outcomes)
+        return settled
+
+    def _unpacked(self, batch: OpenBatch) -> tuple[Envelope, tuple[Outgoing, ...]]:
+        return unpack(self._first("SELECT packed FROM batch WHERE id = ?", batch.id))
+
+    @contextmanager
+    def _ending(
+        self, batch: OpenBatch, state: BatchState, now: float, counts: Totals | None = None
+    ) -> Iterator[sqlite3.Connection]:
+        """A transaction that ends a batch; inside, its images change."""
+        counts = counts or Totals()
+        with self._writing() as connection:
+            rows = connection.execute(
+                "SELECT external_id FROM image WHERE open_batch = ?", (batch.id,)
+            )
+            with _sums_follow(connection, batch.archive, [row[0] for row in rows]):
+                yield connection
+            sums = (counts.success, counts.skipped, counts.failed)
+            connection.execute(_END, (state, now, *sums, batch.id))
+
+
+@contextmanager
+def _sums_follow(
+    connection: sqlite3.Connection, archive: int, ids: Sequence[str]
+) -> Iterator[None]:
+    """Inside, images of an archive change; after it, the archive's sums have followed."""
+    asked = (archive, json.dumps(ids))
+    before = connection.execute(STATES, asked).fetchone()
+    yield
+    after = connection.execute(STATES, asked).fetchone()
+    change = [new - old for new, old in zip(after, before, strict=True)]
+    connection.execute(_ADD, (*change, archive))
+
+
+def _outcome(
+    batch: OpenBatch, n: int, each: Outgoing, result: Result | None, arrived: bytes | None
+) -> dict[str, Any]:
+    """The new state of one image. ``skipped`` for content that differs from what arrived means
+    that the target did not take the change over: it stays changed."""
+    if result is None:
+        none = Cause.NO_RESULT
+        result = Result(each.image.id, Status.FAILED, reason=none.meaning, cause=none.code)
+    failed = result.status is Status.FAILED
+    not_taken = result.status is Status.SKIPPED and arrived not in (None, each.content)
+    cause, retryable = cause_of(result) if failed else (None, None)
+    return {
+        **(_NO_ASSET if result.asset is None else asdict(result.asset)),
+        "scope": batch.archive,
+        "batch": batch.id,
+        "n": n,
+        "external_id": each.image.id,
+        "status": result.status,
+        "sent": each.fingerprint,
+        "arrived": arrived if failed or not_taken else each.content,
+        "not_taken_over": not_taken,
+        "reason": result.reason,
+        "cause": cause,
+        "retryable": retryable,
+        "title": result.title or each.image.file_name,
+        "file_name": each.image.file_name,
+        "source_url": each.image.url,
+    }
+
+
+def _keep_failed(
+    connection: sqlite3.Connection, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]]
+) -> None:
+    """Failed images are kept as they were sent; the others no more."""
+    for each, outcome in zip(images, outcomes, strict=True):
+        key = (outcome["scope"], each.image.id)
+        if outcome["status"] is Status.FAILED:
+            connection.execute(_KEEP, (*key, pack_one(each)))
+        else:
+            connection.execute(_NO_MORE, key)
+
+
+def _settled(
+    job_id: str, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]]
+) -> Settled:
+    failures = []
+    for each, outcome in zip(images, outcomes, strict=True):
+        if outcome["status"] is Status.FAILED:
+            cause = outcome["cause"]
+            reason = outcome["reason"] or meaning_of(cause, None)
+            what = (each.image.id, each.row, each.image.url, reason, cause, outcome["retryable"])
+            failures.append(Failure(*what, job_id))
+    words = Counter(outcome["status"].value for outcome in outcomes)
+    not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
+    return Settled(Totals(**words, not_taken_over=not_taken), tuple(failures))

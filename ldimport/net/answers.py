@@ -1,0 +1,112 @@
+"""What a fetch begins with and ends in, and what an origin's answer means for an image: its bytes,
+another place, or no, and for how long."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ldimport.causes import Cause
+from ldimport.errors import Rejected
+from ldimport.net.exchange import Answer, Screen
+
+REDIRECTS = frozenset((301, 302, 303, 307, 308))
+MAX_RETRY_AFTER = 30.0
+"""Seconds an origin may ask us to wait within the tries of one image."""
+
+_FIRST_WAIT = 0.5
+_WAIT_FACTOR = 4.0
+_PLAIN = re.compile(r"[\x20-\x7e]{1,1000}")
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSource:
+    """A URL to fetch. With ``etag`` or ``last_modified`` (as the origin gave them) it is asked
+    whether anything changed. ``tag`` is the caller's own and comes back untouched."""
+
+    url: str
+    etag: str | None = None
+    last_modified: str | None = None
+    tag: object = None
+
+    @property
+    def conditions(self) -> list[str]:
+        """Request headers that ask whether anything changed; values that would not survive a
+        header line are left out."""
+        pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
+        return [f"{name}: {value}" for name, value in pairs if value and _PLAIN.fullmatch(value)]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The bytes of a source, or ``not_modified`` with none."""
+
+    source: FetchSource
+    body: bytes
+    etag: str | None
+    last_modified: str | None
+    not_modified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NotFetched:
+    """A source that was given up, and why."""
+
+    source: FetchSource
+    rejected: Rejected
+
+
+FetchOutcome = Fetched | NotFetched
+
+
+def screen_images(max_bytes: int) -> Screen:
+    """A look at the headers that refuses, before any body is read, what is too large by its own
+    account and what is encoded: a few kilobytes of gzip may stand for gigabytes."""
+
+    def screen(status: int, headers: Mapping[str, str]) -> Rejected | None:
+        if status != 200:
+            return None
+        encoding = headers.get("content-encoding", "").strip().lower()
+        if encoding not in ("", "identity"):
+            return Rejected(
+                Cause.ENCODED_BODY, "origin sent the file encoded, although asked not to"
+            )
+        declared = headers.get("content-length", "")
+        if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+            return over_bytes(f"{int(declared):,} bytes", max_bytes)
+        return None
+
+    return screen
+
+
+def over_bytes(size: str, max_bytes: int) -> Rejected:
+    """The refusal of a file of ``size`` (in words)."""
+    return Rejected(Cause.TOO_MANY_BYTES, f"the file has {size}, the limit is {max_bytes:,}")
+
+
+def fetched(source: FetchSource, answer: Answer, max_bytes: int) -> Fetched:
+    """The image that an answer brings, or that it has not changed. Raises Rejected for any other
+    status, and if the bytes are too many, none, or not all there."""
+    not_modified = answer.status == 304 and bool(source.etag or source.last_modified)
+    if answer.status != 200 and not not_modified:
+        why = Cause.ORIGIN_STATUS.with_(status=answer.status)
+        raise Rejected(why, f"origin answered {answer.status}")
+    body = b"" if not_modified else _body(answer, max_bytes)
+    etag, last_modified = answer.headers.get("etag"), answer.headers.get("last-modified")
+    return Fetched(source, body, etag, last_modified, not_modified)
+
+
+def _body(answer: Answer, max_bytes: int) -> bytes:
+    if answer.cut:
+        raise over_bytes(f"more than {max_bytes:,} bytes", max_bytes)
+    if answer.broken is not None:
+        raise answer.broken
+    if not answer.body:
+        raise Rejected(Cause.EMPTY, "origin sent an empty file")
+    return answer.body
+
+
+def backoff(tries: int, chance: float) -> float:
+    """Seconds to wait after ``tries`` tries; ``chance`` (0 to 1) spreads those who wait."""
+    return _FIRST_WAIT * _WAIT_FACTOR ** (tries - 1) * (0.5 + chance / 2)
