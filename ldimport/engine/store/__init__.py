@@ -9,11 +9,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ldimport.engine.store.contract import Follower, Session, Store, Tokens
+from ldimport.engine.store.contract import Follower, Store, Tokens, WorkerSession
 from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
 
-__all__ = ["Follower", "Session", "Store", "Tokens", "exists", "open_store", "remove",
-           "require"]  # fmt: skip
+__all__ = [
+    "Follower",
+    "Store",
+    "Tokens",
+    "WorkerSession",
+    "exists",
+    "open_store",
+    "remove",
+    "require",
+]  # fmt: skip
 
 
 def open_store(folder: Path, monotonic: Callable[[], float] = time.monotonic) -> Store:
