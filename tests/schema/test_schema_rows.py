@@ -6,7 +6,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schema_projects import item_list, project
 
@@ -62,7 +62,6 @@ class EveryRow:
 
 
 @given(found=st.lists(rows, min_size=1, max_size=12), strict=st.booleans())
-@settings(max_examples=200)
 def test_both_ways_agree(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, ...]], strict: bool
 ) -> None:
