@@ -13,7 +13,7 @@ from cli_screens import NOW, pipe, shown, terminal
 from ldimport.cli import main
 from ldimport.cli.output import served
 from ldimport.engine.following import JobChange
-from ldimport.engine.webhooks import Attempt
+from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Counts, JobState
 from ldimport.server.events import (
@@ -43,8 +43,8 @@ EVENTS: list[ServeEvent] = [
     RequestAnswered("POST", IMPORT, 200, 0.0312, "job 25bzj8j, 800 images"),
     JobChange("25bzj8j", JobState.STARTED, Counts(pending=800), 0.0),
     JobChange("25bzj8j", JobState.SUCCESS, Counts(771, 0, 29), 43.1),
-    Attempt("25bzj8j", HOOKS, 204, 0.081),
-    Attempt("25bzj8j", HOOKS, None, 0.009, "no answer; again in 5 s"),
+    DeliveryAttempt("25bzj8j", HOOKS, 204, 0.081),
+    DeliveryAttempt("25bzj8j", HOOKS, None, 0.009, "no answer; again in 5 s"),
     RequestAnswered("POST", IMPORT, 429, 0.001, "quota reached"),
     JobChange("9kk12b", JobState.FAILED, Counts(failed=3), 1.0),
     WorkersPaused("the disk is full", 30.0),
