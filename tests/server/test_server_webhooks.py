@@ -181,7 +181,7 @@ def test_gone_disables_the_address(engine: Engine, receiver: Receiver) -> None:
 
 def test_a_slow_receiver_delays_nobody_else(engine: Engine, receiver: Receiver) -> None:
     gate = threading.Event()
-    receiver.answer = lambda _: (200, {}) if gate.wait(30) else (500, {})
+    receiver.answer = lambda _: (200, {}) if gate.wait(100) else (500, {})
     with a_receiver() as other:
         for _ in range(3):
             ended_job(engine, receiver.url, receiver.host)
@@ -245,7 +245,7 @@ def test_killed_between_sending_and_recording_the_same_id_comes_again(
 
 def test_ends_at_once_although_a_receiver_hangs(engine: Engine, receiver: Receiver) -> None:
     gate = threading.Event()
-    receiver.answer = lambda _: (200, {}) if gate.wait(30) else (500, {})
+    receiver.answer = lambda _: (200, {}) if gate.wait(100) else (500, {})
     job = ended_job(engine, receiver.url, receiver.host)
     store = open_store(engine.folder)
     tries: list[DeliveryAttempt] = []
