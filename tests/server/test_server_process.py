@@ -1,4 +1,4 @@
-"""``ldimport serve`` as a process: starting, stopping, continuing, and the API page's curl line."""
+"""``ldimport serve`` as a process: starting, stopping, going on, the documented curl command."""
 
 from __future__ import annotations
 

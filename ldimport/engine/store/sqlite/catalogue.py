@@ -56,11 +56,14 @@ class Catalogue:
             finally:
                 connection.execute("ROLLBACK")
 
+    def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """What one statement finds."""
+        with database.translated(self.path, KIND):
+            return self.connection.execute(sql, values).fetchall()
+
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""
-        with database.translated(self.path, KIND):
-            (version,) = self.connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
+        return int(self.rows("PRAGMA data_version")[0][0])
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -92,8 +95,8 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def insert(connection: sqlite3.Connection, table: str, **values: object) -> int:
-    """Enter a row into a table of ours; returns its number."""
+def insert(connection: sqlite3.Connection, table: str, tail: str = "", **values: object) -> int:
+    """Enter a row into a table of ours (``tail`` ends the statement); returns its number."""
     marks = ", ".join("?" * len(values))
-    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) {tail}"  # noqa: S608
     return connection.execute(sql, tuple(values.values())).lastrowid or 0
