@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
+from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
@@ -165,8 +166,10 @@ def validate(
     Raises ManifestError when the file cannot be read to its end, or changes meanwhile.
     """
     collector = Collector(manifest, max_problems=max_problems, sink=sink)
-    if manifest.columns is not None and not (sink and sink.every_row):
-        _by_rows(manifest, manifest.columns, checker, collector, on_progress)
+    if manifest.table is not None and not (sink and sink.every_row):
+        manifest.check_unchanged()
+        _by_rows(manifest.table, checker, collector, on_progress)
+        manifest.check_unchanged()
     else:
         _by_entries(
             manifest, checker, collector, on_progress, every_row=bool(sink and sink.every_row)
@@ -205,19 +208,18 @@ def _by_entries(
 
 
 def _by_rows(
-    manifest: Manifest,
-    columns: tuple[str, ...],
+    table: Table,
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
 ) -> None:
     """The fast way for a single CSV: a row that passes the test has nothing worth saying about
     it, and never becomes an entry."""
-    passes = row_test(checker, columns, manifest.files[0].path)
+    passes = row_test(checker, table.columns or (), table.name)
     number = good = 0
-    for number, (line, cells) in enumerate(manifest.rows(on_progress), 1):
+    for number, (line, cells) in enumerate(table.rows(on_progress), 1):
         if type(cells) is list and passes(cells, line):
             good += 1
         else:
-            collector.add(checker.check(manifest.entry(number, line, cells)))
+            collector.add(checker.check(table.entry(number, line, cells)))
     collector.good(good)
