@@ -19,7 +19,7 @@ from ldimport.migration.reports.sarif import Sarif
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
-    from ldimport.migration.validate import Sink, Validation
+    from ldimport.migration.validate import RowSink, Validation
     from ldimport.schema.check import Checked
 
 _Made = Callable[[Path, "Manifest"], Report]
@@ -69,7 +69,7 @@ class Reports:
         self._reports: list[Report] = []
 
     @property
-    def sink(self) -> Sink | None:
+    def sink(self) -> RowSink | None:
         """What wants to be told of rows; None when no file does."""
         return self if self._reports else None
 

@@ -54,7 +54,7 @@ class Validation:
         return self.entries - self.invalid
 
 
-class Sink(Protocol):
+class RowSink(Protocol):
     """Hears of rows as they are checked, their problems located; ``every_row`` False: only of
     those that have problems."""
 
@@ -70,7 +70,7 @@ class Collector:
     """Gathers the findings of one pass; what it keeps is bounded."""
 
     def __init__(
-        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: Sink | None = None
+        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: RowSink | None = None
     ) -> None:
         self._manifest = manifest
         self._most = max_problems
@@ -140,10 +140,9 @@ class Collector:
     def _new_kind(self, problem: Problem) -> None:
         field = problem.field if len(self._kinds) < _MAX_KINDS else _OTHERS
         key = (problem.code, field, problem.severity)
-        example = problem.value[:_SAMPLE]
         self._kinds[key] = FindingGroup(
-            problem.code, field, problem.severity, 1, problem.place, example, problem.message,
-            problem.hint, problem.publishing,
+            *key, 1, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
+            problem.publishing,
         )  # fmt: skip
 
     def _located(self, entry: Entry | None, problem: Problem) -> Problem:
@@ -159,21 +158,26 @@ def validate(
     *,
     max_problems: int = MAX_PROBLEMS,
     on_progress: Callable[[int], None] | None = None,
-    sink: Sink | None = None,
+    sink: RowSink | None = None,
 ) -> Validation:
     """Check every row; nothing is sent. ``on_progress`` gets the bytes read so far.
 
     Raises ManifestError when the file cannot be read to its end, or changes meanwhile.
     """
     collector = Collector(manifest, max_problems=max_problems, sink=sink)
-    if manifest.table is not None and not (sink and sink.every_row):
+    every_row = sink is not None and sink.every_row
+    if manifest.table is not None and not every_row:
         manifest.check_unchanged()
-        _by_rows(manifest.table, checker, collector, on_progress)
+        good = _by_rows(manifest.table, checker, collector, on_progress)
         manifest.check_unchanged()
     else:
-        _by_entries(
-            manifest, checker, collector, on_progress, every_row=bool(sink and sink.every_row)
-        )
+        good = 0
+        for entry in manifest.entries(on_progress):
+            if not every_row and checker.passes(entry):
+                good += 1
+            else:
+                collector.add(checker.check(entry))
+    collector.good(good)
     return collector.finish(checker)
 
 
@@ -190,31 +194,14 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
         yield ReadingNote("default-media-type", text)
 
 
-def _by_entries(
-    manifest: Manifest,
-    checker: Checker,
-    collector: Collector,
-    on_progress: Callable[[int], None] | None,
-    *,
-    every_row: bool,
-) -> None:
-    good = 0
-    for entry in manifest.entries(on_progress):
-        if not every_row and checker.passes(entry):
-            good += 1
-        else:
-            collector.add(checker.check(entry))
-    collector.good(good)
-
-
 def _by_rows(
     table: Table,
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
-) -> None:
+) -> int:
     """The fast way for a single CSV: a row that passes the test has nothing worth saying about
-    it, and never becomes an entry."""
+    it, and never becomes an entry. Returns how many passed."""
     passes = row_test(checker, table.columns or (), table.name)
     number = good = 0
     for number, (line, cells) in enumerate(table.rows(on_progress), 1):
@@ -222,4 +209,4 @@ def _by_rows(
             good += 1
         else:
             collector.add(checker.check(table.entry(number, line, cells)))
-    collector.good(good)
+    return good
