@@ -47,7 +47,7 @@ IMPORT = "/api/v1/import/images"
 STATUS = "/api/v1/import/images/status"
 
 
-def until(answer: Callable[[], Any], seconds: float = 30) -> Any:
+def until(answer: Callable[[], Any], seconds: float = 100) -> Any:
     """What ``answer`` gives, as soon as it gives something."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
