@@ -147,11 +147,11 @@ def test_a_file_of_schema_1_is_migrated_by_who_writes(first: Path) -> None:
     ],
 )
 def test_commands_work_on_a_file_of_schema_1(
-    first: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    first: Path, words: list[str], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     engine = ["--engine", str(first.with_name("engine"))]
     code = main([*words, "--state", str(first), *engine])
-    out = capsys.readouterr()
+    out = capfd.readouterr()
     assert code in (0, 1), out.err
     assert said in out.out
 
