@@ -272,6 +272,8 @@ def test_what_arrived_once_is_still_known_when_its_change_fails(
     submit(state, target, manifest(tmp_path, 1, caption="edited"))
     (row,) = state.results()
     assert (row.status, row.media_id, row.width, row.attempts) == (Status.FAILED, "m-id1", 10, 2)
+    first, second = (state.job_status(job).results[0] for job in ("job1", "job2"))
+    assert first.asset is not None and second.asset is None
 
 
 def test_rows_are_kept_only_while_they_are_failed(state: StateStore, tmp_path: Path) -> None:
