@@ -17,7 +17,7 @@ from ldimport.cli.session import Session, refuse_on_http
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
-from ldimport.migration.reports.run import RunReport
+from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
 
 if TYPE_CHECKING:

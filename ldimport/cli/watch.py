@@ -13,7 +13,7 @@ from ldimport.cli.session import Session
 from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode, LockedError
 from ldimport.migration import Migration
-from ldimport.migration.reports.run import RunReport
+from ldimport.migration.reports.junit import RunReport
 
 if TYPE_CHECKING:
     from ldimport.migration.model import JobRow

@@ -12,7 +12,7 @@ from cli_screens import NOW, pipe, shown, terminal
 
 from ldimport.cli import main
 from ldimport.cli.output import served
-from ldimport.engine.following import JobChange
+from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Counts, JobState

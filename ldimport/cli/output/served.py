@@ -10,7 +10,7 @@ from ldimport import wire
 from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import Part, Screen
 from ldimport.cli.output.text import counted, duration, number, size, utc
-from ldimport.engine.following import JobChange
+from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.model import JobState
 from ldimport.server.events import (
