@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from ldimport import __version__
 from ldimport.cli import options
+from ldimport.cli.command import Command
 from ldimport.cli.output import served
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
 from ldimport.model import Integrity
@@ -20,42 +16,22 @@ from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
 
-Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="listen here")]
-Port = Annotated[
-    int, typer.Option("--port", min=0, max=65_535, metavar="N", help="0 = any free one")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=0, metavar="N", help="processes; 0: only the API"),
-]
-DailyLimit = Annotated[
-    int, typer.Option("--daily-limit", min=0, metavar="N", help="images in 24 h; 0 = no limit")
-]
-DialectName = Annotated[
-    str | None,
-    typer.Option("--dialect", metavar="seed|2025-03|2026-08", help="whatever the path says"),
-]
-PublicUrl = Annotated[
-    str | None, typer.Option("--public-url", metavar="URL", help="address in answers")
-]
-
 
 def serve(
-    context: typer.Context,
-    host: Host = DEFAULT_HOST,
-    port: Port = DEFAULT_PORT,
-    workers: Workers = None,
-    daily_limit: DailyLimit = 0,
-    dialect: DialectName = None,
-    public_url: PublicUrl = None,
-    allow_host: options.AllowHost = None,
-    integrity: options.IntegrityDepth = None,
+    session: Session,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    workers: int | None = None,
+    daily_limit: int = 0,
+    dialect: str | None = None,
+    public_url: str | None = None,
+    *,
+    engine: options.EngineOptions,
 ) -> ExitCode:
     """Serve the local engine over HTTP, with the import API of Livingdocs.
 
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
-    session = Session.of(context)
     settings, environ = session.settings(), session.environ
     if dialect is not None and dialect not in set(Dialect):
         raise UsageError(f"--dialect {dialect}: there are {', '.join(Dialect)}")
@@ -63,7 +39,7 @@ def serve(
         settings.engine,
         project_config=settings.project_config,
         allow_hosts=tuple(settings.allow_hosts),
-        integrity=integrity or Integrity.FULL,
+        integrity=engine.integrity or Integrity.FULL,
         daily_limit=daily_limit,
         secrets=tuple(environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()),
         host=host,
