@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from ldimport.cli.command import Command
 from ldimport.cli.session import Session
 from ldimport.migration.init import Start, columns, write_start
-
-if TYPE_CHECKING:
-    from ldimport.settings import Settings
+from ldimport.settings import Settings
 
 
 def init(

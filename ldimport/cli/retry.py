@@ -41,7 +41,7 @@ def retry(
         other_targets.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session, settings)
-        end = runner.follow(session, settings, migration.retry(again), runner.Shown())
+        end = runner.follow(session, settings, migration.retry(again))
         if not end.jobs and end.stopped is None and not session.options.json:
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))

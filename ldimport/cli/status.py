@@ -65,9 +65,6 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
         session.screen.hint("ldimport submit MANIFEST")
 
 
-# -- one job -------------------------------------------------------------------------------
-
-
 def _one(session: Session, settings: Settings, job_id: str, *, offline: bool) -> JobRow:
     with session.migration(settings, write=False) as migration:
         row = migration.job(job_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command
 from ldimport.cli.manifest import opened_source, show_findings
@@ -15,12 +14,10 @@ from ldimport.cli.output.live import checking
 from ldimport.cli.output.screen import Hint
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
+from ldimport.migration import Source
 from ldimport.migration.problem_reports import Files, Reports
+from ldimport.migration.validate import Validation
 from ldimport.migration.validate import validate as check_all
-
-if TYPE_CHECKING:
-    from ldimport.migration import Source
-    from ldimport.migration.validate import Validation
 
 MOST_PROBLEMS = 1_000
 

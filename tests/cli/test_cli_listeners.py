@@ -15,7 +15,7 @@ from dataclasses import replace
 import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
 
-from ldimport.cli.interrupt import ends_in_order, within
+from ldimport.cli.interrupt import ends_in_order, on_signals, within
 from ldimport.cli.options import failure_limit, read_seconds
 from ldimport.cli.output import documents
 from ldimport.cli.output.listeners import JsonLinesListener, LogLines, ReadingProgress, Stopping
@@ -197,7 +197,7 @@ def test_hostile_text_is_one_clean_line() -> None:
 def test_a_signal_asks_for_progress_at_once() -> None:
     lines, file = log(Clock())
     lines(Progress(10, 5, Counts(success=5), 1))
-    with lines.on_request():
+    with on_signals("SIGUSR1", call=lambda _: lines.progress()):
         os.kill(os.getpid(), signal.SIGUSR1)
     assert kinds(file) == ["progress"]
 

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
-from ldimport.manifest import encoding_name
+from ldimport.manifest import Detected, Manifest, encoding_name
+from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Place, Problem, Severity
-
-if TYPE_CHECKING:
-    from ldimport.manifest import Detected, Manifest
-    from ldimport.migration.validate import FindingGroup, Validation
-    from ldimport.schema.config import ProjectConfig
+from ldimport.schema.config import ProjectConfig
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
@@ -75,7 +71,7 @@ def config_text(config: ProjectConfig) -> str:
 def notices(screen: Screen, found: Validation) -> None:
     """What is worth a line and about no row alone."""
     for notice in found.notices:
-        screen.say("!", f"{notice.text}")
+        screen.say("!", notice.text)
 
 
 def identity(screen: Screen, found: Validation) -> None:
