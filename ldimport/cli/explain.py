@@ -3,8 +3,6 @@ or of the cause for which images failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of
@@ -12,12 +10,10 @@ from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
+from ldimport.explanations import Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 from ldimport.settings.values import nearest
-
-if TYPE_CHECKING:
-    from ldimport.explanations import Explanation
 
 
 def explain(session: Session, what: str) -> None:

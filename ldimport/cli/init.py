@@ -13,10 +13,7 @@ from ldimport.settings import Settings
 
 
 def init(
-    session: Session,
-    folder: Path | None = None,
-    media_type: str | None = None,
-    force: bool = False,
+    session: Session, folder: Path | None = None, media_type: str | None = None, force: bool = False
 ) -> None:
     """Write a commented ldimport.yaml and an empty manifest with the right columns.
 

@@ -70,7 +70,8 @@ def short_check(session: Session, source: Source) -> Listener:
         if session.err.live:
             say_checked(session.notes, source, event)
         elif session.chatty:
-            for line in check.read_lines(source.manifest):
+            for told in check.how_read(source.manifest):
+                line = ": ".join(filter(None, told))
                 session.err.line(f"{utc(session.now())} read      {line}")
 
     return show

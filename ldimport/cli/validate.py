@@ -48,7 +48,10 @@ def validate(
         for path in files.given().values():
             session.notes.say("✓", f"wrote {path}")
     if github.active(session.environ) and not no_annotations:
-        _github(session, found, source.manifest.name)
+        stream = session.err if session.options.json else session.out
+        for line in github.commands(found):
+            stream.line(line)
+        github.append_summary(session.environ, github.summary(found, source.manifest.name))
     return ExitCode.INVALID if found.invalid else ExitCode.OK
 
 
@@ -81,8 +84,8 @@ def _show(
         return
     screen = session.screen
     if not (screen.stream.tty or session.options.quiet):
-        for line in check.read_lines(source.manifest):
-            session.notes.line(line)
+        for told in check.how_read(source.manifest):
+            session.notes.line(": ".join(filter(None, told)))
     check.notices(session.notes, found)
     if found.kinds:
         show_findings(screen, source, found, warnings=warnings)
@@ -105,14 +108,6 @@ def _hints(session: Session, found: Validation) -> list[Hint]:
         send = f"ldimport submit {words} --valid-only"
         hints.append((send, f"send the {found.valid:,} good rows"))
     return hints
-
-
-def _github(session: Session, found: Validation, name: str) -> None:
-    """Annotations on standard output (on standard error where that is JSON), and the summary."""
-    stream = session.err if session.options.json else session.out
-    for line in github.commands(found):
-        stream.line(line)
-    github.append_summary(session.environ, github.summary(found, name))
 
 
 COMMAND = Command(

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -312,6 +313,21 @@ def test_the_first_signal_is_told_at_once_and_raises() -> None:
             os.kill(os.getpid(), number)
         assert signal.getsignal(number) is before
     assert told == ["told", "told"]
+
+
+def test_outside_of_the_main_thread_signals_are_left_alone() -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), list[bool]()
+
+    def elsewhere() -> None:
+        with on_signals("SIGTERM", call=lambda _: None) as ours:
+            seen.append(ours or signal.getsignal(signal.SIGTERM) is not before)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+    with on_signals("SIGNOSUCH", call=lambda _: None) as ours:
+        assert not ours
 
 
 def test_the_second_signal_leaves_at_once() -> None:
