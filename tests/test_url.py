@@ -194,7 +194,14 @@ def test_what_validate_passes_is_taken_and_the_reverse(url: str) -> None:
         assert host_of(url)
 
 
-@given(URLS | st.from_regex(PLAIN, fullmatch=True))
+NEARLY_PLAIN = st.from_regex(
+    r"https?://([a-z0-9-]{1,64}\.){1,3}[a-z]{1,64}(:[0-9]{1,5})?/[a-z0-9/._%@-]{0,30}\.(jpg|png)",
+    fullmatch=True,
+)
+"""Much of it is plain; to draw from the pattern itself takes seconds, for what it looks ahead."""
+
+
+@given(URLS | NEARLY_PLAIN)
 def test_the_quick_look_of_validate_passes_nothing_else(url: str) -> None:
     if PLAIN.fullmatch(url) and len(url) <= 8_192:
         assert taken(url)

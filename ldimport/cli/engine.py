@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from ldimport.cli.command import Command, Group
+from ldimport.cli.output.documents import FORMAT, fields_of
 from ldimport.cli.output.text import counted, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
@@ -18,20 +19,8 @@ def check(session: Session) -> ExitCode:
     health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
     if session.options.json:
-        session.document(
-            {
-                "format": 1,
-                "engine": str(folder),
-                "entries": health.entries,
-                "openImages": health.open_images,
-                "originals": health.originals,
-                "bytes": health.bytes,
-                "missing": list(health.missing),
-                "damaged": list(health.damaged),
-                "complaints": list(health.complaints),
-                "exitCode": int(code),
-            }
-        )
+        head = {"format": FORMAT, "engine": str(folder)}
+        session.document({**head, **fields_of(health), "exitCode": int(code)})
         return code
     screen = session.screen
     screen.line(("local engine", "bold"), f"  {tilde(folder)}")

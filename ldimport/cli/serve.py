@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from ldimport import __version__
 from ldimport.cli import options
 from ldimport.cli.command import Command
@@ -12,14 +10,7 @@ from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
 from ldimport.model import Integrity
-from ldimport.server.events import (
-    EngineServed,
-    Listening,
-    OnEvent,
-    RequestAnswered,
-    ServeEvent,
-    Stopped,
-)
+from ldimport.server.events import EngineServed, Listening, RequestAnswered, ServeEvent, Stopped
 from ldimport.server.options import DEFAULT_HOST, DEFAULT_PORT, ServeOptions
 from ldimport.wire import Dialect
 
@@ -58,10 +49,6 @@ def serve(
         public_url=public_url,
         token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
-    return _carry_out(session, _server(), chosen)
-
-
-def _server() -> Callable[[ServeOptions, OnEvent], None]:
     try:
         from ldimport.server.run import run
     except ImportError as error:
@@ -70,32 +57,20 @@ def _server() -> Callable[[ServeOptions, OnEvent], None]:
             hint="pip install 'ldimport[server]'",
             code="missing-extra",
         ) from error
-    return run
-
-
-def _carry_out(
-    session: Session, run: Callable[[ServeOptions, OnEvent], None], chosen: ServeOptions
-) -> ExitCode:
-    code, listener = ExitCode.OK, _Listener(session, chosen)
+    code, screen = ExitCode.OK, _ServeScreen(session, chosen)
     try:
-        run(chosen, listener)
-    except Terminated:
-        code = ExitCode.OK
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-    if session.options.json:
-        session.document({"type": "summary", "format": 1, "exitCode": int(code)})
-    elif not session.options.quiet:
-        served.stopped(session.notes, listener.open_jobs)
+        run(chosen, screen)
+    except KeyboardInterrupt as end:
+        code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
+    screen.end(code)
     return code
 
 
-class _Listener:
-    """Shows what the server tells: JSON Lines, or a banner and a line each. ``open_jobs`` is what
-    was left when it stopped."""
+class _ServeScreen:
+    """Shows what the server tells: JSON Lines, or a banner and a line each."""
 
     def __init__(self, session: Session, chosen: ServeOptions) -> None:
-        self.open_jobs = 0
+        self._open_jobs = 0
         self._session = session
         self._chosen = chosen
         self._url = ""
@@ -115,7 +90,15 @@ class _Listener:
             case EngineServed():
                 self._begun(event)
             case Stopped():
-                self.open_jobs = event.open_jobs
+                self._open_jobs = event.open_jobs
+
+    def end(self, code: ExitCode) -> None:
+        """The last line."""
+        session = self._session
+        if session.options.json:
+            session.document({"type": "summary", "format": 1, "exitCode": int(code)})
+        elif not session.options.quiet:
+            served.stopped(session.notes, self._open_jobs)
 
     def _begun(self, engine: EngineServed) -> None:
         session, chosen = self._session, self._chosen
@@ -129,17 +112,12 @@ class _Listener:
                 "built in" if own is None else tilde(own),
                 tilde(chosen.engine),
                 engine,
-                _allowed(chosen.allow_hosts),
+                chosen.allow_hosts,
             )
         if chosen.token is None and not engine.tokens:
             session.notes.line(("!", "yellow"), " there is no token: every request is refused",
                                indent=2)  # fmt: skip
             session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
-
-
-def _allowed(hosts: Sequence[str]) -> str:
-    only = "only public addresses are fetched"
-    return f"{only}, and {', '.join(hosts)}" if hosts else only
 
 
 COMMAND = Command(

@@ -17,7 +17,7 @@ from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
-from ldimport.migration.reports.run import RunReport
+from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
 from ldimport.schema.config import ProjectConfig
 from ldimport.settings import Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ldimport.cli.command import Command, Group
-from ldimport.cli.output.documents import Document
+from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
@@ -17,10 +17,9 @@ def create(
     session: Session, name: str, scope: list[str] | None = None, days: float | None = None
 ) -> ExitCode:
     """Make a token for `ldimport serve`; it is shown this once and stored hashed."""
-    chosen = tuple(scope or TokenScope)
-    for each in chosen:
-        if each not in set(TokenScope):
-            raise UsageError(f"--scope {each}: there are {', '.join(TokenScope)}")
+    if unknown := [each for each in scope or () if each not in set(TokenScope)]:
+        raise UsageError(f"--scope {unknown[0]}: there are {', '.join(TokenScope)}")
+    chosen = tuple(map(TokenScope, scope or TokenScope))
     made = access_tokens.create(session.settings().engine, name, chosen, days, now=session.now())
     if session.options.json:
         session.document({"format": 1, "token": made, "name": name, "scopes": list(chosen)})
@@ -33,9 +32,9 @@ def create(
 
 def list_(session: Session) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
-    found = access_tokens.tokens(session.settings().engine)
+    found = [_document(each) for each in access_tokens.tokens(session.settings().engine)]
     if session.options.json:
-        session.document({"format": 1, "tokens": [_document(each) for each in found]})
+        session.document({"format": 1, "tokens": found})
         return ExitCode.OK
     columns = (
         TableColumn("ID"),
@@ -46,11 +45,11 @@ def list_(session: Session) -> ExitCode:
     )
     rows = [
         (
-            each.id,
-            each.name,
-            " ".join(each.scopes),
-            _moment(each.expires_at) or "never",
-            "valid" if each.revoked_at is None else "revoked",
+            each["id"],
+            each["name"],
+            " ".join(each["scopes"]),
+            each["expiresAt"] or "never",
+            "revoked" if each["revokedAt"] else "valid",
         )
         for each in found
     ]
@@ -59,18 +58,10 @@ def list_(session: Session) -> ExitCode:
 
 
 def _document(token: StoredToken) -> Document:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scopes": list(token.scopes),
-        "createdAt": _moment(token.created_at),
-        "expiresAt": _moment(token.expires_at),
-        "revokedAt": _moment(token.revoked_at),
-    }
-
-
-def _moment(at: float | None) -> str | None:
-    return None if at is None else utc(at)
+    facts = fields_of(token)
+    del facts["sha256"]
+    moments = {key: facts[key] for key in ("createdAt", "expiresAt", "revokedAt")}
+    return {**facts, **{key: None if at is None else utc(at) for key, at in moments.items()}}
 
 
 def revoke(session: Session, token: str) -> ExitCode:

@@ -11,7 +11,7 @@ from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration
-from ldimport.migration.reports.run import RunReport
+from ldimport.migration.reports.junit import RunReport
 
 
 def watch(

@@ -32,10 +32,8 @@ def worker(session: Session, workers: int | None = None) -> ExitCode:
         try:
             with engine.working(workers):
                 threading.Event().wait()
-        except Terminated:
-            code = ExitCode.OK
-        except KeyboardInterrupt:
-            code = ExitCode.INTERRUPTED
+        except KeyboardInterrupt as end:
+            code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
         open_ = engine.has_open()
     if json:
         stopped = {"type": "summary", "format": 1, "at": utc(session.now())}

@@ -47,7 +47,7 @@ IMPORT = "/api/v1/import/images"
 STATUS = "/api/v1/import/images/status"
 
 
-def until(answer: Callable[[], Any], seconds: float = 30) -> Any:
+def until(answer: Callable[[], Any], seconds: float = 100) -> Any:
     """What ``answer`` gives, as soon as it gives something."""
     ends = time.monotonic() + seconds
     while time.monotonic() < ends:
@@ -300,7 +300,7 @@ def served(
 @contextmanager
 def client(url: str, token: str | None = TOKEN) -> Iterator[httpx.Client]:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as http:
         yield http
 
 
@@ -379,7 +379,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "HOME": str(folder), **places}
 
 
-def raw(port: int, data: bytes, *, timeout: float = 20) -> bytes:
+def raw(port: int, data: bytes, *, timeout: float = 60) -> bytes:
     """Send bytes as they are; everything that comes back until the server hangs up."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         connection.sendall(data)

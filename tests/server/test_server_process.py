@@ -1,4 +1,4 @@
-"""``ldimport serve`` as a process: starting, stopping, continuing, and the seed's curl command."""
+"""``ldimport serve`` as a process: starting, stopping, going on, the documented curl command."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_api_alone_and_a_worker_beside_it(tmp_path: Path, origin: Origin) ->
             assert api.ended(job)["images"][0]["status"] == "success"
         finally:
             worker.terminate()
-            assert worker.wait(30) == 0
+            assert worker.wait(60) == 0
         ended = until(lambda: running.told("job")[1:])
     assert (ended[0]["id"], ended[0]["state"], ended[0]["success"]) == (job, "success", 1)
 
