@@ -87,8 +87,6 @@ class Cause(Enum):
     # -- what was sent with it
     INVALID_METADATA = ("invalid-metadata", False, "the metadata does not fit the project config",
                         "ldimport validate shows where; correct the rows and submit again")
-    TOO_LARGE_TO_SEND = ("too-large-to-send", False,
-                         "one row alone is larger than a request may be", "shorten its metadata")
     # -- the run
     JOB_NOT_POSSIBLE = ("job-not-possible", False,
                         "the job could not be carried out under the terms it was accepted with",

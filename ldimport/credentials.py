@@ -105,7 +105,6 @@ def from_command(arguments: Sequence[str], source: str) -> Secret:
 def _run(arguments: tuple[str, ...]) -> str:
     import subprocess
 
-    name = arguments[0]
     try:
         done = subprocess.run(arguments, stdout=subprocess.PIPE, timeout=COMMAND_SECONDS)
     except subprocess.TimeoutExpired:
@@ -116,8 +115,9 @@ def _run(arguments: tuple[str, ...]) -> str:
         if done.returncode == 0:
             return done.stdout.decode("utf-8", "replace")
         why = f"it ended with {done.returncode}"
+    why = f"tokenCommand {arguments[0]} gave no token: {why}"
     hint = "run the command by hand; it has to print the token and nothing else"
-    raise ConfigError(f"tokenCommand {name} gave no token: {why}", hint=hint, code="token-command")
+    raise ConfigError(why, hint=hint, code="token-command")
 
 
 def readable_by_others(path: Path) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import sqlite3
 import stat
 import threading
@@ -23,6 +24,7 @@ Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
 
 _SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False}
+_LEFT_SECONDS = 3_600
 COPY_MOST = 1 << 30
 """The largest older file in bytes that is copied into memory to be read."""
 
@@ -136,8 +138,7 @@ def _create(path: Path, kind: DatabaseKind) -> None:
     """Made whole under another name, then linked into place: whoever sees the file sees all of
     its schema, so an empty one is never ours."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f"{path.name}.new-{os.getpid()}")
-    new.unlink(missing_ok=True)
+    new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     os.close(os.open(new, flags, 0o600))
     try:
@@ -150,6 +151,15 @@ def _create(path: Path, kind: DatabaseKind) -> None:
         sync_folder(path.parent)
     finally:
         new.unlink(missing_ok=True)
+
+
+def tidy(path: Path, now: float) -> None:
+    """Remove what processes left that were killed an hour ago or longer while they made ``path``.
+    By age, since their ids mean nothing in another container or on another machine."""
+    for left in path.parent.glob(f"{path.name}.new-*"):
+        with contextlib.suppress(OSError):
+            if now - left.stat().st_mtime > _LEFT_SECONDS:
+                left.unlink()
 
 
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:

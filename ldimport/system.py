@@ -1,4 +1,4 @@
-"""What differs by operating system: locks, limits of a child, folders, processes."""
+"""What differs by operating system: locks, limits of a child, folders."""
 
 from __future__ import annotations
 
@@ -145,14 +145,3 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def process_alive(pid: int) -> bool:
-    """Whether a process with this id exists on this machine."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True

@@ -9,10 +9,9 @@ in which everything unusual is percent-encoded.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import NamedTuple
 from urllib.parse import quote, quote_from_bytes, urljoin
 
 from ldimport.causes import Cause
@@ -41,27 +40,7 @@ _PASTED = re.compile(r"/api/(v[0-9]+|beta|20[0-9]{2}-[0-9]{2})(/|$)")
 @dataclass(frozen=True, slots=True)
 class Url:
     """A parsed http(s) URL. ``host`` is a lower-case ASCII name or an IP address without
-    brackets (``literal``); ``text`` is the whole in one plain form, without fragment."""
-
-    scheme: str
-    host: str
-    port: int
-    literal: bool
-    text: str
-
-    @property
-    def place(self) -> str:
-        """Host, and the port where it is not the scheme's own: how ``--allow-host`` takes it."""
-        return _place(self.scheme, self.host, self.port)
-
-    @property
-    def path(self) -> str:
-        """What follows the place, up to a query."""
-        return self.text.split("/", 3)[3].partition("?")[0]
-
-
-class _Parts(NamedTuple):
-    """A URL in the form of RFC 3986; ``rest`` is path and query, ``host`` as it was written."""
+    brackets; ``rest`` are path and query, percent-encoded; a fragment is left out."""
 
     scheme: str
     user: str | None
@@ -70,19 +49,29 @@ class _Parts(NamedTuple):
     rest: str
 
     @property
+    def literal(self) -> bool:
+        """Whether the host is an IP address."""
+        return ":" in self.host or _NUMBER.fullmatch(self.host.rpartition(".")[2]) is not None
+
+    @property
     def place(self) -> str:
-        return _place(self.scheme, self.host.lower().strip("[]"), self.port)
+        """Host, and the port where it is not the scheme's own: how ``--allow-host`` takes it."""
+        shown = f"[{self.host}]" if ":" in self.host else self.host
+        return shown if self.port == PORTS[self.scheme] else f"{shown}:{self.port}"
+
+    @property
+    def text(self) -> str:
+        """The whole in one plain form."""
+        return f"{self.scheme}://{self.place}{self.rest}"
 
 
 def parse(text: str) -> Url:
     """Take a URL apart. Raises Rejected ``bad-url`` that says what is wrong with it, never
     quoting the parts in which secrets travel."""
-    parts = _split(text)
-    if parts.user is not None:
+    url = _split(text)
+    if url.user is not None:
         raise _bad("it holds a user name or password before the host")
-    host, literal = _host(parts.host)
-    place = _place(parts.scheme, host, parts.port)
-    return Url(parts.scheme, host, parts.port, literal, f"{parts.scheme}://{place}{parts.rest}")
+    return replace(url, host=_host(url.host))
 
 
 def join(base: Url, location: bytes) -> str:
@@ -136,15 +125,14 @@ def without_secrets(url: str) -> str:
     parts = _parts(url)
     if parts is None:
         return "(not a URL)"
-    path, _, query = parts.rest.partition("?")
-    shown = f"{parts.scheme}://{parts.place}{path}"
+    shown, _, query = parts.text.partition("?")
     return f"{shown}?…" if query else shown
 
 
 def is_loopback(url: str) -> bool:
     """Whether the host is this machine, by name or literal address; nothing is resolved."""
     parts = _parts(url)
-    name = parts.host.lower().strip("[]") if parts else ""
+    name = parts.host if parts else ""
     if name == "localhost" or name.endswith(".localhost"):
         return True
     try:
@@ -175,8 +163,9 @@ def endpoint(base: str, version: str, path: str) -> str:
     return f"{base}/api/{version}/{path}"
 
 
-def _split(text: str) -> _Parts:
-    """Take the form apart. Raises Rejected ``bad-url``."""
+def _split(text: str) -> Url:
+    """Take the form apart; the host stays as it was written, but for its case. Raises
+    Rejected ``bad-url``."""
     if len(text) > MAX_LENGTH:
         raise _bad(f"it is longer than {MAX_LENGTH:,} characters")
     if _REFUSED.search(text):
@@ -194,14 +183,15 @@ def _split(text: str) -> _Parts:
     if not host:
         raise _bad("it has no host")
     if host.startswith("["):
-        _host(host)
+        host = host[1:-1]
+        _ip_address(IPv6Address, host)
     number = int(port) if port else PORTS[scheme]
     if not 0 < number < 65_536:
         raise _bad("its port is not between 1 and 65535")
-    return _Parts(scheme, user, host, number, _path(found[3]))
+    return Url(scheme, user, host.lower(), number, _path(found[3]))
 
 
-def _parts(text: str) -> _Parts | None:
+def _parts(text: str) -> Url | None:
     try:
         return _split(text)
     except Rejected:
@@ -209,25 +199,25 @@ def _parts(text: str) -> _Parts | None:
 
 
 @lru_cache(maxsize=1_024)
-def _host(text: str) -> tuple[str, bool]:
-    """A host as it stands in a URL, in its one form, and whether it is an IP address.
+def _host(text: str) -> str:
+    """A host in its one form. Raises Rejected ``bad-url``.
 
     Numbers in disguise (``0x7f.1``, ``2130706433``, ``127.1``) are refused: resolvers take them
-    for addresses, people do not. Raises Rejected ``bad-url``."""
-    if text.startswith("["):
-        return _ipv6(text[1:-1]), True
+    for addresses, people do not."""
+    if ":" in text:
+        return _ip_address(IPv6Address, text)
     name = _ascii(text).removesuffix(".")
     labels = name.split(".")
     if _NUMBER.fullmatch(labels[-1]):
-        return _ipv4(name), True
+        return _ip_address(IPv4Address, name)
     if len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
         raise _bad("its host is not a valid name")
-    return name, False
+    return name
 
 
 def _ascii(text: str) -> str:
     if text.isascii():
-        return text.lower()
+        return text
     import idna  # large tables, for few
 
     try:
@@ -236,20 +226,15 @@ def _ascii(text: str) -> str:
         raise _bad("its host is not a valid international name") from error
 
 
-def _ipv4(text: str) -> str:
+def _ip_address(kind: type[IPv4Address] | type[IPv6Address], text: str) -> str:
     try:
-        return str(IPv4Address(text))
-    except ValueError as error:
-        raise _bad("its host is a number, but not an address of the form 93.184.216.34") from error
-
-
-def _ipv6(text: str) -> str:
-    try:
-        if "%" in text:
-            raise ValueError("a zone names an interface of this machine")
-        return str(IPv6Address(text))
-    except ValueError as error:
-        raise _bad("its host is not a valid IPv6 address") from error
+        if "%" not in text:  # a zone names an interface of this machine
+            return str(kind(text))
+    except ValueError:
+        pass
+    if kind is IPv6Address:
+        raise _bad("its host is not a valid IPv6 address")
+    raise _bad("its host is a number, but not an address of the form 93.184.216.34")
 
 
 def _path(text: str) -> str:
@@ -260,11 +245,6 @@ def _path(text: str) -> str:
         except UnicodeEncodeError as error:
             raise _bad("it is not valid Unicode") from error
     return text if text.startswith("/") else f"/{text}"
-
-
-def _place(scheme: str, host: str, port: int) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return shown if port == PORTS[scheme] else f"{shown}:{port}"
 
 
 def _bad(why: str) -> Rejected:

@@ -14,12 +14,14 @@ import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
-              "explanations", "retry_after", "url", "credentials", "mojibake"}  # fmt: skip
+              "explanations", "yamlsize", "retry_after", "url", "credentials",
+              "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
     "explanations": set(),
+    "yamlsize": set(),
     "cells": {"model"},
     "files": {"errors", "system"},
     "errors": {"causes"},
@@ -105,6 +107,12 @@ def test_the_core_knows_no_terminal_and_no_web_framework(name: str) -> None:
     assert not heads & TERMINAL_AND_WEB
 
 
+@pytest.mark.parametrize("name", modules())
+def test_sqlite_stays_behind_the_stores(name: str) -> None:
+    if not name.startswith(("database", "engine.store.sqlite", "migration.store")):
+        assert "sqlite3" not in imported(name)
+
+
 # -- names, sizes, sources ----------------------------------------------------------------------
 
 
@@ -167,3 +175,14 @@ def test_a_cited_section_stands_in_its_page() -> None:
         for page, section in PAGE.findall(prose(path)):
             text = (docs / f"{page}.md").read_text(encoding="utf-8")
             assert not section or f"\n## {section}\n" in text, f"{path}: {page}.md, {section}"
+
+
+def test_the_architecture_page_names_what_there_is() -> None:
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`((?:[a-z]+/)*[a-z_]+\.(?:py|json|toml))`", text)
+    roots = (PACKAGE, PACKAGE.parent)
+    whole = [name for name in named if "/" in name]
+    assert [name for name in whole if not any((root / name).is_file() for root in roots)] == []
+    tree = text.split("    ldimport/\n")[1].split("\n\n")[0]
+    there = {path.name for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    assert {name for name in there if not name.startswith("_") and name not in tree} == set()

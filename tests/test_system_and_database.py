@@ -17,7 +17,7 @@ import pytest
 from ldimport import database
 from ldimport.errors import Rejected, StateFileError, TemporaryError
 from ldimport.paths import locate_below
-from ldimport.system import ProcessLock, process_alive
+from ldimport.system import ProcessLock
 
 KIND = database.DatabaseKind(
     name="test file",
@@ -48,7 +48,6 @@ def test_a_lock_is_free_the_moment_its_process_is_killed(tmp_path: Path) -> None
     assert lock.acquire("me")
     assert lock.holder()["pid"] == os.getpid()
     lock.release()
-    assert not process_alive(other.pid)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

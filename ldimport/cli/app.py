@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
+from dataclasses import fields, is_dataclass
+from functools import cache
 from importlib import import_module
-from typing import Any, cast
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
+from typer.models import OptionInfo
 
 from ldimport.cli import options
-from ldimport.cli.session import GlobalOptions, Session
-from ldimport.cli.spec import LIST, Command, Group, listed
+from ldimport.cli.command import LIST, Command, Group, listed
+from ldimport.cli.options import GlobalOptions
+from ldimport.cli.session import Session
+from ldimport.errors import ExitCode
+from ldimport.settings import values
 
 PROGRAM = "ldimport"
 COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
 """Set by the script of `ldimport completion` while a shell asks for completions."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
+FLAGS = {"profile", "config", *(each.name for each in values.SETTINGS if each.option)}
+"""Parameters that ``settings`` decides: those given on the command line are handed to it."""
 
-TABLE_OF_CODES = """Exit codes:
-  0 done · 1 some images failed · 2 usage · 3 manifest has errors
-  4 config or authorisation · 5 temporary, run again · 6 quota, run again later
-  7 another run at work · 8 deadline · 10 job failed or lost, request refused
-  11 failure limit · 70 a bug · 130 interrupted · 143 terminated"""
+
+def table_of_codes() -> str:
+    """All exit codes in a few lines, none of them broken in two."""
+    words = " · ".join(f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
+    lines = textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="  ")
+    return f"Exit codes:\n{lines}".replace(" ·\n", "\n").replace("\xa0", " ")
 
 
 class OurCommand(TyperCommand):
@@ -43,20 +55,17 @@ class OurCommand(TyperCommand):
                     param.envvar = variable(param.opts)
 
     def invoke(self, ctx: Any) -> Any:
-        given = {name for name in ctx.params if _source(ctx, name) == "COMMANDLINE"}
         for param in self.params:
             _split_variable(ctx, param)
-        common = {param.name: ctx.params.pop(param.name) for param in global_params()}
-        settings = {
-            options.SETTINGS[name]: value
-            for name, value in {**ctx.params, **common}.items()
-            if name in given and name in options.SETTINGS
-        }
-        values = {name: {**ctx.params, **common}[name] for name in given}
-        kept = _as_words(self.params, options.OF_THE_MANIFEST, values)
-        again = _as_words(self.params, options.OF_THE_RUN, values)
+        given = {name: ctx.params[name] for name in ctx.params
+                 if _source(ctx, name) == "COMMANDLINE"}  # fmt: skip
+        common = {each.name: ctx.params.pop(each.name) for each in fields(GlobalOptions)}
         ctx.obj = Session(
-            GlobalOptions(**common), settings, ctx.command_path, _words(ctx), kept, again
+            GlobalOptions(**common),
+            {name: value for name, value in given.items() if name in FLAGS},
+            _words(ctx),
+            _as_words(self.params, options.OF_THE_MANIFEST, given),
+            _as_words(self.params, options.OF_THE_RUN, given),
         )
         gc.freeze()  # modules stay for ever: neither a collection nor the exit need look at them
         gc.enable()
@@ -66,14 +75,9 @@ class OurCommand(TyperCommand):
         """Own options first, then the global ones."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": [], GLOBAL: []}
         for param in self.get_params(ctx):
-            record = param.get_help_record(ctx)
-            if record is None:
-                continue
-            if param.param_type_name == "argument":
-                sections["Arguments"].append(record)
-            else:
-                panel = getattr(param, "rich_help_panel", None)
-                sections[GLOBAL if panel == GLOBAL else "Options"].append(record)
+            own = "Arguments" if param.param_type_name == "argument" else "Options"
+            if record := param.get_help_record(ctx):
+                sections[GLOBAL if param in global_params() else own].append(record)
         for name, records in sections.items():
             if records:
                 with formatter.section(name):
@@ -84,13 +88,13 @@ class OurCommand(TyperCommand):
         formatter.write(f"\n{self.epilog or ''}\n")
 
 
-def _as_words(params: Iterable[Any], names: frozenset[str], given: Mapping[str, Any]) -> list[str]:
+def _as_words(params: Iterable[Any], names: set[str], given: Mapping[str, Any]) -> list[str]:
     """Those of the options given that have these names, as words of a command line."""
-    values, words = given, list[str]()
+    words: list[str] = []
     for param in params:
         if param.name not in given or param.name not in names:
             continue
-        option, value = max(param.opts, key=len), values[param.name]
+        option, value = max(param.opts, key=len), given[param.name]
         if value is True:
             words.append(option)
             continue
@@ -99,58 +103,31 @@ def _as_words(params: Iterable[Any], names: frozenset[str], given: Mapping[str, 
     return words
 
 
-class OurGroup(TyperGroup):
-    """Commands in the order and sections of ``spec.LIST``; shown without importing them."""
+class Root(TyperGroup):
+    """Commands in the order and sections of ``spec.LIST``. All names are known; a command's
+    module is imported when it is asked for."""
 
-    def list_commands(self, ctx: Any) -> list[str]:
-        return list(self.commands)
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in self.commands and self.commands[cmd_name] is None:
+            self.commands[cmd_name] = build(import_module(f"ldimport.cli.{cmd_name}").COMMAND)
+        return super().get_command(ctx, cmd_name)
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        if not isinstance(self.commands, _Lazy):
-            super().format_commands(ctx, formatter)
-            return
         for section, commands in LIST.items():
             with formatter.section(section):
                 formatter.write_dl([(each.name, each.summary) for each in commands])
 
-    def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        formatter.write(f"\n{self.epilog or ''}\n")
-
-
-class _Lazy(MutableMapping[str, Any]):
-    """Commands by name; a command's module is imported when it is asked for."""
-
-    def __init__(self) -> None:
-        self._names = tuple(listed())
-        self._loaded: dict[str, Any] = {}
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self._names:
-            raise KeyError(name)
-        if name not in self._loaded:
-            self._loaded[name] = build(import_module(f"ldimport.cli.{name}").COMMAND)
-        return self._loaded[name]
-
-    def __setitem__(self, name: str, command: Any) -> None:
-        self._loaded[name] = command
-
-    def __delitem__(self, name: str) -> None:
-        del self._loaded[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
+    format_epilog = OurCommand.format_epilog
 
 
 def root() -> TyperGroup:
     """The whole command line as one typer group."""
-    return OurGroup(
+    unknown: Any = dict.fromkeys(listed())
+    return Root(
         name=PROGRAM,
-        commands=cast("dict[str, Any]", _Lazy()),  # a mapping is all that is used of it
+        commands=unknown,
         help="Carry image archives into the Livingdocs CMS: check, rehearse, submit, track.",
-        epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{TABLE_OF_CODES}",
+        epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{table_of_codes()}",
         context_settings=dict(SETTINGS),
         rich_markup_mode=None,
     )
@@ -158,34 +135,76 @@ def root() -> TyperGroup:
 
 def build(spec: Command | Group) -> Any:
     """A typer command or group from its description."""
-    if isinstance(spec, Group):
-        return OurGroup(
-            name=spec.name,
-            commands={each.name: build(each) for each in spec.commands},
-            help=spec.help,
-            context_settings=dict(SETTINGS),
-            rich_markup_mode=None,
-        )
-    return _command(spec.name, spec.run, epilog=spec.epilog())
+    if isinstance(spec, Command):
+        return _command(spec.name, spec.run, epilog=spec.epilog())
+    return TyperGroup(
+        name=spec.name,
+        commands={each.name: build(each) for each in spec.commands},
+        help=spec.help,
+        context_settings=dict(SETTINGS),
+        rich_markup_mode=None,
+    )
 
 
-def _command(name: str, function: Callable[..., Any], **extra: Any) -> Any:
+def _command(name: str, function: Callable[..., Any], cls: Any = OurCommand, **extra: Any) -> Any:
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    cls = OurCommand if function is not options.common else TyperCommand
-    app.command(name, cls=cls, context_settings=dict(SETTINGS), **extra)(function)
+    app.command(name, cls=cls, context_settings=dict(SETTINGS), **extra)(
+        _spelled_out(name, function)
+    )
     return typer.main.get_command(app)
 
 
-_GLOBAL_PARAMS: list[Any] = []
+def _spelled_out(command: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function as typer takes it: with a context instead of a Session, with each parameter
+    that is a dataclass replaced by one for each of its fields, and with what
+    ``options.TABLE`` says of each."""
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for each in inspect.signature(function, eval_str=True).parameters.values():
+        if is_dataclass(each.annotation) and each.annotation is not Session:
+            kind: Any = each.annotation
+            groups[each.name] = kind
+            parameters += inspect.signature(kind, eval_str=True).parameters.values()
+        else:
+            parameters.append(each)
+
+    def call(**given: Any) -> Any:
+        if "session" in given:
+            given["session"] = given["session"].obj
+        for name, kind in groups.items():
+            given[name] = kind(**{each.name: given.pop(each.name) for each in fields(kind)})
+        return function(**given)
+
+    call.__doc__ = function.__doc__
+    told = [_told(command, each) for each in parameters]
+    vars(call)["__signature__"] = inspect.Signature(told)
+    return call
 
 
+def _told(command: str, parameter: inspect.Parameter) -> inspect.Parameter:
+    """A parameter with its entry in ``options.TABLE``."""
+    name, annotation = parameter.name, parameter.annotation
+    own = f"{command}.{name}"
+    if annotation is Session:
+        return parameter.replace(annotation=typer.Context, kind=parameter.KEYWORD_ONLY)
+    entry = copy(options.TABLE.get(own) or options.TABLE[name])
+    if isinstance(entry, OptionInfo):
+        if entry.default is ... and annotation is bool:  # no --no-json
+            entry.default = f"--{name.replace('_', '-')}"
+        if own in options.TABLE and entry.envvar is None:
+            entry.envvar = f"LDIMPORT_{own.replace('.', '_').upper()}"
+    annotation = Annotated[annotation, entry]
+    return parameter.replace(annotation=annotation, kind=parameter.KEYWORD_ONLY)
+
+
+@cache
 def global_params() -> Sequence[Any]:
-    """The parameters of ``options.common``, made once."""
-    if not _GLOBAL_PARAMS:
-        _GLOBAL_PARAMS.extend(_command("common", options.common).params)
-        for param in _GLOBAL_PARAMS:
-            param.rich_help_panel = GLOBAL
-    return _GLOBAL_PARAMS
+    """The parameters of ``GlobalOptions``."""
+
+    def common(given: GlobalOptions) -> None:
+        """Never called."""
+
+    return tuple(_command("common", common, TyperCommand).params)
 
 
 def variable(names: Sequence[str]) -> str:
@@ -229,8 +248,7 @@ def _words(ctx: Any) -> list[str]:
     words: list[str] = ctx.command_path.split()[1:]
     for param in ctx.command.params:
         value = ctx.params.get(param.name) if param.param_type_name == "argument" else None
-        words += [str(each) for each in value] if isinstance(value, list | tuple) else []
-        words += [str(value)] if isinstance(value, str) or hasattr(value, "__fspath__") else []
+        words += map(str, value if isinstance(value, list | tuple) else [value] if value else [])
     return words
 
 

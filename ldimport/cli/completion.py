@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
-
-import typer
 
 from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM
+from ldimport.cli.command import Command
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode
 
 
 class Shell(StrEnum):
@@ -22,24 +18,19 @@ class Shell(StrEnum):
     POWERSHELL = "powershell"
 
 
-def completion(
-    context: typer.Context,
-    shell: Annotated[Shell, typer.Argument(help="which shell")],
-) -> ExitCode:
+def completion(session: Session, shell: Shell) -> None:
     """Print a completion script; put it where your shell reads it."""
     from typer.completion import get_completion_script  # type: ignore[attr-defined]
 
-    session = Session.of(context)
     script = get_completion_script(
         prog_name=PROGRAM, complete_var=COMPLETE_VARIABLE, shell=shell.value
     )
     session.out.file.write(f"{script}\n")
-    return ExitCode.OK
 
 
 COMMAND = Command(
     "completion",
     completion,
     ("ldimport completion bash > ~/.local/share/bash-completion/completions/ldimport",),
-    {ExitCode.OK: "printed", ExitCode.USAGE: "no such shell"},
+    {0: "printed", 2: "no such shell"},
 )

@@ -2,76 +2,64 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.command import Command, Group
+from ldimport.cli.output.documents import fields_of
+from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command, Group
 from ldimport.errors import ExitCode
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
+    from ldimport.settings import Settings
     from ldimport.settings.checking import SettingFinding
 
-_SIGNS = {None: ("✓", "green"), Severity.WARNING: ("!", "yellow"), Severity.ERROR: ("✗", "red")}
+_SIGNS = {None: ("✓", GOOD), Severity.WARNING: ("!", WAIT), Severity.ERROR: ("✗", BAD)}
 
 
-def show(context: typer.Context) -> ExitCode:
+def show(session: Session) -> None:
     """Show every setting that is in force and where it comes from; secrets are masked."""
     from ldimport.settings import describe
 
-    session = Session.of(context)
     rows = describe(session.settings())
     if session.options.json:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
         session.document({"format": 1, "settings": settings})
     else:
-        columns = (Column("SETTING"), Column("VALUE", shrink=1), Column("FROM", drop=1))
-        shown = [(row.key, row.value or "-", row.source) for row in rows]
-        table(session.screen, columns, shown)
-    return ExitCode.OK
+        columns = (TableColumn("SETTING"), TableColumn("VALUE", shrink=True),
+                   TableColumn("FROM", drop=1))  # fmt: skip
+        table(session.screen, columns, [(row.key, row.value or "-", row.source) for row in rows])
 
 
-def check(context: typer.Context) -> ExitCode:
+def check(session: Session) -> ExitCode:
     """Try address, token and scopes, without sending anything."""
     from ldimport.settings import check as look
 
-    session = Session.of(context)
     settings = session.settings()
-    found = list(look(settings))
-    found += _project_config(session)
+    found = [*look(settings), *_project_config(settings)]
     wrong = any(each.severity is Severity.ERROR for each in found)
     code = ExitCode.CONFIG if wrong else ExitCode.OK
     if session.options.json:
-        findings = [
-            {
-                "subject": each.subject,
-                "severity": each.severity or "ok",
-                "message": each.message,
-                "hint": each.hint,
-            }
-            for each in found
-        ]
+        findings = [{**fields_of(each), "severity": each.severity or "ok"} for each in found]
         session.document({"format": 1, "findings": findings, "exitCode": int(code)})
         return code
     screen = session.screen
     left = max(len(each.subject) for each in found)
     for each in found:
-        screen.line(_SIGNS[each.severity], f" {each.subject:<{left}}  {each.message}",
-                    indent=left + 4)  # fmt: skip
+        text = f" {each.subject:<{left}}  {each.message}"
+        screen.line(_SIGNS[each.severity], text, indent=left + 4)
         if each.hint:
-            screen.line(" " * (left + 4), ("→ ", "bold"), each.hint, indent=left + 6)
+            screen.line(" " * (left + 4), ("→ ", ACCENT), each.hint, indent=left + 6)
     return code
 
 
-def _project_config(session: Session) -> list[SettingFinding]:
+def _project_config(settings: Settings) -> list[SettingFinding]:
     """The project config file, where one is named."""
     from ldimport.migration.project import project_config
     from ldimport.settings.checking import SettingFinding
 
-    settings = session.settings()
     if settings.project_config is None:
         return []
     config = project_config(settings.project_config)
@@ -82,22 +70,14 @@ def _project_config(session: Session) -> list[SettingFinding]:
     ]
 
 
-def schema(
-    context: typer.Context,
-    media_type: Annotated[
-        str | None,
-        typer.Argument(metavar="MEDIA_TYPE", help="default: the project's default media type"),
-    ] = None,
-) -> ExitCode:
+def schema(session: Session, media_type: str | None = None) -> None:
     """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
     import json
 
     from ldimport.migration.project import json_schema
 
-    session = Session.of(context)
     body = json_schema(session.project_config(session.settings()), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
-    return ExitCode.OK
 
 
 COMMAND = Group(
@@ -108,23 +88,22 @@ COMMAND = Group(
             "show",
             show,
             ("ldimport config show", "ldimport config show --profile tagblatt"),
-            {ExitCode.OK: "shown", ExitCode.USAGE: "", ExitCode.CONFIG: ""},
+            {0: "shown"},
+            also=(2, 4),
         ),
         Command(
             "check",
             check,
             ("ldimport config check --profile tagblatt",),
-            {
-                ExitCode.OK: "address, token and scopes work",
-                ExitCode.USAGE: "",
-                ExitCode.CONFIG: "something does not work; it says what",
-            },
+            {0: "address, token and scopes work", 4: "something does not work; it says what"},
+            also=(2,),
         ),
         Command(
             "schema",
             schema,
             ("ldimport config schema image --project-config project-config.json",),
-            {ExitCode.OK: "printed", ExitCode.USAGE: "unknown media type", ExitCode.CONFIG: ""},
+            {0: "printed", 2: "unknown media type"},
+            also=(4,),
         ),
     ),
 )

@@ -11,6 +11,9 @@ import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ldimport.errors import LdimportError
+from ldimport.files import write_new
+
 _SECRETS = (
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
     (re.compile(r"(?i)(token|secret|password)([\"'\s:=]+)\S+"), r"\1\2…"),
@@ -22,22 +25,31 @@ _SECRETS = (
 
 
 def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping[str, str]) -> Path:
-    """Write the crash file (mode 0600) and return its path. Option names are kept, values not;
-    what looks like a secret is cut out, also of the error's own text."""
+    """Write the crash file and return its path. Option names are kept, values not; what looks
+    like a secret is cut out, also of the error's own text."""
+    import platformdirs
+
     from ldimport import __version__
 
+    command = [
+        word.split("=", 1)[0] if word.startswith("-") else (word if n == 0 else "…")
+        for n, word in enumerate(arguments)
+    ]
     lines = [
         f"ldimport {__version__}, Python {platform.python_version()}, {platform.platform()}",
-        f"command: {' '.join(_outline(arguments))}",
+        f"command: {' '.join(command)}",
         "",
         *traceback.format_exception(error),
     ]
     text = redact("\n".join(lines), environ)
-    for folder in _folders():
+    name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
+    for folder in (platformdirs.user_state_path("ldimport"), Path(tempfile.gettempdir())):
         try:
-            return _write(folder, text)
-        except OSError:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_new(folder / name, text)
+        except (OSError, LdimportError):
             continue
+        return folder / name
     return Path(os.devnull)
 
 
@@ -49,26 +61,3 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return text
-
-
-def _outline(arguments: Sequence[str]) -> list[str]:
-    """The command word and the names of options."""
-    return [
-        word.split("=", 1)[0] if word.startswith("-") else (word if n == 0 else "…")
-        for n, word in enumerate(arguments)
-    ]
-
-
-def _folders() -> list[Path]:
-    import platformdirs
-
-    return [Path(platformdirs.user_state_dir("ldimport")), Path(tempfile.gettempdir())]
-
-
-def _write(folder: Path, text: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-    return path

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from ldimport.cli.command import Command, Group
+from ldimport.cli.output.documents import FORMAT, fields_of
 from ldimport.cli.output.text import counted, size
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command, Group
 from ldimport.errors import ExitCode, UsageError
 
 
-def check(context: typer.Context) -> ExitCode:
+def check(session: Session) -> ExitCode:
     """Read the catalogue and every stored original, and say whether all is sound."""
     from ldimport.engine import maintenance
 
-    session = Session.of(context)
     folder = session.settings().engine
     health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
     if session.options.json:
-        session.document(
-            {
-                "format": 1,
-                "engine": str(folder),
-                "entries": health.entries,
-                "openImages": health.open_images,
-                "originals": health.originals,
-                "bytes": health.bytes,
-                "missing": list(health.missing),
-                "damaged": list(health.damaged),
-                "complaints": list(health.complaints),
-                "exitCode": int(code),
-            }
-        )
+        head = {"format": FORMAT, "engine": str(folder)}
+        session.document({**head, **fields_of(health), "exitCode": int(code)})
         return code
     screen = session.screen
     screen.line(("local engine", "bold"), f"  {tilde(folder)}")
@@ -56,17 +42,13 @@ def check(context: typer.Context) -> ExitCode:
     return code
 
 
-def reset(
-    context: typer.Context,
-    yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-) -> ExitCode:
+def reset(session: Session, yes: bool = False) -> ExitCode:
     """Remove the local engine with everything it stores; Livingdocs is not touched.
 
     The state file still knows what was sent to it, under the old engine's identity.
     """
     from ldimport.engine import maintenance
 
-    session = Session.of(context)
     folder = session.settings().engine
     if not yes:
         if not session.can_ask:

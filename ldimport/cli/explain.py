@@ -1,98 +1,95 @@
-"""``ldimport explain``: what became of one image, or what a problem code means."""
+"""``ldimport explain``: what became of one image, or what a code means: of a problem in a manifest,
+or of the cause for which images failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from ldimport.causes import Cause, KnownCause, known_cause
+from ldimport.cli.command import Command
+from ldimport.cli.output.documents import Document, fields_of
+from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
 from ldimport.cli.output.text import clock, closest, number, utc
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import UsageError
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
 if TYPE_CHECKING:
     from ldimport.explanations import Explanation
 
-_SIGNS = {Status.SUCCESS: "✓", Status.SKIPPED: "·", Status.FAILED: "✗"}
-_WORDS = {Status.SUCCESS: "imported", Status.SKIPPED: "skipped", Status.FAILED: "failed"}
-_STYLES = {Status.SUCCESS: "green", Status.SKIPPED: "bright_black", Status.FAILED: "red"}
 
-
-def explain(
-    context: typer.Context,
-    what: Annotated[
-        str, typer.Argument(metavar="ID|CODE", help="an image's external id, or a problem code")
-    ],
-) -> ExitCode:
+def explain(session: Session, what: str) -> None:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
-    session = Session.of(context)
     from ldimport.migration.explanations import CODES
 
     with session.migration(session.settings(), write=False) as migration:
         found = migration.history(what)
-    meaning = CODES.get(what)
-    if not found and meaning is None:
-        near = closest(what, list(CODES))
+    meaning, cause = CODES.get(what), known_cause(what)
+    if not (found or meaning or cause):
+        near = closest(what, [*CODES, *(each.code for each in Cause)])
         raise UsageError(
             f"“{what}” is neither an image in the state file nor a problem code",
             hint=f"did you mean {near}?" if near else "ldimport results   lists all images",
             code="unknown-id",
         )
     if session.options.json:
-        session.document(_document(what, found, meaning))
-        return ExitCode.OK
+        session.document(_document(what, found, meaning, cause))
+        return
     for each in found:
         _image(session, what, each)
     if meaning is not None:
-        _code(session, what, meaning)
-    return ExitCode.OK
+        _problem(session.screen, what, meaning)
+    if cause is not None:
+        if meaning is not None:
+            session.screen.blank()
+        _cause(session.screen, cause)
+
+
+# -- an image ------------------------------------------------------------------------------
 
 
 def _image(session: Session, name: str, found: History) -> None:
-    screen, now = session.screen, session.now()
-    status = found.status
+    screen, status = session.screen, found.status
     if status is None:
-        screen.line(name, ("  … in progress" if found.open else "  ⧗ not sent yet", "blue"))
+        screen.line(name, ("  … in progress" if found.open else "  ⧗ not sent yet", BUSY))
     else:
+        sign, word = OUTCOMES[status.value]
         times = f" after {len(found.attempts)} tries" if len(found.attempts) > 1 else ""
-        sign = f"  {_SIGNS[status]} {_WORDS[status]}{times}"
-        screen.line((name, "bold"), (sign, _STYLES[status]))
-    facts = {"archive": f"{found.label} · systemName {found.system_name}"}
-    facts["row"] = f"{number(found.row)} of {found.manifest}"
-    facts["url"] = found.source_url or ""
+        screen.line((name, ACCENT), (f"  {sign} {word}{times}", STYLES[sign]))
+    facts = {
+        "archive": f"{found.label} · systemName {found.system_name}",
+        "row": f"{number(found.row)} of {found.manifest}",
+        "url": found.source_url or "",
+    }
     if found.media_id:
         facts["media id"] = found.media_id
     for n, attempt in enumerate(found.attempts, 1):
-        at = (
-            ""
-            if attempt.at is None
-            else clock(attempt.at, now)
-            if screen.width
-            else utc(attempt.at)
-        )
-        outcome = _outcome(attempt, found)
-        facts[f"try {n}"] = f"{at}  job {attempt.job_id}  {_SIGNS[attempt.status]} {outcome}"
+        facts[f"try {n}"] = _attempt(session, attempt, found)
     screen.facts(facts)
-    if status is Status.FAILED:
+    if status is Status.FAILED and found.retryable:
         screen.hints(
             [(f"ldimport retry --cause {found.cause}", "send it, and those like it, again")]
-            if found.retryable
-            else [("ldimport results --failed --as-manifest -o failed.csv", "to correct the row")]
         )
+    elif status is Status.FAILED:
+        again = "ldimport results --failed --as-manifest -o failed.csv"
+        screen.hints([(again, "to correct the row")])
 
 
-def _outcome(attempt: Attempt, found: History) -> str:
-    if attempt.status is Status.FAILED:
-        return attempt.reason or "failed"
-    return attempt.reason or f"media id {found.media_id}"
+def _attempt(session: Session, attempt: Attempt, found: History) -> str:
+    at = ""
+    if attempt.at is not None:
+        at = clock(attempt.at, session.now()) if session.screen.width else utc(attempt.at)
+    good = f"media id {found.media_id}"
+    outcome = attempt.reason or ("failed" if attempt.status is Status.FAILED else good)
+    return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
 
 
-def _code(session: Session, code: str, meaning: Explanation) -> None:
-    screen = session.screen
-    screen.line((code, "bold"), f"  {meaning.title}")
+# -- a code --------------------------------------------------------------------------------
+
+
+def _problem(screen: Screen, code: str, meaning: Explanation) -> None:
+    screen.line((code, ACCENT), f"  {meaning.title}")
     screen.blank()
     screen.line(f"  {meaning.meaning}", indent=2)
     screen.blank()
@@ -100,47 +97,44 @@ def _code(session: Session, code: str, meaning: Explanation) -> None:
         screen.line(f"  → {way}", indent=4)
 
 
-def _document(what: str, found: list[History], meaning: Explanation | None) -> dict[str, object]:
-    document: dict[str, object] = {"format": 1, "images": [_image_document(what, h) for h in found]}
+def _cause(screen: Screen, cause: KnownCause) -> None:
+    """Why images failed, and whether trying again can help."""
+    screen.line((cause.code, ACCENT), f"  {cause.meaning}", indent=2)
+    screen.blank()
+    screen.line(f"  → {cause.hint}", indent=4)
+    screen.hints([
+        (f"ldimport retry --cause {cause.code}", "may work later, as it was sent")
+        if cause.retryable
+        else (f"ldimport results --cause {cause.code} --as-manifest -o failed.csv",
+              "to correct the rows")
+    ])  # fmt: skip
+
+
+def _document(
+    what: str, found: list[History], meaning: Explanation | None, cause: KnownCause | None
+) -> Document:
+    document: Document = {"format": 1, "images": [_history(what, each) for each in found]}
     if meaning is not None:
-        document["code"] = {
-            "code": what,
-            "title": meaning.title,
-            "meaning": meaning.meaning,
-            "fix": list(meaning.fix),
-        }
+        document["code"] = {"code": what, **fields_of(meaning)}
+    if cause is not None:
+        names = ("code", "meaning", "hint", "retryable")
+        document["cause"] = {name: getattr(cause, name) for name in names}
     return document
 
 
-def _image_document(name: str, found: History) -> dict[str, object]:
-    return {
-        "externalId": name,
-        "systemName": found.system_name,
-        "target": found.label,
-        "manifest": found.manifest,
-        "row": found.row,
-        "sourceUrl": found.source_url,
-        "status": found.status,
-        "mediaId": found.media_id,
-        "attempts": [
-            {
-                "jobId": each.job_id,
-                "at": None if each.at is None else utc(each.at),
-                "status": each.status,
-                "reason": each.reason,
-            }
-            for each in found.attempts
-        ],
-    }
+def _history(name: str, found: History) -> Document:
+    attempts = [
+        {**fields_of(each), "at": None if each.at is None else utc(each.at)}
+        for each in found.attempts
+    ]
+    known = {"externalId": name, "target": found.label, "attempts": attempts}
+    return {**fields_of(found, "label open"), **known}
 
 
 COMMAND = Command(
     "explain",
     explain,
-    ("ldimport explain 2003-04511", "ldimport explain duplicate-id"),
-    {
-        ExitCode.OK: "explained",
-        ExitCode.USAGE: "neither an image of the state file nor a problem code",
-        ExitCode.CONFIG: "",
-    },
+    ("ldimport explain 2003-04511", "ldimport explain duplicate-id", "ldimport explain origin-503"),
+    {0: "explained", 2: "neither an image of the state file nor a problem code"},
+    also=(4,),
 )

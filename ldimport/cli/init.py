@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from ldimport.cli.command import Command
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode
 from ldimport.migration.init import Start, columns, write_start
 
 if TYPE_CHECKING:
@@ -17,23 +16,15 @@ if TYPE_CHECKING:
 
 
 def init(
-    context: typer.Context,
-    folder: Annotated[Path | None, typer.Argument(metavar="FOLDER", help="default: this one")] = (
-        None
-    ),
-    media_type: Annotated[
-        str | None,
-        typer.Option("--media-type", metavar="HANDLE", help="columns for images of this type"),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="replace files that are there already")
-    ] = False,
-) -> ExitCode:
+    session: Session,
+    folder: Path | None = None,
+    media_type: str | None = None,
+    force: bool = False,
+) -> None:
     """Write a commented ldimport.yaml and an empty manifest with the right columns.
 
     The columns come from the project config: --project-config FILE, or the server at --target.
     """
-    session = Session.of(context)
     place = folder or Path()
     settings = session.settings()
     name = settings.system_name or _ask_name(session, place)
@@ -42,15 +33,13 @@ def init(
     written = write_start(place, start, found, overwrite=force)
     if session.options.json:
         needed = [column.name for column in found if column.required]
-        session.document(
-            {"format": 1, "files": [str(path) for path in written], "required": needed}
-        )
-        return ExitCode.OK
+        files = [str(path) for path in written]
+        session.document({"format": 1, "files": files, "required": needed})
+        return
     screen = session.screen
     for path in written:
-        screen.line(("✓", "green"), f" wrote {path}")
+        screen.say("✓", f"wrote {path}")
     screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
-    return ExitCode.OK
 
 
 def _ask_name(session: Session, place: Path) -> str:
@@ -63,13 +52,10 @@ def _ask_name(session: Session, place: Path) -> str:
 
 def _beside(settings: Settings, place: Path) -> Path | None:
     """The project config file as the new ldimport.yaml names it: relative where that is short."""
-    path = settings.project_config
-    if path is None:
-        return None
-    try:
-        return path.resolve().relative_to(place.resolve())
-    except ValueError:
-        return path.resolve()
+    path = settings.project_config and settings.project_config.resolve()
+    if path is not None and path.is_relative_to(place.resolve()):
+        return path.relative_to(place.resolve())
+    return path
 
 
 COMMAND = Command(
@@ -80,9 +66,9 @@ COMMAND = Command(
         "ldimport init archive --target https://edit.example.com/proxy/api --system-name archiv",
     ),
     {
-        ExitCode.OK: "written",
-        ExitCode.USAGE: "a file is there already, no such folder or media type",
-        ExitCode.CONFIG: "bad project config, token or address",
-        ExitCode.TEMPORARY: "",
+        0: "written",
+        2: "a file is there already, no such folder or media type",
+        4: "bad project config, token or address",
     },
+    also=(5,),
 )

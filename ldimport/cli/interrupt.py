@@ -1,4 +1,5 @@
-"""Ctrl-C and SIGTERM during a run: the first ends it in order, the second at once."""
+"""Signals during a command: Ctrl-C and SIGTERM end it in order, a second one at once; an alarm
+limits how long a question may take."""
 
 from __future__ import annotations
 
@@ -8,12 +9,27 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from types import FrameType
 
 from ldimport.errors import ExitCode, LdimportError, Terminated
 
 _CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SHOW_CURSOR = "\x1b[?25h"
+
+
+@contextmanager
+def on_signals(*names: str, call: Callable[[int], None]) -> Iterator[bool]:
+    """Inside, these signals (as far as the system has them) call ``call``. False, and nothing is
+    changed, outside of the main thread: whoever runs us there minds the signals."""
+    if threading.current_thread() is not threading.main_thread():
+        yield False
+        return
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda n, _: call(n)) for number in numbers}
+    try:
+        yield bool(before)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager
@@ -23,7 +39,7 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
     acknowledged is durable, and the next run reconciles the rest."""
     asked = False
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int) -> None:
         nonlocal asked
         if asked:
             _leave(_CODES[signal.Signals(number)])
@@ -31,18 +47,19 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
         told()
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
-    before = {}
-    try:
-        for number in _CODES:
-            before[number] = signal.signal(number, end)
-    except ValueError:  # not the main thread: whoever runs us minds the signals
+    with on_signals("SIGINT", "SIGTERM", call=end):
         yield
-        return
-    try:
+
+
+@contextmanager
+def terminated_by_signal() -> Iterator[None]:
+    """Inside, SIGTERM ends a command in order, as Ctrl-C does."""
+
+    def end(number: int) -> None:
+        raise Terminated
+
+    with on_signals("SIGTERM", call=end):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _leave(code: ExitCode) -> None:
@@ -56,20 +73,15 @@ def _leave(code: ExitCode) -> None:
 def within(seconds: float, late: Callable[[], LdimportError]) -> Iterator[None]:
     """Inside, at most so many seconds pass: then the error ``late()``. Where the system has
     no timer (Windows) or this is not the main thread, the inner time limits must do."""
-    if (
-        not hasattr(signal, "setitimer")
-        or threading.current_thread() is not threading.main_thread()
-    ):
-        yield
-        return
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int) -> None:
         raise late()
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+    with on_signals("SIGALRM", call=end) as timed:
+        if timed:
+            signal.setitimer(signal.ITIMER_REAL, seconds)
+        try:
+            yield
+        finally:
+            if timed:
+                signal.setitimer(signal.ITIMER_REAL, 0)

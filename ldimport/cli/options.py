@@ -1,183 +1,29 @@
-"""Options that stand on every command, and those that several share."""
+"""Every option and argument of the commands, told once; those that several commands share stand in
+dataclasses. ``app`` makes typer's parameters of them.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
+from typer import Argument, Context, Option
 
+from ldimport.errors import LdimportError, UsageError
 from ldimport.model import Integrity
 
-SETTINGS = {
-    "profile": "profile",
-    "config": "config",
-    "state": "state",
-    "target": "target",
-    "api_version": "api_version",
-    "engine": "engine",
-    "project_config": "project_config",
-    "system_name": "system_name",
-    "insecure": "insecure",
-    "allow_host": "allow_hosts",
-    "base_url": "base_url",
-    "webhook": "webhook",
-    "context_json": "context",
-}
-"""Parameters that ``settings`` decides, by its own names: only those given on the command line
-are handed to it, since it reads environment and files itself."""
+if TYPE_CHECKING:
+    from ldimport.settings import Settings
 
 
-Profile = Annotated[
-    str | None, typer.Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml")
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="config file instead of the one found"),
-]
-State = Annotated[Path | None, typer.Option("--state", metavar="FILE", help="state file to use")]
-Target = Annotated[
-    str | None,
-    typer.Option("--target", metavar="URL", help="Livingdocs server, or `embedded`"),
-]
-ApiVersion = Annotated[
-    str | None,
-    typer.Option("--api-version", metavar="V", help="v1, or a dated version such as 2026-07"),
-]
-Engine = Annotated[
-    Path | None,
-    typer.Option("--engine", metavar="FOLDER", help="folder of the local engine"),
-]
-ProjectConfig = Annotated[
-    Path | None,
-    typer.Option("--project-config", metavar="FILE", help="project config to check against"),
-]
-SystemName = Annotated[
-    str | None,
-    typer.Option("--system-name", metavar="NAME", help="name of this archive, for ever"),
-]
-Insecure = Annotated[
-    bool,
-    typer.Option("--insecure", help="do not check certificates; anybody can then read along"),
-]
-Json = Annotated[bool, typer.Option("--json", help="results as JSON on standard output")]
-Quiet = Annotated[
-    int, typer.Option("--quiet", "-q", count=True, help="no progress; twice: errors only")
-]
-Verbose = Annotated[
-    int, typer.Option("--verbose", "-v", count=True, help="each job and failure as a line")
-]
-LogFile = Annotated[
-    Path | None,
-    typer.Option("--log-file", metavar="FILE", help="append all events as JSON Lines"),
-]
-NoColor = Annotated[bool, typer.Option("--no-color", help="no colours")]
-
-
-OF_THE_MANIFEST = frozenset(
-    ("profile", "config", "state", "target", "engine", "project_config", "system_name", "base_url",
-     "maps", "sets", "encoding", "delimiter", "lenient", "strict")
-)  # fmt: skip
-"""Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
-OF_THE_RUN = frozenset(
-    ("valid_only", "allow_host", "integrity", "batch_size", "webhook", "context", "yes")
-)
-"""Options that a run needs again when it goes on."""
-
-
-def common(
-    profile: Profile = None,
-    config: Config = None,
-    state: State = None,
-    target: Target = None,
-    api_version: ApiVersion = None,
-    engine: Engine = None,
-    project_config: ProjectConfig = None,
-    system_name: SystemName = None,
-    insecure: Insecure = False,
-    json: Json = False,
-    quiet: Quiet = 0,
-    verbose: Verbose = 0,
-    log_file: LogFile = None,
-    no_color: NoColor = False,
-) -> None:
-    """The global options; see ``session.GlobalOptions``."""
-
-
-Paths = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="MANIFEST...",
-        help="CSV, JSON, JSON Lines or YAML (also .gz); a folder, a pattern, or - for standard "
-        "input",
-    ),
-]
-Lenient = Annotated[
-    bool,
-    typer.Option("--lenient", help="what Livingdocs checks only at publishing is a warning"),
-]
-Strict = Annotated[bool, typer.Option("--strict", help="warnings count as errors")]
-Map = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
-]
-Encoding = Annotated[
-    str | None, typer.Option("--encoding", metavar="NAME", help="encoding of the manifest")
-]
-Delimiter = Annotated[
-    str | None, typer.Option("--delimiter", metavar="CHAR", help="delimiter of a CSV manifest")
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option("--base-url", metavar="URL", help="relative urls are resolved against it"),
-]
-AllowHost = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host",
-        metavar="HOST[:PORT]",
-        help="let the local engine fetch from this private host",
-    ),
-]
-IntegrityDepth = Annotated[
-    Integrity | None,
-    typer.Option("--integrity", help="decode every image, or only walk its structure"),
-]
-Deadline = Annotated[
-    str | None,
-    typer.Option("--deadline", metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
-]
-NoWait = Annotated[bool, typer.Option("--no-wait", help="return after the last batch is accepted")]
-FailOn = Annotated[
-    str | None,
-    typer.Option("--fail-on", metavar="any|N|N%", help="stop when so many images failed; exit 11"),
-]
-Webhook = Annotated[
-    str | None, typer.Option("--webhook", metavar="URL", help="called when a job ends")
-]
-Context = Annotated[
-    str | None,
-    typer.Option("--context", metavar="JSON|@FILE", help="sent along with the webhook"),
-]
-JunitXml = Annotated[
-    Path | None, typer.Option("--junitxml", metavar="FILE", help="write a JUnit report")
-]
-NoAnnotations = Annotated[
-    bool, typer.Option("--no-annotations", help="no annotations in GitHub Actions")
-]
-
-
-def complete_jobs(context: typer.Context, incomplete: str) -> list[str]:
+def complete_jobs(context: Context, incomplete: str) -> list[str]:
     """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
     import os
     from itertools import islice
-    from pathlib import Path
 
-    from ldimport.errors import LdimportError
     from ldimport.migration import Migration
     from ldimport.settings import load
 
@@ -189,18 +35,218 @@ def complete_jobs(context: typer.Context, incomplete: str) -> list[str]:
         return []
 
 
+# fmt: off
+TABLE: Mapping[str, Any] = {
+    # on every command
+    "profile": Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml"),
+    "config": Option(metavar="FILE", help="config file instead of the one found"),
+    "state": Option(metavar="FILE", help="state file to use"),
+    "target": Option(metavar="URL", help="Livingdocs server, or `embedded`"),
+    "api_version": Option(metavar="V", help="v1, or a dated version such as 2026-07"),
+    "engine": Option(metavar="FOLDER", help="folder of the local engine"),
+    "project_config": Option(metavar="FILE", help="project config to check against"),
+    "system_name": Option(metavar="NAME", help="name of this archive, for ever"),
+    "insecure": Option(help="do not check certificates; anybody can then read along"),
+    "json": Option(help="results as JSON on standard output"),
+    "quiet": Option("--quiet", "-q", count=True, help="no progress; twice: errors only"),
+    "verbose": Option("--verbose", "-v", count=True, help="each job and failure as a line"),
+    "log_file": Option(metavar="FILE", help="append all events as JSON Lines"),
+    "no_color": Option(help="no colours"),
+    # manifests
+    "paths": Argument(metavar="MANIFEST...", help="CSV, JSON, JSON Lines or YAML (also .gz); a "
+                      "folder, a pattern, or - for standard input"),
+    "base_url": Option(metavar="URL", help="relative urls are resolved against it"),
+    "lenient": Option(help="what Livingdocs checks only at publishing is a warning"),
+    "strict": Option(help="warnings count as errors"),
+    "maps": Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
+    "sets": Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
+    "encoding": Option(metavar="NAME", help="encoding of the manifest"),
+    "delimiter": Option(metavar="CHAR", help="delimiter of a CSV manifest"),
+    # the local engine
+    "allow_hosts": Option("--allow-host", metavar="HOST[:PORT]",
+                          help="let the local engine fetch from this private host"),
+    "integrity": Option(help="decode every image, or only walk its structure"),
+    "host": Option(metavar="ADDRESS", help="listen here"),
+    "port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
+    "workers": Option(min=0, metavar="N", help="processes; 0: only the API"),
+    "daily_limit": Option(min=0, metavar="N", help="images in 24 h; 0 = no limit"),
+    "dialect": Option(metavar="seed|2025-03|2026-08", help="whatever the path says"),
+    "public_url": Option(metavar="URL", help="address in answers"),
+    "worker.workers": Option(envvar="LDIMPORT_WORKERS", min=1, metavar="N",
+                             help="processes; default: one per core"),
+    "reset.yes": Option(envvar="LDIMPORT_YES", help="do not ask"),
+    "name": Argument(metavar="NAME", help="what it is for"),
+    "scope": Option(metavar="SCOPE", help="repeatable; default: all three"),
+    "days": Option(min=0, metavar="N", help="until it expires"),
+    "token": Argument(metavar="ID", help="as `ldimport token list` shows it"),
+    # runs
+    "no_wait": Option(help="return after the last batch is accepted"),
+    "deadline": Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
+    "fail_on": Option(metavar="any|N|N%", help="stop when so many images failed; exit 11"),
+    "valid_only": Option(help="send the good rows, leave the others"),
+    "limit": Option(min=1, metavar="N", help="send at most N images"),
+    "batch_size": Option(min=1, max=1_000, metavar="N", help="images in one request"),
+    "resend": Option(help="send unchanged images again too"),
+    "yes": Option(help="do not ask before the first use of a systemName"),
+    "webhook": Option(metavar="URL", help="called when a job ends"),
+    "context": Option(metavar="JSON|@FILE", help="sent along with the webhook"),
+    "junitxml": Option("--junitxml", metavar="FILE", help="write a JUnit report"),
+    "plan.resend": Option(envvar="LDIMPORT_RESEND",
+                          help="as if unchanged images were sent again too"),
+    "exit_code": Option(help="exit 1 when there is something to send"),
+    "retry.job": Option(metavar="ID", help="only those of it"),
+    "retry.cause": Option(metavar="CODE", help="only those that failed for it"),
+    "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones",
+                     autocompletion=complete_jobs),
+    # checks
+    "problems": Option(metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
+    "write_valid": Option(metavar="FILE", help="the good rows"),
+    "write_invalid": Option(metavar="FILE", help="the others, with their problems"),
+    "warnings": Option(help="show warnings too, not only their number"),
+    "max_problems": Option(min=0, metavar="N", help="problems in --json"),
+    "no_annotations": Option(help="no annotations in GitHub Actions"),
+    # what is known
+    "status.job": Argument(metavar="ID", help="one job; without it: all of them",
+                           autocompletion=complete_jobs),
+    "offline": Option(help="with ID: do not ask the target about an open job"),
+    "exit_status": Option(help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a "
+                          "whole or lost"),
+    "most": Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all"),
+    "status.failed": Option(help="jobs with failures"),
+    "results.failed": Option(help="only failed images"),
+    "results.skipped": Option(help="only skipped images"),
+    "results.success": Option(help="only imported images"),
+    "results.job": Option(metavar="ID", help="only of this job"),
+    "results.cause": Option(metavar="CODE", help="failed for this cause"),
+    "results.host": Option(metavar="H", help="fetched from this host"),
+    "form": Option("--format", help="table on a terminal, else csv"),
+    "output": Option("--output", "-o", metavar="FILE",
+                     help="write here, - is standard output; its ending is the format"),
+    "as_manifest": Option(help="the rows as they were sent, to edit and submit again"),
+    "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
+    "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
+    # the rest
+    "folder": Argument(metavar="FOLDER", help="default: this one"),
+    "media_type": Option(metavar="HANDLE", help="columns for images of this type"),
+    "force": Option(help="replace files that are there already"),
+    "schema.media_type": Argument(metavar="MEDIA_TYPE",
+                                  help="default: the project's default media type"),
+    "shell": Argument(help="which shell"),
+}
+# fmt: on
+"""By the name of the parameter; where that means another thing in another command, by command and
+name, and the option's variable has both too (``LDIMPORT_RESULTS_JOB``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """Options that stand on every command, as given or from their variables."""
+
+    profile: str | None = None
+    config: Path | None = None
+    state: Path | None = None
+    target: str | None = None
+    api_version: str | None = None
+    engine: Path | None = None
+    project_config: Path | None = None
+    system_name: str | None = None
+    insecure: bool = False
+    json: bool = False
+    quiet: int = 0
+    verbose: int = 0
+    log_file: Path | None = None
+    no_color: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """How a manifest is read and checked."""
+
+    base_url: str | None = None
+    lenient: bool = False
+    strict: bool = False
+    maps: list[str] | None = None
+    sets: list[str] | None = None
+    encoding: str | None = None
+    delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How the local engine treats images."""
+
+    allow_hosts: list[str] | None = None
+    integrity: Integrity | None = None
+
+    def refuse_on_http(self, settings: Settings, given: Mapping[str, object]) -> None:
+        """On an HTTP target the server decides. ``given``: settings of the command line."""
+        wanted = {"--allow-host": "allow_hosts" in given, "--integrity": self.integrity}
+        for name in wanted if not settings.embedded else ():
+            if wanted[name]:
+                raise UsageError(
+                    f"{name} is for the local engine; at {settings.target} the server decides",
+                    hint=f"leave {name} out",
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class EndOptions:
+    """When a run that sends images stops by itself."""
+
+    no_wait: bool = False
+    deadline: str | None = None
+    fail_on: str | None = None
+
+    def read(self) -> dict[str, Any]:
+        """As the use cases take them. Raises UsageError."""
+        return {
+            "wait": not self.no_wait,
+            "deadline": read_seconds("--deadline", self.deadline),
+            "fail_on": failure_limit(self.fail_on),
+        }
+
+
+OF_THE_MANIFEST = {
+    *("profile", "config", "state", "target", "engine", "project_config", "system_name"),
+    *(each.name for each in fields(ReadingOptions)),
+}
+"""Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
+OF_THE_RUN = {
+    *("valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"),
+}
+"""Options that a run needs again when it goes on."""
+
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}
+
+
 def read_seconds(option: str, text: str | None) -> float | None:
     """A span like ``90``, ``90s``, ``30m``, ``2h``, ``1d`` in seconds. Raises UsageError."""
     if text is None:
         return None
-    import re
-
-    from ldimport.errors import UsageError
-
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|)", text.strip())
     if found is None:
         raise UsageError(
             f"{option} {text} is not a time", hint=f"like {option} 90s, {option} 30m, {option} 2h"
         )
-    factor = {"": 1, "s": 1, "m": 60, "min": 60, "h": 3_600, "d": 86_400}[found[2]]
-    return float(found[1]) * factor
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def failure_limit(text: str | None) -> Callable[[int, int], bool] | None:
+    """``--fail-on any|N|N%`` as a question about (failed, tried). A share counts only once 100
+    images were tried, since one in three says nothing. Raises UsageError."""
+    if text is None:
+        return None
+    word = text.strip().lower()
+    if word == "any":
+        return lambda failed, tried: failed > 0
+    number, share = word.removesuffix("%"), word.endswith("%")
+    try:
+        limit = float(number) if share else int(number)
+    except ValueError:
+        limit = -1
+    if limit < 0 or (share and limit > 100):
+        raise UsageError(f"--fail-on {text}: must be any, a number of images, or a share like 5%")
+    if share:
+        return lambda failed, tried: tried >= 100 and failed * 100 > limit * tried
+    return lambda failed, tried: failed >= max(1, limit)

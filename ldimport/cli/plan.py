@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ldimport.cli import options
+from ldimport.cli.command import Command
+from ldimport.cli.manifest import opened_source
+from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
-from ldimport.cli.output.screen import Count
+from ldimport.cli.output.screen import ACCENT, Count, Hint
 from ldimport.cli.output.text import counted, number, size
-from ldimport.cli.reading import Wanted, opened_source
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration import SubmitOptions
 
@@ -25,29 +23,18 @@ MOST_ORIGINS = 4
 
 
 def plan(
-    context: typer.Context,
-    paths: options.Paths,
-    base_url: options.BaseUrl = None,
-    lenient: options.Lenient = False,
-    strict: options.Strict = False,
-    maps: options.Map = None,
-    sets: options.Set = None,
-    encoding: options.Encoding = None,
-    delimiter: options.Delimiter = None,
-    resend: Annotated[
-        bool, typer.Option("--resend", help="as if unchanged images were sent again too")
-    ] = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="exit 1 when there is something to send")
-    ] = False,
+    session: Session,
+    paths: list[str],
+    resend: bool = False,
+    exit_code: bool = False,
+    *,
+    reading: ReadingOptions,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
-    session = Session.of(context)
     settings = session.settings(paths)
-    wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
     with (
         session.target(settings) as (target, config),
-        opened_source(session, settings, config, paths, wanted) as source,
+        opened_source(session, settings, config, paths, reading) as source,
         session.migration(settings, target, write=False) as migration,
     ):
         found, checked = migration.plan(source, SubmitOptions(resend=resend))
@@ -63,22 +50,10 @@ def plan(
 def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits) -> None:
     screen = session.screen
     place = tilde(settings.engine) if settings.embedded else settings.target
-    screen.line((found.manifest, "bold"), f" → {found.target}  {place} · systemName "
+    screen.line((found.manifest, ACCENT), f" → {found.target}  {place} · systemName "
                 f"{found.system_name}", indent=2)  # fmt: skip
     screen.blank()
-    rows = [
-        Count("+", "new", found.new, "will be imported" if found.new else "", "green"),
-        Count("~", "changed", found.changed, "were edited since they were sent"
-              if found.changed else "", "yellow"),
-        Count("=", "unchanged", found.unchanged, "will not be sent" if found.unchanged else ""),
-    ]  # fmt: skip
-    if found.failed:
-        rows.append(Count("✗", "failed", found.failed, "before: ldimport retry sends them", "red"))
-    if found.in_progress:
-        rows.append(Count("…", "in progress", found.in_progress, "in jobs that are open", "blue"))
-    invalid = "have errors" if found.invalid else ""
-    rows.append(Count("!", "invalid", found.invalid, invalid, "red" if found.invalid else ""))
-    screen.counts(rows, ("rows", found.entries))
+    screen.counts(_counts(found), ("rows", found.entries))
     screen.blank()
     if found.to_send:
         facts = {"batches": f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
@@ -88,16 +63,33 @@ def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits
     screen.hints(_hints(session, found))
 
 
+def _counts(found: Plan) -> list[Count]:
+    """What becomes of the rows; some only where there are any."""
+    rows = [
+        ("+", "new", found.new, "will be imported"),
+        ("~", "changed", found.changed, "were edited since they were sent"),
+        ("=", "unchanged", found.unchanged, "will not be sent"),
+        ("✗", "failed", found.failed, "before: ldimport retry sends them"),
+        ("…", "in progress", found.in_progress, "in jobs that are open"),
+        ("!", "invalid", found.invalid, "have errors"),
+    ]
+    always = ("new", "changed", "unchanged", "invalid")
+    return [
+        (sign, word, count, note if count else "")
+        for sign, word, count, note in rows
+        if count or word in always
+    ]
+
+
 def _origins(found: Plan) -> str:
     ordered = sorted(found.sources.items(), key=lambda each: -each[1])
     shown = [f"{host or 'local files'} {number(count)}" for host, count in ordered[:MOST_ORIGINS]]
-    rest = sum(count for _, count in ordered[MOST_ORIGINS:])
-    if rest:
-        shown.append(f"{len(ordered) - MOST_ORIGINS} more {number(rest)}")
+    if rest := ordered[MOST_ORIGINS:]:
+        shown.append(f"{len(rest)} more {number(sum(count for _, count in rest))}")
     return " · ".join(shown)
 
 
-def _hints(session: Session, found: Plan) -> list[tuple[str, str]]:
+def _hints(session: Session, found: Plan) -> list[Hint]:
     words = session.arguments
     hints = []
     if found.invalid:
@@ -115,11 +107,9 @@ COMMAND = Command(
     plan,
     ("ldimport plan archive.csv", "ldimport plan archive.csv --json"),
     {
-        ExitCode.OK: "the plan stands, also with invalid rows",
-        ExitCode.FAILURES: "with --exit-code: there is something to send",
-        ExitCode.USAGE: "",
-        ExitCode.INVALID: "the manifest cannot be read as one",
-        ExitCode.CONFIG: "",
-        ExitCode.TEMPORARY: "",
+        0: "the plan stands, also with invalid rows",
+        1: "with --exit-code: there is something to send",
+        3: "the manifest cannot be read as one",
     },
+    also=(2, 4, 5),
 )

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Annotated, TextIO
 
-import typer
-
+from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
+from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import UsageError
+from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
 from ldimport.migration.model import Filter, ResultRow
 from ldimport.model import Status
-from ldimport.system import sync_folder
 
 MOST_ROWS = 20
 
 
-class Format(StrEnum):
+class OutputFormat(StrEnum):
     """How results are written."""
 
     TABLE = "table"
@@ -37,177 +31,118 @@ class Format(StrEnum):
     JSONL = "jsonl"
 
 
-def _own(name: str) -> str:
-    """These filters share their names with options of other commands."""
-    return f"LDIMPORT_RESULTS_{name}"
+WRITERS = {
+    OutputFormat.CSV: outcomes.write_csv,
+    OutputFormat.JSON: outcomes.write_json,
+    OutputFormat.JSONL: outcomes.write_json_lines,
+}
 
 
-Failed = Annotated[bool, typer.Option("--failed", envvar=_own("FAILED"), help="only failed images")]
-Skipped = Annotated[
-    bool, typer.Option("--skipped", envvar=_own("SKIPPED"), help="only skipped images")
-]
-Success = Annotated[
-    bool, typer.Option("--success", envvar=_own("SUCCESS"), help="only imported images")
-]
-JobOption = Annotated[
-    str | None, typer.Option("--job", envvar=_own("JOB"), metavar="ID", help="only of this job")
-]
-Cause = Annotated[
-    str | None,
-    typer.Option("--cause", envvar=_own("CAUSE"), metavar="CODE", help="failed for this cause"),
-]
-Host = Annotated[
-    str | None,
-    typer.Option("--host", envvar=_own("HOST"), metavar="H", help="fetched from this host"),
-]
-Form = Annotated[Format | None, typer.Option("--format", help="table on a terminal, else csv")]
-Output = Annotated[
-    Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="write here; its ending is the format"),
-]
-AsManifest = Annotated[
-    bool,
-    typer.Option("--as-manifest", help="the rows as they were sent, to edit and submit again"),
-]
-Most = Annotated[
-    int | None,
-    typer.Option(
-        "--most", "-n", min=0, envvar=_own("MOST"), metavar="N", help="rows to show; 0 = all"
-    ),
-]
+@dataclass(frozen=True, slots=True)
+class FilterOptions:
+    """Which images."""
+
+    failed: bool = False
+    skipped: bool = False
+    success: bool = False
+    job: str | None = None
+    cause: str | None = None
+    host: str | None = None
+
+    def status(self) -> Status | None:
+        """The one outcome that is wanted, if it is one. Raises UsageError for several."""
+        chosen = [each for each in Status if getattr(self, each.value)]
+        if len(chosen) > 1:
+            raise UsageError("--failed, --skipped and --success exclude each other")
+        return chosen[0] if chosen else None
 
 
-def results_(
-    context: typer.Context,
-    failed: Failed = False,
-    skipped: Skipped = False,
-    success: Success = False,
-    job: JobOption = None,
-    cause: Cause = None,
-    host: Host = None,
-    form: Form = None,
-    output: Output = None,
-    as_manifest: AsManifest = False,
-    most: Most = None,
-) -> ExitCode:
+@dataclass(frozen=True, slots=True)
+class OutputOptions:
+    """In which form, and where to."""
+
+    form: OutputFormat | None = None
+    output: Path | None = None
+    as_manifest: bool = False
+    most: int | None = None
+
+
+def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
-    session = Session.of(context)
     settings = session.settings()
     which = Filter(
-        status=_status(failed, skipped, success),
-        job=job,
-        cause=cause,
-        host=host,
-        target=settings.target if session.given("target") else None,
-        system_name=settings.system_name if session.given("system_name") else None,
+        status=filters.status(),
+        job=filters.job,
+        cause=filters.cause,
+        host=filters.host,
+        **session.filters(settings),
     )
     with session.migration(settings, write=False) as migration:
-        if job is not None:
-            migration.job(job)
-        if as_manifest:
-            _as_manifest(session, migration, which, _manifest_format(session, form), output)
+        if filters.job is not None:
+            migration.job(filters.job)
+        if wanted.as_manifest:
+            _as_manifest(session, migration, which, wanted)
+        elif (form := _format(session, wanted)) is OutputFormat.TABLE:
+            _table(session, migration, which, MOST_ROWS if wanted.most is None else wanted.most)
         else:
-            _results(session, migration, which, _format(session, form, output), output, most)
-    return ExitCode.OK
+            rows = islice(migration.results(which), wanted.most or None)
+            _write(session, which, rows, wanted, form)
 
 
-def _status(failed: bool, skipped: bool, success: bool) -> Status | None:
-    chosen = [
-        status
-        for status, wanted in (
-            (Status.FAILED, failed),
-            (Status.SKIPPED, skipped),
-            (Status.SUCCESS, success),
-        )
-        if wanted
-    ]
-    if len(chosen) > 1:
-        raise UsageError("--failed, --skipped and --success exclude each other")
-    return chosen[0] if chosen else None
-
-
-def _format(session: Session, form: Format | None, output: Path | None) -> Format:
+def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
     if session.options.json:
-        return Format.JSON
-    if form is not None:
-        return form
-    if output is not None:
-        endings = {".csv": Format.CSV, ".json": Format.JSON, ".jsonl": Format.JSONL}
-        found = endings.get(output.suffix.lower())
-        if found is None:
-            raise UsageError(
-                f"-o {output}: the ending says no format",
-                hint="use .csv, .json or .jsonl, or add --format",
-            )
-        return found
-    return Format.TABLE if session.out.tty else Format.CSV
+        return OutputFormat.JSON
+    if wanted.form is not None:
+        return wanted.form
+    if wanted.output is None and session.out.tty:
+        return OutputFormat.TABLE
+    if wanted.output is None or str(wanted.output) == STDOUT:
+        return OutputFormat.CSV
+    ending = wanted.output.suffix.lower().removeprefix(".")
+    if ending not in WRITERS:
+        raise UsageError(
+            f"-o {wanted.output}: the ending says no format",
+            hint="use .csv, .json or .jsonl, or add --format",
+        )
+    return OutputFormat(ending)
 
 
-def _results(
+def _none(session: Session, which: Filter) -> None:
+    kind = f"{OUTCOMES[which.status.value][1]} " if which.status else ""
+    session.notes.say("✓", f"No {kind}images.")
+
+
+def _write(
     session: Session,
-    migration: Migration,
     which: Filter,
-    form: Format,
-    output: Path | None,
-    most: int | None,
+    rows: Iterator[ResultRow],
+    wanted: OutputOptions,
+    form: OutputFormat,
 ) -> None:
-    if form is Format.TABLE:
-        _table(session, migration, which, MOST_ROWS if most is None else most)
-        return
-    rows = islice(migration.results(which), most or None)
-    passed = _Counted()
-
-    def write(file: TextIO) -> None:
-        match form:
-            case Format.CSV:
-                outcomes.write_csv(file, passed(rows))
-            case Format.JSON:
-                outcomes.write_json(file, passed(rows))
-            case _:
-                for line in outcomes.json_lines(passed(rows)):
-                    file.write(f"{line}\n")
-
-    _write(session, output, write)
-    if not passed.count and not session.options.quiet:
-        session.notes.line(("✓", "green"), f" No {_kind(which)}images.")
-
-
-class _Counted:
-    """Passes rows on and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, rows: Iterator[ResultRow]) -> Iterator[ResultRow]:
-        for row in rows:
-            self.count += 1
-            yield row
-
-
-def _kind(which: Filter) -> str:
-    words = {Status.FAILED: "failed ", Status.SKIPPED: "skipped ", Status.SUCCESS: "imported "}
-    return words.get(which.status, "") if which.status else ""
+    first = list(islice(rows, 1))
+    with NewFile(wanted.output or STDOUT) as file:
+        WRITERS[form](file, chain(first, rows))
+    if not first and not session.options.quiet:
+        _none(session, which)
 
 
 def _table(session: Session, migration: Migration, which: Filter, most: int) -> None:
     found = list(islice(migration.results(which, failures_first=True), most + 1 if most else None))
+    if not found:
+        _none(session, which)
+        return
     more = bool(most) and len(found) > most
     shown = found[:most] if most else found
+    failed = which.status is Status.FAILED
     screen = session.screen
-    if not shown:
-        session.notes.line(("✓", "green"), f" No {_kind(which)}images.")
-        return
-    if which.status is Status.FAILED:
-        outcomes.failures(screen, shown)
-    else:
-        outcomes.outcomes(screen, shown)
+    (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
     again = f"ldimport results{_flags(which)}"
     hints = []
     if more:
         screen.blank()
         screen.line(f"the first {number(len(shown))} are shown")
         hints.append((f"{again} -n 0", "all of them"))
-    if which.status is Status.FAILED:
+    if failed:
         hints.append((f"{again} --as-manifest -o failed.csv", "to edit and submit again"))
     elif more:
         hints.append((f"{again} -o results.csv", "as a file"))
@@ -216,63 +151,25 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
 
 def _flags(which: Filter) -> str:
     flags = f" --{which.status.value}" if which.status else ""
-    flags += f" --job {which.job}" if which.job else ""
-    flags += f" --cause {which.cause}" if which.cause else ""
-    return flags + (f" --host {which.host}" if which.host else "")
-
-
-def _manifest_format(session: Session, form: Format | None) -> Format | None:
-    """What was asked for; None: a file's ending decides, and it is csv on standard output."""
-    if form is Format.TABLE:
-        raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
-    return Format.JSON if session.options.json and form is None else form
+    asked = {"job": which.job, "cause": which.cause, "host": which.host}
+    return flags + "".join(f" --{name} {value}" for name, value in asked.items() if value)
 
 
 def _as_manifest(
-    session: Session, migration: Migration, which: Filter, form: Format | None, output: Path | None
+    session: Session, migration: Migration, which: Filter, wanted: OutputOptions
 ) -> None:
     from ldimport.migration.failed_rows import write_as_manifest
 
+    if wanted.form is OutputFormat.TABLE:
+        raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
+    form = OutputFormat.JSON if session.options.json and wanted.form is None else wanted.form
     rows = migration.failed_rows(replace(which, status=Status.FAILED))
-    if output is not None:
-        count = write_as_manifest(output, rows, form)
+    if wanted.output is None or str(wanted.output) == STDOUT:
+        count = write_as_manifest(Path(STDOUT), rows, form or OutputFormat.CSV)
     else:
-        with tempfile.TemporaryDirectory() as folder:  # its header is known after the last row
-            path = Path(folder, f"failed.{form or Format.CSV}")
-            count = write_as_manifest(path, rows)
-            with path.open(encoding="utf-8", newline="") as file:
-                shutil.copyfileobj(file, session.out.file)
+        count = write_as_manifest(wanted.output, rows, form)
     if not session.options.quiet:
         session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
-
-
-def _write(session: Session, output: Path | None, write: Callable[[TextIO], None]) -> None:
-    """To standard output, or to a file that appears only when it is whole."""
-    if output is None:
-        write(session.out.file)
-        return
-    with whole_file(output) as file:
-        write(file)
-
-
-@contextmanager
-def whole_file(path: Path) -> Iterator[TextIO]:
-    """Write under a temporary name beside ``path``, then rename: nobody sees half a file."""
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror or error}", code="no-such-file") from error
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        sync_folder(path.resolve().parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 COMMAND = Command(
@@ -284,8 +181,8 @@ COMMAND = Command(
         "ldimport results --failed --as-manifest -o failed.csv",
     ),
     {
-        ExitCode.OK: "whatever the outcomes are",
-        ExitCode.USAGE: "unknown job, command or option",
-        ExitCode.CONFIG: "the state file is not ours, or the config is wrong",
+        0: "whatever the outcomes are",
+        2: "unknown job, command or option",
+        4: "the state file is not ours, or the config is wrong",
     },
 )

@@ -2,64 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from ldimport.cli import elsewhere, options, runner
-from ldimport.cli.session import Session, refuse_on_http
-from ldimport.cli.spec import Command
+from ldimport.cli import other_targets, runner
+from ldimport.cli.command import Command
+from ldimport.cli.options import EndOptions, EngineOptions
+from ldimport.cli.output.screen import GOOD
+from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import RetryOptions
 
-JobOption = Annotated[
-    str | None,
-    typer.Option("--job", envvar="LDIMPORT_RETRY_JOB", metavar="ID", help="only those of it"),
-]
-Cause = Annotated[
-    str | None,
-    typer.Option(
-        "--cause",
-        envvar="LDIMPORT_RETRY_CAUSE",
-        metavar="CODE",
-        help="only those that failed for it",
-    ),
-]
-
 
 def retry(
-    context: typer.Context,
-    job: JobOption = None,
-    cause: Cause = None,
-    no_wait: options.NoWait = False,
-    deadline: options.Deadline = None,
-    fail_on: options.FailOn = None,
-    allow_host: options.AllowHost = None,
-    integrity: options.IntegrityDepth = None,
+    session: Session,
+    job: str | None = None,
+    cause: str | None = None,
+    *,
+    ends: EndOptions,
+    engine: EngineOptions,
 ) -> ExitCode:
     """Send failed images again, as they were sent before.
 
     The local engine treats them as before too, unless --allow-host or --integrity say otherwise.
     """
-    session = Session.of(context)
     settings = session.settings()
+    engine.refuse_on_http(settings, session.flags)
     hosts = session.given("allow_hosts") or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
-    refuse_on_http(settings, allow_host=session.given("allow_hosts"), integrity=integrity)
     again = RetryOptions(
         job=job,
         cause=cause,
-        system_name=settings.system_name if session.given("system_name") else None,
+        system_name=session.filters(settings)["system_name"],
         allow_hosts=settings.allow_hosts if hosts else None,
-        integrity=integrity,
-        wait=not no_wait,
-        deadline=options.read_seconds("--deadline", deadline),
-        fail_on=runner.failure_limit(fail_on),
+        integrity=engine.integrity,
+        **ends.read(),
     )
     with (
         session.plain_target(settings, deadline=again.deadline) as target,
         session.migration(settings, target, write=True) as migration,
     ):
-        elsewhere.refuse_to_retry(migration)
+        other_targets.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session, settings)
         end = runner.follow(session, settings, migration.retry(again), runner.Shown())
@@ -67,34 +46,23 @@ def retry(
             left = sum(row.images for row in end.causes)
             _nothing(session, left, filtered=bool(job or cause))
             return end.exit_code
-        run = runner.run_of(session, target, waited=again.wait)
-        return runner.close(session, settings, migration, end, run)
+        return runner.close(session, settings, migration, end, waited=again.wait)
 
 
 def _nothing(session: Session, left: int, *, filtered: bool) -> None:
     screen = session.screen
     if left and filtered:
-        screen.line(f"✓ Nothing to retry here; {left:,} other images have failed", indent=2)
+        text = f"Nothing to retry here; {left:,} other images have failed"
+        screen.line(("✓", GOOD), text, indent=2)
         screen.hints([("ldimport results --failed", "all of them")])
     else:
-        screen.line(("✓", "green"), " Nothing to retry: no image has failed", indent=2)
+        screen.say("✓", "Nothing to retry: no image has failed")
 
 
 COMMAND = Command(
     "retry",
     retry,
     ("ldimport retry", "ldimport retry --cause origin-503 --deadline 1h"),
-    [
-        ExitCode.OK,
-        ExitCode.FAILURES,
-        ExitCode.USAGE,
-        ExitCode.CONFIG,
-        ExitCode.TEMPORARY,
-        ExitCode.QUOTA,
-        ExitCode.LOCKED,
-        ExitCode.DEADLINE,
-        ExitCode.REFUSED,
-        ExitCode.FAILURE_LIMIT,
-        ExitCode.INTERRUPTED,
-    ],
+    {},
+    also=(0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 130, 143),
 )

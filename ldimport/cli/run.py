@@ -6,25 +6,18 @@ import errno
 import gc
 import io
 import os
-import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from types import FrameType
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
+from ldimport.cli.interrupt import terminated_by_signal
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
-from ldimport.errors import (
-    ExitCode,
-    LdimportError,
-    TemporaryError,
-    Terminated,
-    UsageError,
-)
+from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
 
 if TYPE_CHECKING:
-    from typer.core import TyperGroup
+    from typer import TyperException
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -34,7 +27,9 @@ def run(arguments: Sequence[str]) -> int:
     try:
         with terminated_by_signal():
             code = _guarded(arguments)
-            _flush()
+            sys.stdout.flush()
+            with suppress(OSError):
+                sys.stderr.flush()
     except BrokenPipeError:  # whoever read our output has had enough: not an error
         _to_nowhere()
         return ExitCode.OK
@@ -56,9 +51,9 @@ def _guarded(arguments: Sequence[str]) -> int:
     except LdimportError as error:
         return _report(arguments, error)
     except Terminated:
-        return _stopped(arguments, "terminated", ExitCode.TERMINATED)
+        return _stopped(arguments, ExitCode.TERMINATED)
     except (KeyboardInterrupt, Abort):
-        return _stopped(arguments, "interrupted", ExitCode.INTERRUPTED)
+        return _stopped(arguments, ExitCode.INTERRUPTED)
     except Exit as error:  # --help
         return error.exit_code
     except TyperException as error:
@@ -76,7 +71,11 @@ def _call(arguments: Sequence[str]) -> int:
 
     group = root()
     if COMPLETE_VARIABLE in os.environ:
-        return _complete(group)
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
+        group.main([], prog_name=PROGRAM)
+        return ExitCode.OK
     if not arguments:
         with group.make_context(PROGRAM, [], resilient_parsing=True) as context:
             sys.stdout.write(f"{context.get_help()}\n")
@@ -86,52 +85,47 @@ def _call(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def _complete(group: TyperGroup) -> int:
-    """Tell a shell what could stand at the cursor."""
-    from typer.completion import completion_init  # type: ignore[attr-defined]
-
-    from ldimport.cli.app import PROGRAM
-
-    completion_init()
-    group.main([], prog_name=PROGRAM)
-    return ExitCode.OK
-
-
 # -- errors --------------------------------------------------------------------------------
 
 
 def _report(arguments: Sequence[str], error: LdimportError) -> int:
     """The error as a document where JSON was asked for, and to people on standard error."""
-    from ldimport.cli.output import documents, errors
+    from ldimport.cli.output import documents
     from ldimport.cli.output.screen import Screen
 
-    json, quiet = _asked(arguments, "--json", "LDIMPORT_JSON"), _quiet(arguments)
+    json, quiet = _asked(arguments, "json"), _asked(arguments, "quiet", "-q", "-qq")
     if json:
         with suppress(OSError):
             look_at(sys.stdout, os.environ).line(documents.dumps(documents.error(error)))
     if not (json and quiet):
-        no_color = _asked(arguments, "--no-color", "LDIMPORT_NO_COLOR")
+        no_color = _asked(arguments, "no-color")
         with suppress(OSError):
-            errors.show(Screen(look_at(sys.stderr, os.environ, no_color=no_color)), error)
+            Screen(look_at(sys.stderr, os.environ, no_color=no_color)).error(error)
     return error.exit_code
 
 
-def _stopped(arguments: Sequence[str], word: str, code: ExitCode) -> int:
+def _asked(arguments: Sequence[str], flag: str, *short: str) -> bool:
+    """Whether a flag was given, known even where the command line does not parse."""
+    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    variable = f"LDIMPORT_{flag.upper().replace('-', '_')}"
+    return any(word in own for word in (f"--{flag}", *short)) or environment_flag(
+        os.environ, variable
+    )
+
+
+def _stopped(arguments: Sequence[str], code: ExitCode) -> int:
     """Ended by a signal before a command could answer for itself."""
     error = LdimportError(
-        f"{word}; what was acknowledged is safe",
-        code=word,
+        f"{code.word}; what was acknowledged is safe",
+        code=code.word,
         hint="run the same command again to go on",
     )
     error.exit_code = code
     return _report(arguments, error)
 
 
-def _usage_error(error: Exception) -> UsageError:
+def _usage_error(error: TyperException) -> UsageError:
     """What typer found wrong with the command line, in our form."""
-    from typer import TyperException
-
-    assert isinstance(error, TyperException)
     text = error.format_message().strip()
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "ldimport"
@@ -165,21 +159,7 @@ def _disk_error(error: OSError) -> LdimportError:
     )
 
 
-# -- what was asked for, known even when the command line does not parse ---------------------
-
-
-def _asked(arguments: Sequence[str], option: str, variable: str) -> bool:
-    own = arguments[: arguments.index("--")] if "--" in arguments else arguments
-    return option in own or environment_flag(os.environ, variable)
-
-
-def _quiet(arguments: Sequence[str]) -> bool:
-    return _asked(arguments, "--quiet", "LDIMPORT_QUIET") or any(
-        word in arguments for word in ("-q", "-qq")
-    )
-
-
-# -- streams and signals -------------------------------------------------------------------
+# -- streams -------------------------------------------------------------------------------
 
 
 def prepare_streams() -> None:
@@ -192,33 +172,9 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="replace")
 
 
-def _flush() -> None:
-    sys.stdout.flush()
-    with suppress(OSError):
-        sys.stderr.flush()
-
-
 def _to_nowhere() -> None:
     """Let Python end without complaining about the broken stream."""
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-
-
-@contextmanager
-def terminated_by_signal() -> Iterator[None]:
-    """Inside, SIGTERM ends a run in order, as Ctrl-C does."""
-
-    def end(number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    try:
-        before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not the main thread: whoever runs us minds the signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

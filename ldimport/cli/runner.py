@@ -2,37 +2,31 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from ldimport import __version__
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
-    Both,
-    JsonLines,
+    JsonLinesListener,
     Listener,
     LogLines,
-    Reading,
-    Silent,
-    progress_on_signal,
+    ReadingProgress,
+    Stopping,
 )
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.session import Session, tilde
-from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
+from ldimport.errors import ConfigError, ExitCode, LdimportError
+from ldimport.files import appended
 from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
 from ldimport.settings import Settings
-
-if TYPE_CHECKING:
-    from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -45,7 +39,7 @@ class Shown:
     far the manifest was read; ``sends`` False: nothing is sent, only followed."""
 
     first: Listener | None = None
-    reading: Reading | None = None
+    reading: ReadingProgress | None = None
     sends: bool = True
 
 
@@ -54,9 +48,14 @@ def follow(session: Session, settings: Settings, events: Iterator[Event], shown:
     the Summary then says what was done."""
     with ExitStack() as stack:
         stack.callback(cast("Generator[Event, None, None]", events).close)
-        listener = stack.enter_context(listening(session, settings, shown))
-        stack.enter_context(ends_in_order(listener.stopping))
-        return drive(events, listener.handle)
+        listeners = list(listening(session, settings, shown, stack))
+
+        def tell(event: Event | Stopping) -> None:
+            for listener in listeners:
+                listener(event)
+
+        stack.enter_context(ends_in_order(lambda: tell(Stopping())))
+        return drive(events, tell)
 
 
 def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
@@ -75,91 +74,65 @@ def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
         happened = next(run)
 
 
-@contextmanager
-def listening(session: Session, settings: Settings, shown: Shown) -> Iterator[Listener]:
+# -- who listens ---------------------------------------------------------------------------
+
+
+def listening(
+    session: Session, settings: Settings, shown: Shown, stack: ExitStack
+) -> Iterator[Listener]:
     """The listeners that the options ask for: JSON Lines, a live display, lines, or none; and
     the log file."""
     options = session.options
-    with ExitStack() as stack:
-        listeners: list[Listener] = [] if shown.first is None else [shown.first]
-        listeners.append(_main_listener(session, settings, shown, stack))
-        if options.log_file is not None:
-            stream = stack.enter_context(_log_file(options.log_file))
-            listeners.append(_json_lines(session, settings, stream))
-        yield Both(listeners)
-
-
-def _main_listener(
-    session: Session, settings: Settings, shown: Shown, stack: ExitStack
-) -> Listener:
-    options = session.options
+    if shown.first is not None:
+        yield shown.first
     if options.json:
-        return _json_lines(session, settings, session.out)
-    if options.quiet:
-        return Silent()
+        yield _json_lines(session, settings, session.out)
+    elif not options.quiet:
+        yield _for_people(session, settings, shown, stack)
+    if options.log_file is not None:
+        stream = Stream(stack.enter_context(appended(options.log_file)))
+        yield _json_lines(session, settings, stream)
+
+
+def _for_people(session: Session, settings: Settings, shown: Shown, stack: ExitStack) -> Listener:
+    verbose = session.options.verbose
     if session.err.live:
         from ldimport.cli.output.live import LiveDisplay
 
-        display = LiveDisplay(
-            session.notes, shown.reading, sends=shown.sends, verbose=options.verbose
+        return stack.enter_context(
+            LiveDisplay(session.notes, shown.reading, sends=shown.sends, verbose=verbose)
         )
-        return stack.enter_context(display)
-    lines = LogLines(
-        session.err,
-        session.now,
-        every=_every(session.environ.get("LDIMPORT_PROGRESS_EVERY")),
-        verbose=options.verbose,
-    )
-    lines.say("start", f"{' '.join(session.words)} → {target_text(settings)}")
-    stack.enter_context(progress_on_signal(lines))
+    every = _seconds_between(session.environ.get("LDIMPORT_PROGRESS_EVERY"))
+    lines = LogLines(session.err, session.now, every=every, verbose=verbose)
+    place = f"local engine {tilde(settings.engine)}" if settings.embedded else settings.target
+    lines.say("start", f"{' '.join(session.words)} → {place}")
+    stack.enter_context(lines.on_request())
     return lines
 
 
-def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLines:
-    lines = JsonLines(stream, session.now)
-    facts: documents.Document = {"target": settings.target, "local": settings.embedded}
+def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLinesListener:
+    start = documents.start(" ".join(session.words), __version__, session.now())
+    start |= {"target": settings.target, "local": settings.embedded}
     if settings.embedded:
-        facts["engine"] = str(settings.engine)
+        start["engine"] = str(settings.engine)
     elif settings.insecure:
-        facts["insecure"] = True
-    lines.start(" ".join(session.words), __version__, facts)
-    return lines
+        start["insecure"] = True
+    return JsonLinesListener(stream, session.now, start)
 
 
-@contextmanager
-def _log_file(path: Path) -> Iterator[Stream]:
-    """The log file, appended to, mode 0600."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+def _seconds_between(text: str | None) -> float:
     try:
-        descriptor = os.open(path, flags, 0o600)
-    except OSError as error:
-        raise UsageError(f"--log-file {path}: {error.strerror or error}") from error
-    with os.fdopen(descriptor, "a", encoding="utf-8") as file:
-        yield Stream(file)
-
-
-def _every(text: str | None) -> float:
-    if not text:
-        return PROGRESS_EVERY
-    try:
-        return max(0.0, float(text))
+        return max(0.0, float(text)) if text else PROGRESS_EVERY
     except ValueError:
         raise ConfigError(f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds") from None
-
-
-def target_text(settings: Settings) -> str:
-    """Where a run goes to, in words."""
-    return f"local engine {tilde(settings.engine)}" if settings.embedded else settings.target
 
 
 # -- first and last line -------------------------------------------------------------------
 
 
 def say_local(session: Session, settings: Settings, *, end: bool = False) -> None:
-    """First and last line of a run on the embedded engine (design section 6)."""
-    if not settings.embedded or session.options.json or (session.options.quiet and not end):
-        return
-    if end and session.options.quiet > 1:
+    """First and last line of a run on the embedded engine. ``--quiet`` leaves the last one."""
+    if not settings.embedded or session.options.json or session.options.quiet > end:
         return
     verb = "was" if end else "is"
     session.screen.line(
@@ -169,20 +142,13 @@ def say_local(session: Session, settings: Settings, *, end: bool = False) -> Non
         session.screen.blank()
 
 
-def run_of(session: Session, target: Target, *, waited: bool = True) -> summary.Run:
-    """What the closing screen must know beside the Summary."""
-    return summary.Run(
-        session.command, target.local, session.now(), waited=waited, arguments=session.arguments
-    )
-
-
 def close(
     session: Session,
     settings: Settings,
     migration: Migration,
     end: Summary,
-    run: summary.Run,
     *,
+    waited: bool = True,
     table: bool = True,
 ) -> ExitCode:
     """The closing screen: table of images, counts, failures, what next; then the exit code."""
@@ -191,14 +157,14 @@ def close(
     if not options.json and options.quiet < 2:
         if table and not options.quiet:
             _images(session, migration, end.jobs)
+        local, now = migration.target.local, session.now()
+        run = summary.RunFacts(session.command, local, now, waited, session.arguments)
         summary.show(session.screen, end, run)
         if settings.embedded and not options.quiet:
             session.screen.blank()
         say_local(session, settings, end=True)
     elif not options.json and isinstance(end.stopped, LdimportError):
-        from ldimport.cli.output import errors
-
-        errors.show(session.notes, end.stopped)
+        session.notes.error(end.stopped)
     return end.exit_code
 
 
@@ -219,34 +185,9 @@ def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow
     """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
     screenful is all that is wanted."""
     jobs = sorted(jobs, key=lambda job: job.first_row)
-    failing = [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]
-    for job in failing:
-        which = Filter(job=job.id, status=Status.FAILED)
-        yield from migration.results(which)
+    failing = [job for job in jobs if job.counts.failed]
+    for job in failing[:MOST_JOBS_ASKED]:
+        yield from migration.results(Filter(job=job.id, status=Status.FAILED))
     for job in jobs[:MOST_JOBS_ASKED]:
-        for row in migration.results(Filter(job=job.id)):
-            if row.status is not Status.FAILED:
-                yield row
-
-
-# -- options -------------------------------------------------------------------------------
-
-
-def failure_limit(text: str | None) -> Callable[[int, int], bool] | None:
-    """``--fail-on any|N|N%`` as a question about (failed, tried). A share counts only once 100
-    images were tried, since one in three says nothing. Raises UsageError."""
-    if text is None:
-        return None
-    word = text.strip().lower()
-    if word == "any":
-        return lambda failed, tried: failed > 0
-    number, share = word.removesuffix("%"), word.endswith("%")
-    try:
-        limit = float(number) if share else int(number)
-    except ValueError:
-        limit = -1
-    if limit < 0 or (share and limit > 100):
-        raise UsageError(f"--fail-on {text}: must be any, a number of images, or a share like 5%")
-    if share:
-        return lambda failed, tried: tried >= 100 and failed * 100 > limit * tried
-    return lambda failed, tried: failed >= max(1, limit)
+        rows = migration.results(Filter(job=job.id))
+        yield from (row for row in rows if row.status is not Status.FAILED)

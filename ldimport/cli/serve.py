@@ -2,68 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Annotated
-
-import typer
-
 from ldimport import __version__
 from ldimport.cli import options
+from ldimport.cli.command import Command
 from ldimport.cli.output import served
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
 from ldimport.model import Integrity
-from ldimport.server.events import (
-    EngineServed,
-    Listening,
-    OnEvent,
-    RequestAnswered,
-    ServeEvent,
-    Stopped,
-)
+from ldimport.server.events import EngineServed, Listening, RequestAnswered, ServeEvent, Stopped
 from ldimport.server.options import DEFAULT_HOST, DEFAULT_PORT, ServeOptions
 from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
 
-Host = Annotated[str, typer.Option("--host", metavar="ADDRESS", help="listen here")]
-Port = Annotated[
-    int, typer.Option("--port", min=0, max=65_535, metavar="N", help="0 = any free one")
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("--workers", min=0, metavar="N", help="processes; 0: only the API"),
-]
-DailyLimit = Annotated[
-    int, typer.Option("--daily-limit", min=0, metavar="N", help="images in 24 h; 0 = no limit")
-]
-DialectName = Annotated[
-    str | None,
-    typer.Option("--dialect", metavar="seed|2025-03|2026-08", help="whatever the path says"),
-]
-PublicUrl = Annotated[
-    str | None, typer.Option("--public-url", metavar="URL", help="address in answers")
-]
-
 
 def serve(
-    context: typer.Context,
-    host: Host = DEFAULT_HOST,
-    port: Port = DEFAULT_PORT,
-    workers: Workers = None,
-    daily_limit: DailyLimit = 0,
-    dialect: DialectName = None,
-    public_url: PublicUrl = None,
-    allow_host: options.AllowHost = None,
-    integrity: options.IntegrityDepth = None,
+    session: Session,
+    host: str = DEFAULT_HOST,
+    port: int = DEFAULT_PORT,
+    workers: int | None = None,
+    daily_limit: int = 0,
+    dialect: str | None = None,
+    public_url: str | None = None,
+    *,
+    engine: options.EngineOptions,
 ) -> ExitCode:
     """Serve the local engine over HTTP, with the import API of Livingdocs.
 
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
-    session = Session.of(context)
     settings, environ = session.settings(), session.environ
     if dialect is not None and dialect not in set(Dialect):
         raise UsageError(f"--dialect {dialect}: there are {', '.join(Dialect)}")
@@ -71,7 +39,7 @@ def serve(
         settings.engine,
         project_config=settings.project_config,
         allow_hosts=tuple(settings.allow_hosts),
-        integrity=integrity or Integrity.FULL,
+        integrity=engine.integrity or Integrity.FULL,
         daily_limit=daily_limit,
         secrets=tuple(environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()),
         host=host,
@@ -81,10 +49,6 @@ def serve(
         public_url=public_url,
         token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
-    return _carry_out(session, _server(), chosen)
-
-
-def _server() -> Callable[[ServeOptions, OnEvent], None]:
     try:
         from ldimport.server.run import run
     except ImportError as error:
@@ -93,32 +57,20 @@ def _server() -> Callable[[ServeOptions, OnEvent], None]:
             hint="pip install 'ldimport[server]'",
             code="missing-extra",
         ) from error
-    return run
-
-
-def _carry_out(
-    session: Session, run: Callable[[ServeOptions, OnEvent], None], chosen: ServeOptions
-) -> ExitCode:
-    code, listener = ExitCode.OK, _Listener(session, chosen)
+    code, screen = ExitCode.OK, _ServeScreen(session, chosen)
     try:
-        run(chosen, listener)
-    except Terminated:
-        code = ExitCode.OK
-    except KeyboardInterrupt:
-        code = ExitCode.INTERRUPTED
-    if session.options.json:
-        session.document({"type": "summary", "format": 1, "exitCode": int(code)})
-    elif not session.options.quiet:
-        served.stopped(session.notes, listener.open_jobs)
+        run(chosen, screen)
+    except KeyboardInterrupt as end:
+        code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
+    screen.end(code)
     return code
 
 
-class _Listener:
-    """Shows what the server tells: JSON Lines, or a banner and a line each. ``open_jobs`` is what
-    was left when it stopped."""
+class _ServeScreen:
+    """Shows what the server tells: JSON Lines, or a banner and a line each."""
 
     def __init__(self, session: Session, chosen: ServeOptions) -> None:
-        self.open_jobs = 0
+        self._open_jobs = 0
         self._session = session
         self._chosen = chosen
         self._url = ""
@@ -138,7 +90,15 @@ class _Listener:
             case EngineServed():
                 self._begun(event)
             case Stopped():
-                self.open_jobs = event.open_jobs
+                self._open_jobs = event.open_jobs
+
+    def end(self, code: ExitCode) -> None:
+        """The last line."""
+        session = self._session
+        if session.options.json:
+            session.document({"type": "summary", "format": 1, "exitCode": int(code)})
+        elif not session.options.quiet:
+            served.stopped(session.notes, self._open_jobs)
 
     def _begun(self, engine: EngineServed) -> None:
         session, chosen = self._session, self._chosen
@@ -152,17 +112,12 @@ class _Listener:
                 "built in" if own is None else tilde(own),
                 tilde(chosen.engine),
                 engine,
-                _allowed(chosen.allow_hosts),
+                chosen.allow_hosts,
             )
         if chosen.token is None and not engine.tokens:
             session.notes.line(("!", "yellow"), " there is no token: every request is refused",
                                indent=2)  # fmt: skip
             session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
-
-
-def _allowed(hosts: Sequence[str]) -> str:
-    only = "only public addresses are fetched"
-    return f"{only}, and {', '.join(hosts)}" if hosts else only
 
 
 COMMAND = Command(

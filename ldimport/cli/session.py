@@ -6,95 +6,53 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
-from ldimport.cli.output.stream import Stream, look_at
-from ldimport.errors import UsageError
+from ldimport.cli.options import GlobalOptions
+from ldimport.cli.output.screen import Screen
+from ldimport.cli.output.stream import look_at
+from ldimport.errors import LockedError
 
 if TYPE_CHECKING:
-    import typer
-
     from ldimport.cli.output.documents import Document
-    from ldimport.cli.output.screen import Screen
     from ldimport.migration import Migration
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
     from ldimport.targets.base import Target
-
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalOptions:
-    """The options of ``options.common``, as given or from their variables."""
-
-    profile: str | None = None
-    config: Path | None = None
-    state: Path | None = None
-    target: str | None = None
-    api_version: str | None = None
-    engine: Path | None = None
-    project_config: Path | None = None
-    system_name: str | None = None
-    insecure: bool = False
-    json: bool = False
-    quiet: int = 0
-    verbose: int = 0
-    log_file: Path | None = None
-    no_color: bool = False
 
 
 @dataclass
 class Session:
     """One call of a command. ``flags`` are settings given on the command line; ``words`` command
     and arguments without options; ``kept`` the options that a next command needs too, ``again``
-    those that the same command needs beside them."""
+    those that the same command needs beside them; ``now`` tells Unix time."""
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
-    command_path: str = "ldimport"
     words: Sequence[str] = ()
     kept: Sequence[str] = ()
     again: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    now: Callable[[], float] = time.time
 
-    @staticmethod
-    def of(context: typer.Context) -> Session:
-        """The session that ``app`` made for this call."""
-        assert isinstance(context.obj, Session)
-        return context.obj
-
-    # -- streams ---------------------------------------------------------------------------
-
-    @cached_property
-    def out(self) -> Stream:
-        """Standard output: results."""
-        return self._stream(sys.stdout)
-
-    @cached_property
-    def err(self) -> Stream:
-        """Standard error: everything else."""
-        return self._stream(sys.stderr)
-
-    @cached_property
-    def screen(self) -> Screen:
-        """Screens on standard output."""
-        return _screen(self.out)
-
-    @cached_property
-    def notes(self) -> Screen:
-        """Screens on standard error."""
-        return _screen(self.err)
-
-    def _stream(self, file: Any) -> Stream:
+    def __post_init__(self) -> None:
+        """Results go to ``out`` and ``screen``, everything else to ``err`` and ``notes``."""
         options = self.options
         still = options.json or options.quiet > 0
-        return look_at(file, self.environ, no_color=options.no_color, still=still)
+        self.out, self.err = (
+            look_at(file, self.environ, no_color=options.no_color, still=still)
+            for file in (sys.stdout, sys.stderr)
+        )
+        self.screen, self.notes = Screen(self.out), Screen(self.err)
+
+    @property
+    def chatty(self) -> bool:
+        """Whether people read along: neither JSON nor silence was asked for."""
+        return not (self.options.json or self.options.quiet)
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
@@ -107,11 +65,7 @@ class Session:
         """Whether a question can be asked and answered."""
         return self.err.tty and sys.stdin is not None and sys.stdin.isatty()
 
-    def now(self) -> float:
-        """Unix time."""
-        return time.time()
-
-    # -- settings, state, target -----------------------------------------------------------
+    # -- the command -----------------------------------------------------------------------
 
     @property
     def arguments(self) -> str:
@@ -124,16 +78,26 @@ class Session:
         """The whole command, as a shell takes it, to go on with."""
         return shlex.join([*self.words, *self.kept, *self.again])
 
+    # -- settings, state, target -----------------------------------------------------------
+
     def settings(self, paths: Sequence[str] = ()) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""
         from ldimport.settings import load
 
-        near = None if not paths or paths[0] == "-" else _folder(Path(paths[0]))
-        return load(self.flags, near=near, environ=self.environ, cwd=Path.cwd())
+        near = None if not paths or paths[0] == "-" else Path(paths[0])
+        folder = near if near is None or near.is_dir() else near.parent
+        return load(self.flags, near=folder, environ=self.environ, cwd=Path.cwd())
 
     def given(self, name: str) -> bool:
         """Whether a setting was given on the command line."""
         return name in self.flags
+
+    def filters(self, settings: Settings) -> dict[str, str | None]:
+        """Target and systemName to look for in the state file: those of the command line."""
+        return {
+            name: getattr(settings, name) if self.given(name) else None
+            for name in ("target", "system_name")
+        }
 
     @contextmanager
     def target(
@@ -147,18 +111,15 @@ class Session:
         with self._connected(settings, own, deadline) as target:
             yield target, own or project_config(None, target)
 
-    @contextmanager
     def plain_target(
         self, settings: Settings, *, deadline: float | None = None
-    ) -> Iterator[Target]:
+    ) -> AbstractContextManager[Target]:
         """The target, for what needs no project config: a token may lack the scope for it."""
-        with self._connected(settings, self._own_config(settings), deadline) as target:
-            yield target
+        return self._connected(settings, self._own_config(settings), deadline)
 
     def project_config(self, settings: Settings) -> ProjectConfig:
         """The project config in force; an HTTP target is asked only where no file is named."""
-        own = self._own_config(settings)
-        if own is not None:
+        if own := self._own_config(settings):
             return own
         with self.target(settings) as (_, config):
             return config
@@ -174,14 +135,28 @@ class Session:
     def _connected(
         self, settings: Settings, config: ProjectConfig | None, deadline: float | None
     ) -> Iterator[Target]:
+        """The target that the settings name. Raises AuthError for a token that is none."""
+        from ldimport.migration import open_target
+
         if settings.insecure and not settings.embedded:
             self.notes.line(
                 ("! certificates are not checked (--insecure)", "yellow"),
                 f": anyone on the way can read the token and pose as {settings.target}",
                 indent=2,
             )
-        secrets = self.environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()
-        with closing(connect(settings, config, deadline=deadline, secrets=secrets)) as target:
+        if settings.token is not None and not settings.embedded:
+            settings.token.reveal()
+        target = open_target(
+            settings.target,
+            engine=settings.engine,
+            config=config,
+            token=settings.token,
+            api_version=settings.api_version,
+            insecure=settings.insecure,
+            deadline=deadline,
+            secrets=self.environ.get("LDIMPORT_WEBHOOK_SECRET", "").split(),
+        )
+        with closing(target):
             yield target
 
     def migration(
@@ -194,48 +169,15 @@ class Session:
         command = " ".join(self.words)
         return Migration.open(settings.state, write=write, command=command, target=target)
 
-
-def _screen(stream: Stream) -> Screen:
-    from ldimport.cli.output.screen import Screen
-
-    return Screen(stream)
-
-
-def connect(
-    settings: Settings,
-    config: ProjectConfig | None = None,
-    *,
-    deadline: float | None = None,
-    secrets: Sequence[str] = (),
-) -> Target:
-    """Open the target that the settings name. Raises AuthError for a token that is none."""
-    from ldimport.migration import open_target
-
-    if settings.token is not None and not settings.embedded:
-        settings.token.reveal()
-    return open_target(
-        settings.target,
-        engine=settings.engine,
-        config=config,
-        token=settings.token,
-        api_version=settings.api_version,
-        insecure=settings.insecure,
-        deadline=deadline,
-        secrets=secrets,
-    )
-
-
-def refuse_on_http(settings: Settings, **given: object) -> None:
-    """On an HTTP target the server decides how images are treated (design section 8)."""
-    if settings.embedded:
-        return
-    for option, value in given.items():
-        if value:
-            name = f"--{option.replace('_', '-')}"
-            raise UsageError(
-                f"{name} is for the local engine; at {settings.target} the server decides",
-                hint=f"leave {name} out",
-            )
+    def migration_if_free(
+        self, settings: Settings, target: Target | None = None
+    ) -> tuple[Migration, str]:
+        """To write to, if no other run does; else to read, and who that run is."""
+        try:
+            return self.migration(settings, target, write=True), ""
+        except LockedError as error:
+            who = error.facts.get("who", "another run")
+            return self.migration(settings, target, write=False), who
 
 
 def tilde(path: Path) -> str:
@@ -244,7 +186,3 @@ def tilde(path: Path) -> str:
         return f"~/{path.relative_to(Path.home())}"
     except (ValueError, RuntimeError):
         return str(path)
-
-
-def _folder(path: Path) -> Path:
-    return path if path.is_dir() else path.parent

@@ -2,78 +2,44 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ldimport.cli import elsewhere, options
+from ldimport.cli import other_targets
+from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.output import overview
+from ldimport.cli.output import outcomes
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode, LdimportError, LockedError, TemporaryError, UsageError
+from ldimport.errors import ExitCode, LdimportError, TemporaryError, UsageError
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldimport.migration import Migration
     from ldimport.migration.model import JobRow, Overview
     from ldimport.settings import Settings
-    from ldimport.targets.base import Target
 
 MOST_JOBS = 10
 MOST_IMAGES = 20
 ASK_SECONDS = 5.0
 
 
-JobOption = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="ID",
-        help="one job; without it: all of them",
-        autocompletion=options.complete_jobs,
-    ),
-]
-Offline = Annotated[
-    bool, typer.Option("--offline", help="with ID: do not ask the target about an open job")
-]
-ExitStatus = Annotated[
-    bool,
-    typer.Option(
-        "--exit-status",
-        help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a whole or lost",
-    ),
-]
-Most = Annotated[
-    int, typer.Option("--most", "-n", min=0, metavar="N", help="jobs to show; 0 = all")
-]
-Failed = Annotated[
-    bool, typer.Option("--failed", envvar="LDIMPORT_STATUS_FAILED", help="jobs with failures")
-]
-
-
 def status(
-    context: typer.Context,
-    job: JobOption = None,
-    offline: Offline = False,
-    exit_status: ExitStatus = False,
-    most: Most = MOST_JOBS,
-    failed: Failed = False,
+    session: Session,
+    job: str | None = None,
+    offline: bool = False,
+    exit_status: bool = False,
+    most: int = MOST_JOBS,
+    failed: bool = False,
 ) -> ExitCode:
     """Show all jobs and how many images arrived, or one job with its images."""
-    session = Session.of(context)
     settings = session.settings()
     if job is not None:
-        return _one(session, settings, job, offline=offline, exit_status=exit_status)
+        row = _one(session, settings, job, offline=offline)
+        return _exit(row) if exit_status else ExitCode.OK
     if exit_status:
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
     with session.migration(settings, write=False) as migration:
-        found = migration.overview(
-            target=settings.target if session.given("target") else None,
-            system_name=settings.system_name if session.given("system_name") else None,
-        )
+        found = migration.overview(**session.filters(settings))
     if failed:
         rows = (row for row in found.jobs if row.counts.failed or _broken(row))
         found = replace(found, jobs=tuple(rows))
@@ -90,22 +56,19 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
         from ldimport.cli.output import documents
 
         session.document(documents.overview(found))
-    elif session.out.tty:
-        if not found.scopes:
-            session.screen.line("Nothing has been submitted yet.")
-            session.screen.hint("ldimport submit MANIFEST")
-            return
-        overview.show(session.screen, found, session.now(), most)
+    elif not session.out.tty:
+        outcomes.lines(session.out, found, most)
+    elif found.scopes:
+        outcomes.overview(session.screen, found, session.now(), most)
     else:
-        overview.lines(session.out, found, most)
+        session.screen.line("Nothing has been submitted yet.")
+        session.screen.hint("ldimport submit MANIFEST")
 
 
 # -- one job -------------------------------------------------------------------------------
 
 
-def _one(
-    session: Session, settings: Settings, job_id: str, *, offline: bool, exit_status: bool
-) -> ExitCode:
+def _one(session: Session, settings: Settings, job_id: str, *, offline: bool) -> JobRow:
     with session.migration(settings, write=False) as migration:
         row = migration.job(job_id)
     told = None
@@ -113,40 +76,34 @@ def _one(
         told = _ask(session, settings, row)
     with session.migration(settings, write=False) as migration:
         row = migration.job(job_id)
-        stored = migration.job_status(job_id)
-        known = told if told is not None and not row.state.finished else stored
-        row = _seen(row, known)
-        if session.options.json:
-            from ldimport.cli.output import documents
+        known = told if told and not row.state.finished else migration.job_status(job_id)
+    row = _seen(row, known)
+    if session.options.json:
+        from ldimport.cli.output import documents
 
-            session.document(documents.job_status(known))
-        else:
-            _screen(session, row, known.results)
-    return _exit(row) if exit_status else ExitCode.OK
+        session.document(documents.job_status(known))
+    else:
+        _screen(session, row, known.results)
+    return row
 
 
 def _ask(session: Session, settings: Settings, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
+
+    def late() -> TemporaryError:
+        return TemporaryError(f"{settings.target} did not answer within {ASK_SECONDS:.0f} s")
+
     try:
         with (
-            within(
-                ASK_SECONDS, lambda: TemporaryError(f"{settings.target} did not answer within 5 s")
-            ),
+            within(ASK_SECONDS, late),
             session.plain_target(settings) as target,
-            _writable_if_free(session, settings, target) as migration,
+            session.migration_if_free(settings, target)[0] as migration,
         ):
-            elsewhere.refuse_to_ask(row, target)
+            other_targets.refuse_to_ask(row, target)
             return migration.refresh(row.id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None
-
-
-def _writable_if_free(session: Session, settings: Settings, target: Target) -> Migration:
-    try:
-        return session.migration(settings, target, write=True)
-    except LockedError:
-        return session.migration(settings, target, write=False)
 
 
 def _seen(row: JobRow, known: JobStatus) -> JobRow:
@@ -154,28 +111,31 @@ def _seen(row: JobRow, known: JobStatus) -> JobRow:
     if row.state.finished or known.state is row.state:
         return row
     words = [result.status for result in known.results]
-    counts = Counts(
-        words.count(Status.SUCCESS), words.count(Status.SKIPPED), words.count(Status.FAILED)
-    )
-    whole = Counts(failed=row.counts.total) if known.state is JobState.FAILED else row.counts
-    return replace(row, state=known.state, counts=counts if words else whole)
+    told = (Status.SUCCESS, Status.SKIPPED, Status.FAILED)
+    counts = Counts(*map(words.count, told)) if words else row.counts
+    if known.state is JobState.FAILED and not words:
+        counts = Counts(failed=row.counts.total)
+    return replace(row, state=known.state, counts=counts)
 
 
 def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
-    from ldimport.cli.output import outcomes, summary
+    from ldimport.cli.output import summary
     from ldimport.migration.causes import causes_of
     from ldimport.migration.model import Totals
 
     screen, counts = session.screen, row.counts
-    overview.job_head(screen, row, session.now())
+    outcomes.job_head(screen, row, session.now())
     if _broken(row):
-        _broken_job(session, row)
+        lost = "The target no longer knows it: its images may or may not have arrived."
+        none = "Nothing of it could be tried."
+        screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
+        again = "sends them again; images that arrived are skipped"
+        screen.hints([(f"ldimport submit {row.manifest}", again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
     summary.counts(screen, sums, None)
-    causes = causes_of(told)
-    if causes:
+    if causes := causes_of(told):
         screen.blank()
         summary.causes(screen, causes)
     if told:
@@ -189,41 +149,24 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     screen.hints(hints)
 
 
-def _broken_job(session: Session, row: JobRow) -> None:
-    what = (
-        "The target no longer knows it: its images may or may not have arrived."
-        if row.state is JobState.LOST
-        else "Nothing of it could be tried."
-    )
-    session.screen.line(f"  {what}", indent=2)
-    session.screen.hints(
-        [(f"ldimport submit {row.manifest}", "sends them again; images that arrived are skipped")]
-    )
-
-
 def _exit(row: JobRow) -> ExitCode:
-    match row.state:
-        case JobState.STARTED:
-            return ExitCode.DEADLINE
-        case JobState.SUCCESS:
-            return ExitCode.FAILURES if row.counts.failed else ExitCode.OK
-        case _:
-            return ExitCode.REFUSED
+    if not row.state.finished:
+        return ExitCode.DEADLINE
+    if _broken(row):
+        return ExitCode.REFUSED
+    return ExitCode.FAILURES if row.counts.failed else ExitCode.OK
 
 
 COMMAND = Command(
     "status",
     status,
-    (
-        "ldimport status",
-        "ldimport status 25bzj8jq0x4t --json",
-    ),
+    ("ldimport status", "ldimport status 25bzj8jq0x4t --json"),
     {
-        ExitCode.OK: "whenever it could answer; with --exit-status: all of the job arrived",
-        ExitCode.FAILURES: "with --exit-status: some images failed",
-        ExitCode.USAGE: "unknown job, command or option",
-        ExitCode.CONFIG: "the state file is not ours, or the config is wrong",
-        ExitCode.DEADLINE: "with --exit-status: the job is running",
-        ExitCode.REFUSED: "with --exit-status: the job failed as a whole or was lost",
+        0: "whenever it could answer; with --exit-status: all of the job arrived",
+        1: "with --exit-status: some images failed",
+        2: "unknown job, command or option",
+        4: "the state file is not ours, or the config is wrong",
+        8: "with --exit-status: the job is running",
+        10: "with --exit-status: the job failed as a whole or was lost",
     },
 )

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
-from ldimport.cli.output.documents import Document
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.command import Command, Group
+from ldimport.cli.output.documents import Document, fields_of
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command, Group
 from ldimport.engine import access_tokens
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.engine.records import StoredToken
@@ -18,22 +14,12 @@ from ldimport.errors import ExitCode, UsageError
 
 
 def create(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="what it is for")],
-    scope: Annotated[
-        list[str] | None,
-        typer.Option("--scope", metavar="SCOPE", help="repeatable; default: all three"),
-    ] = None,
-    days: Annotated[
-        float | None, typer.Option("--days", min=0, metavar="N", help="until it expires")
-    ] = None,
+    session: Session, name: str, scope: list[str] | None = None, days: float | None = None
 ) -> ExitCode:
     """Make a token for `ldimport serve`; it is shown this once and stored hashed."""
-    session = Session.of(context)
-    chosen = tuple(scope or TokenScope)
-    for each in chosen:
-        if each not in set(TokenScope):
-            raise UsageError(f"--scope {each}: there are {', '.join(TokenScope)}")
+    if unknown := [each for each in scope or () if each not in set(TokenScope)]:
+        raise UsageError(f"--scope {unknown[0]}: there are {', '.join(TokenScope)}")
+    chosen = tuple(map(TokenScope, scope or TokenScope))
     made = access_tokens.create(session.settings().engine, name, chosen, days, now=session.now())
     if session.options.json:
         session.document({"format": 1, "token": made, "name": name, "scopes": list(chosen)})
@@ -44,27 +30,26 @@ def create(
     return ExitCode.OK
 
 
-def list_(context: typer.Context) -> ExitCode:
+def list_(session: Session) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
-    session = Session.of(context)
-    found = access_tokens.tokens(session.settings().engine)
+    found = [_document(each) for each in access_tokens.tokens(session.settings().engine)]
     if session.options.json:
-        session.document({"format": 1, "tokens": [_document(each) for each in found]})
+        session.document({"format": 1, "tokens": found})
         return ExitCode.OK
     columns = (
-        Column("ID"),
-        Column("NAME", shrink=1),
-        Column("SCOPES", drop=2),
-        Column("EXPIRES", drop=1),
-        Column("STATE"),
+        TableColumn("ID"),
+        TableColumn("NAME", shrink=True),
+        TableColumn("SCOPES", drop=2),
+        TableColumn("EXPIRES", drop=1),
+        TableColumn("STATE"),
     )
     rows = [
         (
-            each.id,
-            each.name,
-            " ".join(each.scopes),
-            _moment(each.expires_at) or "never",
-            "valid" if each.revoked_at is None else "revoked",
+            each["id"],
+            each["name"],
+            " ".join(each["scopes"]),
+            each["expiresAt"] or "never",
+            "revoked" if each["revokedAt"] else "valid",
         )
         for each in found
     ]
@@ -73,26 +58,14 @@ def list_(context: typer.Context) -> ExitCode:
 
 
 def _document(token: StoredToken) -> Document:
-    return {
-        "id": token.id,
-        "name": token.name,
-        "scopes": list(token.scopes),
-        "createdAt": _moment(token.created_at),
-        "expiresAt": _moment(token.expires_at),
-        "revokedAt": _moment(token.revoked_at),
-    }
+    facts = fields_of(token)
+    del facts["sha256"]
+    moments = {key: facts[key] for key in ("createdAt", "expiresAt", "revokedAt")}
+    return {**facts, **{key: None if at is None else utc(at) for key, at in moments.items()}}
 
 
-def _moment(at: float | None) -> str | None:
-    return None if at is None else utc(at)
-
-
-def revoke(
-    context: typer.Context,
-    token: Annotated[str, typer.Argument(metavar="ID", help="as `ldimport token list` shows it")],
-) -> ExitCode:
+def revoke(session: Session, token: str) -> ExitCode:
     """Revoke a token; it is refused from now on."""
-    session = Session.of(context)
     if not access_tokens.revoke(session.settings().engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")
     if session.options.json:

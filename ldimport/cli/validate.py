@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from ldimport.cli import options
+from ldimport.cli.command import Command
+from ldimport.cli.manifest import opened_source, show_findings
+from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents, github
-from ldimport.cli.output.listeners import Reading
+from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.live import checking
-from ldimport.cli.reading import Wanted, opened_source, show_findings
+from ldimport.cli.output.screen import Hint
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
 from ldimport.errors import ExitCode
 from ldimport.migration.problem_reports import Files, Reports
 from ldimport.migration.validate import validate as check_all
@@ -26,56 +25,31 @@ if TYPE_CHECKING:
 MOST_PROBLEMS = 1_000
 
 
-Problems = Annotated[
-    Path | None,
-    typer.Option("--problems", metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
-]
-WriteValid = Annotated[
-    Path | None, typer.Option("--write-valid", metavar="FILE", help="the good rows")
-]
-WriteInvalid = Annotated[
-    Path | None,
-    typer.Option("--write-invalid", metavar="FILE", help="the others, with their problems"),
-]
-Warnings = Annotated[
-    bool, typer.Option("--warnings", help="show warnings too, not only their number")
-]
-MaxProblems = Annotated[
-    int, typer.Option("--max-problems", min=0, metavar="N", help="problems in --json")
-]
-
-
 def validate(
-    context: typer.Context,
-    paths: options.Paths,
-    problems: Problems = None,
-    write_valid: WriteValid = None,
-    write_invalid: WriteInvalid = None,
-    lenient: options.Lenient = False,
-    strict: options.Strict = False,
-    warnings: Warnings = False,
-    max_problems: MaxProblems = MOST_PROBLEMS,
-    base_url: options.BaseUrl = None,
-    maps: options.Map = None,
-    sets: options.Set = None,
-    encoding: options.Encoding = None,
-    delimiter: options.Delimiter = None,
-    junitxml: options.JunitXml = None,
-    no_annotations: options.NoAnnotations = False,
+    session: Session,
+    paths: list[str],
+    problems: Path | None = None,
+    write_valid: Path | None = None,
+    write_invalid: Path | None = None,
+    junitxml: Path | None = None,
+    warnings: bool = False,
+    max_problems: int = MOST_PROBLEMS,
+    no_annotations: bool = False,
+    *,
+    reading: ReadingOptions,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
-    session = Session.of(context)
     settings = session.settings(paths)
     config = session.project_config(settings)
-    wanted = Wanted(maps, sets, encoding, delimiter, lenient, strict)
     files = Files(problems, write_valid, write_invalid, junitxml)
-    with opened_source(session, settings, config, paths, wanted, named=False) as source:
+    with opened_source(session, settings, config, paths, reading, named=False) as source:
         began = time.monotonic()
         found = _check(session, source, files, max_problems)
-        _show(session, source, found, time.monotonic() - began, max_problems, warnings=warnings)
-    if not (session.options.json or session.options.quiet):
+        seconds = time.monotonic() - began
+        _show(session, source, found, seconds, max_problems, warnings=warnings)
+    if session.chatty:
         for path in files.given().values():
-            session.notes.line(("✓", "green"), f" wrote {path}")
+            session.notes.say("✓", f"wrote {path}")
     if github.active(session.environ) and not no_annotations:
         _github(session, found, source.manifest.name)
     return ExitCode.INVALID if found.invalid else ExitCode.OK
@@ -83,13 +57,13 @@ def validate(
 
 def _check(session: Session, source: Source, files: Files, max_problems: int) -> Validation:
     """Every row checked, and the files written that were asked for."""
-    reading = Reading(source.manifest.bytes_total)
-    with Reports(source.manifest, files) as reports, checking(session.notes, reading):
+    progress = ReadingProgress(source.manifest.bytes_total)
+    with Reports(source.manifest, files) as reports, checking(session.notes, progress):
         found = check_all(
             source.manifest,
             source.checker(),
             max_problems=max(max_problems, MOST_PROBLEMS),
-            on_progress=reading.tick,
+            on_progress=progress.tick,
             sink=reports.sink,
         )
         reports.finish(found)
@@ -109,7 +83,7 @@ def _show(
         session.document(documents.validation(found, source.manifest, most))
         return
     screen = session.screen
-    if not (session.screen.stream.tty or session.options.quiet):
+    if not (screen.stream.tty or session.options.quiet):
         for line in check.read_lines(source.manifest):
             session.notes.line(line)
     check.notices(session.notes, found)
@@ -121,7 +95,7 @@ def _show(
     screen.hints(_hints(session, found))
 
 
-def _hints(session: Session, found: Validation) -> list[tuple[str, str]]:
+def _hints(session: Session, found: Validation) -> list[Hint]:
     words = session.arguments
     if not found.invalid:
         return [(f"ldimport plan {words}", "what a submit would send")]
@@ -153,10 +127,9 @@ COMMAND = Command(
         "ldimport validate archive.csv --problems all.csv --write-invalid to-fix.csv",
     ),
     {
-        ExitCode.OK: "every row is valid",
-        ExitCode.USAGE: "",
-        ExitCode.INVALID: "rows have errors (--strict: or warnings), or it cannot be read",
-        ExitCode.CONFIG: "bad project config, settings or token",
-        ExitCode.TEMPORARY: "",
+        0: "every row is valid",
+        3: "rows have errors (--strict: or warnings), or it cannot be read",
+        4: "bad project config, settings or token",
     },
+    also=(2, 5),
 )

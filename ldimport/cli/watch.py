@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
 
-import typer
-
-from ldimport.cli import elsewhere, options, runner
+from ldimport.cli import options, other_targets, runner
+from ldimport.cli.command import Command
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
-from ldimport.cli.spec import Command
-from ldimport.errors import ExitCode, LockedError
+from ldimport.errors import ExitCode
 from ldimport.migration import Migration
-from ldimport.migration.reports.run import RunReport
-
-if TYPE_CHECKING:
-    from ldimport.migration.model import JobRow
-    from ldimport.settings import Settings
+from ldimport.migration.reports.junit import RunReport
 
 
 def watch(
-    context: typer.Context,
-    jobs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="ID...",
-            help="these jobs; without: all open ones",
-            autocompletion=options.complete_jobs,
-        ),
-    ] = None,
-    deadline: options.Deadline = None,
-    junitxml: options.JunitXml = None,
+    session: Session,
+    jobs: list[str] | None = None,
+    deadline: str | None = None,
+    junitxml: Path | None = None,
 ) -> ExitCode:
     """Follow open jobs until they end, store their results, and carry on the local engine's work.
 
     While another run holds the state file, this only looks on.
     """
-    session = Session.of(context)
     settings = session.settings()
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
-        known = stack.enter_context(_migration(session, settings))
+        known, other = session.migration_if_free(settings)
+        stack.enter_context(known)
+        if other:
+            session.notes.line(f"! {other} is at work: looking on", indent=2)
         target = stack.enter_context(session.plain_target(settings, deadline=seconds))
         migration = known.at(target)
-        elsewhere.refuse_to_watch(migration, jobs or ())
+        other_targets.refuse_to_watch(migration, jobs or ())
         if any(not job.state.finished for job in migration.jobs()):
             runner.say_local(session, settings)
         report = stack.enter_context(RunReport(junitxml, "watch"))
@@ -54,44 +43,21 @@ def watch(
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, migration)
             return end.exit_code
-        run = runner.run_of(session, target)
-        return runner.close(session, settings, migration, end, run, table=False)
-
-
-def _migration(session: Session, settings: Settings) -> Migration:
-    """Ours if it is free; else read-only beside the run that holds it, which is named."""
-    try:
-        return session.migration(settings, write=True)
-    except LockedError as error:
-        who = error.facts.get("who", "another run")
-        session.notes.line(f"! {who} is at work: looking on", indent=2)
-        return session.migration(settings, write=False)
+        return runner.close(session, settings, migration, end, table=False)
 
 
 def _nothing_open(session: Session, migration: Migration) -> None:
     text = "No job is running."
-    last = max((job for job in migration.jobs() if job.finished_at), key=_finished, default=None)
-    if last is not None:
-        text += f" The last one, {last.id}, ended {clock(_finished(last), session.now())}."
-    session.screen.line(("✓", "green"), f" {text}", indent=2)
-
-
-def _finished(job: JobRow) -> float:
-    return job.finished_at or 0.0
+    if ends := [(job.finished_at, job.id) for job in migration.jobs() if job.finished_at]:
+        at, name = max(ends)
+        text += f" The last one, {name}, ended {clock(at, session.now())}."
+    session.screen.say("✓", f"{text}")
 
 
 COMMAND = Command(
     "watch",
     watch,
     ("ldimport watch", "ldimport watch --deadline 30m"),
-    [
-        ExitCode.OK,
-        ExitCode.FAILURES,
-        ExitCode.USAGE,
-        ExitCode.CONFIG,
-        ExitCode.TEMPORARY,
-        ExitCode.DEADLINE,
-        ExitCode.REFUSED,
-        ExitCode.INTERRUPTED,
-    ],
+    {},
+    also=(0, 1, 2, 4, 5, 8, 10, 130, 143),
 )

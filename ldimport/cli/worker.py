@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import threading
-from typing import Annotated
-
-import typer
 
 from ldimport import __version__
+from ldimport.cli.command import Command
 from ldimport.cli.interrupt import ends_in_order
-from ldimport.cli.output.eventlines import start
+from ldimport.cli.output.documents import start
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session, tilde
-from ldimport.cli.spec import Command
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
 
 
-def worker(
-    context: typer.Context,
-    workers: Annotated[
-        int | None,
-        typer.Option("--workers", min=1, metavar="N", help="processes; default: one per core"),
-    ] = None,
-) -> ExitCode:
+def worker(session: Session, workers: int | None = None) -> ExitCode:
     """Carry out open images of the engine in --engine until stopped; jobs that come are begun
     at once."""
-    session = Session.of(context)
     settings = session.settings()
     if not settings.embedded:
         raise UsageError("worker is for the local engine", hint="leave --target out")
@@ -42,10 +32,8 @@ def worker(
         try:
             with engine.working(workers):
                 threading.Event().wait()
-        except Terminated:
-            code = ExitCode.OK
-        except KeyboardInterrupt:
-            code = ExitCode.INTERRUPTED
+        except KeyboardInterrupt as end:
+            code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
         open_ = engine.has_open()
     if json:
         stopped = {"type": "summary", "format": 1, "at": utc(session.now())}

@@ -10,13 +10,11 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ldimport import wire
-from ldimport.client.library import LibraryEntry, entry_from_json
-from ldimport.client.messages import ApiCall
+from ldimport.client.messages import ApiCall, LibraryEntry, entry_from_json
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import ImportRequest, JobState, JobStatus, Json
@@ -37,9 +35,9 @@ class LivingdocsClient:
 
     ``base_url`` may carry a path (``https://edit.livingdocs.io/proxy/api``). ``timeout`` is how
     many seconds the server may stay silent, ``patience`` how many seconds go into repeating what
-    failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any
-    more. ``insecure`` skips the check of certificates. ``transport``
-    replaces the network, ``sleep``, ``clock`` (monotonic) and ``now`` (Unix time) the time.
+    failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any more.
+    ``insecure`` skips the check of certificates. ``transport`` replaces the network, ``sleep``,
+    ``clock`` (monotonic) and ``now`` (Unix time) the time.
 
     Every method may raise AuthError (401, 403), ConfigError (no API at this address, TLS),
     TemporaryError (unreachable, 5xx, after retries) and RefusedError (other 4xx).
@@ -63,29 +61,18 @@ class LivingdocsClient:
         from ldimport.client.transport import RetryPolicy, Transport
 
         try:
-            self._base_url = server_url(base_url)
+            self.base_url = server_url(base_url)
         except ValueError as error:
             raise ConfigError(f"the address of the target {error}", code="bad-setting") from None
         if not API_VERSION.fullmatch(api_version):
             text = f"API version {api_version!r} must be v1 or a dated one such as 2025-03"
             raise ConfigError(text, code="bad-setting")
-        self._api_version = api_version
+        self.api_version = api_version
         secret = Secret(token) if isinstance(token, str) else token
         policy = RetryPolicy(timeout, patience, sleep, clock, now, clock() + deadline)
-        self._transport = Transport(
-            self._base_url, api_version, secret, policy, insecure, transport
-        )
+        self._transport = Transport(self.base_url, api_version, secret, policy, insecure, transport)
+        self._send = self._transport.send
         self._config: dict[str, Json] | None = None
-
-    @property
-    def base_url(self) -> str:
-        """The address without version, in its one form."""
-        return self._base_url
-
-    @property
-    def api_version(self) -> str:
-        """The version in every path, such as ``v1``."""
-        return self._api_version
 
     def submit(self, request: ImportRequest, key: str | None = None) -> str:
         """Start an import and return its job id. The request carries ``key`` (or one made up)
@@ -133,10 +120,7 @@ class LivingdocsClient:
         return next((e for e in found if e and e.has_identity(system_name, external_id)), None)
 
     def patch_media(
-        self,
-        media_id: str,
-        patches: Sequence[Mapping[str, Json]],
-        version: int | None = None,
+        self, media_id: str, patches: Sequence[Mapping[str, Json]], version: int | None = None
     ) -> None:
         """Change an entry of the media library. With ``version`` the server refuses (409,
         RefusedError) when the entry has moved on. Repeated only if it did not arrive."""
@@ -150,11 +134,8 @@ class LivingdocsClient:
         """Close all connections. May be called twice."""
         self._transport.close()
 
-    def _send(self, call: ApiCall) -> Json:
-        return self._transport.send(call)
-
     def _unexpected(self, path: str, wanted: str) -> ConfigError:
-        url = endpoint(self._base_url, self._api_version, path)
+        url = endpoint(self.base_url, self.api_version, path)
         return ConfigError(
             f"{url} answered with something other than {wanted}",
             hint="is this address the API of a Livingdocs server?",
@@ -164,13 +145,8 @@ class LivingdocsClient:
     def __enter__(self) -> LivingdocsClient:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"LivingdocsClient({self._base_url!r}, api_version={self._api_version!r})"
+        return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"

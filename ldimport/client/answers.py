@@ -49,18 +49,18 @@ class AnswerReader:
     def read(self, answer: ApiAnswer, call: ApiCall) -> Json:
         """The JSON of a success. Raises the LdimportError that fits anything else."""
         if not 200 <= answer.status < 300:
-            raise _Refusal(self, answer, call).error()
+            raise _FailedAnswer(self, answer, call).error()
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
             body: Json = json.loads(answer.body)
         except (ValueError, RecursionError):
-            raise _Refusal(self, answer, call).not_json() from None
+            raise _FailedAnswer(self, answer, call).not_json() from None
         return body
 
 
 @dataclass
-class _Refusal:
+class _FailedAnswer:
     """An answer that is no success, made into the error that fits."""
 
     reader: AnswerReader
@@ -73,7 +73,8 @@ class _Refusal:
             return quota
         if status in (408, 425, 429) or status >= 500:
             return self._unavailable()
-        error = self._redirect() if 300 <= status < 400 else _ERRORS.get(status, _other)(self)
+        kind = 300 if 300 <= status < 400 else status
+        error = _ERRORS.get(kind, _FailedAnswer.other)(self)
         error.facts = {"where": self._where, **error.facts}
         if request_id := self.answer.headers.get("x-request-id"):
             error.facts["request id"] = self._words(request_id)
@@ -156,7 +157,11 @@ class _Refusal:
             f"{self.host} refused the {what} ({self.answer.status}): {said}",
         )
 
-    def _redirect(self) -> LdimportError:
+    def other(self) -> LdimportError:
+        text = f"{self.host} refused the request ({self.status})"
+        return RefusedError(f"{text}: {self.said}" if self.said else text)
+
+    def redirect(self) -> LdimportError:
         goal = self._words(self.answer.headers.get("location", "")).split("?")[0]
         return ConfigError(
             f"{self._url} sends us elsewhere ({self.answer.status}): {goal or 'without a place'}",
@@ -166,8 +171,7 @@ class _Refusal:
 
     def _quota(self) -> QuotaError | None:
         error = wire.quota_from_json(self.body, self._retry_after)
-        first = self.body[0] if isinstance(self.body, list) and self.body else self.body
-        named = isinstance(first, dict) and first.get("error") == "Usage Limit Exceeded"
+        named = wire.envelope(self.body).get("error") == "Usage Limit Exceeded"
         return error if named or error.limit is not None else None
 
     def _unavailable(self) -> UnavailableError:
@@ -219,7 +223,6 @@ class _Refusal:
     @cached_property
     def said(self) -> str:
         """The server's own words, whichever of its envelopes they came in."""
-        first = self.body[0] if isinstance(self.body, list) and self.body else self.body
         details = wire.error_details(self.body)
         for key in ("message", "access_token"):
             if key in details:
@@ -227,7 +230,7 @@ class _Refusal:
         if details:
             path, text = next(iter(details.items()))
             return self._words(f"{path}: {text}")
-        error = first.get("error") if isinstance(first, dict) else None
+        error = wire.envelope(self.body).get("error")
         return self._words(error) if isinstance(error, str) else ""
 
     def _words(self, text: str) -> str:
@@ -252,18 +255,14 @@ class _Refusal:
         return wanted if wanted is not None and wanted <= _MOST_SECONDS else None
 
 
-def _other(refusal: _Refusal) -> LdimportError:
-    text = f"{refusal.host} refused the request ({refusal.status})"
-    return RefusedError(f"{text}: {refusal.said}" if refusal.said else text)
-
-
-_ERRORS: dict[int, Callable[[_Refusal], LdimportError]] = {
-    400: _Refusal.invalid,
-    401: _Refusal.unauthorized,
-    403: _Refusal.forbidden,
-    404: _Refusal.not_found,
-    409: _Refusal.conflict,
-    410: _Refusal.gone,
-    413: _Refusal.too_large,
-    422: _Refusal.invalid,
+_ERRORS: dict[int, Callable[[_FailedAnswer], LdimportError]] = {
+    300: _FailedAnswer.redirect,
+    400: _FailedAnswer.invalid,
+    401: _FailedAnswer.unauthorized,
+    403: _FailedAnswer.forbidden,
+    404: _FailedAnswer.not_found,
+    409: _FailedAnswer.conflict,
+    410: _FailedAnswer.gone,
+    413: _FailedAnswer.too_large,
+    422: _FailedAnswer.invalid,
 }

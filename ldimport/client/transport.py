@@ -64,7 +64,7 @@ class Transport:
     ) -> None:
         self._base, self._version, self._policy = base, version, policy
         self._reader = AnswerReader(base, version, token, policy.now)
-        self._masking = _Masking(token)
+        self._masking = _masking(token)
         self._http = httpx.Client(
             headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
             auth=None if token is None else _bearer(token),
@@ -199,15 +199,13 @@ def _bearer(token: Secret) -> Callable[[httpx.Request], httpx.Request]:
     return authorised
 
 
-class _Masking(logging.Filter):
+def _masking(token: Secret | None) -> Callable[[logging.LogRecord], bool]:
     """Keeps the token out of the HTTP library's debug lines, should a server send it back."""
 
-    def __init__(self, token: Secret | None) -> None:
-        super().__init__()
-        self._token = token
-
-    def filter(self, record: logging.LogRecord) -> bool:
+    def masked(record: logging.LogRecord) -> bool:
         text = record.getMessage()
-        if self._token is not None and (masked := self._token.mask(text)) != text:
-            record.msg, record.args = masked, ()
+        if token is not None and (shown := token.mask(text)) != text:
+            record.msg, record.args = shown, ()
         return True
+
+    return masked

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport import wire
-from ldimport.errors import InvalidRequestError, KeyConflictError
+from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError
 from ldimport.model import ImportRequest, JobOptions, Json
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
 
+QUOTA_WINDOW = 24 * 3600.0
 MOST_DETAILS = 100
 """Complaints about one request; more help nobody."""
 
@@ -38,6 +39,23 @@ def same_request(accepted: tuple[str, str], body: str) -> str:
             hint="use a new key for a new request",
         )
     return job_id
+
+
+def quota_reached(limit: int, used: int, trying: int, retry_after: float | None) -> QuotaError:
+    """Images created or given new bytes in the last 24 hours and those open in accepted jobs
+    (``used``) with the ``trying`` of a batch exceed ``limit``; in ``retry_after`` seconds enough
+    is free again, None where that depends on open ones."""
+    return QuotaError(
+        f"quota reached: {used:,} of {limit:,} images in the last 24 hours, and this batch has "
+        f"{trying:,} more",
+        limit=limit,
+        used=used,
+        trying=trying,
+        retry_after=retry_after,
+        hint="run the same command again later"
+        if trying <= limit
+        else "send smaller batches, or raise the daily limit",
+    )
 
 
 def settled(

@@ -30,14 +30,12 @@ class TokenScope(StrEnum):
 
 
 def create(
-    folder: Path, name: str, scopes: Sequence[str], days: float | None, *, now: float
+    folder: Path, name: str, scopes: Sequence[TokenScope], days: float | None, *, now: float
 ) -> str:
     """A new token for the engine in this folder, told this once; ``days`` until it expires.
-    Raises UsageError for a name that no list could show, or a scope that there is not."""
+    Raises UsageError for a name that no list could show."""
     if not (name.isprintable() and 0 < len(name) <= MOST_NAME):
         raise UsageError(f"the name of a token has 1 to {MOST_NAME} printable characters")
-    if unknown := set(scopes) - set(TokenScope):
-        raise UsageError(f"no scope {sorted(unknown)[0]}: there are {', '.join(TokenScope)}")
     expires = None if days is None else now + days * 86_400
     with Engine(folder) as engine:
         taken = {each.id for each in engine.tokens.all()}

@@ -20,12 +20,7 @@ from ldimport.model import Asset, ImageType
 
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:9095"
 IMAGE_SERVICE = "ldimport"
-_ENDINGS = {
-    ImageType.JPG: "jpeg",
-    ImageType.PNG: "png",
-    ImageType.GIF: "gif",
-    ImageType.SVG: "svg",
-}
+_ENDINGS = {ImageType.JPG: "jpeg", ImageType.PNG: "png", ImageType.GIF: "gif", ImageType.SVG: "svg"}
 _TYPES = {kind.mime: kind for kind in ImageType}
 _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.(?:jpeg|png|gif|svg)")
 

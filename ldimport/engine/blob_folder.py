@@ -16,34 +16,31 @@ from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
 
+from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.errors import TemporaryError
 from ldimport.system import sync_folder
 
 
-class BlobFolder:
-    """Implements ``blobs.Blobs`` below ``folder``."""
+class BlobFolder(Blobs):
+    """All blobs below ``folder``."""
 
     def __init__(self, folder: Path) -> None:
         self._places = folder / "blobs"
         self._temporary = folder / "tmp"
 
     def size(self, sha256: str) -> int | None:
-        """See ``Blobs``."""
         try:
             return self._place(sha256).stat().st_size
         except FileNotFoundError:
             return None
 
     def open(self, sha256: str) -> BufferedIOBase:
-        """See ``Blobs``."""
         return self._place(sha256).open("rb")
 
     def delete(self, sha256: str) -> None:
-        """See ``Blobs``."""
         self._place(sha256).unlink(missing_ok=True)
 
     def writer(self, name: str) -> FolderWriter:
-        """See ``Blobs``; makes the folders."""
         folder = self._temporary / name
         with _disk(folder):
             for each in (folder, self._places):
@@ -52,13 +49,11 @@ class BlobFolder:
         return FolderWriter(self._place, folder)
 
     def leftovers(self) -> Sequence[str]:
-        """See ``Blobs``."""
         with _disk(self._temporary), suppress(FileNotFoundError):
             return [path.name for path in self._temporary.iterdir()]
         return []
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
-        """See ``Blobs``."""
         folder = self._temporary / name
         with suppress(FileNotFoundError):
             names = [path.name for path in folder.iterdir() if len(path.name) == 64]
@@ -84,8 +79,8 @@ class _Put:
     temporary: Path | None
 
 
-class FolderWriter:
-    """Implements ``blobs.BlobWriter`` through a worker's own ``folder``."""
+class FolderWriter(BlobWriter):
+    """One worker's way in, through its own ``folder``."""
 
     def __init__(self, place: Callable[[str], Path], folder: Path) -> None:
         self._place = place
@@ -93,7 +88,6 @@ class FolderWriter:
         self._group: dict[str, _Put] = {}
 
     def put(self, data: bytes, sha256: str | None = None) -> str:
-        """See ``BlobWriter``."""
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
         if sha256 not in self._group:
             place = self._place(sha256)
@@ -104,8 +98,8 @@ class FolderWriter:
         return sha256
 
     def settle(self) -> None:
-        """See ``BlobWriter``: files first, then folders, each folder once. A file that cannot be
-        synced is thrown away, since a second sync may claim success for bytes that were lost."""
+        """Files first, then folders, each folder once. A file that cannot be synced is thrown
+        away, since a second sync may claim success for bytes that were lost."""
         if not self._group:
             return
         fresh = [(put.temporary, put.place) for put in self._group.values() if put.temporary]
@@ -120,11 +114,9 @@ class FolderWriter:
                 sync_folder(folder)
 
     def missing(self) -> set[str]:
-        """See ``BlobWriter``."""
         return {sha256 for sha256, put in self._group.items() if not put.place.exists()}
 
     def forget(self) -> None:
-        """See ``BlobWriter``."""
         for put in self._group.values():
             if put.temporary is not None:
                 put.temporary.unlink(missing_ok=True)

@@ -9,21 +9,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ldimport.causes import known_cause
 from ldimport.engine import accept, addresses
 from ldimport.engine.blob_folder import BlobFolder
-from ldimport.engine.records import (
-    JobSummary,
-    MediaEntry,
-    NewJob,
-    StoredImage,
-    StoredResult,
-    Terms,
-)
-from ldimport.engine.store import Store, Tokens, open_store
+from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
+from ldimport.engine.store import Follower, Store, Tokens, open_store
 from ldimport.errors import ConflictError, NotFoundError
 from ldimport.model import (
     Asset,
@@ -87,7 +79,7 @@ class Engine:
 
     @property
     def store(self) -> Store:
-        """For what stands beside this door in a server: ``Sender``, ``Follower``."""
+        """For what stands beside this door: ``Sender``."""
         return self._store
 
     @property
@@ -204,6 +196,10 @@ class Engine:
 
     # -- the work ---------------------------------------------------------------------------
 
+    def follow(self) -> Follower:
+        """Hear of jobs that are accepted and that end, by looking from time to time."""
+        return self._store.jobs.follow()
+
     def has_open(self) -> bool:
         """Whether accepted images wait for their outcome."""
         return self._store.jobs.open_images() > 0
@@ -249,26 +245,14 @@ class Engine:
     def __enter__(self) -> Engine:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _result(self, of: StoredResult, system_name: str) -> Result:
         stored = of.asset
         asset = None if stored is None else addresses.asset(self.public_url, of.title, stored)
-        why = None if of.cause is None else known_cause(of.cause)
+        why = known_cause(of.cause or "")
         retryable = None if why is None else why.retryable
         return Result(
-            of.external_id,
-            of.status,
-            of.title,
-            of.reason,
-            asset,
-            system_name,
-            of.cause,
-            retryable,
+            of.external_id, of.status, of.title, of.reason, asset, system_name, of.cause, retryable
         )

@@ -19,8 +19,10 @@ from ldimport.engine.records import (
     ALREADY_EXISTS,
     ImportOutcome,
     ImportTask,
+    KnownMedia,
     NewBytes,
     Terms,
+    Validators,
 )
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
@@ -117,51 +119,47 @@ class ImageImporter:
     def _source(self, task: ImportTask) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
         known, url = task.known, task.image.url
-        if known is None or known.url != url or self._blobs.size(known.sha256) is None:
+        if known is None or known.url != url or not self._has(known):
             return FetchSource(url, tag=task)
-        return FetchSource(url, known.etag, known.last_modified, tag=task)
+        return FetchSource(url, *known.validators, tag=task)
 
     def _read_file(self, task: ImportTask) -> ImportOutcome:
         options, limits = self._terms.options, self._terms.limits
         try:
-            body, _ = read_below(options.allow_files, task.image.url, limits.max_bytes)
+            body = read_below(options.allow_files, task.image.url, limits.max_bytes)
         except Rejected as rejected:
             return _without_bytes(task, rejected)
-        return self._with_bytes(task, body, None, None)
+        return self._with_bytes(task, body, (None, None))
 
     def _answered(self, task: ImportTask, answer: Fetched | NotFetched) -> ImportOutcome:
         if isinstance(answer, NotFetched):
             return _without_bytes(task, answer.rejected)
         if answer.not_modified and task.known is not None:
-            etag = answer.etag or task.known.etag
-            return self._same_bytes(task, etag, answer.last_modified or task.known.last_modified)
-        return self._with_bytes(task, answer.body, answer.etag, answer.last_modified)
+            etag, last_modified = task.known.validators
+            now = (answer.etag or etag, answer.last_modified or last_modified)
+            return self._same_bytes(task, task.known, now)
+        return self._with_bytes(task, answer.body, (answer.etag, answer.last_modified))
 
-    def _with_bytes(
-        self, task: ImportTask, body: bytes, etag: str | None, last_modified: str | None
-    ) -> ImportOutcome:
+    def _with_bytes(self, task: ImportTask, body: bytes, validators: Validators) -> ImportOutcome:
         known, source_sha256 = task.known, hashlib.sha256(body).hexdigest()
-        if (
-            known
-            and known.source_sha256 == source_sha256
-            and self._blobs.size(known.sha256) is not None
-        ):
-            return self._same_bytes(task, etag, last_modified)
+        if known and known.source_sha256 == source_sha256 and self._has(known):
+            return self._same_bytes(task, known, validators)
         data, facts = self._inspected(body)
         metadata = self._complete(task.image, lambda: data, facts)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
-        return _succeeded(task, metadata, new, etag, last_modified)
+        return _succeeded(task, metadata, new, validators)
 
     def _same_bytes(
-        self, task: ImportTask, etag: str | None, last_modified: str | None
+        self, task: ImportTask, known: KnownMedia, validators: Validators
     ) -> ImportOutcome:
-        known = task.known
-        assert known is not None
         if known.request == fingerprint(task.image):
-            return replace(_skipped(task), etag=etag, last_modified=last_modified)
+            return _skipped(task, known, validators)
         metadata = self._complete(task.image, lambda: self._stored(known.sha256), known.facts)
-        return _succeeded(task, metadata, None, etag, last_modified)
+        return _succeeded(task, metadata, None, validators)
+
+    def _has(self, known: KnownMedia) -> bool:
+        return self._blobs.size(known.sha256) is not None
 
     def _stored(self, sha256: str) -> bytes:
         with self._blobs.open(sha256) as file:
@@ -196,20 +194,15 @@ class ImageImporter:
 
 
 def _succeeded(
-    task: ImportTask,
-    metadata: Mapping[str, Json],
-    new: NewBytes | None,
-    etag: str | None,
-    last_modified: str | None,
+    task: ImportTask, metadata: Mapping[str, Json], new: NewBytes | None, validators: Validators
 ) -> ImportOutcome:
+    request = fingerprint(task.image)
+    return ImportOutcome(task, Status.SUCCESS, None, None, metadata, new, request, validators)
+
+
+def _skipped(task: ImportTask, known: KnownMedia, validators: Validators) -> ImportOutcome:
     return ImportOutcome(
-        task,
-        Status.SUCCESS,
-        metadata=metadata,
-        new=new,
-        request=fingerprint(task.image),
-        etag=etag,
-        last_modified=last_modified,
+        task, Status.SKIPPED, ALREADY_EXISTS, request=known.request, validators=validators
     )
 
 
@@ -217,22 +210,9 @@ def _rejected(task: ImportTask, rejected: Rejected) -> ImportOutcome:
     return ImportOutcome(task, Status.FAILED, rejected.reason, rejected.code)
 
 
-def _skipped(task: ImportTask) -> ImportOutcome:
-    known = task.known
-    assert known is not None
-    return ImportOutcome(
-        task,
-        Status.SKIPPED,
-        ALREADY_EXISTS,
-        request=known.request,
-        etag=known.etag,
-        last_modified=known.last_modified,
-    )
-
-
 def _without_bytes(task: ImportTask, rejected: Rejected) -> ImportOutcome:
     """The source gives nothing: an entry that is here and unchanged stays as it is, a changed
     request fails and leaves the old asset alone."""
     if task.known is not None and task.known.request == fingerprint(task.image):
-        return _skipped(task)
+        return _skipped(task, task.known, task.known.validators)
     return _rejected(task, rejected)

@@ -136,31 +136,23 @@ class JobChange:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class JobsSeen:
-    """How far somebody has followed the jobs: the store's version, its newest job then, and the
-    numbers of those that were open."""
-
-    version: int
-    newest: int
-    open: frozenset[int]
-
-
 # -- the work on images ---------------------------------------------------------------------
+
+Validators = tuple[str | None, str | None]
+"""ETag and Last-Modified, as an origin gave them."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownMedia:
     """What the library holds under a task's identity. ``request`` is the fingerprint of the
     request that made it so; ``sha256`` names the stored blob, ``source_sha256`` what was fetched
-    (they differ for a sanitised SVG); ``etag`` and ``last_modified`` belong to ``url``."""
+    (they differ for a sanitised SVG); ``validators`` belong to ``url``."""
 
     media_id: str
     asset: int
     request: str
     url: str
-    etag: str | None
-    last_modified: str | None
+    validators: Validators
     sha256: str
     source_sha256: str
     facts: Facts
@@ -192,8 +184,8 @@ class ImportOutcome:
     """What became of a task; a failure has its ``cause`` (a code of ``causes``).
 
     ``success`` with ``new`` creates the entry or gives it new bytes, without it changes only what
-    was sent. ``metadata`` is what the entry shall hold. The validators are None where the source
-    gave none, and are taken over for ``success`` and ``skipped``.
+    was sent. ``metadata`` is what the entry shall hold. The validators are taken over for
+    ``success`` and ``skipped``.
     """
 
     task: ImportTask
@@ -203,8 +195,7 @@ class ImportOutcome:
     metadata: Mapping[str, Json] | None = None
     new: NewBytes | None = None
     request: str = ""
-    etag: str | None = None
-    last_modified: str | None = None
+    validators: Validators = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,14 +54,7 @@ class DeliveryAttempt:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _TryResult:
-    notification: Notification
-    status: int | None
-    retry_after: float | None
-    seconds: float
-    why: str = ""
-    hopeless: bool = False
+_Tried = tuple[DeliveryOutcome, DeliveryAttempt]
 
 
 class Signer:
@@ -130,7 +123,7 @@ class Sender:
         self._timeout = timeout
         self._monotonic = monotonic
         self._sleep = sleep
-        self._answers: queue.SimpleQueue[_TryResult] = queue.SimpleQueue()
+        self._tried: queue.SimpleQueue[_Tried] = queue.SimpleQueue()
         self._under_way = 0
         self._told = threading.Event()
         self._at_once = threading.Event()
@@ -176,9 +169,9 @@ class Sender:
     def _send_due(self) -> None:
         """Send until nothing is due and nothing under way; leases are held only meanwhile."""
         session = self._store.join()
-        self._answers = queue.SimpleQueue()
+        self._tried = queue.SimpleQueue()
         try:
-            done: list[_TryResult] = []
+            done: list[_Tried] = []
             while not self._at_once.is_set():
                 self._turn(session, done)
                 if not self._under_way:
@@ -188,77 +181,69 @@ class Sender:
             self._under_way = 0
             session.leave()
 
-    def _turn(self, session: Session, done: Sequence[_TryResult]) -> None:
+    def _turn(self, session: Session, done: Sequence[_Tried]) -> None:
         """One transaction: what came in is recorded, what is due leased; then it is sent."""
+        self._under_way -= len(done)
         room = 0 if self._told.is_set() else MOST - self._under_way
         session.patrol()
         if not (done or session.ageing or (room and self._any_due())):
             return
-        judged = [self._judged(answer) for answer in done]
-        fresh = session.deliver(judged, room + len(done), self._now())
-        self._under_way += len(fresh) - len(done)
-        for notification in fresh:
-            threading.Thread(
-                target=self._send, args=(notification, self._answers), daemon=True
-            ).start()
-        for answer, outcome in zip(done, judged, strict=True):
-            self._on_attempt(_attempt(answer, outcome, self._now()))
+        fresh = session.deliver([outcome for outcome, _ in done], room, self._now())
+        self._under_way += len(fresh)
+        for each in fresh:
+            threading.Thread(target=self._send, args=(each, self._tried), daemon=True).start()
+        for _, attempt in done:
+            self._on_attempt(attempt)
 
-    def _wait(self) -> list[_TryResult]:
-        """Answers that came in, after at most a moment."""
-        answers: list[_TryResult] = []
+    def _wait(self) -> list[_Tried]:
+        """Tries that have ended, after at most a moment."""
+        tried: list[_Tried] = []
         try:
-            answers.append(self._answers.get(timeout=0.2))
+            tried.append(self._tried.get(timeout=0.2))
             while True:
-                answers.append(self._answers.get_nowait())
+                tried.append(self._tried.get_nowait())
         except queue.Empty:
-            return answers
+            return tried
 
     # -- one try ----------------------------------------------------------------------------
 
-    def _send(self, notification: Notification, answers: queue.SimpleQueue[_TryResult]) -> None:
+    def _send(self, of: Notification, tried: queue.SimpleQueue[_Tried]) -> None:
         from ldimport.net.guard import Guard
         from ldimport.net.post import post
 
         began = self._monotonic()
         status, wait, why, hopeless = None, None, "", False
         try:
-            guard = Guard(notification.options.allow_hosts)
-            headers = self._signer.headers(notification.id, notification.body, self._now())
-            body = notification.body.encode()
-            answer = post(notification.url, body, headers, guard, self._timeout)
+            guard = Guard(of.options.allow_hosts)
+            headers = self._signer.headers(of.id, of.body, self._now())
+            answer = post(of.url, of.body.encode(), headers, guard, self._timeout)
             status, told = answer.status, answer.headers.get("retry-after")
             wait = retry_after.seconds(told, self._now(), DELAYS[-1])
             why = f"the receiver answered {status}"
         except Rejected as rejected:
             why, hopeless = rejected.reason, not rejected.retryable
         except Exception as error:  # noqa: BLE001  whatever it is, the try has to end
-            _log.exception("webhook %s", notification.id)
+            _log.exception("webhook %s", of.id)
             why = f"a bug in ldimport: {type(error).__name__}: {error}"
+        outcome, note = self._judged(of, status, wait, why, hopeless)
         seconds = self._monotonic() - began
-        answers.put(_TryResult(notification, status, wait, seconds, why, hopeless))
+        attempt = DeliveryAttempt(of.job, without_secrets(of.url), status, seconds, note)
+        tried.put((outcome, attempt))
 
-    def _judged(self, answer: _TryResult) -> DeliveryOutcome:
-        """What follows from an answer (Standard Webhooks 1.0)."""
-        now, status, of = self._now(), answer.status, answer.notification
+    def _judged(
+        self, of: Notification, status: int | None, wait: float | None, why: str, hopeless: bool
+    ) -> tuple[DeliveryOutcome, str]:
+        """What follows from an answer (Standard Webhooks 1.0), and how it is told."""
+        now = self._now()
         if status is not None and 200 <= status < 300:
-            return DeliveryOutcome(of, Delivery.DELIVERED, now, str(status))
+            return DeliveryOutcome(of, Delivery.DELIVERED, now, str(status)), ""
         if status == 410:
-            return DeliveryOutcome(of, Delivery.DISABLED, now, "the receiver wants no more (410)")
-        if answer.hopeless or of.tries > len(self._delays):
-            return DeliveryOutcome(of, Delivery.FAILED, now, answer.why)
+            why = "the receiver wants no more (410)"
+            return DeliveryOutcome(of, Delivery.DISABLED, now, why), why
+        if hopeless or of.tries > len(self._delays):
+            return DeliveryOutcome(of, Delivery.FAILED, now, why), f"{why}; given up"
         spread = 1 + JITTER * (2 * random.random() - 1)  # noqa: S311  not a secret
-        due = now + max(self._delays[of.tries - 1] * spread, answer.retry_after or 0.0)
-        slow = due if status in SLOW_DOWN else None
-        return DeliveryOutcome(of, Delivery.WAITING, due, answer.why, slow)
-
-
-def _attempt(answer: _TryResult, outcome: DeliveryOutcome, now: float) -> DeliveryAttempt:
-    notes = {
-        Delivery.DELIVERED: "",
-        Delivery.WAITING: f"{answer.why}; again in {max(0.0, outcome.due_at - now):.0f} s",
-        Delivery.FAILED: f"{answer.why}; given up",
-        Delivery.DISABLED: outcome.answer,
-    }
-    of, note = answer.notification, notes[outcome.state]
-    return DeliveryAttempt(of.job, without_secrets(of.url), answer.status, answer.seconds, note)
+        pause = max(self._delays[of.tries - 1] * spread, wait or 0.0)
+        slow = now + pause if status in SLOW_DOWN else None
+        outcome = DeliveryOutcome(of, Delivery.WAITING, now + pause, why, slow)
+        return outcome, f"{why}; again in {pause:.0f} s"

@@ -8,11 +8,11 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ldimport.causes import Cause
-from ldimport.engine.blobs import Blobs
+from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
 from ldimport.engine.store import Session, Store
 from ldimport.errors import LdimportError
@@ -44,61 +44,51 @@ def run_worker(
     until_done: bool = False,
     workers: int = 1,
     now: Callable[[], float] = time.time,
-    monotonic: Callable[[], float] = time.monotonic,
-    sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Work until ``stop`` says so, with ``until_done`` also until no image is open, whoever works
     on it. ``workers`` share the connections that a host may get. What was begun is recorded or
     free again at the end."""
     session = store.join(blobs)
     try:
-        worker = Worker(store, session, blobs, stop, workers, now, monotonic, sleep)
-        worker.run(until_done)
+        Worker(store, session, blobs, stop, workers, now).run(until_done)
     finally:
         session.leave()
 
 
+@dataclass(slots=True)
 class Worker:
     """One worker's leased tasks, its importers, and the outcomes that wait to be recorded. For
-    the rest see ``run_worker``."""
+    the first fields see ``run_worker``; ``monotonic`` and ``sleep`` are its other clocks."""
 
-    def __init__(
-        self,
-        store: Store,
-        session: Session,
-        blobs: Blobs,
-        stop: Callable[[], bool],
-        workers: int,
-        now: Callable[[], float],
-        monotonic: Callable[[], float],
-        sleep: Callable[[float], None],
-    ) -> None:
-        self._store = store
-        self._session = session
-        self._blobs = blobs
-        self._stop = stop
-        self._workers = workers
-        self._now = now
-        self._monotonic = monotonic
-        self._sleep = sleep
-        self._writer = blobs.writer(session.name)
-        self._importers: dict[int, ImageImporter] = {}
-        self._remote: deque[ImportTask] = deque()
-        self._local: deque[ImportTask] = deque()
-        self._done: list[ImportOutcome] = []
-        self._recorded_at = float("-inf")
+    store: Store
+    session: Session
+    blobs: Blobs
+    stop: Callable[[], bool]
+    workers: int
+    now: Callable[[], float]
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    _writer: BlobWriter = field(init=False)
+    _importers: dict[int, ImageImporter] = field(default_factory=dict)
+    _remote: deque[ImportTask] = field(default_factory=deque)
+    _local: deque[ImportTask] = field(default_factory=deque)
+    _done: list[ImportOutcome] = field(default_factory=list)
+    _recorded_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._writer = self.blobs.writer(self.session.name)
 
     # -- the loop ---------------------------------------------------------------------------
 
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
         try:
-            while not self._stop():
-                seen = self._store.version()
-                self._session.patrol()
+            while not self.stop():
+                seen = self.store.version()
+                self.session.patrol()
                 if self._round():
                     continue
-                if until_done and not self._store.jobs.open_images():
+                if until_done and not self.store.jobs.open_images():
                     return
                 self._wait(seen)
         finally:
@@ -107,11 +97,11 @@ class Worker:
 
     def _wait(self, seen: int) -> None:
         """Until the store changes, or a while has passed."""
-        until = self._monotonic() + IDLE
-        while not self._stop() and self._monotonic() < until:
-            if self._store.version() != seen:
+        until = self.monotonic() + IDLE
+        while not self.stop() and self.monotonic() < until:
+            if self.store.version() != seen:
                 return
-            self._sleep(POLL)
+            self.sleep(POLL)
 
     def _round(self) -> bool:
         """Carry out images under one job's terms for as long as the oldest free ones have these.
@@ -124,7 +114,7 @@ class Worker:
             return True
         for outcome in importer.fetch(self._to_fetch(importer, terms), self._pulse):
             self._finish(outcome)
-            if self._local and not self._stop():
+            if self._local and not self.stop():
                 self._finish(importer.local(self._local.popleft()))
         while not self._pulse() and self._local:  # a lost lease empties it
             self._finish(importer.local(self._local.popleft()))
@@ -151,30 +141,30 @@ class Worker:
             self._commit()
 
     def _lingering(self) -> bool:
-        return bool(self._done) and self._monotonic() - self._recorded_at >= LINGER
+        return bool(self._done) and self.monotonic() - self._recorded_at >= LINGER
 
     def _pulse(self) -> bool:
         """Called all the time while working: looks after leases, hears the call to stop. A hung
         worker does not come here, and so loses its leases."""
-        if self._session.ageing or self._lingering():
+        if self.session.ageing or self._lingering():
             self._commit()
-        self._session.patrol()
-        return self._stop()
+        self.session.patrol()
+        return self.stop()
 
     # -- transactions -----------------------------------------------------------------------
 
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
         None when nothing is free or the oldest has other terms."""
-        if not self._store.jobs.any_free():
+        if not self.store.jobs.any_free():
             return None
         return self._commit(HANDFUL, terms)
 
     def _commit(self, most: int = 0, terms: int | None = None) -> int | None:
         """One group commit: blobs first, then their rows; the leases renewed on the way."""
         self._writer.settle()
-        claimed = self._session.work(
-            self._done, self._now(), lost=self._writer.missing, most=most, terms=terms
+        claimed = self.session.work(
+            self._done, self.now(), lost=self._writer.missing, most=most, terms=terms
         )
         if not claimed.kept:
             self._remote.clear()
@@ -182,7 +172,7 @@ class Worker:
         self._remote.extend(claimed.tasks)
         self._done.clear()
         self._writer.forget()
-        self._recorded_at = self._monotonic()
+        self._recorded_at = self.monotonic()
         return claimed.terms
 
     def _importer(self, terms: int) -> ImageImporter | None:
@@ -195,17 +185,17 @@ class Worker:
                 self._importers[terms] = self._new_importer(terms)
             except LdimportError as error:
                 reason = f"the job could not be carried out: {error.message}"
-                self._store.jobs.fail(terms, reason, Cause.JOB_NOT_POSSIBLE.code, self._now())
+                self.store.jobs.fail(terms, reason, Cause.JOB_NOT_POSSIBLE.code, self.now())
                 self._remote.clear()
                 return None
         importer = self._importers[terms]
-        self._session.last(importer.lease_seconds)
+        self.session.last(importer.lease_seconds)
         return importer
 
     def _new_importer(self, number: int) -> ImageImporter:
         from ldimport.engine.import_image import ImageImporter
 
-        terms = self._store.jobs.terms(number)
-        per_host = max(1, terms.limits.per_host // self._workers)
+        terms = self.store.jobs.terms(number)
+        per_host = max(1, terms.limits.per_host // self.workers)
         terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
-        return ImageImporter(terms, self._blobs, self._writer)
+        return ImageImporter(terms, self.blobs, self._writer)

@@ -40,22 +40,29 @@ def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -
     feed one field, or nothing gives id or url."""
     header = [_cleaned(name) for name in header]
     names = _unique(header)
-    places: dict[str, int] = {}
-    for name, column in mapping.columns.items():
-        places[name] = _find(names, column, f"{name} is mapped to", file)
-    taken = set(places)
+    places = {
+        name: _find(names, column, f"{name} is mapped to", file)
+        for name, column in mapping.columns.items()
+    }
+    settled = {*places, *mapping.templates}
     for index, column in enumerate(header):
         meant = mapping.meant(column)
-        if meant is None or meant in taken or meant in mapping.templates:
-            continue
-        if meant in places:
+        if meant in places and meant not in settled:
             raise _duplicate(file, line, meant, header[places[meant]], column)
-        places[meant] = index
+        if meant is not None and meant not in settled:
+            places[meant] = index
+    used = set(places.values())
     for template in mapping.templates.values():
-        for column in template.columns:
-            _find(names, column, f"“{template.text}” needs", file)
+        used |= {_find(names, each, f"“{template.text}” needs", file) for each in template.columns}
     _need(names, places, mapping, file)
-    return Layout(names, _by_position(names, places), places, _ignored(names, places, mapping))
+    fields = {index: name for name, index in places.items()}
+    unused = (name for index, name in enumerate(names) if index not in used)
+    return Layout(
+        names,
+        tuple(fields.get(index, "") for index in range(len(names))),
+        places,
+        tuple(name for name in unused if not name.startswith("_")),
+    )
 
 
 def near_field(name: str) -> str | None:
@@ -127,26 +134,18 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
     missing = [name for name in _NEEDED if name not in given]
     if not missing:
         return
+    message = f"{file} has no column for “{missing[0]}”"
     if len(names) == 1:
-        raise ManifestError(
-            f"{file} has no column for “{missing[0]}”, only one column in all",
-            hint="a manifest is CSV, JSON, JSON Lines or YAML; name an unusual --delimiter",
-            code="no-column",
-            facts={"columns": names[0]},
-        )
-    lacking = missing if "fileName" in given else [*missing, "fileName"]
-    free = [
-        name
-        for index, name in enumerate(names)
-        if index not in places.values() and not name.startswith("_")
-    ]
-    raise ManifestError(
-        f"{file} has no column for “{missing[0]}”",
-        hint=f"ldimport validate {'-' if file == 'stdin' else _quoted(file)} "
-        f"{_proposal(lacking, free)}",
-        code="no-column",
-        facts={"columns": ", ".join(names)},
-    )
+        message += ", only one column in all"
+        hint = "a manifest is CSV, JSON, JSON Lines or YAML; name an unusual --delimiter"
+    else:
+        lacking = missing if "fileName" in given else [*missing, "fileName"]
+        taken = places.values()
+        free = [name for n, name in enumerate(names) if n not in taken and name[:1] != "_"]
+        path = "-" if file == "stdin" else _quoted(file)
+        hint = f"ldimport validate {path} {_proposal(lacking, free)}"
+    facts = {"columns": ", ".join(names)}
+    raise ManifestError(message, hint=hint, code="no-column", facts=facts)
 
 
 def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
@@ -177,22 +176,6 @@ def _quoted(text: str) -> str:
     if plain:
         return text
     return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
-
-
-def _by_position(names: Sequence[str], places: dict[str, int]) -> tuple[str, ...]:
-    fields = [""] * len(names)
-    for name, index in places.items():
-        fields[index] = name
-    return tuple(fields)
-
-
-def _ignored(names: Sequence[str], places: dict[str, int], mapping: FieldMap) -> tuple[str, ...]:
-    used = set(places.values())
-    for template in mapping.templates.values():
-        used |= {index for c in template.columns if (index := column_index(names, c)) is not None}
-    return tuple(
-        name for index, name in enumerate(names) if index not in used and not name.startswith("_")
-    )
 
 
 def metadata_handles(places: dict[str, int]) -> tuple[tuple[str, int], ...]:

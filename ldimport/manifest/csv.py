@@ -16,9 +16,9 @@ from typing import BinaryIO, cast
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.columns import ignored_text, layout
-from ldimport.manifest.detect import CsvDialect, CsvReader
 from ldimport.manifest.encoding import undecodable
 from ldimport.manifest.findings import Findings
+from ldimport.manifest.kinds import CsvDialect, CsvReader
 from ldimport.manifest.normalise import surely_composed
 from ldimport.manifest.part import Part
 from ldimport.manifest.streams import ByteStream, LineGuard, Position

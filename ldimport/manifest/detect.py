@@ -7,10 +7,9 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePath
-from typing import Protocol
 
 import orjson
 
@@ -18,7 +17,7 @@ from ldimport.errors import ManifestError
 from ldimport.manifest.columns import column_index
 from ldimport.manifest.encoding import detect_encoding, prescribed, undecodable
 from ldimport.manifest.fields import FieldMap, field_of
-from ldimport.manifest.kinds import ManifestFormat, ReadOptions
+from ldimport.manifest.kinds import CsvDialect, Detected, ManifestFormat, ReadOptions
 from ldimport.manifest.streams import buffered
 
 SAMPLE = 1 << 18
@@ -60,51 +59,6 @@ _YAML_START = re.compile(r"(?m)^(%YAML|---|- |-$|[\w\"']+:(\s|$))")
 _OBJECTS = re.compile(r'\s*(\[\s*[\[{\]"]|\{\s*["}])')
 
 
-class CsvReader(Protocol):
-    """What ``csv.reader`` returns; its own class has no public name before Python 3.14."""
-
-    line_num: int
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-    def __next__(self) -> list[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CsvDialect:
-    """How a CSV is written. ``escape`` is a backslash where quotes are escaped, not doubled;
-    ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``);
-    ``extra``: empty cells at the end of every row that the header lacks."""
-
-    delimiter: str
-    quote: str = '"'
-    escape: str | None = None
-    spaced: bool = False
-    skip: int = 0
-    extra: int = 0
-
-    def reader(self, lines: Iterable[str]) -> CsvReader:
-        """A strict ``csv.reader``: broken quoting raises csv.Error instead of mangling cells."""
-        return csv.reader(
-            lines,
-            delimiter=self.delimiter,
-            quotechar=self.quote,
-            escapechar=self.escape,
-            doublequote=self.escape is None,
-            skipinitialspace=self.spaced,
-            strict=True,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Sniffed:
-    """What a file was found to be; ``dialect`` for CSV only."""
-
-    format: ManifestFormat
-    encoding: str
-    dialect: CsvDialect | None = None
-
-
 def named_format(path: str) -> ManifestFormat | None:
     """The format a file's name promises, behind ``.gz`` and ``.zst``."""
     pure = PurePath(path)
@@ -113,7 +67,7 @@ def named_format(path: str) -> ManifestFormat | None:
     return _FORMATS.get(pure.suffix.lower())
 
 
-def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
+def sniff(path: str, name: str, options: ReadOptions) -> Detected:
     """Look at the beginning of a file. ``path`` is read, ``name`` is what people know. Raises
     ManifestError when it is empty or no text, or not in the encoding prescribed."""
     with buffered(path, name) as stream:
@@ -131,30 +85,27 @@ def sniff(path: str, name: str, options: ReadOptions) -> Sniffed:
     if format_ is not ManifestFormat.JSONL or not encoding.startswith("utf-8"):
         _check_encoding(head, path, name, encoding)
     if format_ is not ManifestFormat.CSV:
-        return Sniffed(format_, encoding)
+        return Detected(format_, encoding)
     _refuse_preamble(text, name, options.columns)
     dialect = detect_dialect(text, options.delimiter, options.columns, len(head) == SAMPLE)
-    return Sniffed(format_, encoding, dialect)
+    return Detected(format_, encoding, dialect)
 
 
 def _refuse_binary(head: bytes, name: str) -> None:
-    for magic, what in _NOT_TEXT:
-        if head.startswith(magic):
-            raise ManifestError(
-                f"{name} is not a manifest, but {what}",
-                hint="a manifest is CSV, JSON, JSON Lines or YAML",
-                code="not-a-manifest",
-            )
+    what = next((what for magic, what in _NOT_TEXT if head.startswith(magic)), None)
+    if what is not None:
+        raise _no_manifest(f"{name} is not a manifest, but {what}")
 
 
 def _refuse_controls(text: str, name: str) -> None:
     controls = sum(map(text.count, map(chr, _CONTROLS)))
     if controls > max(_FEW_CONTROLS, len(text) * 0.1):
-        raise ManifestError(
-            f"{name} is not a text file",
-            hint="a manifest is CSV, JSON, JSON Lines or YAML",
-            code="not-a-manifest",
-        )
+        raise _no_manifest(f"{name} is not a text file")
+
+
+def _no_manifest(message: str) -> ManifestError:
+    hint = "a manifest is CSV, JSON, JSON Lines or YAML"
+    return ManifestError(message, hint=hint, code="not-a-manifest")
 
 
 def _refuse_preamble(text: str, name: str, mapping: FieldMap) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.findings import Findings
@@ -36,21 +37,16 @@ class HeaderReader:
     def take(self, key: str, value: Json, line: int, problems: Sequence[Problem] = ()) -> None:
         """One key. Raises ManifestError for what the API refuses, and when it stands there
         twice."""
-        where = f"{self._name}:{line}"
         if problems:
-            raise ManifestError(f"{where}: {key}: {problems[0].message}", code="bad-header")
-        if key in self._found:
-            raise ManifestError(f"{where}: {key} stands there twice", code="bad-header")
-        if value is None:
-            return
-        kind = dict if key == "context" else str
-        if not isinstance(value, kind):
-            wanted = "an object" if key == "context" else "a text"
-            raise ManifestError(f"{where}: {key} must be {wanted}", code="bad-header")
-        fault = _fault(key, value)
+            fault = f": {problems[0].message}"
+        elif key in self._found:
+            fault = " stands there twice"
+        else:
+            fault = _fault(key, value)
         if fault:
-            raise ManifestError(f"{where}: {key} {fault}", code="bad-header")
-        self._found[key] = value
+            raise ManifestError(f"{self._name}:{line}: {key}{fault}", code="bad-header")
+        if value is not None:
+            self._found[key] = value
 
     def unknown(self, key: str) -> None:
         """Any other key: the API has none."""
@@ -58,12 +54,8 @@ class HeaderReader:
 
     def finish(self) -> Header:
         """The header found."""
-        context = self._found.get("context")
-        return Header(
-            _text(self._found.get("systemName")),
-            _text(self._found.get("webhook")),
-            context if isinstance(context, dict) else None,
-        )
+        found: Any = self._found
+        return Header(found.get("systemName"), found.get("webhook"), found.get("context"))
 
 
 def merged(headers: Iterable[tuple[str, Header]]) -> Header:
@@ -84,21 +76,19 @@ def merged(headers: Iterable[tuple[str, Header]]) -> Header:
 
 
 def _fault(key: str, value: Json) -> str:
-    if isinstance(value, dict):
-        try:
-            size = len(encode(value))
-        except (ValueError, RecursionError):
-            return "cannot be written as JSON"
-        return (
-            f"is {size:,} bytes of JSON, the limit is {MAX_CONTEXT_BYTES:,}"
-            if size > MAX_CONTEXT_BYTES
-            else ""
-        )
-    text = str(value)
+    """What is wrong with a value; it goes on behind the key."""
+    if value is None:
+        return ""
+    if not isinstance(value, dict if key == "context" else str):
+        return f" must be {'an object' if key == 'context' else 'a text'}"
     if key == "webhook":
-        return "" if is_http_url(text) else "must be an http or https URL"
-    return name_fault(text)
-
-
-def _text(value: Json) -> str | None:
-    return value if isinstance(value, str) else None
+        return "" if is_http_url(str(value)) else " must be an http or https URL"
+    if key == "systemName":
+        fault = name_fault(str(value))
+        return f" {fault}" if fault else ""
+    try:
+        size = len(encode(value))
+    except (ValueError, RecursionError):
+        return " cannot be written as JSON"
+    limit = f"the limit is {MAX_CONTEXT_BYTES:,}"
+    return f" is {size:,} bytes of JSON, {limit}" if size > MAX_CONTEXT_BYTES else ""

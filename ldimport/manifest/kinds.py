@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ldimport.manifest.fields import FieldMap
 from ldimport.model import Json
@@ -36,15 +37,56 @@ class ReadOptions:
     columns: FieldMap = field(default_factory=FieldMap)
 
 
+class CsvReader(Protocol):
+    """What ``csv.reader`` returns; its own class has no public name before Python 3.14."""
+
+    line_num: int
+
+    def __iter__(self) -> Iterator[list[str]]: ...
+
+    def __next__(self) -> list[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class CsvDialect:
+    """How a CSV is written. ``escape`` is a backslash where quotes are escaped, not doubled;
+    ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``);
+    ``extra``: empty cells at the end of every row that the header lacks."""
+
+    delimiter: str
+    quote: str = '"'
+    escape: str | None = None
+    spaced: bool = False
+    skip: int = 0
+    extra: int = 0
+
+    def reader(self, lines: Iterable[str]) -> CsvReader:
+        """A strict ``csv.reader``: broken quoting raises csv.Error instead of mangling cells."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quotechar=self.quote,
+            escapechar=self.escape,
+            doublequote=self.escape is None,
+            skipinitialspace=self.spaced,
+            strict=True,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Detected:
-    """How a file is read. ``encoding`` is Python's name (``utf-8-sig``: with byte order mark),
-    ``delimiter`` and ``columns`` (how many) are None where the format has none."""
+    """How a file is read. ``encoding`` is Python's name (``utf-8-sig``: with byte order mark);
+    ``dialect`` and ``columns`` (how many) are None where the format has none."""
 
     format: ManifestFormat
     encoding: str
-    delimiter: str | None = None
+    dialect: CsvDialect | None = None
     columns: int | None = None
+
+    @property
+    def delimiter(self) -> str | None:
+        """What stands between a CSV's cells."""
+        return self.dialect.delimiter if self.dialect else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ldimport.manifest.csv import Table
-from ldimport.manifest.detect import Sniffed, sniff
+from ldimport.manifest.detect import sniff
 from ldimport.manifest.findings import Findings
 from ldimport.manifest.header import merged
 from ldimport.manifest.json import JsonDocument, JsonLines
@@ -45,9 +46,11 @@ class Manifest:
         self._parts: dict[str, Part] = {}
         files = []
         for source in self._sources:
-            sniffed = sniff(source.path, source.name, options)
-            part = self._parts[source.name] = _part(source, sniffed, self._findings)
-            files.append(_described(source, sniffed, part))
+            found = sniff(source.path, source.name, options)
+            part = self._parts[source.name] = _part(source, found, self._findings)
+            if found.dialect is not None:
+                found = replace(found, columns=len(part.names) - found.dialect.extra)
+            files.append(ManifestFile(source.given, found, source.stamp.size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
@@ -170,18 +173,10 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
         yield from manifest.entries()
 
 
-def _part(source: SourceFile, sniffed: Sniffed, findings: Findings) -> Part:
-    if sniffed.dialect is not None:
-        return Table(source.path, source.name, sniffed.encoding, findings, sniffed.dialect)
-    return _PARTS[sniffed.format](source.path, source.name, sniffed.encoding, findings)
-
-
-def _described(source: SourceFile, sniffed: Sniffed, part: Part) -> ManifestFile:
-    dialect = sniffed.dialect
-    delimiter = dialect.delimiter if dialect else None
-    count = len(part.names) - dialect.extra if dialect else None
-    detected = Detected(sniffed.format, sniffed.encoding, delimiter, count)
-    return ManifestFile(source.given, detected, source.stamp.size, part.names)
+def _part(source: SourceFile, found: Detected, findings: Findings) -> Part:
+    if found.dialect is not None:
+        return Table(source.path, source.name, found.encoding, findings, found.dialect)
+    return _PARTS[found.format](source.path, source.name, found.encoding, findings)
 
 
 def _behind(position: Position | None, before: int) -> Position | None:

@@ -66,8 +66,12 @@ def find_files(path: str) -> Iterator[SourceFile]:
     UsageError for what is not there, ManifestError for a folder without manifests."""
     if path == STDIN:
         yield spool()
+    elif Path(path).is_dir():
+        yield from map(_source, _in_folder(path))
+    elif not Path(path).exists() and glob.has_magic(path):
+        yield from map(_source, _matching(path))
     else:
-        yield from map(_source, _expanded(path))
+        yield _source(path)
 
 
 def spool(stream: BinaryIO | None = None) -> SourceFile:
@@ -88,14 +92,6 @@ def spool(stream: BinaryIO | None = None) -> SourceFile:
                 code="spool",
             ) from error
     return SourceFile(file.name, "stdin", STDIN, Stamp.of(file.name))
-
-
-def _expanded(path: str) -> list[str]:
-    if Path(path).is_dir():
-        return _in_folder(path)
-    if not Path(path).exists() and glob.has_magic(path):
-        return _matching(path)
-    return [path]
 
 
 def _in_folder(folder: str) -> list[str]:

@@ -126,13 +126,6 @@ def buffered(
     return io.BufferedReader(ByteStream(path, name, recode=recode, watch=watch), CHUNK)
 
 
-def packed(path: str) -> bool:
-    """Whether the file is compressed."""
-    with open(path, "rb") as file:  # noqa: PTH123  a path as given
-        head = file.read(4)
-    return head.startswith(_GZIP) or head == _ZSTD
-
-
 def _zstd(file: BinaryIO, name: str) -> BinaryIO:
     try:
         import zstandard

@@ -10,10 +10,10 @@ from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.manifest.columns import Layout, column_index, metadata_handles
-from ldimport.manifest.detect import CsvDialect
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.findings import Findings, RowProblems
 from ldimport.manifest.jsontext import big_numbers, parse_json, too_big
+from ldimport.manifest.kinds import CsvDialect
 from ldimport.manifest.normalise import compose
 from ldimport.manifest.part import Lines
 from ldimport.model import Entry, Json, Place

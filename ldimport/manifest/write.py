@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +66,12 @@ class RowWriter:
         if chosen is ManifestFormat.CSV:
             self._rows = _CsvRows(self.file, _delimiter(path, like))
         else:
-            self._rows = _TEXTS[chosen](self.file)
+            self._rows = _TextRows(self.file, *_TEXTS[chosen])
         self.count = 0
 
     def add(self, row: Row) -> None:
         """Write one row."""
-        self._rows.add(row)
+        self._rows.row(row)
         self.count += 1
 
     def finish(self) -> None:
@@ -138,7 +137,7 @@ class _CsvRows:
         self._columns: dict[str, None] = {}
         self._waiting = Spool(file.path)
 
-    def add(self, row: Row) -> None:
+    def row(self, row: Row) -> None:
         flat = _flat(row)
         self._columns |= dict.fromkeys(flat)
         self._waiting.add(orjson.dumps([safe_cell(flat.get(name)) for name in self._columns]))
@@ -154,21 +153,21 @@ class _CsvRows:
         self._waiting.close()
 
 
-class _TextRows:
+class _TextRows(TextList):
     """Rows of which each is a text of its own."""
 
     def __init__(
-        self, text: Callable[[Row], str], before: str, between: str, after: str, file: NewFile
+        self, file: NewFile, text: Callable[[Row], str], before: str, between: str, after: str
     ) -> None:
+        super().__init__(file, before, between)
         self._text = text
-        self._list = TextList(file, before, between)
         self._after = after
 
-    def add(self, row: Row) -> None:
-        self._list.add(self._text(row))
+    def row(self, row: Row) -> None:
+        self.add(self._text(row))
 
     def finish(self) -> None:
-        self._list.end(self._after)
+        self.end(self._after)
 
     def close(self) -> None:
         """Nothing waits."""
@@ -217,7 +216,7 @@ def _yaml(row: Row) -> str:
 
 
 _TEXTS = {
-    ManifestFormat.JSON: partial(_TextRows, _json, "[\n", ",\n", "\n]\n"),
-    ManifestFormat.JSONL: partial(_TextRows, _json_line, "", "", ""),
-    ManifestFormat.YAML: partial(_TextRows, _yaml, "", "", ""),
+    ManifestFormat.JSON: (_json, "[\n", ",\n", "\n]\n"),
+    ManifestFormat.JSONL: (_json_line, "", "", ""),
+    ManifestFormat.YAML: (_yaml, "", "", ""),
 }

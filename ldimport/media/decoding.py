@@ -18,8 +18,8 @@ Image.MAX_IMAGE_PIXELS = None  # structure has checked the size against our own 
 
 
 def decode(kind: ImageType, data: bytes, limits: Limits) -> None:
-    """Decode a png, jpg or gif whose structure is sound. Raises Rejected ``corrupt``,
-    ``truncated`` or ``unsupported-type``."""
+    """Decode a png, jpg or gif whose structure is sound. Raises Rejected ``corrupt``
+    or ``truncated``."""
     if kind is ImageType.JPG:
         _jpeg(data, jpeg.walk(data))
     elif kind is ImageType.PNG:

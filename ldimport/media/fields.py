@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
+from enum import StrEnum
 
 from ldimport.model import Json
 
@@ -13,14 +13,14 @@ EMPTY: tuple[Json, ...] = (None, "", [], {})
 """Values that say nothing."""
 
 
-class FieldKind(Enum):
+class FieldKind(StrEnum):
     """How a value is shown: one text, a list of texts, a date, a whole number, or as it is."""
 
-    TEXT = auto()
-    LIST = auto()
-    DATE = auto()
-    NUMBER = auto()
-    OBJECT = auto()
+    TEXT = "text"
+    LIST = "list"
+    DATE = "date"
+    NUMBER = "number"
+    OBJECT = "object"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,100 +46,85 @@ NAMESPACES: Mapping[str, str] = {
     "http://ns.useplus.org/ldf/xmp/1.0/": "plus",
 }
 
-_LIST, _DATE, _NUMBER, _OBJECT = tuple(FieldKind)[1:]
-
-FIELDS = (
-    Field("City (legacy)", ("City", "City legacy", "cityName"), "photoshop:City", 90),
-    Field("Copyright Notice", ("rights",), "dc:rights", 116, "Copyright"),
-    Field("Country (legacy)", ("Country legacy", "Country/Primary Location Name"),
-          "photoshop:Country", 101),
-    Field("Country Code (legacy)", ("Country Code",), "core:CountryCode", 100),
-    Field("Creator", ("By-line",), "dc:creator", 80, "Artist"),
-    Field("Creator’s Contact Info",
-          ("Creator Contact Info", "creatorContactInfo", "CreatorContactInfo"),
-          "core:CreatorContactInfo", kind=_OBJECT),
-    Field("Creator’s jobtitle", ("AuthorsPosition", "By-line Title"),
-          "photoshop:AuthorsPosition", 85),
-    Field("Credit Line", ("Credit", "Provider"), "photoshop:Credit", 110),
-    Field("Date Created", ("DateCreated",), "photoshop:DateCreated", 55, "DateTimeOriginal",
-          _DATE),
-    Field("Time Created", (), "", 60),
-    Field("Description", ("Caption/Abstract", "Caption", "description", "caption"),
-          "dc:description", 120, "ImageDescription"),
-    Field("Description Writer", ("Writer/Editor", "CaptionWriter"), "photoshop:CaptionWriter",
-          122),
-    Field("Headline", (), "photoshop:Headline", 105),
-    Field("Instructions", (), "photoshop:Instructions", 40),
-    Field("Intellectual Genre", ("Object Attribute Reference",), "core:IntellectualGenre", 4),
-    Field("Job Id", ("TransmissionReference", "Original Transmission Reference"),
-          "photoshop:TransmissionReference", 103),
-    Field("Keywords", ("subject",), "dc:subject", 25, kind=_LIST),
-    Field("Province or State", ("State", "Province/State"), "photoshop:State", 95),
-    Field("Rights Usage Terms", ("UsageTerms",), "rights:UsageTerms"),
-    Field("Scene Code", ("Scene",), "core:Scene", kind=_LIST),
-    Field("Source", (), "photoshop:Source", 115),
-    Field("Subject Code", ("Subject Reference",), "core:SubjectCode", 12, kind=_LIST),
-    Field("Sublocation (legacy)", ("Location", "Sub-location"), "core:Location", 92),
-    Field("Title", ("Object Name", "title"), "dc:title", 5),
-    Field("Additional Model Information", ("AddlModelInfo",), "ext:AddlModelInfo"),
-    Field("Artwork or Object in the Image", ("ArtworkOrObject",), "ext:ArtworkOrObject",
-          kind=_OBJECT),
-    Field("Artwork or Object in the Image structure", (), "ext:ArtworkOrObject",
-          kind=_OBJECT),
-    Field("Code of Organisation Featured in the Image", ("OrganisationInImageCode",),
-          "ext:OrganisationInImageCode", kind=_LIST),
-    Field("Copyright Owner", ("CopyrightOwner",), "plus:CopyrightOwner", kind=_OBJECT),
-    Field("CV-Term About Image", ("AboutCvTerm",), "ext:AboutCvTerm", kind=_OBJECT),
-    Field("Digital Image GUID", ("DigImageGUID",), "ext:DigImageGUID"),
-    Field("Digital Source Type", ("DigitalSourceType",), "ext:DigitalSourceType"),
-    Field("Embedded Encoded Rights Expression", ("EmbdEncRightsExpr",), "ext:EmbdEncRightsExpr",
-          kind=_OBJECT),
-    Field("Event", (), "ext:Event"),
-    Field("Genre", (), "ext:Genre", kind=_OBJECT),
-    Field("Image Creator", ("ImageCreator",), "plus:ImageCreator", kind=_OBJECT),
-    Field("Image Rating", ("Rating",), "xmp:Rating", kind=_NUMBER),
-    Field("Image Region", ("ImageRegion",), "ext:ImageRegion", kind=_OBJECT),
-    Field("Image Registry Entry", ("RegistryId",), "ext:RegistryId", kind=_OBJECT),
-    Field("Image Supplier", ("ImageSupplier",), "plus:ImageSupplier", kind=_OBJECT),
-    Field("Image Supplier Image ID", ("ImageSupplierImageID",), "plus:ImageSupplierImageID"),
-    Field("Licensor", (), "plus:Licensor", kind=_OBJECT),
-    Field("Linked Encoded Rights Expression", ("LinkedEncRightsExpr",),
-          "ext:LinkedEncRightsExpr", kind=_OBJECT),
-    Field("Location created", ("LocationCreated",), "ext:LocationCreated", kind=_OBJECT),
-    Field("Location Shown in the Image", ("LocationShown",), "ext:LocationShown",
-          kind=_OBJECT),
-    Field("Max Avail Height", ("MaxAvailHeight",), "ext:MaxAvailHeight", kind=_NUMBER),
-    Field("Max Avail Width", ("MaxAvailWidth",), "ext:MaxAvailWidth", kind=_NUMBER),
-    Field("Minor Model Age Disclosure", ("MinorModelAgeDisclosure",),
-          "plus:MinorModelAgeDisclosure"),
-    Field("Model Age", ("ModelAge",), "ext:ModelAge", kind=_LIST),
-    Field("Model Release Id", ("ModelReleaseID",), "plus:ModelReleaseID", kind=_LIST),
-    Field("Model Release Status", ("ModelReleaseStatus",), "plus:ModelReleaseStatus"),
-    Field("Name of Organisation Featured in the Image", ("OrganisationInImageName",),
-          "ext:OrganisationInImageName", kind=_LIST),
-    Field("Person Shown in the Image", ("PersonInImage",), "ext:PersonInImage", kind=_LIST),
-    Field("Person Shown in the Image with Details", ("PersonInImageWDetails",),
-          "ext:PersonInImageWDetails", kind=_OBJECT),
-    Field("PLUS Version", (), "plus:Version"),
-    Field("Product Shown in the Image", ("ProductInImage",), "ext:ProductInImage",
-          kind=_OBJECT),
-    Field("Property Release Id", ("PropertyReleaseID",), "plus:PropertyReleaseID",
-          kind=_LIST),
-    Field("Property Release Status", ("PropertyReleaseStatus",), "plus:PropertyReleaseStatus"),
-    Field("Web Statement of Rights", ("WebStatement",), "rights:WebStatement"),
-)  # fmt: skip
+_TABLE = """
+City (legacy)|=, City legacy, cityName|photoshop:City|90
+Copyright Notice|=|dc:rights|116|Copyright
+Country (legacy)|Country legacy, Country/Primary Location Name|photoshop:Country|101
+Country Code (legacy)|Country Code|core:CountryCode|100
+Creator|By-line|dc:creator|80|Artist
+Creator’s Contact Info|Creator Contact Info, creatorContactInfo, =|core:CreatorContactInfo|||object
+Creator’s jobtitle|=, By-line Title|photoshop:AuthorsPosition|85
+Credit Line|=, Provider|photoshop:Credit|110
+Date Created|=|photoshop:DateCreated|55|DateTimeOriginal|date
+Time Created|||60
+Description|Caption/Abstract, Caption, =, caption|dc:description|120|ImageDescription
+Description Writer|Writer/Editor, =|photoshop:CaptionWriter|122
+Headline||photoshop:Headline|105
+Instructions||photoshop:Instructions|40
+Intellectual Genre|Object Attribute Reference|core:IntellectualGenre|4
+Job Id|=, Original Transmission Reference|photoshop:TransmissionReference|103
+Keywords|=|dc:subject|25||list
+Province or State|=, Province/State|photoshop:State|95
+Rights Usage Terms|=|rights:UsageTerms
+Scene Code|=|core:Scene|||list
+Source||photoshop:Source|115
+Subject Code|Subject Reference|core:SubjectCode|12||list
+Sublocation (legacy)|=, Sub-location|core:Location|92
+Title|Object Name, =|dc:title|5
+Additional Model Information|=|ext:AddlModelInfo
+Artwork or Object in the Image|=|ext:ArtworkOrObject|||object
+Artwork or Object in the Image structure||ext:ArtworkOrObject|||object
+Code of Organisation Featured in the Image|=|ext:OrganisationInImageCode|||list
+Copyright Owner|=|plus:CopyrightOwner|||object
+CV-Term About Image|=|ext:AboutCvTerm|||object
+Digital Image GUID|=|ext:DigImageGUID
+Digital Source Type|=|ext:DigitalSourceType
+Embedded Encoded Rights Expression|=|ext:EmbdEncRightsExpr|||object
+Event||ext:Event
+Genre||ext:Genre|||object
+Image Creator|=|plus:ImageCreator|||object
+Image Rating|=|xmp:Rating|||number
+Image Region|=|ext:ImageRegion|||object
+Image Registry Entry|=|ext:RegistryId|||object
+Image Supplier|=|plus:ImageSupplier|||object
+Image Supplier Image ID|=|plus:ImageSupplierImageID
+Licensor||plus:Licensor|||object
+Linked Encoded Rights Expression|=|ext:LinkedEncRightsExpr|||object
+Location created|=|ext:LocationCreated|||object
+Location Shown in the Image|=|ext:LocationShown|||object
+Max Avail Height|=|ext:MaxAvailHeight|||number
+Max Avail Width|=|ext:MaxAvailWidth|||number
+Minor Model Age Disclosure|=|plus:MinorModelAgeDisclosure
+Model Age|=|ext:ModelAge|||list
+Model Release Id|=|plus:ModelReleaseID|||list
+Model Release Status|=|plus:ModelReleaseStatus
+Name of Organisation Featured in the Image|=|ext:OrganisationInImageName|||list
+Person Shown in the Image|=|ext:PersonInImage|||list
+Person Shown in the Image with Details|=|ext:PersonInImageWDetails|||object
+PLUS Version||plus:Version
+Product Shown in the Image|=|ext:ProductInImage|||object
+Property Release Id|=|plus:PropertyReleaseID|||list
+Property Release Status|=|plus:PropertyReleaseStatus
+Web Statement of Rights|=|rights:WebStatement
+"""
+"""Name, other spellings, XMP property, IIM dataset, EXIF tag, kind; ``=`` is the property's own
+name without its prefix."""
 
 
-def _names() -> Mapping[str, str]:
-    names: dict[str, str] = {}
-    for field in FIELDS:
-        for alias in (field.name, *field.aliases):
-            names.setdefault(alias, field.name)
-            names.setdefault(alias.replace("’", "'"), field.name)
-    return names
+def _field(row: str) -> Field:
+    name, aliases, xmp, iim, exif, kind = (*row.split("|"), "", "", "", "")[:6]
+    local = xmp.partition(":")[2]
+    spellings = tuple(local if each == "=" else each for each in aliases.split(", ") if each)
+    return Field(name, spellings, xmp, int(iim or 0), exif, FieldKind(kind or "text"))
 
 
-NAMES = _names()
+FIELDS = tuple(map(_field, _TABLE.strip().splitlines()))
+NAMES: Mapping[str, str] = {
+    spelling.replace("’", sign): field.name
+    for field in reversed(FIELDS)
+    for spelling in (*field.aliases, field.name)
+    for sign in "’'"
+}
 """Canonical name of every accepted spelling; a plain apostrophe stands for the typographic one."""
 
 

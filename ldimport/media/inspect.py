@@ -5,68 +5,99 @@ Only structure is walked, nothing is decoded; ``sandbox`` does that. Cheap to im
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import gif, jpeg, png, svg
-from ldimport.media.signatures import looks_like_markup, refusal
 from ldimport.model import Facts, ImageType, Limits
+
+_ACCEPTED = "png, jpg, gif, svg"
+_NO_WORD = re.compile(r"[^a-z0-9]+")
+_TAG = re.compile(rb"<[?!A-Za-z]")
+_HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
+_HEAD = 4_000
+"""Bytes at the beginning that are looked at."""
+_UTF16 = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"<\0", b"\0<")
+_IMAGES = (
+    (b"BM", "BMP"),
+    (b"\0\0\1\0", "ICO"),
+    (b"\0\0\2\0", "CUR"),
+    (b"II*\0", "TIFF"),
+    (b"MM\0*", "TIFF"),
+    (b"II+\0", "BigTIFF"),
+    (b"8BPS", "Photoshop (PSD)"),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
+    (b"\xff\x4f\xff\x51", "JPEG 2000"),
+    (b"\0\0\0\x0cJXL ", "JPEG XL"),
+    (b"\xff\x0a", "JPEG XL"),
+    (b"\x1f\x8b", "gzip-compressed data (svgz?)"),
+    (b"icns", "ICNS"),
+    (b"DDS ", "DDS"),
+    (b"qoif", "QOI"),
+    (b"%!PS", "PostScript (EPS)"),
+    (b"\xc5\xd0\xd3\xc6", "PostScript (EPS)"),
+    (b"%PDF", "PDF"),
+)
+_OTHERS = (
+    (b"PK\x03\x04", "a ZIP archive"),
+    (b"Rar!", "a RAR archive"),
+    (b"7z\xbc\xaf", "a 7z archive"),
+    (b"\x7fELF", "a program"),
+    (b"MZ", "a program"),
+    (b"{", "JSON"),
+    (b"[", "JSON"),
+)
+_BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF",
+           b"msf1": "HEIF", b"crx ": "Canon CR3", b"qt  ": "QuickTime"}  # fmt: skip
 
 
 def inspect(data: bytes, limits: Limits) -> Facts:
     """The facts of an image whose structure is sound and within ``limits``. Raises Rejected:
-    ``not-an-image``, ``unsupported-type``, ``truncated``, ``corrupt``, ``too-many-bytes``,
+    ``not-an-image``, ``…-not-accepted``, ``truncated``, ``corrupt``, ``too-many-bytes``,
     ``too-many-pixels``, ``too-many-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
     if len(data) > limits.max_bytes:
         raise Rejected(
             Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
         )
-    facts = _walker(data)(data, limits)
+    facts = _walked(data, limits)
     _check_pixels(facts.width, facts.height, limits)
     return facts
 
 
-def _walker(data: bytes) -> Callable[[bytes, Limits], Facts]:
+def _walked(data: bytes, limits: Limits) -> Facts:
     if data.startswith(jpeg.SIGNATURE):
-        return _jpeg
+        photo = jpeg.walk(data)
+        return _facts(ImageType.JPG, data, photo, 1, photo.orientation, photo.notes)
     if data.startswith(png.SIGNATURE):
-        return _png
+        picture = png.walk(data)
+        if picture.frames > limits.max_frames:
+            reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
+            raise Rejected(Cause.TOO_MANY_FRAMES, reason)
+        return _facts(ImageType.PNG, data, picture, picture.frames, picture.orientation)
     if data.startswith(gif.SIGNATURES):
-        return _gif
-    if looks_like_markup(data):
-        return _svg
-    raise refusal(data)
+        animation = gif.walk(data, limits.max_frames)
+        for frame in animation.frames:
+            _check_pixels(frame.width, frame.height, limits)
+        frames = len(animation.frames)
+        return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
+    if _is_markup(data):
+        return svg.measure(data)
+    raise _refusal(data)
 
 
-def _jpeg(data: bytes, limits: Limits) -> Facts:
-    found = jpeg.walk(data)
-    notes = found.notes + _tail(data, found.end)
-    return Facts(ImageType.JPG, found.width, found.height, 1, found.orientation, notes)
-
-
-def _png(data: bytes, limits: Limits) -> Facts:
-    found = png.walk(data)
-    _check_frames(found.frames, limits)
-    notes = _tail(data, found.end)
-    return Facts(ImageType.PNG, found.width, found.height, found.frames, found.orientation, notes)
-
-
-def _gif(data: bytes, limits: Limits) -> Facts:
-    found = gif.walk(data, limits.max_frames)
-    for frame in found.frames:
-        _check_pixels(frame.width, frame.height, limits)
-    notes = found.notes + _tail(data, found.end)
-    return Facts(ImageType.GIF, found.width, found.height, len(found.frames), 1, notes)
-
-
-def _svg(data: bytes, limits: Limits) -> Facts:
-    return svg.measure(data)
-
-
-def _tail(data: bytes, end: int) -> tuple[str, ...]:
-    extra = len(data) - end
-    return (f"{extra:,} bytes after the end of the image",) if extra else ()
+def _facts(
+    kind: ImageType,
+    data: bytes,
+    found: jpeg.Jpeg | png.Png | gif.Gif,
+    frames: int,
+    orientation: int,
+    notes: tuple[str, ...] = (),
+) -> Facts:
+    extra = len(data) - found.end
+    if extra:
+        notes += (f"{extra:,} bytes after the end of the image",)
+    return Facts(kind, found.width, found.height, frames, orientation, notes)
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
@@ -78,8 +109,58 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _check_frames(frames: int, limits: Limits) -> None:
-    if frames > limits.max_frames:
-        raise Rejected(
-            Cause.TOO_MANY_FRAMES, f"{frames:,} frames, the limit is {limits.max_frames:,}"
-        )
+def _is_markup(data: bytes) -> bool:
+    """Whether to read this as XML: it begins with a tag and is no HTML page."""
+    if data.startswith(_UTF16):
+        return True
+    head = _head(data)
+    return bool(_TAG.match(head)) and not _is_html(head)
+
+
+def _head(data: bytes) -> bytes:
+    """The beginning without byte order mark and blanks."""
+    start = data[:_HEAD].removeprefix(b"\xef\xbb\xbf").lstrip()
+    return start or data.lstrip()[:_HEAD]
+
+
+def _is_html(head: bytes) -> bool:
+    while head.startswith(b"<!--"):
+        head = head.partition(b"-->")[2].lstrip()
+    return bool(_HTML.match(head))
+
+
+def _refusal(data: bytes) -> Rejected:
+    """Why bytes that are none of the accepted types are refused: ``…-not-accepted`` for images
+    and documents that have a name, ``not-an-image`` for all else."""
+    image = _image(data)
+    if image:
+        why = Cause.FORMAT_NOT_ACCEPTED.with_(format=_NO_WORD.sub("-", image.lower()).strip("-"))
+        return Rejected(why, f"{image} is not accepted: {_ACCEPTED}")
+    return Rejected(Cause.NOT_AN_IMAGE, f"not an image: the file {_described(data)}")
+
+
+def _image(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WebP"
+    if data[4:8] == b"ftyp":
+        return _BRANDS.get(data[8:12], "MP4 video")
+    return next((name for start, name in _IMAGES if data.startswith(start)), None)
+
+
+def _described(data: bytes) -> str:
+    if not data.strip(b"\0 \t\r\n"):
+        return "is empty" if not data else "holds only blanks"
+    if _is_html(_head(data)):
+        return "begins like HTML"
+    name = next((name for start, name in _OTHERS if data.startswith(start)), None)
+    if name:
+        return f"begins like {name}"
+    if _is_text(data[:200]):
+        return "is text"
+    return f"begins with {data[:8].hex(' ')}"
+
+
+def _is_text(head: bytes) -> bool:
+    """No control characters, and most of it ASCII."""
+    printable = all(byte >= 0x20 or byte in b"\t\r\n" for byte in head)
+    return printable and sum(byte < 0x80 for byte in head) * 5 >= len(head) * 4

@@ -42,8 +42,8 @@ class Jpeg:
 
 
 def walk(data: bytes) -> Jpeg:
-    """Walk all markers to EOI. Raises Rejected ``truncated``, ``corrupt``, ``unsupported-type``
-    or ``too-complex``. An impossible length in a comment or APPn segment is only noted: the walk
+    """Walk all markers to EOI. Raises Rejected ``truncated``, ``corrupt``, ``…-not-accepted`` or
+    ``too-complex``. An impossible length in a comment or APPn segment is only noted: the walk
     goes on at the next marker, as decoders do."""
     frame: tuple[int, int, bool] | None = None
     orientation = 0

@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
 import defusedxml.ElementTree  # noqa: F401  before memory is limited: getxmp imports it
 from PIL import ExifTags, Image
 
-from ldimport.media import iim
 from ldimport.media.blocks import read_blocks
-from ldimport.media.dates import clock, iso
 from ldimport.media.fields import EMPTY, FIELDS, NAMESPACES, Field, FieldKind
 from ldimport.model import ImageType, Json
 
@@ -28,6 +27,15 @@ _MAX_TEXT = 32_000
 _MAX_EXIF_TEXT = 10_000
 _SEPARATORS = re.compile(r"\s*[;,]\s*")
 _EXIF_TEXTS = ("ImageDescription", "Artist", "Copyright", "DateTimeOriginal", "OffsetTimeOriginal")
+_MAX_DATASETS = 5_000
+_RESOURCE = b"8BIM"
+_IPTC = 0x0404
+_DATE = re.compile(
+    r"(\d{4})(?:[-:./]?(\d\d)(?:[-:./]?(\d\d))?)?"
+    r"(?:[T ]?(\d\d):?(\d\d)(?::?(\d\d)(?:[.,](\d{1,6})\d*)?)?)?"
+    r"\s*(Z|[+-]\d\d:?\d\d)?"
+)
+_TIME = re.compile(r"(\d\d):?(\d\d):?(\d\d)(\.\d+)?([+-]\d\d:?\d\d)?")
 _RDF = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
 _LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 _SYNTAX = (_RDF, _LANGUAGE)
@@ -39,7 +47,7 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     raises but MemoryError."""
     blocks = read_blocks(data, kind)
     properties = read_xmp(blocks.xmp) if blocks.xmp else {}
-    datasets = iim.read(blocks.iim) if blocks.iim else {}
+    datasets = read_iim(blocks.iim) if blocks.iim else {}
     tags = read_exif(blocks.tiff) if blocks.tiff else {}
     found: dict[str, Json] = {}
     for field in FIELDS:
@@ -70,14 +78,19 @@ def read_exif(tiff: bytes) -> dict[str, str]:
 
 
 def _exif_text(value: object) -> str:
-    """Pillow reads Latin-1; most writers use UTF-8, the others Windows-1252."""
+    """Pillow reads all of it as Latin-1."""
     if not isinstance(value, str):
         return ""
-    raw = value.partition("\0")[0].encode("latin-1", "replace")[:_MAX_EXIF_TEXT]
+    return _decoded(value.partition("\0")[0].encode("latin-1", "replace")[:_MAX_EXIF_TEXT])
+
+
+def _decoded(raw: bytes) -> str:
+    """Most writers use UTF-8, with or without saying so; what is not UTF-8 is Windows-1252."""
     try:
-        return raw.decode().strip()
+        text = raw.decode()
     except UnicodeDecodeError:
-        return raw.decode("cp1252", "replace").strip()
+        text = raw.decode("cp1252", "replace")
+    return text.replace("\0", "").strip()
 
 
 def read_xmp(packet: bytes) -> dict[str, Json]:
@@ -163,6 +176,49 @@ def _items(name: str, node: Mapping[str, Any]) -> Json:
     return values[0][1] if values else ""
 
 
+# -- IIM by hand ---------------------------------------------------------------------------
+
+
+def read_iim(resources: bytes) -> dict[int, list[str]]:
+    """The datasets of record 2 of IPTC-IIM (version 4.2) in Photoshop resources: number -> texts in
+    order. Never raises."""
+    found: dict[int, list[str]] = {}
+    for block in _iptc_blocks(resources):
+        for record, dataset, value in _datasets(block):
+            if record == 2 and (text := _decoded(value)):
+                found.setdefault(dataset, []).append(text)
+    return found
+
+
+def _iptc_blocks(resources: bytes) -> Iterator[bytes]:
+    """The IPTC blocks among the resources: 8BIM, id, padded Pascal name, size, padded data."""
+    if resources.startswith(b"\x1c"):
+        yield resources  # bare, as ImageMagick writes it into a PNG
+    position = 0
+    while resources.startswith(_RESOURCE, position) and position + 12 <= len(resources):
+        kind = int.from_bytes(resources[position + 4 : position + 6], "big")
+        name = resources[position + 6] + 1
+        start = position + 6 + name + name % 2
+        size = int.from_bytes(resources[start : start + 4], "big")
+        if kind == _IPTC:
+            yield resources[start + 4 : start + 4 + size]
+        position = start + 4 + size + size % 2
+
+
+def _datasets(block: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """(record, dataset, value); ends at the first thing that is none, or is an extended one."""
+    position = 0
+    for _ in range(_MAX_DATASETS):
+        if block[position : position + 1] != b"\x1c" or position + 5 > len(block):
+            return
+        size = int.from_bytes(block[position + 3 : position + 5], "big")
+        end = position + 5 + size
+        if size > 0x7FFF or end > len(block):
+            return
+        yield block[position + 1], block[position + 2], block[position + 5 : end]
+        position = end
+
+
 # -- fields -----------------------------------------------------------------------------------
 
 
@@ -186,9 +242,9 @@ def _candidates(
 def _from_iim(field: Field, datasets: Mapping[int, list[str]]) -> Json:
     texts = datasets[field.iim]
     if field.kind is FieldKind.DATE:
-        return iso(f"{texts[0]} {clock(datasets.get(60, [''])[0])}".strip()) or iso(texts[0])
+        return iso(f"{texts[0]} {_clock(datasets.get(60, [''])[0])}".strip()) or iso(texts[0])
     if field.name == "Time Created":
-        return clock(texts[0])
+        return _clock(texts[0])
     if field.name == "Subject Code":  # IPTC:01000000:name:…
         return [text.split(":")[1] if text.count(":") > 1 else text for text in texts]
     if field.name == "Intellectual Genre":  # 001:Current
@@ -218,3 +274,38 @@ def _texts(value: Json) -> list[str]:
     if isinstance(value, list):
         return list(chain.from_iterable(map(_texts, value)))
     return []
+
+
+# -- dates -------------------------------------------------------------------------------------
+
+
+def iso(text: str, offset: str = "") -> str:
+    """``2010:01:02 03:04:05`` -> ``2010-01-02T03:04:05.000Z``; a missing month or day is the
+    first, a missing time midnight, a missing zone ``offset``, else UTC. Empty for no date."""
+    found = _DATE.fullmatch(text.strip())
+    if found is None:
+        return ""
+    year, month, day, hour, minute, second, fraction, zone = found.groups()
+    local = (
+        f"{year}-{month or '01'}-{day or '01'}T{hour or '00'}:{minute or '00'}:{second or '00'}"
+        f".{(fraction or '0').ljust(6, '0')}{_zone(zone) or _zone(offset) or '+00:00'}"
+    )
+    try:
+        moment = datetime.fromisoformat(local).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return ""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _zone(text: str | None) -> str:
+    found = re.fullmatch(r"([+-]\d\d):?(\d\d)", (text or "").strip())
+    return f"{found[1]}:{found[2]}" if found else ""
+
+
+def _clock(text: str) -> str:
+    """IIM's ``030405+0100`` -> ``03:04:05+01:00``; other text stays as it is."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return text
+    hour, minute, second, fraction, zone = found.groups()
+    return f"{hour}:{minute}:{second}{fraction or ''}{_zone(zone)}"

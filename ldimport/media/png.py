@@ -42,7 +42,7 @@ class Png:
 
 def walk(data: bytes) -> Png:
     """Walk all chunks to IEND, checking each CRC and their order. Raises Rejected ``truncated``,
-    ``corrupt`` or ``unsupported-type``."""
+    ``corrupt`` or ``cgbi-png-not-accepted``."""
     header: tuple[int, int, int, int, bool] | None = None
     declared, orientation, end = 0, 0, 0
     palette = pixels_ended = first_is_default = False

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import signal
 import struct
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict
 from enum import IntEnum
-from types import TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ldimport.causes import Cause, known_cause
 from ldimport.errors import ConfigError, Rejected
@@ -52,8 +51,7 @@ class ChildOutcome(IntEnum):
     UNUSABLE = 3
 
 
-@dataclass(frozen=True, slots=True)
-class _ChildReply:
+class _ChildReply(NamedTuple):
     outcome: ChildOutcome
     width: int
     height: int
@@ -116,12 +114,7 @@ class Sandbox:
     def __enter__(self) -> Sandbox:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _ask(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
@@ -188,10 +181,8 @@ class _Child:
             )
         except OSError as error:
             raise _unusable(str(error)) from error
-        self._greet()
-        threading.Thread(target=self._watch, daemon=True).start()
-
-    def _greet(self) -> None:
+        assert self._process.stdin and self._process.stdout
+        self._requests, self._replies = self._process.stdin, self._process.stdout
         try:
             greeting = self._receive()
         except _ChildDiedError as death:
@@ -200,13 +191,18 @@ class _Child:
         if greeting.outcome is ChildOutcome.UNUSABLE:
             self.close()
             raise _unusable(greeting.body.decode())
+        threading.Thread(target=self._watch, daemon=True).start()
 
     def exchange(self, work: Work, kind: ImageType, data: bytes, seconds: float) -> _ChildReply:
         """Send one image and wait for its answer; kill the child after ``seconds``. Raises
         _ChildDiedError."""
         with self._lock:
             self._deadline = time.monotonic() + seconds
-        self._send(REQUEST.pack(work, KINDS.index(kind), len(data)), data)
+        try:
+            self._requests.write(REQUEST.pack(work, KINDS.index(kind), len(data)) + data)
+            self._requests.flush()
+        except BrokenPipeError as error:
+            raise self._death() from error
         answer = self._receive()
         with self._lock:
             self._deadline = math.inf
@@ -216,7 +212,7 @@ class _Child:
         """Kill the process and wait for it."""
         self._ended.set()
         self._process.kill()
-        with self._process:  # closes the pipes and waits
+        with suppress(BrokenPipeError), self._process:  # closes the pipes and waits
             pass
 
     def _watch(self) -> None:
@@ -227,23 +223,11 @@ class _Child:
                     self._process.kill()
                     return
 
-    def _send(self, *parts: bytes) -> None:
-        assert self._process.stdin is not None
-        descriptor = self._process.stdin.fileno()
-        try:
-            for part in parts:
-                rest = memoryview(part)
-                while rest:
-                    rest = rest[os.write(descriptor, rest) :]
-        except BrokenPipeError as error:
-            raise self._death() from error
-
     def _receive(self) -> _ChildReply:
-        assert self._process.stdout is not None
-        header = self._process.stdout.read(REPLY.size)
+        header = self._replies.read(REPLY.size)
         if len(header) == REPLY.size:
             outcome, width, height, size = REPLY.unpack(header)
-            body = self._process.stdout.read(size) if size else b""
+            body = self._replies.read(size)
             if len(body) == size:
                 return _ChildReply(ChildOutcome(outcome), width, height, body)
         raise self._death()

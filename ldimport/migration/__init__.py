@@ -11,24 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldimport.migration.migration import Migration
-    from ldimport.migration.open import open_target
-    from ldimport.migration.options import RetryOptions, SubmitOptions
-    from ldimport.migration.source import Source, Wishes, open_source
-    from ldimport.migration.store import StateStore
-    from ldimport.migration.submit import InvalidManifest
-
-__all__ = [
-    "InvalidManifest",
-    "Migration",
-    "RetryOptions",
-    "Source",
-    "StateStore",
-    "SubmitOptions",
-    "Wishes",
-    "open_source",
-    "open_target",
-]
+    from ldimport.migration.migration import Migration as Migration
+    from ldimport.migration.open import open_target as open_target
+    from ldimport.migration.options import RetryOptions as RetryOptions
+    from ldimport.migration.options import SubmitOptions as SubmitOptions
+    from ldimport.migration.source import Source as Source
+    from ldimport.migration.source import Wishes as Wishes
+    from ldimport.migration.source import open_source as open_source
+    from ldimport.migration.store import StateStore as StateStore
+    from ldimport.migration.submit import InvalidManifest as InvalidManifest
 
 _PLACES = {
     "InvalidManifest": "submit",

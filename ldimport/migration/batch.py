@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit, urlunsplit
 
 from ldimport import wire
-from ldimport.migration.fingerprint import fingerprint, unsigned
 from ldimport.model import Image, ImportRequest, JobOptions, Json
 from ldimport.targets.base import BatchLimits
 from ldimport.wire.entry import rendered
@@ -125,3 +126,29 @@ def cut(
         total += each.size
     if batch:
         yield batch, total
+
+
+# -- when is an entry the same as the one sent before? -----------------------------------------
+
+_SIGNATURE = re.compile(
+    r"^(?:x-amz-.*|x-goog-.*|signature|expires|sig|se|st|sp|sv|sr|awsaccesskeyid|googleaccessid"
+    r"|key-pair-id|policy|token)$",
+    re.IGNORECASE,
+)
+
+
+def unsigned(url: str) -> str:
+    """``url`` without the parameters that a presigned URL changes every time it is made."""
+    if "?" not in url:
+        return url
+    parts = urlsplit(url)
+    kept = [p for p in parts.query.split("&") if not _SIGNATURE.match(p.split("=", 1)[0])]
+    return urlunsplit(parts._replace(query="&".join(kept)))
+
+
+def fingerprint(content: bytes, stamp: tuple[int, int] | None) -> bytes:
+    """The digest ``content`` itself; for a local file together with its ``stamp`` (size, mtime
+    in ns)."""
+    if stamp is None:
+        return content
+    return hashlib.sha256(b"%b %d %d" % (content, *stamp)).digest()

@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
+from ldimport.schema.plugins import EXAMPLES
 from ldimport.schema.properties import Property
 from ldimport.schema.values import ValueCheck
-
-_TEXTS: Mapping[str, str] = {
-    "li-text": "a text",
-    "li-boolean": "yes",
-    "li-invalid": "no",
-    "li-date": "2003-04-12",
-    "li-datetime": "2003-04-12T09:30:00Z",
-    "li-system-datetime": "2003-04-12T09:30:00Z",
-    "li-color": "#8CBA51",
-    "li-external-id": "legacy:42",
-    "li-media-handle": "IMG-000123",
-}
-_IMAGE: Json = {"mimeType": "image/jpeg", "width": 1600, "height": 900}
-_DOCUMENT: Json = {"$ref": "document", "reference": {"id": "42"}}
-_OBJECTS: Mapping[str, Json] = {
-    "li-datetime-validity": {"from": "2003-04-12T00:00:00Z"},
-    "li-document-reference": _DOCUMENT,
-    "li-reference": _DOCUMENT,
-    "li-video-reference": {"$ref": "video", "reference": {"id": "PNIi08x4UdEA"}},
-    "li-image": _IMAGE,
-    "li-poster-image": _IMAGE,
-    "li-metadata-translations": {"locale": "de"},
-    "li-media-language": {"locale": "de"},
-    "li-license-profile": {"handle": "freelancer"},
-    "li-transcoding-state": {"commands": []},
-    "li-google-vision": {"labels": ["cat"], "webEntities": []},
-}
 
 
 def examples(config: ProjectConfig, kind: MediaType) -> dict[str, str]:
@@ -60,8 +34,8 @@ def _candidates(found: Property) -> Iterator[str]:
     if found.plugin in ("li-integer", "li-system-integer"):
         limits = (found.number("minValue"), found.number("maxValue"))
         yield from (str(each) for each in (1, *limits) if each is not None)
-    elif found.plugin in _TEXTS:
-        yield from _fitted(_TEXTS[found.plugin], found)
+    elif isinstance(text := EXAMPLES.get(found.plugin), str):
+        yield from _fitted(text, found)
     else:
         for value in _objects(found):
             yield json.dumps(value, ensure_ascii=False)
@@ -89,7 +63,7 @@ def _objects(found: Property) -> Iterator[Json]:
         count = max(1, int(found.number("min") or 1))
         yield {"$ref": "documents", "references": [{"id": str(n + 42)} for n in range(count)]}
         return
-    value = _OBJECTS.get(found.plugin)
+    value = EXAMPLES.get(found.plugin)
     names = list(found.crops or ()) or ["main"]
     area = {"x": 0, "y": 0, "width": 1600, "height": 900}
     crops: Json = [{"name": name, **area} for name in names]

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
 from ldimport.migration.events import Event, Plan
-from ldimport.migration.model import CauseRow, Filter, History, JobRow, Overview, ResultRow
+from ldimport.migration.model import JobRow
 from ldimport.migration.options import Clock, RetryOptions, RunOptions, SubmitOptions
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.track import refresh
 from ldimport.migration.watch import watch
-from ldimport.model import JobStatus, Json
+from ldimport.model import JobStatus
 from ldimport.targets.base import Target
 
 if TYPE_CHECKING:
@@ -25,7 +24,8 @@ if TYPE_CHECKING:
 
 class Migration:
     """One archive's account (the state file) and, where something is to be sent or asked, the
-    target it goes to. Everything that commands want to know or do is a method of this.
+    target it goes to. Everything that commands want to know or do is a method of this; what is
+    merely read is answered by the state file's own methods.
 
     ``submit``, ``retry`` and ``watch`` yield events (``migration.events``), a Summary last.
     Throwing KeyboardInterrupt into such a generator ends it in order: it answers with the
@@ -38,6 +38,13 @@ class Migration:
         self._store = store
         self._target = target
         self._clock = clock or Clock()
+        self.overview = store.overview
+        self.jobs = store.jobs
+        self.job_status = store.job_status
+        self.results = store.results
+        self.failed_rows = store.failed_rows
+        self.causes = store.causes
+        self.history = store.history
 
     @classmethod
     def open(
@@ -63,23 +70,10 @@ class Migration:
     def __enter__(self) -> Migration:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
         self._store.__exit__(kind, error, at)
 
     # -- what is known ----------------------------------------------------------------------
-
-    def overview(self, *, target: str | None = None, system_name: str | None = None) -> Overview:
-        """Everything at a glance."""
-        return self._store.overview(target=target, system_name=system_name)
-
-    def jobs(self, ids: Sequence[str] | None = None) -> Iterator[JobRow]:
-        """Jobs, unfinished first, then newest first; with ``ids`` only these."""
-        return self._store.jobs(ids=ids)
 
     def job(self, job_id: str) -> JobRow:
         """One job. Raises UsageError, with what was probably meant, for an unknown id."""
@@ -90,34 +84,10 @@ class Migration:
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
         return row
 
-    def job_status(self, job_id: str) -> JobStatus:
-        """What the target last told of a job, from the stored results."""
-        return self._store.job_status(job_id)
-
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable; None when the job
         is not open there."""
         return refresh(self._store, self.target, job_id, self._clock)
-
-    def results(
-        self, which: Filter | None = None, *, failures_first: bool = False
-    ) -> Iterator[ResultRow]:
-        """Every image by its last outcome, in the order of its manifest."""
-        return self._store.results(which, failures_first=failures_first)
-
-    def failed_rows(
-        self, which: Filter | None = None
-    ) -> Iterator[tuple[Mapping[str, Json], ResultRow]]:
-        """Failed images with their rows as they stand in the manifest."""
-        return self._store.failed_rows(which)
-
-    def causes(self, which: Filter | None = None) -> tuple[CauseRow, ...]:
-        """Failures grouped by cause, the most frequent first."""
-        return self._store.causes(which)
-
-    def history(self, external_id: str) -> list[History]:
-        """An image in every archive that has this external id."""
-        return self._store.history(external_id)
 
     def system_names(self) -> list[str]:
         """The systemNames that the state file has used for the target."""

@@ -179,7 +179,8 @@ class History:
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
-    content ``arrived``, fingerprint ``pending`` in the job that is ``open``."""
+    content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
+    of the one it last came from."""
 
     status: Status | None
     sent: bytes | None
@@ -187,7 +188,7 @@ class Known:
     pending: bytes | None
     open: bool
     not_taken_over: bool
-    last_batch: int | None
+    manifest: str | None
 
 
 @dataclass(frozen=True, slots=True)

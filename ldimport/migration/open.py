@@ -46,11 +46,7 @@ def open_target(
     from ldimport.client import LivingdocsClient
     from ldimport.targets.livingdocs import LivingdocsTarget
 
-    client = LivingdocsClient(
-        place,
-        token,
-        api_version=api_version,
-        deadline=math.inf if deadline is None else deadline,
-        insecure=insecure,
+    ends = math.inf if deadline is None else deadline
+    return LivingdocsTarget(
+        LivingdocsClient(place, token, api_version=api_version, deadline=ends, insecure=insecure)
     )
-    return LivingdocsTarget(client)

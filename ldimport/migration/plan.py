@@ -9,7 +9,7 @@ from enum import Enum
 from itertools import islice
 
 from ldimport.errors import UsageError
-from ldimport.migration.batch import Outgoing
+from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import Plan
 from ldimport.migration.identity import Names
 from ldimport.migration.model import Known, Totals
@@ -17,9 +17,9 @@ from ldimport.migration.options import SubmitOptions
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
-from ldimport.model import MAX_BATCH_IMAGES, Place, Problem, Status
+from ldimport.model import Place, Problem, Status
 from ldimport.schema.check import Checker
-from ldimport.targets.base import BatchLimits, Target
+from ldimport.targets.base import Target
 from ldimport.url import host_of
 
 CHUNK = 500
@@ -27,13 +27,13 @@ CHUNK = 500
 
 
 class Verdict(Enum):
-    """What a submit makes of a valid row."""
+    """What a submit makes of a valid row, by the names of a plan's counts."""
 
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
     FAILED = "failed"  # unchanged, and its last outcome was a failure: retry sends it
-    IN_PROGRESS = "inProgress"
+    IN_PROGRESS = "in_progress"
 
     @property
     def sends(self) -> bool:
@@ -78,8 +78,8 @@ def compare(
     archive: int | None,
     source: Source,
     checker: Checker,
+    options: SubmitOptions,
     *,
-    resend: bool = False,
     names: Names | None = None,
     collector: Collector | None = None,
     tick: Callable[[int], None] | None = None,
@@ -106,7 +106,7 @@ def compare(
                     collector.add_late(problem)
                 if source.check.strict:
                     continue
-            yield Compared(each, verdict(found, each, resend=resend), found)
+            yield Compared(each, verdict(found, each, resend=options.resend), found)
 
 
 def _moved(
@@ -126,36 +126,17 @@ def _moved(
 
 
 @dataclass(slots=True)
-class _Meter:
-    """How many batches, and bytes, the images would make."""
-
-    envelope: int
-    limits: BatchLimits
-    batches: int = 0
-    bytes: int = 0
-    _images: int = MAX_BATCH_IMAGES
-    _size: int = 0
-
-    def add(self, outgoing: Outgoing) -> None:
-        full = self._size + outgoing.size > self.limits.bytes
-        if self._images >= self.limits.images or full:
-            self.batches += 1
-            self.bytes += self.envelope
-            self._images, self._size = 0, self.envelope
-        self._images += 1
-        self._size += outgoing.size
-        self.bytes += outgoing.size
-
-
-@dataclass(slots=True)
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
-    from. ``open_ids`` are rows in open jobs, at most 16 batches of them."""
+    from. ``open_ids`` are rows in open jobs, at most 16 batches of them; ``archive`` is its number
+    in the state file."""
 
     plan: Plan
     validation: Validation
     arrived: Totals
-    open_ids: list[str] = field(default_factory=list)
+    open_ids: list[str]
+    archive: int | None
+    names: Names
 
 
 def survey(
@@ -175,29 +156,32 @@ def survey(
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
     limits = target.limits.at_most(options.batch_size)
-    tally = _Tally(_Meter(source.envelope.size, limits))
-    for each in compare(
-        store,
-        archive,
-        source,
-        checker,
-        resend=options.resend,
-        names=names,
-        collector=collector,
-        tick=tick,
-    ):
-        tally.add(each)
-        if source.name_is_default and each.overwrites:
-            _same_archive(store, source, each)
+    tally = _Tally()
+
+    def to_send() -> Iterator[Outgoing]:
+        found = compare(
+            store, archive, source, checker, options, names=names, collector=collector, tick=tick
+        )  # fmt: skip
+        for each in found:
+            tally.add(each)
+            if source.name_is_default and each.overwrites:
+                _same_archive(source, each)
+            if each.verdict.sends:
+                yield each.outgoing
+
+    sizes = [size for _, size in cut(to_send(), source.envelope.size, lambda: limits)]
     source.manifest.check_unchanged()
-    return tally.survey(source, target.label, collector.finish(checker))
+    validation = collector.finish(checker)
+    plan = _plan(source, target.label, tally, sizes, validation)
+    outcomes = {status.value: tally.outcomes[status] for status in Status}
+    arrived = Totals(**outcomes, invalid=validation.invalid)
+    return Survey(plan, validation, arrived, tally.open_ids, archive, names)
 
 
 @dataclass(slots=True)
 class _Tally:
     """What the rows of one pass add up to."""
 
-    meter: _Meter
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     outcomes: Counter[Status] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
@@ -206,45 +190,32 @@ class _Tally:
     def add(self, each: Compared) -> None:
         self.verdicts[each.verdict] += 1
         if each.verdict.sends:
-            self.meter.add(each.outgoing)
             self.hosts[host_of(each.outgoing.image.url)] += 1
         elif each.verdict is Verdict.IN_PROGRESS:
             self.open_ids.append(each.outgoing.image.id)
         elif each.known is not None and each.known.status is not None:
             self.outcomes[each.known.status] += 1
 
-    def survey(self, source: Source, target: str, validation: Validation) -> Survey:
-        verdicts, outcomes = self.verdicts, self.outcomes
-        plan = Plan(
-            manifest=source.manifest.name,
-            target=target,
-            system_name=source.envelope.system_name,
-            entries=validation.entries,
-            new=verdicts[Verdict.NEW],
-            changed=verdicts[Verdict.CHANGED],
-            unchanged=verdicts[Verdict.UNCHANGED],
-            failed=verdicts[Verdict.FAILED],
-            in_progress=verdicts[Verdict.IN_PROGRESS],
-            invalid=validation.invalid,
-            batches=self.meter.batches,
-            bytes=self.meter.bytes,
-            sources=dict(self.hosts),
-        )
-        arrived = Totals(
-            outcomes[Status.SUCCESS],
-            outcomes[Status.SKIPPED],
-            outcomes[Status.FAILED],
-            invalid=validation.invalid,
-        )
-        return Survey(plan, validation, arrived, self.open_ids)
+
+def _plan(
+    source: Source, target: str, tally: _Tally, sizes: list[int], validation: Validation
+) -> Plan:
+    return Plan(
+        manifest=source.manifest.name,
+        target=target,
+        system_name=source.envelope.system_name,
+        entries=validation.entries,
+        invalid=validation.invalid,
+        batches=len(sizes),
+        bytes=sum(sizes),
+        sources=dict(tally.hosts),
+        **{verdict.value: tally.verdicts[verdict] for verdict in Verdict},
+    )
 
 
-def _same_archive(store: StateStore, source: Source, each: Compared) -> None:
+def _same_archive(source: Source, each: Compared) -> None:
     """Two archives under the default name would overwrite each other's images."""
-    batch = each.known.last_batch if each.known is not None else None
-    if batch is None:
-        return
-    path = store.manifest_path(batch)
+    path = each.known.manifest if each.known is not None else None
     if path and path != source.origin.path:
         raise UsageError(
             f"id “{each.outgoing.image.id}” (row {each.outgoing.row}) was sent before by another "

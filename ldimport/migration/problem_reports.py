@@ -19,7 +19,7 @@ from ldimport.migration.reports.sarif import Sarif
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
-    from ldimport.migration.validate import Sink, Validation
+    from ldimport.migration.validate import RowSink, Validation
     from ldimport.schema.check import Checked
 
 _Made = Callable[[Path, "Manifest"], Report]
@@ -69,9 +69,19 @@ class Reports:
         self._reports: list[Report] = []
 
     @property
-    def sink(self) -> Sink | None:
+    def sink(self) -> RowSink | None:
         """What wants to be told of rows; None when no file does."""
-        return _Sink(self._reports) if self._reports else None
+        return self if self._reports else None
+
+    @property
+    def every_row(self) -> bool:
+        """Whether a file wants rows without problems too."""
+        return any(report.every_row for report in self._reports)
+
+    def __call__(self, checked: Checked) -> None:
+        """Hand a row to every report."""
+        for report in self._reports:
+            report.add(checked)
 
     def finish(self, found: Validation) -> None:
         """Write the ends of all files, then give them their names."""
@@ -92,18 +102,6 @@ class Reports:
     def __exit__(self, *_: object) -> None:
         for report in self._reports:
             report.discard()
-
-
-class _Sink:
-    """Hands each row to every report."""
-
-    def __init__(self, reports: list[Report]) -> None:
-        self._add = [report.add for report in reports]
-        self.every_row = any(report.every_row for report in reports)
-
-    def __call__(self, checked: Checked) -> None:
-        for add in self._add:
-            add(checked)
 
 
 def _check(manifest: Manifest, files: Files) -> None:

@@ -110,21 +110,11 @@ def open_source(
         base_url=wishes.base_url,
         writings=read.columns.writings,
     )
-    envelope = Envelope(
-        name,
-        wishes.webhook or manifest.header.webhook,
-        wishes.context if wishes.context is not None else manifest.header.context,
-    )
+    context = wishes.context if wishes.context is not None else manifest.header.context
+    envelope = Envelope(name, wishes.webhook or manifest.header.webhook, context)
     files = () if folder is None else (str(folder),)
-    return Source(
-        manifest,
-        config,
-        check,
-        envelope,
-        replace(options, allow_files=files, lenient=wishes.lenient),
-        is_default,
-        folder,
-    )
+    options = replace(options, allow_files=files, lenient=wishes.lenient)
+    return Source(manifest, config, check, envelope, options, is_default, folder)
 
 
 def _knowing(read: ReadOptions, config: ProjectConfig) -> ReadOptions:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.events import Event, Notice, Planned
-from ldimport.migration.identity import Names
 from ldimport.migration.model import CauseRow, Filter, Totals, added
 from ldimport.migration.options import Clock, SubmitOptions
 from ldimport.migration.plan import Survey, compare, survey
@@ -62,9 +61,9 @@ def submit(
     to_send = found.plan.to_send
     if options.limit is not None:
         to_send = min(options.limit, to_send)
-    sending = _Sending(store, target, source, options)
-    yield from run.carry_out(sending.parcels(found, to_send), to_send)
-    totals = sending.totals(found, run)
+    sending = _Sending(store, target, source, options, found)
+    yield from run.carry_out(sending.parcels(to_send), to_send)
+    totals = sending.totals(run)
     causes = sending.causes() if totals.failed else ()
     failures = bool(totals.failed or totals.invalid)
     yield run.summary(totals, causes, failures=failures, plan=found.plan)
@@ -91,58 +90,52 @@ def too_late(deadline: float | None) -> DeadlineError:
     )
 
 
+@dataclass(frozen=True, slots=True)
 class _Sending:
     """The second pass over the manifest, and what came of it."""
 
-    def __init__(
-        self, store: StateStore, target: Target, source: Source, options: SubmitOptions
-    ) -> None:
-        self._store = store
-        self._target = target
-        self._source = source
-        self._options = options
-        self._name = source.envelope.system_name
-        archive = store.archive(target.identity, target.label, self._name)
-        assert archive is not None  # the state file is open for writing
-        self._archive = archive
+    store: StateStore
+    target: Target
+    source: Source
+    options: SubmitOptions
+    found: Survey
 
-    def parcels(self, found: Survey, to_send: int) -> Iterator[Parcel]:
+    def parcels(self, to_send: int) -> Iterator[Parcel]:
         """At most ``to_send`` images, in batches."""
-        source = self._source
-        outgoing = islice(self._to_send(found), to_send)
+        source, archive = self.source, self.found.archive
+        assert archive is not None  # the state file is open for writing
+        outgoing = islice(self._to_send(), to_send)
         for images, _ in cut(outgoing, source.envelope.size, self._limits):
             source.manifest.check_unchanged()
-            yield Parcel(
-                self._archive, source.envelope, source.options, source.origin, tuple(images)
-            )
+            yield Parcel(archive, source.envelope, source.options, source.origin, tuple(images))
 
     def _limits(self) -> BatchLimits:  # asked each time: a target may have learned smaller ones
-        return self._target.limits.at_most(self._options.batch_size)
+        return self.target.limits.at_most(self.options.batch_size)
 
-    def _to_send(self, found: Survey) -> Iterator[Outgoing]:
+    def _to_send(self) -> Iterator[Outgoing]:
         """Rows that are new or changed. Those that were under way at the plan are left alone, even
         when their job was lost meanwhile: the next submit sends them."""
+        found, source = self.found, self.source
+        names = found.names if source.check.strict else None
         under_way = set(found.open_ids)
-        source, resend = self._source, self._options.resend
-        names = None
-        if source.check.strict:
-            names = Names.of(self._store, self._target.identity, self._name)
         for each in compare(
-            self._store, self._archive, source, source.checker(), resend=resend, names=names
+            self.store, found.archive, source, source.checker(), self.options, names=names
         ):
             if each.verdict.sends and each.outgoing.image.id not in under_way:
                 yield each.outgoing
 
     def causes(self) -> tuple[CauseRow, ...]:
         """Failures of this manifest; of the whole archive where they came from another file."""
-        archive = Filter(target=self._target.identity, system_name=self._name)
-        mine = replace(archive, manifest=self._source.origin.path)
-        return self._store.causes(mine) or self._store.causes(archive)
+        name = self.source.envelope.system_name
+        archive = Filter(target=self.target.identity, system_name=name)
+        mine = replace(archive, manifest=self.source.origin.path)
+        return self.store.causes(mine) or self.store.causes(archive)
 
-    def totals(self, found: Survey, run: Run) -> Totals:
+    def totals(self, run: Run) -> Totals:
         """Each row of the manifest by its last outcome: what had arrived before, what was under
         way at the plan, what this run sent, and the rest."""
-        earlier = self._store.outcomes(self._archive, found.open_ids)
-        mine = self._store.batch_outcomes(self._archive, run.batches)
+        found = self.found
+        earlier = self.store.outcomes(found.archive, found.open_ids)
+        mine = self.store.batch_outcomes(found.archive, run.batches)
         rest = Totals(unsubmitted=found.plan.to_send - mine.rows)
         return added(Totals, (found.arrived, earlier, mine, rest))

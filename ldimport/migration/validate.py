@@ -53,11 +53,13 @@ class Validation:
         return self.entries - self.invalid
 
 
-class Sink(Protocol):
+class RowSink(Protocol):
     """Hears of rows as they are checked, their problems located; ``every_row`` False: only of
     those that have problems."""
 
-    every_row: bool
+    @property
+    def every_row(self) -> bool:
+        """See above."""
 
     def __call__(self, checked: Checked) -> None:
         """Take one row."""
@@ -67,7 +69,7 @@ class Collector:
     """Gathers the findings of one pass; what it keeps is bounded."""
 
     def __init__(
-        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: Sink | None = None
+        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: RowSink | None = None
     ) -> None:
         self._manifest = manifest
         self._most = max_problems
@@ -137,10 +139,9 @@ class Collector:
     def _new_kind(self, problem: Problem) -> None:
         field = problem.field if len(self._kinds) < _MAX_KINDS else _OTHERS
         key = (problem.code, field, problem.severity)
-        example = problem.value[:_SAMPLE]
         self._kinds[key] = FindingGroup(
-            problem.code, field, problem.severity, 1, problem.place, example, problem.message,
-            problem.hint, problem.publishing,
+            *key, 1, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
+            problem.publishing,
         )  # fmt: skip
 
     def _located(self, entry: Entry | None, problem: Problem) -> Problem:
@@ -156,19 +157,24 @@ def validate(
     *,
     max_problems: int = MAX_PROBLEMS,
     on_progress: Callable[[int], None] | None = None,
-    sink: Sink | None = None,
+    sink: RowSink | None = None,
 ) -> Validation:
     """Check every row; nothing is sent. ``on_progress`` gets the bytes read so far.
 
     Raises ManifestError when the file cannot be read to its end, or changes meanwhile.
     """
     collector = Collector(manifest, max_problems=max_problems, sink=sink)
-    if manifest.columns is not None and not (sink and sink.every_row):
-        _by_rows(manifest, manifest.columns, checker, collector, on_progress)
+    every_row = sink is not None and sink.every_row
+    if manifest.columns is not None and not every_row:
+        good = _by_rows(manifest, manifest.columns, checker, collector, on_progress)
     else:
-        _by_entries(
-            manifest, checker, collector, on_progress, every_row=bool(sink and sink.every_row)
-        )
+        good = 0
+        for entry in manifest.entries(on_progress):
+            if not every_row and checker.passes(entry):
+                good += 1
+            else:
+                collector.add(checker.check(entry))
+    collector.good(good)
     return collector.finish(checker)
 
 
@@ -185,32 +191,15 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
         yield ReadingNote("default-media-type", text)
 
 
-def _by_entries(
-    manifest: Manifest,
-    checker: Checker,
-    collector: Collector,
-    on_progress: Callable[[int], None] | None,
-    *,
-    every_row: bool,
-) -> None:
-    good = 0
-    for entry in manifest.entries(on_progress):
-        if not every_row and checker.passes(entry):
-            good += 1
-        else:
-            collector.add(checker.check(entry))
-    collector.good(good)
-
-
 def _by_rows(
     manifest: Manifest,
     columns: tuple[str, ...],
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
-) -> None:
+) -> int:
     """The fast way for a single CSV: a row that passes the test has nothing worth saying about
-    it, and never becomes an entry."""
+    it, and never becomes an entry. Returns how many passed."""
     passes = row_test(checker, columns, manifest.files[0].path)
     number = good = 0
     for number, (line, cells) in enumerate(manifest.rows(on_progress), 1):
@@ -218,4 +207,4 @@ def _by_rows(
             good += 1
         else:
             collector.add(checker.check(manifest.entry(number, line, cells)))
-    collector.good(good)
+    return good

@@ -51,9 +51,26 @@ _WANTED = {
 }
 _STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
 _NOT_REACHED = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
-_WEIRD_SERVER_REPLY, _TOO_LARGE = 8, 100  # pycurl has no names for these
-_BROKEN_HTTP = {_WEIRD_SERVER_REPLY, pycurl.E_BAD_CONTENT_ENCODING}
 _LOST_ON_THE_WAY = {pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR}
+_WEIRD_SERVER_REPLY, _TOO_LARGE = 8, 100  # pycurl has no names for these
+_TLS = (Cause.TLS, "no secure connection: {said} ({place})")
+_BROKEN_HTTP = (Cause.BAD_HTTP, "origin breaks the rules of HTTP{colon} ({place})")
+_FAILURES = {
+    pycurl.E_OPERATION_TIMEDOUT: (
+        Cause.TIMEOUT, "{place} took longer than {seconds:.3g} s to send the file"),
+    pycurl.E_PARTIAL_FILE: (
+        Cause.INCOMPLETE, "connection closed by {place} before the whole file arrived"),
+    pycurl.E_SSL_CONNECT_ERROR: _TLS,
+    pycurl.E_PEER_FAILED_VERIFICATION: _TLS,
+    pycurl.E_UNSUPPORTED_PROTOCOL: (
+        Cause.BAD_HTTP, "origin does not answer in HTTP ({place})"),
+    _TOO_LARGE: (
+        Cause.BAD_HTTP, "origin sends headers that are too large or too many ({place})"),
+    _WEIRD_SERVER_REPLY: _BROKEN_HTTP,
+    pycurl.E_BAD_CONTENT_ENCODING: _BROKEN_HTTP,
+    **dict.fromkeys(_LOST_ON_THE_WAY, _BROKEN_HTTP),
+}  # fmt: skip
+"""What libcurl's errors mean, and in which words; see ``_failure``."""
 _LOST = re.compile(r"SYSCALL|reset|unexpected eof|Recv failure|Send failure", re.IGNORECASE)
 _MALFORMED = re.compile(r"chunk|header", re.IGNORECASE)
 _STOP = 0
@@ -70,6 +87,7 @@ _OPTIONS = (
     (pycurl.SSL_VERIFYHOST, 2),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
     (pycurl.BUFFERSIZE, READ_BYTES),
+    (pycurl.USERAGENT, USER_AGENT),
 )
 
 
@@ -119,7 +137,6 @@ class Exchange:
     def __init__(
         self,
         *,
-        user_agent: str = USER_AGENT,
         ca_file: str,
         max_bytes: int = MAX_OTHER_BYTES,
         headers: Sequence[str] = (),
@@ -133,7 +150,12 @@ class Exchange:
         self._headers_always = ("Accept-Encoding: identity", *headers)
         self._headers_once = False
         self._opened: list[socket.socket] = []
-        self._set_up(user_agent, ca_file)
+        for option, value in (*_OPTIONS, (pycurl.CAINFO, ca_file)):
+            self.curl.setopt(option, value)
+        self.curl.setopt(pycurl.HTTPHEADER, list(self._headers_always))
+        self.curl.setopt(pycurl.HEADERFUNCTION, self._header)
+        self.curl.setopt(pycurl.WRITEFUNCTION, self._chunk)
+        self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._socket)
 
     def begin(self, checked: CheckedAddress, seconds: float, headers: Sequence[str] = ()) -> None:
         """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
@@ -188,17 +210,6 @@ class Exchange:
         self.curl.close()
 
     # -- what libcurl is told -----------------------------------------------------------
-
-    def _set_up(self, user_agent: str, ca_file: str) -> None:
-        curl = self.curl
-        for option, value in _OPTIONS:
-            curl.setopt(option, value)
-        curl.setopt(pycurl.USERAGENT, user_agent)
-        curl.setopt(pycurl.CAINFO, ca_file)
-        curl.setopt(pycurl.HTTPHEADER, list(self._headers_always))
-        curl.setopt(pycurl.HEADERFUNCTION, self._header)
-        curl.setopt(pycurl.WRITEFUNCTION, self._chunk)
-        curl.setopt(pycurl.OPENSOCKETFUNCTION, self._socket)
 
     def _aim(self, checked: CheckedAddress) -> None:
         """Tell libcurl URL and addresses; it never asks a resolver itself."""
@@ -342,36 +353,15 @@ def _failure(error: int, text: str, place: str, seconds: float, connected: bool)
     """What libcurl's ``error`` (its message is ``text``) means for an exchange with ``place``
     that might take ``seconds`` and was ``connected`` or not. Its message is shown only where it
     cannot hold a URL."""
-    timed_out = error == pycurl.E_OPERATION_TIMEDOUT
-    if error in _NOT_REACHED or (timed_out and not connected):
+    said = text.strip()
+    if error in _NOT_REACHED or (error == pycurl.E_OPERATION_TIMEDOUT and not connected):
         return Rejected(Cause.UNREACHABLE, f"could not connect to {place}")
-    if timed_out:
-        return Rejected(Cause.TIMEOUT, f"{place} took longer than {seconds:.3g} s to send the file")
-    if error == pycurl.E_PARTIAL_FILE:
-        return Rejected(
-            Cause.INCOMPLETE, f"connection closed by {place} before the whole file arrived"
-        )
-    if error in _LOST_ON_THE_WAY and not _MALFORMED.search(text):
+    if (error in _LOST_ON_THE_WAY and not _MALFORMED.search(text)) or (
+        error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text)
+    ):
         return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
-    return _secure(error, text, place) or _protocol(error, text, place)
-
-
-def _secure(error: int, text: str, place: str) -> Rejected | None:
-    if error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text):
-        return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
-    if error in (pycurl.E_SSL_CONNECT_ERROR, pycurl.E_PEER_FAILED_VERIFICATION):
-        return Rejected(Cause.TLS, f"no secure connection: {text.strip()} ({place})")
-    return None
-
-
-def _protocol(error: int, text: str, place: str) -> Rejected:
-    if error == pycurl.E_UNSUPPORTED_PROTOCOL:
-        return Rejected(Cause.BAD_HTTP, f"origin does not answer in HTTP ({place})")
-    if error == _TOO_LARGE:
-        return Rejected(
-            Cause.BAD_HTTP, f"origin sends headers that are too large or too many ({place})"
-        )
-    if error in _BROKEN_HTTP or error in _LOST_ON_THE_WAY:
-        why = f": {text.strip()}" if text.strip() else ""
-        return Rejected(Cause.BAD_HTTP, f"origin breaks the rules of HTTP{why} ({place})")
-    return Rejected(Cause.TRANSFER, f"the transfer from {place} failed (libcurl error {error})")
+    why, reason = _FAILURES.get(error, (Cause.TRANSFER, "the transfer from {place} failed"))
+    if why is Cause.TRANSFER:
+        reason += f" (libcurl error {error})"
+    colon = f": {said}" if said else ""
+    return Rejected(why, reason.format(place=place, seconds=seconds, said=said, colon=colon))

@@ -10,10 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from heapq import heappop, heappush
-from itertools import count
 from random import random
-from types import TracebackType
 
 from ldimport import retry_after
 from ldimport.causes import Cause
@@ -31,7 +28,6 @@ from ldimport.net.answers import (
     screen_images,
 )
 from ldimport.net.exchange import (
-    USER_AGENT,
     Answer,
     Exchange,
     OpenSocket,
@@ -77,7 +73,6 @@ class Fetcher:
         guard: Guard,
         *,
         concurrency: int = 16,
-        user_agent: str = USER_AGENT,
         ca_file: str | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -89,7 +84,6 @@ class Fetcher:
 
         def make() -> Exchange:
             return Exchange(
-                user_agent=user_agent,
                 ca_file=roots,
                 headers=(_ACCEPT,),
                 max_bytes=limits.max_bytes,
@@ -102,7 +96,7 @@ class Fetcher:
         self.concurrency = concurrency
         self.sleep, self.clock, self.now, self.chance = sleep, clock, now, chance
         self.transfers: Transfers[FetchTask] = Transfers(make)
-        self.hosts = Hosts(limits.per_host, clock)
+        self.hosts = Hosts()
         self.lookups = Lookups(guard, clock)
         self._under_way = False
 
@@ -122,7 +116,8 @@ class Fetcher:
             yield from _Round(self, iter(sources), stop).outcomes()
         finally:
             self.transfers.abandon()
-            self.hosts.leave_all()
+            for host in self.hosts.values():
+                host.busy = 0
             self._under_way = False
 
     def fetch(self, source: FetchSource) -> Fetched:
@@ -139,29 +134,30 @@ class Fetcher:
     def __enter__(self) -> Fetcher:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 @dataclass(slots=True)
 class FetchTask:
     """A source under way. ``url`` is where it stands now, ``hops`` redirects behind its own URL;
-    ``begun`` and ``try_begun`` are clock times of the first try and of the one under way;
-    ``failed`` is what became of the last one."""
+    it rests until ``at``; ``begun`` and ``try_begun`` are clock times of the first try and of the
+    one under way; ``failed`` is what became of the last one."""
 
     source: FetchSource
     origin: Url
     url: Url
+    at: float = 0.0
     hops: int = 0
     tries: int = 0
     begun: float | None = None
     try_begun: float | None = None
     failed: Rejected | None = None
+
+    @property
+    def place(self) -> Place:
+        """Where it wants to go."""
+        return self.url.host, self.url.port
 
     def begin(self, now: float) -> None:
         """A try begins, unless a redirect goes on with the same one."""
@@ -170,18 +166,18 @@ class FetchTask:
             self.try_begun = now
             self.begun = now if self.begun is None else self.begun
 
-    def fail(self, rejected: Rejected) -> None:
+    def fail(self, rejected: Rejected, until: float) -> None:
         """A try came to nothing; the next one starts from the source's own URL."""
         self.failed = rejected
+        self.at = until
         self.url = self.origin
         self.hops = 0
         self.try_begun = None
 
 
 class _Round:
-    """One call of ``fetch_many``. Tasks wait in one of four places: ``ready`` to begin, ``later``
-    (a retry, a resting host), ``crowded`` until their host has room, ``named`` until their host
-    is resolved."""
+    """One call of ``fetch_many``. ``_waiting`` are the few tasks that are not under way: for their
+    time, for room at their host, or for its address."""
 
     def __init__(
         self, fetcher: Fetcher, sources: Iterator[FetchSource], stop: Callable[[], bool]
@@ -193,11 +189,7 @@ class _Round:
         self._sources: Iterator[FetchSource] | None = sources
         self._stop = stop
         self._open = 0
-        self._ready: deque[FetchTask] = deque()
-        self._later: list[tuple[float, int, FetchTask]] = []
-        self._crowded: dict[str, deque[FetchTask]] = {}
-        self._named: dict[Place, list[FetchTask]] = {}
-        self._numbers = count()
+        self._waiting: deque[FetchTask] = deque()
         self._outcomes: deque[FetchOutcome] = deque()
 
     def outcomes(self) -> Iterator[FetchOutcome]:
@@ -219,30 +211,18 @@ class _Round:
     # -- what to do next ----------------------------------------------------------------
 
     def _begin_what_fits(self) -> None:
-        if len(self._lookups):
-            self._look_up(0)
-        while len(self._transfers) + len(self._lookups) < self._fetcher.concurrency:
-            task = self._next()
+        self._look_up(0)
+        waiting, self._waiting = self._waiting, deque()
+        while self._has_room():
+            task = waiting.popleft() if waiting else self._pulled()
             if task is None:
-                return
-            self._begin(task)
+                break
+            if not self._begun(task):
+                self._waiting.append(task)
+        self._waiting.extend(waiting)
 
-    def _next(self) -> FetchTask | None:
-        if self._later and self._later[0][0] <= self._clock():
-            return heappop(self._later)[2]
-        if self._ready:
-            return self._ready.popleft()
-        return self._from_the_crowd() or self._pulled()
-
-    def _from_the_crowd(self) -> FetchTask | None:
-        """A task whose host has room again."""
-        for host, waiting in self._crowded.items():
-            if self._hosts.room(host):
-                task = waiting.popleft()
-                if not waiting:
-                    del self._crowded[host]
-                return task
-        return None
+    def _has_room(self) -> bool:
+        return len(self._transfers) + len(self._lookups) < self._fetcher.concurrency
 
     def _pulled(self) -> FetchTask | None:
         """The next source that can be worked on at all."""
@@ -261,9 +241,8 @@ class _Round:
         return None
 
     def _wait(self) -> None:
-        seconds = PATIENCE
-        if self._later:
-            seconds = min(seconds, max(0.0, self._later[0][0] - self._clock()))
+        now = self._clock()
+        seconds = min([PATIENCE, *(task.at - now for task in self._waiting if task.at > now)])
         if len(self._transfers):
             self._transfers.wait(LOOKUP_PAUSE if len(self._lookups) else seconds)
         elif len(self._lookups):
@@ -272,44 +251,46 @@ class _Round:
             self._fetcher.sleep(seconds)
 
     def _look_up(self, seconds: float) -> None:
-        """Go on with the tasks whose host is resolved, or is within ``seconds``."""
+        """Take the names that are resolved, or are within ``seconds``; what is found is known from
+        now on, what is not fails all that wait for it."""
         for place, found in self._lookups.answers(seconds):
-            for task in self._named.pop(place, ()):
-                self._aim(task, found)
+            if isinstance(found, Rejected):
+                now = self._clock()
+                for task in [t for t in self._waiting if t.place == place and t.at <= now]:
+                    self._waiting.remove(task)
+                    self._aim(task, found)
 
     # -- a task begins ------------------------------------------------------------------
 
-    def _begin(self, task: FetchTask) -> None:
-        url = task.url
-        until = self._hosts.rests_until(url.host)
+    def _begun(self, task: FetchTask) -> bool:
+        """Whether a task needs to wait no longer: it is under way, or given up."""
+        host, now = self._hosts[task.url.host], self._clock()
+        if task.at > now:
+            return False
         if task.failed is not None and self._hopeless(task):
             self._give_up(task.source, task.failed)
-        elif until is not None:
-            self._at(until, task)
-        elif not self._hosts.room(url.host):
-            self._crowd(task)
-        elif (found := self._lookups.known(url)) is None:
-            self._named.setdefault((url.host, url.port), []).append(task)
-            self._lookups.ask(url)
-        else:
-            self._aim(task, found)
-
-    def _crowd(self, task: FetchTask) -> None:
-        self._crowded.setdefault(task.url.host, deque()).append(task)
+            return True
+        task.at = host.rests_until
+        if task.at > now or host.busy >= self._limits.per_host:
+            return False
+        found = self._lookups.known(task.url)
+        if found is None:
+            self._lookups.ask(task.url)
+            return False
+        self._aim(task, found)
+        return True
 
     def _hopeless(self, task: FetchTask) -> bool:
         """Whether another try is not worth it: no time is left, or another image has meanwhile
         waited for the same host in vain."""
-        return self._seconds_left(task) <= 0 or self._hosts.out_of_reach(task.url.host)
+        return self._seconds_left(task) <= 0 or self._hosts[task.url.host].out_of_reach
 
     def _aim(self, task: FetchTask, found: Found) -> None:
         """The address of ``task`` is known, or why there is none: connect, or fail."""
-        if not self._hosts.room(task.url.host):
-            return self._crowd(task)
         task.begin(self._clock())
         if isinstance(found, Rejected):
             return self._failed(task, found)
-        self._hosts.enter(task.url.host)
+        self._hosts[task.url.host].busy += 1
         checked = self._fetcher.guard.checked(task.url, found)
         self._transfers.start(task, checked, self._seconds_left(task), task.source.conditions)
         return None
@@ -327,10 +308,11 @@ class _Round:
     # -- a task has an answer -----------------------------------------------------------
 
     def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
-        self._hosts.leave(task.url.host)
+        host = self._hosts[task.url.host]
+        host.busy -= 1
         if isinstance(answer, Rejected):
             return self._failed(task, answer)
-        self._hosts.reached(task.url.host)
+        host.out_of_reach = False
         try:
             if answer.status in REDIRECTS:
                 self._redirected(task, answer)
@@ -351,27 +333,24 @@ class _Round:
             raise Rejected(Cause.TOO_MANY_REDIRECTS, "origin redirects on and on")
         task.hops += 1
         task.url = self._fetcher.guard.parse(join(task.url, location.encode("latin-1")))
-        self._ready.appendleft(task)
+        self._waiting.appendleft(task)
 
     def _failed(self, task: FetchTask, rejected: Rejected, wanted: float | None = None) -> None:
         """Try again later if that may help, else give up. ``wanted`` is the wait in seconds that
         the origin asked for."""
-        host = task.url.host
+        host, now = self._hosts[task.url.host], self._clock()
         if wanted is not None and rejected.retryable:
-            self._hosts.rest(host, wanted)
-        tries = 1 if self._hosts.out_of_reach(host) else self._limits.tries
+            host.rests_until = max(host.rests_until, now + wanted)
+        tries = 1 if host.out_of_reach else self._limits.tries
         if rejected.retryable and task.tries < tries:
             wait = backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
-            at = self._clock() + wait
+            at = now + wait
             if at < (task.begun or 0.0) + self._limits.tries_seconds:
-                task.fail(rejected)
-                return self._at(at, task)
+                task.fail(rejected, at)
+                return self._waiting.append(task)
         if rejected.why.cause in _OUT_OF_REACH:
-            self._hosts.lost(host)
+            host.out_of_reach = True
         return self._give_up(task.source, _with_hops(rejected, task.hops))
-
-    def _at(self, when: float, task: FetchTask) -> None:
-        heappush(self._later, (when, next(self._numbers), task))
 
     def _give_up(self, source: FetchSource, rejected: Rejected) -> None:
         rejected.__traceback__ = None  # its frames hold what was read of the body

@@ -17,13 +17,10 @@ _FOLDER = getattr(os, "O_PATH", os.O_RDONLY) | getattr(os, "O_DIRECTORY", 0) | _
 _BY_STEPS = os.open in os.supports_dir_fd
 
 
-def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> tuple[bytes, os.stat_result]:
-    """The bytes of the first file that ``relative`` names below one of ``roots``, and its stat
-    as of the moment it was opened.
-
-    Raises Rejected: ``no-such-file``, ``outside-folder``, ``not-a-file`` (folder, pipe, device),
-    ``too-many-bytes``, ``not-readable``.
-    """
+def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> bytes:
+    """The bytes of the first file that ``relative`` names below one of ``roots``. Raises Rejected:
+    ``no-such-file``, ``outside-folder``, ``not-a-file`` (folder, pipe, device), ``not-readable``,
+    ``too-many-bytes``."""
     root, path = _locate(roots, relative)
     try:
         _check(path.lstat(), relative, max_bytes)  # before opening: a device may act when opened
@@ -31,15 +28,14 @@ def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> tuple[byt
     except OSError as error:
         raise _unreadable(relative, error) from error
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        _check(found, relative, max_bytes)
+        _check(os.fstat(file.fileno()), relative, max_bytes)
         try:
             body = file.read(max_bytes + 1)
         except OSError as error:
             raise _unreadable(relative, error) from error
     if len(body) > max_bytes:  # it grew while it was read
         raise _too_large(len(body), max_bytes)
-    return body, found
+    return body
 
 
 def _locate(roots: Sequence[str], relative: str) -> tuple[Path, Path]:

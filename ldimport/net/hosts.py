@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from ldimport.causes import Cause
@@ -13,7 +14,7 @@ from ldimport.net.guard import Guard
 from ldimport.url import Url
 
 MAX_KNOWN = 10_000
-"""Hosts remembered as out of reach; an archive names a handful."""
+"""Hosts remembered; an archive names a handful."""
 MAX_SECONDS = 20.0
 """How long resolving a name may take."""
 KEEP_SECONDS = 10.0
@@ -26,60 +27,26 @@ Found = tuple[str, ...] | Rejected
 """The addresses to connect to, or why there are none."""
 
 
-class Hosts:
-    """At most ``per_host`` exchanges with one host at a time; ``clock`` gives seconds."""
+@dataclass(slots=True)
+class Host:
+    """Exchanges under way with a host, until when it asked for rest (clock time), and whether an
+    image was given up since it could not be reached in all its tries. Then others get one try:
+    ten thousand images need not wait out the same silence one after another."""
 
-    def __init__(self, per_host: int, clock: Callable[[], float]) -> None:
-        self._per_host = per_host
-        self._clock = clock
-        self._busy: dict[str, int] = {}
-        self._resting: dict[str, float] = {}
-        self._out_of_reach: dict[str, None] = {}
+    busy: int = 0
+    rests_until: float = 0.0
+    out_of_reach: bool = False
 
-    def room(self, host: str) -> bool:
-        """Whether one more exchange with ``host`` may begin."""
-        return self._busy.get(host, 0) < self._per_host
 
-    def enter(self, host: str) -> None:
-        """An exchange with ``host`` begins."""
-        self._busy[host] = self._busy.get(host, 0) + 1
+class Hosts(dict[str, Host]):
+    """Hosts by name, made when first asked for; the oldest idle ones are forgotten."""
 
-    def leave(self, host: str) -> None:
-        """An exchange with ``host`` has ended."""
-        left = self._busy.pop(host) - 1
-        if left:
-            self._busy[host] = left
-
-    def leave_all(self) -> None:
-        """All exchanges were broken off."""
-        self._busy.clear()
-
-    def rest(self, host: str, seconds: float) -> None:
-        """``host`` asked not to be bothered for a while."""
-        self._resting[host] = max(self._resting.get(host, 0.0), self._clock() + seconds)
-
-    def rests_until(self, host: str) -> float | None:
-        """When ``host`` may be asked again, None for now."""
-        until = self._resting.get(host)
-        if until is None or until > self._clock():
-            return until
-        del self._resting[host]
-        return None
-
-    def lost(self, host: str) -> None:
-        """An image was given up because ``host`` could not be reached in all its tries."""
-        self._out_of_reach[host] = None
-        if len(self._out_of_reach) > MAX_KNOWN:
-            del self._out_of_reach[next(iter(self._out_of_reach))]
-
-    def reached(self, host: str) -> None:
-        """``host`` answered something."""
-        self._out_of_reach.pop(host, None)
-
-    def out_of_reach(self, host: str) -> bool:
-        """Whether to try ``host`` just once for each image: its last one was given up, and ten
-        thousand images need not wait out the same silence one after another."""
-        return host in self._out_of_reach
+    def __missing__(self, name: str) -> Host:
+        if len(self) >= MAX_KNOWN:
+            for idle in [old for old, host in self.items() if not host.busy][: MAX_KNOWN // 10]:
+                del self[idle]
+        host = self[name] = Host()
+        return host
 
 
 class Lookups:

@@ -9,7 +9,6 @@ import pycurl
 
 from ldimport.errors import Rejected
 from ldimport.net.exchange import (
-    USER_AGENT,
     Answer,
     Exchange,
     OpenSocket,
@@ -27,8 +26,6 @@ def post(
     guard: Guard,
     timeout: float,
     *,
-    user_agent: str = USER_AGENT,
-    ca_file: str | None = None,
     open_socket: OpenSocket = open_plain_socket,
 ) -> Answer:
     """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
@@ -36,8 +33,7 @@ def post(
     Rejected when there is no answer, ValueError for a header that breaks its line."""
     lines = [_line(name, value) for name, value in headers.items()]
     exchange = Exchange(
-        user_agent=user_agent,
-        ca_file=trusted_roots(ca_file),
+        ca_file=trusted_roots(),
         headers=["Accept: */*", "Expect:", *lines],
         open_socket=open_socket,
     )

@@ -122,8 +122,8 @@ class Checker:
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""
         check = self._checks.get(handle)
-        media_type = self.config.media_types.get(handle)
-        if check is None and media_type is not None:
+        if check is None and handle in self.config.media_types:
+            media_type = self.config.media_types[handle]
             check = MetadataCheck(self.config, media_type, self.options.writings)
             self._checks[handle] = check
         return check

@@ -13,12 +13,12 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json, digest
 from ldimport.schema.complaints import Complaints
 from ldimport.schema.properties import Property, read_properties
+from ldimport.yamlsize import values_in
 
 IMAGE = "mediaImage"
 _TYPES = (IMAGE, "mediaVideo", "mediaFile")
@@ -167,7 +167,7 @@ def _yaml(path: Path, text: bytes) -> Json:
     try:
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         node = loader.get_single_node()
-        if _values(node, {}) > _MAX_VALUES:
+        if values_in(node, _MAX_VALUES) > _MAX_VALUES:
             raise _unreadable(path, f"it holds more than {_MAX_VALUES:,} values")
         found: Json = json.loads(json.dumps(loader.construct_document(node), default=str))
         return found
@@ -177,16 +177,6 @@ def _yaml(path: Path, text: bytes) -> Json:
         raise _unreadable(path, f"{error.problem or 'not YAML'}{place}") from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise _unreadable(path, "it is neither JSON nor YAML") from error
-
-
-def _values(node: Any, known: dict[int, int]) -> int:
-    """How many values a YAML node has with every alias written out: a few lines can mean
-    billions. Raises RecursionError for a node inside itself."""
-    if id(node) not in known:
-        inner = node.value if isinstance(node.value, list) else []
-        parts = (part for each in inner for part in (each if isinstance(each, tuple) else (each,)))
-        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
-    return known[id(node)]
 
 
 def _unreadable(path: Path, why: str) -> ConfigError:

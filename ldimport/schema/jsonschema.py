@@ -74,57 +74,46 @@ def _references(schema: Json) -> Iterator[str]:
             yield from _references(each)
 
 
+_KEYWORDS: Mapping[ValueShape | None, Mapping[str, str]] = {
+    ValueShape.TEXT: {"minLength": "minLength", "maxLength": "maxLength"},
+    ValueShape.INTEGER: {"minValue": "minimum", "maxValue": "maximum"},
+    ValueShape.TEXTS: {"maxItems": "maxItems"},
+    ValueShape.INTEGERS: {"maxItems": "maxItems"},
+}
+_NOT_EMPTY: Mapping[ValueShape | None, str] = {
+    ValueShape.TEXT: "minLength",
+    ValueShape.TEXTS: "minItems",
+    ValueShape.INTEGERS: "minItems",
+    ValueShape.OBJECT: "minProperties",
+}
+
+
 def _limits(found: Property) -> Schema:
-    match found.shape:
-        case ValueShape.TEXT:
-            return _text_limits(found)
-        case ValueShape.INTEGER:
-            return _given(found, {"minValue": "minimum", "maxValue": "maximum"})
-        case ValueShape.TEXTS:
-            items = {**_given(found, {"maxLength": "maxLength"}), **_enum(found)}
-            return _list_limits(found, items)
-        case ValueShape.INTEGERS:
-            return _list_limits(found, {})
-        case ValueShape.OBJECT:
-            return _object_limits(found)
-    return {}
-
-
-def _text_limits(found: Property) -> Schema:
-    limits = _given(found, {"minLength": "minLength", "maxLength": "maxLength"})
-    if found.required:
-        least = limits.get("minLength")
-        limits["minLength"] = max(1, least if isinstance(least, int) else 0)
-    if found.config.get("allowNewlines") is False:
+    limits = _given(found, _KEYWORDS.get(found.shape, {}))
+    keyword = _NOT_EMPTY.get(found.shape)
+    if found.required and keyword:
+        least = limits.get(keyword)
+        limits[keyword] = max(1, least if isinstance(least, int) else 0)
+    if found.shape is ValueShape.TEXT and found.config.get("allowNewlines") is False:
         limits["not"] = {"pattern": "[\\r\\n]"}
+    choices: Schema = {} if found.choices is None else {"enum": list(found.choices)}
     if found.plugin in ("li-enum", "li-system-enum"):
-        limits |= _enum(found)
-    return limits
-
-
-def _list_limits(found: Property, items: Schema) -> Schema:
-    limits = _given(found, {"maxItems": "maxItems"})
-    if found.required:
-        limits["minItems"] = 1
-    if items:
+        limits |= choices
+    items = {**_given(found, {"maxLength": "maxLength"}), **choices}
+    if found.shape is ValueShape.TEXTS and items:
         limits["items"] = items
+    if found.shape is ValueShape.OBJECT and (inner := _inner_limits(found)):
+        limits["properties"] = inner
     return limits
 
 
-def _object_limits(found: Property) -> Schema:
-    limits: Schema = {"minProperties": 1} if found.required else {}
+def _inner_limits(found: Property) -> Schema:
     if found.plugin in ("li-document-references", "li-reference-list"):
-        inner = _given(found, {"min": "minItems", "max": "maxItems"})
-        if inner:
-            limits["properties"] = {"references": inner}
-    elif found.crops is not None:
-        names: list[Json] = list(found.crops)
-        limits["properties"] = {"crops": {"items": {"properties": {"name": {"enum": names}}}}}
-    return limits
-
-
-def _enum(found: Property) -> Schema:
-    return {} if found.choices is None else {"enum": list(found.choices)}
+        count = _given(found, {"min": "minItems", "max": "maxItems"})
+        return {"references": count} if count else {}
+    if found.crops is None:
+        return {}
+    return {"crops": {"items": {"properties": {"name": {"enum": list(found.crops)}}}}}
 
 
 def _given(found: Property, names: Mapping[str, str]) -> Schema:

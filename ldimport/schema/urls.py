@@ -53,7 +53,7 @@ def _address(url: str) -> Iterator[Finding]:
         yield _error("url-userinfo", "url holds a user name or password", hint)
         return
     try:
-        yield from _ending(parse(url).path)
+        yield from _ending(parse(url).rest.partition("?")[0])
     except Rejected as rejected:
         yield _error("not-a-url", f"url: “{cut(url)}”: {rejected.reason}")
 

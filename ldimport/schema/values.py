@@ -164,25 +164,16 @@ class MetadataCheck:
             check = self.values.get(handle)
             if check is None:
                 return None
-            if type(value) is str and value:
-                if check.any_text is not None:
-                    if len(value) > check.any_text or not is_whole(value):
-                        return None
-                    stored[handle] = value
-                elif textual or check.reads_text:
-                    if value not in check.good and not check.accepts(value):
-                        return None
-                    stored[handle] = (
-                        check.good[value] if value in check.good else check.coerce(value)
-                    )
-                else:
-                    if next(check.findings(value), None) is not None:
-                        return None
-                    stored[handle] = value
-            elif value is None or value in _EMPTY or next(check.findings(value), None) is not None:
+            if type(value) is str and value and check.any_text is not None:
+                if len(value) > check.any_text or not is_whole(value):
+                    return None
+            elif type(value) is str and value and (textual or check.reads_text):
+                if not check.accepts(value):
+                    return None
+                value = check.good[value] if value in check.good else check.coerce(value)
+            elif value in _EMPTY or next(check.findings(value), None) is not None:
                 return None
-            else:
-                stored[handle] = value
+            stored[handle] = value
         return stored if self.required <= stored.keys() else None
 
     def coerced(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from ldimport.model import Json
@@ -28,9 +28,8 @@ def violations(
     schema: Mapping[str, Any], value: Json, field: str, *, publishing: bool
 ) -> Iterator[Finding]:
     """Everything that keeps ``value`` from meeting ``schema``, at most twenty findings."""
-    errors = _validator_class()(schema, format_checker=_formats()).iter_errors(value)
     seen: set[tuple[str, str]] = set()
-    for error in errors:
+    for error in _validator()(schema).iter_errors(value):
         found = _finding(error, field, publishing)
         if (found.code, found.path) in seen:
             continue
@@ -116,18 +115,11 @@ def _shown(value: Json) -> str:
 
 
 @cache
-def _formats() -> Any:
-    from jsonschema import FormatChecker
+def _validator() -> Callable[[Mapping[str, Any]], Draft202012Validator]:
+    """Loaded when something is wrong; the import costs a tenth of a second."""
+    from jsonschema import Draft202012Validator, FormatChecker
 
     checker = FormatChecker(formats=())
     checker.checks("date")(is_date)
     checker.checks("date-time")(is_datetime)
-    return checker
-
-
-@cache
-def _validator_class() -> type[Draft202012Validator]:
-    """Loaded when something is wrong; the import costs a tenth of a second."""
-    from jsonschema import Draft202012Validator
-
-    return Draft202012Validator
+    return partial(Draft202012Validator, format_checker=checker)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -90,7 +91,11 @@ class Gateway:
 
         state = scope["state"] = {**scope.get("state", {}), NOTE: ""}
         try:
-            await self._route(scope, receive, watched)
+            scope["root_path"] = _admitted(scope["path"], state)
+            await self._app(scope, receive, watched)
+        except Refusal as refusal:
+            state[NOTE] = refusal.note
+            await refusal.response()(scope, receive, watched)
         except Exception as error:  # noqa: BLE001  the last catch: an answer all the same
             _log.exception("%s %s", scope["method"], scope["path"])
             if status == 0:
@@ -102,25 +107,18 @@ class Gateway:
                 RequestAnswered(scope["method"], scope["path"], status, seconds, state[NOTE])
             )
 
-    async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            found = _OURS.fullmatch(scope["path"])
-            if found is None:
-                raise Refusal(404, {"url": scope["path"]})
-            if found["version"] is not None:
-                scope["state"]["version"] = _version(found["version"], found["path"])
-        except Refusal as refusal:
-            scope["state"][NOTE] = refusal.note
-            await refusal.response()(scope, receive, send)
-            return
-        scope["root_path"] = found["prefix"]
-        await self._app(scope, receive, send)
 
-
-def _version(name: str, path: str) -> Version:
+def _admitted(path: str, state: dict[str, Any]) -> str:
+    """The prefix of a path that is ours; its API version is put into ``state``."""
+    found = _OURS.fullmatch(path)
+    if found is None:
+        raise Refusal(404, {"url": path})
+    name: str | None = found["version"]
     if name in VERSIONS:
-        return Version(name)
-    if is_removed(name):
+        state["version"] = Version(name)
+    elif name is not None and is_removed(name):
         text = f"API version {name} has been removed; there are {', '.join(VERSIONS)}"
         raise Refusal(410, text)
-    raise Refusal(404, {"url": path})
+    elif name is not None:
+        raise Refusal(404, {"url": found["path"]})
+    return found["prefix"]

@@ -6,7 +6,6 @@ import logging
 import threading
 
 from ldimport.engine import Engine
-from ldimport.engine.following import Follower
 from ldimport.errors import LdimportError
 from ldimport.server.events import OnEvent, WorkersPaused
 
@@ -63,7 +62,7 @@ class JobWatch(_Background):
 
     def __init__(self, engine: Engine, on_event: OnEvent) -> None:
         super().__init__("ldimport-jobs", on_event)
-        self._follower = Follower(engine.store)
+        self._follower = engine.follow()
 
     @property
     def open_jobs(self) -> int:

@@ -39,6 +39,8 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
     except TimeoutError:
         text = f"The body did not arrive within {seconds:g} seconds"
         raise Refusal(408, text, close=True) from None
+    except ClientDisconnect:
+        raise Refusal(400, "The body was cut off", close=True) from None
 
 
 def _refuse_encoded(request: Request) -> None:
@@ -57,17 +59,12 @@ def _refuse_encoded(request: Request) -> None:
 async def _collect(request: Request, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
-    try:
-        async for part in request.stream():
-            size += len(part)
-            if size <= limit:
-                parts.append(part)
-            elif size > limit + DRAIN_BYTES:
-                raise _too_large(limit, close=True)
-            else:
-                parts.clear()
-    except ClientDisconnect:
-        raise Refusal(400, "The body was cut off", close=True) from None
+    async for part in request.stream():
+        size += len(part)
+        if size <= limit:
+            parts.append(part)
+        elif size > limit + DRAIN_BYTES:
+            raise _too_large(limit, close=True)
     if size > limit:
         raise _too_large(limit)
     return b"".join(parts)
@@ -89,23 +86,22 @@ def parse(body: bytes) -> Json:
             text,
             object_pairs_hook=_object,
             parse_constant=_constant,
-            parse_float=_float,
+            parse_float=_number,
             parse_int=_int,
         )
         _check_depth(value)
+        if _SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
-        raise _no_json("it is nested too deeply") from None
+        why = "it is nested too deeply"
     except UnicodeDecodeError:
-        raise _no_json("it is not UTF-8") from None
+        why = "it is not UTF-8"
+    except UnicodeEncodeError:
+        why = "it holds half of a surrogate pair"
     except ValueError as error:
-        raise _no_json(str(error)) from None
-    if _SURROGATE.search(text) and not _encodable(value):
-        raise _no_json("it holds half of a surrogate pair")
-    return value
-
-
-def _no_json(why: str) -> Refusal:
-    return Refusal(400, f"The body is not valid JSON: {why}")
+        why = str(error)
+    raise Refusal(400, f"The body is not valid JSON: {why}")
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
@@ -119,7 +115,7 @@ def _constant(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON number")
 
 
-def _float(text: str) -> float:
+def _number(text: str) -> float:
     value = float(text)
     if not -_MOST <= value <= _MOST:
         raise ValueError("a number is out of range")
@@ -127,8 +123,7 @@ def _float(text: str) -> float:
 
 
 def _int(text: str) -> int:
-    if len(text) > 20 or not -_MOST <= int(text) <= _MOST:
-        raise ValueError("a number is out of range")
+    _number(text)
     return int(text)
 
 
@@ -145,11 +140,3 @@ def _children(value: Json) -> Iterable[Json]:
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()
-
-
-def _encodable(value: Json) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldimport.engine.following import JobChange
+from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 
 

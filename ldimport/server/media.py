@@ -156,6 +156,9 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
         wrong["patches"] = "Invalid type: expected array"
     elif not patches:
         wrong["patches"] = "must have at least 1 item"
+    else:
+        wrong |= {f"patches.{n}": "Invalid type: expected object"
+                  for n, each in enumerate(patches) if not isinstance(each, dict)}  # fmt: skip
     if not isinstance(keep, bool):
         wrong["preserveUpdatedAt"] = "Invalid type: expected boolean"
     version = _number(parsed.get("version"))
@@ -164,7 +167,7 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
     if wrong:
         raise InvalidRequestError(wrong)
     assert isinstance(patches, list) and isinstance(keep, bool)
-    return [_operation(each, n) for n, each in enumerate(patches)], version, keep
+    return [each for each in patches if isinstance(each, dict)], version, keep
 
 
 def _number(value: Json) -> int | None:
@@ -174,9 +177,3 @@ def _number(value: Json) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         return None
     return int(value)
-
-
-def _operation(item: Json, n: int) -> Mapping[str, Json]:
-    if not isinstance(item, dict):
-        raise InvalidRequestError({f"patches.{n}": "Invalid type: expected object"})
-    return item

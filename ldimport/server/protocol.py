@@ -84,7 +84,7 @@ class BoundedProtocol(H11Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Answer, and end the connection a moment later: closed with bytes unread, the system
         would reset it, and the client might never see the answer."""
-        body = orjson.dumps(Refusal(status, text).body())
+        body = orjson.dumps(Refusal(status, text).body)
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(body))),

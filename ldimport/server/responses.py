@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 
 import orjson
 from starlette.responses import Response
@@ -19,24 +20,11 @@ from ldimport.errors import (
 from ldimport.model import Json
 from ldimport.wire import error_to_json, quota_to_json
 
-PHRASES = {
-    400: "Bad Request",
-    401: "Unauthorized",
-    403: "Forbidden",
-    404: "Not Found",
-    405: "Method Not Allowed",
-    408: "Request Timeout",
-    409: "Conflict",
-    410: "Gone",
+PHRASES: Mapping[int, str] = {
+    **{status.value: status.phrase for status in HTTPStatus},
     413: "Payload Too Large",
-    415: "Unsupported Media Type",
     416: "Range Not Satisfiable",
     429: "Usage Limit Exceeded",
-    431: "Request Header Fields Too Large",
-    500: "Internal Server Error",
-    501: "Not Implemented",
-    503: "Service Unavailable",
-    507: "Insufficient Storage",
 }
 MISSING = "Missing required property: {}"
 
@@ -45,7 +33,8 @@ _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 
 class Refusal(Exception):  # noqa: N818  an answer, not an error of the program
     """A request is refused with ``status``; ``details`` (or one ``message``) stand in the
-    envelope, ``headers`` beside it. ``close``: the connection cannot be used further."""
+    envelope, ``headers`` beside it; ``body`` takes the envelope's place. ``close``: the connection
+    cannot be used further."""
 
     def __init__(
         self,
@@ -54,24 +43,22 @@ class Refusal(Exception):  # noqa: N818  an answer, not an error of the program
         *,
         headers: Mapping[str, str] | None = None,
         close: bool = False,
+        body: Json = None,
     ) -> None:
         super().__init__(f"{status} {PHRASES[status]}")
         self.status = status
         self.details = {"message": details} if isinstance(details, str) else details
         self.headers = {**(headers or {}), **({"Connection": "close"} if close else {})}
+        self.body = body or error_to_json(status, PHRASES[status], self.details)
 
     @property
     def note(self) -> str:
         """The first of its details, for the log."""
         return next((str(text) for text in (self.details or {}).values()), "")
 
-    def body(self) -> Json:
-        """The envelope."""
-        return error_to_json(self.status, PHRASES[self.status], self.details)
-
     def response(self) -> Response:
         """The envelope as a response."""
-        return answer(self.body(), self.status, self.headers)
+        return answer(self.body, self.status, self.headers)
 
 
 def answer(
@@ -87,23 +74,15 @@ def no_such(what: str) -> Refusal:
     return Refusal(404, {"name": "NotFound", "message": what})
 
 
-class _QuotaRefusal(Refusal):
-    """429 in the seed's own form: an array."""
-
-    def __init__(self, error: QuotaError) -> None:
-        wait = error.retry_after
-        headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
-        super().__init__(429, headers=headers)
-        self._error = error
-
-    def body(self) -> Json:
-        """The envelope, in an array of one."""
-        error = self._error
-        return quota_to_json(error.limit or 0, error.used or 0, error.trying or 0)
-
-
 def _invalid(error: InvalidRequestError) -> Refusal:
     return Refusal(400, {path or "message": text for path, text in error.details.items()})
+
+
+def _quota(error: QuotaError) -> Refusal:
+    wait = error.retry_after
+    headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
+    body = quota_to_json(error.limit or 0, error.used or 0, error.trying or 0)
+    return Refusal(429, headers=headers, body=body)
 
 
 def _conflict(error: LdimportError) -> Refusal:
@@ -116,7 +95,7 @@ def _later(error: TemporaryError) -> Refusal:
 
 _REFUSALS: Mapping[type[LdimportError], Callable[..., Refusal]] = {
     InvalidRequestError: _invalid,
-    QuotaError: _QuotaRefusal,
+    QuotaError: _quota,
     KeyConflictError: _conflict,
     ConflictError: _conflict,
     NotFoundError: lambda error: no_such(error.message),

@@ -9,18 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 CLASSIC = "v1"
-RELEASES = (
-    "2025-03",
-    "2025-05",
-    "2025-07",
-    "2025-09",
-    "2025-11",
-    "2026-01",
-    "2026-03",
-    "2026-05",
-    "2026-07",
-    "2026-09",
-)
+RELEASES = ("2025-03", "2025-05", "2025-07", "2025-09", "2025-11",
+            "2026-01", "2026-03", "2026-05", "2026-07", "2026-09")  # fmt: skip
 VERSIONS = (CLASSIC, *RELEASES)
 
 

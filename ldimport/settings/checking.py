@@ -17,7 +17,7 @@ from ldimport.url import is_loopback
 
 if TYPE_CHECKING:
     from ldimport.client import LivingdocsClient
-    from ldimport.settings import Settings
+    from ldimport.settings.model import Settings
 
 NOBODY = "ldimport-config-check"
 """Asked for as a job and as a media entry; there is none of this name."""
@@ -41,8 +41,11 @@ class SettingFinding:
         return cls(subject, Severity.ERROR, error.message, error.hint or "")
 
 
-def findings(settings: Settings, now: Callable[[], float] = time.time) -> list[SettingFinding]:
-    """Look at the settings, then ask the target. Never raises an LdimportError."""
+def check(settings: Settings, now: Callable[[], float] = time.time) -> list[SettingFinding]:
+    """Try address, token and scopes without sending anything, for ``config check``.
+
+    An HTTP target is asked three questions (project config, a job that does not exist, a media
+    entry that does not exist); what is wrong is told by the findings, never raised."""
     if settings.embedded:
         text = f"local engine in {settings.engine}, no token needed"
         return [SettingFinding("address", None, text)]

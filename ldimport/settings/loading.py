@@ -10,9 +10,9 @@ from pathlib import Path
 
 from ldimport import credentials
 from ldimport.errors import UsageError
-from ldimport.settings import Settings
 from ldimport.settings.dotfile import Dotfile, read_dotfile
 from ldimport.settings.files import ConfigFile, read_file
+from ldimport.settings.model import Settings
 from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, nearest, read_path
 
 PROJECT_FILE = "ldimport.yaml"
@@ -42,26 +42,42 @@ class UserFolders:
         return cls(config, data, state, Path.home())
 
 
-@dataclass(frozen=True, slots=True)
-class Loading:
-    """One call of ``load``, with what it was given."""
+def load(
+    flags: Mapping[str, object],
+    *,
+    near: Path | None = None,
+    environ: Mapping[str, str],
+    cwd: Path,
+    home: Path | None = None,
+) -> Settings:
+    """Weigh all sources. ``flags`` holds options by the names in ``Settings``, and ``config``;
+    None, False and empty lists count as not given. The project file is looked for upwards from
+    ``near`` (the manifest's folder), then from ``cwd``. ``home`` replaces the user's own folders,
+    for tests.
 
+    Raises UsageError for a wrong flag, an unknown profile or a missing ``--config`` file, and
+    ConfigError for what is wrong in a variable or a file.
+    """
+    return _Sources(flags, near, environ, cwd, UserFolders.of(home)).settings()
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
     flags: Mapping[str, object]
     near: Path | None
     environ: Mapping[str, str]
     cwd: Path
-    home: Path | None
+    folders: UserFolders
 
     def settings(self) -> Settings:
         """Read every source and put the winners together."""
-        folders = UserFolders.of(self.home)
         dotfile = read_dotfile(self.cwd)
-        files = list(self._files(folders))
+        files = list(self._files())
         profile = self._profile(files, dotfile)
         named = {} if profile is None else dotfile.layer(profile)
-        layers = [self._flags(folders), self._variables(folders)]
+        layers = [self._flags(), self._variables()]
         layers += [each for file in files for each in (file.profiles.get(profile, {}), file.top)]
-        chosen = ChainMap(*layers, named, _defaults(profile, folders))
+        chosen = ChainMap(*layers, named, _defaults(profile, self.folders))
         token = self._token(layers, named, chosen["target"])
         found = {each.name: chosen[each.key] for each in SETTINGS if each.key in chosen}
         sources = {each.key: found[each.name].source for each in SETTINGS if each.name in found}
@@ -72,7 +88,7 @@ class Loading:
 
     # -- the sources --
 
-    def _flags(self, folders: UserFolders) -> Layer:
+    def _flags(self) -> Layer:
         names = {each.name for each in SETTINGS if each.option}
         if unknown := set(self.flags) - names - {"profile", "config"}:
             raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
@@ -81,33 +97,33 @@ class Loading:
             raw = self.flags.get(setting.name)
             if raw is not None and raw is not False and raw not in ((), []):
                 source = f"option {setting.option}"
-                where = Where(setting.option, source, self.cwd, folders.home, usage=True)
+                where = Where(setting.option, source, self.cwd, self.folders.home, usage=True)
                 layer[setting.key] = setting.value(raw, where)
         return layer
 
-    def _variables(self, folders: UserFolders) -> Layer:
+    def _variables(self) -> Layer:
         layer: Layer = {}
         for setting in SETTINGS:
             if setting.option and (raw := self.environ.get(setting.variable)):
-                where = self._where(setting.variable, folders)
+                where = self._where(setting.variable)
                 layer[setting.key] = setting.value(raw, where)
         if token := self.environ.get("LDIMPORT_TOKEN"):
             layer["token"] = _secret(token, "LDIMPORT_TOKEN")
         elif file := self.environ.get("LDIMPORT_TOKEN_FILE"):
-            where = self._where("LDIMPORT_TOKEN_FILE", folders)
+            where = self._where("LDIMPORT_TOKEN_FILE")
             layer["token"] = Value(credentials.from_file(read_path(file, where)), where.source)
         return layer
 
-    def _where(self, variable: str, folders: UserFolders) -> Where:
-        return Where(variable, f"environment {variable}", self.cwd, folders.home)
+    def _where(self, variable: str) -> Where:
+        return Where(variable, f"environment {variable}", self.cwd, self.folders.home)
 
-    def _files(self, folders: UserFolders) -> Iterator[ConfigFile]:
+    def _files(self) -> Iterator[ConfigFile]:
         """The project's file, then the user's own."""
-        project, user = self._project_file(), folders.config / USER_FILE
+        project, user = self._project_file(), self.folders.config / USER_FILE
         if project is not None:
-            yield read_file(project, folders.home, private=False)
+            yield read_file(project, self.folders.home, private=False)
         if user.is_file():
-            yield read_file(user, folders.home, private=True)
+            yield read_file(user, self.folders.home, private=True)
 
     def _project_file(self) -> Path | None:
         if named := self.flags.get("config") or self.environ.get("LDIMPORT_CONFIG"):

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldimport.errors import ConfigError
+from ldimport.yamlsize import values_in
 
 if TYPE_CHECKING:
-    from yaml import Node, SafeLoader
+    from yaml import SafeLoader
 
 MAX_BYTES = 262_144
 _MAX_NODES = 20_000  # with every alias written out, as JSON would
@@ -37,7 +38,7 @@ def read_yaml(path: Path) -> Section:
         loader = _loader()(_text(path))
         loader.name = str(path)
         node = loader.get_single_node()
-        if node is not None and _size(node, {}) > _MAX_NODES:
+        if values_in(node, _MAX_NODES) > _MAX_NODES:
             raise _broken(str(path), f"holds more than {_MAX_NODES:,} values")
         body = None if node is None else loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
@@ -68,17 +69,6 @@ def _text(path: Path) -> str:
 
 def _broken(place: str, why: str) -> ConfigError:
     return ConfigError(f"{place}: {why}", hint="the file has to be YAML", code="config-file")
-
-
-def _size(node: Node, known: dict[int, int]) -> int:
-    """Values below a node, each alias counted in full; a cycle counts as too many."""
-    if id(node) not in known:
-        known[id(node)] = _MAX_NODES
-        value = node.value
-        parts = value if isinstance(value, list) else []
-        nodes = [each for part in parts for each in (part if isinstance(part, tuple) else (part,))]
-        known[id(node)] = 1 + sum(_size(each, known) for each in nodes)
-    return known[id(node)]
 
 
 @cache

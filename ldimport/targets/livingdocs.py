@@ -23,23 +23,10 @@ class LivingdocsTarget:
     local = False
 
     def __init__(self, client: LivingdocsClient) -> None:
+        self.identity = client.base_url  # without version: two versions are one library
+        self.label = host_of(client.base_url)
+        self.limits = BatchLimits()
         self._client = client
-        self._limits = BatchLimits()
-
-    @property
-    def identity(self) -> str:
-        """The base URL without version: two versions of the API are one library."""
-        return self._client.base_url
-
-    @property
-    def label(self) -> str:
-        """The host."""
-        return host_of(self._client.base_url)
-
-    @property
-    def limits(self) -> BatchLimits:
-        """As learned so far."""
-        return self._limits
 
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
         """POST one batch. The server decides about hosts and integrity: ``options`` do nothing."""
@@ -48,7 +35,7 @@ class LivingdocsTarget:
         except TooLargeError as error:
             if len(request.images) > 1:
                 learned = max(error.size // 2, SMALLEST_BATCH)
-                self._limits = replace(self._limits, bytes=min(self._limits.bytes, learned))
+                self.limits = replace(self.limits, bytes=min(self.limits.bytes, learned))
             raise
 
     def status(self, job_id: str) -> JobStatus:

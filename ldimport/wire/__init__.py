@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ldimport.wire.entry import image_body as image_body
 from ldimport.wire.entry import image_content as image_content
+from ldimport.wire.refusal import envelope as envelope
 from ldimport.wire.refusal import error_details as error_details
 from ldimport.wire.refusal import error_to_json as error_to_json
 from ldimport.wire.refusal import notification_to_json as notification_to_json

@@ -35,12 +35,15 @@ def quota_to_json(limit: int, used: int, trying: int) -> list[Json]:
 _QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
 
 
+def envelope(body: object) -> Mapping[str, object]:
+    """The error envelope, or the first of an array of them; empty where there is none."""
+    first = body[0] if isinstance(body, list) and body else body
+    return first if isinstance(first, dict) else {}
+
+
 def error_details(body: object) -> dict[str, str]:
-    """``error_details`` of an envelope, or of the first of an array of them, as texts; empty
-    where there is none."""
-    if isinstance(body, list) and body:
-        body = body[0]
-    details = body.get("error_details") if isinstance(body, dict) else None
+    """``error_details`` of ``envelope``, as texts; empty where there are none."""
+    details = envelope(body).get("error_details")
     if not isinstance(details, dict):
         return {}
     return {str(key): text if isinstance(text, str) else json.dumps(text)

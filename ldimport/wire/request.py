@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 
@@ -17,6 +18,7 @@ from ldimport.model import (
     canonical_json,
 )
 from ldimport.url import is_http_url, is_relative
+from ldimport.wire.entry import image_body
 
 
 def image_to_json(image: Image) -> dict[str, Json]:
@@ -35,11 +37,12 @@ def image_to_json(image: Image) -> dict[str, Json]:
 def request_body(request: ImportRequest) -> bytes:
     """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
     where they are there, so that no entry is rendered twice."""
+    bodies: Iterable[bytes] = request.bodies
     if len(request.bodies) != len(request.images):
-        return canonical_json(request_to_json(request))
+        bodies = map(image_body, request.images)
     frame = canonical_json(request_to_json(replace(request, images=(), bodies=())))
     head, _, tail = frame.rpartition(b'"images":[],"systemName":')
-    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(request.bodies), tail)
+    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
 
 
 def options_to_json(options: JobOptions) -> str:
@@ -98,6 +101,9 @@ def check_request(request: ImportRequest, *, relative_urls: bool = False) -> Non
     check = _Check(relative_urls)
     check.images(request.images)
     check.frame(request)
+
+
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 class _Check:
@@ -198,7 +204,7 @@ class _Check:
             self._wrong(path, "Invalid type: expected string")
         elif not value:
             self._wrong(path, "must not be empty")
-        elif not _encodable(value):
+        elif _HALF_PAIR.search(value):
             self._wrong(path, "must be valid Unicode")
         else:
             return True
@@ -206,11 +212,3 @@ class _Check:
 
     def _wrong(self, path: str, text: str) -> None:
         self._details.setdefault(path, text)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

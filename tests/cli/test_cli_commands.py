@@ -8,12 +8,14 @@ import json
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from ldimport.causes import Cause, KnownCause
 from ldimport.cli import main
 from ldimport.errors import ExitCode
 from ldimport.system import ProcessLock
@@ -52,13 +54,13 @@ def write_archive(home: Path, name: str = "archive.csv") -> Path:
 
 
 @pytest.fixture
-def call(archive: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+def call(archive: Path, capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run a command line: exit code, standard output, standard error."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        capsys.readouterr()
+        capfd.readouterr()
         code = main(list(words))
-        out, err = capsys.readouterr()
+        out, err = capfd.readouterr()
         assert "Traceback" not in err + out
         assert "\x1b" not in err + out and "\r" not in (err + out).replace("\r\n", "")
         return code, out, err
@@ -142,6 +144,60 @@ def test_results_in_a_pipe_are_csv_that_no_spreadsheet_runs(call: Call) -> None:
     assert code == 0 and len(rows) == ROWS
     assert [row["externalId"] for row in rows] == [f"'=id-{n}" for n in range(ROWS)]
     assert rows[0]["width"] == "10" and rows[0]["mediaId"]
+
+
+@pytest.mark.parametrize("options", [(), ("--as-manifest",), ("--json",)])
+def test_a_dash_is_standard_output(call: Call, options: tuple[str, ...]) -> None:
+    plain, dash = call("results", *options), call("results", *options, "-o", "-")
+    assert plain == dash and plain[0] == 0 and plain[1]
+    assert not Path("-").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+@pytest.mark.parametrize("options", [("--format", "csv"), ("--as-manifest", "--format", "csv")])
+def test_results_go_through_a_pipe_that_stays_one(
+    call: Call, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes().decode()))
+    reader.start()
+    assert call("results", *options, "-q", "-o", str(pipe)) == (0, "", "")
+    reader.join()
+    assert read == [call("results", *options, "-q")[1]] and pipe.is_fifo()
+
+
+@pytest.mark.parametrize("device", ["/dev/null", "/dev/full"])
+@pytest.mark.parametrize(
+    "words",
+    [("results", "--format", "csv", "-o"), ("validate", "archive.csv", "--junitxml"),
+     ("watch", "--junitxml"), ("watch", "--log-file")],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_device_is_written_to_and_never_replaced(
+    call: Call, words: tuple[str, ...], device: str
+) -> None:
+    if not Path(device).is_char_device():
+        pytest.skip(f"no {device} here")
+    before = Path(device).stat()
+    code, _, err = call(*words, device)
+    after = Path(device).stat()
+    assert (before.st_ino, before.st_rdev) == (after.st_ino, after.st_rdev)
+    assert Path(device).is_char_device()
+    if device == "/dev/null":
+        assert code == 0
+    else:
+        assert code == ExitCode.TEMPORARY and "No space left" in err
+
+
+def test_a_result_file_is_replaced_whole_behind_its_link(call: Call, tmp_path: Path) -> None:
+    target, link = tmp_path / "kept.csv", tmp_path / "map.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert call("results", "-o", str(link))[0] == 0
+    assert link.is_symlink() and target.read_text().startswith("externalId,")
+    assert target.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "json"])
@@ -368,6 +424,42 @@ def test_explain_tells_what_a_code_means(call: Call) -> None:
     assert code == 0 and out.startswith("duplicate-id")
     code, _, err = call("explain", "duplicate-ids")
     assert code == 2 and "did you mean duplicate-id?" in err
+
+
+PARAMETERS = {"status": "503", "format": "tiff"}
+CAUSES = [
+    each.with_(**{name: value for name, value in PARAMETERS.items() if name in each.code})
+    for each in Cause
+]
+
+
+@pytest.mark.parametrize("cause", CAUSES, ids=[each.code for each in CAUSES])
+def test_explain_tells_what_the_cause_of_a_failure_means(call: Call, cause: KnownCause) -> None:
+    body = document(call, "explain", cause.code)
+    assert body["cause"] == {
+        "code": cause.code,
+        "meaning": cause.meaning,
+        "hint": cause.hint,
+        "retryable": cause.retryable,
+    }
+    code, out, _ = call("explain", cause.code)
+    assert code == 0 and f"{cause.code}  {cause.meaning}" in out and cause.hint in out
+    again = f"→ ldimport retry --cause {cause.code}" in out
+    assert again is cause.retryable
+
+
+def test_a_code_that_is_both_a_problem_and_a_cause_is_explained_as_both(call: Call) -> None:
+    body = document(call, "explain", "outside-folder")
+    assert body["code"]["title"] and body["cause"]["meaning"]
+    out = call("explain", "outside-folder")[1]
+    assert body["code"]["title"] in out and body["cause"]["meaning"] in out
+
+
+def test_failures_of_one_cause_are_told_by_what_the_cause_means(call: Call) -> None:
+    (job,) = document(call, "status")["jobs"]
+    _, out, _ = call("status", job["id"])
+    assert Cause.NO_SUCH_FILE.with_().meaning in out and Cause.NOT_AN_IMAGE.with_().meaning in out
+    assert "no such file: 5.png" in out, "a single image keeps its own reason"
 
 
 def test_init_writes_settings_and_a_manifest_that_validates(call: Call, archive: Path) -> None:

@@ -16,12 +16,13 @@ import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
 
 from ldimport.cli.interrupt import ends_in_order, within
-from ldimport.cli.options import read_seconds
-from ldimport.cli.output.listeners import JsonLines, LogLines, Reading, progress_on_signal
-from ldimport.cli.output.live import LiveDisplay, Pace
+from ldimport.cli.options import failure_limit, read_seconds
+from ldimport.cli.output import documents
+from ldimport.cli.output.listeners import JsonLinesListener, LogLines, ReadingProgress, Stopping
+from ldimport.cli.output.live import LiveDisplay, Throughput
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells
-from ldimport.cli.runner import drive, failure_limit
+from ldimport.cli.runner import drive
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
 from ldimport.migration.model import Failure, Totals
@@ -60,10 +61,10 @@ def events() -> list[Event]:
 
 def json_lines(found: list[Event]) -> list[dict]:  # type: ignore[type-arg]
     stream = Stream(io.StringIO())
-    lines = JsonLines(stream, Clock())
-    lines.start("submit archive.csv", "1.0", {"local": True})
+    start = documents.start("submit archive.csv", "1.0", NOW)
+    lines = JsonLinesListener(stream, Clock(), {**start, "local": True})
     for event in found:
-        lines.handle(event)
+        lines(event)
     assert isinstance(stream.file, io.StringIO)
     return [json.loads(line) for line in stream.file.getvalue().splitlines()]
 
@@ -108,12 +109,12 @@ def test_progress_adds_up() -> None:
 
 def test_progress_is_at_most_one_line_a_second() -> None:
     clock, stream = Clock(), Stream(io.StringIO())
-    lines = JsonLines(stream, clock)
+    lines = JsonLinesListener(stream, clock, {})
     for n in range(100):
         clock.time = NOW + n / 10
-        lines.handle(Progress(100, n, Counts(success=n), 1))
+        lines(Progress(100, n, Counts(success=n), 1))
     assert isinstance(stream.file, io.StringIO)
-    assert len(stream.file.getvalue().splitlines()) == 10
+    assert len(stream.file.getvalue().splitlines()) == 11
 
 
 # -- lines for a log -----------------------------------------------------------------------
@@ -134,7 +135,7 @@ def test_progress_comes_after_ten_seconds_and_then_every_sixty() -> None:
     lines, file = log(clock)
     for seconds in range(200):
         clock.time = NOW + seconds
-        lines.handle(Progress(1_000, seconds, Counts(success=seconds), 1))
+        lines(Progress(1_000, seconds, Counts(success=seconds), 1))
     times = [line[14:20] for line in file.getvalue().splitlines()]
     assert times == ["11:10Z", "12:10Z", "13:10Z", "14:10Z"][: len(times)]
     assert len(times) == 4
@@ -143,7 +144,7 @@ def test_progress_comes_after_ten_seconds_and_then_every_sixty() -> None:
 def test_only_the_first_failure_of_a_cause_is_told() -> None:
     lines, file = log(Clock())
     for _ in range(50):
-        lines.handle(FAILURE)
+        lines(FAILURE)
     assert file.getvalue() == (
         '2026-11-23T08:11:00Z failed    first "origin answered 503": row 17, id 2003-04511, '
         "https://img.example/4511.jpg\n"
@@ -153,8 +154,8 @@ def test_only_the_first_failure_of_a_cause_is_told() -> None:
 def test_verbose_tells_each_failure_job_and_batch() -> None:
     lines, file = log(Clock(), verbose=1)
     for event in events():
-        lines.handle(event)
-    lines.handle(FAILURE)
+        lines(event)
+    lines(FAILURE)
     assert kinds(file) == [
         "note", "batch", "failed", "job", "job", "exit", "failed",
     ]  # fmt: skip
@@ -162,14 +163,14 @@ def test_verbose_tells_each_failure_job_and_batch() -> None:
 
 def test_a_job_that_failed_as_a_whole_is_always_told() -> None:
     lines, file = log(Clock())
-    lines.handle(JobEnded("a", JobState.SUCCESS, Counts(1)))
-    lines.handle(JobEnded("b", JobState.FAILED, Counts(failed=1)))
+    lines(JobEnded("a", JobState.SUCCESS, Counts(1)))
+    lines(JobEnded("b", JobState.FAILED, Counts(failed=1)))
     assert kinds(file) == ["job"] and " b failed" in file.getvalue()
 
 
 def test_the_last_line_says_how_it_ended() -> None:
     lines, file = log(Clock())
-    lines.handle(ENDS["quota"]())
+    lines(ENDS["quota"]())
     assert kinds(file) == ["quota", "exit"]
     assert "exit      6: quota reached" in file.getvalue()
 
@@ -180,14 +181,14 @@ def test_the_last_line_says_how_it_ended() -> None:
 )
 def test_the_last_line_names_the_signal(code: ExitCode, words: str) -> None:
     lines, file = log(Clock())
-    lines.handle(replace(ENDS["interrupted"](), exit_code=code))
+    lines(replace(ENDS["interrupted"](), exit_code=code))
     assert f"exit      {words} state is safe" in file.getvalue()
 
 
 def test_hostile_text_is_one_clean_line() -> None:
     lines, file = log(Clock(), verbose=1)
     evil = "a\x1b[2Jb\r\nfake line\u202e"
-    lines.handle(Failure(evil, 1, evil, evil, "x", True, "j"))
+    lines(Failure(evil, 1, evil, evil, "x", True, "j"))
     assert len(file.getvalue().splitlines()) == 1
     assert "\x1b" not in file.getvalue() and "\u202e" not in file.getvalue()
 
@@ -195,8 +196,8 @@ def test_hostile_text_is_one_clean_line() -> None:
 @pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no SIGUSR1 on this system")
 def test_a_signal_asks_for_progress_at_once() -> None:
     lines, file = log(Clock())
-    lines.handle(Progress(10, 5, Counts(success=5), 1))
-    with progress_on_signal(lines):
+    lines(Progress(10, 5, Counts(success=5), 1))
+    with lines.on_request():
         os.kill(os.getpid(), signal.SIGUSR1)
     assert kinds(file) == ["progress"]
 
@@ -205,17 +206,16 @@ def test_a_signal_asks_for_progress_at_once() -> None:
 
 
 def frame(display: LiveDisplay, width: int) -> list[str]:
-    return [
-        "".join(part if isinstance(part, str) else part[0] for part in line)
-        for line in display.lines(width)
-    ]
+    screen = terminal(width)
+    screen.block(*display.lines(width))
+    return shown(screen).splitlines()
 
 
 @pytest.mark.parametrize("width", [24, 40, 60, 80, 100])
 def test_no_line_of_a_frame_is_wider_than_the_terminal(width: int) -> None:
     display = LiveDisplay(terminal(width))
     for event in events()[:-1]:
-        display.handle(event)
+        display(event)
         for line in frame(display, width):
             assert cells(line) <= width, line
             assert not re.search(r"[\d.,]…", line)
@@ -225,7 +225,7 @@ def test_two_bars_a_line_of_failures_and_how_to_stop() -> None:
     screen = terminal(100)
     display = LiveDisplay(screen)
     for event in events()[:6]:
-        display.handle(event)
+        display(event)
     send, imported, failed, last = frame(display, 100)
     assert send.startswith("  Send    ━") and "34,400 / 37,660" in send
     assert imported.startswith("  Import  ━") and "15 jobs running · 1 done" in imported
@@ -236,13 +236,13 @@ def test_two_bars_a_line_of_failures_and_how_to_stop() -> None:
 
 def test_asked_to_stop_it_says_so_in_the_last_line() -> None:
     display = LiveDisplay(terminal(80))
-    display.handle(Progress(10, 5, Counts(pending=5), 1))
-    display.stopping()
+    display(Progress(10, 5, Counts(pending=5), 1))
+    display(Stopping())
     assert frame(display, 80)[-1].startswith("  Stopping after what is under way.")
 
 
 def test_while_checking_it_shows_how_far_it_is() -> None:
-    reading = Reading(whole=400)
+    reading = ReadingProgress(whole=400)
     display = LiveDisplay(terminal(80), reading)
     assert frame(display, 80)[0].startswith("  Ctrl-C")
     reading.tick(204)
@@ -251,7 +251,7 @@ def test_while_checking_it_shows_how_far_it_is() -> None:
 
 def test_time_left_only_after_ten_seconds() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = Throughput(clock)
     for seconds in range(1, 9):
         clock.time = NOW + seconds
         pace.add(10 * seconds)
@@ -269,7 +269,7 @@ def test_time_left_only_after_ten_seconds() -> None:
 def test_nothing_moving_is_said() -> None:
     clock = Clock()
     display = LiveDisplay(terminal(80), monotonic=clock)
-    display.handle(Progress(10, 5, Counts(pending=5), 1))
+    display(Progress(10, 5, Counts(pending=5), 1))
     clock.time += 42
     assert frame(display, 80)[-1] == "  no change for 42 s. Ctrl-C stops safely."
 

@@ -12,18 +12,17 @@ from pathlib import Path
 import pytest
 from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, shown, terminal
 
-from ldimport.cli.output import errors, github, outcomes, overview, summary
-from ldimport.cli.output.bars import bar
-from ldimport.cli.output.screen import Count, Screen
+from ldimport.cli.output import github, outcomes, summary
+from ldimport.cli.output.screen import Screen, bar
 from ldimport.cli.output.stream import Stream, look_at
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells
 from ldimport.errors import ConfigError, ExitCode, LockedError
 from ldimport.migration.model import ArchiveSums, Overview, ResultRow, Totals
 from ldimport.model import Counts, JobState, Status
 
 WIDTHS = (60, 80, 100)
-RUN = summary.Run("submit archive.csv", local=False, now=NOW)
+RUN = summary.RunFacts("submit archive.csv", local=False, now=NOW)
 
 OVERVIEW = Overview(
     jobs=(
@@ -43,12 +42,11 @@ OVERVIEW = Overview(
 SCREENS: dict[str, Callable[[Screen], None]] = {
     **{name: (lambda screen, make=make: summary.show(screen, make(), RUN))  # type: ignore[misc]
        for name, make in ENDS.items()},
-    "status": lambda screen: overview.show(screen, OVERVIEW, NOW, None),
-    "status-job": lambda screen: overview.job_head(screen, job(2), NOW),
+    "status": lambda screen: outcomes.overview(screen, OVERVIEW, NOW, None),
+    "status-job": lambda screen: outcomes.job_head(screen, job(2), NOW),
     "results": lambda screen: outcomes.outcomes(screen, [result(1), FAILED]),
     "failures": lambda screen: outcomes.failures(screen, [FAILED]),
-    "locked": lambda screen: errors.show(
-        screen,
+    "locked": lambda screen: screen.error(
         LockedError(
             "another ldimport is at work with this state file",
             hint="ldimport watch   follows that run, without the lock",
@@ -133,7 +131,7 @@ def test_nothing_to_send_is_one_sentence() -> None:
 
 def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
     screen = terminal(80)
-    summary.show(screen, ENDS["interrupted"](), summary.Run("submit a.csv", True, NOW))
+    summary.show(screen, ENDS["interrupted"](), summary.RunFacts("submit a.csv", True, NOW))
     text = shown(screen)
     assert "■ Interrupted: 800 of 10,000 sent, all recorded" in text
     assert "The rest waits in the local engine." in text
@@ -144,7 +142,7 @@ def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
 def test_what_earlier_runs_sent_is_counted_among_the_rows_to_send() -> None:
     screen = terminal(80)
     end = replace(ENDS["interrupted"](), plan=plan(new=0, in_progress=800))
-    summary.show(screen, end, summary.Run("submit a.csv", True, NOW))
+    summary.show(screen, end, summary.RunFacts("submit a.csv", True, NOW))
     assert "■ Interrupted: 800 of 800 sent" in shown(screen)
 
 
@@ -167,7 +165,7 @@ def test_a_command_to_copy_is_never_wrapped() -> None:
 
 def test_status_counts_and_jobs_on_80_columns() -> None:
     screen = terminal(80)
-    overview.show(screen, OVERVIEW, NOW, 3)
+    outcomes.overview(screen, OVERVIEW, NOW, 3)
     text = shown(screen)
     assert re.search(r"✗ failed +77 +<0\.1 %", text)
     assert re.search(r"✓ imported +612,252 +50\.8 % +━+", text)
@@ -178,7 +176,7 @@ def test_status_counts_and_jobs_on_80_columns() -> None:
 
 def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
     stream = Stream(io.StringIO())
-    overview.lines(stream, OVERVIEW, None)
+    outcomes.lines(stream, OVERVIEW, None)
     assert isinstance(stream.file, io.StringIO)
     lines = [line.split("\t") for line in stream.file.getvalue().splitlines()]
     assert ["failed", "77", "edit.tagblatt.ch", "archiv"] in lines
@@ -191,10 +189,10 @@ def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
 def test_a_table_keeps_numbers_and_ids_whole_at_any_width(width: int) -> None:
     screen = terminal(width)
     columns = (
-        Column("ROWS", right=True),
-        Column("ID"),
-        Column("WHY", shrink=1),
-        Column("WHERE", shrink=2, drop=1),
+        TableColumn("ROWS", right=True),
+        TableColumn("ID"),
+        TableColumn("WHY", shrink=True),
+        TableColumn("WHERE", shrink=True, drop=1),
     )
     rows = [
         ("7,990", "2003-04511", "a reason of some length 12,345", "https://img.example/451123.jpg"),
@@ -211,7 +209,9 @@ def test_a_table_keeps_numbers_and_ids_whole_at_any_width(width: int) -> None:
 def test_items_of_a_cell_are_shown_whole_or_not_at_all() -> None:
     screen = terminal(40)
     table(
-        screen, (Column("EXAMPLES", shrink=1),), [(("id-1 (row 17)", "id-2 (row 39)", "c" * 30),)]
+        screen,
+        (TableColumn("EXAMPLES", shrink=True),),
+        [(("id-1 (row 17)", "id-2 (row 39)", "c" * 30),)],
     )
     assert "id-1 (row 17) · id-2 (row 39) …" in shown(screen)
 
@@ -239,8 +239,9 @@ def test_an_error_says_what_where_and_how_to_go_on() -> None:
 
 def test_a_bar_is_empty_below_one_percent_and_full_only_at_the_end() -> None:
     def filled(done: int, whole: int) -> str:
-        first = bar(done, whole, 30)[0]
-        return first[0] if isinstance(first, tuple) else first.strip()
+        screen = terminal(80)
+        screen.block(bar(done, whole, 30))
+        return shown(screen).strip()
 
     assert filled(9, 1_000) == ""
     assert filled(10, 1_000) == "╸"
@@ -266,9 +267,9 @@ def sinks(screen: Screen, text: str) -> None:
     outcomes.outcomes(screen, [bad])
     outcomes.failures(screen, [bad])
     summary.causes(screen, [CAUSES[0].__class__(text, text, 3, True, ((text, 1),))])
-    errors.show(screen, ConfigError(text, hint=text, facts={"where": text}))
-    errors.show(screen, ConfigError(text, hint=f"ldimport {text}   {text}"))
-    screen.counts([Count("✓", "imported", 1, text)])
+    screen.error(ConfigError(text, hint=text, facts={"where": text}))
+    screen.error(ConfigError(text, hint=f"ldimport {text}   {text}"))
+    screen.counts([("✓", "imported", 1, text)], ("rows", 1))
 
 
 @pytest.mark.parametrize("screen", [terminal(60), terminal(100, unicode=False), pipe()])
@@ -286,7 +287,9 @@ def test_brackets_are_text_and_not_markup() -> None:
 
 def test_scripts_get_the_text_exactly_as_it_is(corpora: Path) -> None:
     for text in hostile(corpora):
-        (line,) = outcomes.json_lines([result(external_id=text)])
+        file = io.StringIO()
+        outcomes.write_json_lines(file, [result(external_id=text)])
+        line = file.getvalue().removesuffix("\n")
         assert json.loads(line)["externalId"] == text
         assert not re.search("[\x00-\x1f\x7f-\x9f]", line)
 

@@ -12,7 +12,7 @@ from cli_screens import NOW, pipe, shown, terminal
 
 from ldimport.cli import main
 from ldimport.cli.output import served
-from ldimport.engine.following import JobChange
+from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Counts, JobState
@@ -77,8 +77,11 @@ def test_the_banner() -> None:
     screen = terminal(80)
     token = served.token_hint("ldi_0123456789abcdefc41f", ("editor",))
     served.banner(screen, "1.4.0", "http://127.0.0.1:9095/", token, "project-config.json",
-                  "~/engine", ENGINE, "only public addresses are fetched")  # fmt: skip
+                  "~/engine", ENGINE, ())  # fmt: skip
     assert shown(screen) == SCREEN
+    screen = terminal(120)
+    served.banner(screen, "1.4.0", "", token, "", "", ENGINE, ("a.intern", "b.intern:8080"))
+    assert "only public addresses are fetched, and a.intern, b.intern:8080\n" in shown(screen)
 
 
 def test_a_line_for_everything_that_happens() -> None:

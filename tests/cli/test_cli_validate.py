@@ -19,7 +19,7 @@ from cli_screens import pipe, shown, terminal
 
 from ldimport.cli import main
 from ldimport.cli.output import check
-from ldimport.cli.output.listeners import Reading
+from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.text import cells
 from ldimport.manifest import open_manifest
 from ldimport.manifest.write import write_rows
@@ -366,13 +366,13 @@ def test_a_manifest_that_grows_meanwhile_ends_with_3(
 
     grown: list[str] = []
 
-    def grow(_reading: Reading, _at: int) -> None:
+    def grow(_reading: ReadingProgress, _at: int) -> None:
         if not grown:
             grown.append(name)
             with (home / name).open("a") as file:
                 file.write("\n")
 
-    monkeypatch.setattr(Reading, "tick", grow)
+    monkeypatch.setattr(ReadingProgress, "tick", grow)
     code, out, err = call(name, "--problems", "bad.csv")
     assert code == 3 and "changed while it was being read" in err
     assert not (home / "bad.csv").exists() and "valid" not in out

@@ -31,7 +31,7 @@ def make_client(server: ScriptedServer, time: FakeTime) -> Iterator[Callable[...
     with ExitStack() as stack:
 
         def make(path: str = "", token: Any = TOKEN, **options: Any) -> LivingdocsClient:
-            options = {"sleep": time.sleep, "clock": time.clock, "timeout": 5, **options}
+            options = {"sleep": time.sleep, "clock": time.clock, "timeout": 60, **options}
             address = options.pop("address", server.url + path)
             return stack.enter_context(LivingdocsClient(address, token, **options))
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from scripted_server import Reply, ScriptedServer
 
+from ldimport import wire
 from ldimport.client import LivingdocsClient
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import Image, ImportRequest, JobState, Status
@@ -58,6 +60,18 @@ def test_submit_sends_the_seeds_request_and_returns_the_job_id(
     assert seen.headers["accept"] == "application/json"
     assert seen.headers["authorization"] == "Bearer li-token-Zx81-never-shown"
     assert seen.headers["user-agent"].startswith("ldimport/")
+
+
+def test_entries_are_sent_as_they_were_rendered(
+    client: LivingdocsClient, server: ScriptedServer
+) -> None:
+    server.script(Reply(body={"id": "1"}), Reply(body={"id": "2"}))
+    request = ImportRequest("sys", (CAT,))
+    client.submit(request)
+    client.submit(replace(request, bodies=(b'{"as":"it was"}',)))
+    plain, joined = (seen.body for seen in server.seen)
+    assert plain == wire.request_body(request) and json.loads(plain)["images"][0]["id"] == CAT.id
+    assert joined == b'{"images":[{"as":"it was"}],"systemName":"sys"}'
 
 
 def test_submit_without_a_key_makes_one_up_for_each_batch(

@@ -1,5 +1,5 @@
 """Three kinds of places that images go to, driven alike: the embedded engine, a running ``ldimport
-serve``, and a stand-in for Livingdocs that knows the seed's rules and one dialect."""
+serve``, and a stand-in for Livingdocs that knows the API's rules and one dialect."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ class Served(_Folder):
 
 @dataclass
 class Livingdocs:
-    """A scripted Livingdocs: create, update and skip as the seed says, ``broken`` images fail
+    """A scripted Livingdocs: create, update and skip as the API's page says, ``broken`` images fail
     with their reason. ``dialect`` is ``seed``, ``2025-03`` or ``2026-08``."""
 
     dialect: str

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import pytest
 from PIL import Image as Picture
 
 from ldimport.engine import Engine
@@ -65,13 +67,14 @@ def picture(
 @dataclass
 class Origin:
     """Pictures by path, over HTTP. ``hits`` are the requests it saw, in order; ``delay`` makes
-    every answer late, in seconds."""
+    every answer late, in seconds; what waits in ``held`` is answered when it is set."""
 
     server: ThreadingHTTPServer
     files: dict[str, bytes] = field(default_factory=dict)
     headers: dict[str, Mapping[str, str]] = field(default_factory=dict)
     hits: list[tuple[str, str | None]] = field(default_factory=list)
     delay: float = 0.0
+    held: threading.Event | None = None
 
     @property
     def host(self) -> str:
@@ -82,6 +85,11 @@ class Origin:
         self.files[path] = data
         self.headers[path] = {name.replace("_", "-"): text for name, text in headers.items()}
         return self.url(path)
+
+    def hold(self) -> threading.Event:
+        """Answer nothing that is asked from now on until this is set."""
+        self.held = threading.Event()
+        return self.held
 
     def url(self, path: str) -> str:
         return f"http://{self.host}/{path}"
@@ -96,6 +104,8 @@ class Handler(BaseHTTPRequestHandler):
         asked = self.headers.get("If-None-Match")
         origin.hits.append((path, asked))
         time.sleep(origin.delay)
+        if origin.held is not None:
+            origin.held.wait()
         data, headers = origin.files.get(path), origin.headers.get(path, {})
         unchanged = data is not None and asked is not None and asked == headers.get("ETag")
         self.send_response(404 if data is None else 304 if unchanged else 200)
@@ -115,6 +125,15 @@ class RoomyServer(ThreadingHTTPServer):
 
     daemon_threads = True
     request_queue_size = 128
+
+
+def wait_for(true: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until something holds; the limit only keeps a broken test from hanging."""
+    until = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > until:
+            pytest.fail("it did not come to pass")
+        time.sleep(0.01)
 
 
 class Clock:

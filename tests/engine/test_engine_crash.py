@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from invariants import assert_sound
-from origins import CONFIG, Origin, image, picture, request
+from origins import CONFIG, Origin, image, picture, request, wait_for
 
 from ldimport.engine import Engine
 from ldimport.model import Counts, JobState
@@ -55,7 +55,8 @@ def rounds(folder: Path, origin: Origin, images: int, kills: int, seed: int) -> 
     acknowledged: set[bytes] = set()
     for _ in range(kills):
         with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
-            time.sleep(chance.uniform(0.2, 1.2))
+            enough = len(origin.hits) + chance.randrange(images // kills)
+            wait_for(lambda: len(origin.hits) > enough or process.poll() is not None)  # noqa: B023
             kill_someone(folder, process, chance)
             process.kill()
             acknowledged |= set(process.communicate()[0].split())
@@ -73,7 +74,7 @@ def kill_someone(folder: Path, parent: subprocess.Popen[bytes], chance: random.R
     ours = subprocess.run(["pgrep", "-P", str(parent.pid)], capture_output=True, check=False)
     for pid in ours.stdout.split()[:1]:
         os.kill(int(pid), signal.SIGKILL)
-        time.sleep(chance.uniform(0, 0.3))
+        time.sleep(chance.uniform(0, 0.1))
 
 
 def look_at(engine: Engine, images: int, jobs: set[str]) -> None:

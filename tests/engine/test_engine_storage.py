@@ -104,14 +104,13 @@ def test_a_foreign_catalogue_is_left_alone(tmp_path: Path, make: object) -> None
 
 
 def test_what_a_dead_creator_left_is_removed(engine: Engine) -> None:
-    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
-        gone.wait()
-    alive, dead = (engine.folder / f"{FILE}.new-{pid}" for pid in (os.getpid(), gone.pid))
-    alive.touch()
-    dead.touch()
-    dead.with_name(dead.name + "-journal").touch()
+    young, old = (engine.folder / f"{FILE}.new-{name}" for name in ("young", "old"))
+    for path in (young, old, old.with_name(f"{old.name}-journal")):
+        path.touch()
+    for path in engine.folder.glob("*.new-old*"):
+        os.utime(path, (1, 1))
     engine.run()
-    assert [path.name for path in engine.folder.glob("*.new-*")] == [alive.name]
+    assert [path.name for path in engine.folder.glob("*.new-*")] == [young.name]
 
 
 def test_a_newer_catalogue_is_refused(tmp_path: Path) -> None:

@@ -7,30 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from invariants import assert_sound
-from origins import Open, Origin, image, picture, request
+from origins import Clock, Open, Origin, image, picture, request, wait_for
 
 from ldimport.engine import Engine
 from ldimport.engine.blob_folder import BlobFolder, FolderWriter
+from ldimport.engine.store import open_store
 from ldimport.engine.store.sqlite.sessions import SqliteSession
+from ldimport.engine.worker import run_worker
 from ldimport.errors import LdimportError, TemporaryError
 from ldimport.model import Counts, JobOptions, Limits, Status
-from ldimport.system import ProcessLock, process_alive
-
-
-def wait_for(true: Callable[[], object], seconds: float = 20.0) -> None:
-    """Wait until something holds; the limit only keeps a broken test from hanging."""
-    until = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > until:
-            pytest.fail("it did not come to pass")
-        time.sleep(0.01)
+from ldimport.system import ProcessLock
 
 
 @contextmanager
@@ -103,13 +96,33 @@ def test_a_hung_worker_is_fenced_off(open_engine: Open, origin: Origin) -> None:
     assert_sound(engine)
 
 
-def test_a_slow_fetch_keeps_its_lease(open_engine: Open, origin: Origin) -> None:
-    """A lease is far shorter than the fetch: while the worker lives it is renewed."""
-    engine = open_engine(limits=Limits(lease_seconds=0.3))
-    url = origin.put("a.jpg", picture())
-    origin.delay = 1.2
-    engine.submit(request(image("1", url)))
-    engine.run(workers=2)
+def test_a_slow_fetch_keeps_its_lease(engine: Engine, origin: Origin, clock: Clock) -> None:
+    """While the worker lives its lease is renewed, however long the fetch takes."""
+    lease = engine.limits.lease_seconds
+    stores = [open_store(engine.folder, clock) for _ in range(2)]
+    store, other = stores[0], stores[1].join()
+    held = origin.hold()
+    engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+    work = threading.Thread(
+        target=run_worker, args=(store, BlobFolder(engine.folder)), kwargs={"until_done": True}
+    )
+    work.start()
+
+    def expires() -> float:
+        sql = "SELECT max(expires) FROM worker"
+        return stores[1]._catalogue.rows(sql)[0][0]  # type: ignore[attr-defined,no-any-return]
+
+    wait_for(lambda: origin.hits)
+    for _ in range(3):
+        clock.at += lease / 2
+        wait_for(lambda: expires() == clock.at + lease)
+        other.patrol()
+        assert not stores[1].jobs.any_free()
+    held.set()
+    work.join()
+    other.leave()
+    for each in stores:
+        each.close()
     assert len(origin.hits) == 1
     assert_sound(engine)
 
@@ -128,6 +141,14 @@ def test_a_worker_ends_in_order_when_told(engine: Engine, origin: Origin) -> Non
     assert engine.has_open()
 
 
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
 def test_workers_do_not_outlive_their_parent(engine: Engine, origin: Origin) -> None:
     origin.put("a.jpg", picture())
     script = f"""
@@ -143,7 +164,7 @@ with Engine({str(engine.folder)!r}) as engine, engine.working(2):
         wait_for(lambda: folder.is_dir() and len(pids(folder)) == 2)
         found = pids(folder)
         parent.kill()
-    wait_for(lambda: not any(map(process_alive, found)))
+    wait_for(lambda: not any(map(alive, found)))
 
 
 def test_a_worker_whose_parent_is_another_ends_although_its_input_is_open(

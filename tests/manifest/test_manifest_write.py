@@ -11,13 +11,14 @@ from unicodedata import normalize
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from manifests import HEADER, metadata, opened, read, write, write_entries
 
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
 from ldimport.manifest import Detected, ManifestFormat
+from ldimport.manifest.kinds import CsvDialect
 from ldimport.manifest.write import RowWriter, write_rows
 from ldimport.model import Entry, Json, Place, Problem, Severity
 
@@ -62,6 +63,7 @@ def round_trip(folder: Path, name: str, entries: list[Entry]) -> list[Entry]:
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.yaml"])
+@settings(max_examples=40)
 @given(entries=entries_of(TEXT, textual=True))
 def test_texts_survive(
     tmp_path_factory: pytest.TempPathFactory, name: str, entries: list[Entry]
@@ -70,6 +72,7 @@ def test_texts_survive(
 
 
 @pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+@settings(max_examples=40)
 @given(entries=entries_of(TYPED, textual=False))
 def test_typed_values_survive(
     tmp_path_factory: pytest.TempPathFactory, name: str, entries: list[Entry]
@@ -105,7 +108,7 @@ def test_a_row_that_could_not_be_read_is_kept_as_text(tmp_path: Path) -> None:
 
 
 def test_the_dialect_of_the_original_is_kept(tmp_path: Path) -> None:
-    like = Detected(ManifestFormat.CSV, "cp1252", ";", 2)
+    like = Detected(ManifestFormat.CSV, "cp1252", CsvDialect(";"), 2)
     with RowWriter(tmp_path / "a.csv", like=like) as writer:
         writer.add({"id": "1", "url": "ä"})
     assert (tmp_path / "a.csv").read_bytes() == "\ufeffid;url\r\n1;ä\r\n".encode()

@@ -24,10 +24,9 @@ from media_files import (
     xmp_segment,
 )
 
-from ldimport.media.dates import iso
 from ldimport.media.fields import FIELDS, NAMES, fill
 from ldimport.media.inspect import inspect
-from ldimport.media.metadata import extract
+from ldimport.media.metadata import extract, iso
 from ldimport.model import ImageType, Json, Limits
 
 LIMITS = Limits()

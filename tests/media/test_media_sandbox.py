@@ -168,6 +168,14 @@ def test_a_killed_child_is_replaced() -> None:
         assert pid(sandbox) != first
 
 
+def test_a_child_that_dies_while_a_large_image_is_sent_is_replaced() -> None:
+    large = svg(f'<path d="{"M1 2" * 1_000_000}"/>')
+    with Sandbox(LIMITS) as sandbox:
+        decode(sandbox, png())
+        os.kill(pid(sandbox), signal.SIGKILL)
+        assert sandbox.sanitise(large)[1].width == 10
+
+
 def test_a_stopped_child_is_given_up_on() -> None:
     with Sandbox(LIMITS, seconds=1, patience=0.2) as sandbox:
         decode(sandbox, png())

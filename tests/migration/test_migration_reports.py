@@ -362,6 +362,18 @@ def test_a_full_disk_is_temporary_and_leaves_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["archive.csv"]
 
 
+def test_reports_may_go_to_standard_output_or_nowhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with archive(tmp_path) as manifest:
+        told(manifest, Files(junitxml=Path("-")))
+    assert "not a URL" in capfd.readouterr().out
+    with archive(tmp_path) as manifest:
+        told(manifest, Files(junitxml=Path(os.devnull)))
+    assert not Path(os.devnull).is_file()
+    assert [path.name for path in tmp_path.iterdir()] == ["archive.csv"]
+
+
 # -- hostile text --------------------------------------------------------------------------
 
 HOSTILE = st.text(max_size=30) | st.sampled_from(
@@ -393,7 +405,7 @@ def without_surrogates(text: str) -> str:
     return "".join("\ufffd" if 0xD800 <= ord(sign) <= 0xDFFF else sign for sign in text)
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(problems=st.lists(PROBLEM, max_size=4))
 def test_hostile_text_is_read_back_from_every_list(
     tmp_path_factory: pytest.TempPathFactory, problems: list[Problem]
@@ -419,7 +431,7 @@ def test_hostile_text_is_read_back_from_every_list(
     )
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(problems=st.lists(PROBLEM, min_size=1, max_size=4))
 def test_hostile_text_stays_text_in_xml(
     tmp_path_factory: pytest.TempPathFactory, problems: list[Problem]

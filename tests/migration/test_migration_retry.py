@@ -60,6 +60,15 @@ def test_retry_takes_one_job(state: StateStore, tmp_path: Path) -> None:
     assert (end.totals.failed, end.exit_code) == (2, ExitCode.FAILURES)
 
 
+def test_what_is_being_retried_is_not_sent_again(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=refused)
+    submit(state, target, manifest(tmp_path, 2))
+    target.looks = 1_000_000
+    retry(state, target, wait=False)
+    assert retry(state, target, wait=False).totals.pending == 2
+    assert target.sent_ids() == ["id1", "id2"] * 2
+
+
 def test_retry_takes_one_archive(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=refused)
     submit(state, target, manifest(tmp_path, 1), name="one")

@@ -13,7 +13,7 @@ from ldimport.errors import DeadlineError, ExitCode, QuotaError, TemporaryError,
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.migration.problem_reports import Files
-from ldimport.migration.reports.run import RunReport
+from ldimport.migration.reports.junit import RunReport
 
 PLAN = Plan("archive.csv", "here", "archive", 4, 4, 0, 0, 0, 0, 0, 1, 900)
 END = Summary(PLAN, (), Totals(success=4), 1.0, ExitCode.OK)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from archives import Time, manifest, planned, source, submit, summary
+from archives import Time, left_open, manifest, planned, source, submit, summary
 from standin import StandIn, arrived, refused
 
 from ldimport import wire
@@ -24,6 +24,7 @@ from ldimport.errors import (
 from ldimport.migration import (
     Migration,
     StateStore,
+    SubmitOptions,
 )
 from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure, Filter
@@ -33,6 +34,7 @@ from ldimport.model import (
     ImportRequest,
     JobOptions,
     JobState,
+    JobStatus,
     Status,
     canonical_json,
 )
@@ -310,16 +312,19 @@ def test_a_manifest_that_changes_after_the_check_is_not_sent(
     state: StateStore, tmp_path: Path
 ) -> None:
     path, target = manifest(tmp_path, 1_200), StandIn()
-    opened = source(path)
-    with opened.manifest:
-        events = Migration(state, target, Time().clock).submit(opened)
-        while not isinstance(next(events), Planned):
-            pass
-        path.write_text(path.read_text().replace("Image 1,", "Other 1,"))
-        *_, last = events
-    assert isinstance(last, Summary) and isinstance(last.stopped, ManifestError)
-    assert (target.requests, last.exit_code) == ([], ExitCode.INVALID)
-    assert last.totals.unsubmitted == 1_200
+    for begun, sent in ((Planned, 0), (BatchSent, 100)):
+        opened = source(path)
+        with opened.manifest:
+            options = SubmitOptions(batch_size=100)
+            events = Migration(state, target, Time().clock).submit(opened, options)
+            while not isinstance(next(events), begun):
+                pass
+            path.write_text(path.read_text().replace("Image 1200,", "Other 1200,"))
+            *_, last = events
+        assert isinstance(last, Summary) and isinstance(last.stopped, ManifestError)
+        assert (len(target.sent_ids()), last.exit_code) == (sent, ExitCode.INVALID)
+        assert last.totals.unsubmitted == 1_200 - sent
+        path = manifest(tmp_path, 1_200)
 
 
 def test_a_deadline_ends_a_run_that_waits(state: StateStore, tmp_path: Path) -> None:
@@ -388,3 +393,79 @@ def test_the_counts_of_a_run_add_up_while_it_runs(state: StateStore, tmp_path: P
     assert all(step.counts.total == step.sent for step in steps)
     assert (steps[-1].counts.success, steps[-1].open_jobs) == (8, 0)
     assert sum(event.counts.success for event in events if isinstance(event, JobEnded)) == 8
+
+
+def test_a_manifest_that_changes_while_it_is_checked_is_not_sent(
+    state: StateStore, tmp_path: Path
+) -> None:
+    path, target = manifest(tmp_path, 3_000), StandIn()
+    opened = source(path)
+    edits = iter([lambda: manifest(tmp_path, 3_000, caption="edited")])
+
+    def tick(read: int) -> None:
+        next(edits, lambda: None)()
+
+    with opened.manifest, pytest.raises(ManifestError, match="chang"):
+        list(Migration(state, target, Time().clock).submit(opened, tick=tick))
+    assert target.requests == []
+
+
+def test_a_change_that_was_lost_is_still_a_change(state: StateStore, tmp_path: Path) -> None:
+    """The image is at the target in its older state; only one that never arrived is new."""
+    target, path = StandIn(), manifest(tmp_path, 1)
+    submit(state, target, path)
+    target.end = JobState.LOST
+    submit(state, target, manifest(tmp_path, 2, caption="edited"))
+    assert state.overview().totals.unsubmitted == 2
+    assert [row.status for row in state.results()] == [None, None]
+    plan = planned(submit(state, target, path)).plan
+    assert (plan.changed, plan.new) == (1, 1)
+
+
+def test_an_unnamed_archive_does_not_take_over_what_is_under_way(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target = StandIn()
+    left_open(state, target, manifest(tmp_path, 2, "a.csv"), name=None)
+    with pytest.raises(UsageError, match="another manifest"):
+        submit(state, target, manifest(tmp_path, 2, "b.csv", caption="other"), name=None)
+
+
+def test_rows_under_way_at_the_plan_are_counted_once_though_their_job_is_lost(
+    state: StateStore, tmp_path: Path
+) -> None:
+    class Forgetful(StandIn):
+        def status(self, job_id: str) -> JobStatus:
+            told = super().status(job_id)
+            return JobStatus(job_id, JobState.LOST) if job_id == "job1" and told.finished else told
+
+    target, path = Forgetful(), manifest(tmp_path, 700)
+    head, *rows = path.read_text().splitlines()
+    one = tmp_path / "one.csv"
+    one.write_text(f"{head}\n{rows[-1]}\n")
+    left_open(state, target, one)
+    end = summary(submit(state, target, path, batch_size=100))
+    assert target.sent_ids().count("id700") == 1
+    assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (699, 1, 700)
+    assert summary(submit(state, target, path)).totals.success == 700
+
+
+def test_failures_of_another_manifest_are_told_with_their_causes(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """The same rows in another file: nothing is sent, and why they failed still counts."""
+    target = StandIn(answer=refused)
+    submit(state, target, manifest(tmp_path, 2, "a.csv"))
+    end = summary(submit(state, target, manifest(tmp_path, 2, "b.csv")))
+    assert (len(target.requests), end.totals.failed) == (1, 2)
+    assert [(row.cause, row.images) for row in end.causes] == [("origin-404", 2)]
+
+
+def test_a_state_file_that_was_lost_costs_nothing_but_time(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """What the target skips, because it has it, has arrived."""
+    target, path = StandIn(answer=lambda id_: arrived(id_, Status.SKIPPED)), manifest(tmp_path, 2)
+    end = summary(submit(state, target, path))
+    assert (end.totals.skipped, end.totals.not_taken_over) == (2, 0)
+    assert planned(submit(state, target, path)).plan.unchanged == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,14 @@ def test_required_columns_are_marked_and_the_others_too(tmp_path: Path) -> None:
 def test_a_projects_own_plugin_has_a_column_without_an_example() -> None:
     found = project("our-slug", {})
     assert [(each.name, each.example) for each in columns(found)][-1] == ("metadata.field", "")
+
+
+def test_both_files_are_private_and_follow_links(tmp_path: Path) -> None:
+    (tmp_path / "real.yaml").write_text("old")
+    (tmp_path / "ldimport.yaml").symlink_to("real.yaml")
+    found = columns(config.default())
+    start = Start("embedded", "archive", None)
+    settings, manifest = write_start(tmp_path, start, found, overwrite=True)
+    assert settings.is_symlink() and "systemName" in (tmp_path / "real.yaml").read_text()
+    if os.name == "posix":
+        assert {path.stat().st_mode & 0o777 for path in (settings, manifest)} == {0o600}

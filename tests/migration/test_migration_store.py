@@ -261,3 +261,34 @@ def test_the_outcome_of_before_is_not_told_of_an_image_that_is_under_way(
     assert (row.status, row.reason, row.cause, row.retryable) == (None, None, None, False)
     assert (state.causes(), list(state.failed_rows())) == ((), list(state.failed_rows()))
     assert summary(submit(state, target, tmp_path / "archive.csv", wait=False)).totals.pending == 1
+
+
+def test_what_arrived_once_is_still_known_when_its_change_fails(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target, path = StandIn(), manifest(tmp_path, 1)
+    submit(state, target, path)
+    target.answer = refused
+    submit(state, target, manifest(tmp_path, 1, caption="edited"))
+    (row,) = state.results()
+    assert (row.status, row.media_id, row.width, row.attempts) == (Status.FAILED, "m-id1", 10, 2)
+
+
+def test_rows_are_kept_only_while_they_are_failed(state: StateStore, tmp_path: Path) -> None:
+    def kept() -> int:
+        with sqlite3.connect(state.path) as connection:
+            count: int = connection.execute("SELECT count(*) FROM kept").fetchone()[0]
+            return count
+
+    target = StandIn(answer=refused)
+    submit(state, target, manifest(tmp_path, 3))
+    assert kept() == 3
+    target.answer = lambda id_: refused(id_) if id_ == "id2" else arrived(id_)
+    list(Migration(state, target, Time().clock).retry())
+    assert (kept(), [row["id"] for row, _ in state.failed_rows()]) == (1, ["id2"])
+
+
+def test_an_image_without_a_title_has_its_file_name(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=lambda id_: replace(arrived(id_), title=None))
+    submit(state, target, manifest(tmp_path, 1))
+    assert [row.title for row in state.results()] == ["Image 1"]

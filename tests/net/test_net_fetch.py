@@ -72,11 +72,11 @@ def test_nothing_in_nothing_out(fetcher: Make) -> None:
 
 
 def test_the_request_carries_no_more_than_it_must(origin: Origin, fetcher: Make) -> None:
-    fetcher(user_agent="test/1").fetch(FetchSource(origin.url()))
+    fetcher().fetch(FetchSource(origin.url()))
     (seen,) = origin.seen
     assert set(seen.headers) == {"host", "user-agent", "accept", "accept-encoding"}
     assert seen.headers["accept-encoding"] == "identity"
-    assert seen.headers["user-agent"] == "test/1"
+    assert seen.headers["user-agent"].startswith("ldimport/")
 
 
 def test_proxies_of_the_environment_are_ignored(
@@ -310,6 +310,22 @@ def test_a_host_out_of_reach_costs_the_next_images_one_try_each(clock: Clock) ->
     assert codes(outcomes) == ["unreachable"] * 10
     assert all(isinstance(one, NotFetched) and one.rejected.retryable for one in outcomes)
     assert len(sockets.asked) == 10 + 10 + 1  # the first to use up its tries speaks for all
+
+
+def test_a_name_that_fails_for_one_costs_no_try_of_another_that_rests(clock: Clock) -> None:
+    def resolve(host: str, port: int) -> Sequence[str]:
+        asked.append(clock.time)
+        raise OSError("no answer")
+
+    asked: list[float] = []
+    guard, limits = Guard(resolve=resolve), Limits(tries=3)
+    with Fetcher(
+        limits, guard, concurrency=1, clock=clock, sleep=clock.sleep, chance=lambda: 1.0
+    ) as fetcher:
+        urls = ("http://a.test/1", "http://a.test/2")
+        outcomes = list(fetcher.fetch_many(map(FetchSource, urls)))
+    assert codes(outcomes) == ["dns", "dns"]
+    assert asked == [1_000.0, 1_000.0, 1_000.5, 1_002.5]  # each begins alone, then they go together
 
 
 def test_a_closed_port_is_said_in_words(fetcher: Make, origin: Origin) -> None:

@@ -37,18 +37,15 @@ def refused(root: Path, relative: str) -> Rejected:
 @pytest.mark.parametrize(
     "relative", ["2003/a b.png", "2003/a%20b.png", "./2003/../2003//a b.png", "2003%2Fa%20b.png"]
 )
-def test_a_file_is_read_with_its_stat(folder: Path, relative: str) -> None:
-    body, found = read_below([str(folder)], relative, LIMIT)
-    assert body == b"photo"
-    assert found.st_size == 5
-    assert found.st_mtime_ns == (folder / "2003/a b.png").stat().st_mtime_ns
+def test_a_file_is_read_by_any_spelling_of_its_path(folder: Path, relative: str) -> None:
+    assert read_below([str(folder)], relative, LIMIT) == b"photo"
     assert locate_below(folder, relative) == (folder / "2003/a b.png").resolve()
 
 
 def test_the_literal_name_comes_before_the_decoded_one(folder: Path) -> None:
     (folder / "a%20b.png").write_bytes(b"literal")
     (folder / "a b.png").write_bytes(b"decoded")
-    assert read_below([str(folder)], "a%20b.png", LIMIT)[0] == b"literal"
+    assert read_below([str(folder)], "a%20b.png", LIMIT) == b"literal"
 
 
 def test_the_first_root_that_has_the_file_gives_it(folder: Path, tmp_path: Path) -> None:
@@ -56,8 +53,8 @@ def test_the_first_root_that_has_the_file_gives_it(folder: Path, tmp_path: Path)
     other.mkdir()
     (other / "x.png").write_bytes(b"other")
     roots = [str(folder), str(other)]
-    assert read_below(roots, "x.png", LIMIT)[0] == b"other"
-    assert read_below(roots, "2003/a b.png", LIMIT)[0] == b"photo"
+    assert read_below(roots, "x.png", LIMIT) == b"other"
+    assert read_below(roots, "2003/a b.png", LIMIT) == b"photo"
 
 
 @pytest.mark.parametrize(
@@ -83,15 +80,15 @@ def test_links_are_followed_inside_and_refused_outside(folder: Path, tmp_path: P
     (folder / "years").symlink_to(folder / "2003")
     (folder / "out.png").symlink_to(tmp_path / "secret.png")
     (folder / "up").symlink_to(tmp_path)
-    assert read_below([str(folder)], "in.png", LIMIT)[0] == b"photo"
-    assert read_below([str(folder)], "years/a b.png", LIMIT)[0] == b"photo"
+    assert read_below([str(folder)], "in.png", LIMIT) == b"photo"
+    assert read_below([str(folder)], "years/a b.png", LIMIT) == b"photo"
     assert refused(folder, "out.png").code == "outside-folder"
     assert refused(folder, "up/secret.png").code == "outside-folder"
 
 
 def test_a_root_may_itself_be_a_link(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(folder)
-    assert read_below([str(tmp_path / "link")], "2003/a b.png", LIMIT)[0] == b"photo"
+    assert read_below([str(tmp_path / "link")], "2003/a b.png", LIMIT) == b"photo"
 
 
 @pytest.mark.parametrize("swapped", ["2003", "2003/a b.png"])
@@ -145,7 +142,7 @@ def test_a_loop_of_links_is_no_file(folder: Path) -> None:
 def test_the_limit_is_exact(folder: Path) -> None:
     (folder / "fits.png").write_bytes(bytes(LIMIT))
     (folder / "over.png").write_bytes(bytes(LIMIT + 1))
-    assert len(read_below([str(folder)], "fits.png", LIMIT)[0]) == LIMIT
+    assert len(read_below([str(folder)], "fits.png", LIMIT)) == LIMIT
     found = refused(folder, "over.png")
     assert found.code == "too-many-bytes"
     assert "1,001" in found.reason
@@ -185,7 +182,7 @@ def test_without_roots_no_file_is_read() -> None:
 @given(st.text(alphabet="ab./%25eE\\~ü\0", max_size=40))
 def test_whatever_the_path_says_only_a_file_below_is_read(folder: Path, relative: str) -> None:
     try:
-        body, _ = read_below([str(folder)], relative, LIMIT)
+        body = read_below([str(folder)], relative, LIMIT)
     except Rejected as rejected:
         assert rejected.code in ("no-such-file", "outside-folder", "not-a-file")
     else:

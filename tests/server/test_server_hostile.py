@@ -1,5 +1,4 @@
-"""Clients that mean no good: bodies, headers, tokens, names, keys, connections (hostile.md, cases
-60, 64 to 66, 69 to 71)."""
+"""Clients that mean no good: bodies, headers, tokens, names, keys, connections."""
 
 from __future__ import annotations
 
@@ -45,7 +44,7 @@ def send(api: Api, body: bytes, **headers: str) -> httpx.Response:
     return api.http.post(IMPORT, content=body, headers=given)
 
 
-# -- 64: bodies -----------------------------------------------------------------------------
+# -- bodies -----------------------------------------------------------------------------
 
 BODIES = {
     "not JSON": b"systemName=a",
@@ -114,7 +113,7 @@ def request_head(*lines: str, path: str = IMPORT) -> bytes:
     return "\r\n".join([*head, "", ""]).encode()
 
 
-# -- 65: connections ------------------------------------------------------------------------
+# -- connections ------------------------------------------------------------------------
 
 
 def test_slow_heads_and_idle_connections_end_and_others_are_served(tmp_path: Path) -> None:
@@ -159,7 +158,7 @@ def test_methods_that_are_not_there(quiet: Api) -> None:
     assert quiet.get("/api/v1/import/images/").status_code == 404
 
 
-# -- 66: tokens -----------------------------------------------------------------------------
+# -- tokens -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -180,7 +179,7 @@ def test_tokens_are_stored_hashed(quiet: Api) -> None:
     assert token.encode() not in stored and token.removeprefix("ldi_").encode() not in stored
 
 
-# -- 60 and 69: what is served, and its name ------------------------------------------------
+# -- what is served, and its name ------------------------------------------------
 
 
 def stored(api: Api, origin: Origin, name: str, data: bytes, kind: str) -> str:
@@ -279,7 +278,7 @@ def test_no_name_breaks_out_of_its_header(name: str) -> None:
     assert plain.endswith(".png") and not set(plain) & set('/\\";%')
 
 
-# -- 70 and 71: job ids and keys ------------------------------------------------------------
+# -- job ids and keys ------------------------------------------------------------
 
 
 def test_job_ids_cannot_be_guessed(quiet: Api) -> None:

@@ -1,4 +1,4 @@
-"""``ldimport serve`` as a process: starting, stopping, continuing, and the seed's curl command."""
+"""``ldimport serve`` as a process: starting, stopping, going on, the documented curl command."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import pytest
 from ldimport.credentials import Secret, from_file
 from ldimport.model import Severity
 from ldimport.settings import Settings, check, load
-from ldimport.settings.checking import SettingFinding, findings
+from ldimport.settings.checking import SettingFinding
 
 NOW = 1_800_000_000.0
 STATUS, CONFIG, MEDIA = "import/images/status", "projectConfig", "mediaLibrary"
@@ -130,7 +130,7 @@ def test_without_a_token_nothing_is_asked(settings: Settings, server: Server) ->
 
 
 def test_an_expired_token_is_found_without_asking(settings: Settings, server: Server) -> None:
-    (found,) = findings(replace(settings, token=jwt(NOW - 1)), now=lambda: NOW)
+    (found,) = check(replace(settings, token=jwt(NOW - 1)), now=lambda: NOW)
     assert found.severity is Severity.ERROR
     assert found.message.startswith("token expired: 2027-01-15 07:59 UTC")
     assert server.seen == []
@@ -140,7 +140,7 @@ def test_an_expired_token_is_found_without_asking(settings: Settings, server: Se
 def test_a_token_that_ends_soon_is_a_warning(
     settings: Settings, days: int, severity: Severity | None
 ) -> None:
-    found = findings(replace(settings, token=jwt(NOW + days * 86_400)), now=lambda: NOW)
+    found = check(replace(settings, token=jwt(NOW + days * 86_400)), now=lambda: NOW)
     assert found[0].severity is severity
     assert "expires 2027-0" in found[0].message
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output.screen import ACCENT, BAD, GOOD, QUIET, WAIT, Screen
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
 from ldimport.manifest import encoding_name
 from ldimport.model import Place, Problem, Severity
@@ -20,24 +20,37 @@ if TYPE_CHECKING:
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
 MOST_LINES = 50
+MOST_FILES = 3
 
 
 def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
     """What was read and how, and what it is checked against: a wrong guess must be visible."""
     left = len("checked against")
-    for file in manifest.files[:3]:
+    for file in manifest.files[:MOST_FILES]:
         name = manifest.name if len(manifest.files) == 1 else file.path
         screen.line((f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=2)
-    if len(manifest.files) > 3:
-        screen.line(f"and {counted(len(manifest.files) - 3, 'more file')}")
+    if more := more_files(manifest):
+        screen.line(more)
     screen.line(f"checked against  {config_text(config)}", indent=left + 2)
     screen.blank()
 
 
+def read_lines(manifest: Manifest) -> list[str]:
+    """How each file was read, for logs: ``archive.csv: CSV · Windows-1252 · “;” · 9 columns``."""
+    shown = [f"{each.path}: {detected_text(each.detected)}" for each in manifest.files[:MOST_FILES]]
+    more = more_files(manifest)
+    return [*shown, more] if more else shown
+
+
+def more_files(manifest: Manifest) -> str:
+    """How many files are not named, in words."""
+    more = len(manifest.files) - MOST_FILES
+    return f"and {counted(more, 'more file')}" if more > 0 else ""
+
+
 def detected_text(detected: Detected) -> str:
     """``CSV · UTF-8 · “;” · 9 columns``."""
-    parts = [str(detected.format).upper()]
-    parts.append(encoding_name(detected.encoding))
+    parts = [str(detected.format).upper(), encoding_name(detected.encoding)]
     if detected.delimiter:
         parts.append("tab" if detected.delimiter == "\t" else f"“{detected.delimiter}”")
     if detected.columns:
@@ -48,43 +61,38 @@ def detected_text(detected: Detected) -> str:
 def config_text(config: ProjectConfig) -> str:
     """Which project config, and its media types."""
     kinds = ", ".join(list(config.media_types)[:6])
-    more = ", …" if len(config.media_types) > 6 else ""
-    name = (
-        "the default media type"
-        if config.is_default
-        else (_near(config.origin) or "project config")
-    )
-    revision = f" (revision {config.revision})" if config.revision is not None else ""
     if config.is_default:
-        return f"{name} “{kinds}”; --project-config names your own"
+        return f"the default media type “{kinds}”; --project-config names your own"
+    path = Path(config.origin)
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    name = str(path) if config.origin else "project config"
+    revision = f" (revision {config.revision})" if config.revision is not None else ""
+    more = ", …" if len(config.media_types) > 6 else ""
     return f"{name}{revision} · media types {kinds}{more}"
-
-
-def _near(path: str) -> str:
-    """A path from the working folder, where it is below it."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path
-
-
-def read_lines(manifest: Manifest) -> list[str]:
-    """How each file was read, for logs: ``archive.csv: CSV · Windows-1252 · “;” · 9 columns``."""
-    shown = [f"{file.path}: {detected_text(file.detected)}" for file in manifest.files[:3]]
-    more = len(manifest.files) - len(shown)
-    return [*shown, f"and {counted(more, 'more file')}"] if more else shown
 
 
 def notices(screen: Screen, found: Validation) -> None:
     """What is worth a line and about no row alone."""
     for notice in found.notices:
-        screen.line(("!", WAIT), f" {notice.text}", indent=2)
+        screen.say("!", f"{notice.text}")
+
+
+def identity(screen: Screen, found: Validation) -> None:
+    """What may make an archive arrive twice: always worth its line before anything is sent."""
+    for kind in found.kinds:
+        if kind.code in ("new-system-name", "other-system-name"):
+            rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
+            screen.say("!", f"{kind.message}{rows}")
+            screen.line("    ", kind.hint, indent=4)
+
+
+# -- all findings --------------------------------------------------------------------------
 
 
 def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings: bool) -> None:
     """Problems on a terminal: with source line and caret up to ten, by kind beyond."""
-    shown = [each for each in found.problems if warnings or each.severity is Severity.ERROR]
-    kinds = [kind for kind in found.kinds if warnings or kind.severity is Severity.ERROR]
+    shown, kinds = _to_show(found, warnings=warnings)
     many = sum(kind.rows for kind in kinds)
     if many <= MOST_WITH_CARET and len(shown) >= many:
         for each in shown:
@@ -93,44 +101,47 @@ def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings:
     elif kinds:
         by_kind(screen, kinds, most=len(kinds) if warnings else MOST_KINDS)
         screen.blank()
-    at_publishing(screen, kinds)
-    if not warnings and found.warnings:
-        _warnings_left_out(screen, found)
-
-
-def at_publishing(screen: Screen, kinds: Sequence[FindingGroup]) -> None:
-    """Which of the findings Livingdocs would let in, and object to when an image is published."""
-    codes = ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing))
-    if codes:
-        errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
-        way = "; --lenient makes warnings of them" if errors else ""
-        text = f" Livingdocs checks these only at publishing: {codes}{way}"
-        screen.line(("·", QUIET), text, indent=2)
-        screen.blank()
-
-
-def identity(screen: Screen, found: Validation) -> None:
-    """What may make an archive arrive twice: always worth its line before anything is sent."""
-    for kind in found.kinds:
-        if kind.code in ("new-system-name", "other-system-name"):
-            rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
-            screen.line(("!", WAIT), f" {kind.message}{rows}", indent=2)
-            screen.line("    ", kind.hint, indent=4)
+    _remarks(screen, found, kinds, warnings=warnings)
 
 
 def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
     """Problems where no terminal is: one a line, to be searched; then by kind what is left."""
-    shown = [each for each in found.problems if warnings or each.severity is Severity.ERROR]
+    shown, kinds = _to_show(found, warnings=warnings)
     for each in shown[:MOST_LINES]:
         screen.line(problem_line(each))
-    kinds = [kind for kind in found.kinds if warnings or kind.severity is Severity.ERROR]
-    many = sum(kind.rows for kind in kinds)
-    if many > min(len(shown), MOST_LINES):
-        screen.line(f"and {number(many - min(len(shown), MOST_LINES))} more; all of them by kind:")
+    rest = sum(kind.rows for kind in kinds) - min(len(shown), MOST_LINES)
+    if rest > 0:
+        screen.line(f"and {number(rest)} more; all of them by kind:")
         by_kind(screen, kinds, most=MOST_LINES)
-    at_publishing(screen, kinds)
-    if not warnings and found.warnings:
-        _warnings_left_out(screen, found)
+    _remarks(screen, found, kinds, warnings=warnings)
+
+
+def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[FindingGroup]]:
+    wanted = Severity if warnings else (Severity.ERROR,)
+    problems = [each for each in found.problems if each.severity in wanted]
+    return problems, [kind for kind in found.kinds if kind.severity in wanted]
+
+
+def _remarks(
+    screen: Screen, found: Validation, kinds: Sequence[FindingGroup], *, warnings: bool
+) -> None:
+    """Which of the findings Livingdocs would let in, and object to when an image is published;
+    and how many warnings are not shown."""
+    if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
+        errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
+        way = "; --lenient makes warnings of them" if errors else ""
+        text = f"Livingdocs checks these only at publishing: {codes}{way}"
+        screen.say("·", text)
+        screen.blank()
+    if found.warnings and not warnings:
+        left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
+        first = max(left_out, key=lambda kind: kind.rows)
+        several = len(left_out) > 1
+        sort = f" of {counted(len(left_out), 'kind')}" if several else ""
+        share = f"{number(first.rows)} " if several else ""
+        text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
+        screen.say("!", f"{text}; validate --warnings shows them")
+        screen.blank()
 
 
 def problem_line(problem: Problem) -> str:
@@ -143,49 +154,28 @@ def pointer(place: Place, *, short: bool = False) -> str:
     """``file:line:column`` as editors and CI systems read it; unknown parts are left out.
     ``short``: without the file's folder."""
     file = place.file or "manifest"
-    parts = [file.replace("\\", "/").rpartition("/")[2] if short else file]
-    if place.line:
-        parts.append(str(place.line))
-        if place.column:
-            parts.append(str(place.column))
-    return ":".join(parts)
-
-
-def _warnings_left_out(screen: Screen, found: Validation) -> None:
-    kinds = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
-    first = max(kinds, key=lambda kind: kind.rows)
-    sort = f" of {counted(len(kinds), 'kind')}" if len(kinds) > 1 else ""
-    share = f"{number(first.rows)} " if len(kinds) > 1 else ""
-    text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
-    screen.line(("!", WAIT), f" {text}; validate --warnings shows them", indent=2)
-    screen.blank()
+    name = file.replace("\\", "/").rpartition("/")[2] if short else file
+    if not place.line:
+        return name
+    return f"{name}:{place.line}:{place.column}" if place.column else f"{name}:{place.line}"
 
 
 KINDS = (
-    Column("ROWS", right=True),
-    Column("PROBLEM"),
-    Column("FIELD", drop=1),
-    Column("FIRST AT", drop=2),
-    Column("EXAMPLE", shrink=1, drop=3),
-)
+    TableColumn("ROWS", right=True), TableColumn("PROBLEM"), TableColumn("FIELD", drop=1),
+    TableColumn("FIRST AT", drop=2), TableColumn("EXAMPLE", shrink=True, drop=3),
+)  # fmt: skip
 
 
 def by_kind(screen: Screen, kinds: Sequence[FindingGroup], most: int = MOST_KINDS) -> None:
     """One row for each problem and field, the most frequent first."""
     ordered = sorted(kinds, key=lambda kind: -kind.rows)
+    short = screen.width is not None
     rows = [
-        (
-            number(kind.rows),
-            kind.code,
-            kind.field,
-            pointer(kind.first, short=screen.width is not None),
-            example(kind),
-        )
+        (number(kind.rows), kind.code, kind.field, pointer(kind.first, short=short), example(kind))
         for kind in ordered[:most]
     ]
     table(screen, KINDS, rows)
-    rest = ordered[most:]
-    if rest:
+    if rest := ordered[most:]:
         hit = sum(kind.rows for kind in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(hit, 'row')})")
 
@@ -208,19 +198,24 @@ def verdict(screen: Screen, found: Validation, seconds: float) -> None:
     rate = f" · {number(round(found.entries / seconds))} rows/s" if measured else ""
     took = f"{duration(seconds)}{rate}"
     if not found.invalid:
-        valid = "all valid" if found.entries != 1 else "valid"
-        warned = f", {counted(found.warnings, 'warning')}" if found.warnings else ""
-        text = f" {counted(found.entries, 'entry')}, {valid}{warned}   {took}"
-        screen.line(("✓", GOOD), text, indent=2)
+        screen.say("✓", f"{all_valid(found)}   {took}")
         return
     errors = sum(kind.rows for kind in found.kinds if kind.severity is Severity.ERROR)
-    what = (
-        f"{counted(errors, 'error')} in {number(found.invalid)} of {counted(found.entries, 'row')}"
-    )
-    text = f" {what}   nothing was sent · "
-    if screen.width is not None and 1 + cells(text) + cells(took) > screen.width:
+    rows = f"{number(found.invalid)} of {counted(found.entries, 'row')}"
+    text = f"{counted(errors, 'error')} in {rows}   nothing was sent · "
+    if screen.width is not None and 2 + cells(text) + cells(took) > screen.width:
         took = duration(seconds)
-    screen.line(("✗", BAD), f"{text}{took}", indent=2)
+    screen.say("✗", f"{text}{took}")
+
+
+def all_valid(found: Validation) -> str:
+    """``12 entries, all valid, 1 warning``."""
+    valid = "all valid" if found.entries != 1 else "valid"
+    warned = f", {counted(found.warnings, 'warning')}" if found.warnings else ""
+    return f"{counted(found.entries, 'entry')}, {valid}{warned}"
+
+
+# -- one finding with its line -------------------------------------------------------------
 
 
 def _with_caret(screen: Screen, manifest: Manifest, problem: Problem) -> None:
@@ -266,8 +261,7 @@ def window(
         room = width - used
         keep = min(caret_width, max(1, room // 2))
         before = cut_left(before, max(1, room - keep - min(12, cells(rest)) - 1))
-        shown = cut(shown, room - cells(before)) if cells(shown) > room - cells(before) else shown
+        shown = cut(shown, room - cells(before))
         rest = cut(rest, max(0, room - cells(before) - cells(shown))) if rest else ""
         caret_width = min(caret_width, max(1, room - cells(before)))
-    line = f"{before}{shown}{rest}"
-    return line, (cells(before) + 1 if column else 0), caret_width
+    return f"{before}{shown}{rest}", (cells(before) + 1 if column else 0), caret_width

@@ -1,24 +1,25 @@
-"""JSON for scripts (design section 8): plans, jobs, results, findings as documents. Keys are
-camelCase and only ever added to; ``format`` rises when one changes its meaning."""
+"""JSON for scripts: plans, jobs, results, findings as documents, and the events of a run as lines.
+Keys are camelCase and only ever added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
 from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
-from ldimport.migration.reports.base import problem_document
+from ldimport.migration import events
+from ldimport.migration.model import Failure
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
-    from ldimport.migration.events import Plan
+    from ldimport.migration.events import Plan, Summary
     from ldimport.migration.model import CauseRow, JobRow, Overview, ResultRow, Totals
-    from ldimport.migration.validate import FindingGroup, Validation
-    from ldimport.model import JobStatus, Problem
+    from ldimport.migration.validate import Validation
+    from ldimport.model import JobStatus
 
 FORMAT = 1
 Document = dict[str, Any]
@@ -29,10 +30,15 @@ def dumps(document: Mapping[str, Any]) -> str:
     return safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
 
-def camel(name: str) -> str:
-    """``not_taken_over`` is ``notTakenOver`` in JSON."""
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+def fields_of(thing: Any, but: str = "") -> Document:
+    """A dataclass with its fields in camelCase, without those named in ``but``."""
+    left_out = but.split()
+    return {
+        head + "".join(word.capitalize() for word in rest): getattr(thing, each.name)
+        for each in fields(thing)
+        if each.name not in left_out
+        for head, *rest in [each.name.split("_")]
+    }
 
 
 def error(problem: LdimportError) -> Document:
@@ -45,132 +51,84 @@ def error(problem: LdimportError) -> Document:
         "hint": problem.hint,
         "exitCode": int(problem.exit_code),
     }
-    if problem.facts:
-        document["facts"] = dict(problem.facts)
-    return document
+    return {**document, "facts": dict(problem.facts)} if problem.facts else document
+
+
+# -- what is known -------------------------------------------------------------------------
 
 
 def plan(found: Plan) -> Document:
     """What a submit would do."""
-    head = {"manifest": found.manifest, "target": found.target, "systemName": found.system_name}
-    return {**head, **plan_counts(found), "sources": dict(found.sources)}
+    names = {"manifest": found.manifest, "target": found.target, "systemName": found.system_name}
+    return {**names, **plan_counts(found), "sources": dict(found.sources)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    return {
-        "entries": found.entries,
-        "new": found.new,
-        "changed": found.changed,
-        "unchanged": found.unchanged,
-        "failed": found.failed,
-        "inProgress": found.in_progress,
-        "invalid": found.invalid,
-        "batches": found.batches,
-        "bytes": found.bytes,
-        "days": None,  # until the quota is known
-    }
+    counts = fields_of(found, "manifest target system_name sources")
+    return {**counts, "days": None}  # until the quota is known
 
 
-def totals(sums: Totals, *, invalid: bool = True) -> Document:
-    """Rows or images by their last outcome."""
-    document = fields_of(sums)
-    if not invalid:
-        del document["invalid"]
-    return document
+def totals(sums: Totals) -> Document:
+    """Images by their last outcome."""
+    return fields_of(sums, "invalid")
 
 
 def cause(row: CauseRow) -> Document:
     """One group of failures."""
     examples = [{"externalId": name, "row": number} for name, number in row.examples]
-    return {
-        "cause": row.cause,
-        "reason": row.reason,
-        "images": row.images,
-        "retryable": row.retryable,
-        "examples": examples,
-    }
+    return {**fields_of(row), "examples": examples}
 
 
 def job(row: JobRow) -> Document:
     """One job as ``status`` lists it."""
     return {
-        "id": row.id,
-        "state": row.state,
+        **fields_of(row, "counts submitted_at finished_at first_row last_row"),
         "finished": row.state.finished,
         "submittedAt": utc(row.submitted_at),
         "finishedAt": None if row.finished_at is None else utc(row.finished_at),
         "images": wire.counts_to_json(row.counts),
-        "manifest": row.manifest,
-        "target": row.target,
-        "systemName": row.system_name,
         "rows": [row.first_row, row.last_row],
     }
 
 
 def overview(found: Overview) -> Document:
     """All that the state file knows."""
-    scopes = [
-        {
-            "target": scope.target,
-            "label": scope.label,
-            "systemName": scope.system_name,
-            "totals": totals(scope.totals, invalid=False),
-        }
-        for scope in found.scopes
-    ]
     return {
         "format": FORMAT,
         "jobs": [job(row) for row in found.jobs],
-        "totals": totals(found.totals, invalid=False),
-        "scopes": scopes,
+        "totals": totals(found.totals),
+        "scopes": [{**fields_of(each), "totals": totals(each.totals)} for each in found.scopes],
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
 
 
 def job_status(status: JobStatus) -> Document:
-    """One job in the seed's own shape, with ``format``."""
+    """One job in the API's own shape, with ``format``."""
     return {**wire.status_to_json(status), "format": FORMAT}
 
 
 RESULT_KEYS = (
-    "externalId",
-    "systemName",
-    "status",
-    "reason",
-    "mediaId",
-    "url",
-    "originalUrl",
-    "width",
-    "height",
-    "mimeType",
-    "title",
-    "fileName",
-    "sourceUrl",
-    "jobId",
-    "row",
-    "cause",
-    "retryable",
-    "attempts",
-    "notTakenOver",
-    "target",
-)
+    "externalId", "systemName", "status", "reason", "mediaId", "url", "originalUrl", "width",
+    "height", "mimeType", "title", "fileName", "sourceUrl", "jobId", "row", "cause", "retryable",
+    "attempts", "notTakenOver", "target",
+)  # fmt: skip
 
 
 def result(row: ResultRow) -> Document:
-    """One image by its last outcome, in the seed's words; every key present or null."""
+    """One image by its last outcome, in the API's words; every key present or null."""
     found = fields_of(row)
     return {key: found[key] for key in RESULT_KEYS}
 
 
 def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Document:
     """The findings of a check, with at most so many problems; how each file was read."""
+    from ldimport.migration.reports.base import problem_document
+
     detected = [
         {
-            "format": file.detected.format,
-            "encoding": file.detected.encoding,
-            "delimiter": file.detected.delimiter,
-            "columns": file.detected.columns,
+            name: getattr(file.detected, name)
+            for name in ("format", "encoding", "delimiter", "columns")
         }
         for file in manifest.files
     ]
@@ -183,29 +141,80 @@ def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Docu
         "invalid": found.invalid,
         "warnings": found.warnings,
         "detected": detected[0] if len(detected) == 1 else detected,
-        "kinds": [_kind(kind) for kind in found.kinds],
-        "problems": [problem(each) for each in shown],
+        "kinds": [fields_of(kind, "first example") for kind in found.kinds],
+        "problems": [problem_document(each) for each in shown],
         "problemsShown": len(shown),
     }
 
 
-def _kind(kind: FindingGroup) -> Document:
+# -- what happens in a run -----------------------------------------------------------------
+
+
+def start(command: str, version: str, now: float) -> Document:
+    """First line of a stream."""
+    head = {"type": "start", "format": FORMAT, "ldimport": version}
+    return {**head, "command": command, "at": utc(now)}
+
+
+def event(happened: events.Event, now: float) -> Document:
+    """One line of a stream."""
+    if isinstance(happened, events.Summary):
+        return summary(happened)
+    word, document = _EVENTS[type(happened)]
+    return {"type": word, **document(happened, now)}
+
+
+def _batch(sent: events.BatchSent, now: float) -> Document:
+    rows = [sent.first_row, sent.last_row]
+    return {**fields_of(sent, "first_row last_row"), "rows": rows, "at": utc(now)}
+
+
+def _progress(progress: events.Progress, now: float) -> Document:
+    unsubmitted = max(0, progress.to_send - progress.sent)
     return {
-        "code": kind.code,
-        "field": kind.field,
-        "severity": kind.severity,
-        "rows": kind.rows,
-        "message": kind.message,
-        "hint": kind.hint,
-        "publishing": kind.publishing,
+        "at": utc(now),
+        **fields_of(progress, "counts"),
+        **fields_of(progress.counts),
+        "unsubmitted": unsubmitted,
     }
 
 
-def problem(found: Problem) -> Document:
-    """One finding with its place."""
-    return problem_document(found)
+def _ended(ended: events.JobEnded, now: float) -> Document:
+    counts = wire.counts_to_json(ended.counts)
+    return {"id": ended.job_id, "state": ended.state, "images": counts}
 
 
-def fields_of(thing: Any) -> Document:
-    """A dataclass with its fields in camelCase."""
-    return {camel(each.name): getattr(thing, each.name) for each in fields(thing)}
+_EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
+    events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
+    events.Notice: ("notice", lambda notice, _: fields_of(notice)),
+    events.BatchSent: ("batch", _batch),
+    events.Progress: ("progress", _progress),
+    Failure: ("failure", lambda failure, _: fields_of(failure)),
+    events.JobEnded: ("job", _ended),
+}
+"""Every event but the last, with its type in JSON."""
+
+
+def summary(end: Summary) -> Document:
+    """Last line of a stream that came to its end, in order or stopped."""
+    about: Any = end.plan or (end.jobs[0] if end.jobs else None)
+    document: Document = {
+        "type": "summary",
+        "format": FORMAT,
+        "manifest": end.plan.manifest if end.plan else None,
+        "target": about.target if about else None,
+        "systemName": about.system_name if about else None,
+        "plan": plan_counts(end.plan) if end.plan else None,
+        "jobs": [{key: job(row)[key] for key in ("id", "state", "images")} for row in end.jobs],
+        "totals": fields_of(end.totals),
+        "causes": [cause(row) for row in end.causes],
+        "seconds": round(end.seconds, 3),
+    }
+    if isinstance(end.stopped, LdimportError):
+        told = error(end.stopped)
+        document["stopped"] = {key: told[key] for key in ("code", "message", "hint")}
+    elif end.stopped is not None:
+        word = end.exit_code.word
+        hint = "run the same command again to go on"
+        document["stopped"] = {"code": word, "message": word, "hint": hint}
+    return {**document, "exitCode": int(end.exit_code)}

@@ -1,4 +1,4 @@
-"""What GitHub Actions shows: annotations at the lines, a table in the step summary (ux.md 2.1).
+"""What GitHub Actions shows: annotations at the lines, a table in the step summary.
 
 GitHub shows ten errors a step and refuses a summary over 1,024 kB, so there is one annotation
 for each kind of problem, and the summary is bounded.
@@ -6,12 +6,14 @@ for each kind of problem, and the summary is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.check import pointer
+from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import clean, counted, environment_flag, number
 from ldimport.model import Severity
 
@@ -35,7 +37,7 @@ def commands(found: Validation) -> Iterator[str]:
         place = kind.first
         facts = {"file": place.file, "line": place.line, "col": place.column}
         facts["title"] = f"{kind.code} ({counted(kind.rows, 'row')})"
-        yield command(_level(kind), {key: value for key, value in facts.items() if value},
+        yield command(str(kind.severity), {key: value for key, value in facts.items() if value},
                       kind.message)  # fmt: skip
     rest = kinds[MOST_ANNOTATIONS:]
     if rest:
@@ -52,41 +54,38 @@ def command(level: str, facts: Mapping[str, object], text: str) -> str:
 
 def summary(found: Validation, name: str) -> str:
     """The findings as Markdown, for the step summary."""
-    head = f"### {_cell(name)}\n\n{number(found.invalid)} of {counted(found.entries, 'row')} "
-    head += f"have errors, {counted(found.warnings, 'warning')}\n\n"
+    rows = f"{number(found.invalid)} of {counted(found.entries, 'row')}"
+    head = f"### {_cell(name)}\n\n{rows} have errors, {counted(found.warnings, 'warning')}\n\n"
     kinds = _ordered(found)
     if not kinds:
         return head
-    lines = ["| rows | problem | field | first at | message |", "|---:|---|---|---|---|"]
-    for kind in kinds[:MOST_SUMMARY_ROWS]:
-        cells = [number(kind.rows), kind.code, kind.field, pointer(kind.first), kind.message]
-        lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
-    if len(kinds) > MOST_SUMMARY_ROWS:
-        lines.append(f"\nand {number(len(kinds) - MOST_SUMMARY_ROWS)} more kinds")
-    return head + "\n".join(lines) + "\n"
+    columns = "rows:|problem|field|first at|message"
+    table = _table(columns, ((k.rows, k.code, k.field, pointer(k.first), k.message) for k in kinds))
+    more = len(kinds) - MOST_SUMMARY_ROWS
+    return f"{head}{table}" + (f"\nand {number(more)} more kinds\n" if more > 0 else "")
 
 
 def run_summary(end: Summary) -> str:
     """Counts and causes of a run as Markdown, for the step summary."""
-    sums = end.totals
     name = end.plan.manifest if end.plan else counted(len(end.jobs), "job")
-    lines = [f"### {_cell(name)}", "", "| outcome | images |", "|---|---:|"]
-    for word, count in (
-        ("imported", sums.success),
-        ("skipped", sums.skipped),
-        ("failed", sums.failed),
-        ("in progress", sums.pending),
-        ("not sent yet", sums.unsubmitted),
-        ("invalid", sums.invalid),
-        ("**all**", sums.rows),
-    ):
-        lines.append(f"| {word} | {number(count)} |")
+    sums = ((word, getattr(end.totals, field)) for field, (_, word) in OUTCOMES.items())
+    text = f"### {_cell(name)}\n\n{_table('outcome|images:', sums)}"
+    text += f"| **all** | {number(end.totals.rows)} |\n"
     if end.causes:
-        lines += ["", "| failed | reason | try again |", "|---:|---|---|"]
-    for row in end.causes[:MOST_SUMMARY_ROWS]:
-        again = "yes" if row.retryable else "no"
-        lines.append(f"| {number(row.images)} | {_cell(row.reason)} | {again} |")
-    return "\n".join(lines) + f"\n\nexit {int(end.exit_code)}\n"
+        causes = ((row.images, row.reason, "yes" if row.retryable else "no") for row in end.causes)
+        text += "\n" + _table("failed:|reason|try again", causes)
+    return f"{text}\nexit {int(end.exit_code)}\n"
+
+
+def _table(columns: str, rows: Iterable[Sequence[str | int]]) -> str:
+    """The first rows as a table; columns that end in a colon are aligned to the right."""
+    names = columns.split("|")
+    lines = [" | ".join(name.removesuffix(":") for name in names)]
+    lines.append("|".join("---:" if name.endswith(":") else "---" for name in names))
+    for row in islice(rows, MOST_SUMMARY_ROWS):
+        cells = (number(cell) if isinstance(cell, int) else _cell(cell) for cell in row)
+        lines.append(" | ".join(cells))
+    return "".join(f"|{line}|\n" if line.startswith("---") else f"| {line} |\n" for line in lines)
 
 
 def append_summary(environ: Mapping[str, str], text: str) -> None:
@@ -100,10 +99,6 @@ def append_summary(environ: Mapping[str, str], text: str) -> None:
 
 def _ordered(found: Validation) -> Sequence[FindingGroup]:
     return sorted(found.kinds, key=lambda kind: (kind.severity is not Severity.ERROR, -kind.rows))
-
-
-def _level(kind: FindingGroup) -> str:
-    return "error" if kind.severity is Severity.ERROR else "warning"
 
 
 def _data(text: str) -> str:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import FrameType
-from typing import Protocol
 
-from ldimport.cli.output import documents, eventlines
+from ldimport.cli.interrupt import on_signals
+from ldimport.cli.output import documents
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, number, percent, size, utc
-from ldimport.cli.spec import MEANINGS
-from ldimport.errors import ExitCode, LdimportError, QuotaError
+from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration.events import (
     BatchSent,
     Event,
@@ -29,26 +26,19 @@ from ldimport.model import Counts, JobState
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
-_ENDS = {
-    **MEANINGS,
-    ExitCode.INTERRUPTED: "interrupted, state is safe",
-    ExitCode.TERMINATED: "terminated, state is safe",
-}
-"""What the last line of a log says to each exit code."""
 
 
-class Listener(Protocol):
-    """Hears every event of a run, the summary too; ``stopping`` when a signal asks to end."""
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """The run was asked to end, and does so in order."""
 
-    def handle(self, event: Event) -> None:
-        """Say what happened, or nothing."""
 
-    def stopping(self) -> None:
-        """The run was asked to end and does so in order."""
+Listener = Callable[[Event | Stopping], None]
+"""Hears every event of a run, the summary too."""
 
 
 @dataclass(slots=True)
-class Reading:
+class ReadingProgress:
     """How far the manifest has been read, in bytes; ``tick`` is called from deep inside the
     check, often."""
 
@@ -68,47 +58,24 @@ class Reading:
         return f"Checking · {share}"
 
 
-class Both:
-    """Several listeners as one."""
-
-    def __init__(self, listeners: Sequence[Listener]) -> None:
-        self._listeners = listeners
-
-    def handle(self, event: Event) -> None:
-        """Tell each."""
-        for each in self._listeners:
-            each.handle(event)
-
-    def stopping(self) -> None:
-        """Tell each."""
-        for each in self._listeners:
-            each.stopping()
-
-
-class JsonLines:
+class JsonLinesListener:
     """Every event as one line of JSON, for scripts and for ``--log-file``; of progress at most
-    one line a second."""
+    one line a second. ``start`` is the first line."""
 
-    def __init__(self, stream: Stream, now: Callable[[], float]) -> None:
+    def __init__(self, stream: Stream, now: Callable[[], float], start: documents.Document) -> None:
         self._stream = stream
         self._now = now
         self._next_progress = 0.0
+        self._stream.line(documents.dumps(start))
 
-    def start(self, command: str, version: str, facts: documents.Document) -> None:
-        """The first line; ``facts`` say where the run goes to."""
-        document = eventlines.start(command, version, self._now())
-        self._stream.line(documents.dumps({**document, **facts}))
-
-    def handle(self, event: Event) -> None:
-        """One line."""
+    def __call__(self, event: Event | Stopping) -> None:
+        """One line; that a run was asked to stop is said by its summary."""
         if isinstance(event, Progress):
             if self._now() < self._next_progress:
                 return
             self._next_progress = self._now() + PROGRESS_PAUSE
-        self._stream.line(documents.dumps(eventlines.event(event, self._now())))
-
-    def stopping(self) -> None:
-        """Said by the summary that follows."""
+        if not isinstance(event, Stopping):
+            self._stream.line(documents.dumps(documents.event(event, self._now())))
 
 
 class LogLines:
@@ -132,7 +99,7 @@ class LogLines:
         """One line: time, kind, text."""
         self._stream.line(f"{utc(self._now())} {kind:<9} {clean(text)}".rstrip())
 
-    def handle(self, event: Event) -> None:
+    def __call__(self, event: Event | Stopping) -> None:
         """A line where the event deserves one."""
         match event:
             case Planned(plan=plan):
@@ -150,18 +117,22 @@ class LogLines:
                 self._failure(event)
             case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
+            case Stopping():
+                self.say("stopping", "in order; a second signal stops at once")
             case Summary():
                 self._summary(event)
-
-    def stopping(self) -> None:
-        """The same words as on a screen."""
-        self.say("stopping", "in order; a second signal stops at once")
 
     def progress(self) -> None:
         """Where the run stands; also at once when asked by SIGUSR1."""
         self._next = self._now() + self._every
         if self._last is not None:
             self.say("progress", progress_text(self._last, self._now() - self._began))
+
+    @contextmanager
+    def on_request(self) -> Iterator[None]:
+        """Inside, ``kill -USR1`` prints a progress line at once (as in restic)."""
+        with on_signals("SIGUSR1", call=lambda _: self.progress()):
+            yield
 
     def _failure(self, failure: Failure) -> None:
         first = failure.group not in self._causes
@@ -175,39 +146,7 @@ class LogLines:
         if isinstance(end.stopped, LdimportError):
             kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
             self.say(kind, end.stopped.message)
-        self.say("exit", f"{int(end.exit_code)}: {_ENDS[end.exit_code]}")
-
-
-class Silent:
-    """Says nothing (``--quiet``)."""
-
-    def handle(self, event: Event) -> None:
-        """Nothing."""
-
-    def stopping(self) -> None:
-        """Nothing."""
-
-
-@contextmanager
-def progress_on_signal(lines: LogLines) -> Iterator[None]:
-    """Inside, ``kill -USR1`` prints a progress line at once (as in restic)."""
-    number_ = getattr(signal, "SIGUSR1", None)
-    if number_ is None:
-        yield
-        return
-
-    def show(signum: int, frame: FrameType | None) -> None:
-        lines.progress()
-
-    try:
-        before = signal.signal(number_, show)
-    except ValueError:  # not the main thread
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(number_, before)
+        self.say("exit", f"{int(end.exit_code)}: {end.exit_code.meaning}")
 
 
 # -- sentences -----------------------------------------------------------------------------
@@ -217,17 +156,10 @@ def plan_text(plan: Plan) -> str:
     """The counts of a plan in one line; they add up to the rows."""
     parts = [f"{number(plan.new)} new", f"{number(plan.changed)} changed"]
     parts.append(f"{number(plan.unchanged)} unchanged")
-    for count, word in (
-        (plan.failed, "failed before"),
-        (plan.in_progress, "in progress"),
-        (plan.invalid, "invalid"),
-    ):
-        if count:
-            parts.append(f"{number(count)} {word}")
-    rows = counted(plan.entries, "row")
-    return f"{plan.manifest} → {plan.target}, systemName {plan.system_name}: {rows}: " + ", ".join(
-        parts
-    )
+    rare = {"failed before": plan.failed, "in progress": plan.in_progress, "invalid": plan.invalid}
+    parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
+    head = f"{plan.manifest} → {plan.target}, systemName {plan.system_name}"
+    return f"{head}: {counted(plan.entries, 'row')}: {', '.join(parts)}"
 
 
 def counts_text(counts: Counts) -> str:
@@ -240,11 +172,9 @@ def counts_text(counts: Counts) -> str:
 def progress_text(progress: Progress, seconds: float) -> str:
     """Where a run stands, with its rate."""
     counts = progress.counts
-    done = counts.success + counts.skipped + counts.failed
     text = f"{number(progress.sent)} of {number(progress.to_send)} sent"
     if progress.to_send:
         text += f" ({percent(progress.sent, progress.to_send)})"
     text += f", {counts_text(counts)}"
-    if seconds >= 1 and done:
-        text += f", {number(round(done / seconds))}/s"
-    return text
+    done = counts.total - counts.pending
+    return f"{text}, {number(round(done / seconds))}/s" if seconds >= 1 and done else text

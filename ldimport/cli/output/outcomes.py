@@ -1,105 +1,209 @@
-"""Images by their last outcome: a table on a terminal, CSV or JSON Lines elsewhere."""
+"""Jobs and images by their outcome: ``status`` and ``results``, on the screen and for scripts."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TextIO
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from ldimport.cells import safe_cell
 from ldimport.cli.output import documents
-from ldimport.cli.output.screen import Screen
-from ldimport.cli.output.table import Column, table
-from ldimport.cli.output.text import number
-from ldimport.migration.model import ResultRow
-from ldimport.model import Result, Status
+from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, STYLES, Screen, bar
+from ldimport.cli.output.stream import Stream
+from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
+from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
+from ldimport.model import Asset, JobState, Result, Status
 
-OUTCOMES = (
-    Column("STATUS"),
-    Column("ID"),
-    Column("SIZE", drop=2),
-    Column("TYPE", drop=3),
-    Column("MEDIA ID OR REASON", shrink=1),
-)
-FAILED = (
-    Column("ROW", right=True),
-    Column("ID"),
-    Column("REASON"),
-    Column("URL", shrink=1, drop=1),
-)
-_WORDS = {
-    Status.SUCCESS: "✓ imported",
-    Status.SKIPPED: "· skipped",
-    Status.FAILED: "✗ failed",
-    None: "… pending",
-}
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+# -- jobs ----------------------------------------------------------------------------------
+
+
+JOBS = (
+    TableColumn("JOB"), TableColumn("STATE"), TableColumn("IMAGES", right=True),
+    TableColumn("OK", right=True), TableColumn("SKIPPED", right=True, drop=3),
+    TableColumn("FAILED", right=True), TableColumn("SENT", drop=1),
+    TableColumn("TOOK", right=True, drop=2),
+)  # fmt: skip
+
+
+def overview(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+    """Totals of all targets and archives, then the jobs."""
+    for scope in found.scopes:
+        images = counted(scope.totals.rows, "image")
+        screen.line((f"{scope.label} · systemName {scope.system_name}", ACCENT), f" · {images}")
+    if found.last_change is not None:
+        ago = duration(now - found.last_change)
+        screen.line(f"last change {clock(found.last_change, now)} ({ago} ago)")
+    screen.blank()
+    totals(screen, found.totals)
+    if found.jobs:
+        screen.blank()
+        jobs(screen, found.jobs, now, most)
+
+
+def totals(screen: Screen, sums: Totals) -> None:
+    """Each state with its share and a bar."""
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
+
+    digits = max(len(number(sums.rows)), 3)
+    room = min(30, (screen.width or 100) - digits - 30)
+    grid = Table.grid(padding=(0, 2, 0, 0))
+    for column in ("left", "right", "right", "left"):
+        grid.add_column(justify=column, no_wrap=True)
+    for name, (sign, word) in OUTCOMES.items():
+        count = getattr(sums, name)
+        if not count and name not in ALWAYS:
+            continue
+        share = f"{percent(count, sums.rows):>6}" if count else ""
+        drawn = [bar(count, sums.rows, room, STYLES[sign])] if room >= 5 and count else []
+        grid.add_row(Text(f"{sign} {word}", STYLES[sign]), number(count), share, *drawn)
+    grid.add_row("  images", number(sums.rows))
+    screen.block(Padding(grid, (0, 0, 0, 2)))
+    if sums.not_taken_over:
+        images = counted(sums.not_taken_over, "image")
+        screen.line(f"  {images} of the skipped changed, but the change was not taken over",
+                    indent=2)  # fmt: skip
+
+
+def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:
+    """Unfinished jobs first, then the last ones."""
+    shown = rows if most is None else rows[:most]
+    table(screen, JOBS, [_job(row, now) for row in shown])
+    if len(shown) < len(rows):
+        screen.blank()
+        screen.line(f"{number(len(shown))} of {counted(len(rows), 'job')} · -n 0 shows all")
+
+
+def _job(row: JobRow, now: float) -> tuple[str, ...]:
+    counts = row.counts
+    outcomes = (counts.success, counts.skipped, counts.failed)
+    ran = row.state is JobState.SUCCESS
+    return (
+        row.id,
+        state_word(row),
+        number(counts.total),
+        *(number(each) if ran else "" for each in outcomes),
+        clock(row.submitted_at, now),
+        duration(row.finished_at - row.submitted_at) if row.finished_at else "",
+    )
+
+
+def state_word(row: JobRow) -> str:
+    """A job's state with its sign."""
+    match row.state:
+        case JobState.STARTED:
+            return "… running"
+        case JobState.SUCCESS:
+            return "✗ done" if row.counts.failed else "✓ done"
+        case _:
+            return f"✗ {row.state.value}"
+
+
+def lines(stream: Stream, found: Overview, most: int | None) -> None:
+    """Not on a terminal: counts as name and value, jobs as tab-separated lines, times in UTC."""
+    for scope in found.scopes:
+        for name in OUTCOMES:
+            if name != "invalid":
+                count = str(getattr(scope.totals, name))
+                _tabbed(stream, name, count, scope.label, scope.system_name)
+    for row in found.jobs[:most]:
+        counts = row.counts
+        sums = (counts.total, counts.success, counts.skipped, counts.failed, counts.pending)
+        times = (utc(at) if at is not None else "" for at in (row.submitted_at, row.finished_at))
+        _tabbed(stream, "job", row.id, row.state.value, *map(str, sums), *times)
+
+
+def _tabbed(stream: Stream, *cells: str) -> None:
+    stream.write("\t".join(map(clean, cells)) + "\n")
+
+
+def job_head(screen: Screen, row: JobRow, now: float) -> None:
+    """One job in a line: state, rows, times."""
+    failed = row.counts.failed
+    style = BAD if failed or row.state in (JobState.FAILED, JobState.LOST) else ""
+    some = f", {number(failed)} failed" if row.state is JobState.SUCCESS and failed else ""
+    parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}"]
+    parts.append(f"sent {clock(row.submitted_at, now)}")
+    if row.finished_at is not None:
+        parts.append(f"took {duration(row.finished_at - row.submitted_at)}")
+    screen.line(row.id, "  ", (f"{state_word(row)}{some}", style), "   ", " · ".join(parts),
+                indent=2)  # fmt: skip
+
+
+# -- images --------------------------------------------------------------------------------
+
+IMAGES = (
+    TableColumn("STATUS"), TableColumn("ID"), TableColumn("SIZE", drop=2),
+    TableColumn("TYPE", drop=3), TableColumn("MEDIA ID OR REASON", shrink=True),
+)  # fmt: skip
 
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image."""
-    table(screen, OUTCOMES, [_outcome(row) for row in rows])
+    table(screen, IMAGES, [_image(row.status, row.external_id, row, row.reason) for row in rows])
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
     """The images of one job as the target told of them then, failures first, at most so many."""
-    ordered = sorted(results, key=lambda result: result.status is not Status.FAILED)
-    table(screen, OUTCOMES, [_told(result) for result in ordered[:most]])
-    if len(ordered) > most:
-        screen.line(f"and {number(len(ordered) - most)} more")
+    shown = sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]
+    rows = [_image(each.status, each.external_id, each.asset, each.reason) for each in shown]
+    table(screen, IMAGES, rows)
+    if len(results) > most:
+        screen.line(f"and {number(len(results) - most)} more")
 
 
-def _told(result: Result) -> tuple[str, ...]:
-    asset = result.asset
-    word = _WORDS[result.status]
-    if asset is None or result.status is Status.FAILED:
-        return word, result.external_id, "", "", result.reason or ""
-    size, kind = _shape(asset.width, asset.height, asset.mime_type)
-    return word, result.external_id, size, kind, asset.media_id
-
-
-def _shape(width: int | None, height: int | None, mime_type: str | None) -> tuple[str, str]:
-    kind = (mime_type or "").removeprefix("image/").removesuffix("+xml")
-    return (f"{width}×{height}" if width and height else ""), kind
+def _image(
+    status: Status | None, name: str, of: ResultRow | Asset | None, reason: str | None
+) -> tuple[str, ...]:
+    word = " ".join(OUTCOMES[status.value] if status else ("…", "pending"))
+    if of is None or status is Status.FAILED:
+        return word, name, "", "", reason or ""
+    if isinstance(of, ResultRow) and of.not_taken_over:
+        word += ", not taken over"
+    kind = (of.mime_type or "").removeprefix("image/").removesuffix("+xml")
+    size = f"{of.width}×{of.height}" if of.width and of.height else ""
+    return word, name, size, kind, of.media_id or reason or ""
 
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
+    columns = (
+        TableColumn("ROW", right=True),
+        TableColumn("ID"),
+        TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
+        TableColumn("URL", shrink=True, drop=1),
+    )
     cells = [(number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows]
-    narrow = (screen.width or 1_000) < 72
-    columns = (*FAILED[:2], Column("REASON", shrink=1), FAILED[3]) if narrow else FAILED
     table(screen, columns, cells)
-
-
-def _outcome(row: ResultRow) -> tuple[str, ...]:
-    word = _WORDS[row.status]
-    if row.status is Status.FAILED:
-        return word, row.external_id, "", "", row.reason or ""
-    size, kind = _shape(row.width, row.height, row.mime_type)
-    word = f"{word}, not taken over" if row.not_taken_over else word
-    return word, row.external_id, size, kind, row.media_id or row.reason or ""
 
 
 # -- for scripts ---------------------------------------------------------------------------
 
 
-def write_csv(file: TextIO, rows: Iterable[ResultRow]) -> None:
+def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
-    apostrophe, which our own reader takes away again (hostile.md 74)."""
+    apostrophe, which our own reader takes away again."""
+    from ldimport.cells import safe_cell
+
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(documents.RESULT_KEYS)
     for row in rows:
         writer.writerow([safe_cell(value) for value in documents.result(row).values()])
 
 
-def json_lines(rows: Iterable[ResultRow]) -> Iterator[str]:
+def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document a line."""
     for row in rows:
-        yield documents.dumps(documents.result(row))
+        file.write(f"{documents.dumps(documents.result(row))}\n")
 
 
-def write_json(file: TextIO, rows: Iterable[ResultRow]) -> None:
+def write_json(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
     file.write(f'{{"format":{documents.FORMAT},"results":[')
-    for n, line in enumerate(json_lines(rows)):
-        file.write(f",\n{line}" if n else f"\n{line}")
+    for n, row in enumerate(rows):
+        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row))}")
     file.write("\n]}\n")

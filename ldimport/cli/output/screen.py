@@ -1,4 +1,4 @@
-"""The grammar of our screens (ux.md 1): lines, counts, tables and hints on one stream.
+"""The grammar of our screens: lines, counts, tables, hints and errors on one stream.
 
 Every part of a line is outside text until proven otherwise: it is cleaned here and never read as
 markup. On a terminal nothing is wider than it; elsewhere nothing is cut.
@@ -7,31 +7,56 @@ markup. On a terminal nothing is wider than it; elsewhere nothing is cut.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, number
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.progress_bar import ProgressBar
     from rich.text import Text
+
+    from ldimport.errors import LdimportError
 
 Part = str | tuple[str, str]
 """A piece of a line: text, or text and its style."""
 
 GOOD, BAD, QUIET, BUSY, WAIT, ACCENT = "green", "red", "bright_black", "blue", "yellow", "bold"
 
+STYLES = {"✓": GOOD, "+": GOOD, "·": QUIET, "✗": BAD, "…": BUSY, "⧗": WAIT, "!": WAIT, "■": WAIT,
+          "~": WAIT, "→": QUIET}  # fmt: skip
+"""How each sign looks, and what stands beside it."""
+OUTCOMES = {
+    "success": ("✓", "imported"),
+    "skipped": ("·", "skipped"),
+    "failed": ("✗", "failed"),
+    "pending": ("…", "in progress"),
+    "unsubmitted": ("⧗", "not sent yet"),
+    "invalid": ("!", "invalid"),
+}
+"""Each of ``Totals`` with its sign and word."""
+ALWAYS = ("success", "skipped", "failed")
+"""Those that are shown also when they are 0."""
 
-@dataclass(frozen=True, slots=True)
-class Count:
-    """One row of a block of counts: sign, word, number, note."""
+Hint = tuple[str, str]
+"""A command to go on with, and what for."""
 
-    sign: str
-    word: str
-    count: int
-    note: str = ""
-    style: str = ""
+
+Count = tuple[str, str, int, str]
+"""One row of a block of counts: sign, word, number, note."""
+
+
+def bar(done: int, whole: int, width: int, style: str = GOOD) -> ProgressBar:
+    """A bar that stays true: empty below one percent, something from there on, full only when
+    all is done."""
+    from rich.progress_bar import ProgressBar
+
+    halves = 2 * width * done // whole if whole else 0
+    shown = max(1, halves) if done * 100 >= whole > 0 else 0
+    return ProgressBar(2 * width, shown, width, style=QUIET, complete_style=style,
+                       finished_style=style)  # fmt: skip
 
 
 def console_for(stream: Stream) -> Console:
@@ -70,14 +95,11 @@ class Screen:
 
     def __init__(self, stream: Stream) -> None:
         self.stream = stream
-        self._console: Console | None = None
 
-    @property
+    @cached_property
     def console(self) -> Console:
         """The Rich console, made when first needed."""
-        if self._console is None:
-            self._console = console_for(self.stream)
-        return self._console
+        return console_for(self.stream)
 
     @property
     def width(self) -> int | None:
@@ -93,14 +115,17 @@ class Screen:
             self._write([text])
             return
         indent = min(indent, width // 2)
-        first = list(text.wrap(self.console, width, overflow="fold"))
-        if indent and len(first) > 1:
-            head = first[0]
+        head, *tail = text.wrap(self.console, width, overflow="fold")
+        if tail:
             rest = text[len(head) :]
             rest = rest[len(rest.plain) - len(rest.plain.lstrip()) :]
-            tail = rest.wrap(self.console, width - indent, overflow="fold")
-            first = [head, *(assemble(" " * indent).append_text(each) for each in tail)]
-        self._write(first)
+            wrapped = rest.wrap(self.console, width - indent, overflow="fold")
+            tail = [assemble(" " * indent).append_text(each) for each in wrapped]
+        self._write([head, *tail])
+
+    def say(self, sign: str, text: str) -> None:
+        """A sign in its colour, and a sentence."""
+        self.line((sign, STYLES[sign]), f" {text}", indent=2)
 
     def verbatim(self, *parts: Part) -> None:
         """One line that is never wrapped by us, so that it can be copied."""
@@ -110,20 +135,23 @@ class Screen:
         """An empty line."""
         self._write([assemble()])
 
-    def counts(self, rows: Iterable[Count], total: tuple[str, int] | None = None) -> None:
+    def block(self, *lines: RenderableType) -> None:
+        """What Rich lays out: tables, grids, bars."""
+        from rich.text import Text
+
+        for each in lines:
+            for line in self.console.render_lines(each, pad=False):
+                self._write([Text.assemble(*((part.text, part.style or "") for part in line))])
+
+    def counts(self, rows: Sequence[Count], total: tuple[str, int]) -> None:
         """A block of counts, right-aligned, followed by their sum."""
-        shown = list(rows)
-        words = [row.word for row in shown] + ([total[0]] if total else [])
-        numbers = [number(row.count) for row in shown] + ([number(total[1])] if total else [])
-        left, right = max(map(len, words), default=0), max(map(len, numbers), default=0)
-        for row, text in zip(shown, numbers, strict=False):
-            note: tuple[Part, ...] = (f"  {row.note}",) if row.note else ()
-            label = f"{row.sign} {row.word:<{left}}"
-            self.line(
-                "  ", (label, row.style), f"  {text:>{right}}", *note, indent=left + right + 8
-            )
-        if total:
-            self.line(f"    {total[0]:<{left}}  {numbers[-1]:>{right}}")
+        left = max(len(word) for word in (total[0], *(row[1] for row in rows)))
+        right = max(len(number(count)) for count in (total[1], *(row[2] for row in rows)))
+        for sign, word, count, note in rows:
+            label = (f"{sign} {word:<{left}}", STYLES.get(sign, "") if count else QUIET)
+            text = f"  {number(count):>{right}}" + (f"  {note}" if note else "")
+            self.line("  ", label, text, indent=left + right + 8)
+        self.line(f"    {total[0]:<{left}}  {number(total[1]):>{right}}")
 
     def facts(self, facts: Mapping[str, str]) -> None:
         """Label and text, aligned: ``where``, ``why``, ``state``."""
@@ -142,16 +170,30 @@ class Screen:
         if why:
             self.line("    ", why, indent=4)
 
-    def hints(self, hints: Sequence[tuple[str, str]]) -> None:
+    def hints(self, hints: Sequence[Hint]) -> None:
         """Several hints with their reasons in one column, after an empty line."""
         if not hints:
             return
         self.blank()
-        left = max(len(command) for command, _ in hints)
-        width = self.width
+        left, width = max(len(command) for command, _ in hints), self.width
         aligned = width is None or all(left + 5 + len(why) <= width for _, why in hints)
         for command, why in hints:
             self.hint(f"{command:<{left}}" if aligned and why else command, why)
+
+    def error(self, error: LdimportError) -> None:
+        """An error as people read it: what, where and why, what to do next."""
+        self.say("✗", error.message)
+        if error.facts:
+            self.blank()
+            self.facts(error.facts)
+        if error.hint:
+            if error.facts:
+                self.blank()
+            command, _, why = error.hint.partition("   ")
+            if command.startswith(("ldimport ", "pip ")):  # to copy: it stays whole
+                self.hint(command, why)
+            else:
+                self.line("→ ", command, *(("   ", why) if why else ()), indent=2)
 
     def _write(self, lines: Iterable[Text]) -> None:
         for line in lines:

@@ -3,13 +3,14 @@ events as documents."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from ldimport import wire
 from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import Part, Screen
 from ldimport.cli.output.text import counted, duration, number, size, utc
-from ldimport.engine.following import JobChange
+from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.model import JobState
 from ldimport.server.events import (
@@ -57,7 +58,7 @@ def _in_milliseconds(facts: Document) -> Document:
 
 
 def banner(screen: Screen, version: str, url: str, token: str, config: str, place: str,
-           served: EngineServed, allowed: str) -> None:  # fmt: skip
+           served: EngineServed, allow_hosts: Sequence[str]) -> None:  # fmt: skip
     """What is served and to whom. ``token`` is the hint of a token, ``config`` where the project
     config comes from, ``place`` how the engine's folder is written."""
     screen.line((f"ldimport {version}", "bold"), "  local import engine   Ctrl-C stops; "
@@ -66,13 +67,16 @@ def banner(screen: Screen, version: str, url: str, token: str, config: str, plac
     limit, workers = served.daily_limit, served.workers
     quota = f"{number(limit)} images in 24 h" if limit else "no quota"
     crew = counted(workers, "worker") if workers else "no workers: ldimport worker does the work"
+    reach = "only public addresses are fetched"
+    if allow_hosts:
+        reach += f", and {', '.join(allow_hosts)}"
     screen.facts(
         {
             "API": f"{url.rstrip('/')}/api/v1/import/images",
             "token": token,
             "config": f"{config} · {', '.join(served.media_types)}",
             "data": f"{place} · {counted(served.images, 'image')} · {size(served.bytes)}",
-            "limits": f"{quota} · {crew} · {allowed}",
+            "limits": f"{quota} · {crew} · {reach}",
         }
     )
     screen.blank()

@@ -1,13 +1,14 @@
 """What we know about standard output and standard error: terminal or not, width, colour, signs.
 
 Asked from the stream itself, never from Rich: FORCE_COLOR would switch Rich's animation on in a
-pipe (ux.md 0.3). Imports nothing heavy.
+pipe. Imports nothing heavy.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -16,29 +17,11 @@ from ldimport.cli.output.text import environment_flag
 MOST_COLUMNS = 100
 """No screen is wider, even where the terminal is."""
 
-_ASCII = str.maketrans(
-    {
-        "✓": "ok",
-        "·": "-",
-        "✗": "x",
-        "…": "...",
-        "⧗": "~",
-        "■": "#",
-        "→": "->",
-        "“": '"',
-        "”": '"',
-        "─": "-",
-        "━": "-",
-        "╸": "-",
-        "╺": "-",
-        "┌": "+",
-        "│": "|",
-        "×": "x",
-        "–": "-",
-        "—": "-",
-        "➜": ">",
-    }
-)
+_ASCII = str.maketrans(dict(zip("✓·✗…⧗■→“”─━╸╺┌│×–—➜", (
+    "ok", "-", "x", "...", "~", "#", "->", '"', '"', "-", "-", "-", "-", "+", "|", "x", "-", "-",
+    ">",
+), strict=True)))  # fmt: skip
+"""Signs in words, for streams that cannot encode them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +42,11 @@ class Stream:
         are resized."""
         if not self.tty:
             return None
-        columns = self.columns or _terminal_columns(self.file)
-        return max(20, min(columns, MOST_COLUMNS))
+        columns = self.columns
+        if columns is None:
+            with suppress(OSError, ValueError):
+                columns = os.get_terminal_size(self.file.fileno()).columns
+        return max(20, min(columns or 80, MOST_COLUMNS))
 
     def write(self, text: str) -> None:
         """Write text as it is, but for signs that the stream cannot encode."""
@@ -97,11 +83,8 @@ def _is_terminal(file: TextIO) -> bool:
 
 
 def _wants_colour(tty: bool, environ: Mapping[str, str]) -> bool:
-    if environ.get("NO_COLOR"):
-        return False
-    if environment_flag(environ, "FORCE_COLOR") or environment_flag(environ, "CLICOLOR_FORCE"):
-        return True
-    return tty
+    forced = any(environment_flag(environ, name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
+    return not environ.get("NO_COLOR") and (tty or forced)
 
 
 def _can_encode(file: TextIO) -> bool:
@@ -114,11 +97,4 @@ def _can_encode(file: TextIO) -> bool:
 
 def _columns(environ: Mapping[str, str]) -> int | None:
     text = environ.get("COLUMNS", "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else None
-
-
-def _terminal_columns(file: TextIO) -> int:
-    try:
-        return os.get_terminal_size(file.fileno()).columns or 80
-    except (OSError, ValueError):
-        return 80
+    return int(text) or None if text.isascii() and text.isdigit() else None

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldimport.cli.output import errors
-from ldimport.cli.output.screen import ACCENT, BAD, BUSY, GOOD, QUIET, WAIT, Count, Screen
-from ldimport.cli.output.table import Column, table
+from ldimport.cli.output.screen import (
+    ACCENT,
+    ALWAYS,
+    OUTCOMES,
+    Hint,
+    Screen,
+)
+from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, counted, duration, number, utc, when
-from ldimport.errors import DeadlineError, ExitCode, LdimportError, LockedError, QuotaError
+from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
 
-Hint = tuple[str, str]
-
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunFacts:
     """What the screen must know of a run beside its Summary: the ``command`` that goes on with
     it (``submit archive.csv --valid-only``), whether it was the ``local`` engine, the time
     ``now``, and the ``arguments`` that other commands about the same manifest take."""
@@ -29,20 +32,15 @@ class Run:
     waited: bool = True
     arguments: str = ""
 
-    @property
-    def again(self) -> str:
-        """The same command, to copy."""
-        return f"ldimport {self.command}"
 
-
-def show(screen: Screen, end: Summary, run: Run) -> None:
+def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     """The whole closing screen."""
-    plan = end.plan
+    plan, sums = end.plan, end.totals
     if plan is not None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
-    if not _nothing(end):
-        counts(screen, end.totals, plan, jobs=sum(not job.state.finished for job in end.jobs))
+    if end.jobs or sums.failed or sums.pending or sums.unsubmitted or sums.invalid:
+        counts(screen, sums, plan, jobs=sum(not job.state.finished for job in end.jobs))
         screen.blank()
     if end.causes:
         causes(screen, end.causes)
@@ -51,60 +49,40 @@ def show(screen: Screen, end: Summary, run: Run) -> None:
     screen.hints(next_steps(end, run))
 
 
-def _nothing(end: Summary) -> bool:
-    """Nothing was sent, nothing failed: one line says it all."""
-    sums = end.totals
-    return not end.jobs and not (sums.failed or sums.pending or sums.unsubmitted or sums.invalid)
-
-
 def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
     """Every row by its last outcome, and their sum."""
+    earlier = number(plan.unchanged) if plan and plan.unchanged else ""
     skipped = "already exists"
     if sums.not_taken_over:
         skipped += f"; {number(sums.not_taken_over)} changed but not taken over"
-    rows = [
-        Count("✓", "imported", sums.success, _earlier(plan), GOOD),
-        Count("·", "skipped", sums.skipped, skipped if sums.skipped else "", QUIET),
-        Count("✗", "failed", sums.failed, "", BAD if sums.failed else QUIET),
-    ]
-    if sums.pending:
-        note = counted(jobs, "job") if jobs else ""
-        rows.append(Count("…", "in progress", sums.pending, note, BUSY))
-    if sums.unsubmitted:
-        rows.append(Count("⧗", "not sent yet", sums.unsubmitted, "", WAIT))
-    if sums.invalid:
-        rows.append(Count("!", "invalid", sums.invalid, "have errors, not sent", WAIT))
+    notes = {
+        "success": f"{earlier} of all rows arrived in earlier runs" if earlier else "",
+        "skipped": skipped if sums.skipped else "",
+        "pending": counted(jobs, "job") if jobs else "",
+        "invalid": "have errors, not sent",
+    }
+    rows = []
+    for name, (sign, word) in OUTCOMES.items():
+        count = getattr(sums, name)
+        if count or name in ALWAYS:
+            rows.append((sign, word, count, notes.get(name, "")))
     screen.counts(rows, ("rows" if plan is not None else "images", sums.rows))
 
 
-def _earlier(plan: Plan | None) -> str:
-    if plan is None or not plan.unchanged:
-        return ""
-    return f"{number(plan.unchanged)} of all rows arrived in earlier runs"
-
-
 FAILURES = (
-    Column("FAILED", right=True),
-    Column("REASON", shrink=1),
-    Column("TRY AGAIN?", drop=1),
-    Column("EXAMPLES", shrink=2, drop=2),
-)
+    TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True),
+    TableColumn("TRY AGAIN?", drop=1), TableColumn("EXAMPLES", shrink=True, drop=2),
+)  # fmt: skip
 
 
 def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     """Failures by cause, the most frequent first; what is left out is counted."""
     rows = [
-        (
-            number(row.images),
-            row.reason,
-            "yes" if row.retryable else "no",
-            examples(row),
-        )
+        (number(row.images), row.reason, "yes" if row.retryable else "no", examples(row))
         for row in found[:most]
     ]
     table(screen, FAILURES, rows)
-    rest = found[most:]
-    if rest:
+    if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
 
@@ -114,69 +92,63 @@ def examples(row: CauseRow) -> tuple[str, ...]:
     return tuple(f"{name} (row {number(at)})" if at else name for name, at in row.examples)
 
 
-def closing(screen: Screen, end: Summary, run: Run) -> None:
-    """How it ended, in one sentence."""
-    took = _took(end)
+def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
+    """How it ended, in one sentence, and what goes on without us."""
+    took = f"{counted(len(end.jobs), 'job')} · " if end.jobs else ""
+    took += duration(end.seconds)
     stopped = end.stopped
     if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
-        _sentence(screen, "■", WAIT, f"{word}: {_sent(end)}, all recorded", took)
+        _sentence(screen, "■", f"{word}: {_sent(end)}, all recorded", took)
         _what_goes_on(screen, end, run)
     elif isinstance(stopped, QuotaError):
-        _quota(screen, stopped, took, run)
+        _sentence(screen, "⧗", _capital(stopped.message), took)
+        _room(screen, stopped, run)
     elif isinstance(stopped, DeadlineError):
-        _sentence(screen, "⧗", WAIT, _capital(stopped.message), took)
+        _sentence(screen, "⧗", _capital(stopped.message), took)
         _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
-        errors.show(screen, _with_state(stopped, end))
-    elif isinstance(stopped, LockedError):
-        errors.show(screen, stopped)
+        screen.error(_with_state(stopped, end))
     else:
-        _finished(screen, end, run, took)
+        _sentence(screen, *_finished(end, run), took)
 
 
-def _finished(screen: Screen, end: Summary, run: Run, took: str) -> None:
-    sums, plan = end.totals, end.plan
-    refused = [job for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
-    if refused:
-        ids = ", ".join(job.id for job in refused[:3]) + (" …" if len(refused) > 3 else "")
-        what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-        _sentence(screen, "✗", BAD, what, took)
-    elif not end.jobs and not sums.failed and not sums.invalid:
-        name = (
-            f"all {counted(sums.rows, 'entry')} are in {_place(plan, run)}, unchanged"
-            if plan
-            else ""
-        )
-        text = f"Nothing to send: {name}" if name else "Nothing to do: no job is running"
-        _sentence(screen, "✓", GOOD, text, duration(end.seconds))
-    elif not end.jobs:
-        _sentence(screen, "✗", BAD, f"nothing new to send, but {_bad(sums)}", took)
-    elif sums.pending and not run.waited:
-        text = f"{_sent(end)}, not waiting for the results"
-        _sentence(screen, "…", BUSY, text, took)
-    elif sums.failed or sums.invalid:
-        _sentence(screen, "✗", BAD, f"finished, {_bad(sums)}", took)
-    elif sums.unsubmitted:
-        text = f"{number(sums.rows - sums.unsubmitted)} of {number(sums.rows)} images arrived"
-        _sentence(screen, "✓", GOOD, f"{text}, the rest was not sent (--limit)", took)
-    else:
-        there = sums.success + sums.skipped
-        text = f"{number(there)} of {counted(sums.rows, 'image')} arrived"
-        _sentence(screen, "✓", GOOD, text, took)
-
-
-def _sentence(screen: Screen, sign: str, style: str, text: str, tail: str) -> None:
+def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
     """A closing sentence; jobs and time stand behind it, or below where they do not fit."""
     width = screen.width
     fits = width is None or 2 + cells(text) + 3 + cells(tail) <= width
-    screen.line((sign, style), f" {text}   {tail}" if fits else f" {text}", indent=2)
+    screen.say(sign, f"{text}   {tail}" if fits else text)
     if not fits:
         screen.line(f"  {tail}", indent=2)
 
 
-def _place(plan: Plan, run: Run) -> str:
-    return f"the {plan.target}" if run.local else plan.target
+def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
+    """Sign and sentence of a run that came to its end."""
+    sums, rows = end.totals, counted(end.totals.rows, "image")
+    refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
+    if refused:
+        ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
+        what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
+        return "✗", what
+    if not end.jobs and not sums.failed and not sums.invalid:
+        return "✓", _nothing(end, run)
+    if not end.jobs:
+        return "✗", f"nothing new to send, but {_bad(sums)}"
+    if sums.pending and not run.waited:
+        return "…", f"{_sent(end)}, not waiting for the results"
+    if sums.failed or sums.invalid:
+        return "✗", f"finished, {_bad(sums)}"
+    if sums.unsubmitted:
+        arrived = number(sums.rows - sums.unsubmitted)
+        return "✓", f"{arrived} of {rows} arrived, the rest was not sent (--limit)"
+    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived"
+
+
+def _nothing(end: Summary, run: RunFacts) -> str:
+    if end.plan is None:
+        return "Nothing to do: no job is running"
+    place = f"the {end.plan.target}" if run.local else end.plan.target
+    return f"Nothing to send: all {counted(end.totals.rows, 'entry')} are in {place}, unchanged"
 
 
 def _bad(sums: Totals) -> str:
@@ -188,11 +160,6 @@ def _bad(sums: Totals) -> str:
     return " and ".join(parts)
 
 
-def _took(end: Summary) -> str:
-    took = duration(end.seconds)
-    return f"{counted(len(end.jobs), 'job')} · {took}" if end.jobs else took
-
-
 def _sent(end: Summary) -> str:
     mine = sum(job.counts.total for job in end.jobs)
     if end.plan is None:
@@ -201,7 +168,7 @@ def _sent(end: Summary) -> str:
     return f"{number(mine)} of {number(max(mine, known))} sent"
 
 
-def _what_goes_on(screen: Screen, end: Summary, run: Run) -> None:
+def _what_goes_on(screen: Screen, end: Summary, run: RunFacts) -> None:
     running = sum(not job.state.finished for job in end.jobs)
     if run.local and (running or end.totals.pending):
         screen.line("  The rest waits in the local engine.")
@@ -210,8 +177,7 @@ def _what_goes_on(screen: Screen, end: Summary, run: Run) -> None:
         screen.line(f"  {counted(running, 'job')} {goes} on at the target without us.")
 
 
-def _quota(screen: Screen, quota: QuotaError, took: str, run: Run) -> None:
-    _sentence(screen, "⧗", WAIT, _capital(quota.message), took)
+def _room(screen: Screen, quota: QuotaError, run: RunFacts) -> None:
     if quota.retry_after is not None:
         room = run.now + quota.retry_after
         text = when(room, run.now) if screen.stream.tty else utc(room)
@@ -235,12 +201,12 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def next_steps(end: Summary, run: Run) -> list[Hint]:
+def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
     """What to do next, the most useful first."""
     hints: list[Hint] = []
     sums = end.totals
     if end.stopped is not None or sums.unsubmitted:
-        hints.append((run.again, "goes on where it stopped"))
+        hints.append((f"ldimport {run.command}", "goes on where it stopped"))
     if any(not job.state.finished for job in end.jobs):
         hints.append(("ldimport watch", "follows the jobs until they end"))
     if sums.failed:

@@ -1,124 +1,106 @@
-"""Tables that never cut a number: named columns may shrink, others are dropped in a stated order
-(ux.md 0.2). Rich's own table would print 7,990 as ``7…``."""
+"""Tables that never cut a number: columns that may shrink do so, others are dropped in a stated
+order. Rich's own cells would print 7,990 as ``7…``."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from ldimport.cli.output.screen import ACCENT, Part, Screen
+from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import cells, clean, cut
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, JustifyMethod
+    from rich.measure import Measurement
+    from rich.text import Text
 
 GAP = 2
 _NARROWEST = 16
 
-Cell = str | tuple[str, ...]
+CellText = str | tuple[str, ...]
 """Text, or several items of which as many are shown as fit."""
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """``right`` aligns numbers. Where space is short, columns with ``shrink`` above 0 lose
-    characters, the highest first; then columns with ``drop`` above 0 are left out, the highest
-    first."""
+class TableColumn:
+    """``right`` aligns numbers. Where space is short, columns that ``shrink`` lose characters,
+    the last first; then columns with ``drop`` above 0 are left out, the highest first."""
 
     name: str
     right: bool = False
-    shrink: int = 0
+    shrink: bool = False
     drop: int = 0
-    style: str = ""
 
 
-def table(screen: Screen, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+def table(
+    screen: Screen, columns: Sequence[TableColumn], rows: Sequence[Sequence[CellText]]
+) -> None:
     """Print a table with its header."""
-    texts = [[_whole(cell) for cell in row] for row in rows]
+    from rich.table import Table
+
     widths = [
-        max([cells(column.name), *(cells(row[n]) for row in texts)])
+        max([cells(column.name), *(cells(_whole(row[n])) for row in rows)])
         for n, column in enumerate(columns)
     ]
-    least = [_least(column, [row[n] for row in rows]) for n, column in enumerate(columns)]
-    shown, widths = _fit(columns, widths, least, screen.width)
-    header: list[Part] = [(_header(columns, shown, widths), ACCENT)]
-    screen.verbatim(*header)
-    for row in rows:
-        screen.verbatim(*_row(columns, shown, widths, row))
-
-
-def _whole(cell: Cell) -> str:
-    return clean(cell) if isinstance(cell, str) else " · ".join(clean(item) for item in cell)
-
-
-def _least(column: Column, found: Sequence[Cell]) -> int:
-    """How narrow a column may become: its name and, of items, the first one whole."""
-    items = [cells(clean(cell[0])) + 2 for cell in found if isinstance(cell, tuple) and cell]
-    return max([cells(column.name), *items, *([] if items else [_NARROWEST])])
-
-
-def _fit(
-    columns: Sequence[Column], widths: list[int], least: list[int], most: int | None
-) -> tuple[list[int], list[int]]:
-    """Which columns are shown, and how wide each is."""
-    shown = list(range(len(columns)))
-    if most is None:
-        return shown, widths
-    while True:
-        fitted = _shrunk(columns, shown, widths, least, most)
-        droppable = [n for n in shown if columns[n].drop]
-        if fitted is not None or not droppable:
-            return shown, fitted or widths
-        shown.remove(max(droppable, key=lambda n: columns[n].drop))
-
-
-def _shrunk(
-    columns: Sequence[Column], shown: list[int], widths: list[int], least: list[int], most: int
-) -> list[int] | None:
-    """Widths that fit, or None when no shrinking is enough."""
-    widths = list(widths)
-    over = sum(widths[n] for n in shown) + GAP * (len(shown) - 1) - most
-    for n in sorted((n for n in shown if columns[n].shrink), key=lambda n: -columns[n].shrink):
-        given = max(0, min(over, widths[n] - least[n]))
-        widths[n] -= given
-        over -= given
-    return None if over > 0 else widths
-
-
-def _header(columns: Sequence[Column], shown: list[int], widths: list[int]) -> str:
-    names = (_padded(columns[n].name, widths[n], columns[n].right) for n in shown)
-    return (" " * GAP).join(names)
-
-
-def _row(
-    columns: Sequence[Column], shown: list[int], widths: list[int], row: Sequence[Cell]
-) -> list[Part]:
-    parts: list[Part] = []
+    shown, shrunk = _fitting(columns, widths, screen.width)
+    drawn = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style=ACCENT)
     for n in shown:
-        text = _padded(_shortened(row[n], widths[n]), widths[n], columns[n].right)
-        parts += [(text, columns[n].style), " " * GAP]
-    return parts[:-1]
+        justify: JustifyMethod = "right" if columns[n].right else "left"
+        drawn.add_column(columns[n].name, justify=justify, no_wrap=n not in shrunk)
+    for row in rows:
+        drawn.add_row(*(_Cell(row[n]) for n in shown))
+    screen.block(drawn)
 
 
-def _shortened(cell: Cell, width: int) -> str:
-    text = _whole(cell)
-    if cells(text) <= width:
-        return text
-    if isinstance(cell, tuple):
-        return _items(cell, width)
-    return cut(text, width)
+def _fitting(
+    columns: Sequence[TableColumn], widths: Sequence[int], most: int | None
+) -> tuple[list[int], set[int]]:
+    """Which columns are shown, and which of them have to shrink."""
+    shown, shrunk = list(range(len(columns))), set[int]()
 
+    def over() -> bool:
+        least = [min(_NARROWEST, widths[n]) if n in shrunk else widths[n] for n in shown]
+        return most is not None and sum(least) + GAP * (len(least) - 1) > most
 
-def _items(items: Sequence[str], width: int) -> str:
-    """As many whole items as fit, and a mark that there are more."""
-    text = ""
-    for item in items:
-        longer = f"{text} · {clean(item)}" if text else clean(item)
-        if cells(longer) + 2 > width:
+    for n in reversed(shown):
+        if columns[n].shrink and over():
+            shrunk.add(n)
+    while over():
+        last = max(shown, key=lambda n: columns[n].drop)
+        if not columns[last].drop:
             break
-        text = longer
-    if text:
-        return f"{text} …"
-    return _shortened(clean(items[0]), width)
+        shown.remove(last)
+    return shown, shrunk
 
 
-def _padded(text: str, width: int, right: bool) -> str:
-    blanks = " " * (width - cells(text))
-    return blanks + text if right else text + blanks
+class _Cell:
+    """One cell for Rich: as much of it as fits, and never a part of a number."""
+
+    def __init__(self, content: CellText) -> None:
+        self._items = (content,) if isinstance(content, str) else content
+        self._text = _whole(content)
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        from rich.measure import Measurement
+
+        return Measurement(1, cells(self._text))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        from rich.text import Text
+
+        yield Text(self._fitting(options.max_width), no_wrap=True, overflow="crop")
+
+    def _fitting(self, width: int) -> str:
+        if cells(self._text) <= width:
+            return self._text
+        for count in range(len(self._items) - 1, 0, -1):
+            text = f"{_whole(self._items[:count])} …"
+            if cells(text) <= width:
+                return text
+        return cut(clean(self._items[0]), width)
+
+
+def _whole(content: CellText) -> str:
+    items = (content,) if isinstance(content, str) else content
+    return " · ".join(map(clean, items))

@@ -3,38 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from functools import cache
 
-
-def _unsafe() -> Iterator[int]:
-    """Control characters of both ranges, those that reorder or hide text, lone surrogates."""
+_UNSAFE = [
+    code
     for first, last in (
         (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E),
         (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),
         (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
-    ):  # fmt: skip
-        yield from range(first, last + 1)
-
-
+    )
+    for code in range(first, last + 1)
+]  # fmt: skip
+"""Control characters of both ranges, those that reorder or hide text, lone surrogates."""
 _CLEAN: dict[int, str | None] = {
-    **dict.fromkeys(_unsafe()),
+    **dict.fromkeys(_UNSAFE),
     **dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " "),
 }
-_ESCAPED: dict[int, str] = {}
 
 
 def clean(text: str) -> str:
     """Outside text for one line of a screen or log: no control, no bidi, no invisible
-    characters; line breaks and tabs become blanks (hostile.md 73)."""
+    characters; line breaks and tabs become blanks."""
     return text.translate(_CLEAN)
+
+
+@cache
+def _escapes() -> Mapping[int, str]:
+    return {code: f"\\u{code:04x}" for code in _UNSAFE}
 
 
 def safe_json(text: str) -> str:
     """JSON text whose strings hold no raw control or bidi character: they become ``\\uXXXX``,
     which reads back as the same value."""
-    if not _ESCAPED:
-        _ESCAPED.update((code, f"\\u{code:04x}") for code in _unsafe())
-    return text.translate(_ESCAPED)
+    return text.translate(_escapes())
 
 
 def number(count: int) -> str:
@@ -73,22 +75,18 @@ def duration(seconds: float) -> str:
     ):
         if whole >= size:
             many, rest = divmod(whole, size)
-            if unit == "day" and many != 1:
-                unit = "days"
-            rest //= small
-            return f"{many} {unit} {rest} {small_unit}" if rest else f"{many} {unit}"
+            text = f"{many} {unit}s" if unit == "day" and many != 1 else f"{many} {unit}"
+            return f"{text} {rest // small} {small_unit}" if rest // small else text
     return f"{whole} s"
 
 
 def size(count: int) -> str:
     """A number of bytes in decimal units: ``412 MB``, ``1.1 GB``, ``830 bytes``."""
-    amount = float(count)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < 1000 or unit == "GB":
-            digits = 1 if unit != "bytes" and amount < 10 else 0
-            return f"{amount:,.{digits}f} {unit}"
-        amount /= 1000
-    raise AssertionError("unreachable")
+    if count < 1000:
+        return f"{count} bytes"
+    power = min(3, (len(str(count)) - 1) // 3)
+    amount = count / 1000**power
+    return f"{amount:,.{int(amount < 10)}f} {('kB', 'MB', 'GB')[power - 1]}"
 
 
 def utc(moment: float) -> str:

@@ -21,7 +21,6 @@ from ldimport.engine.records import (
     DeliveryOutcome,
     ImportOutcome,
     JobChange,
-    JobsSeen,
     JobSummary,
     MediaEntry,
     NewJob,
@@ -31,6 +30,21 @@ from ldimport.engine.records import (
     StoredToken,
     Terms,
 )
+
+Edit = Callable[[MediaEntry], MediaEntry]
+
+
+class Follower(Protocol):
+    """What happens to jobs. Those that are open already are not told as accepted, but their end
+    is. All looks come from one thread."""
+
+    @property
+    def open_jobs(self) -> int:
+        """Jobs open at the last look."""
+
+    def look(self) -> Sequence[JobChange]:
+        """What was accepted and what has ended since the last look; nearly free while nothing
+        has. A job of which both is true is told twice."""
 
 
 class Jobs(Protocol):
@@ -73,10 +87,8 @@ class Jobs(Protocol):
         """End all open jobs under these terms: their open images have failed. A job of which
         nothing was tried is ``failed``. Leases on them are void."""
 
-    def changes(self, since: JobsSeen | None) -> tuple[JobsSeen, Sequence[JobChange]]:
-        """What was accepted and what has ended since a look (None: nothing yet, this is the first
-        look). Nearly free while nothing has. A job that was accepted and has ended in between is
-        told twice. Looks after the first come from one thread."""
+    def follow(self) -> Follower:
+        """Follow jobs from now on, whichever process accepts them and carries them out."""
 
 
 class Library(Protocol):
@@ -91,9 +103,7 @@ class Library(Protocol):
     def original(self, key: str) -> StoredAsset | None:
         """The original under this storage key, also one that its entry has replaced."""
 
-    def change(
-        self, media_id: str, edit: Callable[[MediaEntry], MediaEntry]
-    ) -> MediaEntry | None:  # fmt: skip
+    def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
         """Have ``edit`` change metadata and time of change of an entry; its version grows by one.
         None when there is no such entry; what ``edit`` raises leaves it as it was. What an import
         compares is not touched. PostgreSQL: SELECT … FOR UPDATE around ``edit``."""

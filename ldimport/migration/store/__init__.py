@@ -6,12 +6,12 @@ and ``migration.batch``.
 
 from __future__ import annotations
 
-from ldimport.migration.store.reading import Reading
+from ldimport.migration.store.queries import Queries
 
 __all__ = ["StateStore"]
 
 
-class StateStore(Reading):
+class StateStore(Queries):
     """What a migration remembers. Use ``StateStore.open``, and close it.
 
     One process writes at a time (LockedError for the second), any number read, and readers see

@@ -14,13 +14,8 @@ from ldimport.wire.entry import image_body
 
 def pack(envelope: Envelope, images: tuple[Outgoing, ...]) -> bytes:
     """Envelope and images, until their job has ended."""
-    head = _json(
-        {
-            "systemName": envelope.system_name,
-            "webhook": envelope.webhook,
-            "context": envelope.context,
-        }
-    )
+    shared = {"systemName": envelope.system_name, "webhook": envelope.webhook}
+    head = _json({**shared, "context": envelope.context})
     text = b'%b,"images":[%b]}' % (head[:-1], b",".join(map(_outgoing, images)))
     return zlib.compress(text, 3)
 
@@ -44,15 +39,9 @@ def unpack_one(packed: bytes) -> Outgoing:
 
 def _outgoing(each: Outgoing) -> bytes:
     """The entry stands there as it was rendered; the original row keeps its order of columns."""
-    own = _json(
-        {
-            "row": each.row,
-            "line": each.line,
-            "fingerprint": each.fingerprint.hex(),
-            "content": each.content.hex(),
-            "original": each.original,
-        }
-    )
+    place = {"row": each.row, "line": each.line, "original": each.original}
+    digests = {"fingerprint": each.fingerprint.hex(), "content": each.content.hex()}
+    own = _json({**place, **digests})
     return b'{"image":%b,%b' % (each.body, own[1:])
 
 
@@ -61,15 +50,9 @@ def _from_json(body: Mapping[str, Any]) -> Outgoing:
     image = Image(
         entry["id"], entry["url"], entry["fileName"], entry["metadata"], entry.get("mediaType")
     )
-    return Outgoing(
-        image,
-        body["row"],
-        body["line"],
-        image_body(image),
-        bytes.fromhex(body["fingerprint"]),
-        bytes.fromhex(body["content"]),
-        body["original"],
-    )
+    fingerprint, content = bytes.fromhex(body["fingerprint"]), bytes.fromhex(body["content"])
+    place, original = (body["row"], body["line"]), body["original"]
+    return Outgoing(image, *place, image_body(image), fingerprint, content, original)
 
 
 def _json(body: Mapping[str, Any]) -> bytes:

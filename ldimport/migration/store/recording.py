@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -186,10 +187,8 @@ def _outcome(
     """The new state of one image. ``skipped`` for content that differs from what arrived means
     that the target did not take the change over: it stays changed."""
     if result is None:
-        missing = Cause.NO_RESULT
-        result = Result(
-            each.image.id, Status.FAILED, reason=missing.meaning, cause=missing.code, retryable=True
-        )
+        none = Cause.NO_RESULT
+        result = Result(each.image.id, Status.FAILED, reason=none.meaning, cause=none.code)
     failed = result.status is Status.FAILED
     not_taken = result.status is Status.SKIPPED and arrived not in (None, each.content)
     cause, retryable = cause_of(result) if failed else (None, None)
@@ -227,24 +226,13 @@ def _keep_failed(
 def _settled(
     job_id: str, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]]
 ) -> Settled:
-    words = [outcome["status"] for outcome in outcomes]
-    failures = tuple(
-        Failure(
-            each.image.id,
-            each.row,
-            each.image.url,
-            outcome["reason"] or meaning_of(outcome["cause"], None),
-            outcome["cause"],
-            outcome["retryable"],
-            job_id,
-        )
-        for each, outcome in zip(images, outcomes, strict=True)
-        if outcome["status"] is Status.FAILED
-    )
-    totals = Totals(
-        words.count(Status.SUCCESS),
-        words.count(Status.SKIPPED),
-        len(failures),
-        not_taken_over=sum(outcome["not_taken_over"] for outcome in outcomes),
-    )
-    return Settled(totals, failures)
+    failures = []
+    for each, outcome in zip(images, outcomes, strict=True):
+        if outcome["status"] is Status.FAILED:
+            cause = outcome["cause"]
+            reason = outcome["reason"] or meaning_of(cause, None)
+            what = (each.image.id, each.row, each.image.url, reason, cause, outcome["retryable"])
+            failures.append(Failure(*what, job_id))
+    words = Counter(outcome["status"].value for outcome in outcomes)
+    not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
+    return Settled(Totals(**words, not_taken_over=not_taken), tuple(failures))

@@ -12,7 +12,6 @@ from pathlib import Path
 from ldimport import database
 from ldimport.engine.store.sqlite.schema import FILE, KIND
 from ldimport.errors import StateFileError
-from ldimport.system import process_alive
 
 
 class Catalogue:
@@ -57,18 +56,14 @@ class Catalogue:
             finally:
                 connection.execute("ROLLBACK")
 
+    def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """What one statement finds."""
+        with database.translated(self.path, KIND):
+            return self.connection.execute(sql, values).fetchall()
+
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""
-        with database.translated(self.path, KIND):
-            (version,) = self.connection.execute("PRAGMA data_version").fetchone()
-        return int(version)
-
-    def tidy(self) -> None:
-        """Remove what processes left that died while they made the catalogue."""
-        for path in self.folder.glob(f"{FILE}.new-*"):
-            pid = path.name.removeprefix(f"{FILE}.new-").split("-")[0]
-            if not (pid.isdigit() and process_alive(int(pid))):
-                path.unlink(missing_ok=True)
+        return int(self.rows("PRAGMA data_version")[0][0])
 
     def close(self) -> None:
         """Close the connections of all threads."""
@@ -100,8 +95,8 @@ def _refuse_foreign(folder: Path) -> None:
         )
 
 
-def insert(connection: sqlite3.Connection, table: str, **values: object) -> int:
-    """Enter a row into a table of ours; returns its number."""
+def insert(connection: sqlite3.Connection, table: str, tail: str = "", **values: object) -> int:
+    """Enter a row into a table of ours (``tail`` ends the statement); returns its number."""
     marks = ", ".join("?" * len(values))
-    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) {tail}"  # noqa: S608
     return connection.execute(sql, tuple(values.values())).lastrowid or 0

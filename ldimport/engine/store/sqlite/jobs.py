@@ -11,19 +11,18 @@ from dataclasses import asdict, fields
 from itertools import takewhile
 
 from ldimport import wire
-from ldimport.engine import quota
-from ldimport.engine.accept import same_request
+from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
 from ldimport.engine.records import (
     ImportOutcome,
     ImportTask,
     JobChange,
-    JobsSeen,
     JobSummary,
     NewJob,
     StoredAsset,
     StoredResult,
     Terms,
 )
+from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
@@ -32,20 +31,18 @@ _OPEN_IMAGES = """SELECT coalesce(sum(images - success - skipped - failed), 0) F
                    WHERE state = 'started'"""
 
 
-class SqliteJobs:
-    """Implements ``contract.Jobs``."""
+class SqliteJobs(Jobs):
+    """Jobs in tables ``job``, ``item``, ``terms`` and ``config``."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     def of_key(self, key: str) -> tuple[str, str] | None:
-        """See ``Jobs``."""
         with self._catalogue.reading() as connection:
             return _of_key(connection, key)
 
     def accept(self, job: NewJob, daily_limit: int) -> str:
-        """See ``Jobs``. Only one connection writes at a time, so all that is looked at stays."""
-        with self._catalogue.writing() as connection:
+        with self._catalogue.writing() as connection:  # nobody else writes: what is found stays
             found = None if job.key is None else _of_key(connection, job.key)
             if found is not None:
                 return same_request(found, job.body)
@@ -54,49 +51,34 @@ class SqliteJobs:
         return job.id
 
     def get(self, job_id: str) -> JobSummary | None:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            row = connection.execute("SELECT * FROM job WHERE id = ?", (job_id,)).fetchone()
-        return None if row is None else _summary(row)
+        rows = self._catalogue.rows("SELECT * FROM job WHERE id = ?", job_id)
+        return _summary(rows[0]) if rows else None
 
     def results(self, job_id: str) -> Sequence[StoredResult]:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            rows = connection.execute(
-                """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                          a.mime_type, a.width, a.height, a.size, a.sha256
-                     FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
-                    WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id""",
-                (job_id,),
-            ).fetchall()
-        return [_result(*row) for row in rows]
+        sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
+                        a.mime_type, a.width, a.height, a.size, a.sha256
+                   FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
+                  WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
+        return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
-        """See ``Jobs``."""
         sql = """SELECT * FROM job
                   WHERE ?1 IS NULL OR n < (SELECT n FROM job WHERE id = ?1)
                   ORDER BY n DESC LIMIT ?2"""
-        with self._catalogue.reading() as connection:
-            return [_summary(row) for row in connection.execute(sql, (before, most))]
+        return [_summary(row) for row in self._catalogue.rows(sql, before, most)]
 
     def open_images(self) -> int:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            return int(connection.execute(_OPEN_IMAGES).fetchone()[0])
+        return int(self._catalogue.rows(_OPEN_IMAGES)[0][0])
 
     def any_free(self) -> bool:
-        """See ``Jobs``."""
-        with self._catalogue.reading() as connection:
-            return connection.execute(_FREE, (1,)).fetchone() is not None
+        return bool(self._catalogue.rows(_FREE, 1))
 
     def terms(self, number: int) -> Terms:
-        """See ``Jobs``."""
         from ldimport.schema import config
 
         sql = """SELECT c.body, c.origin, t.options, t.limits
                    FROM terms t JOIN config c ON c.digest = t.config WHERE t.id = ?"""
-        with self._catalogue.reading() as connection:
-            body, origin, options, limits = connection.execute(sql, (number,)).fetchone()
+        ((body, origin, options, limits),) = self._catalogue.rows(sql, number)
         return Terms(
             config.from_json(json.loads(body), origin=origin),
             wire.options_from_json(options),
@@ -104,7 +86,6 @@ class SqliteJobs:
         )
 
     def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
-        """See ``Jobs``."""
         sql = "SELECT n FROM job WHERE state = 'started' AND terms = ?"
         with self._catalogue.writing() as connection:
             for (job,) in connection.execute(sql, (terms,)).fetchall():
@@ -121,23 +102,36 @@ class SqliteJobs:
                 )
                 _on_end(connection, job, now)
 
-    def changes(self, since: JobsSeen | None) -> tuple[JobsSeen, Sequence[JobChange]]:
-        """See ``Jobs``; what costs no file access is asked first."""
-        version = self._catalogue.version()
-        if since is not None and version == since.version:
-            return since, ()
+    def follow(self) -> SqliteFollower:
+        return SqliteFollower(self._catalogue)
+
+
+class SqliteFollower(Follower):
+    """Looks again when another connection has committed."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._version = -1
+        with catalogue.reading() as connection:
+            self._open = _open(connection)
+            (self._newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
+
+    @property
+    def open_jobs(self) -> int:
+        return len(self._open)
+
+    def look(self) -> Sequence[JobChange]:
+        version = self._catalogue.version()  # costs no file access
+        if version == self._version:
+            return ()
         with self._catalogue.reading() as connection:
-            still = frozenset(
-                n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")
-            )
-            if since is None:
-                (newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
-                return JobsSeen(-1, newest, still), ()
-            fresh = _rows(connection, "n > ? ORDER BY n", since.newest)
-            gone = sorted((since.open | {row["n"] for row in fresh}) - still)
+            fresh = _rows(connection, "n > ? ORDER BY n", self._newest)
+            still = _open(connection)
+            gone = sorted((self._open | {row["n"] for row in fresh}) - still)
             ended = [row for n in gone for row in _rows(connection, "n = ?", n)]
-        seen = JobsSeen(version, fresh[-1]["n"] if fresh else since.newest, still)
-        return seen, [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
+        self._open, self._version = still, version
+        self._newest = fresh[-1]["n"] if fresh else self._newest
+        return [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
 
 
 # -- accepting ------------------------------------------------------------------------------
@@ -151,7 +145,7 @@ def _of_key(connection: sqlite3.Connection, key: str) -> tuple[str, str] | None:
 def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
     if limit <= 0:
         return
-    since = now - quota.WINDOW
+    since = now - QUOTA_WINDOW
     sql = "SELECT count(*) FROM asset WHERE created_at > ?"
     stored = int(connection.execute(sql, (since,)).fetchone()[0])
     used = stored + int(connection.execute(_OPEN_IMAGES).fetchone()[0])
@@ -160,7 +154,7 @@ def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: f
         return
     sql = "SELECT created_at FROM asset WHERE created_at > ? ORDER BY created_at LIMIT 1 OFFSET ?"
     row = connection.execute(sql, (since, excess - 1)).fetchone() if excess <= stored else None
-    raise quota.exceeded(limit, used, trying, None if row is None else row[0] - since)
+    raise quota_reached(limit, used, trying, None if row is None else row[0] - since)
 
 
 def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
@@ -319,7 +313,7 @@ def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
     context = None if row["context"] is None else json.loads(row["context"])
     status = JobStatus(row["id"], JobState(row["state"]))
     body = wire.encode(wire.notification_to_json(status, _counts(row), context)).decode()
-    outbox.put(connection, job, row["id"], row["webhook"], body, now)
+    outbox.put(connection, row, body, now)
 
 
 # -- answering ------------------------------------------------------------------------------
@@ -346,6 +340,10 @@ def _result(
 ) -> StoredResult:
     stored = None if asset[0] is None else StoredAsset(*asset, title)  # type: ignore[arg-type,call-arg]
     return StoredResult(external_id, title, Status(status), reason, cause, stored)
+
+
+def _open(connection: sqlite3.Connection) -> set[int]:
+    return {n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")}
 
 
 def _rows(connection: sqlite3.Connection, where: str, value: int) -> list[sqlite3.Row]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import fields
 
 from ldimport.engine import addresses
 from ldimport.engine.records import ImportOutcome, KnownMedia, MediaEntry, NewBytes, StoredAsset
+from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Facts
 
@@ -21,18 +22,16 @@ _ASSET = [field.name for field in fields(StoredAsset)]
 _MEDIA = [field.name for field in fields(MediaEntry)]
 
 
-class SqliteLibrary:
-    """Implements ``contract.Library``."""
+class SqliteLibrary(Library):
+    """The library in tables ``media`` and ``asset``."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     def find(self, system_name: str, external_id: str) -> MediaEntry | None:
-        """See ``Library``."""
         return self._entry("m.system_name = ? AND m.external_id = ?", system_name, external_id)
 
     def get(self, media_id: str) -> MediaEntry | None:
-        """See ``Library``."""
         return self._entry("m.id = ?", media_id)
 
     def _entry(self, where: str, *values: str) -> MediaEntry | None:
@@ -40,17 +39,12 @@ class SqliteLibrary:
             return _entry(connection, where, *values)
 
     def original(self, key: str) -> StoredAsset | None:
-        """See ``Library``."""
         sql = """SELECT a.*, m.title AS file_name FROM asset a JOIN media m ON m.id = a.media
                   WHERE a.key = ?"""
-        with self._catalogue.reading() as connection:
-            row = connection.execute(sql, (key,)).fetchone()
-        return None if row is None else _stored(row)
+        rows = self._catalogue.rows(sql, key)
+        return _stored(rows[0]) if rows else None
 
-    def change(
-        self, media_id: str, edit: Callable[[MediaEntry], MediaEntry]
-    ) -> MediaEntry | None:  # fmt: skip
-        """See ``Library``."""
+    def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
         with self._catalogue.writing() as connection:
             entry = _entry(connection, "m.id = ?", media_id)
             if entry is None:
@@ -63,17 +57,13 @@ class SqliteLibrary:
             return _entry(connection, "m.id = ?", media_id)
 
     def holdings(self) -> tuple[int, int]:
-        """See ``Library``."""
         sql = "SELECT (SELECT count(*) FROM media), (SELECT coalesce(sum(size), 0) FROM asset)"
-        with self._catalogue.reading() as connection:
-            entries, size = connection.execute(sql).fetchone()
+        ((entries, size),) = self._catalogue.rows(sql)
         return entries, size
 
     def blobs(self) -> Sequence[tuple[str, int]]:
-        """See ``Library``."""
-        with self._catalogue.reading() as connection:
-            rows = connection.execute("SELECT DISTINCT sha256, size FROM asset").fetchall()
-        return [tuple(row) for row in rows]
+        rows = self._catalogue.rows("SELECT DISTINCT sha256, size FROM asset")
+        return [(row["sha256"], row["size"]) for row in rows]
 
 
 def _entry(connection: sqlite3.Connection, where: str, *values: str) -> MediaEntry | None:
@@ -93,9 +83,16 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
     if row["media_id"] is None:
         return None
     kind = addresses.type_of(row["mime_type"])
-    facts = Facts(kind, *(row[name] for name in ("width", "height", "frames", "orientation")))
-    names = [field.name for field in fields(KnownMedia)][:-1]
-    return KnownMedia(**{name: row[name] for name in names}, facts=facts)
+    return KnownMedia(
+        row["media_id"],
+        row["asset"],
+        row["request"],
+        row["url"],
+        (row["etag"], row["last_modified"]),
+        row["sha256"],
+        row["source_sha256"],
+        Facts(kind, row["width"], row["height"], row["frames"], row["orientation"]),
+    )
 
 
 def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float) -> int:
@@ -110,10 +107,10 @@ def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float
         asset = old.asset
     if outcome.metadata is not None:
         _write(connection, outcome, media_id, asset, now)
-    elif old and (outcome.etag, outcome.last_modified) != (old.etag, old.last_modified):
+    elif old and outcome.validators != old.validators:
         connection.execute(
             "UPDATE media SET etag = ?, last_modified = ? WHERE id = ? AND url = ?",
-            (outcome.etag, outcome.last_modified, media_id, outcome.task.image.url),
+            (*outcome.validators, media_id, outcome.task.image.url),
         )
     return asset
 
@@ -137,35 +134,37 @@ def _add_asset(connection: sqlite3.Connection, media_id: str, new: NewBytes, now
     )
 
 
+_OR_CHANGED = """
+ON CONFLICT (id) DO UPDATE
+   SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
+       metadata = excluded.metadata, request = excluded.request, url = excluded.url,
+       etag = excluded.etag, last_modified = excluded.last_modified, asset = excluded.asset,
+       updated_at = excluded.updated_at
+"""
+
+
 def _write(
     connection: sqlite3.Connection, outcome: ImportOutcome, media_id: str, asset: int, now: float
 ) -> None:
     """The entry as the outcome says; created, or under the same media id with one version more."""
-    task, image = outcome.task, outcome.task.image
-    connection.execute(
-        """INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request,
-                              url, etag, last_modified, asset, created_at, updated_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-           ON CONFLICT (id) DO UPDATE
-              SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
-                  metadata = excluded.metadata, request = excluded.request, url = excluded.url,
-                  etag = excluded.etag, last_modified = excluded.last_modified,
-                  asset = excluded.asset, updated_at = excluded.updated_at""",
-        (
-            media_id,
-            task.system_name,
-            image.id,
-            image.media_type,
-            image.file_name,
-            json.dumps(outcome.metadata),
-            outcome.request,
-            image.url,
-            outcome.etag,
-            outcome.last_modified,
-            asset,
-            now,
-            now,
-        ),
+    image, (etag, last_modified) = outcome.task.image, outcome.validators
+    insert(
+        connection,
+        "media",
+        _OR_CHANGED,
+        id=media_id,
+        system_name=outcome.task.system_name,
+        external_id=image.id,
+        media_type=image.media_type,
+        title=image.file_name,
+        metadata=json.dumps(outcome.metadata),
+        request=outcome.request,
+        url=image.url,
+        etag=etag,
+        last_modified=last_modified,
+        asset=asset,
+        created_at=now,
+        updated_at=now,
     )
 
 

@@ -7,6 +7,7 @@ import sqlite3
 
 from ldimport import wire
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.url import origin_of
 
 FARTHEST = 2 * 86_400.0
@@ -14,23 +15,21 @@ FARTHEST = 2 * 86_400.0
 machine went back."""
 
 
-def put(connection: sqlite3.Connection, job: int, job_id: str, url: str, body: str,
-        now: float) -> None:  # fmt: skip
+def put(connection: sqlite3.Connection, job: sqlite3.Row, body: str, now: float) -> None:
     """Put down the notification of a job, in the transaction in which the job ends."""
-    connection.execute(
-        """INSERT OR IGNORE INTO webhook (id, job, url, endpoint, body, due_at, created_at)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (f"msg_{job_id}", job, url, origin_of(url), body, now, now),
-    )
+    url = job["webhook"]
+    row = (f"msg_{job['id']}", job["n"], url, origin_of(url), body, now, now)
+    sql = "INSERT INTO webhook (id, job, url, endpoint, body, due_at, created_at) VALUES "
+    connection.execute(sql + "(?, ?, ?, ?, ?, ?, ?)", row)
 
 
 _DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
 
 
-def any_due(connection: sqlite3.Connection, now: float) -> bool:
+def any_due(catalogue: Catalogue, now: float) -> bool:
     """Whether something may be sent now."""
     sql = f"SELECT 1 FROM webhook WHERE {_DUE} LIMIT 1"  # noqa: S608
-    return connection.execute(sql, (now, now + FARTHEST)).fetchone() is not None
+    return bool(catalogue.rows(sql, now, now + FARTHEST))
 
 
 _CLAIM = f"""

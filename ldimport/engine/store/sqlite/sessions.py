@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.records import Claimed, DeliveryOutcome, ImportOutcome, Notification
+from ldimport.engine.store.contract import Session
 from ldimport.engine.store.sqlite import jobs, library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Limits
@@ -25,8 +26,8 @@ PATROL = 1.0
 """Seconds between two looks for workers that died."""
 
 
-class SqliteSession:
-    """Implements ``contract.Session``."""
+class SqliteSession(Session):
+    """A row of ``worker``, and a lock."""
 
     def __init__(self, catalogue: Catalogue, blobs: Blobs | None) -> None:
         self._catalogue = catalogue
@@ -40,16 +41,13 @@ class SqliteSession:
 
     @property
     def name(self) -> str:
-        """See ``Session``."""
         return self._lock.path.stem
 
     @property
     def ageing(self) -> bool:
-        """See ``Session``."""
         return self._clock() > self._expires - self._seconds * 2 / 3
 
     def last(self, seconds: float) -> None:
-        """See ``Session``."""
         if seconds != self._seconds:
             self._seconds, self._expires = seconds, 0.0
 
@@ -62,8 +60,7 @@ class SqliteSession:
         most: int = 0,
         terms: int | None = None,
     ) -> Claimed:
-        """See ``Session``. Clearing up wants to write as well, so it waits."""
-        with self._catalogue.writing() as connection:
+        with self._catalogue.writing() as connection:  # who clears up writes, and so waits
             kept = self._renew(connection)
             gone = lost()
             again = [each.task for each in done if each.new and each.new.sha256 in gone]
@@ -74,7 +71,6 @@ class SqliteSession:
     def deliver(
         self, done: Sequence[DeliveryOutcome], most: int, now: float
     ) -> Sequence[Notification]:
-        """See ``Session``."""
         with self._catalogue.writing() as connection:
             self._renew(connection)
             for outcome in done:
@@ -82,15 +78,12 @@ class SqliteSession:
             return outbox.claim(connection, self._worker, most, now)
 
     def patrol(self) -> None:
-        """See ``Session``."""
         now = self._clock()
         if now < self._patrolled_at + PATROL:
             return
         self._patrolled_at = now
-        with self._catalogue.reading() as connection:
-            others = connection.execute(
-                "SELECT id, name, expires FROM worker WHERE name <> ?", (self.name,)
-            ).fetchall()
+        sql = "SELECT id, name, expires FROM worker WHERE name <> ?"
+        others = self._catalogue.rows(sql, self.name)
         gone = [n for n, name, expires in others if expires < now or not self._alive(name)]
         if gone:
             with self._catalogue.writing() as connection:
@@ -100,7 +93,6 @@ class SqliteSession:
             self._clear_up(name)
 
     def leave(self) -> None:
-        """See ``Session``."""
         try:
             with self._catalogue.writing() as connection:
                 _void(connection, self._worker)

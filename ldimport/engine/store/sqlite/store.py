@@ -8,8 +8,9 @@ import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ldimport import database
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.store.contract import Jobs, Library, Tokens
+from ldimport.engine.store.contract import Store
 from ldimport.engine.store.sqlite import outbox, sessions
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
@@ -19,48 +20,38 @@ from ldimport.engine.store.sqlite.tokens import SqliteTokens
 from ldimport.errors import LockedError, StateFileError
 
 
-class SqliteStore:
-    """Implements ``contract.Store``. Raises what ``Catalogue`` raises."""
+class SqliteStore(Store):
+    """The catalogue of one folder. Raises what ``Catalogue`` raises."""
 
     def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._catalogue = Catalogue(folder, monotonic)
-        self.jobs: Jobs = SqliteJobs(self._catalogue)
-        self.library: Library = SqliteLibrary(self._catalogue)
-        self.tokens: Tokens = SqliteTokens(self._catalogue)
+        self.jobs = SqliteJobs(self._catalogue)
+        self.library = SqliteLibrary(self._catalogue)
+        self.tokens = SqliteTokens(self._catalogue)
         try:
-            with self._catalogue.reading() as connection:
-                (row,) = connection.execute("SELECT uuid FROM engine")
-            self.uuid = str(uuid.UUID(row["uuid"]))
+            self.uuid = str(uuid.UUID(self._catalogue.rows("SELECT uuid FROM engine")[0][0]))
         except BaseException:
             self.close()
             raise
 
     def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
-        """See ``Store``."""
-        self._catalogue.tidy()
+        database.tidy(self._catalogue.path, time.time())
         return sessions.SqliteSession(self._catalogue, blobs)
 
     def any_due(self, now: float) -> bool:
-        """See ``Store``."""
-        with self._catalogue.reading() as connection:
-            return outbox.any_due(connection, now)
+        return outbox.any_due(self._catalogue, now)
 
     def version(self) -> int:
-        """See ``Store``."""
         return self._catalogue.version()
 
     def complaints(self) -> Sequence[str]:
-        """See ``Store``."""
-        with self._catalogue.reading() as connection:
-            rows = connection.execute("PRAGMA integrity_check(20)").fetchall()
-            broken = connection.execute("PRAGMA foreign_key_check").fetchall()
+        rows = self._catalogue.rows("PRAGMA integrity_check(20)")
         found = [text for (text,) in rows if text != "ok"]
-        if broken:
+        if broken := self._catalogue.rows("PRAGMA foreign_key_check"):
             found.append(f"{len(broken)} rows refer to rows that are not there")
         return found
 
     def close(self) -> None:
-        """See ``Store``."""
         self._catalogue.close()
 
 

@@ -7,33 +7,28 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ldimport.engine.records import StoredToken
+from ldimport.engine.store.contract import Tokens
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 
 
-class SqliteTokens:
-    """Implements ``contract.Tokens``."""
+class SqliteTokens(Tokens):
+    """Tokens in the table ``token``."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
 
     def add(self, token: StoredToken) -> None:
-        """See ``Tokens``."""
         with self._catalogue.writing() as connection:
             insert(connection, "token", **asdict(token) | {"scopes": " ".join(token.scopes)})
 
     def all(self) -> Sequence[StoredToken]:
-        """See ``Tokens``."""
-        with self._catalogue.reading() as connection:
-            return [_token(row) for row in connection.execute(_ALL + "ORDER BY created_at, id")]
+        return [_token(row) for row in self._catalogue.rows(_ALL + "ORDER BY created_at, id")]
 
     def of_hash(self, sha256: str) -> StoredToken | None:
-        """See ``Tokens``."""
-        with self._catalogue.reading() as connection:
-            row = connection.execute(_ALL + "WHERE sha256 = ?", (sha256,)).fetchone()
-        return None if row is None else _token(row)
+        rows = self._catalogue.rows(_ALL + "WHERE sha256 = ?", sha256)
+        return _token(rows[0]) if rows else None
 
     def revoke(self, token_id: str, now: float) -> bool:
-        """See ``Tokens``."""
         sql = "UPDATE token SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?"
         with self._catalogue.writing() as connection:
             return connection.execute(sql, (now, token_id)).rowcount == 1

@@ -17,35 +17,24 @@ if TYPE_CHECKING:
 
 def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
     """Raises UsageError when what is to be followed is under way, but none of it here."""
-    target = migration.target
+    here = migration.target.identity
     away = [
-        job
-        for job in migration.jobs(ids or None)
-        if not job.state.finished and job.target != target.identity
+        job for job in migration.jobs(ids or None) if not job.state.finished and job.target != here
     ]
-    if not away or (not ids and migration.has_open_jobs()):
-        return
-    verb = "is" if len(away) == 1 else "are"
-    raise UsageError(
-        f"{counted(len(away), 'job')} {verb} under way at {_place(away[0].target)}, none at "
-        f"{_here(target)}",
-        hint=f"ldimport watch {_option(away[0].target)}",
-        code="other-target",
-    )
+    if away and (ids or not migration.has_open_jobs()):
+        verb = "is" if len(away) == 1 else "are"
+        what = f"{counted(len(away), 'job')} {verb} under way"
+        raise _other_target("watch", what, away[0].target, migration.target)
 
 
 def refuse_to_retry(migration: Migration) -> None:
     """Raises UsageError when images have failed, but none of them here."""
-    target = migration.target
+    here = migration.target.identity
     scopes = [each for each in migration.overview().scopes if each.totals.failed]
-    if not scopes or any(each.target == target.identity for each in scopes):
-        return
-    failed = sum(each.totals.failed for each in scopes)
-    raise UsageError(
-        f"{counted(failed, 'image')} failed at {_place(scopes[0].target)}, none at {_here(target)}",
-        hint=f"ldimport retry {_option(scopes[0].target)}",
-        code="other-target",
-    )
+    if scopes and all(each.target != here for each in scopes):
+        failed = sum(each.totals.failed for each in scopes)
+        what = f"{counted(failed, 'image')} failed"
+        raise _other_target("retry", what, scopes[0].target, migration.target)
 
 
 def refuse_to_ask(job: JobRow, target: Target) -> None:
@@ -54,17 +43,22 @@ def refuse_to_ask(job: JobRow, target: Target) -> None:
         raise UsageError(f"the job is at {_place(job.target)}, not at {_here(target)}")
 
 
+def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
+    """The folder of an engine stands in no state file, so it has to be named."""
+    option = "embedded --engine FOLDER" if _embedded(there) else there
+    return UsageError(
+        f"{what} at {_place(there)}, none at {_here(target)}",
+        hint=f"ldimport {command} --target {option}",
+        code="other-target",
+    )
+
+
 def _place(identity: str) -> str:
     return "another local engine" if _embedded(identity) else identity
 
 
 def _here(target: Target) -> str:
     return "this local engine" if target.local else target.identity
-
-
-def _option(identity: str) -> str:
-    """How to name that target; the folder of an engine stands in no state file."""
-    return "--target embedded --engine FOLDER" if _embedded(identity) else f"--target {identity}"
 
 
 def _embedded(identity: str) -> bool:

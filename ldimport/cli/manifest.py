@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output import check, documents, errors
+from ldimport.cli.options import ReadingOptions
+from ldimport.cli.output import check, documents
+from ldimport.cli.output.listeners import Listener, Stopping
+from ldimport.cli.output.screen import ACCENT
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
@@ -24,26 +26,14 @@ if TYPE_CHECKING:
     from ldimport.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Options about reading and checking a manifest, as given."""
-
-    maps: Sequence[str] | None = None
-    sets: Sequence[str] | None = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    lenient: bool = False
-    strict: bool = False
-    integrity: Integrity | None = None
-
-
 @contextmanager
 def opened_source(
     session: Session,
     settings: Settings,
     config: ProjectConfig,
     paths: Sequence[str],
-    wanted: Wanted,
+    reading: ReadingOptions,
+    integrity: Integrity | None = None,
     *,
     named: bool = True,
 ) -> Iterator[Source]:
@@ -53,23 +43,21 @@ def opened_source(
     from_option = session.given("system_name")
     wishes = Wishes(
         system_name=own if from_option else None,
-        fallback_name=None if from_option else own,
+        fallback_name=None if from_option else own or (None if named else "unnamed"),
         webhook=settings.webhook,
         context=None if settings.context is None else dict(settings.context),
         base_url=settings.base_url,
         read=read_options(
             settings.manifest,
-            maps=wanted.maps or (),
-            sets=wanted.sets or (),
-            encoding=wanted.encoding,
-            delimiter=wanted.delimiter,
+            maps=reading.maps or (),
+            sets=reading.sets or (),
+            encoding=reading.encoding,
+            delimiter=reading.delimiter,
         ),
-        lenient=wanted.lenient,
-        strict=wanted.strict,
+        lenient=reading.lenient,
+        strict=reading.strict,
     )
-    if not named and wishes.fallback_name is None and wishes.system_name is None:
-        wishes = replace(wishes, fallback_name="unnamed")
-    job = JobOptions(allow_hosts=settings.allow_hosts, integrity=wanted.integrity or Integrity.FULL)
+    job = JobOptions(allow_hosts=settings.allow_hosts, integrity=integrity or Integrity.FULL)
     source = open_source(paths, config, wishes, job, local=settings.embedded)
     try:
         yield source
@@ -77,27 +65,20 @@ def opened_source(
         source.manifest.close()
 
 
-class CheckShown:
-    """Listens to a submit: shows the short check as soon as the plan stands."""
+def short_check(session: Session, source: Source) -> Listener:
+    """Listens to a submit: shows the short check as soon as the plan stands. In a log: how the
+    manifest was read, since a wrong guess must be visible there too."""
 
-    def __init__(self, session: Session, source: Source) -> None:
-        self._session = session
-        self._source = source
-
-    def handle(self, event: Event) -> None:
-        """On a terminal: what was read, what it was checked against, the verdict. In a log: how
-        it was read, since a wrong guess must be visible there too."""
+    def show(event: Event | Stopping) -> None:
         if not isinstance(event, Planned):
             return
-        session = self._session
         if session.err.live:
-            say_checked(session.notes, self._source, event)
-        elif not (session.options.json or session.options.quiet):
-            for line in check.read_lines(self._source.manifest):
+            say_checked(session.notes, source, event)
+        elif session.chatty:
+            for line in check.read_lines(source.manifest):
                 session.err.line(f"{utc(session.now())} read      {line}")
 
-    def stopping(self) -> None:
-        """Nothing to add."""
+    return show
 
 
 def say_checked(screen: Screen, source: Source, planned: Planned) -> None:
@@ -106,14 +87,13 @@ def say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     check.head(screen, source.manifest, source.config)
     if found.invalid:
         check.by_kind(screen, [kind for kind in found.kinds if kind.severity is Severity.ERROR])
-        screen.line(("!", "yellow"), f" {counted(found.invalid, 'row')} of "
-                    f"{number(found.entries)} with errors, not sent", indent=2)  # fmt: skip
+        rows = f"{counted(found.invalid, 'row')} of {number(found.entries)}"
+        screen.say("!", f"{rows} with errors, not sent")
     else:
-        warned = f", {counted(found.warnings, 'warning')}" if found.warnings else ""
-        screen.line(("✓", "green"), f" {counted(found.entries, 'entry')}, all valid{warned}")
+        screen.say("✓", f"{check.all_valid(found)}")
     check.identity(screen, found)
     screen.line(
-        (plan.manifest, "bold"),
+        (plan.manifest, ACCENT),
         f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",
         indent=2,
     )
@@ -124,12 +104,11 @@ def refused(session: Session, source: Source, error: InvalidManifest) -> ExitCod
     """The manifest has errors and nothing was sent: which, and what to do about them."""
     found = error.validation
     if session.options.json:
-        document = documents.error(error)
         detail = documents.validation(found, source.manifest)
-        session.document({**document, "validation": detail})
+        session.document({**documents.error(error), "validation": detail})
     if not (session.options.json and session.options.quiet):
         show_findings(session.notes, source, found, warnings=False)
-        errors.show(session.notes, error)
+        session.notes.error(error)
         words = session.arguments
         session.notes.hints(
             [
@@ -153,21 +132,19 @@ def first_use(session: Session, migration: Migration, source: Source, *, agreed:
     """Ask before the first use of a systemName on a remote target: it cannot be undone, another
     name later would double the library. Raises UsageError when nobody agrees."""
     name, target = source.envelope.system_name, migration.target
-    used = migration.system_names()
-    if target.local or agreed or name in used:
+    if target.local or agreed or name in migration.system_names():
         return
+    text = "it names this archive for ever"
     if not session.can_ask:
         raise UsageError(
-            f"systemName “{name}” is new on {target.label}; it names this archive for ever",
+            f"systemName “{name}” is new on {target.label}; {text}",
             hint="if it is right, run the same command with --yes",
             code="new-system-name",
         )
     import typer
 
-    others = migration.overview(target=target.identity).scopes
-    text = "it names this archive for ever"
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
-    for scope in others:
+    for scope in migration.overview(target=target.identity).scopes:
         images = counted(scope.totals.rows, "image")
         session.notes.line(f"  in use: {scope.system_name}, {images}", indent=4)
     if not typer.confirm(f"  Use “{name}”?", default=False, err=True):

@@ -11,22 +11,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from ldimport import wire
+from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.model import (
-    ArchiveSums,
-    Attempt,
-    CauseRow,
-    Filter,
-    History,
-    JobRow,
-    Known,
-    OpenBatch,
-    Overview,
-    ResultRow,
-    Totals,
-    added,
-)
 from ldimport.migration.store.packing import unpack_one
 from ldimport.migration.store.recording import STATES, Recording
 from ldimport.migration.store.rows import made
@@ -58,8 +45,9 @@ WHERE batch.state IN ('intent', 'started') AND target = :target ORDER BY batch.i
 """
 _KNOWN = """
 SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
-  not_taken_over, last_batch
-FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+  not_taken_over, manifest_path AS manifest
+FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
+WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 """
 _OF_BATCHES = """
 SELECT external_id FROM image
@@ -144,7 +132,7 @@ GROUP BY cause, sentence ORDER BY images DESC, cause, reason
 """  # noqa: S608
 
 
-class Reading(Recording):
+class Queries(Recording):
     """Everything that is asked."""
 
     # -- archives, batches and images, for a run --------------------------------------------
@@ -163,22 +151,18 @@ class Reading(Recording):
         rows = self._connection.execute(_ELSEWHERE, (json.dumps(ids), target, own))
         return {row[0]: row[1] for row in rows}
 
-    def known(self, archive: int | None, ids: Sequence[str]) -> dict[str, Known]:
+    def known(self, archive: int | None, ids: Sequence[str]) -> dict[str, model.Known]:
         """What is known of these external ids (a few hundred at a time)."""
         rows = self._connection.execute(_KNOWN, (archive, json.dumps(ids)))
-        return {row["external_id"]: made(Known, row) for row in rows}
+        return {row["external_id"]: made(model.Known, row) for row in rows}
 
-    def manifest_path(self, batch: int) -> str:
-        """Absolute path of the manifest that a batch came from."""
-        return self._first("SELECT manifest_path FROM batch WHERE id = ?", batch) or ""
-
-    def open_batches(self, target: str, only: Sequence[str] = ()) -> list[OpenBatch]:
+    def open_batches(self, target: str, only: Sequence[str] = ()) -> list[model.OpenBatch]:
         """Batches of a target whose jobs have not ended, oldest first; ``only`` those of these
         jobs where any are named."""
-        found = self._each(OpenBatch, _OPEN, {"target": target})
+        found = self._each(model.OpenBatch, _OPEN, {"target": target})
         return [batch for batch in found if not only or batch.job_id in only]
 
-    def parcel(self, batch: OpenBatch) -> Parcel:
+    def parcel(self, batch: model.OpenBatch) -> Parcel:
         """What an open batch carries, to send it again."""
         query = "SELECT options, manifest, manifest_path AS path FROM batch WHERE id = ?"
         row = self._connection.execute(query, (batch.id,)).fetchone()
@@ -195,42 +179,44 @@ class Reading(Recording):
             options = wire.options_from_json(row["options"])
             yield unpack_one(row["packed"]), options, made(Origin, row)
 
-    def outcomes(self, archive: int | None, ids: Sequence[str]) -> Totals:
+    def outcomes(self, archive: int | None, ids: Sequence[str]) -> model.Totals:
         """These images by their last outcome."""
         row = self._connection.execute(STATES, (archive, json.dumps(ids))).fetchone()
-        return made(Totals, row, invalid=0)
+        return made(model.Totals, row, invalid=0)
 
-    def batch_outcomes(self, archive: int | None, batches: Sequence[int]) -> Totals:
+    def batch_outcomes(self, archive: int | None, batches: Sequence[int]) -> model.Totals:
         """The images of these batches by their last outcome."""
         rows = self._connection.execute(_OF_BATCHES, {"ids": json.dumps(batches)})
         return self.outcomes(archive, [row[0] for row in rows])
 
     # -- what commands show -----------------------------------------------------------------
 
-    def overview(self, *, target: str | None = None, system_name: str | None = None) -> Overview:
+    def overview(
+        self, *, target: str | None = None, system_name: str | None = None
+    ) -> model.Overview:
         """Everything at a glance, without counting a single image."""
         asked = {"target": target, "system_name": system_name}
-        archives = tuple(self._each(ArchiveSums, _ARCHIVES, asked))
-        return Overview(
+        archives = tuple(self._each(model.ArchiveSums, _ARCHIVES, asked))
+        return model.Overview(
             tuple(self.jobs(target=target, system_name=system_name)),
-            added(Totals, (each.totals for each in archives)),
+            model.added(model.Totals, (each.totals for each in archives)),
             archives,
             self._first(_LAST_CHANGE),
         )
 
     def jobs(
         self,
+        ids: Sequence[str] | None = None,
         *,
         target: str | None = None,
         system_name: str | None = None,
-        ids: Sequence[str] | None = None,
-    ) -> Iterator[JobRow]:
-        """Jobs, unfinished first, then newest first."""
+    ) -> Iterator[model.JobRow]:
+        """Jobs, unfinished first, then newest first; with ``ids`` only these."""
         wanted = None if ids is None else json.dumps(ids)
         asked = {"target": target, "system_name": system_name, "ids": wanted}
-        return self._each(JobRow, _JOBS, asked)
+        return self._each(model.JobRow, _JOBS, asked)
 
-    def job(self, job_id: str) -> JobRow | None:
+    def job(self, job_id: str) -> model.JobRow | None:
         """One job, or None when the state file does not know it."""
         return next(self.jobs(ids=[job_id]), None)
 
@@ -251,36 +237,36 @@ class Reading(Recording):
         return JobStatus(job_id, row.state, None, tuple(map(_result, found)))
 
     def results(
-        self, which: Filter | None = None, *, failures_first: bool = False
-    ) -> Iterator[ResultRow]:
+        self, which: model.Filter | None = None, *, failures_first: bool = False
+    ) -> Iterator[model.ResultRow]:
         """Every image by its last outcome, in the order of its manifest."""
         query = _FIRST_FAILED if failures_first else _ROWS
-        return self._each(ResultRow, query, _asked(which))
+        return self._each(model.ResultRow, query, _asked(which))
 
-    def causes(self, which: Filter | None = None) -> tuple[CauseRow, ...]:
+    def causes(self, which: model.Filter | None = None) -> tuple[model.CauseRow, ...]:
         """Failures grouped by cause, those of unknown causes by what the target said; the most
         frequent first, each with two examples."""
         return tuple(map(_cause_row, self._connection.execute(_CAUSES, _asked(which))))
 
     def failed_rows(
-        self, which: Filter | None = None
-    ) -> Iterator[tuple[Mapping[str, Json], ResultRow]]:
+        self, which: model.Filter | None = None
+    ) -> Iterator[tuple[Mapping[str, Json], model.ResultRow]]:
         """Failed images with their rows as they stand in the manifest."""
         for row in self._connection.execute(_ORIGINALS, _asked(which)):
-            yield unpack_one(row["packed"]).original, made(ResultRow, row)
+            yield unpack_one(row["packed"]).original, made(model.ResultRow, row)
 
-    def history(self, external_id: str) -> list[History]:
+    def history(self, external_id: str) -> list[model.History]:
         """The image in every archive that has this external id; empty when none has."""
         found = []
         for row in self._connection.execute(_IMAGES_OF_ID, (external_id,)).fetchall():
             asked = {"id": external_id, "archive": row["archive"]}
-            attempts = tuple(self._each(Attempt, _ATTEMPTS_OF_IMAGE, asked))
-            found.append(made(History, row, attempts=attempts))
+            attempts = tuple(self._each(model.Attempt, _ATTEMPTS_OF_IMAGE, asked))
+            found.append(made(model.History, row, attempts=attempts))
         return found
 
 
-def _asked(which: Filter | None) -> dict[str, Any]:
-    return asdict(which or Filter())
+def _asked(which: model.Filter | None) -> dict[str, Any]:
+    return asdict(which or model.Filter())
 
 
 def _result(row: sqlite3.Row) -> Result:
@@ -288,7 +274,7 @@ def _result(row: sqlite3.Row) -> Result:
     return made(Result, row, asset=None if none else made(Asset, row), system_name=None)
 
 
-def _cause_row(row: sqlite3.Row) -> CauseRow:
+def _cause_row(row: sqlite3.Row) -> model.CauseRow:
     examples = tuple((id_, number) for number, id_ in sorted(json.loads(row["examples"])))
     text = meaning_of(row["cause"], row["reason"])
-    return CauseRow(row["cause"], text, row["images"], bool(row["retryable"]), examples)
+    return model.CauseRow(row["cause"], text, row["images"], bool(row["retryable"]), examples)

@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.errors import ExitCode
 
-MEANINGS: dict[ExitCode, str] = {
-    ExitCode.OK: "all done, or nothing to do and nothing failed",
-    ExitCode.FAILURES: "finished, some images failed",
-    ExitCode.USAGE: "usage: unknown command, option, job; a file that is not there",
-    ExitCode.INVALID: "the manifest has errors and nothing was sent, or it cannot be read",
-    ExitCode.CONFIG: "config, authorisation, state file that is not ours, missing extra",
-    ExitCode.TEMPORARY: "temporary: target unreachable, disk full; run again",
-    ExitCode.QUOTA: "quota reached; run again at the time printed",
-    ExitCode.LOCKED: "another run holds the state file",
-    ExitCode.DEADLINE: "deadline passed, jobs still running",
-    ExitCode.REFUSED: "a job failed as a whole or was lost, or the target refused",
-    ExitCode.FAILURE_LIMIT: "stopped by the failure limit",
-    ExitCode.BUG: "a bug in ldimport; it names a crash file",
-    ExitCode.INTERRUPTED: "interrupted (143: terminated), state is safe",
-}
-"""Exit codes as every help shows them (design section 8)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command: the function that does it, examples (command, what it does) and the exit
-    codes it can end with, with their meaning where it differs from the common one."""
+    """One command: the function that does it (None: all is well), examples and the exit codes
+    it can end with: ``exits`` with what they mean here, those of ``also`` (and those without a
+    text) with their common meaning."""
 
     name: str
-    run: Callable[..., ExitCode]
+    run: Callable[..., ExitCode | None]
     examples: Sequence[str]
-    exits: Sequence[ExitCode] | dict[ExitCode, str]
+    exits: Mapping[int, str] | Mapping[ExitCode, str]
+    also: Sequence[int] = ()
+
+    @property
+    def codes(self) -> dict[ExitCode, str]:
+        """Every exit code with its meaning."""
+        own = dict(self.exits.items())
+        codes = map(ExitCode, sorted({*own, *self.also}))
+        return {code: own.get(code) or code.meaning for code in codes}
 
     def epilog(self) -> str:
         """Examples and exit codes, as they stand at the end of ``--help``."""
         lines = ["Example:" if len(self.examples) == 1 else "Examples:"]
         lines += [f"  {example}" for example in self.examples]
         lines += ["", "Exit codes:"]
-        own = self.exits if isinstance(self.exits, dict) else {}
-        lines += [f"  {code:<4}{own.get(code) or MEANINGS[code]}" for code in self.exits]
+        lines += [f"  {code:<4}{meaning}" for code, meaning in self.codes.items()]
         return "\n".join(lines)
 
 
