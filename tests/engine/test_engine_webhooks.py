@@ -29,7 +29,7 @@ class Receivers:
 
     def post(self, url: str, *_: object) -> Answer:
         self.asked.append(url)
-        return Answer(self.status.get(url, 200), self.headers, b"")
+        return Answer(self.status.get(url, 200), self.headers, b"", cut=False, broken=None)
 
 
 @pytest.fixture
