@@ -9,6 +9,7 @@ import os
 import queue
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ CONFIG: Json = {
         },
     ]
 }
+REAL = (sys.executable, "-m", "ldimport")
+"""The command itself, for tests that kill it: a forked one ends a moment after its caller."""
 IMPORT = "/api/v1/import/images"
 STATUS = "/api/v1/import/images/status"
 

@@ -11,13 +11,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import forked
 import httpx
 import pytest
 from served import (
+    REAL,
     STATUS,
     TOKEN,
     Api,
@@ -33,7 +33,6 @@ from served import (
 
 from ldimport.engine import Engine, maintenance
 
-REAL = (sys.executable, "-m", "ldimport")
 LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
 
 

@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Api, Hook, Origin, Receiver, a_receiver, client, image, process, served, until
+from served import (
+    REAL,
+    Api,
+    Hook,
+    Origin,
+    Receiver,
+    a_receiver,
+    client,
+    image,
+    process,
+    served,
+    until,
+)
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from ldimport.engine import Engine
@@ -226,7 +238,7 @@ def test_killed_between_sending_and_recording_the_same_id_comes_again(
     """The receiver has the webhook and its answer is under way when the server is killed."""
     options = ("--port", "0", "--workers", "1", "--allow-host", origin.host, "--allow-host",
                receiver.host)  # fmt: skip
-    with process(tmp_path, *options) as running, client(running.url) as http:
+    with process(tmp_path, *options, command=REAL) as running, client(running.url) as http:
 
         def killing(_: Hook) -> tuple[int, dict[str, str]]:
             running.process.kill()
