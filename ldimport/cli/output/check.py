@@ -116,8 +116,7 @@ def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[
 def _remarks(
     screen: Screen, found: Validation, kinds: Sequence[FindingGroup], *, warnings: bool
 ) -> None:
-    """Which of the findings Livingdocs would let in, and object to when an image is published;
-    and how many warnings are not shown."""
+    """What Livingdocs checks only at publishing, and how many warnings are not shown."""
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""

@@ -118,8 +118,7 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
     if refused:
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
-        what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-        return "✗", what
+        return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
     if not end.jobs and not sums.failed and not sums.invalid:
         return "✓", _nothing(end, run)
     if not end.jobs:
