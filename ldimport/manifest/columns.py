@@ -65,19 +65,14 @@ def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -
     )
 
 
-def near_field(name: str) -> str | None:
-    """The field that an unknown name is probably a typing error of."""
-    folded = {known.casefold(): known for known in FIELDS}
-    near = get_close_matches(name.casefold(), folded, n=1, cutoff=0.8)
-    return folded[near[0]] if near else None
-
-
 def ignored_text(names: Iterable[str], file: str) -> str:
     """The one notice about columns or keys that nothing uses."""
     shown = list(names)
     listed = ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
-    near = [(name, guess) for name in shown[:_COMPARED] if (guess := near_field(name))]
-    meant = "".join(f"; “{name}”: did you mean {guess}?" for name, guess in near[:3])
+    folded = {known.casefold(): known for known in FIELDS}
+    near = [(name, guess[0]) for name in shown[:_COMPARED]
+            if (guess := get_close_matches(name.casefold(), folded, n=1, cutoff=0.8))]  # fmt: skip
+    meant = "".join(f"; “{name}”: did you mean {folded[guess]}?" for name, guess in near[:3])
     use = "" if near else f"; to use one: --map metadata.HANDLE={_quoted(shown[0])}"
     return f"{file}: not used: {listed}{meant}{use}"
 

@@ -93,8 +93,10 @@ class Table(Part):
         return None if shared or not self._mapping.plain else self.layout.fields
 
     def rows(self, position: Position | None = None) -> Generator[tuple[int, list[str]]]:
-        """(line, cells) of every row that is not blank; ``cells`` is an ``OddRow`` when anything
-        is odd about it. Raises ManifestError for bytes that are not in the encoding."""
+        """(line, cells) of every row that is not blank. ``cells`` is exactly a ``list`` with one
+        text for each of ``columns``, each its own value; where anything is odd about a row it is
+        an ``OddRow``, which only ``entry`` understands. Raises ManifestError for bytes that are
+        not in the encoding."""
         skip: int | None = self._header_lines
         resumes = 0
         while skip is not None:
@@ -113,7 +115,7 @@ class Table(Part):
                     yield self.entry(number, line, cells)
 
     def entry(self, row: int, line: int, cells: list[str]) -> Entry:
-        """One row of ``rows`` as an Entry."""
+        """One of ``rows`` as an Entry; ``row`` counts them from 1."""
         if isinstance(cells, OddRow):
             if cells.error:
                 record = "\n".join(self.lines.between(line, cells.last))

@@ -87,28 +87,14 @@ class Manifest:
             before += source.stamp.size
 
     @property
-    def columns(self) -> tuple[str, ...] | None:
-        """For each cell of ``rows`` the field it is: ``id``, ``metadata.credit``, "" for none.
-        None when rows do not say it all: several files, another format than CSV, templates or
-        constants; then there is only ``entries``."""
-        table = self._table
-        return table.columns if table and len(self._parts) == 1 else None
-
-    def rows(self, position: Position | None = None) -> Iterator[tuple[int, list[str]]]:
-        """The fast way through a single CSV: (line, cells). ``cells`` is exactly a ``list`` with
-        one text for each of ``columns``, each its own value; where anything is odd about a row it
-        is an ``OddRow``, which only ``entry`` understands. Raises as ``entries`` does."""
-        table = self._table
-        assert table is not None, "ask columns first"
-        self.check_unchanged()
-        yield from table.rows(position)
-        self.check_unchanged()
-
-    def entry(self, row: int, line: int, cells: list[str]) -> Entry:
-        """The entry of one of ``rows``; ``row`` counts them from 1."""
-        table = self._table
-        assert table is not None, "ask columns first"
-        return table.entry(row, line, cells)
+    def table(self) -> Table | None:
+        """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
+        several files, another format, templates or constants. Its user has to ask
+        ``check_unchanged`` before and after."""
+        part = next(iter(self._parts.values()))
+        if isinstance(part, Table) and len(self._parts) == 1 and part.columns is not None:
+            return part
+        return None
 
     def notices(self) -> tuple[ReadingNote, ...]:
         """What is worth a line, each once; complete after reading."""
@@ -134,11 +120,6 @@ class Manifest:
         for part in self._parts.values():
             part.close()
         _remove_spools(self._sources)
-
-    @property
-    def _table(self) -> Table | None:
-        part = next(iter(self._parts.values()))
-        return part if isinstance(part, Table) else None
 
     def __enter__(self) -> Manifest:
         return self

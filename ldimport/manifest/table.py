@@ -142,25 +142,17 @@ class Builder:
         for name, index in self._layout.places.items():
             if index < len(raw) and raw[index]:
                 values[name] = raw[index] if name in ("id", "url") else compose(raw[index])
-        if self._mapping.templates:
-            known = dict(zip(names, raw, strict=False))
-            for name, template in self._mapping.templates.items():
-                filled = template.fill(_cells_by_name(known, names, template.columns))
-                values[name] = filled if name in ("id", "url") else compose(filled)
+        for name, template in self._mapping.templates.items():
+            at = ((column, column_index(names, column)) for column in template.columns)
+            cells = {c: raw[index] for c, index in at if index is not None and index < len(raw)}
+            filled = template.fill(cells)
+            values[name] = filled if name in ("id", "url") else compose(filled)
         for name, text in self._mapping.constants.items():
             if not values.get(name):
                 values[name] = text
             elif values[name] != text:
                 self._findings.kept[name] += 1
         return {name: text for name, text in values.items() if text}
-
-
-def _cells_by_name(
-    known: Mapping[str, str], names: Sequence[str], wanted: Sequence[str]
-) -> dict[str, str]:
-    """The wanted columns' cells, their names as the template writes them."""
-    found = {name: column_index(names, name) for name in wanted}
-    return {name: known.get(names[index], "") for name, index in found.items() if index is not None}
 
 
 def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:

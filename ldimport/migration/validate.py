@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
+from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
@@ -165,8 +166,10 @@ def validate(
     """
     collector = Collector(manifest, max_problems=max_problems, sink=sink)
     every_row = sink is not None and sink.every_row
-    if manifest.columns is not None and not every_row:
-        good = _by_rows(manifest, manifest.columns, checker, collector, on_progress)
+    if manifest.table is not None and not every_row:
+        manifest.check_unchanged()
+        good = _by_rows(manifest.table, checker, collector, on_progress)
+        manifest.check_unchanged()
     else:
         good = 0
         for entry in manifest.entries(on_progress):
@@ -192,19 +195,18 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
 
 
 def _by_rows(
-    manifest: Manifest,
-    columns: tuple[str, ...],
+    table: Table,
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
 ) -> int:
     """The fast way for a single CSV: a row that passes the test has nothing worth saying about
     it, and never becomes an entry. Returns how many passed."""
-    passes = row_test(checker, columns, manifest.files[0].path)
+    passes = row_test(checker, table.columns or (), table.name)
     number = good = 0
-    for number, (line, cells) in enumerate(manifest.rows(on_progress), 1):
+    for number, (line, cells) in enumerate(table.rows(on_progress), 1):
         if type(cells) is list and passes(cells, line):
             good += 1
         else:
-            collector.add(checker.check(manifest.entry(number, line, cells)))
+            collector.add(checker.check(table.entry(number, line, cells)))
     return good

@@ -86,7 +86,7 @@ def entries(path: Path) -> Iterator[object]:
 def rows_of(path: Path) -> Iterator[object]:
     """The fast way that checks of whole columns take."""
     with open_manifest([path]) as manifest:
-        yield from manifest.rows()
+        yield from manifest.table.rows()
 
 
 CASES: dict[str, tuple[str, Callable[[Path], Iterable[object]], str]] = {

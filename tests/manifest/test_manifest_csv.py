@@ -152,17 +152,19 @@ def test_no_text_escapes_composition_in_the_fast_way(
 def test_rows_are_plain_lists_unless_something_is_odd(tmp_path: Path) -> None:
     text = HEADER + "1,u,a,image,c\n2,u\n3,u,'=1,image,\n4,u,b,image,d\n"
     with opened(write(tmp_path, "a.csv", text)) as manifest:
-        assert manifest.columns == ("id", "url", "fileName", "mediaType", "metadata.caption")
-        rows = list(manifest.rows())
+        table = manifest.table
+        assert table is not None
+        assert table.columns == ("id", "url", "fileName", "mediaType", "metadata.caption")
+        rows = list(table.rows())
         assert [type(cells) for _, cells in rows] == [list, OddRow, OddRow, list]
-        by_rows = [manifest.entry(n, line, cells) for n, (line, cells) in enumerate(rows, 1)]
+        by_rows = [table.entry(n, line, cells) for n, (line, cells) in enumerate(rows, 1)]
         assert by_rows == list(manifest.entries())
 
 
 def test_templates_and_constants_have_no_fast_way(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", HEADER + "1,u,a,image,c\n")
     with opened(path, sets=["credit=Archiv"]) as manifest:
-        assert manifest.columns is None
+        assert manifest.table is None
 
 
 def test_a_header_without_rows_is_no_manifest(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_bare_name_means_a_metadata_property(tmp_path: Path) -> None:
 def test_one_column_may_feed_two_fields(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", OWN)
     with opened(path, maps=(*MAPS, "metadata.archiveNumber=Nr")) as manifest:
-        assert manifest.columns is None
+        assert manifest.table is None
         (entry,) = manifest.entries()
     assert (entry.id, metadata(entry)) == ("17", {"archiveNumber": "17"})
 

@@ -31,7 +31,7 @@ def test_several_files_are_one_manifest_numbered_on(tmp_path: Path) -> None:
         assert manifest.name == f"{first} and 1 more"
         assert manifest.folder == tmp_path
         assert manifest.bytes_total == first.stat().st_size + second.stat().st_size
-        assert manifest.columns is None
+        assert manifest.table is None
         entries = list(manifest.entries())
         assert [(e.id, e.place.row, e.place.line) for e in entries] == [
             ("1", 1, 2),

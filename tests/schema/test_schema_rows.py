@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import io
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from schema_projects import item_list, project
 
@@ -89,7 +91,6 @@ def test_both_ways_agree_about_every_value_in_a_good_row(tmp_path: Path, strict:
 
 
 @given(found=st.lists(rows, min_size=1, max_size=8), strict=st.booleans())
-@settings(max_examples=40)
 def test_both_ways_agree(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, ...]], strict: bool
 ) -> None:
@@ -147,3 +148,17 @@ def test_rows_without_a_media_type_are_noticed_once(tmp_path: Path, cells: str) 
     path.write_text("id,url,fileName,mediaType\n1,https://a.example/1.jpg,t,image\n")
     with open_manifest([path]) as manifest:
         assert validate(manifest, Checker(project())).notices == ()
+
+
+def test_an_id_met_twice_on_standard_input_names_its_line_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Stdin:
+        buffer = io.BytesIO(
+            b"id,url,fileName\n1,https://a.example/1.jpg,t\n1,https://a.example/2.jpg,t\n"
+        )
+
+    monkeypatch.setattr(sys, "stdin", Stdin)
+    with open_manifest(["-"]) as manifest:
+        (problem,) = validate(manifest, Checker(project())).problems
+    assert problem.message == "id “1” is used twice, first in line 2"
