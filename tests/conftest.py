@@ -32,3 +32,10 @@ def corpora() -> Path:
     if not (place / "manifest.jsonl").is_file():
         pytest.skip(f"no corpora at {place} (set LDIMPORT_CORPORA)")
     return place
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow tests, and property tests with many examples, get the time that they need."""
+    for item in items:
+        if item.get_closest_marker("slow") or settings.default.max_examples > 100:
+            item.add_marker(pytest.mark.timeout(900))

@@ -322,6 +322,34 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
 
+def test_what_a_failed_transaction_wrote_is_gone(tmp_path: Path) -> None:
+    with contextlib.closing(database.connect(tmp_path / "a.sqlite", KIND)) as connection:
+        with pytest.raises(ZeroDivisionError), database.writing(connection):
+            connection.execute("INSERT INTO a VALUES (2)")
+            raise ZeroDivisionError
+        with database.writing(connection):
+            connection.execute("INSERT INTO a VALUES (3)")
+        assert [row["x"] for row in connection.execute("SELECT x FROM a")] == [1, 3]
+
+
+def test_the_name_of_a_new_file_is_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Path] = []
+    monkeypatch.setattr(database, "sync_folder", synced.append)
+    database.connect(tmp_path / "deep" / "a.sqlite", KIND).close()
+    assert synced == [tmp_path / "deep"]
+
+
+def test_half_made_files_go_by_their_age(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    young, old = (path.with_name(f"a.sqlite.new-{name}") for name in ("young", "old"))
+    for left, age in ((young, 3_600), (old, 3_601)):
+        left.touch()
+        os.utime(left, (10_000 - age, 10_000 - age))
+    database.tidy(path, 10_000)
+    assert {each.name for each in tmp_path.iterdir()} == {"a.sqlite", young.name}
+
+
 def test_writers_wait_for_each_other(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     one, two = database.connect(path, KIND), database.connect(path, KIND)

@@ -194,7 +194,18 @@ def test_what_validate_passes_is_taken_and_the_reverse(url: str) -> None:
         assert host_of(url)
 
 
-@given(URLS | st.from_regex(PLAIN, fullmatch=True))
+LABEL = st.text("ab0-", min_size=1, max_size=5) | st.sampled_from(["a" * 63, "b" * 64, "", "xn--a"])
+PLAIN_URLS = st.builds(
+    "{}{}.{}{}/{}.jpg".format,
+    st.sampled_from(["http://", "https://"]),
+    st.lists(LABEL, min_size=1, max_size=5).map(".".join),
+    st.sampled_from(["test", "t", "c0m", "a" * 64]),
+    st.sampled_from(["", "", ":80", ":0", ":00", ":8080", ":9999", ":65536"]),
+    st.text("a%20/#?.-_", max_size=12),
+)
+
+
+@given(URLS | PLAIN_URLS)
 def test_the_quick_look_of_validate_passes_nothing_else(url: str) -> None:
     if PLAIN.fullmatch(url) and len(url) <= 8_192:
         assert taken(url)

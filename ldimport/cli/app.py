@@ -36,9 +36,9 @@ FLAGS = {"profile", "config", *(each.name for each in values.SETTINGS if each.op
 
 def table_of_codes() -> str:
     """All exit codes in a few lines, none of them broken in two."""
-    words = " · ".join(f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
+    words = "\xa0· ".join(f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
     lines = textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="  ")
-    return f"Exit codes:\n{lines}".replace(" ·\n", "\n").replace("\xa0", " ")
+    return f"Exit codes:\n{lines}".replace("\xa0·\n", "\n").replace("\xa0", " ")
 
 
 class OurCommand(TyperCommand):

@@ -3,20 +3,17 @@ or of the cause for which images failed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.text import clock, closest, number, utc
+from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
+from ldimport.explanations import Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
-
-if TYPE_CHECKING:
-    from ldimport.explanations import Explanation
+from ldimport.settings.values import nearest
 
 
 def explain(session: Session, what: str) -> None:
@@ -27,7 +24,7 @@ def explain(session: Session, what: str) -> None:
         found = migration.history(what)
     meaning, cause = CODES.get(what), known_cause(what)
     if not (found or meaning or cause):
-        near = closest(what, [*CODES, *(each.code for each in Cause)])
+        near = nearest(what, [*CODES, *(each.code for each in Cause)])
         raise UsageError(
             f"“{what}” is neither an image in the state file nor a problem code",
             hint=f"did you mean {near}?" if near else "ldimport results   lists all images",
@@ -44,9 +41,6 @@ def explain(session: Session, what: str) -> None:
         if meaning is not None:
             session.screen.blank()
         _cause(session.screen, cause)
-
-
-# -- an image ------------------------------------------------------------------------------
 
 
 def _image(session: Session, name: str, found: History) -> None:
@@ -83,9 +77,6 @@ def _attempt(session: Session, attempt: Attempt, found: History) -> str:
     good = f"media id {found.media_id}"
     outcome = attempt.reason or ("failed" if attempt.status is Status.FAILED else good)
     return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
-
-
-# -- a code --------------------------------------------------------------------------------
 
 
 def _problem(screen: Screen, code: str, meaning: Explanation) -> None:

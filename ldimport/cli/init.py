@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import typer
 
 from ldimport.cli.command import Command
 from ldimport.cli.session import Session
 from ldimport.migration.init import Start, columns, write_start
-
-if TYPE_CHECKING:
-    from ldimport.settings import Settings
+from ldimport.settings import Settings
 
 
 def init(
-    session: Session,
-    folder: Path | None = None,
-    media_type: str | None = None,
-    force: bool = False,
+    session: Session, folder: Path | None = None, media_type: str | None = None, force: bool = False
 ) -> None:
     """Write a commented ldimport.yaml and an empty manifest with the right columns.
 

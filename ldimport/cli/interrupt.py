@@ -51,17 +51,6 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
         yield
 
 
-@contextmanager
-def terminated_by_signal() -> Iterator[None]:
-    """Inside, SIGTERM ends a command in order, as Ctrl-C does."""
-
-    def end(number: int) -> None:
-        raise Terminated
-
-    with on_signals("SIGTERM", call=end):
-        yield
-
-
 def _leave(code: ExitCode) -> None:
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():

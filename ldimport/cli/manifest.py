@@ -4,26 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
 from ldimport.cli.output.listeners import Listener, Stopping
-from ldimport.cli.output.screen import ACCENT
+from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
-from ldimport.migration import Source, Wishes, open_source
+from ldimport.migration import InvalidManifest, Migration, Source, Wishes, open_source
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.project import read_options
+from ldimport.migration.validate import Validation
 from ldimport.model import Integrity, JobOptions, Severity
-
-if TYPE_CHECKING:
-    from ldimport.cli.output.screen import Screen
-    from ldimport.migration import InvalidManifest, Migration
-    from ldimport.migration.validate import Validation
-    from ldimport.schema.config import ProjectConfig
-    from ldimport.settings import Settings
+from ldimport.schema.config import ProjectConfig
+from ldimport.settings import Settings
 
 
 @contextmanager
@@ -75,7 +70,8 @@ def short_check(session: Session, source: Source) -> Listener:
         if session.err.live:
             say_checked(session.notes, source, event)
         elif session.chatty:
-            for line in check.read_lines(source.manifest):
+            for told in check.how_read(source.manifest):
+                line = ": ".join(filter(None, told))
                 session.err.line(f"{utc(session.now())} read      {line}")
 
     return show

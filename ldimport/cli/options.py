@@ -211,9 +211,7 @@ OF_THE_MANIFEST = {
     *(each.name for each in fields(ReadingOptions)),
 }
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
-OF_THE_RUN = {
-    *("valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"),
-}
+OF_THE_RUN = {"valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"}
 """Options that a run needs again when it goes on."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldimport.cli.command import Command
 from ldimport.cli.manifest import opened_source
 from ldimport.cli.options import ReadingOptions
@@ -13,11 +11,9 @@ from ldimport.cli.output.text import counted, number, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode
 from ldimport.migration import SubmitOptions
-
-if TYPE_CHECKING:
-    from ldimport.migration.events import Plan
-    from ldimport.settings import Settings
-    from ldimport.targets.base import BatchLimits
+from ldimport.migration.events import Plan
+from ldimport.settings import Settings
+from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ldimport.cli import other_targets, runner
 from ldimport.cli.command import Command
 from ldimport.cli.options import EndOptions, EngineOptions
-from ldimport.cli.output.screen import GOOD
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import RetryOptions
@@ -38,25 +37,21 @@ def retry(
         session.plain_target(settings, deadline=again.deadline) as target,
         session.migration(settings, target, write=True) as migration,
     ):
+        if job is not None:
+            migration.job(job)
         other_targets.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session, settings)
-        end = runner.follow(session, settings, migration.retry(again), runner.Shown())
+        end = runner.follow(session, settings, migration.retry(again))
         if not end.jobs and end.stopped is None and not session.options.json:
             left = sum(row.images for row in end.causes)
-            _nothing(session, left, filtered=bool(job or cause))
+            if left and (job or cause):
+                session.screen.say("✓", f"Nothing to retry here; {left:,} other images have failed")
+                session.screen.hints([("ldimport results --failed", "all of them")])
+            else:
+                session.screen.say("✓", "Nothing to retry: no image has failed")
             return end.exit_code
         return runner.close(session, settings, migration, end, waited=again.wait)
-
-
-def _nothing(session: Session, left: int, *, filtered: bool) -> None:
-    screen = session.screen
-    if left and filtered:
-        text = f"Nothing to retry here; {left:,} other images have failed"
-        screen.line(("✓", GOOD), text, indent=2)
-        screen.hints([("ldimport results --failed", "all of them")])
-    else:
-        screen.say("✓", "Nothing to retry: no image has failed")
 
 
 COMMAND = Command(

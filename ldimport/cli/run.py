@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ldimport.cli.interrupt import terminated_by_signal
+from ldimport.cli.interrupt import on_signals
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
 from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
     prepare_streams()
     gc.disable()  # until the command begins: imports make no garbage, looking for it takes 20 ms
     try:
-        with terminated_by_signal():
+        with on_signals("SIGTERM", call=_terminate):
             code = _guarded(arguments)
             sys.stdout.flush()
             with suppress(OSError):
@@ -39,6 +39,10 @@ def run(arguments: Sequence[str]) -> int:
     finally:
         gc.enable()
     return code
+
+
+def _terminate(number: int) -> None:
+    raise Terminated
 
 
 def _guarded(arguments: Sequence[str]) -> int:
@@ -83,9 +87,6 @@ def _call(arguments: Sequence[str]) -> int:
     with group.make_context(PROGRAM, hoist(arguments)) as context:
         code = group.invoke(context)
     return code if isinstance(code, int) else ExitCode.OK
-
-
-# -- errors --------------------------------------------------------------------------------
 
 
 def _report(arguments: Sequence[str], error: LdimportError) -> int:
@@ -157,9 +158,6 @@ def _disk_error(error: OSError) -> LdimportError:
         code="disk-full",
         hint="free some space, then run the same command again",
     )
-
-
-# -- streams -------------------------------------------------------------------------------
 
 
 def prepare_streams() -> None:

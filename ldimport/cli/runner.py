@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import cast
 
 from ldimport import __version__
-from ldimport.cli.interrupt import ends_in_order
+from ldimport.cli.interrupt import ends_in_order, on_signals
 from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
     JsonLinesListener,
@@ -33,22 +32,30 @@ MOST_JOBS_ASKED = 5
 PROGRESS_EVERY = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a run shows while it runs: ``first`` hears events before the others; ``reading`` is how
-    far the manifest was read; ``sends`` False: nothing is sent, only followed."""
-
-    first: Listener | None = None
-    reading: ReadingProgress | None = None
-    sends: bool = True
-
-
-def follow(session: Session, settings: Settings, events: Iterator[Event], shown: Shown) -> Summary:
-    """Drive a run to its Summary, telling whoever listens. Ctrl-C and SIGTERM end it in order:
-    the Summary then says what was done."""
+def follow(
+    session: Session,
+    settings: Settings,
+    events: Iterator[Event],
+    first: Listener | None = None,
+    reading: ReadingProgress | None = None,
+    *,
+    sends: bool = True,
+) -> Summary:
+    """Drive a run to its Summary, telling whoever listens, ``first`` before the others.
+    ``reading`` is how far the manifest was read; ``sends`` False: nothing is sent, only followed.
+    Ctrl-C and SIGTERM end the run in order: the Summary then says what was done."""
     with ExitStack() as stack:
         stack.callback(cast("Generator[Event, None, None]", events).close)
-        listeners = list(listening(session, settings, shown, stack))
+        listeners = [] if first is None else [first]
+        options = session.options
+        if options.json:
+            listeners.append(_json_lines(session, settings, session.out))
+        elif not options.quiet:
+            people = _for_people(session, settings, reading, sends=sends)
+            listeners.append(stack.enter_context(people))
+        if options.log_file is not None:
+            stream = Stream(stack.enter_context(appended(options.log_file)))
+            listeners.append(_json_lines(session, settings, stream))
 
         def tell(event: Event | Stopping) -> None:
             for listener in listeners:
@@ -74,40 +81,24 @@ def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
         happened = next(run)
 
 
-# -- who listens ---------------------------------------------------------------------------
-
-
-def listening(
-    session: Session, settings: Settings, shown: Shown, stack: ExitStack
+@contextmanager
+def _for_people(
+    session: Session, settings: Settings, reading: ReadingProgress | None, *, sends: bool
 ) -> Iterator[Listener]:
-    """The listeners that the options ask for: JSON Lines, a live display, lines, or none; and
-    the log file."""
-    options = session.options
-    if shown.first is not None:
-        yield shown.first
-    if options.json:
-        yield _json_lines(session, settings, session.out)
-    elif not options.quiet:
-        yield _for_people(session, settings, shown, stack)
-    if options.log_file is not None:
-        stream = Stream(stack.enter_context(appended(options.log_file)))
-        yield _json_lines(session, settings, stream)
-
-
-def _for_people(session: Session, settings: Settings, shown: Shown, stack: ExitStack) -> Listener:
+    """A live display where something may move, else lines for a log."""
     verbose = session.options.verbose
     if session.err.live:
         from ldimport.cli.output.live import LiveDisplay
 
-        return stack.enter_context(
-            LiveDisplay(session.notes, shown.reading, sends=shown.sends, verbose=verbose)
-        )
+        with LiveDisplay(session.notes, reading, sends=sends, verbose=verbose) as display:
+            yield display
+        return
     every = _seconds_between(session.environ.get("LDIMPORT_PROGRESS_EVERY"))
     lines = LogLines(session.err, session.now, every=every, verbose=verbose)
     place = f"local engine {tilde(settings.engine)}" if settings.embedded else settings.target
     lines.say("start", f"{' '.join(session.words)} → {place}")
-    stack.enter_context(lines.on_request())
-    return lines
+    with on_signals("SIGUSR1", call=lambda _: lines.progress()):  # as in restic
+        yield lines
 
 
 def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLinesListener:
@@ -125,9 +116,6 @@ def _seconds_between(text: str | None) -> float:
         return max(0.0, float(text)) if text else PROGRESS_EVERY
     except ValueError:
         raise ConfigError(f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds") from None
-
-
-# -- first and last line -------------------------------------------------------------------
 
 
 def say_local(session: Session, settings: Settings, *, end: bool = False) -> None:

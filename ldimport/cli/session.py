@@ -65,8 +65,6 @@ class Session:
         """Whether a question can be asked and answered."""
         return self.err.tty and sys.stdin is not None and sys.stdin.isatty()
 
-    # -- the command -----------------------------------------------------------------------
-
     @property
     def arguments(self) -> str:
         """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``, with
@@ -77,8 +75,6 @@ class Session:
     def command(self) -> str:
         """The whole command, as a shell takes it, to go on with."""
         return shlex.join([*self.words, *self.kept, *self.again])
-
-    # -- settings, state, target -----------------------------------------------------------
 
     def settings(self, paths: Sequence[str] = ()) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""

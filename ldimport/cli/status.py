@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldimport.cli import other_targets
 from ldimport.cli.command import Command
@@ -12,11 +11,9 @@ from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, TemporaryError, UsageError
+from ldimport.migration.model import JobRow, Overview
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
-
-if TYPE_CHECKING:
-    from ldimport.migration.model import JobRow, Overview
-    from ldimport.settings import Settings
+from ldimport.settings import Settings
 
 MOST_JOBS = 10
 MOST_IMAGES = 20
@@ -63,9 +60,6 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
     else:
         session.screen.line("Nothing has been submitted yet.")
         session.screen.hint("ldimport submit MANIFEST")
-
-
-# -- one job -------------------------------------------------------------------------------
 
 
 def _one(session: Session, settings: Settings, job_id: str, *, offline: bool) -> JobRow:

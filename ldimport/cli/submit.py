@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli import runner
 from ldimport.cli.command import Command
@@ -20,10 +19,8 @@ from ldimport.errors import ExitCode
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
-
-if TYPE_CHECKING:
-    from ldimport.schema.config import ProjectConfig
-    from ldimport.settings import Settings
+from ldimport.schema.config import ProjectConfig
+from ldimport.settings import Settings
 
 
 def submit(
@@ -96,8 +93,8 @@ def _send(
     progress = ReadingProgress(source.manifest.bytes_total)
     events = migration.submit(source, sending, progress.tick)
     try:
-        shown = runner.Shown(short_check(session, source), progress)
-        end = runner.follow(session, settings, events, shown)
+        check = short_check(session, source)
+        end = runner.follow(session, settings, events, check, progress)
     except InvalidManifest as error:
         report.refused(source.manifest.name, error.validation)
         return refused(session, source, error)

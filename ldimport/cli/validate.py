@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command
 from ldimport.cli.manifest import opened_source, show_findings
@@ -15,12 +14,10 @@ from ldimport.cli.output.live import checking
 from ldimport.cli.output.screen import Hint
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
+from ldimport.migration import Source
 from ldimport.migration.problem_reports import Files, Reports
+from ldimport.migration.validate import Validation
 from ldimport.migration.validate import validate as check_all
-
-if TYPE_CHECKING:
-    from ldimport.migration import Source
-    from ldimport.migration.validate import Validation
 
 MOST_PROBLEMS = 1_000
 
@@ -51,7 +48,10 @@ def validate(
         for path in files.given().values():
             session.notes.say("✓", f"wrote {path}")
     if github.active(session.environ) and not no_annotations:
-        _github(session, found, source.manifest.name)
+        stream = session.err if session.options.json else session.out
+        for line in github.commands(found):
+            stream.line(line)
+        github.append_summary(session.environ, github.summary(found, source.manifest.name))
     return ExitCode.INVALID if found.invalid else ExitCode.OK
 
 
@@ -84,8 +84,8 @@ def _show(
         return
     screen = session.screen
     if not (screen.stream.tty or session.options.quiet):
-        for line in check.read_lines(source.manifest):
-            session.notes.line(line)
+        for told in check.how_read(source.manifest):
+            session.notes.line(": ".join(filter(None, told)))
     check.notices(session.notes, found)
     if found.kinds:
         show_findings(screen, source, found, warnings=warnings)
@@ -108,14 +108,6 @@ def _hints(session: Session, found: Validation) -> list[Hint]:
         send = f"ldimport submit {words} --valid-only"
         hints.append((send, f"send the {found.valid:,} good rows"))
     return hints
-
-
-def _github(session: Session, found: Validation, name: str) -> None:
-    """Annotations on standard output (on standard error where that is JSON), and the summary."""
-    stream = session.err if session.options.json else session.out
-    for line in github.commands(found):
-        stream.line(line)
-    github.append_summary(session.environ, github.summary(found, name))
 
 
 COMMAND = Command(

@@ -38,7 +38,7 @@ def watch(
             runner.say_local(session, settings)
         report = stack.enter_context(RunReport(junitxml, "watch"))
         events = migration.watch(tuple(jobs or ()), deadline=seconds)
-        end = runner.follow(session, settings, events, runner.Shown(sends=False))
+        end = runner.follow(session, settings, events, sends=False)
         report.ended(end)
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, migration)

@@ -16,7 +16,7 @@ from py_svg_hush import filter_svg
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media.css import clean_css, is_local, is_script
-from ldimport.media.svg import NAMESPACE, Reader
+from ldimport.media.svg import NAMESPACE, SvgReader
 from ldimport.model import Facts
 
 _XLINK_HREF = "http://www.w3.org/1999/xlink href"
@@ -32,7 +32,7 @@ _INDENT = re.compile(r"\n *")
 
 
 def clean(data: bytes, max_bytes: int) -> tuple[bytes, Facts]:
-    """What to store for an SVG, and its facts. Raises Rejected: what ``svg.measure`` raises, or
+    """What to store for an SVG, and its facts. Raises Rejected: what ``SvgReader.read`` raises, or
     ``too-many-bytes`` where the clean form is too large, ``svg-unsafe`` where nothing is left."""
     first = Cleaner()
     first.read(data)
@@ -48,7 +48,7 @@ def clean(data: bytes, max_bytes: int) -> tuple[bytes, Facts]:
     return result, facts
 
 
-class Cleaner(Reader):
+class Cleaner(SvgReader):
     """Writes the document again while reading it, leaving out what must not be stored.
 
     Line breaks in text become blanks, which is how SVG shows them; ``indented`` says that line

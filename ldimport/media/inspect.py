@@ -9,7 +9,8 @@ import re
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
-from ldimport.media import gif, jpeg, png, svg
+from ldimport.media import gif, jpeg, png
+from ldimport.media.svg import SvgReader
 from ldimport.model import Facts, ImageType, Limits
 
 _ACCEPTED = "png, jpg, gif, svg"
@@ -82,7 +83,7 @@ def _walked(data: bytes, limits: Limits) -> Facts:
         frames = len(animation.frames)
         return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
     if _is_markup(data):
-        return svg.measure(data)
+        return SvgReader().read(data)
     raise _refusal(data)
 
 

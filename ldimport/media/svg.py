@@ -44,12 +44,6 @@ _DEFAULT = (300.0, 150.0)  # as in every browser
 _MAX_SIDE = 1_000_000
 
 
-def measure(data: bytes) -> Facts:
-    """Read the whole document and say how large it is. Raises Rejected ``not-an-image``,
-    ``corrupt``, ``svg-unsafe``, ``svg-size`` or ``too-complex``."""
-    return Reader().read(data)
-
-
 def decode(data: bytes) -> str:
     """The document as text without its XML declaration. Raises Rejected ``corrupt`` for bytes
     that do not fit, ``svg-unsafe`` for an encoding that could hide markup (UTF-7 and the like)."""
@@ -75,7 +69,7 @@ def _decoded(data: bytes, encoding: str) -> str:
     return text.lstrip()[found.end() :] if found else text
 
 
-class Reader:
+class SvgReader:
     """One reading of one document. ``cleaning.Cleaner`` builds on it and overrides the ``on_``
     methods; names arrive as ``namespace local`` (namespace omitted where there is none)."""
 
@@ -89,7 +83,8 @@ class Reader:
         self._size = (0, 0)
 
     def read(self, data: bytes) -> Facts:
-        """Read to the end. Raises Rejected, see ``measure``."""
+        """Read the whole document and say how large it is. Raises Rejected ``not-an-image``,
+        ``corrupt``, ``svg-unsafe``, ``svg-size`` or ``too-complex``."""
         self._text = decode(data)
         parser = self._parser()
         try:

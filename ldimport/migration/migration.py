@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
+from ldimport.migration.account import Account, Clock
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
-from ldimport.migration.options import Clock, RetryOptions, RunOptions, SubmitOptions
+from ldimport.migration.options import RetryOptions, RunOptions, SubmitOptions
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.track import refresh
@@ -73,6 +74,10 @@ class Migration:
     def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
         self._store.__exit__(kind, error, at)
 
+    @property
+    def _account(self) -> Account:
+        return Account(self._store, self.target, self._clock)
+
     # -- what is known ----------------------------------------------------------------------
 
     def job(self, job_id: str) -> JobRow:
@@ -87,7 +92,7 @@ class Migration:
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable; None when the job
         is not open there."""
-        return refresh(self._store, self.target, job_id, self._clock)
+        return refresh(self._account, job_id)
 
     def system_names(self) -> list[str]:
         """The systemNames that the state file has used for the target."""
@@ -95,7 +100,7 @@ class Migration:
 
     def has_open_jobs(self) -> bool:
         """Whether batches are under way at the target."""
-        return bool(self._store.open_batches(self.target.identity))
+        return bool(self._account.open_batches())
 
     # -- what is done -----------------------------------------------------------------------
 
@@ -108,7 +113,7 @@ class Migration:
         """What ``submit`` would do, and the findings in the manifest. Nothing is sent."""
         from ldimport.migration.plan import survey
 
-        found = survey(self._store, self.target, source, options or SubmitOptions(), tick)
+        found = survey(self._account, source, options or SubmitOptions(), tick)
         return found.plan, found.validation
 
     def submit(
@@ -120,12 +125,11 @@ class Migration:
         """See ``migration.submit``."""
         from ldimport.migration.submit import submit
 
-        options = options or SubmitOptions()
-        return submit(self._store, self.target, source, options, self._clock, tick)
+        return submit(self._account, source, options or SubmitOptions(), tick)
 
     def retry(self, options: RetryOptions | None = None) -> Iterator[Event]:
         """See ``migration.retry``."""
-        return retry(self._store, self.target, options or RetryOptions(), self._clock)
+        return retry(self._account, options or RetryOptions())
 
     def watch(
         self, job_ids: Sequence[str] = (), *, deadline: float | None = None
@@ -133,4 +137,4 @@ class Migration:
         """See ``migration.watch``. Raises UsageError for an unknown job."""
         for job_id in job_ids:
             self.job(job_id)
-        return watch(self._store, self.target, job_ids, RunOptions(deadline=deadline), self._clock)
+        return watch(self._account, job_ids, RunOptions(deadline=deadline))

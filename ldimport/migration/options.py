@@ -1,22 +1,12 @@
-"""How a run is asked to go: frozen options from the command to the use case, and its clock."""
+"""How a run is asked to go: frozen options from the command to the use case."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ldimport.model import Integrity, JobOptions
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Time as a run sees it: Unix seconds, monotonic seconds, and waiting."""
-
-    now: Callable[[], float] = time.time
-    monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from enum import Enum
 from itertools import islice
 
 from ldimport.errors import UsageError
+from ldimport.migration.account import Account
 from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import Plan
 from ldimport.migration.identity import Names
@@ -19,7 +20,6 @@ from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
 from ldimport.model import Place, Problem, Status
 from ldimport.schema.check import Checker
-from ldimport.targets.base import Target
 from ldimport.url import host_of
 
 CHUNK = 500
@@ -140,16 +140,15 @@ class Survey:
 
 
 def survey(
-    store: StateStore,
-    target: Target,
+    account: Account,
     source: Source,
     options: SubmitOptions,
     tick: Callable[[int], None] | None = None,
 ) -> Survey:
     """Check every row and compare the valid ones with the state file; nothing is sent. ``tick``
     gets the bytes read so far."""
-    name = source.envelope.system_name
-    archive = store.archive(target.identity, target.label, name)
+    store, target, name = account.store, account.target, source.envelope.system_name
+    archive = account.archive(name)
     collector = Collector(source.manifest, max_problems=options.max_problems)
     checker = source.checker()
     names = Names.of(store, target.identity, name)

@@ -5,44 +5,41 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from ldimport.migration.account import Account
 from ldimport.migration.batch import Envelope, Origin, Outgoing, Parcel, cut
 from ldimport.migration.events import Event
 from ldimport.migration.model import Filter
-from ldimport.migration.options import Clock, RetryOptions
+from ldimport.migration.options import RetryOptions
 from ldimport.migration.run import Run
-from ldimport.migration.store import StateStore
 from ldimport.model import JobOptions
-from ldimport.targets.base import Target
 
 _Kept = tuple[Outgoing, JobOptions, Origin]
 
 
-def retry(
-    store: StateStore, target: Target, options: RetryOptions, clock: Clock
-) -> Iterator[Event]:
+def retry(account: Account, options: RetryOptions) -> Iterator[Event]:
     """Send failed images again: all of this target, or those that ``options`` name. Yields what
     happens and a Summary last, whose totals are those of the images sent."""
-    run = Run(store, target, options, clock)
-    name = options.system_name
+    run = Run(account, options)
+    store, target, name = account.store, account.target, options.system_name
     chosen: list[tuple[int, str, list[_Kept]]] = []
     for each in [name] if name else store.system_names(target.identity):
-        archive = store.archive(target.identity, target.label, each)
+        archive = account.archive(each)
         if archive is not None:
             kept = store.failed_images(archive, options.job, options.cause)
             chosen.append((archive, each, list(kept)))
     to_send = sum(len(images) for _, _, images in chosen)
-    yield from run.carry_out(_parcels(chosen, target, options), to_send)
+    yield from run.carry_out(_parcels(chosen, account, options), to_send)
     left = store.causes(Filter(target=target.identity, system_name=name))
     totals = run.totals(unsubmitted=max(0, to_send - run.sent))
-    yield run.summary(totals, left, failures=bool(left))
+    yield run.summary(totals, left)
 
 
 def _parcels(
-    chosen: list[tuple[int, str, list[_Kept]]], target: Target, options: RetryOptions
+    chosen: list[tuple[int, str, list[_Kept]]], account: Account, options: RetryOptions
 ) -> Iterator[Parcel]:
     for archive, name, kept in chosen:
         envelope = Envelope(name)
         for (recorded, origin), group in groupby(kept, key=lambda each: each[1:]):
             outgoing = (each for each, _, _ in group)
-            for images, _ in cut(outgoing, envelope.size, lambda: target.limits):
+            for images, _ in cut(outgoing, envelope.size, lambda: account.target.limits):
                 yield Parcel(archive, envelope, options.over(recorded), origin, tuple(images))

@@ -22,14 +22,13 @@ from ldimport.errors import (
     Terminated,
     worst,
 )
+from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
 from ldimport.migration.events import BatchSent, Event, Notice, Plan, Progress, Summary
 from ldimport.migration.model import CauseRow, Totals
-from ldimport.migration.options import Clock, RunOptions
-from ldimport.migration.store import StateStore
+from ldimport.migration.options import RunOptions
 from ldimport.migration.track import Tracker
 from ldimport.model import MAX_OPEN_JOBS
-from ldimport.targets.base import Target
 
 
 class Run:
@@ -37,25 +36,16 @@ class Run:
     the numbers of those recorded in it. Of what earlier runs left open, ``only`` these jobs are
     followed where any are named."""
 
-    def __init__(
-        self,
-        store: StateStore,
-        target: Target,
-        options: RunOptions,
-        clock: Clock,
-        *,
-        only: Sequence[str] = (),
-    ) -> None:
-        self.tracker = Tracker(store, target, clock)
+    def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
+        self.tracker = Tracker(account)
         self.sent = 0
         self.batches: list[int] = []
         self.stopped: BaseException | None = None
-        self._store = store
-        self._target = target
+        self._store, self._target = account.store, account.target
+        self._clock = account.clock
         self._options = options
-        self._clock = clock
-        self._only = only
-        self._started = clock.monotonic() if options.since is None else options.since
+        self._left = account.open_batches(only)
+        self._started = self._clock.monotonic() if options.since is None else options.since
         self._ends = options.ends(self._started)
 
     def carry_out(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
@@ -83,23 +73,13 @@ class Run:
         )
 
     def summary(
-        self,
-        totals: Totals,
-        causes: tuple[CauseRow, ...],
-        *,
-        failures: bool,
-        plan: Plan | None = None,
+        self, totals: Totals, causes: tuple[CauseRow, ...], plan: Plan | None = None
     ) -> Summary:
-        """How it ended; ``failures``: some images failed or are invalid."""
-        return Summary(
-            plan,
-            tuple(self._store.jobs(ids=self.tracker.job_ids)),
-            totals,
-            self._clock.monotonic() - self._started,
-            self._exit_code(failures),
-            causes,
-            self.stopped,
-        )
+        """How it ended."""
+        failures = bool(totals.failed or totals.invalid or causes)
+        seconds = self._clock.monotonic() - self._started
+        jobs, code = tuple(self._store.jobs(self.tracker.job_ids)), self._exit_code(failures)
+        return Summary(plan, jobs, totals, seconds, code, causes, self.stopped)
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []
@@ -113,9 +93,8 @@ class Run:
         return worst(*codes)
 
     def _recover(self, to_send: int) -> Iterator[Event]:
-        batches = self._store.open_batches(self._target.identity, self._only)
-        yield from self.tracker.recover(batches)
-        if batches:
+        yield from self.tracker.recover(self._left)
+        if self._left:
             yield self._progress(to_send)
 
     def _send_all(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
+from ldimport.migration.account import Account, Clock
 from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.events import Event, Notice, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
-from ldimport.migration.options import Clock, SubmitOptions
+from ldimport.migration.options import SubmitOptions
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source
-from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Validation
-from ldimport.targets.base import BatchLimits, Target
+from ldimport.targets.base import BatchLimits
 
 Tick = Callable[[int], None]
 
@@ -35,12 +35,7 @@ class InvalidManifest(ManifestError):  # noqa: N818
 
 
 def submit(
-    store: StateStore,
-    target: Target,
-    source: Source,
-    options: SubmitOptions,
-    clock: Clock,
-    tick: Tick | None = None,
+    account: Account, source: Source, options: SubmitOptions, tick: Tick | None = None
 ) -> Iterator[Event]:
     """Send what is new or changed and wait for its results.
 
@@ -50,23 +45,22 @@ def submit(
     later is in the Summary.
     """
     if options.since is None:
-        options = replace(options, since=clock.monotonic())
-    found = survey(store, target, source, options, _in_time(options, clock, tick))
+        options = replace(options, since=account.clock.monotonic())
+    found = survey(account, source, options, _in_time(options, account.clock, tick))
     if found.validation.invalid and not options.valid_only:
         raise InvalidManifest(found.validation)
     for code, text in found.validation.notices:
         yield Notice(code, text)
     yield Planned(found.plan, found.validation)
-    run = Run(store, target, options, clock)
+    run = Run(account, options)
     to_send = found.plan.to_send
     if options.limit is not None:
         to_send = min(options.limit, to_send)
-    sending = _Sending(store, target, source, options, found)
+    sending = _Sending(account, source, options, found)
     yield from run.carry_out(sending.parcels(to_send), to_send)
     totals = sending.totals(run)
     causes = sending.causes() if totals.failed else ()
-    failures = bool(totals.failed or totals.invalid)
-    yield run.summary(totals, causes, failures=failures, plan=found.plan)
+    yield run.summary(totals, causes, found.plan)
 
 
 def _in_time(options: SubmitOptions, clock: Clock, tick: Tick | None) -> Tick:
@@ -94,8 +88,7 @@ def too_late(deadline: float | None) -> DeadlineError:
 class _Sending:
     """The second pass over the manifest, and what came of it."""
 
-    store: StateStore
-    target: Target
+    account: Account
     source: Source
     options: SubmitOptions
     found: Survey
@@ -110,7 +103,7 @@ class _Sending:
             yield Parcel(archive, source.envelope, source.options, source.origin, tuple(images))
 
     def _limits(self) -> BatchLimits:  # asked each time: a target may have learned smaller ones
-        return self.target.limits.at_most(self.options.batch_size)
+        return self.account.target.limits.at_most(self.options.batch_size)
 
     def _to_send(self) -> Iterator[Outgoing]:
         """Rows that are new or changed. Those that were under way at the plan are left alone, even
@@ -119,7 +112,7 @@ class _Sending:
         names = found.names if source.check.strict else None
         under_way = set(found.open_ids)
         for each in compare(
-            self.store, found.archive, source, source.checker(), self.options, names=names
+            self.account.store, found.archive, source, source.checker(), self.options, names=names
         ):
             if each.verdict.sends and each.outgoing.image.id not in under_way:
                 yield each.outgoing
@@ -127,15 +120,15 @@ class _Sending:
     def causes(self) -> tuple[CauseRow, ...]:
         """Failures of this manifest; of the whole archive where they came from another file."""
         name = self.source.envelope.system_name
-        archive = Filter(target=self.target.identity, system_name=name)
+        archive = Filter(target=self.account.target.identity, system_name=name)
         mine = replace(archive, manifest=self.source.origin.path)
-        return self.store.causes(mine) or self.store.causes(archive)
+        return self.account.store.causes(mine) or self.account.store.causes(archive)
 
     def totals(self, run: Run) -> Totals:
         """Each row of the manifest by its last outcome: what had arrived before, what was under
         way at the plan, what this run sent, and the rest."""
         found = self.found
-        earlier = self.store.outcomes(found.archive, found.open_ids)
-        mine = self.store.batch_outcomes(found.archive, run.batches)
+        earlier = self.account.store.outcomes(found.archive, found.open_ids)
+        mine = self.account.store.batch_outcomes(found.archive, run.batches)
         rest = Totals(unsubmitted=found.plan.to_send - mine.rows)
         return added(Totals, (found.arrived, earlier, mine, rest))

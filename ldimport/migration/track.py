@@ -6,12 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ldimport.errors import RefusedError
+from ldimport.migration.account import Account
 from ldimport.migration.events import BatchSent, Event, JobEnded
 from ldimport.migration.model import OpenBatch, Settled, Totals, added
-from ldimport.migration.options import Clock
-from ldimport.migration.store import StateStore
 from ldimport.model import Counts, JobState, JobStatus
-from ldimport.targets.base import Target
 
 LOCAL_PAUSE = 0.1
 """Seconds between two looks at the embedded engine: a look is one small query."""
@@ -31,13 +29,12 @@ class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost; ``job_ids`` are all that were followed."""
 
-    def __init__(self, store: StateStore, target: Target, clock: Clock) -> None:
+    def __init__(self, account: Account) -> None:
         self.totals = Totals()
         self.failed_jobs = 0
         self.job_ids: list[str] = []
-        self._store = store
-        self._target = target
-        self._clock = clock
+        self._store, self._target = account.store, account.target
+        self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
 
     def __len__(self) -> int:
@@ -121,12 +118,12 @@ def _ended_counts(state: JobState, images: int, settled: Settled) -> Counts:
     return Counts(failed=images) if state is JobState.FAILED else Counts(pending=images)
 
 
-def refresh(store: StateStore, target: Target, job_id: str, clock: Clock) -> JobStatus | None:
+def refresh(account: Account, job_id: str) -> JobStatus | None:
     """Ask the target about one open job of the state file and store its end when writable;
     None when the job is not open there."""
-    for batch in store.open_batches(target.identity, [job_id]):
-        job = target.status(job_id)
-        if job.finished and store.writable:
-            store.settle(batch, job, clock.now())
+    for batch in account.open_batches([job_id]):
+        job = account.target.status(job_id)
+        if job.finished and account.store.writable:
+            account.store.settle(batch, job, account.clock.now())
         return job
     return None

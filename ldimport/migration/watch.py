@@ -5,51 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ldimport.errors import DeadlineError, ExitCode
+from ldimport.migration.account import Account
 from ldimport.migration.events import Event, JobEnded, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
-from ldimport.migration.options import Clock, RunOptions
+from ldimport.migration.options import RunOptions
 from ldimport.migration.run import Run
-from ldimport.migration.store import StateStore
 from ldimport.model import Counts, JobState
-from ldimport.targets.base import Target
 
 READ_ONLY_PAUSE = 1.0
 
 
-def watch(
-    store: StateStore, target: Target, job_ids: Sequence[str], options: RunOptions, clock: Clock
-) -> Iterator[Event]:
+def watch(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
     """Follow open jobs (all, or those named) until they end; a Summary comes last.
 
     A state file open for writing is kept up to date, and the embedded engine's workers run;
     otherwise another run does that, and this only looks.
     """
-    follow = _carry_on if store.writable else _look_on
-    return follow(store, target, job_ids, options, clock)
+    follow = _carry_on if account.store.writable else _look_on
+    return follow(account, job_ids, options)
 
 
-def _carry_on(
-    store: StateStore, target: Target, job_ids: Sequence[str], options: RunOptions, clock: Clock
-) -> Iterator[Event]:
-    run = Run(store, target, options, clock, only=job_ids)
-    batches = store.open_batches(target.identity, job_ids)
-    yield from run.carry_out(iter(()), sum(batch.images for batch in batches))
-    left = store.open_batches(target.identity, job_ids)
-    totals = added(Totals, [run.tracker.totals, Totals(pending=sum(b.images for b in left))])
-    causes = store.causes(Filter(target=target.identity)) if totals.failed else ()
-    yield run.summary(totals, causes, failures=bool(totals.failed))
+def _carry_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
+    def pending() -> int:
+        return sum(batch.images for batch in account.open_batches(job_ids))
+
+    run = Run(account, options, job_ids)
+    yield from run.carry_out(iter(()), pending())
+    totals = added(Totals, (run.tracker.totals, Totals(pending=pending())))
+    here = Filter(target=account.target.identity)
+    yield run.summary(totals, account.store.causes(here) if totals.failed else ())
 
 
-def _look_on(
-    store: StateStore, target: Target, job_ids: Sequence[str], options: RunOptions, clock: Clock
-) -> Iterator[Event]:
+def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
     """Another run holds the state file: tell what it stores, until nothing is open."""
+    clock, place = account.clock, account.target.identity
     started = clock.monotonic()
     ends = options.ends(started)
     seen: dict[str, JobRow] = {}
     stopped: DeadlineError | None = None
     while True:
-        rows = store.jobs(target=target.identity, ids=job_ids or None)
+        rows = account.store.jobs(job_ids or None, target=place)
         known = [row for row in rows if row.id in seen or not row.state.finished]
         for row in known:
             if row.state.finished and not seen[row.id].state.finished:

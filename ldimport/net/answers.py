@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
-from ldimport.net.exchange import Answer, Screen
+from ldimport.net.exchange import Answer
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
 MAX_RETRY_AFTER = 30.0
@@ -60,24 +60,17 @@ class NotFetched:
 FetchOutcome = Fetched | NotFetched
 
 
-def screen_images(max_bytes: int) -> Screen:
+def screen_image(status: int, headers: Mapping[str, str], max_bytes: int) -> Rejected | None:
     """A look at the headers that refuses, before any body is read, what is too large by its own
     account and what is encoded: a few kilobytes of gzip may stand for gigabytes."""
-
-    def screen(status: int, headers: Mapping[str, str]) -> Rejected | None:
-        if status != 200:
-            return None
-        encoding = headers.get("content-encoding", "").strip().lower()
-        if encoding not in ("", "identity"):
-            return Rejected(
-                Cause.ENCODED_BODY, "origin sent the file encoded, although asked not to"
-            )
-        declared = headers.get("content-length", "")
-        if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
-            return over_bytes(f"{int(declared):,} bytes", max_bytes)
+    if status != 200:
         return None
-
-    return screen
+    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
+        return Rejected(Cause.ENCODED_BODY, "origin sent the file encoded, although asked not to")
+    declared = headers.get("content-length", "")
+    if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
+        return over_bytes(f"{int(declared):,} bytes", max_bytes)
+    return None
 
 
 def over_bytes(size: str, max_bytes: int) -> Rejected:

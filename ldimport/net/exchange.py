@@ -103,8 +103,9 @@ class Answer:
     broken: Rejected | None
 
 
-Screen = Callable[[int, Mapping[str, str]], Rejected | None]
-"""Looks at status and headers before the body is read; what it returns ends the exchange."""
+Screen = Callable[[int, Mapping[str, str], int], Rejected | None]
+"""Looks at status, headers and the most bytes wanted before the body is read; what it returns ends
+the exchange."""
 
 
 def open_plain_socket(
@@ -265,7 +266,7 @@ class Exchange:
         if self._status == 200:
             self._limit = self._max_bytes
         if self._screen is not None:
-            self._refused = self._screen(self._status, self._headers)
+            self._refused = self._screen(self._status, self._headers, self._max_bytes)
         return None if self._refused is None else _STOP
 
     def _chunk(self, chunk: bytes) -> int | None:

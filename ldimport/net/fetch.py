@@ -25,7 +25,7 @@ from ldimport.net.answers import (
     NotFetched,
     backoff,
     fetched,
-    screen_images,
+    screen_image,
 )
 from ldimport.net.exchange import (
     Answer,
@@ -36,7 +36,7 @@ from ldimport.net.exchange import (
     trusted_roots,
 )
 from ldimport.net.guard import Guard
-from ldimport.net.hosts import Found, Hosts, Lookups, Place
+from ldimport.net.hosts import Found, HostPort, Hosts, Lookups
 from ldimport.url import Url, join
 
 __all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched"]
@@ -87,7 +87,7 @@ class Fetcher:
                 ca_file=roots,
                 headers=(_ACCEPT,),
                 max_bytes=limits.max_bytes,
-                screen=screen_images(limits.max_bytes),
+                screen=screen_image,
                 open_socket=open_socket,
             )
 
@@ -155,7 +155,7 @@ class FetchTask:
     failed: Rejected | None = None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> HostPort:
         """Where it wants to go."""
         return self.url.host, self.url.port
 
@@ -213,16 +213,13 @@ class _Round:
     def _begin_what_fits(self) -> None:
         self._look_up(0)
         waiting, self._waiting = self._waiting, deque()
-        while self._has_room():
+        while len(self._transfers) + len(self._lookups) < self._fetcher.concurrency:
             task = waiting.popleft() if waiting else self._pulled()
             if task is None:
                 break
             if not self._begun(task):
                 self._waiting.append(task)
         self._waiting.extend(waiting)
-
-    def _has_room(self) -> bool:
-        return len(self._transfers) + len(self._lookups) < self._fetcher.concurrency
 
     def _pulled(self) -> FetchTask | None:
         """The next source that can be worked on at all."""

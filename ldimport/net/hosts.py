@@ -21,7 +21,7 @@ KEEP_SECONDS = 10.0
 """How long addresses hold; after that the name is resolved and checked again."""
 MAX_KEPT = 1_024
 
-Place = tuple[str, int]
+HostPort = tuple[str, int]
 """Host and port."""
 Found = tuple[str, ...] | Rejected
 """The addresses to connect to, or why there are none."""
@@ -60,9 +60,9 @@ class Lookups:
     def __init__(self, guard: Guard, clock: Callable[[], float]) -> None:
         self._guard = guard
         self._clock = clock
-        self._kept: dict[Place, tuple[float, Found]] = {}
-        self._asked: dict[Place, float] = {}
-        self._answers: SimpleQueue[tuple[Place, Found]] = SimpleQueue()
+        self._kept: dict[HostPort, tuple[float, Found]] = {}
+        self._asked: dict[HostPort, float] = {}
+        self._answers: SimpleQueue[tuple[HostPort, Found]] = SimpleQueue()
 
     def __len__(self) -> int:
         """Names being resolved now."""
@@ -87,7 +87,7 @@ class Lookups:
             self._asked[place] = self._clock() + MAX_SECONDS
             threading.Thread(target=self._answer, args=(place, url), daemon=True).start()
 
-    def answers(self, seconds: float) -> Iterator[tuple[Place, Found]]:
+    def answers(self, seconds: float) -> Iterator[tuple[HostPort, Found]]:
         """All answers that have come in, and a refusal for names that took too long; waits up to
         ``seconds`` for the first."""
         try:
@@ -100,13 +100,13 @@ class Lookups:
         except Empty:
             yield from self._overdue()
 
-    def _overdue(self) -> Iterator[tuple[Place, Found]]:
+    def _overdue(self) -> Iterator[tuple[HostPort, Found]]:
         now = self._clock()
         for place in [place for place, end in self._asked.items() if end <= now]:
             del self._asked[place]
             yield place, unresolved(place[0])
 
-    def _answer(self, place: Place, url: Url) -> None:
+    def _answer(self, place: HostPort, url: Url) -> None:
         found: Found = unresolved(url.host)
         try:
             found = self._look_up(url)
@@ -119,7 +119,7 @@ class Lookups:
         except Rejected as rejected:
             return rejected
 
-    def _keep(self, place: Place, found: Found) -> None:
+    def _keep(self, place: HostPort, found: Found) -> None:
         if isinstance(found, Rejected) and found.retryable:
             return  # a second try is to ask again
         if len(self._kept) >= MAX_KEPT:

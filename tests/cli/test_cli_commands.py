@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import shlex
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -554,3 +555,56 @@ def test_the_next_command_keeps_the_options_of_the_manifest(call: Call) -> None:
     assert code == 0
     assert "→ ldimport plan archive.csv --set 'caption=A B' --system-name neu" in out
     assert "→ ldimport plan archive.csv   " in call("validate", "archive.csv", "--warnings")[1]
+
+
+def test_the_same_command_goes_on_with_all_that_decides_what_is_sent(
+    call: Call, archive: Path, tmp_path: Path
+) -> None:
+    own = ("--engine", str(tmp_path / "engine"), "--state", str(tmp_path / "state.sqlite"))
+    run = ("--valid-only", "--batch-size", "7", "--context", '{"a": 1}', "--integrity", "fast")
+    code, out, _ = call("submit", "archive.csv", "--limit", "1", *run, *own)
+    assert code == 0 and "the rest was not sent (--limit)" in out
+    (again,) = re.findall(r"^→ (ldimport submit .*?)(?:   |$)", out, re.MULTILINE)
+    words = shlex.split(again)
+    assert words[:3] == ["ldimport", "submit", "archive.csv"] and "--limit" not in words
+    for option, value in zip(run[1::2], run[2::2], strict=True):
+        assert words[words.index(option) + 1] == value
+    assert "--valid-only" in words and str(tmp_path / "engine") in words
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("status", "-n", "0"), 0, "job\t"),
+        (("config", "show"), 0, "systemName"),
+        (("engine", "check"), 0, "sound"),
+        (("results", "--cause", "no-such-file"), 0, "'=id-5"),
+        (("results", "--host", "nowhere.example"), 0, "externalId"),
+        (("results", "--format", "table", "-n", "2"), 0, "the first 2 are shown"),
+        (("results", "--failed", "--format", "table"), 0, "no such file: 5.png"),
+        (("retry", "--job", "nosuch"), 2, "no job “nosuch”"),
+        (("watch", "nosuch"), 2, "no job “nosuch”"),
+        (("results", "--as-manifest", "--format", "table"), 2, "a table is no manifest"),
+        (("submit", "archive.csv", "--fail-on", "many"), 2, "must be any, a number of images"),
+        (("explain", "nothing-like-it"), 2, "neither an image"),
+        (("worker", "--target", "https://edit.example"), 2, "leave --target out"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_what_commands_say(call: Call, words: tuple[str, ...], code: int, said: str) -> None:
+    found, out, err = call(*words)
+    assert (found, said in out + err) == (code, True), out + err
+
+
+def test_validate_writes_the_good_rows_the_others_and_a_report(call: Call, archive: Path) -> None:
+    lines = ["id,url,fileName", "a,0.png,A", "b,,B", "c,1.png,C"]
+    (archive / "mixed.csv").write_text("\n".join(lines) + "\n")
+    files = ("--write-valid", "good.csv", "--write-invalid", "bad.csv", "--problems", "all.jsonl")
+    code, _, err = call("validate", "mixed.csv", *files)
+    assert code == 3 and all(f"✓ wrote {name}" in err for name in files[1::2])
+    good = list(csv.DictReader(io.StringIO((archive / "good.csv").read_text())))
+    bad = list(csv.DictReader(io.StringIO((archive / "bad.csv").read_text())))
+    assert [row["id"] for row in good] == ["a", "c"] and [row["id"] for row in bad] == ["b"]
+    (problem,) = [json.loads(line) for line in (archive / "all.jsonl").read_text().splitlines()]
+    assert (problem["code"], problem["row"], problem["field"]) == ("required", 2, "url")
+    assert document(call, "validate", "good.csv")["valid"] == 2

@@ -9,13 +9,14 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
 
-from ldimport.cli.interrupt import ends_in_order, within
+from ldimport.cli.interrupt import ends_in_order, on_signals, within
 from ldimport.cli.options import failure_limit, read_seconds
 from ldimport.cli.output import documents
 from ldimport.cli.output.listeners import JsonLinesListener, LogLines, ReadingProgress, Stopping
@@ -197,7 +198,7 @@ def test_hostile_text_is_one_clean_line() -> None:
 def test_a_signal_asks_for_progress_at_once() -> None:
     lines, file = log(Clock())
     lines(Progress(10, 5, Counts(success=5), 1))
-    with lines.on_request():
+    with on_signals("SIGUSR1", call=lambda _: lines.progress()):
         os.kill(os.getpid(), signal.SIGUSR1)
     assert kinds(file) == ["progress"]
 
@@ -314,6 +315,21 @@ def test_the_first_signal_is_told_at_once_and_raises() -> None:
     assert told == ["told", "told"]
 
 
+def test_outside_of_the_main_thread_signals_are_left_alone() -> None:
+    before, seen = signal.getsignal(signal.SIGTERM), list[bool]()
+
+    def elsewhere() -> None:
+        with on_signals("SIGTERM", call=lambda _: None) as ours:
+            seen.append(ours or signal.getsignal(signal.SIGTERM) is not before)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    assert seen == [False]
+    with on_signals("SIGNOSUCH", call=lambda _: None) as ours:
+        assert not ours
+
+
 def test_the_second_signal_leaves_at_once() -> None:
     script = (
         "import os, signal\n"
@@ -324,7 +340,7 @@ def test_the_second_signal_leaves_at_once() -> None:
         "        print('never')\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 

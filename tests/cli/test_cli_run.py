@@ -19,6 +19,7 @@ from ldimport.cli import main, run
 from ldimport.cli.app import build, global_params, hoist, root, variable
 from ldimport.cli.command import LIST, Command, Group, listed
 from ldimport.cli.crash import redact, write_crash
+from ldimport.cli.options import TABLE
 from ldimport.errors import PRECEDENCE, ExitCode, Terminated, worst
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,6 +186,20 @@ def test_every_option_has_a_variable_of_ours(words: list[str], spec: Command) ->
         if param.param_type_name == "option":
             assert param.envvar.startswith("LDIMPORT_"), param.name
             assert param.show_envvar
+
+
+def test_the_table_of_options_is_whole_and_holds_nothing_else() -> None:
+    used: set[str] = set()
+    for _, spec in ALL:
+        for param in build(spec).params:
+            own = f"{spec.name}.{param.name}"
+            used.add(own if own in TABLE else param.name)
+    assert used == set(TABLE)
+
+
+def test_yes_and_no_options_have_one_form(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["status", "--no-json"]) == ExitCode.USAGE
+    assert "--no-json" in capsys.readouterr().err
 
 
 def test_options_of_one_name_and_different_meaning_have_different_variables() -> None:

@@ -206,6 +206,21 @@ def test_a_table_keeps_numbers_and_ids_whole_at_any_width(width: int) -> None:
         assert all(cells(line) <= width for line in text.splitlines())
 
 
+def test_the_last_column_that_may_shrink_does_so_first() -> None:
+    columns = (TableColumn("WHY", shrink=True), TableColumn("EXAMPLES", shrink=True, drop=1))
+    rows = [("a reason that is told whole", ("id-1 (row 17)", "id-2 (row 39)"))]
+    for width, shown_of_it in ((60, "id-2 (row 39)"), (50, "id-1 (row 17) …")):
+        screen = terminal(width)
+        table(screen, columns, rows)
+        assert "a reason that is told whole" in shown(screen) and shown_of_it in shown(screen)
+    screen = terminal(40)
+    table(screen, columns, rows)
+    assert "a reason that" in shown(screen) and "id-1 (row 17)" in shown(screen)
+    screen = terminal(24)
+    table(screen, columns, rows)
+    assert "EXAMPLES" not in shown(screen), "the last resort: a column less"
+
+
 def test_items_of_a_cell_are_shown_whole_or_not_at_all() -> None:
     screen = terminal(40)
     table(

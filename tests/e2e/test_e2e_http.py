@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Ldimport, Origin, photo
+from command_line import Ldimport, Origin, photo
 from places import TOKEN, Livingdocs, Served
 
 
@@ -154,6 +154,14 @@ def test_what_lies_at_another_target_is_never_called_nothing(
         assert f"ldimport retry --target {server.url}" in done.stderr
 
 
+def ended_by_deadline(done: subprocess.CompletedProcess[str], words: str) -> None:
+    """The server was waited for; a machine that is slow enough never came to ask it."""
+    if done.returncode == 8:
+        assert "stopped after 1 s, as asked" in done.stderr
+    else:
+        assert done.returncode == 5 and words in done.stderr
+
+
 @pytest.mark.parametrize("named", [True, False])
 def test_a_deadline_holds_against_a_server_that_is_silent(
     run: Ldimport, samples: Path, archive: Callable[..., Path], named: bool
@@ -162,8 +170,7 @@ def test_a_deadline_holds_against_a_server_that_is_silent(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         use(run, f"http://127.0.0.1:{silent.getsockname()[1]}")
         options = ("--yes", "--deadline", "1s", *own)
-        done = run("submit", archive(1), *options, code=5, timeout=20)
-        assert "did not answer" in done.stdout + done.stderr
+        ended_by_deadline(run("submit", archive(1), *options, code=None), "did not answer")
 
 
 def test_a_deadline_holds_against_a_standard_input_that_is_silent(run: Ldimport) -> None:
@@ -171,7 +178,7 @@ def test_a_deadline_holds_against_a_standard_input_that_is_silent(run: Ldimport)
     with open(read, "rb") as silent, open(write, "wb"):  # noqa: PTH123
         done = subprocess.run(
             run.command("submit", "-", "--deadline", "1s", "--json"),
-            stdin=silent, cwd=run.folder, env=run.env, capture_output=True, timeout=20, check=False,
+            stdin=silent, cwd=run.folder, env=run.env, capture_output=True, check=False,
         )  # fmt: skip
     assert done.returncode == 8
     assert json.loads(done.stdout)["code"] == "deadline"
@@ -181,8 +188,8 @@ def test_a_deadline_bounds_the_wait_for_a_server_that_is_not_there(
     run: Ldimport, archive: Callable[..., Path]
 ) -> None:
     use(run, "http://127.0.0.1:1")
-    done = run("submit", archive(1), "--yes", "--deadline", "1s", code=5)
-    assert "did not answer: connection refused" in done.stderr
+    done = run("submit", archive(1), "--yes", "--deadline", "1s", code=None)
+    ended_by_deadline(done, "did not answer: connection refused")
     assert "8 tries" not in done.stderr
 
 

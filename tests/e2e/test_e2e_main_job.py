@@ -8,12 +8,13 @@ import os
 import random
 import signal
 import sqlite3
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Ldimport, Origin, photo
+from command_line import Ldimport, Origin, photo
 
 
 def test_the_sample_archive_arrives(run: Ldimport, samples: Path) -> None:
@@ -178,27 +179,36 @@ def test_broken_project_config_is_exit_4(run: Ldimport, samples: Path, tmp_path:
     assert "mediaTypes" in done.stderr
 
 
-def test_ctrl_c_loses_nothing(run: Ldimport, archive: Callable[..., Path], origin: Origin) -> None:
-    path = archive(300)
+def stuck(run: Ldimport, origin: Origin, path: Path, images: int) -> subprocess.Popen[bytes]:
+    """A submit that got so many images and waits for others."""
+    origin.hold_after(images)
     process = run.start("submit", path, "--allow-host", origin.host)
-    while len(origin.asked) < 5:
-        time.sleep(0.02)
+    while len(origin.asked) <= origin.answers:
+        time.sleep(0.01)
         assert process.poll() is None
+    return process
+
+
+def test_ctrl_c_loses_nothing(run: Ldimport, archive: Callable[..., Path], origin: Origin) -> None:
+    path = archive(100)
+    process = stuck(run, origin, path, 5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) == 130
+    assert process.wait() == 130
+    origin.go_on()
     summary = run.json("watch", code=None)
     assert summary["exitCode"] == 0
     summary = run.json("submit", path, "--allow-host", origin.host)
-    assert (summary["totals"]["success"], summary["totals"]["pending"]) == (300, 0)
+    assert (summary["totals"]["success"], summary["totals"]["pending"]) == (100, 0)
 
 
-def kill_round(run: Ldimport, path: Path, allow: str, rows: int, chance: random.Random) -> None:
-    """Kill a submit with all its workers at a random moment; the same command must finish."""
-    process = run.start("submit", path, "--allow-host", allow)
-    time.sleep(chance.uniform(0.2, 3.0))
+def kill_round(run: Ldimport, origin: Origin, path: Path, rows: int, images: int) -> None:
+    """Kill a submit with all its workers once it asked for so many ``images``; the same command
+    must finish."""
+    process = stuck(run, origin, path, images)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    summary = run.json("submit", path, "--allow-host", allow)
+    origin.go_on()
+    summary = run.json("submit", path, "--allow-host", origin.host)
     totals = summary["totals"]
     assert totals["success"] + totals["skipped"] == rows, totals
     results = run.json("results")["results"]
@@ -209,18 +219,18 @@ def kill_round(run: Ldimport, path: Path, allow: str, rows: int, chance: random.
 def test_kill_9_and_the_same_command_again(
     run: Ldimport, archive: Callable[..., Path], origin: Origin
 ) -> None:
-    kill_round(run, archive(200), origin.host, 200, random.Random(1))
+    kill_round(run, origin, archive(100), 100, 40)
 
 
 @pytest.mark.slow
 def test_many_rounds_of_kill_9(
     tmp_path: Path, archive: Callable[..., Path], origin: Origin
 ) -> None:
-    path = archive(600)
+    path, chance = archive(600), random.Random(1)
     for n in range(5):
         folder = tmp_path / f"round{n}"
         folder.mkdir()
-        kill_round(Ldimport(folder), path, origin.host, 600, random.Random(n))
+        kill_round(Ldimport(folder), origin, path, 600, chance.randrange(1, 600))
 
 
 def test_the_same_bytes_under_two_ids_are_two_entries(

@@ -11,7 +11,7 @@ from pathlib import Path
 import forked
 import pytest
 import yaml
-from conftest import ROOT, Ldimport, Origin
+from command_line import ROOT, Ldimport, Origin
 from places import TOKEN, Served
 
 DOCS = (ROOT / "docs" / "unattended.md").read_text(encoding="utf-8")

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from conftest import Ldimport
+from command_line import Ldimport
 
 
 def problems(document: dict) -> list[tuple[object, ...]]:  # type: ignore[type-arg]

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Origin
+from command_line import Origin
 from places import Embedded, Livingdocs, Place, Served
 
 from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source, track

@@ -20,7 +20,7 @@ from ldimport.engine import Engine
 from ldimport.engine.blob_folder import BlobFolder, FolderWriter
 from ldimport.engine.store import open_store
 from ldimport.engine.store.sqlite.sessions import SqliteSession
-from ldimport.engine.worker import run_worker
+from ldimport.engine.worker import Worker, never, run_worker
 from ldimport.errors import LdimportError, TemporaryError
 from ldimport.model import Counts, JobOptions, Limits, Status
 from ldimport.system import ProcessLock
@@ -125,6 +125,41 @@ def test_a_slow_fetch_keeps_its_lease(engine: Engine, origin: Origin, clock: Clo
         each.close()
     assert len(origin.hits) == 1
     assert_sound(engine)
+
+
+def test_a_worker_that_lost_its_leases_forgets_what_it_had(engine: Engine, clock: Clock) -> None:
+    """What others have now is not fetched once more, only to be dropped."""
+    engine.submit(request(*(image(f"{n}", "https://pictures.example/") for n in range(40))))
+    blobs = BlobFolder(engine.folder)
+    session = engine.store.join(blobs)
+    worker = Worker(engine.store, session, blobs, never, 1, clock)
+    assert worker._refill(None) is not None
+    assert len(worker._remote) == 32
+    with engine.store._catalogue.writing() as connection:  # type: ignore[attr-defined]
+        connection.execute("UPDATE item SET worker = NULL")
+        connection.execute("DELETE FROM worker")
+    worker._commit()
+    assert not worker._remote
+    session.leave()
+
+
+def test_a_lock_that_somebody_removed_meanwhile_guards_nothing(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acquire = ProcessLock.acquire
+    removed: list[Path] = []
+
+    def acquire_and_lose(lock: ProcessLock, command: str = "") -> bool:
+        taken = acquire(lock, command)
+        if not removed:
+            lock.path.unlink()
+            removed.append(lock.path)
+        return taken
+
+    monkeypatch.setattr(ProcessLock, "acquire", acquire_and_lose)
+    session = engine.store.join()
+    assert (engine.folder / "workers" / f"{session.name}.lock").exists()
+    session.leave()
 
 
 def test_a_worker_ends_in_order_when_told(engine: Engine, origin: Origin) -> None:

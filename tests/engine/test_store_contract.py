@@ -311,8 +311,10 @@ def test_a_hung_session_is_fenced_off_after_its_lease(store: Store, clock: Clock
     clock.at += 2
     other.patrol()
     (task,) = claim(other).tasks
-    other.work([failed(task)], 3000.0)
-    assert not hung.work([stored(late)], 3001.0).kept
+    assert not hung.work([stored(late)], 3000.0).kept
+    assert counts(store, "one") == Counts(pending=1)
+    other.work([failed(task)], 3001.0)
+    hung.work([stored(late)], 3002.0)
     assert counts(store, "one") == Counts(failed=1)
     assert store.library.find("archive", "1") is None
     for session in (hung, other):

@@ -9,8 +9,8 @@ from typing import Any
 from standin import StandIn
 
 from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source
+from ldimport.migration.account import Clock
 from ldimport.migration.events import Event, Planned, Summary
-from ldimport.migration.options import Clock
 from ldimport.migration.source import Source
 from ldimport.model import JobOptions
 from ldimport.schema import config

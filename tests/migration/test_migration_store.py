@@ -147,11 +147,11 @@ def test_a_file_of_schema_1_is_migrated_by_who_writes(first: Path) -> None:
     ],
 )
 def test_commands_work_on_a_file_of_schema_1(
-    first: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    first: Path, words: list[str], said: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     engine = ["--engine", str(first.with_name("engine"))]
     code = main([*words, "--state", str(first), *engine])
-    out = capsys.readouterr()
+    out = capfd.readouterr()
     assert code in (0, 1), out.err
     assert said in out.out
 
@@ -272,6 +272,8 @@ def test_what_arrived_once_is_still_known_when_its_change_fails(
     submit(state, target, manifest(tmp_path, 1, caption="edited"))
     (row,) = state.results()
     assert (row.status, row.media_id, row.width, row.attempts) == (Status.FAILED, "m-id1", 10, 2)
+    first, second = (state.job_status(job).results[0] for job in ("job1", "job2"))
+    assert first.asset is not None and second.asset is None
 
 
 def test_rows_are_kept_only_while_they_are_failed(state: StateStore, tmp_path: Path) -> None:

@@ -91,7 +91,6 @@ def test_both_ways_agree_about_every_value_in_a_good_row(tmp_path: Path, strict:
 
 
 @given(found=st.lists(rows, min_size=1, max_size=8), strict=st.booleans())
-@settings(max_examples=40)
 def test_both_ways_agree(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, ...]], strict: bool
 ) -> None:

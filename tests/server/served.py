@@ -9,6 +9,7 @@ import os
 import queue
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,8 @@ CONFIG: Json = {
         },
     ]
 }
+REAL = (sys.executable, "-m", "ldimport")
+"""The command itself, for tests that kill it: a forked one ends a moment after its caller."""
 IMPORT = "/api/v1/import/images"
 STATUS = "/api/v1/import/images/status"
 
@@ -300,7 +303,7 @@ def served(
 @contextmanager
 def client(url: str, token: str | None = TOKEN) -> Iterator[httpx.Client]:
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
+    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as http:
         yield http
 
 
@@ -379,7 +382,7 @@ def environment(folder: Path) -> dict[str, str]:
     return {**kept, "HOME": str(folder), **places}
 
 
-def raw(port: int, data: bytes, *, timeout: float = 20) -> bytes:
+def raw(port: int, data: bytes, *, timeout: float = 60) -> bytes:
     """Send bytes as they are; everything that comes back until the server hangs up."""
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         connection.sendall(data)

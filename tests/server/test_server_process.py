@@ -11,13 +11,13 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import forked
 import httpx
 import pytest
 from served import (
+    REAL,
     STATUS,
     TOKEN,
     Api,
@@ -33,7 +33,6 @@ from served import (
 
 from ldimport.engine import Engine, maintenance
 
-REAL = (sys.executable, "-m", "ldimport")
 LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
 
 
@@ -79,7 +78,7 @@ def test_the_api_alone_and_a_worker_beside_it(tmp_path: Path, origin: Origin) ->
             assert api.ended(job)["images"][0]["status"] == "success"
         finally:
             worker.terminate()
-            assert worker.wait(30) == 0
+            assert worker.wait(60) == 0
         ended = until(lambda: running.told("job")[1:])
     assert (ended[0]["id"], ended[0]["state"], ended[0]["success"]) == (job, "success", 1)
 

@@ -10,7 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from served import Api, Hook, Origin, Receiver, a_receiver, client, image, process, served, until
+from served import (
+    REAL,
+    Api,
+    Hook,
+    Origin,
+    Receiver,
+    a_receiver,
+    client,
+    image,
+    process,
+    served,
+    until,
+)
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from ldimport.engine import Engine
@@ -181,7 +193,7 @@ def test_gone_disables_the_address(engine: Engine, receiver: Receiver) -> None:
 
 def test_a_slow_receiver_delays_nobody_else(engine: Engine, receiver: Receiver) -> None:
     gate = threading.Event()
-    receiver.answer = lambda _: (200, {}) if gate.wait(30) else (500, {})
+    receiver.answer = lambda _: (200, {}) if gate.wait(100) else (500, {})
     with a_receiver() as other:
         for _ in range(3):
             ended_job(engine, receiver.url, receiver.host)
@@ -226,7 +238,7 @@ def test_killed_between_sending_and_recording_the_same_id_comes_again(
     """The receiver has the webhook and its answer is under way when the server is killed."""
     options = ("--port", "0", "--workers", "1", "--allow-host", origin.host, "--allow-host",
                receiver.host)  # fmt: skip
-    with process(tmp_path, *options) as running, client(running.url) as http:
+    with process(tmp_path, *options, command=REAL) as running, client(running.url) as http:
 
         def killing(_: Hook) -> tuple[int, dict[str, str]]:
             running.process.kill()
@@ -245,7 +257,7 @@ def test_killed_between_sending_and_recording_the_same_id_comes_again(
 
 def test_ends_at_once_although_a_receiver_hangs(engine: Engine, receiver: Receiver) -> None:
     gate = threading.Event()
-    receiver.answer = lambda _: (200, {}) if gate.wait(30) else (500, {})
+    receiver.answer = lambda _: (200, {}) if gate.wait(100) else (500, {})
     job = ended_job(engine, receiver.url, receiver.host)
     store = open_store(engine.folder)
     tries: list[DeliveryAttempt] = []

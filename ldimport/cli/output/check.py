@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
-from ldimport.manifest import encoding_name
+from ldimport.manifest import Detected, Manifest, encoding_name
+from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Place, Problem, Severity
-
-if TYPE_CHECKING:
-    from ldimport.manifest import Detected, Manifest
-    from ldimport.migration.validate import FindingGroup, Validation
-    from ldimport.schema.config import ProjectConfig
+from ldimport.schema.config import ProjectConfig
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
@@ -26,26 +22,19 @@ MOST_FILES = 3
 def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
     """What was read and how, and what it is checked against: a wrong guess must be visible."""
     left = len("checked against")
-    for file in manifest.files[:MOST_FILES]:
-        name = manifest.name if len(manifest.files) == 1 else file.path
-        screen.line((f"{name:<{left}}", ACCENT), f"  {detected_text(file.detected)}", indent=2)
-    if more := more_files(manifest):
-        screen.line(more)
+    for name, text in how_read(manifest):
+        name = manifest.name if len(manifest.files) == 1 else name
+        screen.line((f"{name:<{left}}", ACCENT), f"  {text}", indent=2)
     screen.line(f"checked against  {config_text(config)}", indent=left + 2)
     screen.blank()
 
 
-def read_lines(manifest: Manifest) -> list[str]:
-    """How each file was read, for logs: ``archive.csv: CSV · Windows-1252 · “;” · 9 columns``."""
-    shown = [f"{each.path}: {detected_text(each.detected)}" for each in manifest.files[:MOST_FILES]]
-    more = more_files(manifest)
-    return [*shown, more] if more else shown
-
-
-def more_files(manifest: Manifest) -> str:
-    """How many files are not named, in words."""
-    more = len(manifest.files) - MOST_FILES
-    return f"and {counted(more, 'more file')}" if more > 0 else ""
+def how_read(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Each file and how it was read: ``archive.csv``, ``CSV · Windows-1252 · “;” · 9 columns``."""
+    for file in manifest.files[:MOST_FILES]:
+        yield file.path, detected_text(file.detected)
+    if len(manifest.files) > MOST_FILES:
+        yield "", f"and {counted(len(manifest.files) - MOST_FILES, 'more file')}"
 
 
 def detected_text(detected: Detected) -> str:
@@ -75,7 +64,7 @@ def config_text(config: ProjectConfig) -> str:
 def notices(screen: Screen, found: Validation) -> None:
     """What is worth a line and about no row alone."""
     for notice in found.notices:
-        screen.say("!", f"{notice.text}")
+        screen.say("!", notice.text)
 
 
 def identity(screen: Screen, found: Validation) -> None:

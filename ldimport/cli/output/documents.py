@@ -12,14 +12,13 @@ from ldimport import wire
 from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
 from ldimport.migration import events
-from ldimport.migration.model import Failure
+from ldimport.migration.events import Plan, Summary
+from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow, Totals
+from ldimport.model import JobStatus
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
-    from ldimport.migration.events import Plan, Summary
-    from ldimport.migration.model import CauseRow, JobRow, Overview, ResultRow, Totals
     from ldimport.migration.validate import Validation
-    from ldimport.model import JobStatus
 
 FORMAT = 1
 Document = dict[str, Any]

@@ -10,16 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldimport.cli.output.check import pointer
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import clean, counted, environment_flag, number
+from ldimport.migration.events import Summary
+from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Severity
-
-if TYPE_CHECKING:
-    from ldimport.migration.events import Summary
-    from ldimport.migration.validate import FindingGroup, Validation
 
 MOST_ANNOTATIONS = 9
 MOST_SUMMARY_ROWS = 200

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ldimport.cli.interrupt import on_signals
 from ldimport.cli.output import documents
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, number, percent, size, utc
@@ -128,12 +126,6 @@ class LogLines:
         if self._last is not None:
             self.say("progress", progress_text(self._last, self._now() - self._began))
 
-    @contextmanager
-    def on_request(self) -> Iterator[None]:
-        """Inside, ``kill -USR1`` prints a progress line at once (as in restic)."""
-        with on_signals("SIGUSR1", call=lambda _: self.progress()):
-            yield
-
     def _failure(self, failure: Failure) -> None:
         first = failure.group not in self._causes
         self._causes.add(failure.group)
@@ -147,9 +139,6 @@ class LogLines:
             kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
             self.say(kind, end.stopped.message)
         self.say("exit", f"{int(end.exit_code)}: {end.exit_code.meaning}")
-
-
-# -- sentences -----------------------------------------------------------------------------
 
 
 def plan_text(plan: Plan) -> str:

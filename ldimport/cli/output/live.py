@@ -128,7 +128,7 @@ class LiveDisplay:
             case Planned():
                 self._reading = None
             case Notice():
-                self._screen.say("!", f"{event.text}")
+                self._screen.say("!", event.text)
             case Progress():
                 self._progress = event
                 self._sent.add(event.sent)

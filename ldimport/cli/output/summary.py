@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldimport.cli.output.screen import (
-    ACCENT,
-    ALWAYS,
-    OUTCOMES,
-    Hint,
-    Screen,
-)
+from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, counted, duration, number, utc, when
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError

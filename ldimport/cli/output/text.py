@@ -143,13 +143,6 @@ def cut_left(text: str, width: int) -> str:
     return "…" + text
 
 
-def closest(word: str, known: list[str]) -> str | None:
-    """The one of ``known`` that was probably meant, if any is near enough."""
-    from difflib import get_close_matches
-
-    return next(iter(get_close_matches(word, known, n=1, cutoff=0.6)), None)
-
-
 def environment_flag(environ: Mapping[str, str], name: str) -> bool:
     """Whether a yes/no variable says yes; unset, empty, 0, false, no and off do not."""
     return environ.get(name, "").strip().lower() not in ("", "0", "false", "no", "off")

@@ -28,7 +28,7 @@ SELECT job_id AS id, state, batch.success, batch.skipped,
     ELSE images - batch.success - batch.skipped - batch.failed END AS pending,
   submitted_at, finished_at, manifest, target, system_name, first_row, last_row
 FROM batch JOIN scope ON scope.id = batch.scope
-WHERE job_id IS NOT NULL AND state != 'refused' AND {_AT}
+WHERE job_id IS NOT NULL AND {_AT}
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:ids IS NULL OR job_id IN (SELECT value FROM json_each(:ids)))
 ORDER BY state = 'started' DESC, batch.id DESC
@@ -52,7 +52,7 @@ WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 _OF_BATCHES = """
 SELECT external_id FROM image
 WHERE open_batch IN (SELECT value FROM json_each(:ids))
-   OR last_batch IN (SELECT value FROM json_each(:ids)) AND open_batch IS NULL
+   OR last_batch IN (SELECT value FROM json_each(:ids))
 """
 _NAMES = """
 SELECT system_name, success + skipped + failed + pending AS images

@@ -109,8 +109,8 @@ def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float
         _write(connection, outcome, media_id, asset, now)
     elif old and outcome.validators != old.validators:
         connection.execute(
-            "UPDATE media SET etag = ?, last_modified = ? WHERE id = ? AND url = ?",
-            (*outcome.validators, media_id, outcome.task.image.url),
+            "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?",
+            (*outcome.validators, media_id),
         )
     return asset
 
