@@ -343,6 +343,22 @@ def test_a_server_is_asked_ever_less_often(state: StateStore, tmp_path: Path) ->
     assert max(time.waits) <= 0.5, "a wait is short: Ctrl-C and deadlines are looked at"
 
 
+def test_many_jobs_share_the_questions_that_a_server_is_asked(
+    state: StateStore, tmp_path: Path
+) -> None:
+    time, asked = Time(), []
+
+    class Timed(StandIn):
+        def status(self, job_id: str) -> JobStatus:
+            asked.append(time.at)
+            return super().status(job_id)
+
+    target = Timed(looks=4, local=False, limits=BatchLimits(images=1))
+    submit(state, target, manifest(tmp_path, MAX_OPEN_JOBS), time=time)
+    assert len([at for at in asked if at < 1_003.0]) == MAX_OPEN_JOBS, "each once in three seconds"
+    assert len(asked) == 4 * MAX_OPEN_JOBS
+
+
 def test_too_many_failures_stop_the_run(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=refused, limits=BatchLimits(images=1))
     end = summary(
