@@ -1,8 +1,6 @@
-"""The grammar of our screens: lines, counts, tables, hints and errors on one stream.
-
-Every part of a line is outside text until proven otherwise: it is cleaned here and never read as
-markup. On a terminal nothing is wider than it; elsewhere nothing is cut.
-"""
+"""The grammar of our screens: lines, counts, tables, hints and errors on one stream. Every part of
+a line is outside text until proven otherwise: it is cleaned here and never read as markup. On a
+terminal nothing is wider than it; elsewhere nothing is cut."""
 
 from __future__ import annotations
 
