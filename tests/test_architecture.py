@@ -121,7 +121,6 @@ def python_files(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
 
 
-@pytest.mark.xfail(reason="the parts are being renamed")
 def test_a_class_name_means_one_thing() -> None:
     places: dict[str, list[str]] = {}
     for path in python_files("ldimport"):
@@ -162,7 +161,6 @@ def prose(path: Path) -> str:
     return " ".join(" ".join(told).split())
 
 
-@pytest.mark.xfail(reason="the parts are being rewritten")
 @pytest.mark.parametrize("folder", ["ldimport", "tests"])
 def test_comments_cite_no_page_outside_the_repository(folder: str) -> None:
     found = {str(path): ELSEWHERE.findall(prose(path)) for path in python_files(folder)}

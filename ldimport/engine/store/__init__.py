@@ -12,16 +12,8 @@ from pathlib import Path
 from ldimport.engine.store.contract import Follower, Store, Tokens, WorkerSession
 from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
 
-__all__ = [
-    "Follower",
-    "Store",
-    "Tokens",
-    "WorkerSession",
-    "exists",
-    "open_store",
-    "remove",
-    "require",
-]  # fmt: skip
+__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "exists", "open_store", "remove",
+           "require"]  # fmt: skip
 
 
 def open_store(folder: Path, monotonic: Callable[[], float] = time.monotonic) -> Store:
