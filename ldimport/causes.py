@@ -67,7 +67,7 @@ class Cause(Enum):
     NOT_AN_IMAGE = ("not-an-image", False, "the file is no image",
                     "often a page that says why there is no image: open the URL in a browser")
     FORMAT_NOT_ACCEPTED = ("{format}-not-accepted", False,
-        "{format} images are not accepted: png, jpg, gif, svg", "convert the image to one of these")
+        "{format} is not accepted: png, jpg, gif, svg", "convert the image to one of these")
     TRUNCATED = ("truncated", False, "the image is cut off: its end is missing",
                  "get the whole file from where it came from")
     CORRUPT = "corrupt", False, "the image is damaged", "repair or replace it"
@@ -123,7 +123,8 @@ class Cause(Enum):
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>[a-z0-9-]+)", re.escape(self.code)))
+        values = "[0-9]{3}" if self is Cause.ORIGIN_STATUS else "[a-z0-9-]+"
+        return re.compile(re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{values})", re.escape(self.code)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ PLAIN_PLACE = r"https?://(?=[^/:]{1,253}[/:])(?:(?!-)[a-z0-9-]{1,63}+(?<!-)\.)++
 
 _PLAIN = re.compile(r"https?://[A-Za-z0-9.-]+(?::[1-9][0-9]{0,3})?(?:/[!-\[\]-~]*)?")
 _REFUSED = re.compile(r"[\x00-\x20\x7f\\]")
+_SIGNS = {" ": "a blank", "\\": "a backslash", "\t": "a tab", "\n": "a line break"}
 _NOT_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*)([^#]*))?")
 _AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
@@ -168,8 +169,8 @@ def _split(text: str) -> Url:
     Rejected ``bad-url``."""
     if len(text) > MAX_LENGTH:
         raise _bad(f"it is longer than {MAX_LENGTH:,} characters")
-    if _REFUSED.search(text):
-        raise _bad("it holds a blank, a control character or a backslash (write them as %20 …)")
+    if refused := _REFUSED.search(text):
+        raise _bad(f"it holds {_SIGNS.get(refused[0], 'a control character')}")
     found = _URL.match(text)
     if found is None:
         raise _bad("it does not begin with http:// or https://")

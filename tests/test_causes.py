@@ -30,3 +30,4 @@ def test_whether_trying_again_can_help_depends_on_the_status(status: int, retrya
 
 def test_a_code_that_nobody_knows_is_none() -> None:
     assert known_cause("the-jpeg-ends-before-its-end") is None
+    assert known_cause("origin-timeout") is None

@@ -302,3 +302,12 @@ def test_secrets_of_a_url_are_not_shown() -> None:
 def test_this_machine_is_known_by_name_and_number(host: str) -> None:
     assert is_loopback(f"http://{host}:1/")
     assert not is_loopback(f"http://{host.strip('[]')}.test/")
+
+
+@pytest.mark.parametrize(
+    ("sign", "named"),
+    [(" ", "a blank"), ("\\", "a backslash"), ("\t", "a tab"), ("\x01", "a control character")],
+)
+def test_what_an_address_cannot_hold_is_named(sign: str, named: str) -> None:
+    (found,) = url_findings(f"http://a.example/my{sign}photo.jpg", None)
+    assert found.message.endswith(f": it holds {named}")

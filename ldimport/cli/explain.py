@@ -7,6 +7,7 @@ from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
+from ldimport.cli.output.summary import LET_IN
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
@@ -71,6 +72,8 @@ def _image(session: Session, name: str, found: History) -> None:
         screen.hints(
             [(f"ldimport retry --cause {found.cause}", "send it, and those like it, again")]
         )
+    elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
+        screen.hints([LET_IN])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])

@@ -77,7 +77,10 @@ def sniff(path: str, name: str, options: ReadOptions) -> Detected:
         encoding = prescribed(options.encoding, head)
     else:
         encoding = detect_encoding(head, path, name)
-    text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
+    try:
+        text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
+    except UnicodeError as error:  # UTF-16 and UTF-32 without a byte order mark
+        raise undecodable(path, name, encoding) from error
     if not text.strip():
         raise ManifestError(f"{name} is empty", hint="is it the right file?", code="empty")
     _refuse_controls(text, name)

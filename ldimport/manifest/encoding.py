@@ -69,6 +69,8 @@ def prescribed(encoding: str, head: bytes) -> str:
             hint="for example: utf-8, cp1252, utf-16, mac_roman",
             code="encoding",
         ) from error
+    if info.name == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _wide(head) or info.name
     marked = info.name == "utf-8" and head.startswith(codecs.BOM_UTF8)
     return "utf-8-sig" if marked else info.name
 

@@ -167,7 +167,7 @@ class _TextRows(TextList):
         self.add(self._text(row))
 
     def finish(self) -> None:
-        self.end(self._after)
+        self.end(self._after if self.count else self._after.lstrip())
 
     def close(self) -> None:
         """Nothing waits."""

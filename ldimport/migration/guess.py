@@ -29,6 +29,9 @@ _SIGNS: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
         (r"\binvalid metadata\b|\bmetadata validation\b", Cause.INVALID_METADATA),
         (r"\bnot an image\b", Cause.NOT_AN_IMAGE),
         (r"\b(?P<format>[a-z0-9]+) images are not accepted\b", Cause.FORMAT_NOT_ACCEPTED),
+        (r"\b(?P<format>[a-z0-9]+) is not accepted: png\b", Cause.FORMAT_NOT_ACCEPTED),
+        (r"\bredirects on and on\b", Cause.TOO_MANY_REDIRECTS),
+        (r"\bfile encoded, although asked not to\b", Cause.ENCODED_BODY),
         (r"\bno such file\b", Cause.NO_SUCH_FILE),
         (r"\bgave no result\b", Cause.NO_RESULT),
     )

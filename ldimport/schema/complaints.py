@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from ldimport.errors import ConfigError
@@ -27,17 +27,16 @@ class Complaints:
         """Something worth knowing."""
         self.warnings.append(f"{path}: {text}")
 
-    def objects(self, found: Json, path: str, wanted: str) -> list[tuple[str, dict[str, Json]]]:
-        """The objects of a list, each with its path; ``wanted``: what each has to be."""
+    def objects(self, found: Json, path: str, wanted: str) -> Iterator[tuple[str, dict[str, Json]]]:
+        """The objects of a list, each with its path, as they come, so that complaints stand in the
+        order of the list; ``wanted``: what each has to be."""
         if found is not None and not isinstance(found, list):
             self.wrong(path, "must be a list")
-        objects = []
         for n, each in enumerate(found if isinstance(found, list) else ()):
             if isinstance(each, dict):
-                objects.append((f"{path}.{n}", each))
+                yield f"{path}.{n}", each
             else:
                 self.wrong(f"{path}.{n}", f"must be an object with {wanted}")
-        return objects
 
     def handle(self, found: Json, path: str, pattern: str, taken: Sequence[str] = ()) -> str:
         """A handle, or "" when it is none; ``pattern`` only warns: old projects have others."""

@@ -56,7 +56,8 @@ def _address(url: str) -> Iterator[Finding]:
         yield from _ending(parse(url).rest.partition("?")[0])
     except Rejected as rejected:
         hint = "write a blank in an address as %20" if re.search(r"\s", url) else ""
-        yield _error("not-a-url", f"url: “{cut(url)}”: {rejected.reason}", hint)
+        why = rejected.reason.partition(": ")[2]
+        yield _error("not-a-url", f"url: “{cut(url)}”: {why}", hint)
 
 
 def _ending(path: str) -> Iterator[Finding]:

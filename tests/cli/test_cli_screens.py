@@ -18,7 +18,7 @@ from ldimport.cli.output.stream import Stream, look_at
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells
 from ldimport.errors import ConfigError, ExitCode, LockedError
-from ldimport.migration.model import ArchiveSums, Overview, ResultRow, Totals
+from ldimport.migration.model import ArchiveSums, CauseRow, Overview, ResultRow, Totals
 from ldimport.model import Counts, JobState, Status
 
 WIDTHS = (60, 80, 100)
@@ -114,6 +114,15 @@ def test_a_finished_run_with_failures_on_80_columns() -> None:
         "→ ldimport results --failed   every failure with row, id, url and reason\n"
         "→ ldimport retry              send failed images again; 61 may work\n"
     )
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_the_way_out_for_private_addresses_is_shown(local: bool) -> None:
+    refused = (CauseRow("address-not-allowed", "a private network", 1, False, (("a", 1),)),)
+    end = replace(ENDS["failures"](), causes=refused)
+    screen = terminal(80)
+    summary.show(screen, end, replace(RUN, local=local))
+    assert ("→ ldimport retry --allow-host HOST[:PORT]" in shown(screen)) is local
 
 
 def test_all_good_on_60_columns() -> None:

@@ -101,6 +101,21 @@ def test_utf8_is_utf8_with_a_mark_too(tmp_path: Path) -> None:
     assert entry.id == "1"
 
 
+@pytest.mark.parametrize("kind", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf16_needs_no_mark_where_it_is_prescribed(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path, "a.csv", (HEADER + "1,u,Zürich,,\n").encode(kind))
+    (entry,) = read(path, encoding="utf-16")
+    assert entry.file_name == "Zürich"
+
+
+@pytest.mark.parametrize(("encoding", "label"), [("utf-16", "UTF-16"), ("utf-32", "UTF-32")])
+def test_a_file_of_another_encoding_than_prescribed(
+    tmp_path: Path, encoding: str, label: str
+) -> None:
+    with pytest.raises(ManifestError, match=f"a.csv is not {label}"):
+        read(write(tmp_path, "a.csv", HEADER + "1,u,,,\n"), encoding=encoding)
+
+
 @pytest.mark.parametrize("encoding", ["utf-9", "base64", "hex"])
 def test_an_unknown_encoding_is_a_usage_error(tmp_path: Path, encoding: str) -> None:
     with pytest.raises(UsageError, match="there is no encoding"):

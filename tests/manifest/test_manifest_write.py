@@ -124,6 +124,7 @@ def test_no_rows_are_a_file_too(tmp_path: Path) -> None:
     for name, content in (("a.json", []), ("a.yaml", None)):
         assert write_rows(tmp_path / name, []) == 0
         assert yaml.safe_load((tmp_path / name).read_text()) == content
+    assert (tmp_path / "a.json").read_text() == "[\n]\n"
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.yaml"])

@@ -115,6 +115,12 @@ def test_all_mistakes_are_told_at_once_but_not_thousands() -> None:
     assert len(caught.value.facts) == 21 and "30 more" in caught.value.facts["…"]
 
 
+def test_mistakes_stand_in_the_order_of_the_file() -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.from_json({"mediaTypes": [{"handle": "a", "type": "x"}, 4, {}]})
+    assert [path.split(".")[1] for path in caught.value.facts] == ["0", "1", "2", "2"]
+
+
 def test_what_is_worth_knowing_is_a_warning() -> None:
     image: Json = {
         "handle": "image",

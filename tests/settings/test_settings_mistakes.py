@@ -123,6 +123,7 @@ def test_any_text_is_read_or_refused(tmp_path: Path, text: str) -> None:
         ({"api_version": "beta"}, "--api-version must be v1"),
         ({"system_name": " "}, "--system-name must not be empty"),
         ({"allow_hosts": ["a/b"]}, "--allow-host must hold HOST"),
+        ({"allow_hosts": ["a b"]}, "--allow-host must hold HOST or HOST:PORT, not “a b”"),
         ({"context": "{"}, "--context must be a JSON object"),
         ({"context": "@none.json"}, "--context names"),
         ({"base_url": "x"}, "--base-url must be"),

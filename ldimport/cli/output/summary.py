@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ldimport.causes import Cause
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen
 from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
@@ -12,6 +13,9 @@ from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
+
+LET_IN: Hint = ("ldimport retry --allow-host HOST[:PORT]", "if the private address is meant")
+"""The way out for images that the address guard of the local engine refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,8 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         can = sum(row.images for row in end.causes if row.retryable)
         if can:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+        if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
+            hints.append(LET_IN)
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
