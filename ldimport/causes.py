@@ -78,8 +78,8 @@ class Cause(Enum):
             status = str(parameters["status"])
             retryable = status in _PASSING_4XX or (status[0] == "5" and status not in _LASTING_5XX)
         texts = (self.code, self.meaning, _texts()[self.code]["hint"])
-        code, meaning, hint = (text.format_map(parameters) for text in texts)
-        return KnownCause(self, code, meaning, hint, retryable)
+        known, meaning, hint = (text.format_map(parameters) for text in texts)
+        return KnownCause(self, known, meaning, hint, retryable)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
