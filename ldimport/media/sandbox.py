@@ -99,11 +99,10 @@ class Sandbox:
         it takes too much. Raises ConfigError if no child can be started."""
         if facts.type is ImageType.SVG:
             return {}
-        try:
+        with suppress(Rejected):
             found: dict[str, Any] = json.loads(self._ask(Work.METADATA, facts.type, data).body)
-        except Rejected:
-            return {}
-        return found
+            return found
+        return {}
 
     def close(self) -> None:
         """End the child. May be called twice; the next image would start another."""
@@ -171,13 +170,10 @@ class _Child:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         command = [sys.executable, "-P", "-m", "ldimport.media.child", options]
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pipesize=1 << 20,
+                command, stdin=pipe, stdout=pipe, stderr=nowhere, pipesize=1 << 20
             )
         except OSError as error:
             raise _unusable(str(error)) from error

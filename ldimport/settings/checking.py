@@ -95,9 +95,6 @@ def _expiry(expires: float | None, now: float, source: str) -> SettingFinding:
     return SettingFinding("token", severity, f"from {source}, expires {day}")
 
 
-# -- asking the target ----------------------------------------------------------------------
-
-
 def _asked(settings: Settings) -> Iterator[SettingFinding]:
     from ldimport.client import LivingdocsClient
 

@@ -108,9 +108,6 @@ class _FileReader:
         return credentials.from_command(words, where.name)
 
 
-# -- YAML ----------------------------------------------------------------------------------
-
-
 class Section(dict[str, Any]):
     """A mapping of the file; ``lines`` tells where each of its keys stands."""
 

@@ -32,14 +32,13 @@ class UserFolders:
     def of(cls, home: Path | None) -> UserFolders:
         """The platform's folders, or the usual ones of Linux below ``home``."""
         if home is not None:
-            local = home / ".local"
-            config = home / ".config" / "ldimport"
-            return cls(config, local / "share" / "ldimport", local / "state" / "ldimport", home)
+            places = (".config", ".local/share", ".local/state")
+            config, data, state = (home / place / "ldimport" for place in places)
+            return cls(config, data, state, home)
         from platformdirs import PlatformDirs
 
         dirs = PlatformDirs("ldimport", appauthor=False)
-        config, data, state = dirs.user_config_path, dirs.user_data_path, dirs.user_state_path
-        return cls(config, data, state, Path.home())
+        return cls(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, Path.home())
 
 
 def load(
@@ -85,8 +84,6 @@ class _Sources:
             found["token"], sources["token"] = token, token.source
         values = {name: each.value for name, each in found.items()}
         return Settings(profile=profile, sources=sources, **values)
-
-    # -- the sources --
 
     def _flags(self) -> Layer:
         names = {each.name for each in SETTINGS if each.option}
@@ -134,8 +131,6 @@ class _Sources:
         starts = [(self.cwd / each).resolve() for each in (self.near, self.cwd) if each is not None]
         places = (folder / PROJECT_FILE for each in starts for folder in (each, *each.parents))
         return next((path for path in places if path.is_file()), None)
-
-    # -- choosing --
 
     def _profile(self, files: list[ConfigFile], dotfile: Dotfile) -> str | None:
         profile = self.flags.get("profile") or self.environ.get("LDIMPORT_PROFILE")
