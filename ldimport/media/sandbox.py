@@ -123,8 +123,12 @@ class Sandbox:
         try:
             answer = self._exchange(work, kind, data)
         except _ChildDiedError as death:
-            if not worn or death.out_of_time:
-                raise self._refusal(death) from death
+            if death.out_of_time:
+                reason = f"the image takes more than {self._seconds} seconds to decode"
+                raise Rejected(Cause.TOO_COMPLEX, reason) from death
+            if not worn:
+                reason = f"the decoder broke down over the image (status {death.status})"
+                raise Rejected(Cause.TOO_COMPLEX, reason) from death
         else:
             if answer.outcome is ChildOutcome.DONE:
                 return answer
@@ -143,13 +147,6 @@ class Sandbox:
         except BaseException:  # also Ctrl-C: half an answer may be in the pipe
             self.close()
             raise
-
-    def _refusal(self, death: _ChildDiedError) -> Rejected:
-        if death.out_of_time:
-            reason = f"the image takes more than {self._seconds} seconds to decode"
-        else:
-            reason = f"the decoder broke down over the image (status {death.status})"
-        return Rejected(Cause.TOO_COMPLEX, reason)
 
 
 class _ChildDiedError(Exception):

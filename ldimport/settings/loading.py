@@ -10,8 +10,7 @@ from pathlib import Path
 
 from ldimport import credentials
 from ldimport.errors import UsageError
-from ldimport.settings.dotfile import Dotfile, read_dotfile
-from ldimport.settings.files import ConfigFile, read_file
+from ldimport.settings.files import ConfigFile, Dotfile, read_dotfile, read_file
 from ldimport.settings.model import Settings
 from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, nearest, read_path
 
