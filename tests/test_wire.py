@@ -57,7 +57,7 @@ FINISHED = JobStatus(
 
 def test_the_seeds_request_is_read_and_written_back() -> None:
     request = wire.request_from_json(SEED_REQUEST)
-    assert wire.request_to_json(request) == SEED_REQUEST
+    assert json.loads(wire.request_body(request)) == SEED_REQUEST
     assert request.images[0].media_type is None
 
 
@@ -258,7 +258,7 @@ def test_requests_survive_the_round_trip(
     found: list[Image], name: str, context: dict[str, str] | None
 ) -> None:
     request = ImportRequest(name, tuple(found), None, context)
-    again = wire.request_from_json(json.loads(wire.encode(wire.request_to_json(request))))
+    again = wire.request_from_json(json.loads(wire.request_body(request)))
     assert again == request
 
 
@@ -317,9 +317,10 @@ def test_a_body_joined_from_its_entries_is_the_body(
 ) -> None:
     plain = ImportRequest(name, tuple(images), webhook, context)
     joined = replace(plain, bodies=tuple(map(wire.image_body, images)))
-    rendered = canonical_json(wire.request_to_json(plain))
-    assert wire.request_body(joined) == wire.request_body(plain) == rendered
-    assert json.loads(wire.request_body(joined)) == wire.request_to_json(plain)
+    body = {"systemName": name, "images": [json.loads(each) for each in joined.bodies],
+            "webhook": webhook, "context": context}  # fmt: skip
+    whole = canonical_json({key: value for key, value in body.items() if value is not None})
+    assert wire.request_body(joined) == wire.request_body(plain) == whole
 
 
 def test_a_cause_travels_beside_the_reason() -> None:

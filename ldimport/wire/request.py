@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 from ldimport.errors import InvalidRequestError
 from ldimport.model import (
@@ -18,20 +18,35 @@ from ldimport.model import (
     canonical_json,
 )
 from ldimport.url import is_http_url, is_relative
-from ldimport.wire.entry import image_body
+
+_text = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
 
 
-def image_to_json(image: Image) -> dict[str, Json]:
-    """One entry of ``images``, keys in the API's order."""
-    body: dict[str, Json] = {
-        "url": image.url,
-        "id": image.id,
-        "fileName": image.file_name,
-        "metadata": dict(image.metadata),
-    }
-    if image.media_type is not None:
-        body["mediaType"] = image.media_type
-    return body
+def encode(body: Json | Mapping[str, Json]) -> bytes:
+    """Compact JSON as UTF-8; its length is what the body limits count."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def image_body(image: Image) -> bytes:
+    """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
+    return rendered(image)[0]
+
+
+def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
+    """``image_body``, and all that it says but its id: equal texts ask for the same. Each value is
+    rendered once; ``url`` takes the place of the image's own in the second."""
+    name, metadata = _text(image.file_name), _text(dict(image.metadata))
+    kind, place = _text(image.media_type), _text(image.url)
+    said_place = place if url is None or url == image.url else _text(url)
+    own_kind = "" if image.media_type is None else f',"mediaType":{kind}'
+    body = (
+        f'{{"fileName":{name},"id":{_text(image.id)}{own_kind},"metadata":{metadata},'
+        f'"url":{place}}}'
+    )
+    said = f'{{"fileName":{name},"mediaType":{kind},"metadata":{metadata},"url":{said_place}}}'
+    return body.encode("utf-8", "surrogatepass"), said.encode("utf-8", "surrogatepass")
 
 
 def request_body(request: ImportRequest) -> bytes:
@@ -40,8 +55,12 @@ def request_body(request: ImportRequest) -> bytes:
     bodies: Iterable[bytes] = request.bodies
     if len(request.bodies) != len(request.images):
         bodies = map(image_body, request.images)
-    frame = canonical_json(request_to_json(replace(request, images=(), bodies=())))
-    head, _, tail = frame.rpartition(b'"images":[],"systemName":')
+    frame: dict[str, Json] = {"systemName": request.system_name, "images": []}
+    if request.webhook is not None:
+        frame["webhook"] = request.webhook
+    if request.context is not None:
+        frame["context"] = dict(request.context)
+    head, _, tail = canonical_json(frame).rpartition(b'"images":[],"systemName":')
     return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
 
 
@@ -60,22 +79,6 @@ def options_from_json(text: str) -> JobOptions:
         Integrity(body["integrity"]),
         body["lenient"],
     )
-
-
-def request_to_json(request: ImportRequest) -> dict[str, Json]:
-    """The body of ``POST import/images``."""
-    body: dict[str, Json] = {"systemName": request.system_name}
-    if request.webhook is not None:
-        body["webhook"] = request.webhook
-    if request.context is not None:
-        body["context"] = dict(request.context)
-    body["images"] = [image_to_json(image) for image in request.images]
-    return body
-
-
-def encode(body: Json | Mapping[str, Json]) -> bytes:
-    """Compact JSON as UTF-8; its length is what the body limits count."""
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
 def request_from_json(body: object, *, relative_urls: bool = False) -> ImportRequest:

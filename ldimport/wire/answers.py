@@ -1,4 +1,5 @@
-"""The answer of ``GET import/images/status``, in every dialect.
+"""What the API answers: the status of a job in every dialect, refusals (docs/livingdocs-api.md,
+"Refusals"), and what its webhooks tell.
 
 Three generations exist (docs/livingdocs-api.md, "Versions and dialects"): entries of the API's
 first page carry ``status`` and ``title``; since 2025-03 ``state`` and ``systemName``; since 2026-08
@@ -7,16 +8,22 @@ the value for an import is ``imported``. Writing takes a ``Dialect``; reading un
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from ldimport.errors import QuotaError
 from ldimport.model import Asset, Counts, JobState, JobStatus, Json, Result, Status
 
 T = TypeVar("T")
 
-LOST_TEXT = 'no import job found for id "{}"'
+_LOST = 'no import job found for id "{}"'
+_JOB_STATES = {state.value: state for state in JobState}
+_STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Status.SUCCESS}
+_QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
 
 
 class Dialect(StrEnum):
@@ -75,17 +82,13 @@ def status_to_json(job: JobStatus, dialect: Dialect = Dialect.SEED) -> dict[str,
     body: dict[str, Json] = {
         "finished": job.finished and not lost,
         "state": job.state.value,
-        "id": LOST_TEXT.format(job.id) if lost else job.id,
+        "id": _LOST.format(job.id) if lost else job.id,
     }
     if job.state is JobState.STARTED:
         body["startedAt"] = job.started_at
     if job.state is JobState.SUCCESS:
         body["images"] = [result_to_json(result, dialect) for result in job.results]
     return body
-
-
-_JOB_STATES = {state.value: state for state in JobState}
-_STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Status.SUCCESS}
 
 
 def status_from_json(body: object, job_id: str) -> JobStatus:
@@ -147,3 +150,72 @@ def optional(kind: type[T], value: object) -> T | None:
 def counts_to_json(counts: Counts) -> dict[str, Json]:
     """Counts with their total, as ``status`` and ``summary`` show them."""
     return {"total": counts.total, **asdict(counts)}
+
+
+# -- refusals and webhooks ------------------------------------------------------------------
+
+
+def error_to_json(
+    status: int, error: str, details: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """The API's error envelope; 5xx carry no details."""
+    body: dict[str, Json] = {"status": status, "error": error}
+    if details is not None and status < 500:
+        body["error_details"] = dict(details)
+    return body
+
+
+def quota_to_json(limit: int, used: int, trying: int) -> list[Json]:
+    """The API's 429 body: an array of one envelope, line breaks included."""
+    message = (
+        f"Your plan does not allow you to upload more than {limit} per day.\n"
+        f"      You already uploaded {used} in the last 24 hours"
+        f" and are trying to upload {trying} more.\n"
+        "      Please try again later."
+    )
+    return [error_to_json(429, "Usage Limit Exceeded", {"message": message})]
+
+
+def envelope(body: object) -> Mapping[str, object]:
+    """The error envelope, or the first of an array of them; empty where there is none."""
+    first = body[0] if isinstance(body, list) and body else body
+    return first if isinstance(first, dict) else {}
+
+
+def error_details(body: object) -> dict[str, str]:
+    """``error_details`` of ``envelope``, as texts; empty where there are none."""
+    details = envelope(body).get("error_details")
+    if not isinstance(details, dict):
+        return {}
+    return {str(key): text if isinstance(text, str) else json.dumps(text)
+            for key, text in details.items()}  # fmt: skip
+
+
+def quota_from_json(body: object, retry_after: float | None = None) -> QuotaError:
+    """Read a 429 body, array or object; the three numbers are None where it does not say."""
+    message = error_details(body).get("message", "")
+    found = _QUOTA.search(message)
+    limit, used, trying = (int(text) for text in found.groups()) if found else (None, None, None)
+    text = (
+        f"quota reached: {used:,} of {limit:,} images in the last 24 hours"
+        if limit is not None and used is not None
+        else "the target's quota is reached"
+    )
+    return QuotaError(text, limit=limit, used=used, trying=trying, retry_after=retry_after)
+
+
+def notification_to_json(
+    job: JobStatus, counts: Counts, context: Mapping[str, Json] | None
+) -> dict[str, Json]:
+    """Body of the webhook request: id, state, overview and context; ``source`` and
+    ``overview.details.failed`` as observed (docs/livingdocs-api.md, "Webhooks")."""
+    details: Json = {key: getattr(counts, key) for key in ("success", "skipped", "failed")}
+    body: dict[str, Json] = {
+        "source": "livingdocs-image-import",
+        "id": job.id,
+        "state": job.state.value,
+        "overview": {"total": counts.total, "details": details},
+    }
+    if context is not None:
+        body["context"] = dict(context)
+    return body
