@@ -219,8 +219,8 @@ def test_the_quick_look_of_validate_passes_nothing_else(url: str) -> None:
         ("http://127.1/a.jpg", "its host is a number"),
         ("http://-photos.test/a.jpg", "its host is not a valid name"),
         ("http://photos..test/a.jpg", "its host is not a valid name"),
-        ("http://photos.test:00/a.jpg", "is not a valid address"),
-        ("http://[::1/a.jpg", "is not a valid address"),
+        ("http://photos.test:00/a.jpg", "its port is not between"),
+        ("http://[::1/a.jpg", "its host or port is not valid"),
     ],
 )
 def test_validate_says_why_a_url_is_not_taken(url: str, why: str) -> None:

@@ -1,4 +1,4 @@
-"""From ``spec`` to typer: commands found by name, global options on each, help that is a manual."""
+"""From ``command`` to typer: commands found by name, global options on each, help as a manual."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def _as_words(params: Iterable[Any], names: set[str], given: Mapping[str, Any]) 
 
 
 class Root(TyperGroup):
-    """Commands in the order and sections of ``spec.LIST``. All names are known; a command's
+    """Commands in the order and sections of ``command.LIST``. All names are known; a command's
     module is imported when it is asked for."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:

@@ -33,14 +33,20 @@ def explain(session: Session, what: str) -> None:
     if session.options.json:
         session.document(_document(what, found, meaning, cause))
         return
+    screen = session.screen
     for each in found:
         _image(session, what, each)
     if meaning is not None:
-        _problem(session.screen, what, meaning)
+        screen.line((what, ACCENT), f"  {meaning.title}")
+        screen.blank()
+        screen.line(f"  {meaning.meaning}", indent=2)
+        screen.blank()
+        for way in meaning.fix:
+            screen.line(f"  → {way}", indent=4)
     if cause is not None:
         if meaning is not None:
-            session.screen.blank()
-        _cause(session.screen, cause)
+            screen.blank()
+        _cause(screen, cause)
 
 
 def _image(session: Session, name: str, found: History) -> None:
@@ -77,15 +83,6 @@ def _attempt(session: Session, attempt: Attempt, found: History) -> str:
     good = f"media id {found.media_id}"
     outcome = attempt.reason or ("failed" if attempt.status is Status.FAILED else good)
     return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
-
-
-def _problem(screen: Screen, code: str, meaning: Explanation) -> None:
-    screen.line((code, ACCENT), f"  {meaning.title}")
-    screen.blank()
-    screen.line(f"  {meaning.meaning}", indent=2)
-    screen.blank()
-    for way in meaning.fix:
-        screen.line(f"  → {way}", indent=4)
 
 
 def _cause(screen: Screen, cause: KnownCause) -> None:

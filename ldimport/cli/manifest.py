@@ -35,7 +35,7 @@ def opened_source(
     """The manifest with all that decides what is sent, closed at the end. ``named`` False: the
     archive needs no systemName yet (``validate``)."""
     own = settings.system_name
-    from_option = session.given("system_name")
+    from_option = "system_name" in session.flags
     wishes = Wishes(
         system_name=own if from_option else None,
         fallback_name=None if from_option else own or (None if named else "unnamed"),

@@ -1,6 +1,5 @@
 """Every option and argument of the commands, told once; those that several commands share stand in
-dataclasses. ``app`` makes typer's parameters of them.
-"""
+dataclasses. ``app`` makes typer's parameters of them."""
 
 from __future__ import annotations
 

@@ -4,15 +4,12 @@ one target; where all there is to do lies at another, to say “nothing to do”
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ldimport.cli.output.text import counted
 from ldimport.errors import UsageError
 from ldimport.migration import Migration
-
-if TYPE_CHECKING:
-    from ldimport.migration.model import JobRow
-    from ldimport.targets.base import Target
+from ldimport.migration.model import JobRow
+from ldimport.targets.base import Target
 
 
 def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:

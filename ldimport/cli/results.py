@@ -136,7 +136,9 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
     failed = which.status is Status.FAILED
     screen = session.screen
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
-    again = f"ldimport results{_flags(which)}"
+    again = f"ldimport results --{which.status.value}" if which.status else "ldimport results"
+    for name in ("job", "cause", "host"):
+        again += f" --{name} {value}" if (value := getattr(which, name)) else ""
     hints = []
     if more:
         screen.blank()
@@ -147,12 +149,6 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
     elif more:
         hints.append((f"{again} -o results.csv", "as a file"))
     screen.hints(hints)
-
-
-def _flags(which: Filter) -> str:
-    flags = f" --{which.status.value}" if which.status else ""
-    asked = {"job": which.job, "cause": which.cause, "host": which.host}
-    return flags + "".join(f" --{name} {value}" for name, value in asked.items() if value)
 
 
 def _as_manifest(

@@ -24,7 +24,7 @@ def retry(
     """
     settings = session.settings()
     engine.refuse_on_http(settings, session.flags)
-    hosts = session.given("allow_hosts") or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
+    hosts = "allow_hosts" in session.flags or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
     again = RetryOptions(
         job=job,
         cause=cause,

@@ -84,14 +84,10 @@ class Session:
         folder = near if near is None or near.is_dir() else near.parent
         return load(self.flags, near=folder, environ=self.environ, cwd=Path.cwd())
 
-    def given(self, name: str) -> bool:
-        """Whether a setting was given on the command line."""
-        return name in self.flags
-
     def filters(self, settings: Settings) -> dict[str, str | None]:
         """Target and systemName to look for in the state file: those of the command line."""
         return {
-            name: getattr(settings, name) if self.given(name) else None
+            name: getattr(settings, name) if name in self.flags else None
             for name in ("target", "system_name")
         }
 

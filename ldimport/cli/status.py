@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ldimport import wire
 from ldimport.cli import other_targets
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
@@ -73,9 +74,7 @@ def _one(session: Session, settings: Settings, job_id: str, *, offline: bool) ->
         known = told if told and not row.state.finished else migration.job_status(job_id)
     row = _seen(row, known)
     if session.options.json:
-        from ldimport.cli.output import documents
-
-        session.document(documents.job_status(known))
+        session.document({**wire.status_to_json(known), "format": 1})
     else:
         _screen(session, row, known.results)
     return row

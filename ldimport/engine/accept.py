@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ldimport import wire
 from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError
 from ldimport.model import ImportRequest, JobOptions, Json
+from ldimport.request_check import check_request
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
@@ -70,7 +71,7 @@ def settled(
         parse_allow_host(text)
     if not checked:
         relative = bool(options.allow_files)
-        wire.check_request(request, relative_urls=relative)
+        check_request(request, relative_urls=relative)
     default = config.default_media_type
     images = tuple(
         image if image.media_type is not None else replace(image, media_type=default)

@@ -28,7 +28,7 @@ class BlobWriter(Protocol):
 
     def missing(self) -> set[str]:
         """Blobs of the group that somebody has removed since they were put. Asked where nobody
-        may ``recover`` (see ``Session.work``)."""
+        may ``recover`` (see ``WorkerSession.work``)."""
 
     def forget(self) -> None:
         """The group has its rows; the next one begins."""

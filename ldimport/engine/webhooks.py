@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 
 from ldimport import __version__, retry_after
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
-from ldimport.engine.store import Session, Store
+from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import ConfigError, LdimportError, Rejected
 from ldimport.url import without_secrets
 
@@ -181,15 +181,14 @@ class Sender:
             self._under_way = 0
             session.leave()
 
-    def _turn(self, session: Session, done: Sequence[_Tried]) -> None:
+    def _turn(self, session: WorkerSession, done: Sequence[_Tried]) -> None:
         """One transaction: what came in is recorded, what is due leased; then it is sent."""
-        self._under_way -= len(done)
-        room = 0 if self._told.is_set() else MOST - self._under_way
+        room = 0 if self._told.is_set() else MOST - self._under_way + len(done)
         session.patrol()
         if not (done or session.ageing or (room and self._any_due())):
             return
         fresh = session.deliver([outcome for outcome, _ in done], room, self._now())
-        self._under_way += len(fresh)
+        self._under_way += len(fresh) - len(done)
         for each in fresh:
             threading.Thread(target=self._send, args=(each, self._tried), daemon=True).start()
         for _, attempt in done:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ldimport.causes import Cause
 from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
-from ldimport.engine.store import Session, Store
+from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import LdimportError
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Worker:
     the first fields see ``run_worker``; ``monotonic`` and ``sleep`` are its other clocks."""
 
     store: Store
-    session: Session
+    session: WorkerSession
     blobs: Blobs
     stop: Callable[[], bool]
     workers: int

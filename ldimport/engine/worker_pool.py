@@ -116,10 +116,9 @@ class WorkerPool:
     def _replace(self, place: int, member: _Member) -> None:
         lived = time.monotonic() - member.since
         self._false_starts = 0 if lived > SETTLED else self._false_starts + 1
-        if member.process.returncode > 0 or self._false_starts > MOST_FALSE_STARTS:
-            self._error = _error_of(member)
-            return
         try:
+            if member.process.returncode > 0 or self._false_starts > MOST_FALSE_STARTS:
+                raise _error_of(member)
             self._members[place] = self._new_member()
         except LdimportError as error:
             self._error = error

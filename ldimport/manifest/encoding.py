@@ -120,10 +120,10 @@ def _first_wrong(stream: Iterable[bytes], encoding: str) -> tuple[int, int, int]
 def _wide(head: bytes) -> str | None:
     """UTF-16 without a mark: text of the West has a NUL in every second byte."""
     even, odd = head[0::2], head[1::2]
-    if len(head) >= 4 and odd.count(0) > len(odd) * 0.4 and even.count(0) < len(even) * 0.1:
-        return "utf-16-le"
-    if len(head) >= 4 and even.count(0) > len(even) * 0.4 and odd.count(0) < len(odd) * 0.1:
-        return "utf-16-be"
+    for encoding, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        zeros = high.count(0) > len(high) * 0.4 and low.count(0) < len(low) * 0.1
+        if len(head) >= 4 and zeros:
+            return encoding
     return None
 
 
@@ -147,15 +147,11 @@ def _mostly_utf8(sample: bytes) -> bool:
     return wrong <= len(beyond_ascii) - wrong
 
 
-def _plainly_western(telling: bytes) -> bool:
-    """Whether the text makes sense as Windows-1252: only letters of German, French, Italian and
+def _plainly_western(text: str) -> bool:
+    """Whether a text read as Windows-1252 makes sense: only letters of German, French, Italian and
     Spanish and the usual punctuation, letters inside words, and words that are not made of such
     letters alone. Statistics go wrong on a few lines; this does not, since other encodings put
     signs into the middle of words, and other scripts whole words of such letters."""
-    try:
-        text = telling.decode("cp1252")
-    except UnicodeDecodeError:
-        return False
     beyond = {char for char in text if not char.isascii()}
     if not beyond <= _WESTERN_LETTERS | _WESTERN_SIGNS or _SIGN_IN_WORD.search(text):
         return False
@@ -168,12 +164,13 @@ def _by_statistics(sample: bytes) -> str:
     """The best guess; where Windows-1252 is as good as another, it is Windows-1252."""
     lines = sample.replace(b"\r", b"\n").split(b"\n")
     telling = b"\n".join(line for line in lines if not line.isascii())[:_STATISTICS_BYTES]
-    if _plainly_western(telling):
+    western = _decoded(telling, "cp1252")
+    if western is not None and _plainly_western(western):
         return "cp1252"
     matches = from_bytes(telling, cp_isolation=list(_CANDIDATES))
     best = matches.best()
     if best is None:
-        return "cp1252" if _decodes(telling, "cp1252") else "latin-1"
+        return "latin-1" if western is None else "cp1252"
     for match in matches:
         equal = (match.chaos, match.coherence) == (best.chaos, best.coherence)
         if "cp1252" in match.could_be_from_charset and equal:
@@ -181,9 +178,8 @@ def _by_statistics(sample: bytes) -> str:
     return best.encoding
 
 
-def _decodes(sample: bytes, encoding: str) -> bool:
+def _decoded(sample: bytes, encoding: str) -> str | None:
     try:
-        sample.decode(encoding)
+        return sample.decode(encoding)
     except UnicodeDecodeError:
-        return False
-    return True
+        return None

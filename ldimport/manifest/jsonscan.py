@@ -181,11 +181,8 @@ class Scanner:
             if first:
                 raise self.error("a value must stand here", "bad-json")
             return None
-        return match.end() if match.end() < len(self._data) else self._scalar_end(match.end())
-
-    def _scalar_end(self, end: int) -> int | None:
-        """A scalar at the end of the data may go on, unless the file ends with it."""
-        return None if self._more() else end
+        end = match.end()  # at the end of the data it may go on, unless the file ends with it
+        return end if end < len(self._data) or not self._more() else None
 
     def _more(self) -> bool:
         """Read on; what was stepped over is dropped."""

@@ -95,7 +95,7 @@ class ObjectBuilder:
     def _resolve(self, found: Mapping[str, Json], problems: RowProblems) -> dict[str, Json]:
         """Fields of an object that uses other names, is mapped, or has more than it needs."""
         values: dict[str, Json] = {}
-        used: set[str] = set()
+        used = {key for each in self._mapping.templates.values() for key in each.columns}
         for name, path in self._mapping.columns.items():
             key, value = lookup(found, path)
             if key is not None:
@@ -104,7 +104,7 @@ class ObjectBuilder:
         for key, value in found.items():
             name_ = field_of(key)
             if name_ is None:
-                if key not in used and not self._in_template(key):
+                if key not in used:
                     self._findings.unknown_key(self._name, key)
             elif name_ in values and name_ not in self._mapping.columns:
                 problems.add("duplicate-key", name_, f"“{key}” is {name_} once more")
@@ -112,9 +112,6 @@ class ObjectBuilder:
                 values.setdefault(name_, value)
         self._compose(found, values)
         return _gathered(values)
-
-    def _in_template(self, key: str) -> bool:
-        return any(key in template.columns for template in self._mapping.templates.values())
 
     def _compose(self, found: Mapping[str, Json], values: dict[str, Json]) -> None:
         for name, template in self._mapping.templates.items():

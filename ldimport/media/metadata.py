@@ -24,6 +24,7 @@ from ldimport.model import ImageType, Json
 
 _MAX_TEXT = 32_000
 """Characters of one text: about what IIM can hold at most."""
+_MAX_PACKET = 1_000_000
 _MAX_EXIF_TEXT = 10_000
 _SEPARATORS = re.compile(r"\s*[;,]\s*")
 _EXIF_TEXTS = ("ImageDescription", "Artist", "Copyright", "DateTimeOriginal", "OffsetTimeOriginal")
@@ -96,6 +97,8 @@ def _decoded(raw: bytes) -> str:
 def read_xmp(packet: bytes) -> dict[str, Json]:
     """The properties of a packet that belong to ``NAMESPACES``, as ``prefix:name`` -> text, list
     or object; empty for what is no packet. Never raises but MemoryError."""
+    if len(packet) > _MAX_PACKET:
+        return {}
     image = Image.Image()
     try:
         image.info["xmp"] = _utf_8(packet)

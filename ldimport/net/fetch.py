@@ -211,7 +211,8 @@ class _Round:
     # -- what to do next ----------------------------------------------------------------
 
     def _begin_what_fits(self) -> None:
-        self._look_up(0)
+        if len(self._lookups):
+            self._look_up(0)
         waiting, self._waiting = self._waiting, deque()
         while len(self._transfers) + len(self._lookups) < self._fetcher.concurrency:
             task = waiting.popleft() if waiting else self._pulled()

@@ -36,12 +36,14 @@ class Seen:
 
     def add(self, text: str, file: str, line: int) -> Met | None:
         """Remember an id; where it was met before, exactly if it was so at all."""
+        if self.add_new(text, file, line):
+            return None
         folded = hash(text.casefold())
-        entry = self._entry(folded, text, file, line)
         bucket = self._buckets[folded & 0xFFFF]
-        met = self._find(bucket, folded, text) if entry[:8] in bucket else None
+        met = self._find(bucket, folded, text)
         if met is None or not met.exactly:  # once is enough, or a million equal ids cost hours
-            bucket += entry
+            rest = (hash(text) & 0xFFFFF) << 12 | self._number
+            bucket += _pack(folded, line & 0xFFFFFFFF, rest)
         return met
 
     def add_new(self, text: str, file: str, line: int) -> bool:
@@ -55,11 +57,6 @@ class Seen:
             return False
         bucket += entry
         return True
-
-    def _entry(self, folded: int, text: str, file: str, line: int) -> bytes:
-        if file != self._file:
-            self._next_file(file)
-        return _pack(folded, line & 0xFFFFFFFF, (hash(text) & 0xFFFFF) << 12 | self._number)
 
     def _next_file(self, file: str) -> None:
         """From the 4,095th file on, all count as that one."""

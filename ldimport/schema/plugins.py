@@ -50,7 +50,7 @@ EXAMPLES: Mapping[str, Json] = _TABLES["examples"]
 """By plugin: a text for a cell, or a structured value, that fits where nothing limits it."""
 PLUGINS: Mapping[str, Plugin] = {
     handle: Plugin(handle, ValueShape[shape.upper()], media, _TABLES["gone"].get(handle, ""))
-    for media, table in ((True, "on-media-types"), (False, "elsewhere"))
+    for table, media in {"on-media-types": True, "elsewhere": False}.items()
     for shape, handles in _TABLES[table].items()
     for handle in handles
 }

@@ -11,7 +11,7 @@ from ldimport.errors import Rejected
 from ldimport.model import Severity
 from ldimport.paths import locate_below
 from ldimport.schema.findings import Finding, cut
-from ldimport.url import MAX_LENGTH, PLAIN_PLACE, holds_user, is_http_url, is_relative, parse
+from ldimport.url import MAX_LENGTH, PLAIN_PLACE, PORTS, holds_user, is_relative, parse
 
 MAX_URL = MAX_LENGTH
 _LIKELY = ("png", "jpg", "jpeg", "gif", "svg")
@@ -39,7 +39,7 @@ def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
     relative urls."""
     if not url:
         yield _error("required", "url is empty", "every image needs an address")
-    elif is_http_url(url):
+    elif _scheme(url) in PORTS:
         yield from _address(url)
     elif folder is not None and is_relative(url):
         yield from _file(url, folder)
@@ -55,7 +55,8 @@ def _address(url: str) -> Iterator[Finding]:
     try:
         yield from _ending(parse(url).rest.partition("?")[0])
     except Rejected as rejected:
-        yield _error("not-a-url", f"url: “{cut(url)}”: {rejected.reason}")
+        hint = "write a blank in an address as %20" if re.search(r"\s", url) else ""
+        yield _error("not-a-url", f"url: “{cut(url)}”: {rejected.reason}", hint)
 
 
 def _ending(path: str) -> Iterator[Finding]:
@@ -81,16 +82,13 @@ def _file(url: str, folder: Path) -> Iterator[Finding]:
 
 
 def _refused(url: str, folder: Path | None) -> Finding:
-    scheme = url.partition(":")[0].lower() if _HAS_SCHEME.match(url) else ""
-    shown = cut(url)
+    scheme, shown = _scheme(url), cut(url)
     if scheme == "data":
         return _error("data-url", "url is a data: URL, which the API does not take",
                       "write the image to a file and give its address")  # fmt: skip
     if scheme == "file" or url.startswith(("/", "\\")) or (len(scheme) == 1 and folder is not None):
         way = "write the path from the manifest's folder" if folder else "give an http address"
         return _error("absolute-path", f"url: “{shown}” is a path on this machine", way)
-    if scheme in ("http", "https"):
-        return _error("not-a-url", f"url: “{shown}” {_fault(url)}", _fault_hint(url))
     if scheme:
         return _error("not-a-url", f"url: “{shown}” is not an http or https address")
     if "\\" in url and is_relative(url.replace("\\", "/")):
@@ -101,18 +99,8 @@ def _refused(url: str, folder: Path | None) -> Finding:
     return _error("not-a-url", f"url: “{shown}” is not an http or https address")
 
 
-def _fault(url: str) -> str:
-    if len(url) > MAX_URL:
-        return f"is longer than {MAX_URL:,} characters"
-    if re.search(r"\s", url):
-        return "holds a blank"
-    if "\\" in url:
-        return "holds a backslash"
-    return "is not a valid address"
-
-
-def _fault_hint(url: str) -> str:
-    return "write a blank in an address as %20" if re.search(r"\s", url) else ""
+def _scheme(url: str) -> str:
+    return url.partition(":")[0].lower() if _HAS_SCHEME.match(url) else ""
 
 
 def _error(code: str, message: str, hint: str = "") -> Finding:

@@ -7,6 +7,7 @@ import re
 
 from ldimport import __version__, wire
 from ldimport.model import Json
+from ldimport.request_check import request_from_json
 from ldimport.server import body, openapi
 from ldimport.server.endpoint import Call
 from ldimport.server.responses import Refusal
@@ -19,7 +20,7 @@ def start(call: Call) -> Json:
     key = call.request.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise Refusal(400, {"Idempotency-Key": "must be 1 to 255 visible ASCII characters"})
-    batch = wire.request_from_json(body.parse(call.body))
+    batch = request_from_json(body.parse(call.body))
     job_id = call.engine.submit(batch, key, checked=True)
     call.request.state.note = f"job {job_id}, {len(batch.images)} images"
     return {"id": job_id}

@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from ldimport.engine.engine import Engine
 from ldimport.engine.webhooks import DeliveryAttempt, Sender
 from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
-from ldimport.targets.base import BatchLimits
+from ldimport.targets.base import BatchLimits, Target
 
 HOOK_PATIENCE = 3.0
 """Seconds at the end of the work for webhooks that are due."""
 
 
-class EmbeddedTarget:
-    """Implements ``targets.base.Target``. Inside ``work``, ``workers`` processes carry out the
-    images, by default one per core, and webhooks are sent, signed with ``secrets``."""
+class EmbeddedTarget(Target):
+    """The engine in this process. Inside ``work``, ``workers`` processes carry out the images, by
+    default one per core, and webhooks are sent, signed with ``secrets``. What has ended the
+    workers is raised by whatever is asked next."""
+
+    label = "local engine"
+    local = True
+    limits = BatchLimits()
 
     def __init__(
         self, engine: Engine, workers: int | None = None, secrets: Sequence[str] = ()
@@ -28,46 +33,25 @@ class EmbeddedTarget:
 
     @property
     def identity(self) -> str:
-        """``embedded:<uuid of the engine>``."""
         return f"embedded:{self.engine.uuid}"
 
-    @property
-    def label(self) -> str:
-        """How screens name it."""
-        return "local engine"
-
-    @property
-    def local(self) -> bool:
-        """Nothing leaves this machine."""
-        return True
-
-    @property
-    def limits(self) -> BatchLimits:
-        """As large as Livingdocs would take them."""
-        return BatchLimits()
-
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
-        """Accept one batch; see ``Engine.submit``."""
         self.engine.check_workers()
         return self.engine.submit(request, key, options)
 
     def status(self, job_id: str) -> JobStatus:
-        """State of one job. Raises what ended the workers, if they did."""
         self.engine.check_workers()
         return self.engine.status(job_id)
 
     def progress(self, job_id: str) -> Counts | None:
-        """Exact counts at any time. Raises what ended the workers, if they did."""
         self.engine.check_workers()
         return self.engine.progress(job_id)
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
-        """The asset stored under this identity, if any."""
         entry = self.engine.find(system_name, external_id)
         return None if entry is None else self.engine.asset(entry)
 
     def project_config(self) -> Json:
-        """The project config in force."""
         return self.engine.config.raw
 
     @contextmanager

@@ -20,7 +20,7 @@ def engine(open_engine: Callable[..., Engine], clock: Clock) -> Engine:
 
 
 class Receivers:
-    """Answers instead of ``net.fetch.post``; ``asked`` are the urls, in order."""
+    """Answers instead of ``net.post.post``; ``asked`` are the urls, in order."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -29,13 +29,13 @@ class Receivers:
 
     def post(self, url: str, *_: object) -> Answer:
         self.asked.append(url)
-        return Answer(self.status.get(url, 200), self.headers, b"")
+        return Answer(self.status.get(url, 200), self.headers, b"", cut=False, broken=None)
 
 
 @pytest.fixture
 def receivers(monkeypatch: pytest.MonkeyPatch) -> Receivers:
     made = Receivers()
-    monkeypatch.setattr("ldimport.net.fetch.post", made.post)
+    monkeypatch.setattr("ldimport.net.post.post", made.post)
     return made
 
 
@@ -98,7 +98,7 @@ def test_a_bug_ends_the_try_and_not_the_sending(
             raise ZeroDivisionError("one")
         return receivers.post(url)
 
-    monkeypatch.setattr("ldimport.net.fetch.post", broken)
+    monkeypatch.setattr("ldimport.net.post.post", broken)
     ended(engine, A, OTHER)
     with sending(engine, clock) as tries:
         wait_for(lambda: len(tries) == 2)
@@ -116,7 +116,7 @@ def test_nothing_more_is_begun_once_it_is_told_to_end(
         go_on.wait()
         return receivers.post(url)
 
-    monkeypatch.setattr("ldimport.net.fetch.post", slow)
+    monkeypatch.setattr("ldimport.net.post.post", slow)
     ended(engine, A, B)
     sender = Sender(engine.store, now=clock)
     sender.start()

@@ -24,7 +24,7 @@ from ldimport.engine.records import (
     StoredToken,
     Terms,
 )
-from ldimport.engine.store import Session, Store
+from ldimport.engine.store import Store, WorkerSession
 from ldimport.engine.store.sqlite.sessions import SqliteSession
 from ldimport.engine.store.sqlite.store import SqliteStore
 from ldimport.errors import KeyConflictError, LdimportError, QuotaError
@@ -56,7 +56,7 @@ class Sqlite:
         return self.opened[-1]
 
     @staticmethod
-    def kill(session: Session) -> None:
+    def kill(session: WorkerSession) -> None:
         """Its process dies."""
         assert isinstance(session, SqliteSession)
         session._lock.release()
@@ -88,7 +88,7 @@ def job(name: str, *ids: str, **fields: Any) -> NewJob:
     return NewJob(name, request=asked, **{**given, **fields})
 
 
-def claim(session: Session, most: int = 100, **fields: Any) -> Claimed:
+def claim(session: WorkerSession, most: int = 100, **fields: Any) -> Claimed:
     return session.work((), 2000.0, most=most, **fields)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from media_files import (
+    chunk,
     gif,
     gif_frame,
     jpeg,
@@ -21,6 +22,7 @@ from media_files import (
     png,
     png_rows,
     svg,
+    xmp,
     xmp_segment,
 )
 
@@ -109,8 +111,12 @@ def test_metadata_is_read_in_the_child(sandbox: Sandbox) -> None:
 
 
 def test_metadata_that_breaks_the_reader_is_left_out() -> None:
-    deep = jpeg_with(xmp_segment("<dc:title>" + "<a>" * 20_000))
+    deep = jpeg_with(xmp_segment("<a>" * 8_000 + "</a>" * 8_000))
+    endless = png(before=chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + xmp("<a/>" * 300_000)))
     with Sandbox(LIMITS, memory_bytes=10_000_000) as sandbox:
+        assert sandbox.metadata(deep, Facts(ImageType.JPG, 16, 16)) == {}
+        assert sandbox.metadata(endless, Facts(ImageType.PNG, 7, 5)) == {}
+    with Sandbox(LIMITS) as sandbox:
         assert sandbox.metadata(deep, Facts(ImageType.JPG, 16, 16)) == {}
 
 

@@ -340,6 +340,53 @@ def test_a_server_is_asked_ever_less_often(state: StateStore, tmp_path: Path) ->
     assert max(time.waits) <= 0.5, "a wait is short: Ctrl-C and deadlines are looked at"
 
 
+def test_a_row_that_is_too_large_alone_is_refused(state: StateStore, tmp_path: Path) -> None:
+    def too_large(request: ImportRequest) -> None:
+        raise RefusedError("too large", code="too-large")
+
+    end = summary(submit(state, StandIn(before=too_large), manifest(tmp_path, 3)))
+    assert (end.exit_code, end.totals.unsubmitted) == (ExitCode.REFUSED, 3)
+    assert isinstance(end.stopped, RefusedError)
+
+
+def test_what_is_under_way_when_the_quota_ends_is_followed(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target = StandIn(looks=3, limits=BatchLimits(images=2))
+
+    def quota(request: ImportRequest) -> None:
+        if len(target.requests) == 2:
+            raise QuotaError("quota reached", limit=4, used=4, trying=2)
+
+    target.before = quota
+    end = summary(submit(state, target, manifest(tmp_path, 6)))
+    assert (end.exit_code, end.totals.success, end.totals.pending) == (ExitCode.QUOTA, 4, 0)
+
+
+def test_a_deadline_ends_a_run_that_sends(state: StateStore, tmp_path: Path) -> None:
+    time = Time()
+    target = StandIn(limits=BatchLimits(images=1), before=lambda request: time.sleep(10))
+    end = summary(submit(state, target, manifest(tmp_path, 10), time=time, deadline=25))
+    assert (end.exit_code, end.totals.rows) == (ExitCode.DEADLINE, 10)
+    assert (end.totals.success, end.totals.unsubmitted) == (3, 7)
+
+
+def test_many_jobs_share_the_questions_that_a_server_is_asked(
+    state: StateStore, tmp_path: Path
+) -> None:
+    time, asked = Time(), []
+
+    class Timed(StandIn):
+        def status(self, job_id: str) -> JobStatus:
+            asked.append(time.at)
+            return super().status(job_id)
+
+    target = Timed(looks=4, local=False, limits=BatchLimits(images=1))
+    submit(state, target, manifest(tmp_path, MAX_OPEN_JOBS), time=time)
+    assert len([at for at in asked if at < 1_003.0]) == MAX_OPEN_JOBS, "each once in three seconds"
+    assert len(asked) == 4 * MAX_OPEN_JOBS
+
+
 def test_too_many_failures_stop_the_run(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=refused, limits=BatchLimits(images=1))
     end = summary(

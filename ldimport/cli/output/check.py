@@ -97,7 +97,9 @@ def lines(screen: Screen, found: Validation, *, warnings: bool) -> None:
     """Problems where no terminal is: one a line, to be searched; then by kind what is left."""
     shown, kinds = _to_show(found, warnings=warnings)
     for each in shown[:MOST_LINES]:
-        screen.line(problem_line(each))
+        hint = f" (hint: {each.hint})" if each.hint else ""
+        text = f"{each.severity}[{each.code}] {each.message}{hint}"
+        screen.line(f"{pointer(each.place)}: {text}")
     rest = sum(kind.rows for kind in kinds) - min(len(shown), MOST_LINES)
     if rest > 0:
         screen.line(f"and {number(rest)} more; all of them by kind:")
@@ -114,8 +116,7 @@ def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[
 def _remarks(
     screen: Screen, found: Validation, kinds: Sequence[FindingGroup], *, warnings: bool
 ) -> None:
-    """Which of the findings Livingdocs would let in, and object to when an image is published;
-    and how many warnings are not shown."""
+    """What Livingdocs checks only at publishing, and how many warnings are not shown."""
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""
@@ -131,12 +132,6 @@ def _remarks(
         text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
         screen.say("!", f"{text}; validate --warnings shows them")
         screen.blank()
-
-
-def problem_line(problem: Problem) -> str:
-    """``file:line:col: severity[code] message (hint: …)``."""
-    hint = f" (hint: {problem.hint})" if problem.hint else ""
-    return f"{pointer(problem.place)}: {problem.severity}[{problem.code}] {problem.message}{hint}"
 
 
 def pointer(place: Place, *, short: bool = False) -> str:

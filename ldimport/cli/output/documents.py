@@ -13,8 +13,14 @@ from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow, Totals
-from ldimport.model import JobStatus
+from ldimport.migration.model import (
+    ArchiveSums,
+    CauseRow,
+    Failure,
+    JobRow,
+    Overview,
+    ResultRow,
+)
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -68,11 +74,6 @@ def plan_counts(found: Plan) -> Document:
     return {**counts, "days": None}  # until the quota is known
 
 
-def totals(sums: Totals) -> Document:
-    """Images by their last outcome."""
-    return fields_of(sums, "invalid")
-
-
 def cause(row: CauseRow) -> Document:
     """One group of failures."""
     examples = [{"externalId": name, "row": number} for name, number in row.examples]
@@ -91,20 +92,19 @@ def job(row: JobRow) -> Document:
     }
 
 
+def _scope(sums: ArchiveSums) -> Document:
+    return {**fields_of(sums), "totals": fields_of(sums.totals, "invalid")}
+
+
 def overview(found: Overview) -> Document:
     """All that the state file knows."""
     return {
         "format": FORMAT,
         "jobs": [job(row) for row in found.jobs],
-        "totals": totals(found.totals),
-        "scopes": [{**fields_of(each), "totals": totals(each.totals)} for each in found.scopes],
+        "totals": fields_of(found.totals, "invalid"),
+        "scopes": [_scope(each) for each in found.scopes],
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
-
-
-def job_status(status: JobStatus) -> Document:
-    """One job in the API's own shape, with ``format``."""
-    return {**wire.status_to_json(status), "format": FORMAT}
 
 
 RESULT_KEYS = (

@@ -1,8 +1,5 @@
-"""What GitHub Actions shows: annotations at the lines, a table in the step summary.
-
-GitHub shows ten errors a step and refuses a summary over 1,024 kB, so there is one annotation
-for each kind of problem, and the summary is bounded.
-"""
+"""What GitHub Actions shows: annotations at the lines, a table in the step summary. It shows ten
+errors a step and refuses a summary over 1,024 kB, so both are bounded."""
 
 from __future__ import annotations
 

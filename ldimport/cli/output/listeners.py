@@ -37,14 +37,13 @@ Listener = Callable[[Event | Stopping], None]
 
 @dataclass(slots=True)
 class ReadingProgress:
-    """How far the manifest has been read, in bytes; ``tick`` is called from deep inside the
-    check, often."""
+    """How far the manifest has been read, in bytes."""
 
     whole: int = 0
     done: int = 0
 
     def tick(self, done: int) -> None:
-        """So many bytes by now."""
+        """So many bytes by now; called often, from deep inside the check."""
         self.done = done
 
     @property

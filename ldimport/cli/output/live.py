@@ -53,8 +53,7 @@ def checking(screen: Screen, reading: ReadingProgress) -> Iterator[None]:
 
 
 class Throughput:
-    """How fast something grows, over the last minute (Rich does the sums), and since when it
-    does not."""
+    """How fast something grows, over the last minute, and since when it does not."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         from rich.progress import Progress as Tracker

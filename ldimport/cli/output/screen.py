@@ -1,8 +1,6 @@
-"""The grammar of our screens: lines, counts, tables, hints and errors on one stream.
-
-Every part of a line is outside text until proven otherwise: it is cleaned here and never read as
-markup. On a terminal nothing is wider than it; elsewhere nothing is cut.
-"""
+"""The grammar of our screens: lines, counts, tables, hints and errors on one stream. Every part of
+a line is outside text until proven otherwise: it is cleaned here and never read as markup. On a
+terminal nothing is wider than it; elsewhere nothing is cut."""
 
 from __future__ import annotations
 
@@ -24,7 +22,6 @@ Part = str | tuple[str, str]
 """A piece of a line: text, or text and its style."""
 
 GOOD, BAD, QUIET, BUSY, WAIT, ACCENT = "green", "red", "bright_black", "blue", "yellow", "bold"
-
 STYLES = {"✓": GOOD, "+": GOOD, "·": QUIET, "✗": BAD, "…": BUSY, "⧗": WAIT, "!": WAIT, "■": WAIT,
           "~": WAIT, "→": QUIET}  # fmt: skip
 """How each sign looks, and what stands beside it."""
@@ -42,8 +39,6 @@ ALWAYS = ("success", "skipped", "failed")
 
 Hint = tuple[str, str]
 """A command to go on with, and what for."""
-
-
 Count = tuple[str, str, int, str]
 """One row of a block of counts: sign, word, number, note."""
 

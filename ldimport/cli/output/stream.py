@@ -1,8 +1,5 @@
 """What we know about standard output and standard error: terminal or not, width, colour, signs.
-
-Asked from the stream itself, never from Rich: FORCE_COLOR would switch Rich's animation on in a
-pipe. Imports nothing heavy.
-"""
+Not asked from Rich: FORCE_COLOR would switch its animation on in a pipe. Imports nothing heavy."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen
 from ldimport.cli.output.table import TableColumn, table
-from ldimport.cli.output.text import cells, counted, duration, number, utc, when
+from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
@@ -71,19 +71,15 @@ FAILURES = (
 
 def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     """Failures by cause, the most frequent first; what is left out is counted."""
-    rows = [
-        (number(row.images), row.reason, "yes" if row.retryable else "no", examples(row))
-        for row in found[:most]
-    ]
+    rows = []
+    for row in found[:most]:
+        named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
+        again = "yes" if row.retryable else "no"
+        rows.append((number(row.images), row.reason, again, tuple(named)))
     table(screen, FAILURES, rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
-
-
-def examples(row: CauseRow) -> tuple[str, ...]:
-    """First images of a cause with their rows."""
-    return tuple(f"{name} (row {number(at)})" if at else name for name, at in row.examples)
 
 
 def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
@@ -95,12 +91,12 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
         _sentence(screen, "■", f"{word}: {_sent(end)}, all recorded", took)
         _what_goes_on(screen, end, run)
-    elif isinstance(stopped, QuotaError):
-        _sentence(screen, "⧗", _capital(stopped.message), took)
-        _room(screen, stopped, run)
-    elif isinstance(stopped, DeadlineError):
-        _sentence(screen, "⧗", _capital(stopped.message), took)
-        _what_goes_on(screen, end, run)
+    elif isinstance(stopped, (QuotaError, DeadlineError)):
+        _sentence(screen, "⧗", f"{stopped.message[:1].upper()}{stopped.message[1:]}", took)
+        if isinstance(stopped, QuotaError):
+            _room(screen, stopped, run)
+        else:
+            _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
         screen.error(_with_state(stopped, end))
     else:
@@ -122,8 +118,7 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
     if refused:
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
-        what = f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-        return "✗", what
+        return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
     if not end.jobs and not sums.failed and not sums.invalid:
         return "✓", _nothing(end, run)
     if not end.jobs:
@@ -174,7 +169,8 @@ def _what_goes_on(screen: Screen, end: Summary, run: RunFacts) -> None:
 def _room(screen: Screen, quota: QuotaError, run: RunFacts) -> None:
     if quota.retry_after is not None:
         room = run.now + quota.retry_after
-        text = when(room, run.now) if screen.stream.tty else utc(room)
+        here = f"{clock(room, run.now)} (in {duration(quota.retry_after)})"
+        text = here if screen.stream.tty else utc(room)
         screen.line(f"  Room for more from {text}.")
     elif quota.limit is not None:
         screen.line(
@@ -189,10 +185,6 @@ def _with_state(stopped: LdimportError, end: Summary) -> LdimportError:
         text = f"safe: {_sent(end)}" + (f", {number(waiting)} waiting" if waiting else "")
         stopped.facts.setdefault("state", text)
     return stopped
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def next_steps(end: Summary, run: RunFacts) -> list[Hint]:

@@ -108,13 +108,6 @@ def clock(moment: float, now: float) -> str:
     return f"{word}{then:%H:%M}"
 
 
-def when(moment: float, now: float) -> str:
-    """A time to come, and the span until then: ``tomorrow 06:14 (in 21 h 3 min)``."""
-    if moment <= now:
-        return clock(moment, now)
-    return f"{clock(moment, now)} (in {duration(moment - now)})"
-
-
 def cells(text: str) -> int:
     """Columns that a text takes on a terminal (wide characters take two)."""
     if text.isascii():

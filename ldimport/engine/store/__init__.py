@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ldimport.engine.store.contract import Follower, Session, Store, Tokens
+from ldimport.engine.store.contract import Follower, Store, Tokens, WorkerSession
 from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
 
-__all__ = ["Follower", "Session", "Store", "Tokens", "exists", "open_store", "remove",
+__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "exists", "open_store", "remove",
            "require"]  # fmt: skip
 
 

@@ -78,7 +78,7 @@ class Jobs(Protocol):
         """Images that have no outcome yet."""
 
     def any_free(self) -> bool:
-        """Whether ``Session.work`` would find an image to claim; cheap, asked often."""
+        """Whether ``WorkerSession.work`` would find an image to claim; cheap, asked often."""
 
     def terms(self, number: int) -> Terms:
         """The terms of this number. Raises LdimportError when they cannot be used any more."""
@@ -131,7 +131,7 @@ class Tokens(Protocol):
         """Refuse a token from now on; False when there is none with this id."""
 
 
-class Session(Protocol):
+class WorkerSession(Protocol):
     """One worker's part in the work: what it claims is leased to it alone until it has recorded
     an outcome, leaves, dies, or does not renew in time.
 
@@ -197,11 +197,11 @@ class Store(Protocol):
     library: Library
     tokens: Tokens
 
-    def join(self, blobs: Blobs | None = None) -> Session:
+    def join(self, blobs: Blobs | None = None) -> WorkerSession:
         """A new session; with ``blobs`` it also clears up what dead ones left there."""
 
     def any_due(self, now: float) -> bool:
-        """Whether ``Session.deliver`` may find a notification to send."""
+        """Whether ``WorkerSession.deliver`` may find a notification to send."""
 
     def version(self) -> int:
         """Differs from what this thread was told before when another one has committed since;

@@ -60,10 +60,12 @@ class Sarif(Report):
             )
             note: Json = {"level": "warning", "message": {"text": text}}
             invocation["toolExecutionNotifications"] = [note]
+        rules: Json = [_rule(code) for code in self._rules]
+        driver: Json = {"name": "ldimport", "version": ldimport.__version__, "rules": rules}
         rest: dict[str, Json] = {
             "columnKind": "unicodeCodePoints",
             "invocations": [invocation],
-            "tool": {"driver": self._driver()},
+            "tool": {"driver": driver},
         }
         self._results.end(f"\n],{json_text(rest)[1:]}]}}\n")
 
@@ -71,13 +73,6 @@ class Sarif(Report):
         """Remove what is not committed."""
         self._warnings.close()
         super().discard()
-
-    def _driver(self) -> dict[str, Json]:
-        return {
-            "name": "ldimport",
-            "version": ldimport.__version__,
-            "rules": [_rule(code) for code in self._rules],
-        }
 
     def _result(self, problem: Problem) -> dict[str, Json]:
         index = self._rules.setdefault(problem.code, len(self._rules))

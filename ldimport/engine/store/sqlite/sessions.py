@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.records import Claimed, DeliveryOutcome, ImportOutcome, Notification
-from ldimport.engine.store.contract import Session
+from ldimport.engine.store.contract import WorkerSession
 from ldimport.engine.store.sqlite import jobs, library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Limits
@@ -26,7 +26,7 @@ PATROL = 1.0
 """Seconds between two looks for workers that died."""
 
 
-class SqliteSession(Session):
+class SqliteSession(WorkerSession):
     """A row of ``worker``, and a lock."""
 
     def __init__(self, catalogue: Catalogue, blobs: Blobs | None) -> None:

@@ -1,22 +1,37 @@
-"""What the API answers: the status of a job in every dialect, refusals (docs/livingdocs-api.md,
-"Refusals"), and what its webhooks tell.
+"""The API's JSON <-> model, every dialect, both ways, once: import requests, the status of a job,
+refusals (docs/livingdocs-api.md, "Refusals"), and what webhooks tell.
 
-Three generations exist (docs/livingdocs-api.md, "Versions and dialects"): entries of the API's
-first page carry ``status`` and ``title``; since 2025-03 ``state`` and ``systemName``; since 2026-08
-the value for an import is ``imported``. Writing takes a ``Dialect``; reading understands them all.
+Three generations of the status exist (docs/livingdocs-api.md, "Versions and dialects"): entries of
+the API's first page carry ``status`` and ``title``; since 2025-03 ``state`` and ``systemName``;
+since 2026-08 the value for an import is ``imported``. Writing takes a ``Dialect``; reading
+understands them all.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, TypeVar
 
 from ldimport.errors import QuotaError
-from ldimport.model import Asset, Counts, JobState, JobStatus, Json, Result, Status
+from ldimport.model import (
+    Asset,
+    Counts,
+    Image,
+    ImportRequest,
+    Integrity,
+    JobOptions,
+    JobState,
+    JobStatus,
+    Json,
+    Result,
+    Status,
+    canonical_json,
+)
 
 T = TypeVar("T")
 
@@ -24,6 +39,74 @@ _LOST = 'no import job found for id "{}"'
 _JOB_STATES = {state.value: state for state in JobState}
 _STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Status.SUCCESS}
 _QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
+_ASSET_KEYS = ("mediaId", "originalUrl", "url", "width", "height", "mimeType", "imageService")
+_asset_values = attrgetter(*(field.name for field in fields(Asset)))
+_text = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
+
+
+# -- requests -------------------------------------------------------------------------------
+
+
+def encode(body: Json | Mapping[str, Json]) -> bytes:
+    """Compact JSON as UTF-8; its length is what the body limits count."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def image_body(image: Image) -> bytes:
+    """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
+    return rendered(image)[0]
+
+
+def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
+    """``image_body``, and all that it says but its id: equal texts ask for the same. Each value is
+    rendered once; ``url`` takes the place of the image's own in the second."""
+    name, metadata = _text(image.file_name), _text(dict(image.metadata))
+    kind, place = _text(image.media_type), _text(image.url)
+    said_place = place if url is None or url == image.url else _text(url)
+    own_kind = "" if image.media_type is None else f',"mediaType":{kind}'
+    body = (
+        f'{{"fileName":{name},"id":{_text(image.id)}{own_kind},"metadata":{metadata},'
+        f'"url":{place}}}'
+    )
+    said = f'{{"fileName":{name},"mediaType":{kind},"metadata":{metadata},"url":{said_place}}}'
+    return body.encode("utf-8", "surrogatepass"), said.encode("utf-8", "surrogatepass")
+
+
+def request_body(request: ImportRequest) -> bytes:
+    """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
+    where they are there, so that no entry is rendered twice."""
+    bodies: Iterable[bytes] = request.bodies
+    if len(request.bodies) != len(request.images):
+        bodies = map(image_body, request.images)
+    frame: dict[str, Json] = {"systemName": request.system_name, "images": []}
+    if request.webhook is not None:
+        frame["webhook"] = request.webhook
+    if request.context is not None:
+        frame["context"] = dict(request.context)
+    head, _, tail = canonical_json(frame).rpartition(b'"images":[],"systemName":')
+    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
+
+
+def options_to_json(options: JobOptions) -> str:
+    """How the engine shall treat a job, as JSON text for the state file and the catalogue; equal
+    options give equal texts."""
+    return json.dumps(asdict(options), sort_keys=True)
+
+
+def options_from_json(text: str) -> JobOptions:
+    """What ``options_to_json`` wrote, or state files of before (``allowHosts``)."""
+    body = json.loads(text)
+    return JobOptions(
+        tuple(body.get("allow_hosts", body.get("allowHosts", ()))),
+        tuple(body.get("allow_files", body.get("allowFiles", ()))),
+        Integrity(body["integrity"]),
+        body["lenient"],
+    )
+
+
+# -- the status of a job -------------------------------------------------------------------
 
 
 class Dialect(StrEnum):
@@ -41,16 +124,9 @@ class Dialect(StrEnum):
 
 def asset_to_json(asset: Asset) -> dict[str, Json]:
     """The ``image`` object of a result."""
-    body: dict[str, Json] = {
-        "mediaId": asset.media_id,
-        "originalUrl": asset.original_url,
-        "url": asset.url,
-        "width": asset.width,
-        "height": asset.height,
-        "mimeType": asset.mime_type,
-    }
-    if asset.image_service is not None:
-        body["imageService"] = asset.image_service
+    body = dict(zip(_ASSET_KEYS, _asset_values(asset), strict=True))
+    if asset.image_service is None:
+        del body["imageService"]
     return body
 
 
@@ -131,15 +207,10 @@ def result_from_json(item: object) -> Result:
 
 def asset_from_json(image: Mapping[str, Any]) -> Asset:
     """Read an ``image`` object; keys that are missing become empty or None."""
-    return Asset(
-        str(image.get("mediaId", "")),
-        str(image.get("originalUrl", "")),
-        str(image.get("url", "")),
-        optional(int, image.get("width")),
-        optional(int, image.get("height")),
-        optional(str, image.get("mimeType")),
-        optional(str, image.get("imageService")),
-    )
+    media_id, original, url = (str(image.get(key, "")) for key in _ASSET_KEYS[:3])
+    width, height = (optional(int, image.get(key)) for key in _ASSET_KEYS[3:5])
+    mime_type, service = (optional(str, image.get(key)) for key in _ASSET_KEYS[5:])
+    return Asset(media_id, original, url, width, height, mime_type, service)
 
 
 def optional(kind: type[T], value: object) -> T | None:
