@@ -192,7 +192,7 @@ class Engine:
         if of is None:
             return None
         read = partial(self._blobs.open, of.sha256)
-        return StoredImage(read, of.mime_type, of.size, of.sha256, of.file_name)
+        return StoredImage(read, of.mime_type, of.size, of.sha256, of.file_name, of.stored_at)
 
     # -- the work ---------------------------------------------------------------------------
 

@@ -32,9 +32,9 @@ ALREADY_EXISTS = "already exists"
 
 @dataclass(frozen=True, slots=True)
 class StoredAsset:
-    """One stored original, made for the entry ``media``. ``key`` is its storage path
-    ``YYYY/MM/DD/<uuid>.<ending>``; sizes in pixels and bytes; ``sha256`` of the stored bytes names
-    the blob."""
+    """One stored original, made for the entry ``media`` at ``stored_at`` (Unix seconds). ``key``
+    is its storage path ``YYYY/MM/DD/<uuid>.<ending>``; sizes in pixels and bytes; ``sha256`` of
+    the stored bytes names the blob."""
 
     media: str
     key: str
@@ -43,6 +43,7 @@ class StoredAsset:
     height: int
     size: int
     sha256: str
+    stored_at: float
     file_name: str
 
 
@@ -66,13 +67,14 @@ class MediaEntry:
 @dataclass(frozen=True, slots=True)
 class StoredImage:
     """An original to serve: ``open`` gives its bytes as a file, and raises FileNotFoundError when
-    they are lost. ``etag`` is their sha256, as hex digits."""
+    they are lost. ``etag`` is their sha256, as hex digits; ``stored_at`` in Unix seconds."""
 
     open: Callable[[], BufferedIOBase] = field(compare=False)
     mime_type: str
     size: int
     etag: str
     file_name: str
+    stored_at: float
 
 
 # -- jobs -----------------------------------------------------------------------------------

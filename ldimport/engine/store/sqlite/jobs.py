@@ -56,7 +56,7 @@ class SqliteJobs(Jobs):
 
     def results(self, job_id: str) -> Sequence[StoredResult]:
         sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                        a.mime_type, a.width, a.height, a.size, a.sha256
+                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
                    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
                   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
         return [_result(*row) for row in self._catalogue.rows(sql, job_id)]

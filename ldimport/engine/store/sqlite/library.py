@@ -15,7 +15,8 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Facts
 
 _ENTRY = """
-SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256, m.title AS file_name
+SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
+       a.created_at AS stored_at, m.title AS file_name
   FROM media m JOIN asset a ON a.id = m.asset WHERE
 """
 _ASSET = [field.name for field in fields(StoredAsset)]
@@ -39,8 +40,8 @@ class SqliteLibrary(Library):
             return _entry(connection, where, *values)
 
     def original(self, key: str) -> StoredAsset | None:
-        sql = """SELECT a.*, m.title AS file_name FROM asset a JOIN media m ON m.id = a.media
-                  WHERE a.key = ?"""
+        sql = """SELECT a.*, a.created_at AS stored_at, m.title AS file_name
+                   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?"""
         rows = self._catalogue.rows(sql, key)
         return _stored(rows[0]) if rows else None
 
