@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
 from io import BufferedIOBase
 from urllib.parse import quote
 
@@ -41,10 +43,12 @@ def original(call: Call) -> Response:
     if image is None:
         raise Refusal(404, "No image found.")
     headers = {**_ALWAYS, "ETag": f'"{image.etag}"', "Accept-Ranges": "bytes"}
-    if _matches(asked.get("if-none-match"), image.etag):
+    headers["Last-Modified"] = formatdate(image.stored_at, usegmt=True)
+    if _is_known(asked, image):
         return Response(status_code=304, headers=headers)
     part = _range(asked.get("range", ""), image.size)
-    if part is not None and asked.get("if-range", headers["ETag"]) != headers["ETag"]:
+    mine = (None, headers["ETag"], headers["Last-Modified"])
+    if part is not None and asked.get("if-range") not in mine:
         part = None
     begin, end = part or (0, image.size)
     if begin >= end:
@@ -78,9 +82,17 @@ def disposition(name: str, mime_type: str) -> str:
     return f"{kind}; filename=\"{plain}{ending}\"; filename*=UTF-8''{full}"
 
 
-def _matches(header: str | None, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
-    return "*" in tags or f'"{etag}"' in tags
+def _is_known(asked: Headers, image: StoredImage) -> bool:
+    """Whether the client has it: ``If-None-Match`` decides, without it ``If-Modified-Since``
+    (RFC 9110 13.1.3), which counts as absent when it is no date."""
+    if (header := asked.get("if-none-match")) is not None:
+        tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+        return "*" in tags or f'"{image.etag}"' in tags
+    try:
+        since = parsedate_to_datetime(asked.get("if-modified-since", "")).replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return False
+    return int(image.stored_at) <= since.timestamp()
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:
