@@ -14,13 +14,12 @@ import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
-              "explanations", "yamlsize", "retry_after", "url", "credentials", "request_check",
+              "yamlsize", "retry_after", "url", "credentials", "request_check",
               "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
-    "explanations": set(),
     "yamlsize": set(),
     "cells": {"model"},
     "files": {"errors", "system"},

@@ -9,8 +9,10 @@ from email.utils import formatdate, parsedate_to_datetime
 from io import BufferedIOBase
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
+from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
 from ldimport.server.endpoint import Call
 from ldimport.server.responses import Refusal
