@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldimport.manifest.encoding import encoding_name
+from ldimport.manifest.detect import encoding_name
 from ldimport.manifest.header import name_fault
 from ldimport.manifest.kinds import (
     Detected,

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.findings import Findings
-from ldimport.manifest.kinds import Header
+from ldimport.manifest.kinds import Findings, Header
 from ldimport.model import MAX_CONTEXT_BYTES, Json, Problem
 from ldimport.url import is_http_url
 from ldimport.wire import encode

@@ -8,14 +8,13 @@ from functools import partial
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
-from ldimport.manifest.findings import Findings, RowProblems
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
 from ldimport.manifest.jsonscan import LARGEST, Scanner, Span
 from ldimport.manifest.jsontext import parse_json, quick_json
+from ldimport.manifest.kinds import Findings, RowProblems
 from ldimport.manifest.normalise import surely_composed
 from ldimport.manifest.objects import ObjectBuilder, source_key
-from ldimport.manifest.part import Part
-from ldimport.manifest.streams import Position
+from ldimport.manifest.streams import Part, Position
 from ldimport.model import Entry, Json, Place
 
 _LOCATE_LINES = 5_000

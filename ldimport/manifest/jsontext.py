@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from ldimport.cells import without_surrogates
-from ldimport.manifest.findings import RowProblems
+from ldimport.manifest.kinds import RowProblems
 from ldimport.manifest.normalise import compose
 from ldimport.model import Json, Place
 

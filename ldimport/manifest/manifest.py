@@ -9,20 +9,19 @@ from typing import Any
 
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import sniff
-from ldimport.manifest.findings import Findings
 from ldimport.manifest.header import merged
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
     Detected,
+    Findings,
     Header,
     ManifestFile,
     ManifestFormat,
     ReadingNote,
     ReadOptions,
 )
-from ldimport.manifest.part import Part
 from ldimport.manifest.sources import STDIN, SourceFile, find_files
-from ldimport.manifest.streams import Position
+from ldimport.manifest.streams import Part, Position
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 
 from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap, field_of
-from ldimport.manifest.findings import Findings, RowProblems
 from ldimport.manifest.jsontext import BigNumber, big_numbers, nfc, too_big
+from ldimport.manifest.kinds import Findings, RowProblems
 from ldimport.manifest.normalise import compose
 from ldimport.model import Entry, Json
 

@@ -15,13 +15,12 @@ import orjson
 import yaml
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.encoding import undecodable
-from ldimport.manifest.findings import Findings, RowProblems
+from ldimport.manifest.detect import undecodable
 from ldimport.manifest.header import HEADER_KEYS, HeaderReader
 from ldimport.manifest.jsontext import MAX_DEPTH
+from ldimport.manifest.kinds import Findings, RowProblems
 from ldimport.manifest.objects import ObjectBuilder, source_key
-from ldimport.manifest.part import Part
-from ldimport.manifest.streams import Position
+from ldimport.manifest.streams import Part, Position
 from ldimport.model import Entry, Json, Place
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
