@@ -22,7 +22,7 @@ from ldimport.manifest.columns import Layout, column_index, ignored_text, layout
 from ldimport.manifest.detect import undecodable
 from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.jsontext import big_numbers, parse_json, too_big
+from ldimport.manifest.jsontext import check_numbers, parse_json
 from ldimport.manifest.kinds import Findings, RowProblems
 from ldimport.manifest.normalise import compose, surely_composed
 from ldimport.manifest.streams import ByteStream, Part, Position
@@ -357,8 +357,7 @@ def _object(cell: str, problems: RowProblems) -> Mapping[str, Json]:
     before = len(problems)
     value = parse_json(cell, problems, "metadata")
     told = len(problems) > before
-    for big in big_numbers(value):
-        too_big(big, "metadata", problems)
+    check_numbers(value, "metadata", problems)
     if isinstance(value, dict):
         return value
     if not told:

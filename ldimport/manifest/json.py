@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
 from functools import partial
+from typing import BinaryIO
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
-from ldimport.manifest.header import HEADER_KEYS, HeaderReader
 from ldimport.manifest.jsonscan import LARGEST, Scanner, Span
 from ldimport.manifest.jsontext import parse_json, quick_json
 from ldimport.manifest.kinds import Findings, RowProblems
 from ldimport.manifest.normalise import surely_composed
-from ldimport.manifest.objects import ObjectBuilder, source_key
-from ldimport.manifest.streams import Part, Position
+from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
+from ldimport.manifest.streams import CHUNK, Part, Position
 from ldimport.model import Entry, Json, Place
 
 _LOCATE_LINES = 5_000
@@ -31,13 +30,20 @@ class _JsonFile(Part):
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins; the entry's beginning if it has none."""
         place = entry.place
-        record = _Pieces(self.lines.between(place.line, place.line + _LOCATE_LINES), place.column)
+        column = max(place.column, 1)
+        record = self._pieces_from(place.line, column)
         try:
-            scanner = Scanner(record, self.name, place.line, max(place.column, 1))
-            found = _find(scanner, source_key(self._findings.columns, field))
+            scanner = Scanner(record, self.name, place.line, column)
+            found = _find(scanner, self._findings.columns.columns.get(field, field))
         except ManifestError:  # the object is broken from here on
             found = None
         return place if found is None else Place(place.file, place.row, *found)
+
+    def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
+        """Line after line: reading ahead would have to be undone for the next entry."""
+        for number, line in enumerate(self.lines.between(first, first + _LOCATE_LINES)):
+            text = line if number else line[column - 1 :]
+            yield f"{text}\n".encode("utf-8", "replace")
 
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
@@ -78,10 +84,12 @@ class JsonDocument(_JsonFile):
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every element. Raises ManifestError where the document itself is broken."""
-        with closing(self._open(position)) as stream:
-            scanner = Scanner(stream, self.name)
-            for row, span in enumerate(self._spans(scanner), first):
+        with self._open(position) as stream:
+            for row, span in enumerate(self._spans(self._scanner(stream)), first):
                 yield self._entry(span.raw, Place(self.name, row, span.line, span.column))
+
+    def _scanner(self, stream: BinaryIO) -> Scanner:
+        return Scanner(iter(partial(stream.read, CHUNK), b""), self.name)
 
     def _spans(self, scanner: Scanner) -> Iterator[Span]:
         if self._body:
@@ -99,8 +107,8 @@ class JsonDocument(_JsonFile):
             raise scanner.error("something follows the end of the list", "bad-json")
 
     def _read_header(self) -> None:
-        with closing(self._open()) as stream:
-            scanner = Scanner(stream, self.name)
+        with self._open() as stream:
+            scanner = self._scanner(stream)
             if scanner.peek() == b"{":
                 self._read_body(scanner)
 
@@ -121,29 +129,9 @@ class JsonDocument(_JsonFile):
             return
         header = HeaderReader(self.name, self._findings)
         for key, span in found:
-            if key in HEADER_KEYS:
-                problems = RowProblems(Place(self.name, 0, span.line, span.column))
-                header.take(key, parse_json(span.raw, problems, key), span.line, problems)
-            else:
-                header.unknown(key)
+            problems = RowProblems(Place(self.name, 0, span.line, span.column))
+            header.take(key, parse_json(span.raw, problems, key), span.line, problems)
         self.header = header.finish()
-
-
-class _Pieces:
-    """Lines as a stream that gives one at a time: reading ahead would have to be undone for the
-    next entry. The first line begins at ``column``."""
-
-    def __init__(self, lines: Iterator[str], column: int) -> None:
-        self._lines = lines
-        self._before = max(column, 1) - 1
-
-    def read(self, _size: int) -> bytes:
-        """The next line."""
-        line = next(self._lines, None)
-        if line is None:
-            return b""
-        start, self._before = self._before, 0
-        return f"{line[start:]}\n".encode("utf-8", "replace")
 
 
 def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import orjson
 
@@ -41,20 +42,13 @@ class Span(NamedTuple):
     column: int
 
 
-class Readable(Protocol):
-    """Where bytes come from."""
-
-    def read(self, size: int, /) -> bytes:
-        """The next bytes; none at the end."""
-
-
+@dataclass(slots=True)
 class _Search:
     """The end of a value by counting brackets: for what is nested deeper than the expression
     goes, or is not all there. Goes on where it was when more has been read."""
 
-    def __init__(self) -> None:
-        self.passed = 0
-        self._depth = 0
+    passed: int = 0
+    depth: int = 0
 
     def end(self, data: bytes, start: int) -> int | None:
         """The end of the value at ``start``, None if it is not in ``data``."""
@@ -64,23 +58,23 @@ class _Search:
                 self.passed = match.start() - start
                 return None  # a text that is not all there
             if sign in (b"{", b"["):
-                self._depth += 1
+                self.depth += 1
             elif sign in (b"}", b"]"):
-                self._depth -= 1
-                if not self._depth:
+                self.depth -= 1
+                if not self.depth:
                     return match.end()
         self.passed = len(data) - start
         return None
 
 
 class Scanner:
-    """Steps through a document value by value; keeps no more than one value in memory. ``line``
-    and ``column`` are where the stream begins."""
+    """Steps through a document value by value; keeps no more than one value in memory.
+    ``pieces`` are its bytes, the first of which stands at ``line`` and ``column``."""
 
-    def __init__(self, stream: Readable, name: str, line: int = 1, column: int = 1) -> None:
-        self._stream = stream
+    def __init__(self, pieces: Iterator[bytes], name: str, line: int = 1, column: int = 1) -> None:
+        self._pieces = pieces
         self._name = name
-        self._data = stream.read(CHUNK)
+        self._data = next(pieces, b"")
         self._at = 0
         self._line = line
         self._known = 0  # where column was counted up to
@@ -186,7 +180,7 @@ class Scanner:
 
     def _more(self) -> bool:
         """Read on; what was stepped over is dropped."""
-        piece = self._stream.read(CHUNK)
+        piece = next(self._pieces, b"")
         if piece:
             self._here()
             self._data = self._data[self._at :] + piece

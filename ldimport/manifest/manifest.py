@@ -9,7 +9,6 @@ from typing import Any
 
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import sniff
-from ldimport.manifest.header import merged
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
     Detected,
@@ -20,6 +19,7 @@ from ldimport.manifest.kinds import (
     ReadingNote,
     ReadOptions,
 )
+from ldimport.manifest.objects import merged
 from ldimport.manifest.sources import STDIN, SourceFile, find_files
 from ldimport.manifest.streams import Part, Position
 from ldimport.manifest.yaml import YamlFile
