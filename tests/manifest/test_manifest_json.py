@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from manifests import codes, metadata, opened, read, write
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.jsonscan import Scanner
+from ldimport.manifest.json import Scanner
 
 GOOD = '{"id":"1","url":"u","fileName":"n","metadata":{"rating":3,"tags":["a"]}}'
 
