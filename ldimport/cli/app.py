@@ -64,6 +64,7 @@ class OurCommand(TyperCommand):
             GlobalOptions(**common),
             {name: value for name, value in given.items() if name in FLAGS},
             _words(ctx),
+            ctx.params.get("paths") or (),
             _as_words(self.params, options.OF_THE_MANIFEST, given),
             _as_words(self.params, options.OF_THE_RUN, given),
         )

@@ -23,7 +23,7 @@ def show(session: Session) -> None:
     """Show every setting that is in force and where it comes from; secrets are masked."""
     from ldimport.settings import describe
 
-    rows = describe(session.settings())
+    rows = describe(session.settings)
     if session.options.json:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
         session.document({"format": 1, "settings": settings})
@@ -37,8 +37,7 @@ def check(session: Session) -> ExitCode:
     """Try address, token and scopes, without sending anything."""
     from ldimport.settings import check as look
 
-    settings = session.settings()
-    found = [*look(settings), *_project_config(settings)]
+    found = [*look(session.settings), *_project_config(session.settings)]
     wrong = any(each.severity is Severity.ERROR for each in found)
     code = ExitCode.CONFIG if wrong else ExitCode.OK
     if session.options.json:
@@ -76,7 +75,7 @@ def schema(session: Session, media_type: str | None = None) -> None:
 
     from ldimport.migration.project import json_schema
 
-    body = json_schema(session.project_config(session.settings()), media_type)
+    body = json_schema(session.project_config(), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
 
 

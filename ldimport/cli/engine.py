@@ -15,7 +15,7 @@ def check(session: Session) -> ExitCode:
     """Read the catalogue and every stored original, and say whether all is sound."""
     from ldimport.engine import maintenance
 
-    folder = session.settings().engine
+    folder = session.settings.engine
     health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
     if session.options.json:
@@ -49,7 +49,7 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
     """
     from ldimport.engine import maintenance
 
-    folder = session.settings().engine
+    folder = session.settings.engine
     if not yes:
         if not session.can_ask:
             raise UsageError(

@@ -20,7 +20,7 @@ def explain(session: Session, what: str) -> None:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
     from ldimport.migration.explanations import CODES
 
-    with session.migration(session.settings(), write=False) as migration:
+    with session.migration(write=False) as migration:
         found = migration.history(what)
     meaning, cause = CODES.get(what), known_cause(what)
     if not (found or meaning or cause):

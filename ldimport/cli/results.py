@@ -69,15 +69,14 @@ class OutputOptions:
 
 def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
-    settings = session.settings()
     which = Filter(
         status=filters.status(),
         job=filters.job,
         cause=filters.cause,
         host=filters.host,
-        **session.filters(settings),
+        **session.filters,
     )
-    with session.migration(settings, write=False) as migration:
+    with session.migration(write=False) as migration:
         if filters.job is not None:
             migration.job(filters.job)
         if wanted.as_manifest:

@@ -25,7 +25,6 @@ from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
-from ldimport.settings import Settings
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -34,7 +33,6 @@ PROGRESS_EVERY = 60.0
 
 def follow(
     session: Session,
-    settings: Settings,
     events: Iterator[Event],
     first: Listener | None = None,
     reading: ReadingProgress | None = None,
@@ -49,13 +47,13 @@ def follow(
         listeners = [] if first is None else [first]
         options = session.options
         if options.json:
-            listeners.append(_json_lines(session, settings, session.out))
+            listeners.append(_json_lines(session, session.out))
         elif not options.quiet:
-            people = _for_people(session, settings, reading, sends=sends)
+            people = _for_people(session, reading, sends=sends)
             listeners.append(stack.enter_context(people))
         if options.log_file is not None:
             stream = Stream(stack.enter_context(appended(options.log_file)))
-            listeners.append(_json_lines(session, settings, stream))
+            listeners.append(_json_lines(session, stream))
 
         def tell(event: Event | Stopping) -> None:
             for listener in listeners:
@@ -83,10 +81,10 @@ def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
 
 @contextmanager
 def _for_people(
-    session: Session, settings: Settings, reading: ReadingProgress | None, *, sends: bool
+    session: Session, reading: ReadingProgress | None, *, sends: bool
 ) -> Iterator[Listener]:
     """A live display where something may move, else lines for a log."""
-    verbose = session.options.verbose
+    verbose, settings = session.options.verbose, session.settings
     if session.err.live:
         from ldimport.cli.output.live import LiveDisplay
 
@@ -101,7 +99,8 @@ def _for_people(
         yield lines
 
 
-def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLinesListener:
+def _json_lines(session: Session, stream: Stream) -> JsonLinesListener:
+    settings = session.settings
     start = documents.start(" ".join(session.words), __version__, session.now())
     start |= {"target": settings.target, "local": settings.embedded}
     if settings.embedded:
@@ -118,9 +117,10 @@ def _seconds_between(text: str | None) -> float:
         raise ConfigError(f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds") from None
 
 
-def say_local(session: Session, settings: Settings, *, end: bool = False) -> None:
+def say_local(session: Session, *, end: bool = False) -> None:
     """First and last line of a run on the embedded engine. ``--quiet`` leaves the last one."""
-    if not settings.embedded or session.options.json or session.options.quiet > end:
+    settings, options = session.settings, session.options
+    if not settings.embedded or options.json or options.quiet > end:
         return
     verb = "was" if end else "is"
     session.screen.line(
@@ -132,7 +132,6 @@ def say_local(session: Session, settings: Settings, *, end: bool = False) -> Non
 
 def close(
     session: Session,
-    settings: Settings,
     migration: Migration,
     end: Summary,
     *,
@@ -148,9 +147,9 @@ def close(
         local, now = migration.target.local, session.now()
         run = summary.RunFacts(session.command, local, now, waited, session.arguments)
         summary.show(session.screen, end, run)
-        if settings.embedded and not options.quiet:
+        if session.settings.embedded and not options.quiet:
             session.screen.blank()
-        say_local(session, settings, end=True)
+        say_local(session, end=True)
     elif not options.json and isinstance(end.stopped, LdimportError):
         session.notes.error(end.stopped)
     return end.exit_code

@@ -20,7 +20,7 @@ def create(
     if unknown := [each for each in scope or () if each not in set(TokenScope)]:
         raise UsageError(f"--scope {unknown[0]}: there are {', '.join(TokenScope)}")
     chosen = tuple(map(TokenScope, scope or TokenScope))
-    made = access_tokens.create(session.settings().engine, name, chosen, days, now=session.now())
+    made = access_tokens.create(session.settings.engine, name, chosen, days, now=session.now())
     if session.options.json:
         session.document({"format": 1, "token": made, "name": name, "scopes": list(chosen)})
     else:
@@ -32,7 +32,7 @@ def create(
 
 def list_(session: Session) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
-    found = [_document(each) for each in access_tokens.tokens(session.settings().engine)]
+    found = [_document(each) for each in access_tokens.tokens(session.settings.engine)]
     if session.options.json:
         session.document({"format": 1, "tokens": found})
         return ExitCode.OK
@@ -66,7 +66,7 @@ def _document(token: StoredToken) -> Document:
 
 def revoke(session: Session, token: str) -> ExitCode:
     """Revoke a token; it is refused from now on."""
-    if not access_tokens.revoke(session.settings().engine, token, now=session.now()):
+    if not access_tokens.revoke(session.settings.engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")
     if session.options.json:
         session.document({"format": 1, "id": token, "revoked": True})
