@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import fields_of
-from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT, TableColumn, table
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.model import Severity

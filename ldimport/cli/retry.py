@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldimport.cli import other_targets, runner
+from ldimport.cli import runner
 from ldimport.cli.command import Command
 from ldimport.cli.options import EndOptions, EngineOptions
 from ldimport.cli.session import Session
@@ -38,7 +38,7 @@ def retry(
     ):
         if job is not None:
             migration.job(job)
-        other_targets.refuse_to_retry(migration)
+        runner.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session)
         end = runner.follow(session, migration.retry(again))

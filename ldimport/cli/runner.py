@@ -18,13 +18,15 @@ from ldimport.cli.output.listeners import (
     Stopping,
 )
 from ldimport.cli.output.stream import Stream
+from ldimport.cli.output.text import counted
 from ldimport.cli.session import Session, tilde
-from ldimport.errors import ConfigError, ExitCode, LdimportError
+from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
 from ldimport.files import appended
 from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
+from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -178,3 +180,56 @@ def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow
     for job in jobs[:MOST_JOBS_ASKED]:
         rows = migration.results(Filter(job=job.id))
         yield from (row for row in rows if row.status is not Status.FAILED)
+
+
+# -- where all there is to do lies at another target, “nothing to do” would be wrong -------------
+
+
+def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
+    """Raises UsageError when what is to be followed is under way, but none of it here."""
+    here = migration.target.identity
+    away = [
+        job for job in migration.jobs(ids or None) if not job.state.finished and job.target != here
+    ]
+    if away and (ids or not migration.has_open_jobs()):
+        verb = "is" if len(away) == 1 else "are"
+        what = f"{counted(len(away), 'job')} {verb} under way"
+        raise _other_target("watch", what, away[0].target, migration.target)
+
+
+def refuse_to_retry(migration: Migration) -> None:
+    """Raises UsageError when images have failed, but none of them here."""
+    here = migration.target.identity
+    scopes = [each for each in migration.overview().scopes if each.totals.failed]
+    if scopes and all(each.target != here for each in scopes):
+        failed = sum(each.totals.failed for each in scopes)
+        what = f"{counted(failed, 'image')} failed"
+        raise _other_target("retry", what, scopes[0].target, migration.target)
+
+
+def refuse_to_ask(job: JobRow, target: Target) -> None:
+    """Raises UsageError when a job is not at this target, which would call it lost."""
+    if job.target != target.identity:
+        raise UsageError(f"the job is at {_place(job.target)}, not at {_here(target)}")
+
+
+def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
+    """The folder of an engine stands in no state file, so it has to be named."""
+    option = "embedded --engine FOLDER" if _embedded(there) else there
+    return UsageError(
+        f"{what} at {_place(there)}, none at {_here(target)}",
+        hint=f"ldimport {command} --target {option}",
+        code="other-target",
+    )
+
+
+def _place(identity: str) -> str:
+    return "another local engine" if _embedded(identity) else identity
+
+
+def _here(target: Target) -> str:
+    return "this local engine" if target.local else target.identity
+
+
+def _embedded(identity: str) -> bool:
+    return identity.startswith("embedded:")

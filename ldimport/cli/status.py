@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ldimport import wire
-from ldimport.cli import other_targets
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
@@ -81,10 +80,11 @@ def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
 def _ask(session: Session, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
 
+    from ldimport.cli import runner
+
     def late() -> TemporaryError:
-        return TemporaryError(
-            f"{session.settings.target} did not answer within {ASK_SECONDS:.0f} s"
-        )
+        place = session.settings.target
+        return TemporaryError(f"{place} did not answer within {ASK_SECONDS:.0f} s")
 
     try:
         with (
@@ -92,7 +92,7 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
             session.target() as target,
             session.migration_if_free(target)[0] as migration,
         ):
-            other_targets.refuse_to_ask(row, target)
+            runner.refuse_to_ask(row, target)
             return migration.refresh(row.id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import Document, fields_of
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import TableColumn, table
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
 from ldimport.engine import access_tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from ldimport.cli import options, other_targets, runner
+from ldimport.cli import options, runner
 from ldimport.cli.command import Command
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
@@ -32,7 +32,7 @@ def watch(
             session.notes.line(f"! {other} is at work: looking on", indent=2)
         target = stack.enter_context(session.target(deadline=seconds))
         migration = known.at(target)
-        other_targets.refuse_to_watch(migration, jobs or ())
+        runner.refuse_to_watch(migration, jobs or ())
         if any(not job.state.finished for job in migration.jobs()):
             runner.say_local(session)
         report = stack.enter_context(RunReport(junitxml, "watch"))

@@ -18,8 +18,8 @@ from ldimport import __version__
 from ldimport.cli import main, run
 from ldimport.cli.app import build, global_params, hoist, root, variable
 from ldimport.cli.command import LIST, Command, Group, listed
-from ldimport.cli.crash import redact, write_crash
 from ldimport.cli.options import TABLE
+from ldimport.cli.run import redact, write_crash
 from ldimport.errors import PRECEDENCE, ExitCode, Terminated, worst
 
 ROOT = Path(__file__).resolve().parents[2]

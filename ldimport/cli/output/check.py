@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen, TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
 from ldimport.manifest import Detected, Manifest, encoding_name
 from ldimport.migration import Source
@@ -23,15 +22,19 @@ MOST_FILES = 3
 def head(screen: Screen, source: Source) -> None:
     """What was read and how, and what it is checked against: a wrong guess must be visible."""
     left, manifest = len("checked against"), source.manifest
-    for name, text in how_read(manifest):
+    for name, text in _files(manifest):
         name = manifest.name if len(manifest.files) == 1 else name
         screen.line((f"{name:<{left}}", ACCENT), f"  {text}", indent=2)
     screen.line(f"checked against  {config_text(source.config)}", indent=left + 2)
     screen.blank()
 
 
-def how_read(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Each file and how it was read: ``archive.csv``, ``CSV · Windows-1252 · “;” · 9 columns``."""
+def how_read(manifest: Manifest) -> list[str]:
+    """Each file and how it was read: ``archive.csv: CSV · Windows-1252 · “;” · 9 columns``."""
+    return [": ".join(filter(None, told)) for told in _files(manifest)]
+
+
+def _files(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for file in manifest.files[:MOST_FILES]:
         yield file.path, detected_text(file.detected)
     if len(manifest.files) > MOST_FILES:

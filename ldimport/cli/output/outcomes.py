@@ -7,9 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output import documents
-from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, STYLES, Screen, bar
+from ldimport.cli.output.screen import (
+    ACCENT,
+    ALWAYS,
+    BAD,
+    OUTCOMES,
+    STYLES,
+    Screen,
+    TableColumn,
+    bar,
+    table,
+)
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status

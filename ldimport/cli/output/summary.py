@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
