@@ -83,21 +83,18 @@ COMMAND = Group(
     "Settings: which are in force, whether they work, and what metadata must look like.",
     (
         Command(
-            "show",
             show,
             ("ldimport config show", "ldimport config show --profile tagblatt"),
             {0: "shown"},
             also=(2, 4),
         ),
         Command(
-            "check",
             check,
             ("ldimport config check --profile tagblatt",),
             {0: "address, token and scopes work", 4: "something does not work; it says what"},
             also=(2,),
         ),
         Command(
-            "schema",
             schema,
             ("ldimport config schema image --project-config project-config.json",),
             {0: "printed", 2: "unknown media type"},

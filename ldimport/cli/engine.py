@@ -70,7 +70,6 @@ COMMAND = Group(
     "Look after a local engine: is it sound, and starting over.",
     (
         Command(
-            "check",
             check,
             ("ldimport engine check", "ldimport engine check --engine ./engine --json"),
             {
@@ -80,7 +79,6 @@ COMMAND = Group(
             },
         ),
         Command(
-            "reset",
             reset,
             ("ldimport engine reset --engine ./engine --yes",),
             {

@@ -120,7 +120,6 @@ def _history(name: str, found: History) -> Document:
 
 
 COMMAND = Command(
-    "explain",
     explain,
     ("ldimport explain 2003-04511", "ldimport explain duplicate-id", "ldimport explain origin-503"),
     {0: "explained", 2: "neither an image of the state file nor a problem code"},

@@ -53,7 +53,6 @@ def _beside(settings: Settings, place: Path) -> Path | None:
 
 
 COMMAND = Command(
-    "init",
     init,
     (
         "ldimport init --project-config project-config.json",

@@ -95,7 +95,6 @@ def _hints(session: Session, found: Plan) -> list[Hint]:
 
 
 COMMAND = Command(
-    "plan",
     plan,
     ("ldimport plan archive.csv", "ldimport plan archive.csv --json"),
     {

@@ -168,7 +168,6 @@ def _as_manifest(
 
 
 COMMAND = Command(
-    "results",
     results_,
     (
         "ldimport results --failed",

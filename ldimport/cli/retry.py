@@ -54,9 +54,7 @@ def retry(
 
 
 COMMAND = Command(
-    "retry",
     retry,
     ("ldimport retry", "ldimport retry --cause origin-503 --deadline 1h"),
-    {},
     also=(0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 130, 143),
 )

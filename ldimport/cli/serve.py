@@ -121,7 +121,6 @@ class _ServeScreen:
 
 
 COMMAND = Command(
-    "serve",
     serve,
     (
         "ldimport serve --project-config project-config.json",

@@ -151,7 +151,6 @@ def _exit(row: JobRow) -> ExitCode:
 
 
 COMMAND = Command(
-    "status",
     status,
     ("ldimport status", "ldimport status 25bzj8jq0x4t --json"),
     {

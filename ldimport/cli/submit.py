@@ -176,13 +176,11 @@ def _first_use(session: Session, migration: Migration, source: Source, *, agreed
 
 
 COMMAND = Command(
-    "submit",
     submit,
     (
         "ldimport submit samples/manifest.csv",
         "ldimport submit archive.csv --limit 20        a small first try",
         "ldimport submit archive.csv --valid-only --yes --deadline 2h   from cron",
     ),
-    {},
     also=tuple(ExitCode),
 )

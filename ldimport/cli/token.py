@@ -85,8 +85,8 @@ COMMAND = Group(
     "token",
     "Tokens for a served engine.",
     (
-        Command("create", create, ("ldimport token create ci --days 90",), _EXITS),
-        Command("list", list_, ("ldimport token list",), _EXITS),
-        Command("revoke", revoke, ("ldimport token revoke 7f3a9c",), _EXITS),
+        Command(create, ("ldimport token create ci --days 90",), _EXITS),
+        Command(list_, ("ldimport token list",), _EXITS),
+        Command(revoke, ("ldimport token revoke 7f3a9c",), _EXITS),
     ),
 )

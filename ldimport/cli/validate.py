@@ -102,7 +102,6 @@ def _hints(session: Session, found: Validation) -> list[Hint]:
 
 
 COMMAND = Command(
-    "validate",
     validate,
     (
         "ldimport validate archive.csv",

@@ -54,9 +54,7 @@ def _nothing_open(session: Session, migration: Migration) -> None:
 
 
 COMMAND = Command(
-    "watch",
     watch,
     ("ldimport watch", "ldimport watch --deadline 30m"),
-    {},
     also=(0, 1, 2, 4, 5, 8, 10, 130, 143),
 )

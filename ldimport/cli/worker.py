@@ -45,7 +45,6 @@ def worker(session: Session, workers: int | None = None) -> ExitCode:
 
 
 COMMAND = Command(
-    "worker",
     worker,
     ("ldimport worker --engine ./engine --workers 4",),
     {
