@@ -68,9 +68,8 @@ def _image(session: Session, name: str, found: History) -> None:
         facts[f"try {n}"] = _attempt(session, attempt, found)
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
-        screen.hints(
-            [(f"ldimport retry --cause {found.cause}", "send it, and those like it, again")]
-        )
+        again = f"ldimport retry --cause {found.cause}"
+        screen.hints([(again, "send it, and those like it, again")])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])
