@@ -40,7 +40,7 @@ def serve(
 
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
-    settings, environ = session.settings(), session.environ
+    settings, environ = session.settings, session.environ
     if dialect is not None and dialect not in set(Dialect):
         raise UsageError(f"--dialect {dialect}: there are {', '.join(Dialect)}")
     chosen = ServeOptions(
@@ -129,7 +129,6 @@ class _ServeScreen:
 
 
 COMMAND = Command(
-    "serve",
     serve,
     (
         "ldimport serve --project-config project-config.json",
