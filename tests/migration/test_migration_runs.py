@@ -37,7 +37,6 @@ from ldimport.model import (
     JobState,
     JobStatus,
     Status,
-    canonical_json,
 )
 from ldimport.targets.base import BatchLimits
 
@@ -235,9 +234,7 @@ def test_another_archive_under_the_default_name_is_stopped(
 def test_batches_respect_count_and_bytes(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(limits=BatchLimits(images=100, bytes=700))
     events = submit(state, target, manifest(tmp_path, 20))
-    from ldimport import wire
-
-    sizes = [len(wire.encode(wire.request_to_json(request))) for request in target.requests]
+    sizes = [len(wire.request_body(request)) for request in target.requests]
     assert max(sizes) <= 700
     assert planned(events).plan.batches == len(sizes)
     assert planned(events).plan.bytes >= sum(sizes)
@@ -446,7 +443,7 @@ def test_requests_carry_their_entries_rendered(state: StateStore, tmp_path: Path
     submit(state, target, manifest(tmp_path, 3))
     request = target.requests[0]
     assert [json.loads(body)["id"] for body in request.bodies] == ["id1", "id2", "id3"]
-    assert wire.request_body(request) == canonical_json(wire.request_to_json(request))
+    assert wire.request_body(request) == wire.request_body(replace(request, bodies=()))
 
 
 def test_the_counts_of_a_run_add_up_while_it_runs(state: StateStore, tmp_path: Path) -> None:
