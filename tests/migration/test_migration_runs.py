@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -322,6 +323,23 @@ def test_a_manifest_that_changes_after_the_check_is_not_sent(
         assert (len(target.sent_ids()), last.exit_code) == (sent, ExitCode.INVALID)
         assert last.totals.unsubmitted == 1_200 - sent
         path = manifest(tmp_path, 1_200)
+
+
+def test_a_plan_is_none_of_files_that_were_read_before_they_changed(
+    state: StateStore, tmp_path: Path
+) -> None:
+    (tmp_path / "archive").mkdir()
+    first = manifest(tmp_path / "archive", 2, "1.csv")
+    second = first.with_name("2.csv")
+    second.write_text(first.read_text().replace("id", "other").replace("other,", "id,"))
+    size, opened = first.stat().st_size, source(first.parent)
+
+    def tick(read: int) -> None:
+        if read > size:
+            os.utime(first, ns=(1, 1))
+
+    with opened.manifest, pytest.raises(ManifestError, match=r"1\.csv changed"):
+        Migration(state, StandIn(), Time().clock).plan(opened, tick=tick)
 
 
 def test_a_deadline_ends_a_run_that_waits(state: StateStore, tmp_path: Path) -> None:
