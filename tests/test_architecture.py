@@ -14,7 +14,7 @@ import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
-              "yamlsize", "retry_after", "url", "credentials",
+              "yamlsize", "retry_after", "url", "credentials", "request_check",
               "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
@@ -25,7 +25,8 @@ ALLOWED = {
     "files": {"errors", "system"},
     "errors": {"causes"},
     "system": {"errors"},
-    "wire": {"model", "errors", "causes", "url"},
+    "wire": {"model", "errors"},
+    "request_check": {"model", "errors", "wire", "url"},
     "database": {"errors", "system"},
     "paths": {"errors", "causes"},
     "retry_after": set(),
