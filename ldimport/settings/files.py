@@ -1,5 +1,5 @@
-"""Config files, ours and ``.livingdocs-cli``: small YAML, read safely, with the line of each key. In
-ours every key and value is checked, also those of profiles that are not in use."""
+"""Config files, ours and ``.livingdocs-cli``: small YAML, read safely, with the line of each key;
+in ours every key and value is checked, also those of profiles that are not in use."""
 
 from __future__ import annotations
 
