@@ -93,13 +93,6 @@ class Fetcher:
                 host.busy = 0
             self._under_way = False
 
-    def fetch(self, source: FetchSource) -> Fetched:
-        """Fetch one source. Raises Rejected when it is given up."""
-        (outcome,) = self.fetch_many([source])
-        if isinstance(outcome, NotFetched):
-            raise outcome.rejected
-        return outcome
-
     def close(self) -> None:
         """Close all connections. May be called twice."""
         self.transfers.close()

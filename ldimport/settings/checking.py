@@ -17,7 +17,7 @@ from ldimport.url import is_loopback
 
 if TYPE_CHECKING:
     from ldimport.client import LivingdocsClient
-    from ldimport.settings.model import Settings
+    from ldimport.settings.loading import Settings
 
 NOBODY = "ldimport-config-check"
 """Asked for as a job and as a media entry; there is none of this name."""
