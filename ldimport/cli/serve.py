@@ -111,20 +111,9 @@ class _ServeScreen:
     def _begun(self, engine: EngineServed) -> None:
         session, chosen = self._session, self._chosen
         if not session.options.json:
-            own, token = chosen.project_config, chosen.token
-            served.banner(
-                session.screen,
-                __version__,
-                self._url,
-                served.token_hint(None if token is None else token.reveal(), engine.tokens),
-                "built in" if own is None else tilde(own),
-                tilde(chosen.engine),
-                engine,
-                chosen.allow_hosts,
-            )
+            served.banner(session.screen, __version__, self._url, engine, chosen, tilde)
         if chosen.token is None and not engine.tokens:
-            session.notes.line(("!", "yellow"), " there is no token: every request is refused",
-                               indent=2)  # fmt: skip
+            session.notes.say("!", "there is no token: every request is refused")
             session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
 
 
