@@ -77,21 +77,17 @@ class SqliteJobs(Jobs):
         )
 
     def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
-        sql = "SELECT n FROM job WHERE state = 'started' AND terms = ?"
+        sql = "SELECT n, images FROM job WHERE state = 'started' AND terms = ?"
         with self._catalogue.writing() as connection:
-            for (job,) in connection.execute(sql, (terms,)).fetchall():
-                connection.execute(
+            for job, images in connection.execute(sql, (terms,)).fetchall():
+                untried = connection.execute(
                     """UPDATE item SET status = 'failed', reason = ?, cause = ?, metadata = NULL,
                                        worker = NULL WHERE job = ? AND status IS NULL""",
                     (reason, cause, job),
-                )
-                connection.execute(
-                    """UPDATE job SET failed = images - success - skipped, finished_at = ?,
-                              state = iif(success + skipped + failed = 0, 'failed', 'success')
-                        WHERE n = ?""",
-                    (now, job),
-                )
-                _on_end(connection, job, now)
+                ).rowcount
+                _count(connection, job, Status.FAILED, untried)
+                state = JobState.FAILED if untried == images else JobState.SUCCESS
+                _end_if_done(connection, job, now, state)
 
     def follow(self) -> SqliteFollower:
         return SqliteFollower(self._catalogue)
@@ -215,8 +211,7 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
 def claim(
     connection: sqlite3.Connection, worker: int, most: int, terms: int | None
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
-    """Lease up to ``most`` free images of one job's terms, oldest first; with ``terms`` only if
-    the oldest has these. Returns their terms' number and the tasks."""
+    """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
     rows = connection.execute(_FREE, (most,)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
@@ -238,8 +233,7 @@ def _task(row: sqlite3.Row, worker: int) -> ImportTask:
 
 
 def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], now: float) -> None:
-    """Write outcomes, what they do to the library, and what they do to their jobs. A late
-    writer, whose lease was voided, is fenced off."""
+    """Write outcomes and what they do to library and jobs; a late writer is fenced off."""
     ended: Counter[tuple[int, Status]] = Counter()
     for outcome in outcomes:
         sql = "SELECT job FROM item WHERE id = ? AND worker = ? AND status IS NULL"
@@ -257,8 +251,7 @@ def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], no
         )
         ended[row["job"], outcome.status] += 1
     for (job, status), images in ended.items():
-        sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
-        connection.execute(sql, (images, job))
+        _count(connection, job, status, images)
     for job in {job for job, _ in ended}:
         _end_if_done(connection, job, now)
 
@@ -271,27 +264,27 @@ def release(connection: sqlite3.Connection, tasks: Iterable[ImportTask]) -> None
     )
 
 
-def _end_if_done(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """State and time of the end, in the transaction of the last image's outcome."""
+def _count(connection: sqlite3.Connection, job: int, status: Status, images: int) -> None:
+    sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
+    connection.execute(sql, (images, job))
+
+
+def _end_if_done(
+    connection: sqlite3.Connection, job: int, now: float, state: JobState = JobState.SUCCESS
+) -> None:
+    """The one place where a job ends, in the transaction of its last image's outcome: its
+    notification is put down with it, so that there is exactly one."""
     ended = connection.execute(
-        """UPDATE job SET state = 'success', finished_at = ?
+        """UPDATE job SET state = ?, finished_at = ?
             WHERE n = ? AND state = 'started' AND images = success + skipped + failed""",
-        (now, job),
+        (state, now, job),
     ).rowcount
-    if ended:
-        _on_end(connection, job, now)
-
-
-def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """The one place where a job has just ended, still inside that transaction: its notification
-    is put down with it, so that there is exactly one."""
     row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()
-    if row["webhook"] is None:
+    if not ended or row["webhook"] is None:
         return
     context = None if row["context"] is None else json.loads(row["context"])
-    status = JobStatus(row["id"], JobState(row["state"]))
-    body = wire.encode(wire.notification_to_json(status, _counts(row), context)).decode()
-    outbox.put(connection, row, body, now)
+    body = wire.notification_to_json(JobStatus(row["id"], state), _counts(row), context)
+    outbox.put(connection, row, wire.encode(body).decode(), now)
 
 
 # -- answering ------------------------------------------------------------------------------
