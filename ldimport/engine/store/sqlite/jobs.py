@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from itertools import takewhile
+from typing import Any
 
 from ldimport import wire
 from ldimport.engine import records
@@ -47,10 +48,10 @@ class SqliteJobs(Jobs):
 
     def results(self, job_id: str) -> Sequence[records.StoredResult]:
         sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at AS stored_at
+                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
                    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
                   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
-        return [_result(row) for row in self._catalogue.rows(sql, job_id)]
+        return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
         sql = """SELECT * FROM job
@@ -99,10 +100,10 @@ class SqliteFollower(Follower):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._version = -1
-        sql = "SELECT n, state FROM job WHERE state = 'started' OR n = (SELECT max(n) FROM job)"
-        rows = catalogue.rows(sql)
-        self._newest = max((row["n"] for row in rows), default=0)
-        self._open = {row["n"] for row in rows if row["state"] == JobState.STARTED}
+        sql = """SELECT (SELECT coalesce(max(n), 0) FROM job),
+                        (SELECT json_group_array(n) FROM job WHERE state = 'started')"""
+        ((self._newest, still),) = catalogue.rows(sql)
+        self._open = set(json.loads(still))
 
     @property
     def open_jobs(self) -> int:
@@ -112,7 +113,8 @@ class SqliteFollower(Follower):
         version = self._catalogue.version()  # costs no file access
         if version == self._version:
             return ()
-        sql = "SELECT * FROM job WHERE n > ? OR n IN (SELECT value FROM json_each(?)) ORDER BY n"
+        sql = """SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
+                 UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n"""
         rows = self._catalogue.rows(sql, self._newest, json.dumps(list(self._open)))
         fresh = [row for row in rows if row["n"] > self._newest]
         ended = [row for row in rows if row["state"] != JobState.STARTED]
@@ -300,10 +302,11 @@ def _counts(row: sqlite3.Row) -> Counts:
     return Counts(row["success"], row["skipped"], row["failed"], row["images"] - done)
 
 
-def _result(row: sqlite3.Row) -> records.StoredResult:
-    status, asset = Status(row["status"]), None if row["key"] is None else library.stored(row)
-    told = (status, row["reason"], row["cause"], asset)
-    return records.StoredResult(row["external_id"], row["file_name"], *told)
+def _result(
+    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: Any
+) -> records.StoredResult:
+    stored = None if asset[0] is None else records.StoredAsset(*asset, title)  # type: ignore[call-arg]
+    return records.StoredResult(external_id, title, Status(status), reason, cause, stored)
 
 
 def _accepted(row: sqlite3.Row) -> JobChange:
