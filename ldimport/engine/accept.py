@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ldimport import wire
 from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError
 from ldimport.model import Image, ImportRequest, JobOptions, Json
+from ldimport.request_check import check_request
 
 if TYPE_CHECKING:
     from ldimport.engine.records import MediaEntry
@@ -71,7 +72,7 @@ def settled(
     for text in options.allow_hosts:
         parse_allow_host(text)
     if not checked:
-        wire.check_request(request, relative_urls=bool(options.allow_files))
+        check_request(request, relative_urls=bool(options.allow_files))
     default = config.default_media_type
     images = tuple(
         image if image.media_type is not None else replace(image, media_type=default)

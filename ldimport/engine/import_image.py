@@ -27,7 +27,7 @@ from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
 from ldimport.url import is_http_url
-from ldimport.wire import image_content
+from ldimport.wire import rendered
 
 _INVALID = "Invalid metadata: "
 
@@ -38,7 +38,7 @@ Found = TypeVar("Found")
 
 def fingerprint(image: Image) -> str:
     """What is compared to tell a changed request from the same one."""
-    return hashlib.sha256(image_content(image)).hexdigest()
+    return hashlib.sha256(rendered(image)[1]).hexdigest()
 
 
 class ImageImporter:

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
+from ldimport.server.endpoint import Call
 from ldimport.server.responses import Refusal
 
 _ALWAYS = {
@@ -31,14 +32,18 @@ _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, beside letters and digits
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._ ()-]+")
 
 
-def original(image: StoredImage, method: str, asked: Headers) -> Response:
-    """The response with an original: whole, one range of it, or 304. The address of an original
-    names its bytes for ever, so it may be cached for ever. Opens the image, so not for the event
-    loop. Raises Refusal 416 for a range outside of it.
+def original(call: Call) -> Response:
+    """A stored original: whole, one range of it, or 304. No token: these are what the public sees.
+    The ``id`` may be followed by ``?format=auto`` as in the API's page, or by ``&format=auto``; it
+    names the bytes for ever, so they may be cached for ever. Raises Refusal 404, or 416 for a
+    range outside of it.
 
     At most one range is sent; other ``Range`` headers count as absent, as RFC 9110 14.2 allows:
     many small ranges of one file are an attack, not a viewer.
     """
+    image, asked = call.engine.original(call.required("id")), call.request.headers
+    if image is None:
+        raise Refusal(404, "No image found.")
     headers = {**_ALWAYS, "ETag": f'"{image.etag}"', "Accept-Ranges": "bytes"}
     headers["Last-Modified"] = formatdate(image.stored_at, usegmt=True)
     if _is_known(asked, image):
@@ -55,7 +60,7 @@ def original(image: StoredImage, method: str, asked: Headers) -> Response:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{image.size}"
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)
     headers["Content-Length"] = str(end - begin)
-    chunks = _chunks(image.open(), begin, end) if method == "GET" else iter(())
+    chunks = _chunks(image.open(), begin, end) if call.request.method == "GET" else iter(())
     return StreamingResponse(chunks, 206 if part else 200, headers, image.mime_type)
 
 
