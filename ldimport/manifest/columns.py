@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from itertools import product
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import FIELDS, FieldMap
@@ -112,11 +115,11 @@ def _cleaned(name: str) -> str:
 def _unique(names: Sequence[str]) -> tuple[str, ...]:
     """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``, so that rows keep all
     their cells."""
-    seen: dict[str, int] = {}
+    seen: Counter[str] = Counter()
     result = []
     for number, name in enumerate(names, 1):
         name = name or f"_{number}"
-        seen[name] = seen.get(name, 0) + 1
+        seen[name] += 1
         result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return tuple(result)
 
@@ -145,8 +148,7 @@ def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
     free = list(columns)
     found: dict[str, str] = {}
     for name, words in _GUESSES:
-        column = _suggested(free, words) if name in missing and name not in found else None
-        if column is not None:
+        if name in missing and name not in found and (column := _suggested(free, words)):
             free.remove(column)
             found[name] = column
     shown = (f"{name}={_quoted(found[name]) if name in found else 'COLUMN'}" for name in missing)
@@ -155,16 +157,14 @@ def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
 
 def _suggested(columns: Sequence[str], words: Sequence[str]) -> str | None:
     """Short words count only at the end of a name: there is an “id” in “Video”."""
-    for word in words:
-        for each in columns:
-            name = each.casefold()
-            if name.endswith(word) or (len(word) > 2 and word in name):
-                return each
+    for word, each in product(words, columns):
+        name = each.casefold()
+        if name.endswith(word) or (len(word) > 2 and word in name):
+            return each
     return None
 
 
 def _quoted(text: str) -> str:
-    plain = text.replace("_", "").replace(".", "").replace("/", "").isalnum()
-    if plain:
+    if re.sub("[_./]", "", text).isalnum():
         return text
     return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'

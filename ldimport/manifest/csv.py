@@ -22,10 +22,9 @@ from ldimport.manifest.columns import Layout, column_index, ignored_text, layout
 from ldimport.manifest.detect import undecodable
 from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.jsontext import check_numbers, parse_json
 from ldimport.manifest.kinds import Findings, RowProblems
-from ldimport.manifest.normalise import compose, surely_composed
 from ldimport.manifest.streams import ByteStream, Part, Position
+from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole, surely_whole
 
@@ -347,23 +346,19 @@ def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
 
 def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Json]:
     """Metadata of a JSON cell, if there is one, and of the columns, which win."""
-    cell = values.get("metadata")
-    metadata = _object(cell, problems) if cell else {}
+    metadata: dict[str, Json] = {}
+    if cell := values.get("metadata"):
+        before = len(problems)
+        found = parse_json(cell, problems, "metadata")
+        told = len(problems) > before
+        check_numbers(found, "metadata", problems)
+        if isinstance(found, dict):
+            metadata = found
+        elif not told:
+            hint = 'for example {"caption": "…"}'
+            problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
     own = {name[len(PREFIX) :]: text for name, text in values.items() if name.startswith(PREFIX)}
-    return {**metadata, **own}
-
-
-def _object(cell: str, problems: RowProblems) -> Mapping[str, Json]:
-    before = len(problems)
-    value = parse_json(cell, problems, "metadata")
-    told = len(problems) > before
-    check_numbers(value, "metadata", problems)
-    if isinstance(value, dict):
-        return value
-    if not told:
-        hint = 'for example {"caption": "…"}'
-        problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
-    return {}
+    return metadata | own
 
 
 def _quoting(error: csv.Error) -> str:

@@ -20,6 +20,7 @@ import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ldimport.cells import Writing
@@ -75,9 +76,7 @@ class Template:
         """The finished text, or "" when every place is empty."""
         if not any(values.get(name) for name in self.columns):
             return ""
-        return "".join(
-            literal + (values.get(name, "") if name else "") for literal, name in self.parts
-        )
+        return "".join(text + (values.get(name, "") if name else "") for text, name in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,13 +138,17 @@ class FieldMap:
     ) -> FieldMap:
         if "{" not in text:
             templates = {key: value for key, value in self.templates.items() if key != name}
-            return replace(self, columns={**self.columns, name: text}, templates=templates)
+            return replace(self._with("columns", name, text), templates=templates)
         try:
             template = Template.parse(text)
         except ValueError as cause:
             hint = 'write it like fileName: "{headline} ({year})"'
             raise error(f"{where}: {cause}", hint=hint, code="mapping") from cause
-        return replace(self, templates={**self.templates, name: template})
+        return self._with("templates", name, template)
+
+    def _with(self, part: str, name: str, value: Any) -> FieldMap:
+        changed: dict[str, Any] = {part: {**getattr(self, part), name: value}}
+        return replace(self, **changed)
 
     def _with_spec(self, name: str, spec: Json, where: str) -> FieldMap:
         if isinstance(spec, str):
@@ -161,16 +164,16 @@ class FieldMap:
     def _with_option(self, name: str, key: str, value: str, where: str) -> FieldMap:
         match key:
             case "column":
-                return replace(self, columns={**self.columns, name: value})
+                return self._with("columns", name, value)
             case "template":
                 return self._with_source(name, value, ConfigError, where)
             case "value":
-                return replace(self, constants={**self.constants, name: value})
+                return self._with("constants", name, value)
             case "separator" | "date" | "zone":
                 if key == "zone":
                     _check_zone(value, where)
                 written = replace(self.writings.get(name, Writing()), **{key: value})
-                return replace(self, writings={**self.writings, name: written})
+                return self._with("writings", name, written)
         near = get_close_matches(key, _OPTIONS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
         raise _mistake(f"{where} has an unknown option “{key}”", hint)

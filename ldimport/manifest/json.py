@@ -18,11 +18,10 @@ import orjson
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
-from ldimport.manifest.jsontext import parse_json, quick_json
 from ldimport.manifest.kinds import Findings, RowProblems
-from ldimport.manifest.normalise import surely_composed
 from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
 from ldimport.manifest.streams import CHUNK, Part, Position
+from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
 
 _LARGEST = 16 * CHUNK
@@ -307,7 +306,7 @@ class JsonDocument(_JsonFile):
                 self._read_body(scanner)
 
     def _read_body(self, scanner: Scanner) -> None:
-        """Read what stands beside ``images``, wherever ``images`` stands."""
+        """What stands beside ``images``, wherever ``images`` stands."""
         found: list[tuple[str, Span]] = []
         for key in scanner.members():
             if key == "images":

@@ -203,9 +203,10 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
 
 
 def _part(source: SourceFile, found: Detected, findings: Findings) -> Part:
+    given = source.path, source.name, found.encoding, findings
     if found.dialect is not None:
-        return Table(source.path, source.name, found.encoding, findings, found.dialect)
-    return _PARTS[found.format](source.path, source.name, found.encoding, findings)
+        return Table(*given, found.dialect)
+    return _PARTS[found.format](*given)
 
 
 def _behind(position: Position | None, before: int) -> Position | None:

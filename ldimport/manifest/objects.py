@@ -10,9 +10,8 @@ from typing import Any
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import FIELDS, PREFIX, field_of
-from ldimport.manifest.jsontext import BigNumber, check_numbers, map_texts
 from ldimport.manifest.kinds import Findings, Header, RowProblems
-from ldimport.manifest.normalise import compose
+from ldimport.manifest.texts import BigNumber, check_numbers, compose, map_texts
 from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json, Problem
 from ldimport.url import is_http_url
 from ldimport.wire import encode

@@ -16,8 +16,8 @@ from ldimport.errors import UsageError
 from ldimport.files import NewFile, Spool, TextList
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.jsontext import map_texts
 from ldimport.manifest.kinds import Detected, ManifestFormat
+from ldimport.manifest.texts import map_texts
 from ldimport.model import Entry, Json
 
 Row = Mapping[str, Json]
@@ -101,12 +101,9 @@ class RowWriter:
 
 
 def _by_fields(entry: Entry) -> Row:
-    row: dict[str, Json] = {"id": entry.id, "url": entry.url}
-    if entry.file_name is not None:
-        row["fileName"] = entry.file_name
-    if entry.media_type is not None:
-        row["mediaType"] = entry.media_type
-    return {**row, "metadata": dict(entry.metadata)}
+    optional = {"fileName": entry.file_name, "mediaType": entry.media_type}
+    given = {name: text for name, text in optional.items() if text is not None}
+    return {"id": entry.id, "url": entry.url, **given, "metadata": dict(entry.metadata)}
 
 
 def format_of(path: str | Path) -> ManifestFormat:
@@ -150,14 +147,14 @@ class _TextRows(TextList):
     """Rows of which each is a text of its own."""
 
     def __init__(
-        self, file: NewFile, text: Callable[[Row], str], before: str, between: str, after: str
+        self, file: NewFile, text: Callable[[Json], str], before: str, between: str, after: str
     ) -> None:
         super().__init__(file, before, between)
         self._text = text
         self._after = after
 
     def row(self, row: Row) -> None:
-        self.add(self._text(row))
+        self.add(self._text(dict(row)))
 
     def finish(self) -> None:
         self.end(self._after)
@@ -175,12 +172,8 @@ def _flat(row: Row) -> dict[str, Json]:
     return flat | {PREFIX + handle: value for handle, value in metadata.items()}
 
 
-def _json(row: Row) -> str:
-    return json_text(dict(row))
-
-
-def _json_line(row: Row) -> str:
-    return f"{json_text(dict(row))}\n"
+def _json_line(row: Json) -> str:
+    return f"{json_text(row)}\n"
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
@@ -200,16 +193,13 @@ _Dumper.add_multi_representer(str, _represent_text)
 _Dumper.add_representer(str, _represent_text)
 
 
-def _yaml(row: Row) -> str:
-    clean = map_texts(dict(row), without_surrogates)
-    text: str = yaml.dump(
-        [clean], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
-    )
-    return text
+def _yaml(row: Json) -> str:
+    clean = [map_texts(row, without_surrogates)]
+    return str(yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=10**6))
 
 
 _TEXTS = {
-    ManifestFormat.JSON: (_json, "[\n", ",\n", "\n]\n"),
+    ManifestFormat.JSON: (json_text, "[\n", ",\n", "\n]\n"),
     ManifestFormat.JSONL: (_json_line, "", "", ""),
     ManifestFormat.YAML: (_yaml, "", "", ""),
 }

@@ -1,4 +1,5 @@
-"""JSON text to values, with everything that JSON allows and Livingdocs does not named.
+"""Texts: JSON to values, with everything that JSON allows and Livingdocs does not named; Unicode
+composed (NFC).
 
 orjson decides in the ordinary case; the standard library, slower, explains the others.
 """
@@ -9,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from unicodedata import is_normalized, normalize
 
 import orjson
 
@@ -21,6 +23,10 @@ MAX_SAFE_INTEGER = 2**53 - 1
 MAX_DEPTH = 100
 _TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
+_ALWAYS = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
+"""UTF-8 lead and tail bytes of characters below U+0300, and of U+2000 to U+2FFF."""
+_RARE = re.compile(rb"\xe2(?:[\x81\x83-\xbf]|\x80[\x80\x81])")
+"""U+2000 to U+2FFF but for quotes, dashes and currency; U+2000 and U+2001 decompose."""
 
 
 def quick_json(raw: bytes) -> dict[str, Json] | None:
@@ -156,3 +162,14 @@ def map_texts(value: Json, change: Callable[[str], str]) -> Json:
     if isinstance(value, dict):
         return {change(key): map_texts(each, change) for key, each in value.items()}
     return value
+
+
+def surely_composed(utf8: bytes) -> bool:
+    """Whether the text certainly is in NFC: nothing in it but letters below U+0300 and common
+    punctuation. Costs a fifth of asking ``unicodedata``."""
+    return utf8.isascii() or not (utf8.translate(None, _ALWAYS) or _RARE.search(utf8))
+
+
+def compose(text: str) -> str:
+    """The text in NFC; itself, where it is already."""
+    return text if text.isascii() or is_normalized("NFC", text) else normalize("NFC", text)
