@@ -20,10 +20,9 @@ from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
 from ldimport.manifest.columns import Layout, column_index, ignored_text, layout
 from ldimport.manifest.detect import undecodable
-from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.kinds import Findings, RowProblems
-from ldimport.manifest.streams import ByteStream, Part, Position
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
+from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole, surely_whole
@@ -77,9 +76,6 @@ class TableRow(Mapping[str, Json]):
 
     def __len__(self) -> int:
         return min(len(self._names), len(self._cells))
-
-    def __repr__(self) -> str:
-        return f"TableRow({dict(self)!r})"
 
 
 def _is_odd(cell: str) -> bool:
@@ -146,11 +142,11 @@ class Table(Part):
 
     newline = ""
 
-    def __init__(
-        self, path: str, name: str, encoding: str, findings: Findings, dialect: CsvDialect
-    ) -> None:
-        super().__init__(path, name, encoding, findings)
-        self.dialect = dialect
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        assert detected.dialect is not None
+        self.dialect = detected.dialect
+        name = source.name
         self._mapping = findings.columns
         self._width = -1  # every row is odd, until the header is known
         line, header = self._read_names()

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
-    Detected,
     Findings,
     Header,
     ManifestFile,
@@ -28,57 +27,19 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.objects import merged
-from ldimport.manifest.streams import Part, Position
+from ldimport.manifest.streams import Part, Position, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 
 STDIN = "-"
 _NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
 _FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
-_PARTS: dict[ManifestFormat, type[JsonDocument | JsonLines | YamlFile]] = {
+_PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] = {
+    ManifestFormat.CSV: Table,
     ManifestFormat.JSON: JsonDocument,
     ManifestFormat.JSONL: JsonLines,
     ManifestFormat.YAML: YamlFile,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells that a file is still the same: device, inode, size, time of change (ns)."""
-
-    device: int
-    inode: int
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """Raises OSError."""
-        found = os.stat(path)  # noqa: PTH116  a path as given
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file to read: ``path`` as opened, ``name`` as shown, ``given`` as the user named it."""
-
-    path: str
-    name: str
-    given: str
-    stamp: Stamp
-
-    def check_unchanged(self) -> None:
-        """Raises ManifestError when the file is no longer the one that was opened."""
-        try:
-            same = Stamp.of(self.path) == self.stamp
-        except OSError:
-            same = False
-        if not same:
-            raise ManifestError(
-                f"{self.name} changed while it was being read",
-                hint="run the command again when nothing writes to it any more",
-                code="changed",
-            )
 
 
 class Manifest:
@@ -95,10 +56,10 @@ class Manifest:
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
-            part = self._parts[source.name] = _part(source, found, self._findings)
+            part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
-            files.append(ManifestFile(source.given, found, source.stamp.size, part.names))
+            files.append(ManifestFile(source.given, found, source.size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
@@ -118,7 +79,7 @@ class Manifest:
     @property
     def bytes_total(self) -> int:
         """Size of all files on disk."""
-        return sum(source.stamp.size for source in self._sources)
+        return sum(source.size for source in self._sources)
 
     def entries(self, position: Position | None = None) -> Iterator[Entry]:
         """Every row of every file, numbered from 1 over all of them. ``position`` gets the bytes
@@ -132,7 +93,7 @@ class Manifest:
                 yield entry
                 row = entry.place.row + 1
             source.check_unchanged()
-            before += source.stamp.size
+            before += source.size
 
     @property
     def table(self) -> Table | None:
@@ -187,7 +148,7 @@ def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = Non
     try:
         for path in dict.fromkeys(map(str, paths)):
             for source in _find_files(path):  # one file may be named twice
-                sources.setdefault((source.stamp.device, source.stamp.inode), source)
+                sources.setdefault((source.found.st_dev, source.found.st_ino), source)
         return Manifest(list(sources.values()), options or ReadOptions())
     except BaseException:
         _remove_spools(sources.values())
@@ -200,13 +161,6 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
     ``Manifest.entries`` do."""
     with open_manifest([path], ReadOptions(**options)) as manifest:
         yield from manifest.entries()
-
-
-def _part(source: SourceFile, found: Detected, findings: Findings) -> Part:
-    given = source.path, source.name, found.encoding, findings
-    if found.dialect is not None:
-        return Table(*given, found.dialect)
-    return _PARTS[found.format](*given)
 
 
 def _behind(position: Position | None, before: int) -> Position | None:
@@ -263,12 +217,12 @@ def _spool() -> SourceFile:
                 hint="make room there, set TMPDIR, or give a file",
                 code="spool",
             ) from error
-    return SourceFile(file.name, "stdin", STDIN, Stamp.of(file.name))
+    return SourceFile(file.name, "stdin", STDIN, Path(file.name).stat())
 
 
 def _source(path: str) -> SourceFile:
     try:
-        stamp = Stamp.of(path)
+        found = os.stat(path)  # noqa: PTH116  a path as given
         if not Path(path).is_file():
             hint = "pipe it in, and give - as the manifest"
             raise ManifestError(f"{path} is not a file", hint=hint, code="not-a-manifest")
@@ -279,7 +233,7 @@ def _source(path: str) -> SourceFile:
     except OSError as error:
         text = f"{path} cannot be read: {_reason(error)}"
         raise UsageError(text, code="unreadable") from error
-    return SourceFile(path, path, path, stamp)
+    return SourceFile(path, path, path, found)
 
 
 def _reason(error: OSError) -> str:

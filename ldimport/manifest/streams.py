@@ -6,15 +6,19 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 import zlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import BinaryIO, cast
 
 from ldimport.errors import ConfigError, ManifestError
-from ldimport.manifest.kinds import Findings, Header
+from ldimport.manifest.kinds import Detected, Findings, Header
 from ldimport.model import Entry, Place
 
 CHUNK = 1 << 20
@@ -24,6 +28,7 @@ _KEPT = 256
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _UTF8 = ("utf-8", "utf-8-sig")
+_STAMP = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 Watch = Callable[[bytes, int], None]
 """Sees every chunk before anybody reads it, and how many bytes of the file on disk are read."""
 Position = Callable[[int], None]
@@ -182,6 +187,33 @@ class Lines:
         return bool(line)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read: ``path`` as opened, ``name`` as shown, ``given`` as the user named it;
+    ``found`` tells that it is still the same."""
+
+    path: str
+    name: str
+    given: str
+    found: os.stat_result
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk."""
+        return self.found.st_size
+
+    def check_unchanged(self) -> None:
+        """Raises ManifestError when the file is no longer the one that was opened."""
+        with suppress(OSError):
+            if _STAMP(os.stat(self.path)) == _STAMP(self.found):  # noqa: PTH116  a path as given
+                return
+        raise ManifestError(
+            f"{self.name} changed while it was being read",
+            hint="run the command again when nothing writes to it any more",
+            code="changed",
+        )
+
+
 class Part(ABC):
     """One file of a manifest, whatever its format. ``path`` is read, ``name`` shown; ``names`` are
     a table's columns, ``header`` is what stands beside the entries. ``newline`` decides what a
@@ -190,10 +222,10 @@ class Part(ABC):
     names: tuple[str, ...] = ()
     newline = "\n"
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        self.path = path
-        self.name = name
-        self.encoding = encoding
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        self.path = source.path
+        self.name = source.name
+        self.encoding = detected.encoding
         self.header = Header()
         self.lines = Lines(self._text)
         self._findings = findings

@@ -65,27 +65,28 @@ class RowWriter:
         # UTF-8; with the mark by which Excel knows it where the original was made for Excel
         marked = like is not None and csv_ and like.encoding != "utf-8"
         self.file = NewFile(path, "utf-8-sig" if marked else "utf-8")
-        self._rows: _CsvRows | _TextRows
+        self._rendered: Callable[[dict[str, Json]], Any]
+        self._rendered, before, between, self._after = _ROWS[chosen]
+        self._rows: _CsvRows | TextList = TextList(self.file, before, between)
         if csv_:
             tabs = Path(path).suffix.lower() in (".tsv", ".tab")
             delimiter = "\t" if tabs else (like.delimiter if like else None) or ","
             self._rows = _CsvRows(self.file, delimiter)
-        else:
-            self._rows = _TextRows(self.file, *_TEXTS[chosen])
         self.count = 0
 
     def add(self, row: Row) -> None:
         """Write one row."""
-        self._rows.row(row)
+        self._rows.add(self._rendered(dict(row)))
         self.count += 1
 
     def finish(self) -> None:
         """Write what stands behind the last row."""
-        self._rows.finish()
+        self._rows.end(self._after)
 
     def discard(self) -> None:
         """Remove what was written. After the file's ``commit`` there is nothing to remove."""
-        self._rows.close()
+        if isinstance(self._rows, _CsvRows):
+            self._rows.close()
         self.file.discard()
 
     def __enter__(self) -> RowWriter:
@@ -127,12 +128,11 @@ class _CsvRows:
         self._columns: dict[str, None] = {}
         self._waiting = Spool(file.path)
 
-    def row(self, row: Row) -> None:
-        flat = _flat(row)
+    def add(self, flat: Row) -> None:
         self._columns |= dict.fromkeys(flat)
         self._waiting.add(orjson.dumps([safe_cell(flat.get(name)) for name in self._columns]))
 
-    def finish(self) -> None:
+    def end(self, _after: str) -> None:
         writer = csv.writer(self._file, delimiter=self._delimiter)
         writer.writerow(map(safe_cell, self._columns))
         for line in self._waiting:
@@ -143,33 +143,12 @@ class _CsvRows:
         self._waiting.close()
 
 
-class _TextRows(TextList):
-    """Rows of which each is a text of its own."""
-
-    def __init__(
-        self, file: NewFile, text: Callable[[Json], str], before: str, between: str, after: str
-    ) -> None:
-        super().__init__(file, before, between)
-        self._text = text
-        self._after = after
-
-    def row(self, row: Row) -> None:
-        self.add(self._text(dict(row)))
-
-    def finish(self) -> None:
-        self.end(self._after)
-
-    def close(self) -> None:
-        """Nothing waits."""
-
-
-def _flat(row: Row) -> dict[str, Json]:
+def _flat(row: dict[str, Json]) -> dict[str, Json]:
     """``metadata`` as one column for each of its handles."""
-    metadata = row.get("metadata")
-    if not isinstance(metadata, dict):
-        return dict(row)
-    flat = {name: value for name, value in row.items() if name != "metadata"}
-    return flat | {PREFIX + handle: value for handle, value in metadata.items()}
+    if not isinstance(metadata := row.get("metadata"), dict):
+        return row
+    del row["metadata"]
+    return row | {PREFIX + handle: value for handle, value in metadata.items()}
 
 
 def _json_line(row: Json) -> str:
@@ -198,8 +177,10 @@ def _yaml(row: Json) -> str:
     return str(yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=10**6))
 
 
-_TEXTS = {
+_ROWS: Mapping[ManifestFormat, tuple[Callable[[dict[str, Json]], Any], str, str, str]] = {
+    ManifestFormat.CSV: (_flat, "", "", ""),
     ManifestFormat.JSON: (json_text, "[\n", ",\n", "\n]\n"),
     ManifestFormat.JSONL: (_json_line, "", "", ""),
     ManifestFormat.YAML: (_yaml, "", "", ""),
 }
+"""How a row is rendered, and what stands before the first, between two and behind the last."""

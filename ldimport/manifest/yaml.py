@@ -17,9 +17,9 @@ import yaml
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.detect import undecodable
-from ldimport.manifest.kinds import Findings, RowProblems
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
-from ldimport.manifest.streams import Part, Position
+from ldimport.manifest.streams import Part, Position, SourceFile
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
 
@@ -133,9 +133,9 @@ class YamlFile(Part):
 
     newline = ""
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        super().__init__(path, name, encoding, findings)
-        self._build = ObjectBuilder(findings, name, textual=True)
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        self._build = ObjectBuilder(findings, source.name, textual=True)
         self._items_left: Generator[Item] | None = None
         self._found: Item | None = None
         self._begin()
