@@ -95,8 +95,7 @@ def column_index(names: Sequence[str], column: str) -> int | None:
 
 
 def _find(names: Sequence[str], column: str, what: str, file: str) -> int:
-    index = column_index(names, column)
-    if index is not None:
+    if (index := column_index(names, column)) is not None:
         return index
     near = get_close_matches(column, names, n=1)
     raise ManifestError(

@@ -325,17 +325,11 @@ def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
     names = layout.names
 
     def build(row: int, line: int, cells: list[str]) -> Entry:
-        return Entry(
-            cells[id_],
-            cells[url],
-            (cells[file_name] or None) if file_name is not None else None,
-            (cells[media_type] or None) if media_type is not None else None,
-            {handle: cell for handle, index in handles if (cell := cells[index])},
-            Place(name, row, line),
-            True,
-            (),
-            TableRow(names, cells),
-        )
+        title = (cells[file_name] or None) if file_name is not None else None
+        kind = (cells[media_type] or None) if media_type is not None else None
+        metadata = {handle: cell for handle, index in handles if (cell := cells[index])}
+        place, original = Place(name, row, line), TableRow(names, cells)
+        return Entry(cells[id_], cells[url], title, kind, metadata, place, True, (), original)
 
     return build
 

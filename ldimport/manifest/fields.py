@@ -81,13 +81,10 @@ class Template:
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """How fields are filled beyond columns that bear their names.
-
-    ``columns``: field -> column. ``templates``: field -> template, which wins over a column.
-    ``constants``: field -> text for every row that has none of its own. ``writings``: field ->
-    how its values are written. ``handles``: the metadata properties there are, to recognise a
-    table's columns in any case.
-    """
+    """How fields are filled beyond columns that bear their names. ``columns``: field -> column.
+    ``templates``: field -> template, which wins over a column. ``constants``: field -> text for
+    every row that has none of its own. ``writings``: field -> how its values are written.
+    ``handles``: the metadata properties there are, to recognise a table's columns in any case."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, Template] = field(default_factory=dict)
@@ -99,10 +96,8 @@ class FieldMap:
         """The field a table's column means by its name; ``METADATA.CREDIT`` is the property
         ``credit`` where there is one, and only one, of that name in any case."""
         name = field_of(column)
-        if name is None or not name.startswith(PREFIX) or not self.handles:
-            return name
-        handle = name[len(PREFIX) :]
-        if handle in self.handles:
+        handle = (name or "").removeprefix(PREFIX)
+        if handle == name or handle in self.handles:
             return name
         alike = [each for each in self.handles if each.casefold() == handle.casefold()]
         return PREFIX + alike[0] if len(alike) == 1 else name
@@ -201,9 +196,6 @@ def _text(value: Json, where: str) -> str:
 def _split(pair: str, option: str, example: str) -> tuple[str, str]:
     name, equals, value = pair.partition("=")
     if not equals or not name.strip() or not value:
-        raise UsageError(
-            f"{option} {pair}: it needs a field and a value",
-            hint=f"for example: {option} {example}",
-            code="mapping",
-        )
+        message, hint = f"{option} {pair}: it needs a field and a value", f"{option} {example}"
+        raise UsageError(message, hint=f"for example: {hint}", code="mapping")
     return full_name(name), value

@@ -299,7 +299,7 @@ class JsonDocument(_JsonFile):
         if scanner.peek():
             raise scanner.error("something follows the end of the list", "bad-json")
 
-    def _read_header(self) -> None:
+    def _begin(self) -> None:
         with self._open() as stream:
             scanner = self._scanner(stream)
             found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
@@ -308,6 +308,7 @@ class JsonDocument(_JsonFile):
             problems = RowProblems(Place(self.name, 0, span.line, span.column))
             header.take(key, parse_json(span.raw, problems, key), span.line, problems)
         self.header = header.finish()
+        super()._begin()
 
     def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
         """What stands beside ``images``, wherever ``images`` stands."""

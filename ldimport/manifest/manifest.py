@@ -43,11 +43,8 @@ _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] 
 
 
 class Manifest:
-    """Rows to import, from one file or several in their order.
-
-    Reading is repeatable and streams. A context manager; ``close`` frees what it holds. Made by
-    ``open_manifest``.
-    """
+    """Rows to import, from one file or several in their order. Reading is repeatable and streams.
+    A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
 
     def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
         self._sources = tuple(sources)
@@ -59,7 +56,7 @@ class Manifest:
             part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
-            files.append(ManifestFile(source.given, found, source.size, part.names))
+            files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
@@ -79,7 +76,7 @@ class Manifest:
     @property
     def bytes_total(self) -> int:
         """Size of all files on disk."""
-        return sum(source.size for source in self._sources)
+        return sum(source.found.st_size for source in self._sources)
 
     def entries(self, position: Position | None = None) -> Iterator[Entry]:
         """Every row of every file, numbered from 1 over all of them. ``position`` gets the bytes
@@ -93,15 +90,15 @@ class Manifest:
                 yield entry
                 row = entry.place.row + 1
             source.check_unchanged()
-            before += source.size
+            before += source.found.st_size
 
     @property
     def table(self) -> Table | None:
         """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
         several files, another format, templates or constants. Its user has to ask
         ``check_unchanged`` before and after."""
-        part = next(iter(self._parts.values()))
-        if isinstance(part, Table) and len(self._parts) == 1 and part.columns is not None:
+        part, *more = self._parts.values()
+        if isinstance(part, Table) and not more and part.columns is not None:
             return part
         return None
 

@@ -37,10 +37,8 @@ Position = Callable[[int], None]
 
 class ByteStream(io.RawIOBase):
     """The content of ``path``: gzip and zstd are recognised by their first bytes and unpacked.
-
     ``recode``: an encoding to turn into UTF-8 on the way. ``name`` is for messages. Raises
-    ManifestError for damaged compression, ConfigError when zstd needs its extra.
-    """
+    ManifestError for damaged compression, ConfigError when zstd needs its extra."""
 
     def __init__(
         self, path: str, name: str, *, recode: str | None = None, watch: Watch | None = None
@@ -113,11 +111,9 @@ class ByteStream(io.RawIOBase):
             damaged = isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile))
             if not damaged and type(error).__name__ != "ZstdError":
                 raise
-            raise ManifestError(
-                f"{self._name} cannot be unpacked: {error}",
-                hint="pack it again, or give the unpacked file",
-                code="damaged-archive",
-            ) from error
+            hint = "pack it again, or give the unpacked file"
+            message = f"{self._name} cannot be unpacked: {error}"
+            raise ManifestError(message, hint=hint, code="damaged-archive") from error
 
     def close(self) -> None:
         """Close the file too."""
@@ -197,21 +193,14 @@ class SourceFile:
     given: str
     found: os.stat_result
 
-    @property
-    def size(self) -> int:
-        """Bytes on disk."""
-        return self.found.st_size
-
     def check_unchanged(self) -> None:
         """Raises ManifestError when the file is no longer the one that was opened."""
         with suppress(OSError):
             if _STAMP(os.stat(self.path)) == _STAMP(self.found):  # noqa: PTH116  a path as given
                 return
-        raise ManifestError(
-            f"{self.name} changed while it was being read",
-            hint="run the command again when nothing writes to it any more",
-            code="changed",
-        )
+        hint = "run the command again when nothing writes to it any more"
+        message = f"{self.name} changed while it was being read"
+        raise ManifestError(message, hint=hint, code="changed")
 
 
 class Part(ABC):
@@ -244,12 +233,8 @@ class Part(ABC):
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""
         self.lines.close()
 
-    def _read_header(self) -> None:  # noqa: B027  lines have none
-        """Read what stands beside the entries."""
-
     def _begin(self) -> None:
-        """Raises ManifestError when the header is wrong or there are no entries."""
-        self._read_header()
+        """Raises ManifestError when there are no entries."""
         if next(self.entries(1), None) is None:
             raise ManifestError(f"{self.name} has no entries", code="no-rows")
 

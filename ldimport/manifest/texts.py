@@ -82,7 +82,9 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
         byte = error.object[error.start]
         problems.add("bad-json", field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
     except json.JSONDecodeError as error:
-        place = None if field else _shifted(problems.place, error.lineno, error.colno)
+        at, line, column = problems.place, error.lineno, error.colno
+        column += max(at.column, 1) - 1 if line == 1 else 0
+        place = None if field else Place(at.file, at.row, at.line + line - 1, column)
         words = error.msg[:1].lower() + error.msg[1:]
         early = "" if error.pos < len(error.doc) else " (it ends too early)"
         problems.add("bad-json", field, f"not JSON: {words}{early}", place=place)
@@ -93,12 +95,6 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
     else:
         problems.add("too-deep", field, _TOO_DEEP)
     return None
-
-
-def _shifted(place: Place, line: int, column: int) -> Place:
-    """A place inside an entry that begins at ``place``."""
-    column += max(place.column, 1) - 1 if line == 1 else 0
-    return Place(place.file, place.row, place.line + line - 1, column)
 
 
 def _decoder(field: str, problems: RowProblems) -> json.JSONDecoder:

@@ -111,11 +111,8 @@ def format_of(path: str | Path) -> ManifestFormat:
     """The format that a path's ending names. Raises UsageError for another ending."""
     found = named_format(str(path))
     if found is None or Path(path).suffix in (".gz", ".zst"):
-        raise UsageError(
-            f"{path}: the ending says no format",
-            hint="end it in .csv, .tsv, .json, .jsonl or .yaml",
-            code="format",
-        )
+        hint = "end it in .csv, .tsv, .json, .jsonl or .yaml"
+        raise UsageError(f"{path}: the ending says no format", hint=hint, code="format")
     return found
 
 
@@ -168,7 +165,6 @@ def _represent_text(dumper: Any, text: str) -> Any:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
 
-_Dumper.add_multi_representer(str, _represent_text)
 _Dumper.add_representer(str, _represent_text)
 
 

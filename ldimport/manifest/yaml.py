@@ -176,7 +176,7 @@ class YamlFile(Part):
             self._found = following
         return self._found.marks if self._found.at == wanted else {}
 
-    def _read_header(self) -> None:
+    def _begin(self) -> None:
         """A list has no header; only a mapping is read to its end, since ``images`` may come
         first."""
         with closing(self._events()) as events:
@@ -184,6 +184,7 @@ class YamlFile(Part):
         if isinstance(root, yaml.MappingStartEvent):
             for _ in self._items():
                 pass
+        super()._begin()
 
     def _items(self, position: Position | None = None) -> Generator[Item]:
         """Every item; at their end the header is known."""
