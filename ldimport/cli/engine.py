@@ -15,7 +15,7 @@ def check(session: Session) -> ExitCode:
     """Read the catalogue and every stored original, and say whether all is sound."""
     from ldimport.engine import maintenance
 
-    folder = session.settings().engine
+    folder = session.settings.engine
     health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
     if session.options.json:
@@ -49,7 +49,7 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
     """
     from ldimport.engine import maintenance
 
-    folder = session.settings().engine
+    folder = session.settings.engine
     if not yes:
         if not session.can_ask:
             raise UsageError(
@@ -70,7 +70,6 @@ COMMAND = Group(
     "Look after a local engine: is it sound, and starting over.",
     (
         Command(
-            "check",
             check,
             ("ldimport engine check", "ldimport engine check --engine ./engine --json"),
             {
@@ -80,7 +79,6 @@ COMMAND = Group(
             },
         ),
         Command(
-            "reset",
             reset,
             ("ldimport engine reset --engine ./engine --yes",),
             {

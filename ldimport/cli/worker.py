@@ -17,7 +17,7 @@ from ldimport.errors import ExitCode, Terminated, UsageError
 def worker(session: Session, workers: int | None = None) -> ExitCode:
     """Carry out open images of the engine in --engine until stopped; jobs that come are begun
     at once."""
-    settings = session.settings()
+    settings = session.settings
     if not settings.embedded:
         raise UsageError("worker is for the local engine", hint="leave --target out")
     json = session.options.json
@@ -45,7 +45,6 @@ def worker(session: Session, workers: int | None = None) -> ExitCode:
 
 
 COMMAND = Command(
-    "worker",
     worker,
     ("ldimport worker --engine ./engine --workers 4",),
     {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import SimpleNamespace
 
 import pytest
 from origins import Clock, image, request, wait_for
 
 from ldimport.engine import Engine
 from ldimport.engine.webhooks import DeliveryAttempt, Sender
+from ldimport.net.exchange import Answer
 
 
 @pytest.fixture
@@ -20,22 +20,22 @@ def engine(open_engine: Callable[..., Engine], clock: Clock) -> Engine:
 
 
 class Receivers:
-    """Answers instead of ``net.post.post``; ``asked`` are the urls, in order."""
+    """Answers instead of ``net.exchange.post``; ``asked`` are the urls, in order."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
         self.status: dict[str, int] = {}
         self.headers: dict[str, str] = {}
 
-    def post(self, url: str, *_: object) -> SimpleNamespace:
+    def post(self, url: str, *_: object) -> Answer:
         self.asked.append(url)
-        return SimpleNamespace(status=self.status.get(url, 200), headers=self.headers)
+        return Answer(self.status.get(url, 200), self.headers, b"", cut=False, broken=None)
 
 
 @pytest.fixture
 def receivers(monkeypatch: pytest.MonkeyPatch) -> Receivers:
     made = Receivers()
-    monkeypatch.setattr("ldimport.net.post.post", made.post)
+    monkeypatch.setattr("ldimport.net.exchange.post", made.post)
     return made
 
 
@@ -93,12 +93,12 @@ def test_one_that_has_trouble_with_one_of_them_gets_the_next(
 def test_a_bug_ends_the_try_and_not_the_sending(
     engine: Engine, clock: Clock, receivers: Receivers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(url: str, *_: object) -> SimpleNamespace:
+    def broken(url: str, *_: object) -> Answer:
         if url == A:
             raise ZeroDivisionError("one")
         return receivers.post(url)
 
-    monkeypatch.setattr("ldimport.net.post.post", broken)
+    monkeypatch.setattr("ldimport.net.exchange.post", broken)
     ended(engine, A, OTHER)
     with sending(engine, clock) as tries:
         wait_for(lambda: len(tries) == 2)
@@ -111,12 +111,12 @@ def test_nothing_more_is_begun_once_it_is_told_to_end(
 ) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
-    def slow(url: str, *_: object) -> SimpleNamespace:
+    def slow(url: str, *_: object) -> Answer:
         asked.set()
         go_on.wait()
         return receivers.post(url)
 
-    monkeypatch.setattr("ldimport.net.post.post", slow)
+    monkeypatch.setattr("ldimport.net.exchange.post", slow)
     ended(engine, A, B)
     sender = Sender(engine.store, now=clock)
     sender.start()

@@ -178,9 +178,10 @@ def test_beside_another_run_watch_tells_what_that_run_stores(
     state: StateStore, tmp_path: Path
 ) -> None:
     target, time = StandIn(), Time()
+    submit(state, target, manifest(tmp_path, 1, "before.csv"), name="before")
     target.answer = lambda id_: refused(id_) if id_ == "id1" else arrived(id_)
     left_open(state, target, manifest(tmp_path, 4), batch_size=2)
-    left = ["job1", "job2"]
+    left = ["job2", "job3"]
 
     class Working(Time):
         def sleep(self, seconds: float) -> None:
@@ -189,7 +190,7 @@ def test_beside_another_run_watch_tells_what_that_run_stores(
 
     with beside(state) as reader:
         events = watch(reader, target, time=Working())
-    assert [event.job_id for event in events if isinstance(event, JobEnded)] == ["job1", "job2"]
+    assert [event.job_id for event in events if isinstance(event, JobEnded)] == ["job2", "job3"]
     steps = [event for event in events if isinstance(event, Progress)]
     assert [step.open_jobs for step in steps] == [2, 1, 0]
     end = summary(events)

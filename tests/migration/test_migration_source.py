@@ -247,3 +247,12 @@ def test_every_row_is_heard_by_who_asks_for_it(broken: Source) -> None:
     every = Heard(every_row=True)
     validate(broken.manifest, broken.checker(), sink=every)
     assert every.ids == [str(n) for n in range(1_200)]
+
+
+def test_rows_that_nothing_is_found_about_count_too(tmp_path: Path) -> None:
+    path = tmp_path / "good.csv"
+    path.write_text("id,url,fileName\na,https://a.b/1,A\nb,https://a.b/2,B\nc,,C\n")
+    source = opened(path, system_name="a")
+    with source.manifest:
+        found = validate(source.manifest, source.checker())
+    assert (found.entries, found.valid, found.invalid) == (3, 2, 1)
