@@ -18,9 +18,8 @@ from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
-from ldimport.manifest.columns import Layout, column_index, ignored_text, layout
 from ldimport.manifest.detect import undecodable
-from ldimport.manifest.fields import PREFIX
+from ldimport.manifest.fields import PREFIX, Layout, column_index, ignored_text, layout
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
@@ -115,11 +114,9 @@ class _Suspicion:
             end = chunk.rfind(b"\r")
         self._length = len(chunk) - end - 1 if end >= 0 else self._length + len(chunk)
         if self._length > LONGEST_LINE:
-            raise ManifestError(
-                f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB",
-                hint="is it a table at all? save it as CSV, each row on a line of its own",
-                code="too-large",
-            )
+            message = f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB"
+            hint = "is it a table at all? save it as CSV, each row on a line of its own"
+            raise ManifestError(message, hint=hint, code="too-large")
         if not self.raised:
             chunk = self._end + chunk
             odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
@@ -253,11 +250,9 @@ class Table(Part):
             for line, cells in run:
                 assert isinstance(cells, OddRow)
                 if cells.error:
-                    raise ManifestError(
-                        f"{self.name}:{line}: the header cannot be read: {cells.error}",
-                        hint="check its quotes, or say --delimiter",
-                        code="bad-header",
-                    )
+                    message = f"{self.name}:{line}: the header cannot be read: {cells.error}"
+                    hint = "check its quotes, or say --delimiter"
+                    raise ManifestError(message, hint=hint, code="bad-header")
                 cells += [""] * self.dialect.extra
                 return line, cells
         raise ManifestError(f"{self.name} is empty", code="empty")

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ldimport.manifest.columns import column_index
-from ldimport.manifest.fields import FieldMap, field_of
+from ldimport.manifest.fields import FieldMap, column_index, field_of
 
 if TYPE_CHECKING:
     from _csv import Reader  # no public name before Python 3.14

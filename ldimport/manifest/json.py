@@ -258,11 +258,9 @@ class JsonLines(_JsonFile):
         with self._open(position) as stream:
             for line, raw in enumerate(iter(partial(stream.readline, _LARGEST), b""), 1):
                 if len(raw) == _LARGEST:
-                    raise ManifestError(
-                        f"{self.name}:{line}: the line is longer than 16 MB",
-                        hint="in JSON Lines each entry has a line of its own",
-                        code="too-large",
-                    )
+                    message = f"{self.name}:{line}: the line is longer than 16 MB"
+                    hint = "in JSON Lines each entry has a line of its own"
+                    raise ManifestError(message, hint=hint, code="too-large")
                 content = raw[3:] if line == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
                 if content.isspace() or not content:
                     continue

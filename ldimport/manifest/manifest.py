@@ -171,9 +171,6 @@ def _remove_spools(sources: Iterable[SourceFile]) -> None:
             Path(source.path).unlink(missing_ok=True)
 
 
-# -- which files -------------------------------------------------------------------------------
-
-
 def _find_files(path: str) -> Iterator[SourceFile]:
     """Every file that ``path`` means: itself, those in a folder or matching a pattern, sorted;
     ``-`` is standard input, copied to a temporary file that the caller removes."""
@@ -209,11 +206,9 @@ def _spool() -> SourceFile:
             Path(file.name).unlink()
             if not isinstance(error, OSError):
                 raise
-            raise TemporaryError(
-                f"standard input cannot be copied to {Path(file.name).parent}: {_reason(error)}",
-                hint="make room there, set TMPDIR, or give a file",
-                code="spool",
-            ) from error
+            where, hint = Path(file.name).parent, "make room there, set TMPDIR, or give a file"
+            message = f"standard input cannot be copied to {where}: {_reason(error)}"
+            raise TemporaryError(message, hint=hint, code="spool") from error
     return SourceFile(file.name, "stdin", STDIN, Path(file.name).stat())
 
 

@@ -167,9 +167,6 @@ def _shown(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-# -- what stands beside the entries ---------------------------------------------------------
-
-
 def name_fault(system_name: str) -> str:
     """What is wrong with a systemName, which can never be changed; "" when nothing is."""
     if not system_name.strip():

@@ -65,11 +65,9 @@ class ByteStream(io.RawIOBase):
         try:
             import zstandard
         except ImportError as error:
-            raise ConfigError(
-                f"{self._name} is compressed with zstd, which needs a part that is not installed",
-                hint="pip install 'ldimport[zstd]'",
-                code="missing-extra",
-            ) from error
+            what = "is compressed with zstd, which needs a part that is not installed"
+            hint = "pip install 'ldimport[zstd]'"
+            raise ConfigError(f"{self._name} {what}", hint=hint, code="missing-extra") from error
         unpacker = zstandard.ZstdDecompressor()
         reader = unpacker.stream_reader(self._file, read_across_frames=True, closefd=False)
         return cast("BinaryIO", reader)

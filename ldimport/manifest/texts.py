@@ -21,7 +21,6 @@ from ldimport.model import Json, Place
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
-_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
 _ALWAYS = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
 """UTF-8 lead and tail bytes of characters below U+0300, and of U+2000 to U+2FFF."""
@@ -75,9 +74,10 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         value = _decoder(field, problems).decode(decoded)
-        if _shallow(value, MAX_DEPTH):
-            whole = "\\u" not in decoded and decoded is not text
-            return value if whole else _without_surrogates(value, field, problems)
+        if not _shallow(value, MAX_DEPTH):
+            raise RecursionError
+        whole = "\\u" not in decoded and decoded is not text
+        return value if whole else _without_surrogates(value, field, problems)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         problems.add("bad-json", field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
@@ -89,11 +89,9 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
         early = "" if error.pos < len(error.doc) else " (it ends too early)"
         problems.add("bad-json", field, f"not JSON: {words}{early}", place=place)
     except RecursionError:
-        problems.add("too-deep", field, _TOO_DEEP)
+        problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
     except ValueError as error:
         problems.add("bad-json", field, f"not JSON: {error}")
-    else:
-        problems.add("too-deep", field, _TOO_DEEP)
     return None
 
 
