@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from ldimport.manifest.detect import encoding_name
-from ldimport.manifest.kinds import (
-    Detected,
-    Header,
-    ManifestFile,
-    ManifestFormat,
-    ReadingNote,
-    ReadOptions,
-)
+from ldimport.manifest.kinds import Detected, ManifestFormat, ReadingNote, ReadOptions
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
 from ldimport.manifest.objects import name_fault
 
 __all__ = [
     "Detected",
-    "Header",
     "Manifest",
-    "ManifestFile",
     "ManifestFormat",
     "ReadOptions",
     "ReadingNote",

@@ -18,14 +18,11 @@ from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
-from ldimport.manifest.columns import Layout, column_index, ignored_text, layout
 from ldimport.manifest.detect import undecodable
-from ldimport.manifest.dialect import CsvDialect
-from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.jsontext import check_numbers, parse_json
-from ldimport.manifest.kinds import Findings, RowProblems
-from ldimport.manifest.normalise import compose, surely_composed
-from ldimport.manifest.streams import ByteStream, Part, Position
+from ldimport.manifest.fields import PREFIX, Layout, column_index, ignored_text, layout
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
+from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile
+from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole, surely_whole
 
@@ -79,9 +76,6 @@ class TableRow(Mapping[str, Json]):
     def __len__(self) -> int:
         return min(len(self._names), len(self._cells))
 
-    def __repr__(self) -> str:
-        return f"TableRow({dict(self)!r})"
-
 
 def _is_odd(cell: str) -> bool:
     """Whether a cell is not simply its own value."""
@@ -120,11 +114,9 @@ class _Suspicion:
             end = chunk.rfind(b"\r")
         self._length = len(chunk) - end - 1 if end >= 0 else self._length + len(chunk)
         if self._length > LONGEST_LINE:
-            raise ManifestError(
-                f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB",
-                hint="is it a table at all? save it as CSV, each row on a line of its own",
-                code="too-large",
-            )
+            message = f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB"
+            hint = "is it a table at all? save it as CSV, each row on a line of its own"
+            raise ManifestError(message, hint=hint, code="too-large")
         if not self.raised:
             chunk = self._end + chunk
             odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
@@ -147,11 +139,11 @@ class Table(Part):
 
     newline = ""
 
-    def __init__(
-        self, path: str, name: str, encoding: str, findings: Findings, dialect: CsvDialect
-    ) -> None:
-        super().__init__(path, name, encoding, findings)
-        self.dialect = dialect
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        assert detected.dialect is not None
+        self.dialect = detected.dialect
+        name = source.name
         self._mapping = findings.columns
         self._width = -1  # every row is odd, until the header is known
         line, header = self._read_names()
@@ -258,11 +250,9 @@ class Table(Part):
             for line, cells in run:
                 assert isinstance(cells, OddRow)
                 if cells.error:
-                    raise ManifestError(
-                        f"{self.name}:{line}: the header cannot be read: {cells.error}",
-                        hint="check its quotes, or say --delimiter",
-                        code="bad-header",
-                    )
+                    message = f"{self.name}:{line}: the header cannot be read: {cells.error}"
+                    hint = "check its quotes, or say --delimiter"
+                    raise ManifestError(message, hint=hint, code="bad-header")
                 cells += [""] * self.dialect.extra
                 return line, cells
         raise ManifestError(f"{self.name} is empty", code="empty")
@@ -330,40 +320,30 @@ def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
     names = layout.names
 
     def build(row: int, line: int, cells: list[str]) -> Entry:
-        return Entry(
-            cells[id_],
-            cells[url],
-            (cells[file_name] or None) if file_name is not None else None,
-            (cells[media_type] or None) if media_type is not None else None,
-            {handle: cell for handle, index in handles if (cell := cells[index])},
-            Place(name, row, line),
-            True,
-            (),
-            TableRow(names, cells),
-        )
+        title = (cells[file_name] or None) if file_name is not None else None
+        kind = (cells[media_type] or None) if media_type is not None else None
+        metadata = {handle: cell for handle, index in handles if (cell := cells[index])}
+        place, original = Place(name, row, line), TableRow(names, cells)
+        return Entry(cells[id_], cells[url], title, kind, metadata, place, True, (), original)
 
     return build
 
 
 def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Json]:
     """Metadata of a JSON cell, if there is one, and of the columns, which win."""
-    cell = values.get("metadata")
-    metadata = _object(cell, problems) if cell else {}
+    metadata: dict[str, Json] = {}
+    if cell := values.get("metadata"):
+        before = len(problems)
+        found = parse_json(cell, problems, "metadata")
+        told = len(problems) > before
+        check_numbers(found, "metadata", problems)
+        if isinstance(found, dict):
+            metadata = found
+        elif not told:
+            hint = 'for example {"caption": "…"}'
+            problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
     own = {name[len(PREFIX) :]: text for name, text in values.items() if name.startswith(PREFIX)}
-    return {**metadata, **own}
-
-
-def _object(cell: str, problems: RowProblems) -> Mapping[str, Json]:
-    before = len(problems)
-    value = parse_json(cell, problems, "metadata")
-    told = len(problems) > before
-    check_numbers(value, "metadata", problems)
-    if isinstance(value, dict):
-        return value
-    if not told:
-        hint = 'for example {"caption": "…"}'
-        problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
-    return {}
+    return metadata | own
 
 
 def _quoting(error: csv.Error) -> str:

@@ -101,7 +101,10 @@ def sniff(path: str, name: str, options: ReadOptions) -> Detected:
         raise _no_manifest(f"{name} is not a text file")
     format_ = _format(text, named_format(name), options)
     if format_ is not ManifestFormat.JSONL or not encoding.startswith("utf-8"):
-        _check_encoding(head, path, name, encoding)
+        try:  # a wrong byte spoils any file but JSON Lines, where it spoils its line
+            codecs.getincrementaldecoder(encoding)().decode(head)
+        except UnicodeDecodeError as error:
+            raise undecodable(path, name, encoding) from error
     if format_ is not ManifestFormat.CSV:
         return Detected(format_, encoding)
     _refuse_preamble(text, name, options.columns)
@@ -122,11 +125,9 @@ def _refuse_preamble(text: str, name: str, mapping: FieldMap) -> None:
         return
     for number, line in enumerate(lines[first + 1 : first + 30], first + 2):
         if _known(line) >= {"id", "url"}:
-            raise ManifestError(
-                f"{name}:{number}: the header stands here, and other lines above it",
-                hint="delete what stands above the header",
-                code="no-column",
-            )
+            message = f"{name}:{number}: the header stands here, and other lines above it"
+            hint = "delete what stands above the header"
+            raise ManifestError(message, hint=hint, code="no-column")
 
 
 def _known(line: str) -> set[str | None]:
@@ -181,14 +182,6 @@ def _prescribed(encoding: str, head: bytes) -> str:
         raise UsageError(message, hint=hint, code="encoding") from error
     marked = info.name == "utf-8" and head.startswith(codecs.BOM_UTF8)
     return "utf-8-sig" if marked else info.name
-
-
-def _check_encoding(head: bytes, path: str, name: str, encoding: str) -> None:
-    """A wrong byte spoils any file but JSON Lines, where it spoils its line."""
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(head)
-    except UnicodeDecodeError as error:
-        raise undecodable(path, name, encoding) from error
 
 
 def _detect_encoding(head: bytes, path: str, name: str) -> str:

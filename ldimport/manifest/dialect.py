@@ -9,25 +9,17 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Protocol
+from typing import TYPE_CHECKING
 
-from ldimport.manifest.columns import column_index
-from ldimport.manifest.fields import FieldMap, field_of
+from ldimport.manifest.fields import FieldMap, column_index, field_of
+
+if TYPE_CHECKING:
+    from _csv import Reader  # no public name before Python 3.14
 
 DELIMITERS = ",;\t|"
 SEP_LINE = re.compile(r"\ufeff?(\"?)sep=(.)\1\r?\n?", re.IGNORECASE)
 """The first line by which Excel is told the delimiter."""
 _SAMPLE_ROWS = 200
-
-
-class CsvReader(Protocol):
-    """What ``csv.reader`` returns; its own class has no public name before Python 3.14."""
-
-    line_num: int
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-    def __next__(self) -> list[str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +35,7 @@ class CsvDialect:
     skip: int = 0
     extra: int = 0
 
-    def reader(self, lines: Iterable[str]) -> CsvReader:
+    def reader(self, lines: Iterable[str]) -> Reader:
         """A strict ``csv.reader``: broken quoting raises csv.Error instead of mangling cells."""
         return csv.reader(
             lines,

@@ -18,11 +18,10 @@ import orjson
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
-from ldimport.manifest.jsontext import parse_json, quick_json
-from ldimport.manifest.kinds import Findings, RowProblems
-from ldimport.manifest.normalise import surely_composed
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
-from ldimport.manifest.streams import CHUNK, Part, Position
+from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
+from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
 
 _LARGEST = 16 * CHUNK
@@ -216,9 +215,9 @@ class Scanner:
 class _JsonFile(Part):
     """What JSON documents and JSON Lines have in common."""
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        super().__init__(path, name, encoding, findings)
-        self._build = ObjectBuilder(findings, name, textual=False)
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
 
     def locate(self, entry: Entry, field: str) -> Place:
@@ -259,11 +258,9 @@ class JsonLines(_JsonFile):
         with self._open(position) as stream:
             for line, raw in enumerate(iter(partial(stream.readline, _LARGEST), b""), 1):
                 if len(raw) == _LARGEST:
-                    raise ManifestError(
-                        f"{self.name}:{line}: the line is longer than 16 MB",
-                        hint="in JSON Lines each entry has a line of its own",
-                        code="too-large",
-                    )
+                    message = f"{self.name}:{line}: the line is longer than 16 MB"
+                    hint = "in JSON Lines each entry has a line of its own"
+                    raise ManifestError(message, hint=hint, code="too-large")
                 content = raw[3:] if line == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
                 if content.isspace() or not content:
                     continue
@@ -300,15 +297,19 @@ class JsonDocument(_JsonFile):
         if scanner.peek():
             raise scanner.error("something follows the end of the list", "bad-json")
 
-    def _read_header(self) -> None:
+    def _begin(self) -> None:
         with self._open() as stream:
             scanner = self._scanner(stream)
-            if scanner.peek() == b"{":
-                self._read_body(scanner)
+            found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
+        header = HeaderReader(self.name, self._findings)
+        for key, span in found if self._body else ():
+            problems = RowProblems(Place(self.name, 0, span.line, span.column))
+            header.take(key, parse_json(span.raw, problems, key), span.line, problems)
+        self.header = header.finish()
+        super()._begin()
 
-    def _read_body(self, scanner: Scanner) -> None:
-        """Read what stands beside ``images``, wherever ``images`` stands."""
-        found: list[tuple[str, Span]] = []
+    def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
+        """What stands beside ``images``, wherever ``images`` stands."""
         for key in scanner.members():
             if key == "images":
                 if scanner.peek() != b"[":
@@ -318,14 +319,7 @@ class JsonDocument(_JsonFile):
                     pass
             else:
                 span = scanner.value()
-                found.append((key, span if key in HEADER_KEYS else Span(b"", span.line, 0)))
-        if not self._body:
-            return
-        header = HeaderReader(self.name, self._findings)
-        for key, span in found:
-            problems = RowProblems(Place(self.name, 0, span.line, span.column))
-            header.take(key, parse_json(span.raw, problems, key), span.line, problems)
-        self.header = header.finish()
+                yield key, span if key in HEADER_KEYS else Span(b"", span.line, 0)
 
 
 def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import NamedTuple
 
-from ldimport.manifest.columns import ignored_text
 from ldimport.manifest.dialect import CsvDialect
-from ldimport.manifest.fields import FieldMap
+from ldimport.manifest.fields import FieldMap, ignored_text
 from ldimport.model import Json, Place, Problem, Severity
 
 _SHOWN = 120

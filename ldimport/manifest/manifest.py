@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
-    Detected,
     Findings,
     Header,
     ManifestFile,
@@ -28,65 +27,24 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.objects import merged
-from ldimport.manifest.streams import Part, Position
+from ldimport.manifest.streams import Part, Position, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 
 STDIN = "-"
 _NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
 _FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
-_PARTS: dict[ManifestFormat, type[JsonDocument | JsonLines | YamlFile]] = {
+_PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] = {
+    ManifestFormat.CSV: Table,
     ManifestFormat.JSON: JsonDocument,
     ManifestFormat.JSONL: JsonLines,
     ManifestFormat.YAML: YamlFile,
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Stamp:
-    """What tells that a file is still the same: device, inode, size, time of change (ns)."""
-
-    device: int
-    inode: int
-    size: int
-    changed: int
-
-    @classmethod
-    def of(cls, path: str) -> Stamp:
-        """Raises OSError."""
-        found = os.stat(path)  # noqa: PTH116  a path as given
-        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file to read: ``path`` as opened, ``name`` as shown, ``given`` as the user named it."""
-
-    path: str
-    name: str
-    given: str
-    stamp: Stamp
-
-    def check_unchanged(self) -> None:
-        """Raises ManifestError when the file is no longer the one that was opened."""
-        try:
-            same = Stamp.of(self.path) == self.stamp
-        except OSError:
-            same = False
-        if not same:
-            raise ManifestError(
-                f"{self.name} changed while it was being read",
-                hint="run the command again when nothing writes to it any more",
-                code="changed",
-            )
-
-
 class Manifest:
-    """Rows to import, from one file or several in their order.
-
-    Reading is repeatable and streams. A context manager; ``close`` frees what it holds. Made by
-    ``open_manifest``.
-    """
+    """Rows to import, from one file or several in their order. Reading is repeatable and streams.
+    A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
 
     def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
         self._sources = tuple(sources)
@@ -95,10 +53,10 @@ class Manifest:
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
-            part = self._parts[source.name] = _part(source, found, self._findings)
+            part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
-            files.append(ManifestFile(source.given, found, source.stamp.size, part.names))
+            files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
@@ -118,7 +76,7 @@ class Manifest:
     @property
     def bytes_total(self) -> int:
         """Size of all files on disk."""
-        return sum(source.stamp.size for source in self._sources)
+        return sum(source.found.st_size for source in self._sources)
 
     def entries(self, position: Position | None = None) -> Iterator[Entry]:
         """Every row of every file, numbered from 1 over all of them. ``position`` gets the bytes
@@ -132,15 +90,15 @@ class Manifest:
                 yield entry
                 row = entry.place.row + 1
             source.check_unchanged()
-            before += source.stamp.size
+            before += source.found.st_size
 
     @property
     def table(self) -> Table | None:
         """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
         several files, another format, templates or constants. Its user has to ask
         ``check_unchanged`` before and after."""
-        part = next(iter(self._parts.values()))
-        if isinstance(part, Table) and len(self._parts) == 1 and part.columns is not None:
+        part, *more = self._parts.values()
+        if isinstance(part, Table) and not more and part.columns is not None:
             return part
         return None
 
@@ -187,7 +145,7 @@ def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = Non
     try:
         for path in dict.fromkeys(map(str, paths)):
             for source in _find_files(path):  # one file may be named twice
-                sources.setdefault((source.stamp.device, source.stamp.inode), source)
+                sources.setdefault((source.found.st_dev, source.found.st_ino), source)
         return Manifest(list(sources.values()), options or ReadOptions())
     except BaseException:
         _remove_spools(sources.values())
@@ -202,12 +160,6 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
         yield from manifest.entries()
 
 
-def _part(source: SourceFile, found: Detected, findings: Findings) -> Part:
-    if found.dialect is not None:
-        return Table(source.path, source.name, found.encoding, findings, found.dialect)
-    return _PARTS[found.format](source.path, source.name, found.encoding, findings)
-
-
 def _behind(position: Position | None, before: int) -> Position | None:
     """Reports progress with ``before`` bytes of other files being done."""
     return None if position is None else lambda at: position(before + at)
@@ -217,9 +169,6 @@ def _remove_spools(sources: Iterable[SourceFile]) -> None:
     for source in sources:
         if source.given == STDIN:
             Path(source.path).unlink(missing_ok=True)
-
-
-# -- which files -------------------------------------------------------------------------------
 
 
 def _find_files(path: str) -> Iterator[SourceFile]:
@@ -257,17 +206,15 @@ def _spool() -> SourceFile:
             Path(file.name).unlink()
             if not isinstance(error, OSError):
                 raise
-            raise TemporaryError(
-                f"standard input cannot be copied to {Path(file.name).parent}: {_reason(error)}",
-                hint="make room there, set TMPDIR, or give a file",
-                code="spool",
-            ) from error
-    return SourceFile(file.name, "stdin", STDIN, Stamp.of(file.name))
+            where, hint = Path(file.name).parent, "make room there, set TMPDIR, or give a file"
+            message = f"standard input cannot be copied to {where}: {_reason(error)}"
+            raise TemporaryError(message, hint=hint, code="spool") from error
+    return SourceFile(file.name, "stdin", STDIN, Path(file.name).stat())
 
 
 def _source(path: str) -> SourceFile:
     try:
-        stamp = Stamp.of(path)
+        found = os.stat(path)  # noqa: PTH116  a path as given
         if not Path(path).is_file():
             hint = "pipe it in, and give - as the manifest"
             raise ManifestError(f"{path} is not a file", hint=hint, code="not-a-manifest")
@@ -278,7 +225,7 @@ def _source(path: str) -> SourceFile:
     except OSError as error:
         text = f"{path} cannot be read: {_reason(error)}"
         raise UsageError(text, code="unreadable") from error
-    return SourceFile(path, path, path, stamp)
+    return SourceFile(path, path, path, found)
 
 
 def _reason(error: OSError) -> str:

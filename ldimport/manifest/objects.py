@@ -10,9 +10,8 @@ from typing import Any
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import FIELDS, PREFIX, field_of
-from ldimport.manifest.jsontext import BigNumber, check_numbers, map_texts
 from ldimport.manifest.kinds import Findings, Header, RowProblems
-from ldimport.manifest.normalise import compose
+from ldimport.manifest.texts import BigNumber, check_numbers, compose, map_texts
 from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json, Problem
 from ldimport.url import is_http_url
 from ldimport.wire import encode
@@ -54,7 +53,10 @@ class ObjectBuilder:
         if type(media_type) is not str:
             media_type = _text(media_type, "mediaType", problems)
         if type(metadata) is not dict:
-            metadata = _metadata(metadata, problems)
+            if metadata is not None:
+                message = f"metadata must be an object, not {_KINDS[type(metadata)]}"
+                problems.add("wrong-type", "metadata", message, value=_shown(metadata))
+            metadata = {}
         if not nfc_already:
             file_name = compose(file_name) if file_name else file_name
             media_type = compose(media_type) if media_type else media_type
@@ -70,12 +72,11 @@ class ObjectBuilder:
     def _not_an_object(self, value: Json, problems: RowProblems) -> Entry:
         """An entry for an item that is a text, a number, a list or nothing."""
         if not problems:
-            message = (
-                f"an entry must be an object with id, url and fileName, not {_KINDS[type(value)]}"
-            )
+            kind = _KINDS[type(value)]
+            message = f"an entry must be an object with id, url and fileName, not {kind}"
             problems.add("wrong-type", "", message, value=_shown(value))
-        place = problems.place
-        return Entry("", "", None, None, {}, place, self._textual, tuple(problems), {})
+        told = tuple(problems)
+        return Entry("", "", None, None, {}, problems.place, self._textual, told, {})
 
     def check_numbers(self, found: Json, problems: RowProblems) -> None:
         """Numbers that would be rounded on their way; the id may be one, as text."""
@@ -133,18 +134,14 @@ class ObjectBuilder:
 def lookup(found: Mapping[str, Json], path: str) -> tuple[str | None, Json]:
     """(top-level key, value) of a name or a dotted path such as ``iptc.caption``; (None, None)
     when it is not there. An exact key wins over one in another case, that over a path."""
-    if path in found:
-        return path, found[path]
     folded = path.strip().casefold()
-    for key, value in found.items():
-        if key.casefold() == folded:
-            return key, value
+    alike = (key for key in found if key.casefold() == folded)
+    if (key := path if path in found else next(alike, None)) is not None:
+        return key, found[key]
     head, dot, rest = path.partition(".")
     inner = found.get(head)
-    if dot and isinstance(inner, dict):
-        key_, value = lookup(inner, rest)
-        return (head, value) if key_ is not None else (None, None)
-    return None, None
+    inside, value = lookup(inner, rest) if dot and isinstance(inner, dict) else (None, None)
+    return (None if inside is None else head), value
 
 
 def _gathered(values: dict[str, Json]) -> dict[str, Json]:
@@ -166,18 +163,8 @@ def _text(value: Json, name: str, problems: RowProblems) -> str | None:
     return shown
 
 
-def _metadata(value: Json, problems: RowProblems) -> dict[str, Json]:
-    if value is not None:
-        message = f"metadata must be an object, not {_KINDS[type(value)]}"
-        problems.add("wrong-type", "metadata", message, value=_shown(value))
-    return {}
-
-
 def _shown(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-# -- what stands beside the entries ---------------------------------------------------------
 
 
 def name_fault(system_name: str) -> str:
@@ -220,17 +207,15 @@ class HeaderReader:
 
 def merged(headers: Iterable[tuple[str, Header]]) -> Header:
     """One header for several files, each with its name. Raises ManifestError when two differ."""
-    result = Header()
+    result = empty = Header()
     origin = ""
     for name, header in headers:
-        if header == Header():
+        if header == empty:
             continue
-        if result not in (Header(), header):
-            raise ManifestError(
-                f"{name} and {origin} differ in systemName, webhook or context",
-                hint="import them one after the other",
-                code="bad-header",
-            )
+        if result not in (empty, header):
+            message = f"{name} and {origin} differ in systemName, webhook or context"
+            hint = "import them one after the other"
+            raise ManifestError(message, hint=hint, code="bad-header")
         result, origin = header, name
     return result
 

@@ -6,15 +6,19 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import os
 import zlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import BinaryIO, cast
 
 from ldimport.errors import ConfigError, ManifestError
-from ldimport.manifest.kinds import Findings, Header
+from ldimport.manifest.kinds import Detected, Findings, Header
 from ldimport.model import Entry, Place
 
 CHUNK = 1 << 20
@@ -24,6 +28,7 @@ _KEPT = 256
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _UTF8 = ("utf-8", "utf-8-sig")
+_STAMP = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 Watch = Callable[[bytes, int], None]
 """Sees every chunk before anybody reads it, and how many bytes of the file on disk are read."""
 Position = Callable[[int], None]
@@ -32,10 +37,8 @@ Position = Callable[[int], None]
 
 class ByteStream(io.RawIOBase):
     """The content of ``path``: gzip and zstd are recognised by their first bytes and unpacked.
-
     ``recode``: an encoding to turn into UTF-8 on the way. ``name`` is for messages. Raises
-    ManifestError for damaged compression, ConfigError when zstd needs its extra.
-    """
+    ManifestError for damaged compression, ConfigError when zstd needs its extra."""
 
     def __init__(
         self, path: str, name: str, *, recode: str | None = None, watch: Watch | None = None
@@ -62,11 +65,9 @@ class ByteStream(io.RawIOBase):
         try:
             import zstandard
         except ImportError as error:
-            raise ConfigError(
-                f"{self._name} is compressed with zstd, which needs a part that is not installed",
-                hint="pip install 'ldimport[zstd]'",
-                code="missing-extra",
-            ) from error
+            what = "is compressed with zstd, which needs a part that is not installed"
+            hint = "pip install 'ldimport[zstd]'"
+            raise ConfigError(f"{self._name} {what}", hint=hint, code="missing-extra") from error
         unpacker = zstandard.ZstdDecompressor()
         reader = unpacker.stream_reader(self._file, read_across_frames=True, closefd=False)
         return cast("BinaryIO", reader)
@@ -108,11 +109,9 @@ class ByteStream(io.RawIOBase):
             damaged = isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile))
             if not damaged and type(error).__name__ != "ZstdError":
                 raise
-            raise ManifestError(
-                f"{self._name} cannot be unpacked: {error}",
-                hint="pack it again, or give the unpacked file",
-                code="damaged-archive",
-            ) from error
+            hint = "pack it again, or give the unpacked file"
+            message = f"{self._name} cannot be unpacked: {error}"
+            raise ManifestError(message, hint=hint, code="damaged-archive") from error
 
     def close(self) -> None:
         """Close the file too."""
@@ -182,6 +181,26 @@ class Lines:
         return bool(line)
 
 
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read: ``path`` as opened, ``name`` as shown, ``given`` as the user named it;
+    ``found`` tells that it is still the same."""
+
+    path: str
+    name: str
+    given: str
+    found: os.stat_result
+
+    def check_unchanged(self) -> None:
+        """Raises ManifestError when the file is no longer the one that was opened."""
+        with suppress(OSError):
+            if _STAMP(os.stat(self.path)) == _STAMP(self.found):  # noqa: PTH116  a path as given
+                return
+        hint = "run the command again when nothing writes to it any more"
+        message = f"{self.name} changed while it was being read"
+        raise ManifestError(message, hint=hint, code="changed")
+
+
 class Part(ABC):
     """One file of a manifest, whatever its format. ``path`` is read, ``name`` shown; ``names`` are
     a table's columns, ``header`` is what stands beside the entries. ``newline`` decides what a
@@ -190,10 +209,10 @@ class Part(ABC):
     names: tuple[str, ...] = ()
     newline = "\n"
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        self.path = path
-        self.name = name
-        self.encoding = encoding
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        self.path = source.path
+        self.name = source.name
+        self.encoding = detected.encoding
         self.header = Header()
         self.lines = Lines(self._text)
         self._findings = findings
@@ -212,12 +231,8 @@ class Part(ABC):
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""
         self.lines.close()
 
-    def _read_header(self) -> None:  # noqa: B027  lines have none
-        """Read what stands beside the entries."""
-
     def _begin(self) -> None:
-        """Raises ManifestError when the header is wrong or there are no entries."""
-        self._read_header()
+        """Raises ManifestError when there are no entries."""
         if next(self.entries(1), None) is None:
             raise ManifestError(f"{self.name} has no entries", code="no-rows")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import orjson
@@ -16,10 +17,10 @@ import yaml
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.detect import undecodable
-from ldimport.manifest.jsontext import MAX_DEPTH
-from ldimport.manifest.kinds import Findings, RowProblems
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
-from ldimport.manifest.streams import Part, Position
+from ldimport.manifest.streams import Part, Position, SourceFile
+from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -78,18 +79,12 @@ class Item:
         self.marks[path] = (mark.line + 1, mark.column + 1 + quoted)
 
     def _list(self, path: str, depth: int, typed: bool) -> Json:
-        values: list[Json] = []
-        for event in self._events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                break
-            values.append(self.read(event, path, depth + 1, typed=typed))
-        return values
+        events = _until(yaml.SequenceEndEvent, self._events)
+        return [self.read(event, path, depth + 1, typed=typed) for event in events]
 
     def _mapping(self, path: str, depth: int, typed: bool) -> Json:
         values: dict[str, Json] = {}
-        for event in self._events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
+        for event in _until(yaml.MappingEndEvent, self._events):
             key = self.key(event, values, path)
             inner = f"{path}.{key}" if path else key
             value = next(self._events)
@@ -109,6 +104,11 @@ class Item:
         place = _place(self.problems.place.file, event)
         hint = "write the value itself" if code in ("yaml-alias", "yaml-tag") else ""
         self.problems.add(code, path, message, hint, place=place)
+
+
+def _until(end: type, events: Events) -> Events:
+    """The events of one list or mapping; its end is taken too."""
+    return takewhile(lambda event: not isinstance(event, end), events)
 
 
 def _place(file: str, event: Any) -> Place:
@@ -133,9 +133,9 @@ class YamlFile(Part):
 
     newline = ""
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        super().__init__(path, name, encoding, findings)
-        self._build = ObjectBuilder(findings, name, textual=True)
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        self._build = ObjectBuilder(findings, source.name, textual=True)
         self._items_left: Generator[Item] | None = None
         self._found: Item | None = None
         self._begin()
@@ -176,7 +176,7 @@ class YamlFile(Part):
             self._found = following
         return self._found.marks if self._found.at == wanted else {}
 
-    def _read_header(self) -> None:
+    def _begin(self) -> None:
         """A list has no header; only a mapping is read to its end, since ``images`` may come
         first."""
         with closing(self._events()) as events:
@@ -184,6 +184,7 @@ class YamlFile(Part):
         if isinstance(root, yaml.MappingStartEvent):
             for _ in self._items():
                 pass
+        super()._begin()
 
     def _items(self, position: Position | None = None) -> Generator[Item]:
         """Every item; at their end the header is known."""
@@ -201,9 +202,7 @@ class YamlFile(Part):
         self.header = header.finish()
 
     def _sequence(self, events: Events) -> Iterator[Item]:
-        for event in events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                return
+        for event in _until(yaml.SequenceEndEvent, events):
             yield self._item(event, events)
 
     def _item(self, event: Any, events: Events) -> Item:
@@ -216,9 +215,7 @@ class YamlFile(Part):
         item = Item(events, start, self.name)
         found: dict[str, Json] = {}
         body = False
-        for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
+        for event in _until(yaml.MappingEndEvent, events):
             key, value = item.key(event, found, ""), next(events)
             if key == "images" and isinstance(value, yaml.SequenceStartEvent):
                 body = True

@@ -185,3 +185,10 @@ def test_yaml_means_the_same_to_other_readers(tmp_path: Path) -> None:
     }
     write_rows(tmp_path / "a.yaml", [row, row])
     assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == [row, row]
+
+
+def test_a_number_too_large_is_written_as_its_digits(tmp_path: Path) -> None:
+    entries = read(write(tmp_path, "in.json", '[{"id":12345678901234567890,"url":"u"}]'))
+    for ending in ("csv", "json", "jsonl", "yaml"):
+        assert write_entries(tmp_path / f"out.{ending}", entries) == 1
+        assert [entry.id for entry in read(tmp_path / f"out.{ending}")] == [entries[0].id]

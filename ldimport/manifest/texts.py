@@ -1,4 +1,5 @@
-"""JSON text to values, with everything that JSON allows and Livingdocs does not named.
+"""Texts: JSON to values, with everything that JSON allows and Livingdocs does not named; Unicode
+composed (NFC).
 
 orjson decides in the ordinary case; the standard library, slower, explains the others.
 """
@@ -9,6 +10,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from unicodedata import is_normalized, normalize
 
 import orjson
 
@@ -19,8 +21,11 @@ from ldimport.model import Json, Place
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
-_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
+_ALWAYS = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
+"""UTF-8 lead and tail bytes of characters below U+0300, and of U+2000 to U+2FFF."""
+_RARE = re.compile(rb"\xe2(?:[\x81\x83-\xbf]|\x80[\x80\x81])")
+"""U+2000 to U+2FFF but for quotes, dashes and currency; U+2000 and U+2001 decompose."""
 
 
 def quick_json(raw: bytes) -> dict[str, Json] | None:
@@ -69,30 +74,25 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         value = _decoder(field, problems).decode(decoded)
-        if _shallow(value, MAX_DEPTH):
-            whole = "\\u" not in decoded and decoded is not text
-            return value if whole else _without_surrogates(value, field, problems)
+        if not _shallow(value, MAX_DEPTH):
+            raise RecursionError
+        whole = "\\u" not in decoded and decoded is not text
+        return value if whole else _without_surrogates(value, field, problems)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         problems.add("bad-json", field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
     except json.JSONDecodeError as error:
-        place = None if field else _shifted(problems.place, error.lineno, error.colno)
+        at, line, column = problems.place, error.lineno, error.colno
+        column += max(at.column, 1) - 1 if line == 1 else 0
+        place = None if field else Place(at.file, at.row, at.line + line - 1, column)
         words = error.msg[:1].lower() + error.msg[1:]
         early = "" if error.pos < len(error.doc) else " (it ends too early)"
         problems.add("bad-json", field, f"not JSON: {words}{early}", place=place)
     except RecursionError:
-        problems.add("too-deep", field, _TOO_DEEP)
+        problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
     except ValueError as error:
         problems.add("bad-json", field, f"not JSON: {error}")
-    else:
-        problems.add("too-deep", field, _TOO_DEEP)
     return None
-
-
-def _shifted(place: Place, line: int, column: int) -> Place:
-    """A place inside an entry that begins at ``place``."""
-    column += max(place.column, 1) - 1 if line == 1 else 0
-    return Place(place.file, place.row, place.line + line - 1, column)
 
 
 def _decoder(field: str, problems: RowProblems) -> json.JSONDecoder:
@@ -156,3 +156,14 @@ def map_texts(value: Json, change: Callable[[str], str]) -> Json:
     if isinstance(value, dict):
         return {change(key): map_texts(each, change) for key, each in value.items()}
     return value
+
+
+def surely_composed(utf8: bytes) -> bool:
+    """Whether the text certainly is in NFC: nothing in it but letters below U+0300 and common
+    punctuation. Costs a fifth of asking ``unicodedata``."""
+    return utf8.isascii() or not (utf8.translate(None, _ALWAYS) or _RARE.search(utf8))
+
+
+def compose(text: str) -> str:
+    """The text in NFC; itself, where it is already."""
+    return text if text.isascii() or is_normalized("NFC", text) else normalize("NFC", text)
