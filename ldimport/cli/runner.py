@@ -160,8 +160,7 @@ def close(
 def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> None:
     """This run's images, failures first; a long list is cut with a note."""
     jobs = [job for job in jobs if job.state is JobState.SUCCESS]
-    rows = list(islice(_rows_of(migration, jobs), MOST_IMAGES))
-    if not rows:
+    if not (rows := list(islice(_rows_of(migration, jobs), MOST_IMAGES))):
         return
     outcomes.outcomes(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
@@ -174,8 +173,7 @@ def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow
     """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
     screenful is all that is wanted."""
     jobs = sorted(jobs, key=lambda job: job.first_row)
-    failing = [job for job in jobs if job.counts.failed]
-    for job in failing[:MOST_JOBS_ASKED]:
+    for job in [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]:
         yield from migration.results(Filter(job=job.id, status=Status.FAILED))
     for job in jobs[:MOST_JOBS_ASKED]:
         rows = migration.results(Filter(job=job.id))
@@ -203,8 +201,9 @@ def refuse_to_retry(migration: Migration) -> None:
     scopes = [each for each in migration.overview().scopes if each.totals.failed]
     if scopes and all(each.target != here for each in scopes):
         failed = sum(each.totals.failed for each in scopes)
-        what = f"{counted(failed, 'image')} failed"
-        raise _other_target("retry", what, scopes[0].target, migration.target)
+        raise _other_target(
+            "retry", f"{counted(failed, 'image')} failed", scopes[0].target, migration.target
+        )
 
 
 def refuse_to_ask(job: JobRow, target: Target) -> None:

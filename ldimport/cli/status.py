@@ -134,11 +134,10 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if told:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
-    hints = [(f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids")]
+    hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
+    hints.append((f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids"))
     if counts.failed:
         hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))
-    if not row.state.finished:
-        hints.insert(0, ("ldimport watch", "follows it to its end"))
     screen.hints(hints)
 
 

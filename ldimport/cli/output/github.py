@@ -33,8 +33,7 @@ def commands(found: Validation) -> Iterator[str]:
         facts["title"] = f"{kind.code} ({counted(kind.rows, 'row')})"
         yield command(str(kind.severity), {key: value for key, value in facts.items() if value},
                       kind.message)  # fmt: skip
-    rest = kinds[MOST_ANNOTATIONS:]
-    if rest:
+    if rest := kinds[MOST_ANNOTATIONS:]:
         hit = counted(sum(kind.rows for kind in rest), "row")
         text = f"and {number(len(rest))} more kinds of problem in {hit}: see the step summary"
         yield command("error", {"title": "ldimport"}, text)

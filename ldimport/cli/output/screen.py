@@ -207,11 +207,8 @@ def assemble(*parts: Part) -> Text:
     """Cleaned parts as one Rich text; never markup."""
     from rich.text import Text
 
-    text = Text()
-    for part in parts:
-        words, style = part if isinstance(part, tuple) else (part, "")
-        text.append(clean(words), style)
-    return text
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((clean(words), style) for words, style in pairs))
 
 
 # -- tables: they never cut a number, as Rich's own cells would (7,990 as ``7…``) ---------------
