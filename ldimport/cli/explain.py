@@ -9,7 +9,7 @@ from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
-from ldimport.explanations import Explanation
+from ldimport.migration.explanations import CODES, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 from ldimport.settings.values import nearest
@@ -17,8 +17,6 @@ from ldimport.settings.values import nearest
 
 def explain(session: Session, what: str) -> None:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
-    from ldimport.migration.explanations import CODES
-
     with session.migration(write=False) as migration:
         found = migration.history(what)
     meaning, cause = CODES.get(what), known_cause(what)

@@ -10,8 +10,16 @@ from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
 from ldimport.model import Integrity
-from ldimport.server.events import EngineServed, Listening, RequestAnswered, ServeEvent, Stopped
-from ldimport.server.options import DEFAULT_HOST, DEFAULT_PORT, ServeOptions
+from ldimport.server.contract import (
+    DEFAULT_HOST,
+    DEFAULT_PORT,
+    EngineServed,
+    Listening,
+    RequestAnswered,
+    ServeEvent,
+    ServeOptions,
+    Stopped,
+)
 from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable

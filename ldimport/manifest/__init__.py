@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ldimport.manifest.encoding import encoding_name
-from ldimport.manifest.header import name_fault
+from ldimport.manifest.detect import encoding_name
 from ldimport.manifest.kinds import (
     Detected,
     Header,
@@ -13,6 +12,7 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
+from ldimport.manifest.objects import name_fault
 
 __all__ = [
     "Detected",

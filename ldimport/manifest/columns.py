@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap
+from ldimport.manifest.fields import FIELDS, FieldMap
 
 _NEEDED = ("id", "url")
 _COMPARED = 200
@@ -48,7 +48,12 @@ def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -
     for index, column in enumerate(header):
         meant = mapping.meant(column)
         if meant in places and meant not in settled:
-            raise _duplicate(file, line, meant, header[places[meant]], column)
+            first = header[places[meant]]
+            raise ManifestError(
+                f"{file}:{line}: the columns “{first}” and “{column}” are both {meant}",
+                hint=f"rename one of them, or choose: --map {meant}={_quoted(first)}",
+                code="duplicate-column",
+            )
         if meant is not None and meant not in settled:
             places[meant] = index
     used = set(places.values())
@@ -116,14 +121,6 @@ def _unique(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(result)
 
 
-def _duplicate(file: str, line: int, name: str, first: str, second: str) -> ManifestError:
-    return ManifestError(
-        f"{file}:{line}: the columns “{first.strip()}” and “{second.strip()}” are both {name}",
-        hint=f"rename one of them, or choose: --map {name}={_quoted(first.strip())}",
-        code="duplicate-column",
-    )
-
-
 def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file: str) -> None:
     given = {*places, *mapping.templates, *mapping.constants}
     missing = [name for name in _NEEDED if name not in given]
@@ -171,8 +168,3 @@ def _quoted(text: str) -> str:
     if plain:
         return text
     return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'
-
-
-def metadata_handles(places: dict[str, int]) -> tuple[tuple[str, int], ...]:
-    """(handle, index) of every metadata column."""
-    return tuple((f[len(PREFIX) :], index) for f, index in places.items() if f.startswith(PREFIX))

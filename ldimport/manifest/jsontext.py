@@ -13,13 +13,13 @@ from collections.abc import Callable, Sequence
 import orjson
 
 from ldimport.cells import without_surrogates
-from ldimport.manifest.findings import RowProblems
-from ldimport.manifest.normalise import compose
+from ldimport.manifest.kinds import RowProblems
 from ldimport.model import Json, Place
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
 
 
@@ -32,15 +32,7 @@ def quick_json(raw: bytes) -> dict[str, Json] | None:
         return None
     if type(found) is not dict:
         return None
-    keys = len(found)
-    for value in found.values():
-        if type(value) is str:
-            continue
-        inner = _count_keys(value, 1)
-        if inner < 0:
-            return None
-        keys += inner
-    return found if keys == _written_keys(raw) else None
+    return found if _count_keys(found, 0) == _written_keys(raw) else None
 
 
 def _written_keys(raw: bytes) -> int:
@@ -83,23 +75,18 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         problems.add("bad-json", field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
-        return None
     except json.JSONDecodeError as error:
         place = None if field else _shifted(problems.place, error.lineno, error.colno)
-        problems.add("bad-json", field, f"not JSON: {_words(error)}", place=place)
-        return None
+        words = error.msg[:1].lower() + error.msg[1:]
+        early = "" if error.pos < len(error.doc) else " (it ends too early)"
+        problems.add("bad-json", field, f"not JSON: {words}{early}", place=place)
     except RecursionError:
-        pass
+        problems.add("too-deep", field, _TOO_DEEP)
     except ValueError as error:
         problems.add("bad-json", field, f"not JSON: {error}")
-        return None
-    problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
+    else:
+        problems.add("too-deep", field, _TOO_DEEP)
     return None
-
-
-def _words(error: json.JSONDecodeError) -> str:
-    message = error.msg[:1].lower() + error.msg[1:]
-    return message if error.pos < len(error.doc) else f"{message} (it ends too early)"
 
 
 def _shifted(place: Place, line: int, column: int) -> Place:
@@ -135,20 +122,14 @@ class BigNumber(str):
     __slots__ = ()
 
 
-def big_numbers(value: Json) -> list[str]:
-    """All numbers in a value that are too big."""
+def check_numbers(value: Json, field: str, problems: RowProblems) -> None:
+    """Note every number in a value that would not arrive as it is."""
     if isinstance(value, BigNumber):
-        return [str(value)]
-    if isinstance(value, (dict, list)):
-        each = value.values() if isinstance(value, dict) else value
-        return [big for item in each for big in big_numbers(item)]
-    return []
-
-
-def too_big(digits: str, field: str, problems: RowProblems) -> None:
-    """Note a number that would not arrive as it is."""
-    message = f"{digits} is too large a number: it would be rounded on the way"
-    problems.add("big-number", field, message, "write it as a text, in quotes", digits)
+        message = f"{value} is too large a number: it would be rounded on the way"
+        problems.add("big-number", field, message, "write it as a text, in quotes", str(value))
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            check_numbers(item, field, problems)
 
 
 def _shallow(value: Json, levels: int) -> bool:
@@ -159,7 +140,7 @@ def _shallow(value: Json, levels: int) -> bool:
 
 
 def _without_surrogates(value: Json, field: str, problems: RowProblems) -> Json:
-    cleaned = map_texts(value, without_surrogates)
+    cleaned = map_texts(value, lambda text: text if text.isascii() else without_surrogates(text))
     if cleaned != value:
         message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
         problems.add("lone-surrogate", field, message)
@@ -169,14 +150,9 @@ def _without_surrogates(value: Json, field: str, problems: RowProblems) -> Json:
 def map_texts(value: Json, change: Callable[[str], str]) -> Json:
     """The same value with every text in it changed, keys included."""
     if isinstance(value, str):
-        return value if isinstance(value, BigNumber) else change(value)
+        return change(value)
     if isinstance(value, list):
         return [map_texts(each, change) for each in value]
     if isinstance(value, dict):
         return {change(key): map_texts(each, change) for key, each in value.items()}
     return value
-
-
-def nfc(value: Json) -> Json:
-    """The same value, its texts composed (NFC)."""
-    return compose(value) if type(value) is str else map_texts(value, compose)

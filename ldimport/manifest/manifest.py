@@ -1,36 +1,84 @@
-"""A manifest of one file or many, read as often as needed."""
+"""A manifest of one file or many, read as often as needed; which files, folders, patterns or
+standard input it is made of."""
 
 from __future__ import annotations
 
+import glob
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ldimport.errors import ManifestError, TemporaryError, UsageError
 from ldimport.manifest.csv import Table
-from ldimport.manifest.detect import sniff
-from ldimport.manifest.findings import Findings
-from ldimport.manifest.header import merged
+from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
     Detected,
+    Findings,
     Header,
     ManifestFile,
     ManifestFormat,
     ReadingNote,
     ReadOptions,
 )
-from ldimport.manifest.part import Part
-from ldimport.manifest.sources import STDIN, SourceFile, find_files
-from ldimport.manifest.streams import Position
+from ldimport.manifest.objects import merged
+from ldimport.manifest.streams import Part, Position
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 
+STDIN = "-"
+_NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
+_FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
 _PARTS: dict[ManifestFormat, type[JsonDocument | JsonLines | YamlFile]] = {
     ManifestFormat.JSON: JsonDocument,
     ManifestFormat.JSONL: JsonLines,
     ManifestFormat.YAML: YamlFile,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells that a file is still the same: device, inode, size, time of change (ns)."""
+
+    device: int
+    inode: int
+    size: int
+    changed: int
+
+    @classmethod
+    def of(cls, path: str) -> Stamp:
+        """Raises OSError."""
+        found = os.stat(path)  # noqa: PTH116  a path as given
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read: ``path`` as opened, ``name`` as shown, ``given`` as the user named it."""
+
+    path: str
+    name: str
+    given: str
+    stamp: Stamp
+
+    def check_unchanged(self) -> None:
+        """Raises ManifestError when the file is no longer the one that was opened."""
+        try:
+            same = Stamp.of(self.path) == self.stamp
+        except OSError:
+            same = False
+        if not same:
+            raise ManifestError(
+                f"{self.name} changed while it was being read",
+                hint="run the command again when nothing writes to it any more",
+                code="changed",
+            )
 
 
 class Manifest:
@@ -138,7 +186,7 @@ def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = Non
     sources: dict[tuple[int, int], SourceFile] = {}
     try:
         for path in dict.fromkeys(map(str, paths)):
-            for source in find_files(path):  # one file may be named twice
+            for source in _find_files(path):  # one file may be named twice
                 sources.setdefault((source.stamp.device, source.stamp.inode), source)
         return Manifest(list(sources.values()), options or ReadOptions())
     except BaseException:
@@ -169,3 +217,77 @@ def _remove_spools(sources: Iterable[SourceFile]) -> None:
     for source in sources:
         if source.given == STDIN:
             Path(source.path).unlink(missing_ok=True)
+
+
+# -- which files -------------------------------------------------------------------------------
+
+
+def _find_files(path: str) -> Iterator[SourceFile]:
+    """Every file that ``path`` means: itself, those in a folder or matching a pattern, sorted;
+    ``-`` is standard input, copied to a temporary file that the caller removes."""
+    if path == STDIN:
+        yield _spool()
+        return
+    found = [path]
+    if Path(path).is_dir():
+        found = sorted(str(each) for each in Path(path).iterdir() if _may_be_manifest(each))
+        if not found:
+            text = f"{path} holds no manifest"
+            raise ManifestError(text, hint=_FORMATS_HINT, code="no-manifest")
+    elif not Path(path).exists() and glob.has_magic(path):
+        matching = glob.glob(path, recursive=True)  # noqa: PTH207
+        found = sorted(each for each in matching if Path(each).is_file())
+        if not found:
+            raise UsageError(f"{path}: no file matches", code="no-such-file")
+    yield from map(_source, found)
+
+
+def _may_be_manifest(path: Path) -> bool:
+    hidden = path.name.startswith(_NOT_MANIFESTS)
+    return path.is_file() and not hidden and named_format(path.name) is not None
+
+
+def _spool() -> SourceFile:
+    """Copy standard input to a temporary file, since a manifest is read more than once."""
+    with tempfile.NamedTemporaryFile(prefix="ldimport-stdin-", delete=False) as file:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            file.flush()
+        except BaseException as error:
+            Path(file.name).unlink()
+            if not isinstance(error, OSError):
+                raise
+            raise TemporaryError(
+                f"standard input cannot be copied to {Path(file.name).parent}: {_reason(error)}",
+                hint="make room there, set TMPDIR, or give a file",
+                code="spool",
+            ) from error
+    return SourceFile(file.name, "stdin", STDIN, Stamp.of(file.name))
+
+
+def _source(path: str) -> SourceFile:
+    try:
+        stamp = Stamp.of(path)
+        if not Path(path).is_file():
+            hint = "pipe it in, and give - as the manifest"
+            raise ManifestError(f"{path} is not a file", hint=hint, code="not-a-manifest")
+        with open(path, "rb"):  # noqa: PTH123  a path as given
+            pass
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise _missing(path) from None
+    except OSError as error:
+        text = f"{path} cannot be read: {_reason(error)}"
+        raise UsageError(text, code="unreadable") from error
+    return SourceFile(path, path, path, stamp)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _missing(path: str) -> UsageError:
+    folder = Path(path).parent
+    names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    near = get_close_matches(Path(path).name, names, n=1, cutoff=0.75)
+    hint = f"did you mean {folder / near[0]}?" if near else None
+    return UsageError(f"{path}: no such file", hint=hint, code="no-such-file")

@@ -61,10 +61,15 @@ class RowWriter:
         like: Detected | None = None,
     ) -> None:
         chosen = ManifestFormat(format) if format else format_of(path)
-        self.file = NewFile(path, _text_encoding(like, chosen))
+        csv_ = chosen is ManifestFormat.CSV
+        # UTF-8; with the mark by which Excel knows it where the original was made for Excel
+        marked = like is not None and csv_ and like.encoding != "utf-8"
+        self.file = NewFile(path, "utf-8-sig" if marked else "utf-8")
         self._rows: _CsvRows | _TextRows
-        if chosen is ManifestFormat.CSV:
-            self._rows = _CsvRows(self.file, _delimiter(path, like))
+        if csv_:
+            tabs = Path(path).suffix.lower() in (".tsv", ".tab")
+            delimiter = "\t" if tabs else (like.delimiter if like else None) or ","
+            self._rows = _CsvRows(self.file, delimiter)
         else:
             self._rows = _TextRows(self.file, *_TEXTS[chosen])
         self.count = 0
@@ -114,18 +119,6 @@ def format_of(path: str | Path) -> ManifestFormat:
             code="format",
         )
     return found
-
-
-def _delimiter(path: str | Path, like: Detected | None) -> str:
-    if Path(path).suffix.lower() in (".tsv", ".tab"):
-        return "\t"
-    return (like.delimiter if like else None) or ","
-
-
-def _text_encoding(like: Detected | None, chosen: ManifestFormat) -> str:
-    """UTF-8; with the mark by which Excel knows it where the original was made for Excel."""
-    marked = like is not None and chosen is ManifestFormat.CSV and like.encoding != "utf-8"
-    return "utf-8-sig" if marked else "utf-8"
 
 
 class _CsvRows:

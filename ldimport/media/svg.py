@@ -42,6 +42,7 @@ _PIXELS = {"": 1.0, "px": 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "q"
 _RELATIVE = frozenset({"%", "vw", "vh", "vmin", "vmax", "vi", "vb"})
 _DEFAULT = (300.0, 150.0)  # as in every browser
 _MAX_SIDE = 1_000_000
+_TOO_MUCH = "the SVG's entities would expand to an enormous text"
 
 
 def decode(data: bytes) -> str:
@@ -77,8 +78,8 @@ class SvgReader:
         self.depth = 0
         self.namespace = ""
         self._elements = 0
-        self._entities = 0
-        self._expansion = Budget(_MAX_EXPANSION, _too_much_text)
+        self._entities = Budget(_MAX_ENTITIES, Cause.SVG_UNSAFE, _TOO_MUCH)
+        self._expansion = Budget(_MAX_EXPANSION, Cause.SVG_UNSAFE, _TOO_MUCH)
         self._text = ""
         self._size = (0, 0)
 
@@ -148,14 +149,8 @@ class SvgReader:
             raise Rejected(Cause.SVG_UNSAFE, f"the SVG asks for outside data (entity {name[:40]})")
         if _REFERENCE.search(value):
             raise Rejected(Cause.SVG_UNSAFE, f"entity {name[:40]} of the SVG refers to another one")
-        self._entities += 1
-        if self._entities > _MAX_ENTITIES:
-            raise _too_much_text()
+        self._entities.spend(1)
         self._expansion.spend(len(value) * self._text.count(f"&{name};"))
-
-
-def _too_much_text() -> Rejected:
-    return Rejected(Cause.SVG_UNSAFE, "the SVG's entities would expand to an enormous text")
 
 
 def _pixels(width: str | None, height: str | None, view_box: str | None) -> tuple[int, int]:

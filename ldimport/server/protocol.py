@@ -14,9 +14,9 @@ import sys
 from typing import Any
 
 import h11
-import orjson
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ldimport import wire
 from ldimport.server.responses import PHRASES, Refusal
 
 LINGER = 1.0
@@ -84,7 +84,7 @@ class BoundedProtocol(H11Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Answer, and end the connection a moment later: closed with bytes unread, the system
         would reset it, and the client might never see the answer."""
-        body = orjson.dumps(Refusal(status, text).body)
+        body = wire.encode(Refusal(status, text).body)
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(body))),

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport import credentials
+from ldimport.settings.files import read_yaml
 from ldimport.settings.values import SETTINGS, Layer, Value, Where
-from ldimport.settings.yamlfile import read_yaml
 
 NAME = ".livingdocs-cli"
 

@@ -16,16 +16,16 @@ from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
 from ldimport.model import Counts, JobState
-from ldimport.server.events import (
+from ldimport.server.contract import (
     EngineServed,
     Listening,
     OnEvent,
     RequestAnswered,
     ServeEvent,
+    ServeOptions,
     Stopped,
     WorkersPaused,
 )
-from ldimport.server.options import ServeOptions
 from ldimport.wire import Dialect
 
 ENGINE = EngineServed(

@@ -18,7 +18,7 @@ from manifests import HEADER, metadata, opened, read, write, write_entries
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
 from ldimport.manifest import Detected, ManifestFormat
-from ldimport.manifest.kinds import CsvDialect
+from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.write import RowWriter, write_rows
 from ldimport.model import Entry, Json, Place, Problem, Severity
 

@@ -13,7 +13,7 @@ from ldimport.cli.output.text import counted, duration, number, size, utc
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.model import JobState
-from ldimport.server.events import (
+from ldimport.server.contract import (
     EngineServed,
     Listening,
     RequestAnswered,

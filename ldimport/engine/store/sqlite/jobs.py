@@ -11,17 +11,9 @@ from dataclasses import asdict, fields
 from itertools import takewhile
 
 from ldimport import wire
+from ldimport.engine import records
 from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
-from ldimport.engine.records import (
-    ImportOutcome,
-    ImportTask,
-    JobChange,
-    JobSummary,
-    NewJob,
-    StoredAsset,
-    StoredResult,
-    Terms,
-)
+from ldimport.engine.records import ImportOutcome, ImportTask, JobChange, JobSummary, NewJob, Terms
 from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
@@ -38,13 +30,12 @@ class SqliteJobs(Jobs):
         self._catalogue = catalogue
 
     def of_key(self, key: str) -> tuple[str, str] | None:
-        with self._catalogue.reading() as connection:
-            return _of_key(connection, key)
+        rows = self._catalogue.rows("SELECT id, body FROM job WHERE key = ?", key)
+        return (rows[0]["id"], rows[0]["body"]) if rows else None
 
     def accept(self, job: NewJob, daily_limit: int) -> str:
         with self._catalogue.writing() as connection:  # nobody else writes: what is found stays
-            found = None if job.key is None else _of_key(connection, job.key)
-            if found is not None:
+            if job.key is not None and (found := self.of_key(job.key)):
                 return same_request(found, job.body)
             _check_quota(connection, daily_limit, len(job.request.images), job.created_at)
             _enter(connection, job)
@@ -54,12 +45,12 @@ class SqliteJobs(Jobs):
         rows = self._catalogue.rows("SELECT * FROM job WHERE id = ?", job_id)
         return _summary(rows[0]) if rows else None
 
-    def results(self, job_id: str) -> Sequence[StoredResult]:
+    def results(self, job_id: str) -> Sequence[records.StoredResult]:
         sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                        a.mime_type, a.width, a.height, a.size, a.sha256
+                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at AS stored_at
                    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
                   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
-        return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
+        return [_result(row) for row in self._catalogue.rows(sql, job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
         sql = """SELECT * FROM job
@@ -112,9 +103,10 @@ class SqliteFollower(Follower):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._version = -1
-        with catalogue.reading() as connection:
-            self._open = _open(connection)
-            (self._newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
+        sql = "SELECT n, state FROM job WHERE state = 'started' OR n = (SELECT max(n) FROM job)"
+        rows = catalogue.rows(sql)
+        self._newest = max((row["n"] for row in rows), default=0)
+        self._open = {row["n"] for row in rows if row["state"] == JobState.STARTED}
 
     @property
     def open_jobs(self) -> int:
@@ -124,22 +116,16 @@ class SqliteFollower(Follower):
         version = self._catalogue.version()  # costs no file access
         if version == self._version:
             return ()
-        with self._catalogue.reading() as connection:
-            fresh = _rows(connection, "n > ? ORDER BY n", self._newest)
-            still = _open(connection)
-            gone = sorted((self._open | {row["n"] for row in fresh}) - still)
-            ended = [row for n in gone for row in _rows(connection, "n = ?", n)]
-        self._open, self._version = still, version
-        self._newest = fresh[-1]["n"] if fresh else self._newest
+        sql = "SELECT * FROM job WHERE n > ? OR n IN (SELECT value FROM json_each(?)) ORDER BY n"
+        rows = self._catalogue.rows(sql, self._newest, json.dumps(list(self._open)))
+        fresh = [row for row in rows if row["n"] > self._newest]
+        ended = [row for row in rows if row["state"] != JobState.STARTED]
+        self._open = {row["n"] for row in rows} - {row["n"] for row in ended}
+        self._version, self._newest = version, max([self._newest, *(row["n"] for row in fresh)])
         return [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
 
 
 # -- accepting ------------------------------------------------------------------------------
-
-
-def _of_key(connection: sqlite3.Connection, key: str) -> tuple[str, str] | None:
-    row = connection.execute("SELECT id, body FROM job WHERE key = ?", (key,)).fetchone()
-    return None if row is None else (row["id"], row["body"])
 
 
 def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
@@ -175,19 +161,13 @@ def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
     connection.executemany(
         """INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
            VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (
-            (
-                number,
-                request.system_name,
-                image.id,
-                image.url,
-                image.file_name,
-                image.media_type,
-                json.dumps(dict(image.metadata)),
-            )
-            for image in request.images
-        ),
+        ((number, request.system_name, *_as_sent(image)) for image in request.images),
     )
+
+
+def _as_sent(image: Image) -> tuple[str | None, ...]:
+    metadata = json.dumps(dict(image.metadata))
+    return image.id, image.url, image.file_name, image.media_type, metadata
 
 
 def _terms_row(connection: sqlite3.Connection, terms: Terms) -> int:
@@ -249,10 +229,8 @@ def claim(
 
 
 def _task(row: sqlite3.Row, worker: int) -> ImportTask:
-    metadata = json.loads(row["metadata"])
-    image = Image(
-        row["external_id"], row["item_url"], row["file_name"], metadata, row["media_type"]
-    )
+    sent = (row["external_id"], row["item_url"], row["file_name"])
+    image = Image(*sent, json.loads(row["metadata"]), row["media_type"])
     return ImportTask(row["item"], worker, row["system_name"], image, library.known(row))
 
 
@@ -320,14 +298,8 @@ def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
 
 
 def _summary(row: sqlite3.Row) -> JobSummary:
-    return JobSummary(
-        row["id"],
-        JobState(row["state"]),
-        _counts(row),
-        row["system_name"],
-        row["created_at"],
-        row["finished_at"],
-    )
+    state, times = JobState(row["state"]), (row["created_at"], row["finished_at"])
+    return JobSummary(row["id"], state, _counts(row), row["system_name"], *times)
 
 
 def _counts(row: sqlite3.Row) -> Counts:
@@ -335,19 +307,10 @@ def _counts(row: sqlite3.Row) -> Counts:
     return Counts(row["success"], row["skipped"], row["failed"], row["images"] - done)
 
 
-def _result(
-    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: object
-) -> StoredResult:
-    stored = None if asset[0] is None else StoredAsset(*asset, title)  # type: ignore[arg-type,call-arg]
-    return StoredResult(external_id, title, Status(status), reason, cause, stored)
-
-
-def _open(connection: sqlite3.Connection) -> set[int]:
-    return {n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")}
-
-
-def _rows(connection: sqlite3.Connection, where: str, value: int) -> list[sqlite3.Row]:
-    return connection.execute(f"SELECT * FROM job WHERE {where}", (value,)).fetchall()  # noqa: S608
+def _result(row: sqlite3.Row) -> records.StoredResult:
+    status, asset = Status(row["status"]), None if row["key"] is None else library.stored(row)
+    told = (status, row["reason"], row["cause"], asset)
+    return records.StoredResult(row["external_id"], row["file_name"], *told)
 
 
 def _accepted(row: sqlite3.Row) -> JobChange:
