@@ -62,10 +62,9 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
         return []
     config = project_config(settings.project_config)
     kinds = ", ".join(config.media_types)
-    found = [SettingFinding("project config", None, f"{settings.project_config}: {kinds}")]
-    return found + [
-        SettingFinding("project config", Severity.WARNING, text) for text in config.warnings
-    ]
+    told = [(f"{settings.project_config}: {kinds}", None)]
+    warned = [(text, Severity.WARNING) for text in config.warnings]
+    return [SettingFinding("project config", kind, text) for text, kind in [*told, *warned]]
 
 
 def schema(session: Session, media_type: str | None = None) -> None:

@@ -63,9 +63,7 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
-    told = None
-    if not row.state.finished and not offline:
-        told = _ask(session, row)
+    told = None if row.state.finished or offline else _ask(session, row)
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
         known = told if told and not row.state.finished else migration.job_status(job_id)

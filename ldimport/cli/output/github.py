@@ -82,8 +82,7 @@ def _table(columns: str, rows: Iterable[Sequence[str | int]]) -> str:
 
 
 def append_summary(environ: Mapping[str, str], text: str) -> None:
-    """Add to the step summary, where there is one; one that cannot be written is no reason to
-    fail."""
+    """Add to the step summary, where there is one that can be written."""
     path = environ.get("GITHUB_STEP_SUMMARY")
     if active(environ) and path:
         with suppress(OSError), Path(path).open("a", encoding="utf-8") as file:

@@ -45,8 +45,7 @@ Count = tuple[str, str, int, str]
 
 
 def bar(done: int, whole: int, width: int, style: str = GOOD) -> ProgressBar:
-    """A bar that stays true: empty below one percent, something from there on, full only when
-    all is done."""
+    """A bar that stays true: empty below one percent, full only when all is done."""
     from rich.progress_bar import ProgressBar
 
     halves = 2 * width * done // whole if whole else 0
@@ -103,8 +102,7 @@ class Screen:
         return self.stream.width
 
     def line(self, *parts: Part, indent: int = 0) -> None:
-        """One line; wrapped at words where it is wider than the terminal, continued ``indent``
-        columns to the right."""
+        """One line, wrapped at words to the terminal's width and continued at ``indent``."""
         text = assemble(*parts)
         width = self.width
         if width is None or text.cell_len <= width:
@@ -275,8 +273,7 @@ def _fitting(
 
 
 def shortened(content: CellText, width: int) -> Text:
-    """As much of a cell as fits: whole items where there are several, and never a part of a
-    number."""
+    """As much of a cell as fits: whole items of several, and never a part of a number."""
     from rich.text import Text
 
     items = (content,) if isinstance(content, str) else content

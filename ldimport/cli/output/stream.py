@@ -35,8 +35,7 @@ class Stream:
 
     @property
     def width(self) -> int | None:
-        """Columns of a screen now: the terminal's, at most 100; asked anew each time, as windows
-        are resized."""
+        """Columns of a screen now, at most 100; asked anew each time, as windows are resized."""
         if not self.tty:
             return None
         columns = self.columns
