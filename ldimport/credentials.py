@@ -67,16 +67,11 @@ def _cleaned(text: str, source: str) -> str:
     if token[:7].lower() == "bearer ":
         token = token[7:].strip()
     if not _TOKEN.fullmatch(token):
-        what = "is empty" if not token else "holds characters that no token has"
-        raise AuthError(
-            f"the token {what}" + (f" ({source})" if source else ""),
-            hint="copy the token again: one line of letters, digits, dots, - and _",
-            code="bad-token",
-        )
+        what = "holds characters that no token has" if token else "is empty"
+        hint = "copy the token again: one line of letters, digits, dots, - and _"
+        where = f" ({source})" if source else ""
+        raise AuthError(f"the token {what}{where}", hint=hint, code="bad-token")
     return token
-
-
-# -- places ---------------------------------------------------------------------------------
 
 
 def from_file(path: Path) -> Secret:

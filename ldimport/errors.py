@@ -220,5 +220,10 @@ class Rejected(Exception):  # noqa: N818  it is an answer about one image, not a
         return self.why.retryable
 
 
+def over_bytes(size: str, most: int) -> Rejected:
+    """The refusal of a file of ``size`` (in words), which may have ``most`` bytes."""
+    return Rejected(Cause.TOO_MANY_BYTES, f"the file has {size}, the limit is {most:,}")
+
+
 class Terminated(KeyboardInterrupt):
     """The process was told to end (SIGTERM); exit code 143 instead of 130."""

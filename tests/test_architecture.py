@@ -14,19 +14,19 @@ import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
-              "explanations", "yamlsize", "retry_after", "url", "credentials",
+              "yamlsize", "retry_after", "url", "credentials", "request_check",
               "mojibake"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
-    "explanations": set(),
     "yamlsize": set(),
     "cells": {"model"},
     "files": {"errors", "system"},
     "errors": {"causes"},
     "system": {"errors"},
-    "wire": {"model", "errors", "causes", "url"},
+    "wire": {"model", "errors"},
+    "request_check": {"model", "errors", "wire", "url"},
     "database": {"errors", "system"},
     "paths": {"errors", "causes"},
     "retry_after": set(),

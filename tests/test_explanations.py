@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import ldimport
-from ldimport.explanations import explanations
+from ldimport.migration.explanations import explanations
 
 PACKAGE = Path(ldimport.__file__).parent
 CODE = re.compile(r"[a-z]+(?:-[a-z]+)+|required|mojibake|validity|unlisted")

@@ -19,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.models import OptionInfo
 
 from ldimport.cli import options
-from ldimport.cli.command import LIST, Command, Group, listed
+from ldimport.cli.command import COMMANDS, GROUPS, LIST, Command, Group
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
@@ -64,6 +64,7 @@ class OurCommand(TyperCommand):
             GlobalOptions(**common),
             {name: value for name, value in given.items() if name in FLAGS},
             _words(ctx),
+            ctx.params.get("paths") or (),
             _as_words(self.params, options.OF_THE_MANIFEST, given),
             _as_words(self.params, options.OF_THE_RUN, given),
         )
@@ -104,8 +105,7 @@ def _as_words(params: Iterable[Any], names: set[str], given: Mapping[str, Any]) 
 
 
 class Root(TyperGroup):
-    """Commands in the order and sections of ``command.LIST``. All names are known; a command's
-    module is imported when it is asked for."""
+    """The commands of ``command.LIST``; a command's module is imported when it is asked for."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in self.commands and self.commands[cmd_name] is None:
@@ -115,14 +115,14 @@ class Root(TyperGroup):
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         for section, commands in LIST.items():
             with formatter.section(section):
-                formatter.write_dl([(each.name, each.summary) for each in commands])
+                formatter.write_dl(list(commands.items()))
 
     format_epilog = OurCommand.format_epilog
 
 
 def root() -> TyperGroup:
     """The whole command line as one typer group."""
-    unknown: Any = dict.fromkeys(listed())
+    unknown: Any = dict.fromkeys(COMMANDS)
     return Root(
         name=PROGRAM,
         commands=unknown,
@@ -257,11 +257,10 @@ def hoist(arguments: Sequence[str]) -> list[str]:
     takes = {
         name: not (param.is_flag or param.count) for param in global_params() for name in param.opts
     }
-    groups = {each.name for each in listed().values() if each.group}
     moved: list[str] = []
     path: list[str] = []
     rest = list(arguments)
-    while rest and (not path or (len(path) == 1 and path[0] in groups)):
+    while rest and (not path or (len(path) == 1 and path[0] in GROUPS)):
         word = rest.pop(0)
         name = word.split("=", 1)[0]
         if not word.startswith("-") or word == "-":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ldimport.errors import ExitCode
 
@@ -14,11 +14,15 @@ class Command:
     it can end with: ``exits`` with what they mean here, those of ``also`` (and those without a
     text) with their common meaning."""
 
-    name: str
     run: Callable[..., ExitCode | None]
     examples: Sequence[str]
-    exits: Mapping[int, str] | Mapping[ExitCode, str]
+    exits: Mapping[int, str] | Mapping[ExitCode, str] = field(default_factory=dict)
     also: Sequence[int] = ()
+
+    @property
+    def name(self) -> str:
+        """The word that calls it: the function's name."""
+        return self.run.__name__.rstrip("_")
 
     @property
     def codes(self) -> dict[ExitCode, str]:
@@ -45,43 +49,32 @@ class Group:
     commands: Sequence[Command]
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A line of ``ldimport --help``: known without importing the command's module."""
-
-    name: str
-    summary: str
-    group: bool = False
-
-
-LIST: dict[str, tuple[Listed, ...]] = {
-    "Prepare": (
-        Listed("init", "write an ldimport.yaml and an empty manifest to start from"),
-        Listed("validate", "check a manifest against the project config"),
-        Listed("plan", "show what a submit would send"),
-        Listed("explain", "what became of an image, or what a problem code means"),
-    ),
-    "Move": (
-        Listed("submit", "send what is new or changed, and wait for its results"),
-        Listed("status", "all jobs, or one of them"),
-        Listed("watch", "follow open jobs until they end"),
-        Listed("results", "outcome of every image: media ids, reasons"),
-        Listed("retry", "send failed images again"),
-    ),
-    "Engine": (
-        Listed("serve", "serve the local engine over HTTP, with the same API"),
-        Listed("worker", "carry out open images of a local engine"),
-        Listed("token", "tokens for `serve`: create, list, revoke", group=True),
-        Listed("engine", "look after a local engine: check, reset", group=True),
-    ),
-    "Care": (
-        Listed("config", "settings: show, check, schema", group=True),
-        Listed("completion", "print a completion script for your shell"),
-    ),
+LIST: Mapping[str, Mapping[str, str]] = {
+    "Prepare": {
+        "init": "write an ldimport.yaml and an empty manifest to start from",
+        "validate": "check a manifest against the project config",
+        "plan": "show what a submit would send",
+        "explain": "what became of an image, or what a problem code means",
+    },
+    "Move": {
+        "submit": "send what is new or changed, and wait for its results",
+        "status": "all jobs, or one of them",
+        "watch": "follow open jobs until they end",
+        "results": "outcome of every image: media ids, reasons",
+        "retry": "send failed images again",
+    },
+    "Engine": {
+        "serve": "serve the local engine over HTTP, with the same API",
+        "worker": "carry out open images of a local engine",
+        "token": "tokens for `serve`: create, list, revoke",
+        "engine": "look after a local engine: check, reset",
+    },
+    "Care": {
+        "config": "settings: show, check, schema",
+        "completion": "print a completion script for your shell",
+    },
 }
-"""Every command, in the order of a migration."""
-
-
-def listed() -> dict[str, Listed]:
-    """All commands by name."""
-    return {each.name: each for section in LIST.values() for each in section}
+"""Every command with its line of ``ldimport --help``, in the order of a migration: known without
+importing the command's module."""
+COMMANDS = [name for section in LIST.values() for name in section]
+GROUPS = ("token", "engine", "config")

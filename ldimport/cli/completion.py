@@ -29,7 +29,6 @@ def completion(session: Session, shell: Shell) -> None:
 
 
 COMMAND = Command(
-    "completion",
     completion,
     ("ldimport completion bash > ~/.local/share/bash-completion/completions/ldimport",),
     {0: "printed", 2: "no such shell"},

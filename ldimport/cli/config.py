@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import fields_of
-from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT, TableColumn, table
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.model import Severity
@@ -23,7 +22,7 @@ def show(session: Session) -> None:
     """Show every setting that is in force and where it comes from; secrets are masked."""
     from ldimport.settings import describe
 
-    rows = describe(session.settings())
+    rows = describe(session.settings)
     if session.options.json:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
         session.document({"format": 1, "settings": settings})
@@ -37,8 +36,7 @@ def check(session: Session) -> ExitCode:
     """Try address, token and scopes, without sending anything."""
     from ldimport.settings import check as look
 
-    settings = session.settings()
-    found = [*look(settings), *_project_config(settings)]
+    found = [*look(session.settings), *_project_config(session.settings)]
     wrong = any(each.severity is Severity.ERROR for each in found)
     code = ExitCode.CONFIG if wrong else ExitCode.OK
     if session.options.json:
@@ -64,10 +62,9 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
         return []
     config = project_config(settings.project_config)
     kinds = ", ".join(config.media_types)
-    found = [SettingFinding("project config", None, f"{settings.project_config}: {kinds}")]
-    return found + [
-        SettingFinding("project config", Severity.WARNING, text) for text in config.warnings
-    ]
+    told = [(f"{settings.project_config}: {kinds}", None)]
+    warned = [(text, Severity.WARNING) for text in config.warnings]
+    return [SettingFinding("project config", kind, text) for text, kind in [*told, *warned]]
 
 
 def schema(session: Session, media_type: str | None = None) -> None:
@@ -76,34 +73,19 @@ def schema(session: Session, media_type: str | None = None) -> None:
 
     from ldimport.migration.project import json_schema
 
-    body = json_schema(session.project_config(session.settings()), media_type)
+    body = json_schema(session.project_config(), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
 
 
+SHOW_EXAMPLES = ("ldimport config show", "ldimport config show --profile tagblatt")
+CHECK_EXITS = {0: "address, token and scopes work", 4: "something does not work; it says what"}
+SCHEMA_EXAMPLES = ("ldimport config schema image --project-config project-config.json",)
 COMMAND = Group(
     "config",
     "Settings: which are in force, whether they work, and what metadata must look like.",
     (
-        Command(
-            "show",
-            show,
-            ("ldimport config show", "ldimport config show --profile tagblatt"),
-            {0: "shown"},
-            also=(2, 4),
-        ),
-        Command(
-            "check",
-            check,
-            ("ldimport config check --profile tagblatt",),
-            {0: "address, token and scopes work", 4: "something does not work; it says what"},
-            also=(2,),
-        ),
-        Command(
-            "schema",
-            schema,
-            ("ldimport config schema image --project-config project-config.json",),
-            {0: "printed", 2: "unknown media type"},
-            also=(4,),
-        ),
+        Command(show, SHOW_EXAMPLES, {0: "shown"}, also=(2, 4)),
+        Command(check, ("ldimport config check --profile tagblatt",), CHECK_EXITS, also=(2,)),
+        Command(schema, SCHEMA_EXAMPLES, {0: "printed", 2: "unknown media type"}, also=(4,)),
     ),
 )

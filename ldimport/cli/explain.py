@@ -1,5 +1,4 @@
-"""``ldimport explain``: what became of one image, or what a code means: of a problem in a manifest,
-or of the cause for which images failed."""
+"""``ldimport explain``: what became of an image, or what the code of a problem or cause means."""
 
 from __future__ import annotations
 
@@ -11,7 +10,7 @@ from ldimport.cli.output.summary import LET_IN
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
-from ldimport.explanations import Explanation
+from ldimport.migration.explanations import CODES, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 from ldimport.settings.values import nearest
@@ -19,9 +18,7 @@ from ldimport.settings.values import nearest
 
 def explain(session: Session, what: str) -> None:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
-    from ldimport.migration.explanations import CODES
-
-    with session.migration(session.settings(), write=False) as migration:
+    with session.migration(write=False) as migration:
         found = migration.history(what)
     meaning, cause = CODES.get(what), known_cause(what)
     if not (found or meaning or cause):
@@ -69,9 +66,8 @@ def _image(session: Session, name: str, found: History) -> None:
         facts[f"try {n}"] = _attempt(session, attempt, found)
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
-        screen.hints(
-            [(f"ldimport retry --cause {found.cause}", "send it, and those like it, again")]
-        )
+        again = f"ldimport retry --cause {found.cause}"
+        screen.hints([(again, "send it, and those like it, again")])
     elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
         screen.hints([LET_IN])
     elif status is Status.FAILED:
@@ -123,7 +119,6 @@ def _history(name: str, found: History) -> Document:
 
 
 COMMAND = Command(
-    "explain",
     explain,
     ("ldimport explain 2003-04511", "ldimport explain duplicate-id", "ldimport explain origin-503"),
     {0: "explained", 2: "neither an image of the state file nor a problem code"},

@@ -20,9 +20,9 @@ def init(
     The columns come from the project config: --project-config FILE, or the server at --target.
     """
     place = folder or Path()
-    settings = session.settings()
+    settings = session.settings
     name = settings.system_name or _ask_name(session, place)
-    found = columns(session.project_config(settings), media_type)
+    found = columns(session.project_config(), media_type)
     start = Start(settings.target, name, _beside(settings, place))
     written = write_start(place, start, found, overwrite=force)
     if session.options.json:
@@ -30,10 +30,9 @@ def init(
         files = [str(path) for path in written]
         session.document({"format": 1, "files": files, "required": needed})
         return
-    screen = session.screen
     for path in written:
-        screen.say("✓", f"wrote {path}")
-    screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
+        session.screen.say("✓", f"wrote {path}")
+    session.screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
 
 
 def _ask_name(session: Session, place: Path) -> str:
@@ -53,7 +52,6 @@ def _beside(settings: Settings, place: Path) -> Path | None:
 
 
 COMMAND = Command(
-    "init",
     init,
     (
         "ldimport init --project-config project-config.json",

@@ -159,8 +159,9 @@ class GlobalOptions:
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """How a manifest is read and checked."""
+    """A manifest, and how it is read and checked."""
 
+    paths: list[str]
     base_url: str | None = None
     lenient: bool = False
     strict: bool = False
@@ -207,7 +208,7 @@ class EndOptions:
 
 OF_THE_MANIFEST = {
     *("profile", "config", "state", "target", "engine", "project_config", "system_name"),
-    *(each.name for each in fields(ReadingOptions)),
+    *(each.name for each in fields(ReadingOptions) if each.name != "paths"),
 }
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
 OF_THE_RUN = {"valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"}

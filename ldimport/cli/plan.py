@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ldimport.cli.command import Command
-from ldimport.cli.manifest import opened_source
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
 from ldimport.cli.output.screen import ACCENT, Count, Hint
@@ -12,7 +11,6 @@ from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
-from ldimport.settings import Settings
 from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
@@ -20,31 +18,29 @@ MOST_ORIGINS = 4
 
 def plan(
     session: Session,
-    paths: list[str],
     resend: bool = False,
     exit_code: bool = False,
     *,
     reading: ReadingOptions,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
-    settings = session.settings(paths)
     with (
-        session.target(settings) as (target, config),
-        opened_source(session, settings, config, paths, reading) as source,
-        session.migration(settings, target, write=False) as migration,
+        session.target() as target,
+        session.source(session.project_config(target), reading) as source,
+        session.migration(target, write=False) as migration,
     ):
         found, checked = migration.plan(source, SubmitOptions(resend=resend))
         if session.options.json:
             session.document({"format": documents.FORMAT, **documents.plan(found)})
         else:
-            _show(session, settings, found, target.limits)
+            _show(session, found, target.limits)
             check.notices(session.notes, checked)
             check.identity(session.notes, checked)
     return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
 
 
-def _show(session: Session, settings: Settings, found: Plan, limits: BatchLimits) -> None:
-    screen = session.screen
+def _show(session: Session, found: Plan, limits: BatchLimits) -> None:
+    screen, settings = session.screen, session.settings
     place = tilde(settings.engine) if settings.embedded else settings.target
     screen.line((found.manifest, ACCENT), f" → {found.target}  {place} · systemName "
                 f"{found.system_name}", indent=2)  # fmt: skip
@@ -99,7 +95,6 @@ def _hints(session: Session, found: Plan) -> list[Hint]:
 
 
 COMMAND = Command(
-    "plan",
     plan,
     ("ldimport plan archive.csv", "ldimport plan archive.csv --json"),
     {

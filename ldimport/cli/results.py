@@ -69,15 +69,9 @@ class OutputOptions:
 
 def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
     """Show the last outcome of every image: status, media id, size, type, or the reason."""
-    settings = session.settings()
-    which = Filter(
-        status=filters.status(),
-        job=filters.job,
-        cause=filters.cause,
-        host=filters.host,
-        **session.filters(settings),
-    )
-    with session.migration(settings, write=False) as migration:
+    names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
+    which = Filter(status=filters.status(), **names, **session.filters)
+    with session.migration(write=False) as migration:
         if filters.job is not None:
             migration.job(filters.job)
         if wanted.as_manifest:
@@ -131,10 +125,9 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
     if not found:
         _none(session, which)
         return
-    more = bool(most) and len(found) > most
+    more = 0 < most < len(found)
     shown = found[:most] if most else found
-    failed = which.status is Status.FAILED
-    screen = session.screen
+    failed, screen = which.status is Status.FAILED, session.screen
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
     again = f"ldimport results --{which.status.value}" if which.status else "ldimport results"
     for name in ("job", "cause", "host"):
@@ -158,18 +151,18 @@ def _as_manifest(
 
     if wanted.form is OutputFormat.TABLE:
         raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
-    form = OutputFormat.JSON if session.options.json and wanted.form is None else wanted.form
+    path, form = wanted.output or Path(STDOUT), wanted.form
+    if form is None and session.options.json:
+        form = OutputFormat.JSON
+    elif form is None and str(path) == STDOUT:
+        form = OutputFormat.CSV
     rows = migration.failed_rows(replace(which, status=Status.FAILED))
-    if wanted.output is None or str(wanted.output) == STDOUT:
-        count = write_as_manifest(Path(STDOUT), rows, form or OutputFormat.CSV)
-    else:
-        count = write_as_manifest(wanted.output, rows, form)
+    count = write_as_manifest(path, rows, form)
     if not session.options.quiet:
         session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
 
 
 COMMAND = Command(
-    "results",
     results_,
     (
         "ldimport results --failed",

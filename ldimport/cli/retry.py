@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldimport.cli import other_targets, runner
+from ldimport.cli import runner
 from ldimport.cli.command import Command
 from ldimport.cli.options import EndOptions, EngineOptions
 from ldimport.cli.session import Session
@@ -22,27 +22,26 @@ def retry(
 
     The local engine treats them as before too, unless --allow-host or --integrity say otherwise.
     """
-    settings = session.settings()
-    engine.refuse_on_http(settings, session.flags)
+    engine.refuse_on_http(session.settings, session.flags)
     hosts = "allow_hosts" in session.flags or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
     again = RetryOptions(
         job=job,
         cause=cause,
-        system_name=session.filters(settings)["system_name"],
-        allow_hosts=settings.allow_hosts if hosts else None,
+        system_name=session.filters["system_name"],
+        allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
         **ends.read(),
     )
     with (
-        session.plain_target(settings, deadline=again.deadline) as target,
-        session.migration(settings, target, write=True) as migration,
+        session.target(deadline=again.deadline) as target,
+        session.migration(target, write=True) as migration,
     ):
         if job is not None:
             migration.job(job)
-        other_targets.refuse_to_retry(migration)
+        runner.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
-            runner.say_local(session, settings)
-        end = runner.follow(session, settings, migration.retry(again))
+            runner.say_local(session)
+        end = runner.follow(session, migration.retry(again))
         if not end.jobs and end.stopped is None and not session.options.json:
             left = sum(row.images for row in end.causes)
             if left and (job or cause):
@@ -51,13 +50,11 @@ def retry(
             else:
                 session.screen.say("✓", "Nothing to retry: no image has failed")
             return end.exit_code
-        return runner.close(session, settings, migration, end, waited=again.wait)
+        return runner.close(session, migration, end, waited=again.wait)
 
 
 COMMAND = Command(
-    "retry",
     retry,
     ("ldimport retry", "ldimport retry --cause origin-503 --deadline 1h"),
-    {},
     also=(0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 130, 143),
 )

@@ -18,14 +18,15 @@ from ldimport.cli.output.listeners import (
     Stopping,
 )
 from ldimport.cli.output.stream import Stream
+from ldimport.cli.output.text import counted
 from ldimport.cli.session import Session, tilde
-from ldimport.errors import ConfigError, ExitCode, LdimportError
+from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
 from ldimport.files import appended
 from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
-from ldimport.settings import Settings
+from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -34,7 +35,6 @@ PROGRESS_EVERY = 60.0
 
 def follow(
     session: Session,
-    settings: Settings,
     events: Iterator[Event],
     first: Listener | None = None,
     reading: ReadingProgress | None = None,
@@ -49,13 +49,13 @@ def follow(
         listeners = [] if first is None else [first]
         options = session.options
         if options.json:
-            listeners.append(_json_lines(session, settings, session.out))
+            listeners.append(_json_lines(session, session.out))
         elif not options.quiet:
-            people = _for_people(session, settings, reading, sends=sends)
+            people = _for_people(session, reading, sends=sends)
             listeners.append(stack.enter_context(people))
         if options.log_file is not None:
             stream = Stream(stack.enter_context(appended(options.log_file)))
-            listeners.append(_json_lines(session, settings, stream))
+            listeners.append(_json_lines(session, stream))
 
         def tell(event: Event | Stopping) -> None:
             for listener in listeners:
@@ -83,10 +83,10 @@ def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:
 
 @contextmanager
 def _for_people(
-    session: Session, settings: Settings, reading: ReadingProgress | None, *, sends: bool
+    session: Session, reading: ReadingProgress | None, *, sends: bool
 ) -> Iterator[Listener]:
     """A live display where something may move, else lines for a log."""
-    verbose = session.options.verbose
+    verbose, settings = session.options.verbose, session.settings
     if session.err.live:
         from ldimport.cli.output.live import LiveDisplay
 
@@ -101,7 +101,8 @@ def _for_people(
         yield lines
 
 
-def _json_lines(session: Session, settings: Settings, stream: Stream) -> JsonLinesListener:
+def _json_lines(session: Session, stream: Stream) -> JsonLinesListener:
+    settings = session.settings
     start = documents.start(" ".join(session.words), __version__, session.now())
     start |= {"target": settings.target, "local": settings.embedded}
     if settings.embedded:
@@ -118,9 +119,10 @@ def _seconds_between(text: str | None) -> float:
         raise ConfigError(f"LDIMPORT_PROGRESS_EVERY is “{text}”, not a number of seconds") from None
 
 
-def say_local(session: Session, settings: Settings, *, end: bool = False) -> None:
+def say_local(session: Session, *, end: bool = False) -> None:
     """First and last line of a run on the embedded engine. ``--quiet`` leaves the last one."""
-    if not settings.embedded or session.options.json or session.options.quiet > end:
+    settings, options = session.settings, session.options
+    if not settings.embedded or options.json or options.quiet > end:
         return
     verb = "was" if end else "is"
     session.screen.line(
@@ -132,7 +134,6 @@ def say_local(session: Session, settings: Settings, *, end: bool = False) -> Non
 
 def close(
     session: Session,
-    settings: Settings,
     migration: Migration,
     end: Summary,
     *,
@@ -148,9 +149,9 @@ def close(
         local, now = migration.target.local, session.now()
         run = summary.RunFacts(session.command, local, now, waited, session.arguments)
         summary.show(session.screen, end, run)
-        if settings.embedded and not options.quiet:
+        if session.settings.embedded and not options.quiet:
             session.screen.blank()
-        say_local(session, settings, end=True)
+        say_local(session, end=True)
     elif not options.json and isinstance(end.stopped, LdimportError):
         session.notes.error(end.stopped)
     return end.exit_code
@@ -159,8 +160,7 @@ def close(
 def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> None:
     """This run's images, failures first; a long list is cut with a note."""
     jobs = [job for job in jobs if job.state is JobState.SUCCESS]
-    rows = list(islice(_rows_of(migration, jobs), MOST_IMAGES))
-    if not rows:
+    if not (rows := list(islice(_rows_of(migration, jobs), MOST_IMAGES))):
         return
     outcomes.outcomes(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
@@ -170,12 +170,61 @@ def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> N
 
 
 def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow]:
-    """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
-    screenful is all that is wanted."""
+    """Failed images of the run's jobs, then the others; of a few jobs, enough for a screen."""
     jobs = sorted(jobs, key=lambda job: job.first_row)
-    failing = [job for job in jobs if job.counts.failed]
-    for job in failing[:MOST_JOBS_ASKED]:
+    for job in [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]:
         yield from migration.results(Filter(job=job.id, status=Status.FAILED))
     for job in jobs[:MOST_JOBS_ASKED]:
         rows = migration.results(Filter(job=job.id))
         yield from (row for row in rows if row.status is not Status.FAILED)
+
+
+# -- where all there is to do lies at another target, “nothing to do” would be wrong -------------
+
+
+def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
+    """Raises UsageError when what is to be followed is under way, but none of it here."""
+    here = migration.target.identity
+    away = [
+        job for job in migration.jobs(ids or None) if not job.state.finished and job.target != here
+    ]
+    if away and (ids or not migration.has_open_jobs()):
+        what = f"{counted(len(away), 'job')} {'is' if len(away) == 1 else 'are'} under way"
+        raise _other_target("watch", what, away[0].target, migration.target)
+
+
+def refuse_to_retry(migration: Migration) -> None:
+    """Raises UsageError when images have failed, but none of them here."""
+    here = migration.target.identity
+    scopes = [each for each in migration.overview().scopes if each.totals.failed]
+    if scopes and all(each.target != here for each in scopes):
+        failed = counted(sum(each.totals.failed for each in scopes), "image")
+        raise _other_target("retry", f"{failed} failed", scopes[0].target, migration.target)
+
+
+def refuse_to_ask(job: JobRow, target: Target) -> None:
+    """Raises UsageError when a job is not at this target, which would call it lost."""
+    if job.target != target.identity:
+        raise UsageError(f"the job is at {_place(job.target)}, not at {_here(target)}")
+
+
+def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
+    """The folder of an engine stands in no state file, so it has to be named."""
+    option = "embedded --engine FOLDER" if _embedded(there) else there
+    return UsageError(
+        f"{what} at {_place(there)}, none at {_here(target)}",
+        hint=f"ldimport {command} --target {option}",
+        code="other-target",
+    )
+
+
+def _place(identity: str) -> str:
+    return "another local engine" if _embedded(identity) else identity
+
+
+def _here(target: Target) -> str:
+    return "this local engine" if target.local else target.identity
+
+
+def _embedded(identity: str) -> bool:
+    return identity.startswith("embedded:")

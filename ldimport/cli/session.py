@@ -7,19 +7,21 @@ import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.cli.options import GlobalOptions
+from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import look_at
 from ldimport.errors import LockedError
 
 if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
-    from ldimport.migration import Migration
+    from ldimport.migration import Migration, Source
+    from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings
     from ldimport.targets.base import Target
@@ -28,12 +30,14 @@ if TYPE_CHECKING:
 @dataclass
 class Session:
     """One call of a command. ``flags`` are settings given on the command line; ``words`` command
-    and arguments without options; ``kept`` the options that a next command needs too, ``again``
-    those that the same command needs beside them; ``now`` tells Unix time."""
+    and arguments without options, ``paths`` the manifests among them; ``kept`` the options that a
+    next command needs too, ``again`` those that the same command needs beside them; ``now`` tells
+    Unix time."""
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
     words: Sequence[str] = ()
+    paths: Sequence[str] = ()
     kept: Sequence[str] = ()
     again: Sequence[str] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
@@ -67,8 +71,7 @@ class Session:
 
     @property
     def arguments(self) -> str:
-        """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``, with
-        the options that belong to them."""
+        """The command's arguments with their options, as a shell takes them, for hints."""
         return shlex.join([*self.words[1:], *self.kept])
 
     @property
@@ -76,60 +79,46 @@ class Session:
         """The whole command, as a shell takes it, to go on with."""
         return shlex.join([*self.words, *self.kept, *self.again])
 
-    def settings(self, paths: Sequence[str] = ()) -> Settings:
+    @cached_property
+    def settings(self) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""
         from ldimport.settings import load
 
-        near = None if not paths or paths[0] == "-" else Path(paths[0])
+        near = None if not self.paths or self.paths[0] == "-" else Path(self.paths[0])
         folder = near if near is None or near.is_dir() else near.parent
         return load(self.flags, near=folder, environ=self.environ, cwd=Path.cwd())
 
-    def filters(self, settings: Settings) -> dict[str, str | None]:
+    @property
+    def filters(self) -> dict[str, str | None]:
         """Target and systemName to look for in the state file: those of the command line."""
         return {
-            name: getattr(settings, name) if name in self.flags else None
+            name: getattr(self.settings, name) if name in self.flags else None
             for name in ("target", "system_name")
         }
 
-    @contextmanager
-    def target(
-        self, settings: Settings, *, deadline: float | None = None
-    ) -> Iterator[tuple[Target, ProjectConfig]]:
-        """The target and the project config in force; an HTTP target is asked for it only where
-        no file is named. ``deadline``: seconds from now, after which it is not waited for."""
-        from ldimport.migration.project import project_config
-
-        own = self._own_config(settings)
-        with self._connected(settings, own, deadline) as target:
-            yield target, own or project_config(None, target)
-
-    def plain_target(
-        self, settings: Settings, *, deadline: float | None = None
-    ) -> AbstractContextManager[Target]:
-        """The target, for what needs no project config: a token may lack the scope for it."""
-        return self._connected(settings, self._own_config(settings), deadline)
-
-    def project_config(self, settings: Settings) -> ProjectConfig:
+    def project_config(self, target: Target | None = None) -> ProjectConfig:
         """The project config in force; an HTTP target is asked only where no file is named."""
-        if own := self._own_config(settings):
-            return own
-        with self.target(settings) as (_, config):
-            return config
-
-    def _own_config(self, settings: Settings) -> ProjectConfig | None:
         from ldimport.migration.project import project_config
 
-        if settings.embedded or settings.project_config is not None:
-            return project_config(settings.project_config)
+        if self._own_config or target:
+            return self._own_config or project_config(None, target)
+        with self.target() as target:
+            return project_config(None, target)
+
+    @cached_property
+    def _own_config(self) -> ProjectConfig | None:
+        from ldimport.migration.project import project_config
+
+        if self.settings.embedded or self.settings.project_config is not None:
+            return project_config(self.settings.project_config)
         return None
 
     @contextmanager
-    def _connected(
-        self, settings: Settings, config: ProjectConfig | None, deadline: float | None
-    ) -> Iterator[Target]:
-        """The target that the settings name. Raises AuthError for a token that is none."""
+    def target(self, *, deadline: float | None = None) -> Iterator[Target]:
+        """The target in force, for at most ``deadline`` seconds. AuthError: a bad token."""
         from ldimport.migration import open_target
 
+        settings, config = self.settings, self._own_config
         if settings.insecure and not settings.embedded:
             self.notes.line(
                 ("! certificates are not checked (--insecure)", "yellow"),
@@ -151,25 +140,61 @@ class Session:
         with closing(target):
             yield target
 
-    def migration(
-        self, settings: Settings, target: Target | None = None, *, write: bool
-    ) -> Migration:
-        """The state file in force, and the target if there is one; LockedError when another run
-        writes."""
+    @contextmanager
+    def source(
+        self,
+        config: ProjectConfig,
+        reading: ReadingOptions,
+        integrity: Integrity | None = None,
+        *,
+        named: bool = True,
+    ) -> Iterator[Source]:
+        """The manifest with all that decides what is sent, closed at the end. ``named`` False: the
+        archive needs no systemName yet (``validate``)."""
+        from ldimport.migration import Wishes, open_source
+        from ldimport.migration.project import read_options
+        from ldimport.model import Integrity, JobOptions
+
+        settings = self.settings
+        own = settings.system_name
+        given = "system_name" in self.flags
+        wishes = Wishes(
+            system_name=own if given else None,
+            fallback_name=None if given else own or (None if named else "unnamed"),
+            webhook=settings.webhook,
+            context=None if settings.context is None else dict(settings.context),
+            base_url=settings.base_url,
+            read=read_options(
+                settings.manifest,
+                maps=reading.maps or (),
+                sets=reading.sets or (),
+                encoding=reading.encoding,
+                delimiter=reading.delimiter,
+            ),
+            lenient=reading.lenient,
+            strict=reading.strict,
+        )
+        job = JobOptions(allow_hosts=settings.allow_hosts, integrity=integrity or Integrity.FULL)
+        source = open_source(reading.paths, config, wishes, job, local=settings.embedded)
+        try:
+            yield source
+        finally:
+            source.manifest.close()
+
+    def migration(self, target: Target | None = None, *, write: bool) -> Migration:
+        """The state file in force, with its target. Raises LockedError when another run writes."""
         from ldimport.migration import Migration
 
         command = " ".join(self.words)
-        return Migration.open(settings.state, write=write, command=command, target=target)
+        return Migration.open(self.settings.state, write=write, command=command, target=target)
 
-    def migration_if_free(
-        self, settings: Settings, target: Target | None = None
-    ) -> tuple[Migration, str]:
+    def migration_if_free(self, target: Target | None = None) -> tuple[Migration, str]:
         """To write to, if no other run does; else to read, and who that run is."""
         try:
-            return self.migration(settings, target, write=True), ""
+            return self.migration(target, write=True), ""
         except LockedError as error:
             who = error.facts.get("who", "another run")
-            return self.migration(settings, target, write=False), who
+            return self.migration(target, write=False), who
 
 
 def tilde(path: Path) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ldimport import wire
-from ldimport.cli import other_targets
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
@@ -14,7 +13,6 @@ from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, TemporaryError, UsageError
 from ldimport.migration.model import JobRow, Overview
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
-from ldimport.settings import Settings
 
 MOST_JOBS = 10
 MOST_IMAGES = 20
@@ -30,14 +28,13 @@ def status(
     failed: bool = False,
 ) -> ExitCode:
     """Show all jobs and how many images arrived, or one job with its images."""
-    settings = session.settings()
     if job is not None:
-        row = _one(session, settings, job, offline=offline)
+        row = _one(session, job, offline=offline)
         return _exit(row) if exit_status else ExitCode.OK
     if exit_status:
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
-    with session.migration(settings, write=False) as migration:
-        found = migration.overview(**session.filters(settings))
+    with session.migration(write=False) as migration:
+        found = migration.overview(**session.filters)
     if failed:
         rows = (row for row in found.jobs if row.counts.failed or _broken(row))
         found = replace(found, jobs=tuple(rows))
@@ -63,13 +60,11 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
         session.screen.hint("ldimport submit MANIFEST")
 
 
-def _one(session: Session, settings: Settings, job_id: str, *, offline: bool) -> JobRow:
-    with session.migration(settings, write=False) as migration:
+def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
+    with session.migration(write=False) as migration:
         row = migration.job(job_id)
-    told = None
-    if not row.state.finished and not offline:
-        told = _ask(session, settings, row)
-    with session.migration(settings, write=False) as migration:
+    told = None if row.state.finished or offline else _ask(session, row)
+    with session.migration(write=False) as migration:
         row = migration.job(job_id)
         known = told if told and not row.state.finished else migration.job_status(job_id)
     row = _seen(row, known)
@@ -80,19 +75,22 @@ def _one(session: Session, settings: Settings, job_id: str, *, offline: bool) ->
     return row
 
 
-def _ask(session: Session, settings: Settings, row: JobRow) -> JobStatus | None:
+def _ask(session: Session, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
 
+    from ldimport.cli import runner
+
     def late() -> TemporaryError:
-        return TemporaryError(f"{settings.target} did not answer within {ASK_SECONDS:.0f} s")
+        place = session.settings.target
+        return TemporaryError(f"{place} did not answer within {ASK_SECONDS:.0f} s")
 
     try:
         with (
             within(ASK_SECONDS, late),
-            session.plain_target(settings) as target,
-            session.migration_if_free(settings, target)[0] as migration,
+            session.target() as target,
+            session.migration_if_free(target)[0] as migration,
         ):
-            other_targets.refuse_to_ask(row, target)
+            runner.refuse_to_ask(row, target)
             return migration.refresh(row.id)
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
@@ -134,11 +132,10 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if told:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
-    hints = [(f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids")]
+    hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
+    hints.append((f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids"))
     if counts.failed:
         hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))
-    if not row.state.finished:
-        hints.insert(0, ("ldimport watch", "follows it to its end"))
     screen.hints(hints)
 
 
@@ -151,7 +148,6 @@ def _exit(row: JobRow) -> ExitCode:
 
 
 COMMAND = Command(
-    "status",
     status,
     ("ldimport status", "ldimport status 25bzj8jq0x4t --json"),
     {

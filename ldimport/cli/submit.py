@@ -11,21 +11,22 @@ from pathlib import Path
 from ldimport.cli import runner
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.manifest import first_use, opened_source, refused, short_check
 from ldimport.cli.options import EndOptions, EngineOptions, ReadingOptions
-from ldimport.cli.output.listeners import ReadingProgress
+from ldimport.cli.output import check, documents
+from ldimport.cli.output.listeners import Listener, ReadingProgress, Stopping
+from ldimport.cli.output.screen import ACCENT, Screen
+from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode
+from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
+from ldimport.migration.events import Event, Planned
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
-from ldimport.schema.config import ProjectConfig
-from ldimport.settings import Settings
+from ldimport.model import Severity
 
 
 def submit(
     session: Session,
-    paths: list[str],
     valid_only: bool = False,
     limit: int | None = None,
     batch_size: int | None = None,
@@ -44,8 +45,7 @@ def submit(
     Run it again at any time: it goes on where it stopped and sends nothing twice.
     """
     since = time.monotonic()
-    settings = session.settings(paths)
-    engine.refuse_on_http(settings, session.flags)
+    engine.refuse_on_http(session.settings, session.flags)
     sending = SubmitOptions(
         valid_only=valid_only,
         limit=limit,
@@ -54,18 +54,16 @@ def submit(
         since=since,
         **ends.read(),
     )
-
-    def opening(config: ProjectConfig) -> AbstractContextManager[Source]:
-        return opened_source(session, settings, config, paths, reading, engine.integrity)
-
     with (
-        session.target(settings, deadline=sending.deadline) as (target, config),
-        _in_time(sending, opening(config)) as source,
-        session.migration(settings, target, write=True) as migration,
+        session.target(deadline=sending.deadline) as target,
+        _in_time(
+            sending, session.source(session.project_config(target), reading, engine.integrity)
+        ) as source,
+        session.migration(target, write=True) as migration,
         RunReport(junitxml, "submit") as report,
     ):
-        first_use(session, migration, source, agreed=yes)
-        return _send(session, settings, migration, source, sending, report)
+        _first_use(session, migration, source, agreed=yes)
+        return _send(session, migration, source, sending, report)
 
 
 @contextmanager
@@ -82,34 +80,107 @@ def _in_time(sending: SubmitOptions, opening: AbstractContextManager[Source]) ->
 
 def _send(
     session: Session,
-    settings: Settings,
     migration: Migration,
     source: Source,
     sending: SubmitOptions,
     report: RunReport,
 ) -> ExitCode:
     """One run, from its first line to its last."""
-    runner.say_local(session, settings)
+    runner.say_local(session)
     progress = ReadingProgress(source.manifest.bytes_total)
     events = migration.submit(source, sending, progress.tick)
     try:
-        check = short_check(session, source)
-        end = runner.follow(session, settings, events, check, progress)
+        end = runner.follow(session, events, _short_check(session, source), progress)
     except InvalidManifest as error:
         report.refused(source.manifest.name, error.validation)
-        return refused(session, source, error)
+        return _refused(session, source, error)
     report.ended(end)
-    return runner.close(session, settings, migration, end, waited=sending.wait)
+    return runner.close(session, migration, end, waited=sending.wait)
+
+
+def _short_check(session: Session, source: Source) -> Listener:
+    """Listens to a submit: shows the short check as soon as the plan stands. In a log: how the
+    manifest was read, since a wrong guess must be visible there too."""
+
+    def show(event: Event | Stopping) -> None:
+        if not isinstance(event, Planned):
+            return
+        if session.err.live:
+            _say_checked(session.notes, source, event)
+        elif session.chatty:
+            for line in check.how_read(source.manifest):
+                session.err.line(f"{utc(session.now())} read      {line}")
+
+    return show
+
+
+def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
+    """The short check before sending: file, project config, counts, what is sent."""
+    found, plan = planned.validation, planned.plan
+    check.head(screen, source)
+    if found.invalid:
+        check.by_kind(screen, [kind for kind in found.kinds if kind.severity is Severity.ERROR])
+        rows = f"{counted(found.invalid, 'row')} of {number(found.entries)}"
+        screen.say("!", f"{rows} with errors, not sent")
+    else:
+        screen.say("✓", check.all_valid(found))
+    check.identity(screen, found)
+    screen.line(
+        (plan.manifest, ACCENT),
+        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",
+        indent=2,
+    )
+    screen.blank()
+
+
+def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCode:
+    """The manifest has errors and nothing was sent: which, and what to do about them."""
+    found = error.validation
+    if session.options.json:
+        detail = documents.validation(found, source.manifest)
+        session.document({**documents.error(error), "validation": detail})
+    if not (session.options.json and session.options.quiet):
+        check.show(session.notes, source, found, warnings=False)
+        session.notes.error(error)
+        words = session.arguments
+        session.notes.hints(
+            [
+                (f"ldimport validate {words} --problems FILE", "every problem, with row and hint"),
+                (f"ldimport submit {words} --valid-only", f"send the {found.valid:,} good rows"),
+            ]
+        )
+    return error.exit_code
+
+
+def _first_use(session: Session, migration: Migration, source: Source, *, agreed: bool) -> None:
+    """Ask before the first use of a systemName on a remote target: it cannot be undone, another
+    name later would double the library. Raises UsageError when nobody agrees."""
+    name, target = source.envelope.system_name, migration.target
+    if target.local or agreed or name in migration.system_names():
+        return
+    text = "it names this archive for ever"
+    if not session.can_ask:
+        raise UsageError(
+            f"systemName “{name}” is new on {target.label}; {text}",
+            hint="if it is right, run the same command with --yes",
+            code="new-system-name",
+        )
+    import typer
+
+    session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
+    for scope in migration.overview(target=target.identity).scopes:
+        images = counted(scope.totals.rows, "image")
+        session.notes.line(f"  in use: {scope.system_name}, {images}", indent=4)
+    if not typer.confirm(f"  Use “{name}”?", default=False, err=True):
+        raise UsageError(f"nothing was sent: “{name}” is not the name to use", code="declined")
 
 
 COMMAND = Command(
-    "submit",
     submit,
     (
         "ldimport submit samples/manifest.csv",
         "ldimport submit archive.csv --limit 20        a small first try",
         "ldimport submit archive.csv --valid-only --yes --deadline 2h   from cron",
     ),
-    {},
     also=tuple(ExitCode),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import Document, fields_of
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import TableColumn, table
 from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
 from ldimport.engine import access_tokens
@@ -20,7 +20,7 @@ def create(
     if unknown := [each for each in scope or () if each not in set(TokenScope)]:
         raise UsageError(f"--scope {unknown[0]}: there are {', '.join(TokenScope)}")
     chosen = tuple(map(TokenScope, scope or TokenScope))
-    made = access_tokens.create(session.settings().engine, name, chosen, days, now=session.now())
+    made = access_tokens.create(session.settings.engine, name, chosen, days, now=session.now())
     if session.options.json:
         session.document({"format": 1, "token": made, "name": name, "scopes": list(chosen)})
     else:
@@ -32,7 +32,7 @@ def create(
 
 def list_(session: Session) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
-    found = [_document(each) for each in access_tokens.tokens(session.settings().engine)]
+    found = [_document(each) for each in access_tokens.tokens(session.settings.engine)]
     if session.options.json:
         session.document({"format": 1, "tokens": found})
         return ExitCode.OK
@@ -58,20 +58,19 @@ def list_(session: Session) -> ExitCode:
 
 
 def _document(token: StoredToken) -> Document:
-    facts = fields_of(token)
-    del facts["sha256"]
+    facts = fields_of(token, "sha256")
     moments = {key: facts[key] for key in ("createdAt", "expiresAt", "revokedAt")}
     return {**facts, **{key: None if at is None else utc(at) for key, at in moments.items()}}
 
 
 def revoke(session: Session, token: str) -> ExitCode:
     """Revoke a token; it is refused from now on."""
-    if not access_tokens.revoke(session.settings().engine, token, now=session.now()):
+    if not access_tokens.revoke(session.settings.engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")
     if session.options.json:
         session.document({"format": 1, "id": token, "revoked": True})
     elif not session.options.quiet:
-        session.screen.line(("✓", "green"), f" {token} is revoked")
+        session.screen.say("✓", f"{token} is revoked")
     return ExitCode.OK
 
 
@@ -85,8 +84,8 @@ COMMAND = Group(
     "token",
     "Tokens for a served engine.",
     (
-        Command("create", create, ("ldimport token create ci --days 90",), _EXITS),
-        Command("list", list_, ("ldimport token list",), _EXITS),
-        Command("revoke", revoke, ("ldimport token revoke 7f3a9c",), _EXITS),
+        Command(create, ("ldimport token create ci --days 90",), _EXITS),
+        Command(list_, ("ldimport token list",), _EXITS),
+        Command(revoke, ("ldimport token revoke 7f3a9c",), _EXITS),
     ),
 )

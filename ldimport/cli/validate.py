@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from ldimport.cli.command import Command
-from ldimport.cli.manifest import opened_source, show_findings
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents, github
 from ldimport.cli.output.listeners import ReadingProgress
@@ -24,11 +22,7 @@ MOST_PROBLEMS = 1_000
 
 def validate(
     session: Session,
-    paths: list[str],
-    problems: Path | None = None,
-    write_valid: Path | None = None,
-    write_invalid: Path | None = None,
-    junitxml: Path | None = None,
+    files: Files,
     warnings: bool = False,
     max_problems: int = MOST_PROBLEMS,
     no_annotations: bool = False,
@@ -36,14 +30,14 @@ def validate(
     reading: ReadingOptions,
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
-    settings = session.settings(paths)
-    config = session.project_config(settings)
-    files = Files(problems, write_valid, write_invalid, junitxml)
-    with opened_source(session, settings, config, paths, reading, named=False) as source:
+    with session.source(session.project_config(), reading, named=False) as source:
         began = time.monotonic()
         found = _check(session, source, files, max_problems)
         seconds = time.monotonic() - began
-        _show(session, source, found, seconds, max_problems, warnings=warnings)
+        if session.options.json:
+            session.document(documents.validation(found, source.manifest, max_problems))
+        else:
+            _show(session, source, found, seconds, warnings=warnings)
     if session.chatty:
         for path in files.given().values():
             session.notes.say("✓", f"wrote {path}")
@@ -71,26 +65,17 @@ def _check(session: Session, source: Source, files: Files, max_problems: int) ->
 
 
 def _show(
-    session: Session,
-    source: Source,
-    found: Validation,
-    seconds: float,
-    most: int,
-    *,
-    warnings: bool,
+    session: Session, source: Source, found: Validation, seconds: float, *, warnings: bool
 ) -> None:
-    if session.options.json:
-        session.document(documents.validation(found, source.manifest, most))
-        return
     screen = session.screen
     if not (screen.stream.tty or session.options.quiet):
-        for told in check.how_read(source.manifest):
-            session.notes.line(": ".join(filter(None, told)))
+        for line in check.how_read(source.manifest):
+            session.notes.line(line)
     check.notices(session.notes, found)
     if found.kinds:
-        show_findings(screen, source, found, warnings=warnings)
+        check.show(screen, source, found, warnings=warnings)
     elif screen.stream.tty:
-        check.head(screen, source.manifest, source.config)
+        check.head(screen, source)
     check.verdict(screen, found, seconds)
     screen.hints(_hints(session, found))
 
@@ -111,7 +96,6 @@ def _hints(session: Session, found: Validation) -> list[Hint]:
 
 
 COMMAND = Command(
-    "validate",
     validate,
     (
         "ldimport validate archive.csv",

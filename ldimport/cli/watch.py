@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
-from ldimport.cli import options, other_targets, runner
+from ldimport.cli import options, runner
 from ldimport.cli.command import Command
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
@@ -24,26 +24,25 @@ def watch(
 
     While another run holds the state file, this only looks on.
     """
-    settings = session.settings()
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
-        known, other = session.migration_if_free(settings)
+        known, other = session.migration_if_free()
         stack.enter_context(known)
         if other:
             session.notes.line(f"! {other} is at work: looking on", indent=2)
-        target = stack.enter_context(session.plain_target(settings, deadline=seconds))
+        target = stack.enter_context(session.target(deadline=seconds))
         migration = known.at(target)
-        other_targets.refuse_to_watch(migration, jobs or ())
+        runner.refuse_to_watch(migration, jobs or ())
         if any(not job.state.finished for job in migration.jobs()):
-            runner.say_local(session, settings)
+            runner.say_local(session)
         report = stack.enter_context(RunReport(junitxml, "watch"))
         events = migration.watch(tuple(jobs or ()), deadline=seconds)
-        end = runner.follow(session, settings, events, sends=False)
+        end = runner.follow(session, events, sends=False)
         report.ended(end)
         if not end.jobs and end.stopped is None and not session.options.json:
             _nothing_open(session, migration)
             return end.exit_code
-        return runner.close(session, settings, migration, end, table=False)
+        return runner.close(session, migration, end, table=False)
 
 
 def _nothing_open(session: Session, migration: Migration) -> None:
@@ -55,9 +54,7 @@ def _nothing_open(session: Session, migration: Migration) -> None:
 
 
 COMMAND = Command(
-    "watch",
     watch,
     ("ldimport watch", "ldimport watch --deadline 30m"),
-    {},
     also=(0, 1, 2, 4, 5, 8, 10, 130, 143),
 )

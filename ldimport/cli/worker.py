@@ -17,7 +17,7 @@ from ldimport.errors import ExitCode, Terminated, UsageError
 def worker(session: Session, workers: int | None = None) -> ExitCode:
     """Carry out open images of the engine in --engine until stopped; jobs that come are begun
     at once."""
-    settings = session.settings()
+    settings = session.settings
     if not settings.embedded:
         raise UsageError("worker is for the local engine", hint="leave --target out")
     json = session.options.json
@@ -40,12 +40,11 @@ def worker(session: Session, workers: int | None = None) -> ExitCode:
         session.document({**stopped, "imagesOpen": open_, "exitCode": int(code)})
     elif not session.options.quiet:
         rest = "; open images go on at the next start" if open_ else ""
-        session.notes.line(("■", "yellow"), f" Stopped{rest}.", indent=2)
+        session.notes.say("■", f"Stopped{rest}.")
     return code
 
 
 COMMAND = Command(
-    "worker",
     worker,
     ("ldimport worker --engine ./engine --workers 4",),
     {

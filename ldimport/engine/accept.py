@@ -1,8 +1,9 @@
-"""What is looked at before a batch is accepted: was it accepted before, and is it right?"""
+"""What is looked at before a batch is accepted, or a change of an entry: is it right?"""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from ldimport import wire
 from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError
-from ldimport.model import ImportRequest, JobOptions, Json
+from ldimport.model import Image, ImportRequest, JobOptions, Json
+from ldimport.request_check import check_request
 
 if TYPE_CHECKING:
+    from ldimport.engine.records import MediaEntry
     from ldimport.schema.config import ProjectConfig
 
 QUOTA_WINDOW = 24 * 3600.0
@@ -69,8 +72,7 @@ def settled(
     for text in options.allow_hosts:
         parse_allow_host(text)
     if not checked:
-        relative = bool(options.allow_files)
-        wire.check_request(request, relative_urls=relative)
+        check_request(request, relative_urls=bool(options.allow_files))
     default = config.default_media_type
     images = tuple(
         image if image.media_type is not None else replace(image, media_type=default)
@@ -100,3 +102,42 @@ def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
     if isinstance(given, str | Path):
         return config.load(Path(given))
     return config.from_json(given)
+
+
+def patched(
+    config: ProjectConfig, entry: MediaEntry, operations: Sequence[Mapping[str, Json]]
+) -> dict[str, Json]:
+    """The entry's metadata after all ``operations`` of a PATCH; a value of None removes the
+    property. Raises InvalidRequestError, keyed by dotted path, when one cannot be carried out."""
+    from ldimport.schema.check import metadata_reasons
+
+    media_type = config.media_types.get(entry.media_type)
+    metadata = dict(entry.metadata)
+    for n, operation in enumerate(operations):
+        path = f"patches.{n}"
+        name = _property_name(operation, path)
+        if media_type is None or name not in media_type.properties:
+            raise InvalidRequestError(
+                {f"{path}.propertyName": f'mediaType "{entry.media_type}" has no "{name}"'}
+            )
+        metadata[name] = operation.get("value")
+        if metadata[name] is None:
+            del metadata[name]
+        image = Image(entry.external_id, "", entry.title, metadata, entry.media_type)
+        if reasons := metadata_reasons(config, image):
+            raise InvalidRequestError({f"{path}.value": "; ".join(reasons)})
+    return metadata
+
+
+def _property_name(operation: Mapping[str, Json], path: str) -> str:
+    if not isinstance(operation, Mapping):
+        raise InvalidRequestError({path: "Invalid type: expected object"})
+    word, name = operation.get("operation"), operation.get("propertyName")
+    if word != "setMetadataProperty":
+        raise InvalidRequestError({f"{path}.operation": f'No enum match for: "{word}"'})
+    for key in operation:
+        if key not in ("operation", "propertyName", "value"):
+            raise InvalidRequestError({f"{path}.{key}": "Additional properties not allowed"})
+    if not isinstance(name, str):
+        raise InvalidRequestError({f"{path}.propertyName": "Invalid type: expected string"})
+    return name

@@ -79,12 +79,5 @@ def asset(public_url: str, title: str, stored: StoredAsset) -> Asset:
     """The ``image`` object of an answer, its addresses built now for ``public_url``."""
     key = image_id(stored.key, stored.size)
     original = f"{public_url.rstrip('/')}/api/v1/images/{slug(title)}?id={key}"
-    return Asset(
-        stored.media,
-        original,
-        f"{original}?format=auto",
-        stored.width,
-        stored.height,
-        stored.mime_type,
-        IMAGE_SERVICE,
-    )
+    urls, size = (original, f"{original}?format=auto"), (stored.width, stored.height)
+    return Asset(stored.media, *urls, *size, stored.mime_type, IMAGE_SERVICE)

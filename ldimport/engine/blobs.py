@@ -1,18 +1,26 @@
-"""Stored bytes, named by their sha256: the contract of whatever keeps them.
+"""Stored bytes, named by their sha256: the contract of whatever keeps them, and a folder of blobs.
 
 Putting is two steps, since a row may name a blob only once its bytes are durable: a worker puts a
 group, ``settle`` makes all of it durable under its names, the rows are committed, ``forget``. What
 a writer has settled and not forgotten may have no row: when it dies, ``recover`` removes that.
-``blob_folder`` keeps blobs in a folder. A bucket would upload on ``put`` if the name is absent,
-keep a list ``pending/<writer>`` for ``recover``, and have nothing to settle.
+A bucket would upload on ``put`` if the name is absent, keep a list ``pending/<writer>`` for
+``recover``, and have nothing to settle.
 ``tests/engine/test_blobs_contract.py`` runs against every implementation.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from io import BufferedIOBase
+from pathlib import Path
 from typing import Protocol
+
+from ldimport.errors import TemporaryError
+from ldimport.system import sync_folder
 
 
 class BlobWriter(Protocol):
@@ -55,3 +63,144 @@ class Blobs(Protocol):
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
         """Clear up behind a writer that is at its end: delete those of its blobs that
         ``unreferenced`` picks out, then all that it had under way."""
+
+
+# -- a folder -------------------------------------------------------------------------------
+
+
+class BlobFolder(Blobs):
+    """Blobs in ``folder``, as ``blobs/ab/<sha256>``. A worker writes each one to
+    ``tmp/<worker>/<sha256>`` first, ``settle`` syncs a group and links it into place, ``forget``
+    removes the first names: so all that a dead worker had under way stands in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._places = folder / "blobs"
+        self._temporary = folder / "tmp"
+
+    def size(self, sha256: str) -> int | None:
+        try:
+            return self._place(sha256).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def open(self, sha256: str) -> BufferedIOBase:
+        return self._place(sha256).open("rb")
+
+    def delete(self, sha256: str) -> None:
+        self._place(sha256).unlink(missing_ok=True)
+
+    def writer(self, name: str) -> FolderWriter:
+        folder = self._temporary / name
+        with _disk(folder):
+            for each in (folder, self._places):
+                each.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sync_folder(self._places.parent)
+        return FolderWriter(self._place, folder)
+
+    def leftovers(self) -> Sequence[str]:
+        with _disk(self._temporary), suppress(FileNotFoundError):
+            return [path.name for path in self._temporary.iterdir()]
+        return []
+
+    def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
+        folder = self._temporary / name
+        with suppress(FileNotFoundError):
+            names = [path.name for path in folder.iterdir() if len(path.name) == 64]
+            for sha256 in unreferenced(names):
+                self.delete(sha256)
+            shutil.rmtree(folder)
+
+    def remove_all(self) -> None:
+        """Remove every blob and everything under way."""
+        for folder in (self._places, self._temporary):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+
+    def _place(self, sha256: str) -> Path:
+        return self._places / sha256[:2] / sha256
+
+
+class FolderWriter(BlobWriter):
+    """One worker's way in, through its own ``folder``."""
+
+    def __init__(self, place: Callable[[str], Path], folder: Path) -> None:
+        self._place = place
+        self._folder = folder
+        self._group: dict[str, Path | None] = {}
+        """First name of each blob; None when its bytes were stored before."""
+
+    def put(self, data: bytes, sha256: str | None = None) -> str:
+        sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        if sha256 not in self._group:
+            temporary = None if self._place(sha256).exists() else self._folder / sha256
+            if temporary is not None:
+                _write(temporary, data)
+            self._group[sha256] = temporary
+        return sha256
+
+    def settle(self) -> None:
+        """Files first (one that cannot be synced is thrown away), then each folder once."""
+        fresh = [path for path in self._group.values() if path is not None]
+        with _disk(self._folder):
+            for temporary in fresh:
+                _sync_file(temporary)
+            if fresh:
+                sync_folder(self._folder)
+            for temporary in fresh:
+                _link(temporary, self._place(temporary.name))
+            for folder in {self._place(sha256).parent for sha256 in self._group}:
+                sync_folder(folder)
+
+    def missing(self) -> set[str]:
+        return {sha256 for sha256 in self._group if not self._place(sha256).exists()}
+
+    def forget(self) -> None:
+        for temporary in filter(None, self._group.values()):
+            temporary.unlink(missing_ok=True)
+        self._group.clear()
+
+
+def _write(path: Path, data: bytes) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    with _disk(path.parent):
+        try:
+            with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                if hasattr(os, "posix_fadvise"):  # begin writing to disk now, for the group's sync
+                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
+
+
+def _link(temporary: Path, place: Path) -> None:
+    if not place.parent.is_dir():
+        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync_folder(place.parent.parent)
+    with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
+        os.link(temporary, place)
+
+
+def _sync_file(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise TemporaryError(
+            f"the disk with {folder} is full or does not accept writes: {error.strerror}",
+            hint="free some space, then run the same command again; what was acknowledged is safe",
+            code="disk-full",
+        ) from error

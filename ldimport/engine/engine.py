@@ -5,30 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ldimport import model
 from ldimport.causes import known_cause
 from ldimport.engine import accept, addresses
-from ldimport.engine.blob_folder import BlobFolder
+from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
 from ldimport.engine.store import Follower, Store, Tokens, open_store
 from ldimport.errors import ConflictError, NotFoundError
-from ldimport.model import (
-    Asset,
-    Counts,
-    ImportRequest,
-    Integrity,
-    JobOptions,
-    JobState,
-    JobStatus,
-    Json,
-    Limits,
-    Result,
-)
+from ldimport.model import Asset, Counts, ImportRequest, Integrity, JobOptions, Json, Limits
 
 if TYPE_CHECKING:
     from ldimport.engine.worker_pool import WorkerPool
@@ -69,23 +59,13 @@ class Engine:
         self._config: ProjectConfig | None = None
         self._now = now
         self._blobs = BlobFolder(self.folder)
-        self._store = open_store(self.folder)
-        self._pool: WorkerPool | None = None
-
-    @property
-    def uuid(self) -> str:
-        """The identity of this folder's engine, for ever."""
-        return self._store.uuid
-
-    @property
-    def store(self) -> Store:
+        self.store: Store = open_store(self.folder)
         """For what stands beside this door: ``Sender``."""
-        return self._store
-
-    @property
-    def tokens(self) -> Tokens:
+        self.uuid: str = self.store.uuid
+        """The identity of this folder's engine, for ever."""
+        self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
-        return self._store.tokens
+        self._pool: WorkerPool | None = None
 
     @property
     def config(self) -> ProjectConfig:
@@ -105,52 +85,50 @@ class Engine:
         checked: bool = False,
     ) -> str:
         """Accept a batch (``checked``: by ``wire`` already) and return its job id; it is durable.
-
         The same ``key`` and request again give the same id. Raises InvalidRequestError (nothing
-        is accepted), KeyConflictError (the key was used for another request), QuotaError.
-        """
+        is accepted), KeyConflictError (the key was used for another request), QuotaError."""
         options = options or self.options
         body = accept.body_digest(request)
-        found = None if key is None else self._store.jobs.of_key(key)
+        found = None if key is None else self.store.jobs.of_key(key)
         if found is not None:
             return accept.same_request(found, body)
         request = accept.settled(request, options, self.config, checked)
         terms = Terms(self.config, options, self.limits)
         job = NewJob(addresses.new_job_id(), key, body, request, terms, self._now())
-        return self._store.jobs.accept(job, self.daily_limit)
+        return self.store.jobs.accept(job, self.daily_limit)
 
-    def status(self, job_id: str) -> JobStatus:
+    def status(self, job_id: str) -> model.JobStatus:
         """State of a job, with its results once it has ended; an unknown id is ``lost``."""
-        job = self._store.jobs.get(job_id)
+        job = self.store.jobs.get(job_id)
         if job is None:
-            return JobStatus(job_id, JobState.LOST)
-        found = self._store.jobs.results(job_id) if job.state is JobState.SUCCESS else ()
+            return model.JobStatus(job_id, model.JobState.LOST)
+        found = self.store.jobs.results(job_id) if job.state is model.JobState.SUCCESS else ()
         started = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
         results = tuple(self._result(each, job.system_name) for each in found)
-        return JobStatus(job_id, job.state, started, results)
+        return model.JobStatus(job_id, job.state, started, results)
 
     def progress(self, job_id: str) -> Counts | None:
         """Images of a job by outcome so far; None for an unknown id."""
-        job = self._store.jobs.get(job_id)
+        job = self.store.jobs.get(job_id)
         return None if job is None else job.counts
 
     def jobs(self, limit: int = 100, before: str | None = None) -> Sequence[JobSummary]:
         """Up to ``limit`` jobs, newest first; ``before`` (a job id) goes on after the last."""
-        return self._store.jobs.newest(limit, before)
+        return self.store.jobs.newest(limit, before)
 
     # -- the media library ------------------------------------------------------------------
 
     def find(self, system_name: str, external_id: str) -> MediaEntry | None:
         """The media entry with this identity."""
-        return self._store.library.find(system_name, external_id)
+        return self.store.library.find(system_name, external_id)
 
     def media(self, media_id: str) -> MediaEntry | None:
         """The media entry with this media id."""
-        return self._store.library.get(media_id)
+        return self.store.library.get(media_id)
 
     def holdings(self) -> tuple[int, int]:
         """How many media entries there are, and the bytes of all originals."""
-        return self._store.library.holdings()
+        return self.store.library.holdings()
 
     def patch_media(
         self,
@@ -160,23 +138,19 @@ class Engine:
         *,
         keep_updated_at: bool = False,
     ) -> MediaEntry:
-        """Carry out ``setMetadataProperty`` operations on an entry, all or none.
-
-        ``version`` is the one the caller saw; ``keep_updated_at`` leaves its time of change as it
-        was. Raises NotFoundError, ConflictError (another version), InvalidRequestError with
-        dotted paths (``patches.0.value``).
-        """
+        """Carry out ``setMetadataProperty`` operations on an entry, all or none. ``version`` is
+        the one the caller saw; ``keep_updated_at`` leaves its time of change as it was. Raises
+        NotFoundError, ConflictError (another version), InvalidRequestError with dotted paths
+        (``patches.0.value``)."""
 
         def edit(entry: MediaEntry) -> MediaEntry:
-            from ldimport.engine import patches
-
             if version is not None and version != entry.version:
                 raise ConflictError(f"Version: Expected {version} to be equal to {entry.version}")
-            metadata = patches.apply(self.config, entry, operations)
+            metadata = accept.patched(self.config, entry, operations)
             at = entry.updated_at if keep_updated_at else self._now()
             return replace(entry, metadata=metadata, updated_at=at)
 
-        changed = self._store.library.change(media_id, edit)
+        changed = self.store.library.change(media_id, edit)
         if changed is None:
             raise NotFoundError(f"MediaLibrary Entry does not exist (id: '{media_id}')")
         return changed
@@ -188,21 +162,20 @@ class Engine:
     def original(self, key: str) -> StoredImage | None:
         """The stored bytes behind ``key``: a storage key, or the ``id`` of an image address."""
         found = addresses.key_of(key)
-        of = None if found is None else self._store.library.original(found)
+        of = None if found is None else self.store.library.original(found)
         if of is None:
             return None
-        read = partial(self._blobs.open, of.sha256)
-        return StoredImage(read, of.mime_type, of.size, of.sha256, of.file_name)
+        return StoredImage(**asdict(of), open=partial(self._blobs.open, of.sha256))
 
     # -- the work ---------------------------------------------------------------------------
 
     def follow(self) -> Follower:
         """Hear of jobs that are accepted and that end, by looking from time to time."""
-        return self._store.jobs.follow()
+        return self.store.jobs.follow()
 
     def has_open(self) -> bool:
         """Whether accepted images wait for their outcome."""
-        return self._store.jobs.open_images() > 0
+        return self.store.jobs.open_images() > 0
 
     def run(self, workers: int = 0) -> None:
         """Carry out all open images: in the calling thread, or with so many worker processes.
@@ -210,7 +183,7 @@ class Engine:
         if workers == 0:
             from ldimport.engine.worker import run_worker
 
-            run_worker(self._store, self._blobs, until_done=True, now=self._now)
+            run_worker(self.store, self._blobs, until_done=True, now=self._now)
             return
         with self.working(workers):
             while self.has_open():
@@ -236,11 +209,9 @@ class Engine:
         if self._pool is not None:
             self._pool.check()
 
-    # -- the rest ---------------------------------------------------------------------------
-
     def close(self) -> None:
         """Close the store. May be called twice."""
-        self._store.close()
+        self.store.close()
 
     def __enter__(self) -> Engine:
         return self
@@ -248,11 +219,11 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _result(self, of: StoredResult, system_name: str) -> Result:
+    def _result(self, of: StoredResult, system_name: str) -> model.Result:
         stored = of.asset
         asset = None if stored is None else addresses.asset(self.public_url, of.title, stored)
         why = known_cause(of.cause or "")
         retryable = None if why is None else why.retryable
-        return Result(
+        return model.Result(
             of.external_id, of.status, of.title, of.reason, asset, system_name, of.cause, retryable
         )

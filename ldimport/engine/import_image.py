@@ -14,16 +14,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ldimport.causes import Cause
+from ldimport.engine import records
 from ldimport.engine.blobs import Blobs, BlobWriter
-from ldimport.engine.records import (
-    ALREADY_EXISTS,
-    ImportOutcome,
-    ImportTask,
-    KnownMedia,
-    NewBytes,
-    Terms,
-    Validators,
-)
+from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
@@ -34,7 +27,7 @@ from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
 from ldimport.url import is_http_url
-from ldimport.wire import image_content
+from ldimport.wire import rendered
 
 _INVALID = "Invalid metadata: "
 
@@ -45,14 +38,14 @@ Found = TypeVar("Found")
 
 def fingerprint(image: Image) -> str:
     """What is compared to tell a changed request from the same one."""
-    return hashlib.sha256(image_content(image)).hexdigest()
+    return hashlib.sha256(rendered(image)[1]).hexdigest()
 
 
 class ImageImporter:
     """Carries out tasks under one job's terms. Keeps connections and the decoding child.
     ``lease_seconds`` is how long these terms let a lease last."""
 
-    def __init__(self, terms: Terms, blobs: Blobs, writer: BlobWriter) -> None:
+    def __init__(self, terms: records.Terms, blobs: Blobs, writer: BlobWriter) -> None:
         self.lease_seconds = terms.limits.lease_seconds
         self._terms = terms
         self._blobs = blobs
@@ -65,11 +58,15 @@ class ImageImporter:
         self._fetcher.close()
         self._sandbox.close()
 
-    # -- the three ways of a task -----------------------------------------------------------
-
     def refused(self, task: ImportTask) -> ImportOutcome | None:
         """The outcome of a task whose metadata violates the project config, before any fetch."""
-        return self._guarded(task, lambda: self._check_metadata(task))
+
+        def check() -> None:
+            if reasons := self._reasons(task.image):
+                texts = (reason.removeprefix(_INVALID) for reason in reasons)
+                raise Rejected(Cause.INVALID_METADATA, _INVALID + "; ".join(texts))
+
+        return self._guarded(task, check)
 
     @staticmethod
     def is_local(task: ImportTask) -> bool:
@@ -105,13 +102,6 @@ class ImageImporter:
             text = f"a bug in ldimport: {type(error).__name__}: {error}"
             return _rejected(task, Rejected(Cause.BUG, text))
 
-    # -- steps ------------------------------------------------------------------------------
-
-    def _check_metadata(self, task: ImportTask) -> None:
-        if reasons := self._reasons(task.image):
-            texts = (reason.removeprefix(_INVALID) for reason in reasons)
-            raise Rejected(Cause.INVALID_METADATA, _INVALID + "; ".join(texts))
-
     def _reasons(self, image: Image) -> tuple[str, ...]:
         lenient = self._terms.options.lenient
         return metadata_reasons(self._terms.config, image, lenient=lenient)
@@ -119,9 +109,9 @@ class ImageImporter:
     def _source(self, task: ImportTask) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
         known, url = task.known, task.image.url
-        if known is None or known.url != url or not self._has(known):
-            return FetchSource(url, tag=task)
-        return FetchSource(url, *known.validators, tag=task)
+        here = known is not None and known.url == url and self._has(known)
+        etag, last_modified = known.validators if known and here else (None, None)
+        return FetchSource(url, etag, last_modified, tag=task)
 
     def _read_file(self, task: ImportTask) -> ImportOutcome:
         options, limits = self._terms.options, self._terms.limits
@@ -154,15 +144,15 @@ class ImageImporter:
         self, task: ImportTask, known: KnownMedia, validators: Validators
     ) -> ImportOutcome:
         if known.request == fingerprint(task.image):
-            return _skipped(task, known, validators)
-        metadata = self._complete(task.image, lambda: self._stored(known.sha256), known.facts)
+            return _skipped(task, validators)
+        metadata = self._complete(task.image, lambda: self._stored(known), known.facts)
         return _succeeded(task, metadata, None, validators)
 
     def _has(self, known: KnownMedia) -> bool:
         return self._blobs.size(known.sha256) is not None
 
-    def _stored(self, sha256: str) -> bytes:
-        with self._blobs.open(sha256) as file:
+    def _stored(self, known: KnownMedia) -> bytes:
+        with self._blobs.open(known.sha256) as file:
             return file.read()
 
     def _inspected(self, body: bytes) -> tuple[bytes, Facts]:
@@ -185,10 +175,8 @@ class ImageImporter:
         if "title" in media_type.properties and not found.get("title"):
             found["title"] = image.file_name
         for key, value in found.items():
-            if complete.get(key) == value:
-                continue
             candidate = {**complete, key: value}
-            if not self._reasons(replace(image, metadata=candidate)):
+            if complete.get(key) != value and not self._reasons(replace(image, metadata=candidate)):
                 complete = candidate
         return complete
 
@@ -200,10 +188,9 @@ def _succeeded(
     return ImportOutcome(task, Status.SUCCESS, None, None, metadata, new, request, validators)
 
 
-def _skipped(task: ImportTask, known: KnownMedia, validators: Validators) -> ImportOutcome:
-    return ImportOutcome(
-        task, Status.SKIPPED, ALREADY_EXISTS, request=known.request, validators=validators
-    )
+def _skipped(task: ImportTask, validators: Validators) -> ImportOutcome:
+    reason = records.ALREADY_EXISTS
+    return ImportOutcome(task, Status.SKIPPED, reason, validators=validators)
 
 
 def _rejected(task: ImportTask, rejected: Rejected) -> ImportOutcome:
@@ -214,5 +201,5 @@ def _without_bytes(task: ImportTask, rejected: Rejected) -> ImportOutcome:
     """The source gives nothing: an entry that is here and unchanged stays as it is, a changed
     request fails and leaves the old asset alone."""
     if task.known is not None and task.known.request == fingerprint(task.image):
-        return _skipped(task, task.known, task.known.validators)
+        return _skipped(task, task.known.validators)
     return _rejected(task, rejected)

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.engine import store
-from ldimport.engine.blob_folder import BlobFolder
-from ldimport.engine.blobs import Blobs
+from ldimport.engine.blobs import BlobFolder, Blobs
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,8 @@ from enum import StrEnum
 from io import BufferedIOBase
 from typing import TYPE_CHECKING
 
-from ldimport.model import (
-    Counts,
-    Facts,
-    Image,
-    ImportRequest,
-    JobOptions,
-    JobState,
-    Json,
-    Limits,
-    Status,
-)
+from ldimport import model
+from ldimport.model import Counts, Facts, JobOptions, JobState, Json, Status
 
 if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
@@ -32,9 +23,9 @@ ALREADY_EXISTS = "already exists"
 
 @dataclass(frozen=True, slots=True)
 class StoredAsset:
-    """One stored original, made for the entry ``media``. ``key`` is its storage path
-    ``YYYY/MM/DD/<uuid>.<ending>``; sizes in pixels and bytes; ``sha256`` of the stored bytes names
-    the blob."""
+    """One stored original, made for the entry ``media`` at ``stored_at`` (Unix seconds). ``key``
+    is its storage path ``YYYY/MM/DD/<uuid>.<ending>``; sizes in pixels and bytes; ``sha256`` of
+    the stored bytes names the blob."""
 
     media: str
     key: str
@@ -43,6 +34,7 @@ class StoredAsset:
     height: int
     size: int
     sha256: str
+    stored_at: float
     file_name: str
 
 
@@ -64,15 +56,16 @@ class MediaEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage:
+class StoredImage(StoredAsset):
     """An original to serve: ``open`` gives its bytes as a file, and raises FileNotFoundError when
-    they are lost. ``etag`` is their sha256, as hex digits."""
+    they are lost."""
 
     open: Callable[[], BufferedIOBase] = field(compare=False)
-    mime_type: str
-    size: int
-    etag: str
-    file_name: str
+
+    @property
+    def etag(self) -> str:
+        """The sha256 of its bytes, as hex digits."""
+        return self.sha256
 
 
 # -- jobs -----------------------------------------------------------------------------------
@@ -80,23 +73,21 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Under which a job was accepted; whichever process works on it obeys these, not its own
-    settings."""
+    """Under which a job was accepted; whoever works on it obeys these, not its own settings."""
 
     config: ProjectConfig
     options: JobOptions
-    limits: Limits
+    limits: model.Limits
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A batch to be accepted; each image's mediaType is settled. ``body`` is the digest of the
-    request, which tells another one under the same ``key``."""
+    """A batch to be accepted, each image's mediaType settled. ``body`` is the request's digest."""
 
     id: str
     key: str | None
     body: str
-    request: ImportRequest
+    request: model.ImportRequest
     terms: Terms
     created_at: float
 
@@ -115,8 +106,7 @@ class JobSummary:
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """What became of one image. ``cause`` is the code of a failure; None in jobs that ended
-    before causes were kept."""
+    """What became of one image. A failure has its ``cause``, if it ended since these are kept."""
 
     external_id: str
     title: str
@@ -165,7 +155,7 @@ class ImportTask:
     item: int
     worker: int
     system_name: str
-    image: Image
+    image: model.Image
     known: KnownMedia | None
 
 
@@ -181,12 +171,9 @@ class NewBytes:
 
 @dataclass(frozen=True, slots=True)
 class ImportOutcome:
-    """What became of a task; a failure has its ``cause`` (a code of ``causes``).
-
-    ``success`` with ``new`` creates the entry or gives it new bytes, without it changes only what
-    was sent. ``metadata`` is what the entry shall hold. The validators are taken over for
-    ``success`` and ``skipped``.
-    """
+    """What became of a task; a failure has its ``cause`` (a code of ``causes``). ``success`` with
+    ``new`` creates the entry or gives it new bytes, without it changes only what was sent.
+    ``metadata`` is what the entry shall hold. Only a failure leaves the validators as they are."""
 
     task: ImportTask
     status: Status
@@ -252,9 +239,8 @@ class DeliveryOutcome:
 
 @dataclass(frozen=True, slots=True)
 class StoredToken:
-    """One access token of a served engine: ``id`` to name it, ``sha256`` of its text as hex
-    digits; the text itself is kept nowhere. Times are Unix seconds; ``expires_at`` None means
-    never."""
+    """One access token of a served engine: ``id`` to name it, ``sha256`` of its text, which is
+    kept nowhere. Times are Unix seconds; ``expires_at`` None means never."""
 
     id: str
     name: str

@@ -16,14 +16,19 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ldimport import __version__, retry_after
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import ConfigError, LdimportError, Rejected
 from ldimport.url import without_secrets
+
+if TYPE_CHECKING:
+    from standardwebhooks import Webhook
 
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds from one try to the next, about; after the last the notification is given up."""
@@ -57,33 +62,9 @@ class DeliveryAttempt:
 _Tried = tuple[DeliveryOutcome, DeliveryAttempt]
 
 
-class Signer:
-    """Signs with every secret, so that a receiver may still have the old one while secrets are
-    changed. Raises ConfigError for a secret that is not ``whsec_`` and base64."""
+def _signer(secret: str) -> Webhook:
+    from standardwebhooks import Webhook
 
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._secrets = tuple(map(_checked, secrets))
-
-    def headers(self, webhook_id: str, body: str, now: float) -> dict[str, str]:
-        """The headers of one try; unsigned where there is no secret."""
-        headers = {
-            "content-type": "application/json",
-            "user-agent": f"ldimport/{__version__}",
-            "webhook-id": webhook_id,
-            "webhook-timestamp": str(int(now)),
-        }
-        if self._secrets:
-            headers["webhook-signature"] = " ".join(self._signatures(webhook_id, body, now))
-        return headers
-
-    def _signatures(self, webhook_id: str, body: str, now: float) -> list[str]:
-        from standardwebhooks import Webhook
-
-        moment = datetime.fromtimestamp(int(now), UTC)
-        return [Webhook(secret).sign(webhook_id, moment, body) for secret in self._secrets]
-
-
-def _checked(secret: str) -> str:
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except binascii.Error:
@@ -95,34 +76,28 @@ def _checked(secret: str) -> str:
             "print('whsec_' + base64.b64encode(os.urandom(32)).decode())\"",
             code="bad-secret",
         )
-    return secret
+    return Webhook(secret)
 
 
+@dataclass(eq=False, repr=False)
 class Sender:
     """Sends what is due, in a thread of its own, until ``end``. Several may work on one folder:
-    each leases what it sends. ``now`` is Unix time, ``delays`` as ``DELAYS``; ``on_attempt``
-    hears of every try, from another thread."""
+    each leases what it sends. Signs with every one of ``secrets``, so that a receiver may still
+    have the old one while they are changed; raises ConfigError for one that is not ``whsec_`` and
+    base64. ``on_attempt`` hears of every try, from another thread; ``now`` is Unix time."""
 
-    def __init__(
-        self,
-        store: Store,
-        secrets: Sequence[str] = (),
-        *,
-        on_attempt: Callable[[DeliveryAttempt], None] = lambda _: None,
-        now: Callable[[], float] = time.time,
-        delays: Sequence[float] = DELAYS,
-        timeout: float = TIMEOUT,
-        monotonic: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
-        self._store = store
-        self._signer = Signer(secrets)
-        self._on_attempt = on_attempt
-        self._now = now
-        self._delays = delays
-        self._timeout = timeout
-        self._monotonic = monotonic
-        self._sleep = sleep
+    store: Store
+    secrets: Sequence[str] = ()
+    _: KW_ONLY
+    on_attempt: Callable[[DeliveryAttempt], None] = lambda _: None
+    now: Callable[[], float] = time.time
+    delays: Sequence[float] = DELAYS
+    timeout: float = TIMEOUT
+    monotonic: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+
+    def __post_init__(self) -> None:
+        self._signers = tuple(map(_signer, self.secrets))
         self._tried: queue.SimpleQueue[_Tried] = queue.SimpleQueue()
         self._under_way = 0
         self._told = threading.Event()
@@ -136,23 +111,21 @@ class Sender:
     def end(self, patience: float) -> None:
         """Send what is due, for at most ``patience`` seconds, then stop. What is left, or has no
         answer yet, is due again for whoever sends next."""
-        until = self._monotonic() + patience
-        while self._monotonic() < until and (self._under_way or self._any_due()):
-            self._sleep(POLL)
+        until = self.monotonic() + patience
+        while self.monotonic() < until and (self._under_way or self._any_due()):
+            self.sleep(POLL)
         self._told.set()
-        self._thread.join(max(0.0, until - self._monotonic()))
+        self._thread.join(max(0.0, until - self.monotonic()))
         self._at_once.set()
         self._thread.join()
-
-    # -- the loop ---------------------------------------------------------------------------
 
     def _run(self) -> None:
         seen, looked_at = -1, float("-inf")
         while not self._told.is_set():
             try:
-                version = self._store.version()
-                if version != seen or self._monotonic() > looked_at + LOOK:
-                    seen, looked_at = version, self._monotonic()
+                version = self.store.version()
+                if version != seen or self.monotonic() > looked_at + LOOK:
+                    seen, looked_at = version, self.monotonic()
                     if self._any_due():
                         self._send_due()
             except LdimportError as error:  # disk full, or somebody holds the catalogue
@@ -164,11 +137,11 @@ class Sender:
             self._told.wait(POLL)
 
     def _any_due(self) -> bool:
-        return self._store.any_due(self._now())
+        return self.store.any_due(self.now())
 
     def _send_due(self) -> None:
         """Send until nothing is due and nothing under way; leases are held only meanwhile."""
-        session = self._store.join()
+        session = self.store.join()
         self._tried = queue.SimpleQueue()
         try:
             done: list[_Tried] = []
@@ -187,37 +160,34 @@ class Sender:
         session.patrol()
         if not (done or session.ageing or (room and self._any_due())):
             return
-        fresh = session.deliver([outcome for outcome, _ in done], room, self._now())
+        fresh = session.deliver([outcome for outcome, _ in done], room, self.now())
         self._under_way += len(fresh) - len(done)
         for each in fresh:
             threading.Thread(target=self._send, args=(each, self._tried), daemon=True).start()
         for _, attempt in done:
-            self._on_attempt(attempt)
+            self.on_attempt(attempt)
 
     def _wait(self) -> list[_Tried]:
         """Tries that have ended, after at most a moment."""
         tried: list[_Tried] = []
-        try:
+        with suppress(queue.Empty):
             tried.append(self._tried.get(timeout=0.2))
             while True:
                 tried.append(self._tried.get_nowait())
-        except queue.Empty:
-            return tried
-
-    # -- one try ----------------------------------------------------------------------------
+        return tried
 
     def _send(self, of: Notification, tried: queue.SimpleQueue[_Tried]) -> None:
+        from ldimport.net.exchange import post
         from ldimport.net.guard import Guard
-        from ldimport.net.post import post
 
-        began = self._monotonic()
+        began = self.monotonic()
         status, wait, why, hopeless = None, None, "", False
         try:
             guard = Guard(of.options.allow_hosts)
-            headers = self._signer.headers(of.id, of.body, self._now())
-            answer = post(of.url, of.body.encode(), headers, guard, self._timeout)
+            headers = self._headers(of, self.now())
+            answer = post(of.url, of.body.encode(), headers, guard, self.timeout)
             status, told = answer.status, answer.headers.get("retry-after")
-            wait = retry_after.seconds(told, self._now(), DELAYS[-1])
+            wait = retry_after.seconds(told, self.now(), DELAYS[-1])
             why = f"the receiver answered {status}"
         except Rejected as rejected:
             why, hopeless = rejected.reason, not rejected.retryable
@@ -225,24 +195,34 @@ class Sender:
             _log.exception("webhook %s", of.id)
             why = f"a bug in ldimport: {type(error).__name__}: {error}"
         outcome, note = self._judged(of, status, wait, why, hopeless)
-        seconds = self._monotonic() - began
+        seconds = self.monotonic() - began
         attempt = DeliveryAttempt(of.job, without_secrets(of.url), status, seconds, note)
         tried.put((outcome, attempt))
+
+    def _headers(self, of: Notification, now: float) -> dict[str, str]:
+        moment = datetime.fromtimestamp(int(now), UTC)
+        signed = [each.sign(of.id, moment, of.body) for each in self._signers]
+        return {
+            "content-type": "application/json",
+            "user-agent": f"ldimport/{__version__}",
+            "webhook-id": of.id,
+            "webhook-timestamp": str(int(now)),
+        } | ({"webhook-signature": " ".join(signed)} if signed else {})
 
     def _judged(
         self, of: Notification, status: int | None, wait: float | None, why: str, hopeless: bool
     ) -> tuple[DeliveryOutcome, str]:
         """What follows from an answer (Standard Webhooks 1.0), and how it is told."""
-        now = self._now()
+        now = self.now()
         if status is not None and 200 <= status < 300:
             return DeliveryOutcome(of, Delivery.DELIVERED, now, str(status)), ""
         if status == 410:
             why = "the receiver wants no more (410)"
             return DeliveryOutcome(of, Delivery.DISABLED, now, why), why
-        if hopeless or of.tries > len(self._delays):
+        if hopeless or of.tries > len(self.delays):
             return DeliveryOutcome(of, Delivery.FAILED, now, why), f"{why}; given up"
         spread = 1 + JITTER * (2 * random.random() - 1)  # noqa: S311  not a secret
-        pause = max(self._delays[of.tries - 1] * spread, wait or 0.0)
+        pause = max(self.delays[of.tries - 1] * spread, wait or 0.0)
         slow = now + pause if status in SLOW_DOWN else None
         outcome = DeliveryOutcome(of, Delivery.WAITING, now + pause, why, slow)
         return outcome, f"{why}; again in {pause:.0f} s"

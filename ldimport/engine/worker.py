@@ -1,20 +1,31 @@
 """A worker: leases images, carries them out, records them in group commits.
 
-``run_worker`` works in the calling thread; ``worker_process`` is the same as a process of its own.
+``python -m ldimport.engine.worker FOLDER [--parent PID]`` is one as a process of its own. It works
+until SIGTERM, or until the parent is gone (its end of our standard input is closed, or we have got
+another parent). Ctrl-C is left to the parent. An error of the run is one line of JSON on standard
+error, and its exit code.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.causes import Cause
-from ldimport.engine.blobs import Blobs, BlobWriter
+from ldimport.engine.blobs import BlobFolder, Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
-from ldimport.engine.store import Store, WorkerSession
+from ldimport.engine.store import Store, WorkerSession, open_store
 from ldimport.errors import LdimportError
 
 if TYPE_CHECKING:
@@ -29,17 +40,14 @@ IDLE = 1.0
 POLL = 0.05
 """Seconds between two looks for new work; a look costs no file access."""
 MOST_IMPORTERS = 4
-
-
-def never() -> bool:
-    """Do not stop."""
-    return False
+GRACE = 0.8
+"""Seconds that a process takes at most to end in order once its parent is gone."""
 
 
 def run_worker(
     store: Store,
     blobs: Blobs,
-    stop: Callable[[], bool] = never,
+    stop: Callable[[], bool] = lambda: False,
     *,
     until_done: bool = False,
     workers: int = 1,
@@ -77,8 +85,6 @@ class Worker:
 
     def __post_init__(self) -> None:
         self._writer = self.blobs.writer(self.session.name)
-
-    # -- the loop ---------------------------------------------------------------------------
 
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
@@ -122,8 +128,7 @@ class Worker:
         return True
 
     def _to_fetch(self, importer: ImageImporter, terms: int) -> Iterator[ImportTask]:
-        """Tasks to fetch, for as long as there are any; what needs no fetch is settled or set
-        aside on the way."""
+        """Tasks to fetch, while there are any; what needs no fetch is settled or set aside."""
         while not self._pulse():
             if not self._remote and (len(self._local) >= HANDFUL or not self._refill(terms)):
                 return
@@ -151,8 +156,6 @@ class Worker:
         self.session.patrol()
         return self.stop()
 
-    # -- transactions -----------------------------------------------------------------------
-
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
         None when nothing is free or the oldest has other terms."""
@@ -175,27 +178,67 @@ class Worker:
         self._recorded_at = self.monotonic()
         return claimed.terms
 
-    def _importer(self, terms: int) -> ImageImporter | None:
-        """The importer for these terms; None when they cannot be used any more, and the jobs
-        under them have been ended as failed."""
-        if terms not in self._importers:
+    def _importer(self, number: int) -> ImageImporter | None:
+        """The importer for the terms of this number; None when they cannot be used any more, and
+        the jobs under them have been ended as failed."""
+        from ldimport.engine.import_image import ImageImporter
+
+        if number not in self._importers:
             while len(self._importers) >= MOST_IMPORTERS:
                 self._importers.pop(next(iter(self._importers))).close()
             try:
-                self._importers[terms] = self._new_importer(terms)
+                terms = self.store.jobs.terms(number)
+                per_host = max(1, terms.limits.per_host // self.workers)
+                terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
+                self._importers[number] = ImageImporter(terms, self.blobs, self._writer)
             except LdimportError as error:
                 reason = f"the job could not be carried out: {error.message}"
-                self.store.jobs.fail(terms, reason, Cause.JOB_NOT_POSSIBLE.code, self.now())
+                self.store.jobs.fail(number, reason, Cause.JOB_NOT_POSSIBLE.code, self.now())
                 self._remote.clear()
                 return None
-        importer = self._importers[terms]
-        self.session.last(importer.lease_seconds)
-        return importer
+        self.session.last(self._importers[number].lease_seconds)
+        return self._importers[number]
 
-    def _new_importer(self, number: int) -> ImageImporter:
-        from ldimport.engine.import_image import ImageImporter
 
-        terms = self.store.jobs.terms(number)
-        per_host = max(1, terms.limits.per_host // self.workers)
-        terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
-        return ImageImporter(terms, self.blobs, self._writer)
+# -- a process of its own -------------------------------------------------------------------
+
+
+def main() -> None:
+    """Run as ``__main__``."""
+    parser = argparse.ArgumentParser(prog="ldimport.engine.worker", description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--parent", type=int, metavar="PID")
+    parser.add_argument("--workers", type=int, default=1, metavar="N", help="as many work here")
+    options = parser.parse_args()
+    told = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    if options.parent is not None:
+        threading.Thread(target=_watch_parent, args=(options.parent, told), daemon=True).start()
+    try:
+        with closing(open_store(options.folder)) as store:
+            run_worker(store, BlobFolder(options.folder), told.is_set, workers=options.workers)
+    except LdimportError as error:
+        said = {"message": error.message, "hint": error.hint, "code": error.code}
+        sys.stderr.write(json.dumps(said) + "\n")
+        sys.exit(error.exit_code)
+
+
+def _watch_parent(parent: int, told: threading.Event) -> None:
+    """End with the parent."""
+    threading.Thread(target=_await_end_of_input, args=(told,), daemon=True).start()
+    while not told.wait(0.2):
+        if os.getppid() != parent:
+            told.set()
+    time.sleep(GRACE)
+    os._exit(0)  # a fetch or decoder may be slow to stop; everything recorded is safe
+
+
+def _await_end_of_input(told: threading.Event) -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass
+    told.set()
+
+
+if __name__ == "__main__":
+    main()

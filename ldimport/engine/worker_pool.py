@@ -39,9 +39,9 @@ class _Member:
 
     def tell(self) -> None:
         """The end of its input tells it to stop."""
-        if self.process.stdin is not None:
-            with contextlib.suppress(BrokenPipeError):
-                self.process.stdin.close()
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
 
     def end(self) -> None:
         """Wait for it, kill it when it does not listen."""
@@ -64,9 +64,7 @@ class WorkerPool:
         self._error: LdimportError | None = None
         self._false_starts = 0
         self._ending = threading.Event()
-        self._watch = threading.Thread(
-            target=self._watch_over, name="ldimport-worker-pool", daemon=True
-        )
+        self._watch = threading.Thread(target=self._watch_over, name="ldimport-pool", daemon=True)
 
     def start(self) -> None:
         """Start all. Raises TemporaryError when the system gives no more processes."""
@@ -91,13 +89,12 @@ class WorkerPool:
 
     def _new_member(self) -> _Member:
         # -P: a module in the working folder, which may be a stranger's archive, is not ours
-        command = [sys.executable, "-P", "-m", "ldimport.engine.worker_process"]
+        command = [sys.executable, "-P", "-m", "ldimport.engine.worker"]
         command += [str(self._folder), "--parent", str(os.getpid()), "--workers", str(self._size)]
         errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
         try:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=errors
-            )
+            pipe, null = subprocess.PIPE, subprocess.DEVNULL
+            process = subprocess.Popen(command, stdin=pipe, stdout=null, stderr=errors)
         except OSError as error:
             errors.close()
             raise TemporaryError(
@@ -122,9 +119,9 @@ class WorkerPool:
             self._members[place] = self._new_member()
         except LdimportError as error:
             self._error = error
-            return
-        member.tell()
-        member.end()
+        else:
+            member.tell()
+            member.end()
 
 
 def _error_of(member: _Member) -> LdimportError:
@@ -141,7 +138,5 @@ def _error_of(member: _Member) -> LdimportError:
             hint="this is a bug in ldimport; what was recorded is safe",
             code="worker-died",
         )
-    kind = {ExitCode.TEMPORARY: TemporaryError, ExitCode.CONFIG: StateFileError}.get(
-        ExitCode(code), LdimportError
-    )
-    return kind(message, hint=hint, code=word)
+    kinds = {ExitCode.TEMPORARY: TemporaryError, ExitCode.CONFIG: StateFileError}
+    return kinds.get(ExitCode(code), LdimportError)(message, hint=hint, code=word)

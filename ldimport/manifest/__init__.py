@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from ldimport.manifest.encoding import encoding_name
-from ldimport.manifest.header import name_fault
-from ldimport.manifest.kinds import (
-    Detected,
-    Header,
-    ManifestFile,
-    ManifestFormat,
-    ReadingNote,
-    ReadOptions,
-)
+from ldimport.manifest.detect import encoding_name
+from ldimport.manifest.kinds import Detected, ManifestFormat, ReadingNote, ReadOptions
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest
+from ldimport.manifest.objects import name_fault
 
 __all__ = [
     "Detected",
-    "Header",
     "Manifest",
-    "ManifestFile",
     "ManifestFormat",
     "ReadOptions",
     "ReadingNote",

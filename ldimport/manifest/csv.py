@@ -1,4 +1,5 @@
-"""Tables: CSV in any dialect, row by row at the speed of ``csv.reader``.
+"""Tables: CSV in any dialect, row by row at the speed of ``csv.reader``: the fast way to entries
+for rows as they should be, the careful way for all others.
 
 Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) lose that one
 apostrophe: ``cells.safe_cell`` puts it there.
@@ -9,45 +10,113 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice
 from typing import BinaryIO, cast
+from unicodedata import is_normalized
 
+from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
-from ldimport.manifest.columns import ignored_text, layout
-from ldimport.manifest.encoding import undecodable
-from ldimport.manifest.findings import Findings
-from ldimport.manifest.kinds import CsvDialect, CsvReader
-from ldimport.manifest.normalise import surely_composed
-from ldimport.manifest.part import Part
-from ldimport.manifest.streams import ByteStream, LineGuard, Position
-from ldimport.manifest.table import Builder, OddRow, is_odd, locate_cell
-from ldimport.model import Entry, Place
-from ldimport.mojibake import surely_whole
+from ldimport.manifest.detect import undecodable
+from ldimport.manifest.fields import PREFIX, Layout, column_index, ignored_text, layout
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
+from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile
+from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
+from ldimport.model import Entry, Json, Place
+from ldimport.mojibake import is_whole, surely_whole
 
-_PREFIXED = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
-"""``cells.FORMULA`` behind an apostrophe, in any encoding that contains ASCII; may find more."""
-_AS_TEXT = re.compile(rb'(?<!\w)="')
-"""Where ``table._AS_TEXT`` may begin; attributes of HTML, which captions hold, do not."""
+LONGEST_LINE = 32 << 20
+"""Bytes of one line of a table at most: lines are read whole."""
+_PREFIXED = re.compile(f"'+{FORMULA}")
+_PREFIXED_BYTES = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
+"""The same in any encoding that contains ASCII; may find more."""
+_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
+"""A cell such as ``="0042"``: how Excel is told to keep the zeros."""
+_AS_TEXT_BYTES = re.compile(rb'(?<!\w)="')
+"""Where that may begin; attributes of HTML, which captions hold, do not."""
 _RESUMES = 20
 """How often a pass goes back to the line after an unclosed quote; each costs a partial pass."""
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
 _OVERLAP = 64
+_RECORD_LINES = 2_000
+
+
+class OddRow(list[str]):
+    """Cells that are not what they should be: wrong number, NUL, an apostrophe to take away,
+    mangled, not NFC; or a record that could not be parsed (``error`` says why). It ends in line
+    ``last``."""
+
+    __slots__ = ("error", "last")
+
+    def __init__(self, cells: Sequence[str], last: int, error: str = "") -> None:
+        super().__init__(cells)
+        self.error = error
+        self.last = last
+
+
+class TableRow(Mapping[str, Json]):
+    """A row as it stands in the file: column -> cell. Holds no dict, since few rows are asked."""
+
+    __slots__ = ("_cells", "_names")
+
+    def __init__(self, names: tuple[str, ...], cells: Sequence[str]) -> None:
+        self._names = names
+        self._cells = cells
+
+    def __getitem__(self, name: str) -> Json:
+        try:
+            return self._cells[self._names.index(name)]
+        except (ValueError, IndexError):
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return islice(self._names, len(self._cells))
+
+    def __len__(self) -> int:
+        return min(len(self._names), len(self._cells))
+
+
+def _is_odd(cell: str) -> bool:
+    """Whether a cell is not simply its own value."""
+    odd = "\0" in cell or _bare(cell) is not cell
+    if cell.isascii():
+        return odd
+    return odd or not is_whole(cell) or not is_normalized("NFC", cell)
+
+
+def _bare(cell: str) -> str:
+    """A cell without what only spreadsheets need: the apostrophe before a formula, the equals
+    sign and quotes around a text; the cell itself where there is neither."""
+    first = cell[:1]
+    if first == "'" and _PREFIXED.match(cell):
+        return cell[1:]
+    if first == "=" and (found := _AS_TEXT.fullmatch(cell)):
+        return found[1].replace('""', '"')
+    return cell
 
 
 class _Suspicion:
-    """Watches chunks of bytes for what needs a second look, cell by cell; once found, for good."""
+    """Watches chunks of bytes for what needs a second look, cell by cell; once found, for good.
+    Stops at a line that would fill the memory."""
 
     def __init__(self, name: str, encoding: str, position: Position | None) -> None:
-        self.raised = not encoding.startswith("utf-8") and encoding not in _WESTERN
         self._utf8 = encoding.startswith("utf-8")
+        self.raised = not self._utf8 and encoding not in _WESTERN
+        self._name = name
         self._position = position
         self._end = b""
-        self._guard = LineGuard(name)
+        self._length = 0
 
     def __call__(self, chunk: bytes, position: int) -> None:
-        self._guard(chunk, position)
+        """Raises ManifestError when too much came since the last line break."""
+        if (end := chunk.rfind(b"\n")) < 0:
+            end = chunk.rfind(b"\r")
+        self._length = len(chunk) - end - 1 if end >= 0 else self._length + len(chunk)
+        if self._length > LONGEST_LINE:
+            message = f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB"
+            hint = "is it a table at all? save it as CSV, each row on a line of its own"
+            raise ManifestError(message, hint=hint, code="too-large")
         if not self.raised:
             chunk = self._end + chunk
             odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
@@ -58,10 +127,10 @@ class _Suspicion:
 
 
 def _dressed(chunk: bytes) -> bool:
-    """Whether ``table.bare`` may have something to take away."""
-    if b"'" in chunk and _PREFIXED.search(chunk) is not None:
+    """Whether ``_bare`` may have something to take away."""
+    if b"'" in chunk and _PREFIXED_BYTES.search(chunk) is not None:
         return True
-    return b'="' in chunk and _AS_TEXT.search(chunk) is not None
+    return b'="' in chunk and _AS_TEXT_BYTES.search(chunk) is not None
 
 
 class Table(Part):
@@ -70,16 +139,21 @@ class Table(Part):
 
     newline = ""
 
-    def __init__(
-        self, path: str, name: str, encoding: str, findings: Findings, dialect: CsvDialect
-    ) -> None:
-        super().__init__(path, name, encoding, findings)
-        self.dialect = dialect
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        assert detected.dialect is not None
+        self.dialect = detected.dialect
+        name = source.name
         self._mapping = findings.columns
-        header, self._header_lines, line = self._read_names()
+        self._width = -1  # every row is odd, until the header is known
+        line, header = self._read_names()
+        self._header_lines = header.last
         self.layout = layout(header, self._mapping, name, line)
         self.names = self.layout.names
-        self._build = Builder(self.layout, findings, name)
+        self._width = len(self.names)
+        simple = self._mapping.plain and "metadata" not in self.layout.places
+        self._build: Callable[[int, int, list[str]], Entry]
+        self._build = _fast(self.layout, name) if simple else self._careful
         if next(self.rows(), None) is None:
             raise ManifestError(f"{name} has a header but no rows", code="no-rows")
         if self.layout.ignored:
@@ -107,7 +181,7 @@ class Table(Part):
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every row."""
         with closing(self.rows(position)) as rows:
-            build = self._build.fast
+            build = self._build
             for number, (line, cells) in enumerate(rows, first):
                 if type(cells) is list:
                     yield build(number, line, cells)
@@ -116,17 +190,20 @@ class Table(Part):
 
     def entry(self, row: int, line: int, cells: list[str]) -> Entry:
         """One of ``rows`` as an Entry; ``row`` counts them from 1."""
-        if isinstance(cells, OddRow):
-            if cells.error:
-                record = "\n".join(self.lines.between(line, cells.last))
-                return self._build.unreadable(row, line, cells.error, record)
-            return self._build.odd(row, line, cells)
-        return self._build.fast(row, line, cells)
+        if not isinstance(cells, OddRow):
+            return self._build(row, line, cells)
+        if cells.error:
+            return self._unreadable(row, line, cells)
+        return self._careful(row, line, cells)
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the cell of ``field`` begins; the row's beginning if no cell is its source."""
-        index = self.layout.places.get(field)
-        return locate_cell(self.lines, self.dialect, entry.place, index)
+        place, index = entry.place, self.layout.places.get(field)
+        start = place.line, 1
+        if index is not None:
+            record = self.lines.between(place.line, place.line + _RECORD_LINES)
+            start = self.dialect.cell_start(record, index, place.line)
+        return Place(place.file, place.row, *start)
 
     def _run(
         self, skip: int, position: Position | None, resume: bool
@@ -137,7 +214,7 @@ class Table(Part):
         with self._table(suspicion) as lines:
             next(islice(lines, skip, skip), None)
             reader = self.dialect.reader(lines)
-            width = self._build.width
+            width = self._width
             last = skip
             while True:
                 try:
@@ -145,61 +222,128 @@ class Table(Part):
                         line = last + 1
                         last = skip + reader.line_num
                         if len(cells) != width or suspicion.raised or not cells[0]:
-                            found = self._look(cells)
-                            if found is None:
+                            if not any(cells):
                                 continue
-                            cells = found
+                            if len(cells) != width or any(map(_is_odd, cells)):
+                                cells = OddRow(cells, last)
                         yield line, cells
                     return None
                 except csv.Error as error:
                     line = last + 1
                     last = skip + reader.line_num
-                    yield line, OddRow([], _quoting(error), last)
+                    yield line, OddRow([], last, _quoting(error))
                     if resume and last > line:
                         return line
                 except UnicodeDecodeError as error:
                     raise undecodable(self.path, self.name, self.encoding) from error
 
-    def _look(self, cells: list[str]) -> list[str] | None:
-        """The row again, marked when it is odd; None when it is blank."""
-        if not any(cells):
-            return None
-        if len(cells) != self._build.width or any(map(is_odd, cells)):
-            return OddRow(cells)
-        return cells
-
-    def _table(
-        self, suspicion: _Suspicion | None = None, errors: str = "strict"
-    ) -> io.TextIOWrapper:
-        stream = ByteStream(self.path, self.name, watch=suspicion or LineGuard(self.name))
-        return io.TextIOWrapper(cast("BinaryIO", stream), self.encoding, errors, newline="")
+    def _table(self, watch: _Suspicion, errors: str = "strict") -> io.TextIOWrapper:
+        stream = cast("BinaryIO", ByteStream(self.path, self.name, watch=watch))
+        return io.TextIOWrapper(stream, self.encoding, errors, newline="")
 
     def _text(self) -> io.TextIOWrapper:
-        return self._table(errors="replace")
+        return self._table(_Suspicion(self.name, self.encoding, None), "replace")
 
-    def _read_names(self) -> tuple[list[str], int, int]:
-        """Header cells, lines up to its end, and the line it begins in."""
-        skip = self.dialect.skip
-        with self._table() as lines:
-            next(islice(lines, skip, skip), None)
-            reader: CsvReader = self.dialect.reader(lines)
-            before = 0
-            try:
-                for cells in reader:
-                    if any(cells):
-                        cells += [""] * self.dialect.extra
-                        return cells, skip + reader.line_num, skip + before + 1
-                    before = reader.line_num
-            except csv.Error as error:
-                raise ManifestError(
-                    f"{self.name}:{skip + before + 1}: the header cannot be read: "
-                    f"{_quoting(error)}",
-                    hint="check its quotes, or say --delimiter",
-                    code="bad-header",
-                ) from error
-            except UnicodeDecodeError as error:
-                raise undecodable(self.path, self.name, self.encoding) from error
+    def _read_names(self) -> tuple[int, OddRow]:
+        """The line in which the header begins, and its cells."""
+        with closing(self._run(self.dialect.skip, None, resume=False)) as run:
+            for line, cells in run:
+                assert isinstance(cells, OddRow)
+                if cells.error:
+                    message = f"{self.name}:{line}: the header cannot be read: {cells.error}"
+                    hint = "check its quotes, or say --delimiter"
+                    raise ManifestError(message, hint=hint, code="bad-header")
+                cells += [""] * self.dialect.extra
+                return line, cells
         raise ManifestError(f"{self.name} is empty", code="empty")
+
+    def _unreadable(self, row: int, line: int, cells: OddRow) -> Entry:
+        """An entry for a record that is no row; ``original`` has its text as ``_record``."""
+        problems = RowProblems(Place(self.name, row, line))
+        record = "\n".join(self.lines.between(line, cells.last))
+        hint = "double every quote inside a quoted cell, and close the cell"
+        problems.add("bad-quotes", "", cells.error, hint, record)
+        original = {"_record": record}
+        return Entry("", "", None, None, {}, problems.place, True, tuple(problems), original)
+
+    def _careful(self, row: int, line: int, cells: list[str]) -> Entry:
+        """Any row that could be parsed."""
+        problems = RowProblems(Place(self.name, row, line))
+        raw = [_bare(cell) for cell in cells]
+        names = self._row_names(len(raw), problems)
+        values = self._values(names, raw)
+        for name, text in values.items():
+            if "\0" in text:
+                hint = "take it out; often the file is UTF-16: --encoding utf-16"
+                problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
+        metadata = _metadata(values, problems)
+        id_, url = values.get("id", ""), values.get("url", "")
+        title, kind = values.get("fileName") or None, values.get("mediaType") or None
+        told, original = problems.of(id_), TableRow(names, raw)
+        return Entry(id_, url, title, kind, metadata, problems.place, True, told, original)
+
+    def _row_names(self, width: int, problems: RowProblems) -> tuple[str, ...]:
+        if width == self._width:
+            return self.names
+        message = f"the row has {width} cells, the header {self._width}"
+        hint = "a delimiter or quote inside a cell? put the cell in quotes"
+        problems.add("ragged-row", "", message, hint)
+        return (*self.names, *(f"_more ({n})" for n in range(1, width - self._width + 1)))
+
+    def _values(self, names: Sequence[str], raw: list[str]) -> dict[str, str]:
+        """Field -> text, the fields that have one."""
+        values = {
+            name: raw[index] for name, index in self.layout.places.items() if index < len(raw)
+        }
+        for name, template in self._mapping.templates.items():
+            at = ((column, column_index(names, column)) for column in template.columns)
+            cells = {c: raw[index] for c, index in at if index is not None and index < len(raw)}
+            values[name] = template.fill(cells)
+        values = {
+            name: text if name in ("id", "url") else compose(text) for name, text in values.items()
+        }
+        for name, text in self._mapping.constants.items():
+            if not values.get(name):
+                values[name] = text
+            elif values[name] != text:
+                self._findings.kept[name] += 1
+        return {name: text for name, text in values.items() if text}
+
+
+def _fast(layout: Layout, name: str) -> Callable[[int, int, list[str]], Entry]:
+    """A function for rows with the right number of cells that need no second look. Every
+    microsecond in it costs a second on a million rows."""
+    at = layout.places
+    id_, url = at["id"], at["url"]
+    file_name, media_type = at.get("fileName"), at.get("mediaType")
+    handles = [(f[len(PREFIX) :], index) for f, index in at.items() if f.startswith(PREFIX)]
+    names = layout.names
+
+    def build(row: int, line: int, cells: list[str]) -> Entry:
+        title = (cells[file_name] or None) if file_name is not None else None
+        kind = (cells[media_type] or None) if media_type is not None else None
+        metadata = {handle: cell for handle, index in handles if (cell := cells[index])}
+        place, original = Place(name, row, line), TableRow(names, cells)
+        return Entry(cells[id_], cells[url], title, kind, metadata, place, True, (), original)
+
+    return build
+
+
+def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Json]:
+    """Metadata of a JSON cell, if there is one, and of the columns, which win."""
+    metadata: dict[str, Json] = {}
+    if cell := values.get("metadata"):
+        before = len(problems)
+        found = parse_json(cell, problems, "metadata")
+        told = len(problems) > before
+        check_numbers(found, "metadata", problems)
+        if isinstance(found, dict):
+            metadata = found
+        elif not told:
+            hint = 'for example {"caption": "…"}'
+            problems.add("wrong-type", "metadata", "metadata is not a JSON object", hint, cell)
+    own = {name[len(PREFIX) :]: text for name, text in values.items() if name.startswith(PREFIX)}
+    return metadata | own
 
 
 def _quoting(error: csv.Error) -> str:

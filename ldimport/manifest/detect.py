@@ -1,39 +1,31 @@
-"""What a file is: format by content (its name is a hint), encoding, and the dialect of a CSV."""
+"""What a file is: its encoding (marks first, then UTF-8, then statistics on a sample), its format
+by content (the name is a hint), and the dialect of a CSV."""
 
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import PurePath
 
 import orjson
+from charset_normalizer import from_bytes
 
-from ldimport.errors import ManifestError
-from ldimport.manifest.columns import column_index
-from ldimport.manifest.encoding import detect_encoding, prescribed, undecodable
+from ldimport.errors import ManifestError, UsageError
+from ldimport.manifest.dialect import DELIMITERS, SEP_LINE, detect_dialect
 from ldimport.manifest.fields import FieldMap, field_of
-from ldimport.manifest.kinds import CsvDialect, Detected, ManifestFormat, ReadOptions
-from ldimport.manifest.streams import buffered
+from ldimport.manifest.kinds import Detected, ManifestFormat, ReadOptions
+from ldimport.manifest.streams import CHUNK, buffered
 
 SAMPLE = 1 << 18
 _PREAMBLE = 1 << 14
 _FORMATS = {
-    ".csv": ManifestFormat.CSV,
-    ".tsv": ManifestFormat.CSV,
-    ".tab": ManifestFormat.CSV,
+    **dict.fromkeys((".csv", ".tsv", ".tab"), ManifestFormat.CSV),
     ".json": ManifestFormat.JSON,
-    ".jsonl": ManifestFormat.JSONL,
-    ".ndjson": ManifestFormat.JSONL,
-    ".yaml": ManifestFormat.YAML,
-    ".yml": ManifestFormat.YAML,
+    **dict.fromkeys((".jsonl", ".ndjson"), ManifestFormat.JSONL),
+    **dict.fromkeys((".yaml", ".yml"), ManifestFormat.YAML),
 }
 _PACKED = (".gz", ".zst")
-_DELIMITERS = ",;\t|"
 _NOT_TEXT = (
     (b"PK\x03\x04", "a ZIP file or an Office document: save it as CSV (UTF-8)"),
     (b"\xd0\xcf\x11\xe0", "an Office document: save it as CSV (UTF-8)"),
@@ -54,9 +46,32 @@ _NOT_TEXT = (
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _FEW_CONTROLS = 200
 """So many do not make a file binary: they are problems of their fields."""
-_SEP_LINE = re.compile(r"\ufeff?(\"?)sep=(.)\1\r?\n?", re.IGNORECASE)
 _YAML_START = re.compile(r"(?m)^(%YAML|---|- |-$|[\w\"']+:(\s|$))")
 _OBJECTS = re.compile(r'\s*(\[\s*[\[{\]"]|\{\s*["}])')
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16: its mark begins with the same two bytes
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CANDIDATES = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "mac_roman", "cp850", "shift_jis",
+               "gb18030", "big5", "euc_kr"]  # fmt: skip
+_STATISTICS_BYTES = 1 << 16
+_WESTERN_LETTERS = frozenset("äöüÄÖÜßéèêëàâçîïôûùœæåáíóúñÉÈÊÀÂÇÎÔÁÍÓÚÑÅ")
+"""Letters that stand at the places of rarer ones in the encodings of Central Europe are left out:
+a text that has them is judged by statistics."""
+_WESTERN_SIGNS = frozenset("«»„“”‚‘’‹›–—…•·€£§°©®™²³½¼¾±×¡¿ªº\xa0\xad")
+_SIGN_IN_WORD = re.compile(r"[A-Za-z][«»„“”‚‘‹›…•€£§©®™²³½¼¾±×¡¿ªº][a-z]")
+_WORD = re.compile(r"[^\W\d_]+")
+_NAMES = {
+    "utf-8-sig": "UTF-8 with BOM",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "mac_roman": "Mac Roman",
+    **{f"cp{number}": f"Windows-{number}" for number in (1250, 1251, 1252)},
+}
 
 
 def named_format(path: str) -> ManifestFormat | None:
@@ -72,38 +87,32 @@ def sniff(path: str, name: str, options: ReadOptions) -> Detected:
     ManifestError when it is empty or no text, or not in the encoding prescribed."""
     with buffered(path, name) as stream:
         head = stream.read(SAMPLE)
-    _refuse_binary(head, name)
+    if what := next((what for magic, what in _NOT_TEXT if head.startswith(magic)), None):
+        raise _no_manifest(f"{name} is not a manifest, but {what}")
     if options.encoding:
-        encoding = prescribed(options.encoding, head)
+        encoding = _prescribed(options.encoding, head)
     else:
-        encoding = detect_encoding(head, path, name)
+        encoding = _detect_encoding(head, path, name)
     try:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
     except UnicodeError as error:  # UTF-16 and UTF-32 without a byte order mark
         raise undecodable(path, name, encoding) from error
     if not text.strip():
         raise ManifestError(f"{name} is empty", hint="is it the right file?", code="empty")
-    _refuse_controls(text, name)
+    controls = sum(map(text.count, map(chr, _CONTROLS)))
+    if controls > max(_FEW_CONTROLS, len(text) * 0.1):
+        raise _no_manifest(f"{name} is not a text file")
     format_ = _format(text, named_format(name), options)
     if format_ is not ManifestFormat.JSONL or not encoding.startswith("utf-8"):
-        _check_encoding(head, path, name, encoding)
+        try:  # a wrong byte spoils any file but JSON Lines, where it spoils its line
+            codecs.getincrementaldecoder(encoding)().decode(head)
+        except UnicodeDecodeError as error:
+            raise undecodable(path, name, encoding) from error
     if format_ is not ManifestFormat.CSV:
         return Detected(format_, encoding)
     _refuse_preamble(text, name, options.columns)
     dialect = detect_dialect(text, options.delimiter, options.columns, len(head) == SAMPLE)
     return Detected(format_, encoding, dialect)
-
-
-def _refuse_binary(head: bytes, name: str) -> None:
-    what = next((what for magic, what in _NOT_TEXT if head.startswith(magic)), None)
-    if what is not None:
-        raise _no_manifest(f"{name} is not a manifest, but {what}")
-
-
-def _refuse_controls(text: str, name: str) -> None:
-    controls = sum(map(text.count, map(chr, _CONTROLS)))
-    if controls > max(_FEW_CONTROLS, len(text) * 0.1):
-        raise _no_manifest(f"{name} is not a text file")
 
 
 def _no_manifest(message: str) -> ManifestError:
@@ -114,29 +123,20 @@ def _no_manifest(message: str) -> ManifestError:
 def _refuse_preamble(text: str, name: str, mapping: FieldMap) -> None:
     """Spreadsheets often have a title above the header; it is found, and named, not skipped."""
     lines = text[:_PREAMBLE].splitlines()
-    first = next((n for n, line in enumerate(lines) if line.strip(",;\t| ")), 0)
-    if not mapping.columns and not _SEP_LINE.match(text) and not _known(lines[first]):
-        for number, line in enumerate(lines[first + 1 : first + 30], first + 2):
-            if _known(line) >= {"id", "url"}:
-                raise ManifestError(
-                    f"{name}:{number}: the header stands here, and other lines above it",
-                    hint="delete what stands above the header",
-                    code="no-column",
-                )
+    first = next((n for n, line in enumerate(lines) if line.strip(DELIMITERS + " ")), 0)
+    if mapping.columns or SEP_LINE.match(text) or _known(lines[first]):
+        return
+    for number, line in enumerate(lines[first + 1 : first + 30], first + 2):
+        if _known(line) >= {"id", "url"}:
+            message = f"{name}:{number}: the header stands here, and other lines above it"
+            hint = "delete what stands above the header"
+            raise ManifestError(message, hint=hint, code="no-column")
 
 
 def _known(line: str) -> set[str | None]:
     """Fields that a line would name if it were a header."""
-    cells = {field_of(cell.strip(" \"'")) for cell in re.split("[,;\t|]", line)}
+    cells = {field_of(cell.strip(" \"'")) for cell in re.split(f"[{DELIMITERS}]", line)}
     return cells - {None}
-
-
-def _check_encoding(head: bytes, path: str, name: str, encoding: str) -> None:
-    """A wrong byte spoils any file but JSON Lines, where it spoils its line."""
-    try:
-        codecs.getincrementaldecoder(encoding)().decode(head)
-    except UnicodeDecodeError as error:
-        raise undecodable(path, name, encoding) from error
 
 
 def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> ManifestFormat:
@@ -165,78 +165,126 @@ def _is_lines(text: str) -> bool:
     return bool(rest.strip()) or "images" not in found
 
 
-# -- the dialect of a CSV -------------------------------------------------------------------
+# -- encodings ------------------------------------------------------------------------------
 
 
-def detect_dialect(text: str, delimiter: str | None, mapping: FieldMap, cut: bool) -> CsvDialect:
-    """The dialect in which the sample makes most sense; ``cut``: the sample ends anywhere."""
-    skip = 0
-    sep = _SEP_LINE.match(text)
-    if sep:
-        skip, text, delimiter = 1, text[sep.end() :], delimiter or sep[2]
-    best = max(_candidates(text, delimiter), key=lambda each: _score(text, each, mapping, cut))
-    return replace(best, skip=skip, extra=_extra(_sample_rows(text, best, cut)[0]))
+def encoding_name(encoding: str) -> str:
+    """How people call it: ``cp1252`` is Windows-1252."""
+    return _NAMES.get(encoding, encoding.upper() if encoding.islower() else encoding)
 
 
-def _candidates(text: str, delimiter: str | None) -> Iterator[CsvDialect]:
-    """Plain ones first, since the first of equals wins."""
-    lines = [line.strip() for line in text.splitlines()[:50] if line.strip()]
-    first, *rest = lines or [""]
-    single = all(len(line) > 1 and line[0] == line[-1] == "'" for line in rest)
-    for each in delimiter or _DELIMITERS:
-        spaced = f'{each} "' in text
-        if rest and single:  # but perhaps not the header
-            yield CsvDialect(each, quote="'")
-        yield CsvDialect(each)
-        if spaced:
-            yield CsvDialect(each, spaced=True)
-        if '\\"' in text:
-            yield CsvDialect(each, escape="\\", spaced=spaced)
-        if first.startswith("'") and first.endswith("'"):
-            yield CsvDialect(each, quote="'")
+def _prescribed(encoding: str, head: bytes) -> str:
+    """The encoding a user named, as Python spells it; with a byte order mark where ``head`` has
+    one. Raises UsageError for an unknown one."""
+    try:
+        info = codecs.lookup(encoding)
+        "probe".encode(encoding)  # a codec such as base64 is no text encoding
+    except (LookupError, ValueError) as error:
+        hint = "for example: utf-8, cp1252, utf-16, mac_roman"
+        message = f"there is no encoding “{encoding}”"
+        raise UsageError(message, hint=hint, code="encoding") from error
+    if info.name == "utf-16" and not head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return _wide(head) or info.name
+    marked = info.name == "utf-8" and head.startswith(codecs.BOM_UTF8)
+    return "utf-8-sig" if marked else info.name
 
 
-def _score(text: str, dialect: CsvDialect, mapping: FieldMap, cut: bool) -> tuple[float, ...]:
-    """Known columns, then how many rows have as many cells as the header, then how many."""
-    rows, broken = _sample_rows(text, dialect, cut)
-    if not rows:
-        return (-1.0,)
-    header = rows[0]
-    known = {name for cell in header if (name := field_of(cell)) in ("id", "url", "fileName")}
-    mapped = [c for c in mapping.columns.values() if column_index(header, c) is not None]
-    widths = Counter(len(row) for row in rows)
-    right = widths[len(header)] / (len(rows) + broken)
-    return (len(known) + len(mapped), right if len(header) > 1 else 0.0, len(header))
+def _detect_encoding(head: bytes, path: str, name: str) -> str:
+    """Find it out. Only while a file is pure ASCII does this look further than ``head``: what
+    comes first beyond ASCII decides."""
+    marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
+    if found := marked or _wide(head):
+        return found
+    sample = head if not head.isascii() else _beyond_ascii(path, name, len(head))
+    return "utf-8" if _mostly_utf8(sample) else _by_statistics(sample)
 
 
-def _extra(rows: list[list[str]]) -> int:
-    """How many empty cells end every row but the header: some programs write a delimiter behind
-    the last cell. One row that has none, or has a text there, and they are odd rows as any."""
-    if len(rows) < 3:  # one row alone may just as well hold an unquoted delimiter
-        return 0
-    header, *others = rows
-    more = len(others[0]) - len(header)
-    width = len(header) + more
-    every = more > 0 and all(len(row) == width and not any(row[-more:]) for row in others)
-    return more if every else 0
+def undecodable(path: str, name: str, encoding: str) -> ManifestError:
+    """The error for a file that is not in ``encoding``, with the place of the first wrong byte."""
+    label = encoding_name(encoding)
+    with buffered(path, name) as stream:
+        found = _first_wrong(stream, encoding)
+    if found is None:
+        return ManifestError(f"{name} is not {label}", hint="--encoding NAME", code="encoding")
+    line, column, byte = found
+    where = f"{name}:{line}:{column}"
+    if encoding.startswith("utf-8"):
+        code, hint = "not-utf8", "read it as Windows-1252? --encoding cp1252"
+    else:
+        code, hint = "encoding", "say what it is: --encoding NAME"
+    return ManifestError(f"{where}: byte 0x{byte:02X} is not {label}", hint=hint, code=code)
 
 
-def _sample_rows(text: str, dialect: CsvDialect, cut: bool) -> tuple[list[list[str]], int]:
-    """The first rows, and how many could not be parsed; the last row of a cut sample is left
-    out."""
-    reader = dialect.reader(io.StringIO(text, newline=""))
-    rows: list[list[str]] = []
-    broken = 0
-    while len(rows) + broken < 200:
+def _first_wrong(stream: Iterable[bytes], encoding: str) -> tuple[int, int, int] | None:
+    """(line, column in characters, byte); None where lines cannot be told, as in UTF-16."""
+    for line, raw in enumerate(stream, 1):
         try:
-            row = next(reader)
-        except StopIteration:
-            break
-        except csv.Error:
-            broken += 1
-            continue
-        if row:
-            rows.append(row)
-    if cut and len(rows) + broken < 200:
-        rows = rows[:-1] or rows
-    return rows, broken
+            raw.decode(encoding)
+        except UnicodeDecodeError as error:
+            if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
+                return None
+            before = raw[: error.start].decode(encoding)
+            return line, len(before) + 1, raw[error.start]
+    return None
+
+
+def _wide(head: bytes) -> str | None:
+    """UTF-16 without a mark: text of the West has a NUL in every second byte."""
+    even, odd = head[0::2], head[1::2]
+    for encoding, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        zeros = high.count(0) > len(high) * 0.4 and low.count(0) < len(low) * 0.1
+        if len(head) >= 4 and zeros:
+            return encoding
+    return None
+
+
+def _beyond_ascii(path: str, name: str, skip: int) -> bytes:
+    """The first chunk that is not ASCII, or none. Testing for ASCII costs next to nothing."""
+    with buffered(path, name) as stream:
+        stream.read(skip)
+        while (chunk := stream.read(CHUNK)) and chunk.isascii():
+            pass
+    return chunk
+
+
+def _mostly_utf8(sample: bytes) -> bool:
+    """Whether it is UTF-8, perhaps with damage. What is not UTF-8 has hardly ever a character
+    that looks like it, so a few wrong bytes among right ones are to be reported, not followed."""
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    text = decoder.decode(sample)  # may end inside a character
+    beyond_ascii = [char for char in text if not char.isascii()]
+    wrong = sum("\udc80" <= char <= "\udcff" for char in beyond_ascii)
+    return wrong <= len(beyond_ascii) - wrong
+
+
+def _plainly_western(text: str) -> bool:
+    """Whether a text read as Windows-1252 makes sense: only letters of German, French, Italian and
+    Spanish and the usual punctuation, letters inside words, and words that are not made of such
+    letters alone. Statistics go wrong on a few lines; this does not, since other encodings put
+    signs into the middle of words, and other scripts whole words of such letters."""
+    beyond = {char for char in text if not char.isascii()}
+    if not beyond <= _WESTERN_LETTERS | _WESTERN_SIGNS or _SIGN_IN_WORD.search(text):
+        return False
+    words = "".join(word for word in _WORD.findall(text) if not word.isascii())
+    return sum(char in _WESTERN_LETTERS for char in words) * 5 <= len(words) * 4
+
+
+def _by_statistics(sample: bytes) -> str:
+    """The best guess; where Windows-1252 is as good as another, it is Windows-1252."""
+    lines = sample.replace(b"\r", b"\n").split(b"\n")
+    telling = b"\n".join(line for line in lines if not line.isascii())[:_STATISTICS_BYTES]
+    fallback = "cp1252"
+    try:
+        if _plainly_western(telling.decode("cp1252")):
+            return "cp1252"
+    except UnicodeDecodeError:
+        fallback = "latin-1"
+    matches = from_bytes(telling, cp_isolation=_CANDIDATES)
+    best = matches.best()
+    if best is None:
+        return fallback
+    for match in matches:
+        equal = (match.chaos, match.coherence) == (best.chaos, best.coherence)
+        if "cp1252" in match.could_be_from_charset and equal:
+            return "cp1252"
+    return best.encoding

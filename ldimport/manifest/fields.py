@@ -1,4 +1,5 @@
-"""Which column feeds which field: names, aliases, and what the user maps, sets and composes.
+"""Which column feeds which field: names, aliases, and what the user maps, sets and composes; a
+table's header against them.
 
 In the config file, ``manifest:`` maps a field to where it comes from::
 
@@ -16,14 +17,18 @@ A name that is no field of the API means a metadata property: ``credit`` is ``me
 from __future__ import annotations
 
 import re
+import shlex
 import string
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
+from itertools import product
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ldimport.cells import Writing
-from ldimport.errors import ConfigError, LdimportError, UsageError
+from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError
 from ldimport.model import Json
 
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
@@ -32,6 +37,17 @@ PREFIX = "metadata."
 _OPTIONS = ("column", "value", "template", "separator", "date", "zone")
 _FOLDED = {name.casefold(): name for name in FIELDS} | {"externalid": "id"}
 _SEPARATORS = re.compile(r"[\s_-]+")
+_NEEDED = ("id", "url")
+_COMPARED = 200
+"""Unknown names that are looked at for typing errors; a file may have a million."""
+_GUESSES = (
+    ("url", ("url", "link", "href", "uri", "src")),
+    ("id", ("nummer", "number", "numéro", "uuid", "guid", "nr", "id", "key", "asset")),
+    ("url", ("pfad", "path", "chemin", "datei", "file", "fichier", "bild", "image")),
+    ("fileName", ("titel", "title", "titre", "titolo", "headline", "name", "caption")),
+)
+"""Words in a column's name that suggest a field, the surest first; only ever used to propose
+``--map``."""
 
 
 def field_of(column: str) -> str | None:
@@ -75,20 +91,15 @@ class Template:
         """The finished text, or "" when every place is empty."""
         if not any(values.get(name) for name in self.columns):
             return ""
-        return "".join(
-            literal + (values.get(name, "") if name else "") for literal, name in self.parts
-        )
+        return "".join(text + (values.get(name, "") if name else "") for text, name in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class FieldMap:
-    """How fields are filled beyond columns that bear their names.
-
-    ``columns``: field -> column. ``templates``: field -> template, which wins over a column.
-    ``constants``: field -> text for every row that has none of its own. ``writings``: field ->
-    how its values are written. ``handles``: the metadata properties there are, to recognise a
-    table's columns in any case.
-    """
+    """How fields are filled beyond columns that bear their names. ``columns``: field -> column.
+    ``templates``: field -> template, which wins over a column. ``constants``: field -> text for
+    every row that has none of its own. ``writings``: field -> how its values are written.
+    ``handles``: the metadata properties there are, to recognise a table's columns in any case."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, Template] = field(default_factory=dict)
@@ -100,10 +111,8 @@ class FieldMap:
         """The field a table's column means by its name; ``METADATA.CREDIT`` is the property
         ``credit`` where there is one, and only one, of that name in any case."""
         name = field_of(column)
-        if name is None or not name.startswith(PREFIX) or not self.handles:
-            return name
-        handle = name[len(PREFIX) :]
-        if handle in self.handles:
+        handle = (name or "").removeprefix(PREFIX)
+        if handle == name or handle in self.handles:
             return name
         alike = [each for each in self.handles if each.casefold() == handle.casefold()]
         return PREFIX + alike[0] if len(alike) == 1 else name
@@ -139,13 +148,17 @@ class FieldMap:
     ) -> FieldMap:
         if "{" not in text:
             templates = {key: value for key, value in self.templates.items() if key != name}
-            return replace(self, columns={**self.columns, name: text}, templates=templates)
+            return replace(self._with("columns", name, text), templates=templates)
         try:
             template = Template.parse(text)
         except ValueError as cause:
             hint = 'write it like fileName: "{headline} ({year})"'
             raise error(f"{where}: {cause}", hint=hint, code="mapping") from cause
-        return replace(self, templates={**self.templates, name: template})
+        return self._with("templates", name, template)
+
+    def _with(self, part: str, name: str, value: Any) -> FieldMap:
+        changed: dict[str, Any] = {part: {**getattr(self, part), name: value}}
+        return replace(self, **changed)
 
     def _with_spec(self, name: str, spec: Json, where: str) -> FieldMap:
         if isinstance(spec, str):
@@ -161,16 +174,16 @@ class FieldMap:
     def _with_option(self, name: str, key: str, value: str, where: str) -> FieldMap:
         match key:
             case "column":
-                return replace(self, columns={**self.columns, name: value})
+                return self._with("columns", name, value)
             case "template":
                 return self._with_source(name, value, ConfigError, where)
             case "value":
-                return replace(self, constants={**self.constants, name: value})
+                return self._with("constants", name, value)
             case "separator" | "date" | "zone":
                 if key == "zone":
                     _check_zone(value, where)
                 written = replace(self.writings.get(name, Writing()), **{key: value})
-                return replace(self, writings={**self.writings, name: written})
+                return self._with("writings", name, written)
         near = get_close_matches(key, _OPTIONS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
         raise _mistake(f"{where} has an unknown option “{key}”", hint)
@@ -198,9 +211,147 @@ def _text(value: Json, where: str) -> str:
 def _split(pair: str, option: str, example: str) -> tuple[str, str]:
     name, equals, value = pair.partition("=")
     if not equals or not name.strip() or not value:
-        raise UsageError(
-            f"{option} {pair}: it needs a field and a value",
-            hint=f"for example: {option} {example}",
-            code="mapping",
-        )
+        message, hint = f"{option} {pair}: it needs a field and a value", f"{option} {example}"
+        raise UsageError(message, hint=f"for example: {hint}", code="mapping")
     return full_name(name), value
+
+
+# -- a table's header ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """``names`` of all columns, made unique; ``fields``: for each column the field it feeds, or
+    "" when it is not used by its position alone; ``places``: field -> index of its column;
+    ``ignored``: unknown columns that nothing uses."""
+
+    names: tuple[str, ...]
+    fields: tuple[str, ...]
+    places: dict[str, int]
+    ignored: tuple[str, ...]
+
+
+def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -> Layout:
+    """Settle a table's columns. Raises ManifestError when a mapped column is missing, two columns
+    feed one field, or nothing gives id or url."""
+    header = [_cleaned(name) for name in header]
+    names = _unique(header)
+    places = {
+        name: _find(names, column, f"{name} is mapped to", file)
+        for name, column in mapping.columns.items()
+    }
+    settled = {*places, *mapping.templates}
+    for index, column in enumerate(header):
+        meant = mapping.meant(column)
+        if meant in places and meant not in settled:
+            first = header[places[meant]]
+            message = f"{file}:{line}: the columns “{first}” and “{column}” are both {meant}"
+            hint = f"rename one of them, or choose: --map {meant}={_quoted(first)}"
+            raise ManifestError(message, hint=hint, code="duplicate-column")
+        if meant is not None and meant not in settled:
+            places[meant] = index
+    used = set(places.values())
+    for template in mapping.templates.values():
+        used |= {_find(names, each, f"“{template.text}” needs", file) for each in template.columns}
+    _need(names, places, mapping, file)
+    fields = {index: name for name, index in places.items()}
+    unused = (name for index, name in enumerate(names) if index not in used)
+    return Layout(
+        names,
+        tuple(fields.get(index, "") for index in range(len(names))),
+        places,
+        tuple(name for name in unused if not name.startswith("_")),
+    )
+
+
+def ignored_text(names: Iterable[str], file: str) -> str:
+    """The one notice about columns or keys that nothing uses."""
+    shown = list(names)
+    listed = ", ".join(shown[:12]) + (f" and {len(shown) - 12} more" if len(shown) > 12 else "")
+    folded = {known.casefold(): known for known in FIELDS}
+    near = [(name, guess[0]) for name in shown[:_COMPARED]
+            if (guess := get_close_matches(name.casefold(), folded, n=1, cutoff=0.8))]  # fmt: skip
+    meant = "".join(f"; “{name}”: did you mean {folded[guess]}?" for name, guess in near[:3])
+    use = "" if near else f"; to use one: --map metadata.HANDLE={_quoted(shown[0])}"
+    return f"{file}: not used: {listed}{meant}{use}"
+
+
+def column_index(names: Sequence[str], column: str) -> int | None:
+    """Where a column stands: by its exact name, else in any case; None if it is not there."""
+    if column in names:
+        return names.index(column)
+    folded = [name.casefold() for name in names]
+    wanted = _cleaned(column).casefold()
+    return folded.index(wanted) if wanted in folded else None
+
+
+def _find(names: Sequence[str], column: str, what: str, file: str) -> int:
+    if (index := column_index(names, column)) is not None:
+        return index
+    near = get_close_matches(column, names, n=1)
+    hint = f"did you mean “{near[0]}”?" if near else None
+    message, facts = f"{file} has no column “{column}”; {what} it", {"columns": ", ".join(names)}
+    raise ManifestError(message, hint=hint, code="no-column", facts=facts)
+
+
+def _cleaned(name: str) -> str:
+    """A column's name without byte order marks, and on one line."""
+    return " ".join(name.replace("\ufeff", "").split())
+
+
+def _unique(names: Sequence[str]) -> tuple[str, ...]:
+    """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``, so that rows keep all
+    their cells."""
+    seen: Counter[str] = Counter()
+    result = []
+    for number, name in enumerate(names, 1):
+        name = name or f"_{number}"
+        seen[name] += 1
+        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return tuple(result)
+
+
+def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file: str) -> None:
+    given = {*places, *mapping.templates, *mapping.constants}
+    missing = [name for name in _NEEDED if name not in given]
+    if not missing:
+        return
+    message = f"{file} has no column for “{missing[0]}”"
+    if len(names) == 1:
+        message += ", only one column in all"
+        hint = "a manifest is CSV, JSON, JSON Lines or YAML; name an unusual --delimiter"
+    else:
+        lacking = missing if "fileName" in given else [*missing, "fileName"]
+        taken = places.values()
+        free = [name for n, name in enumerate(names) if n not in taken and name[:1] != "_"]
+        path = "-" if file == "stdin" else _quoted(file)
+        hint = f"ldimport validate {path} {_proposal(lacking, free)}"
+    facts = {"columns": ", ".join(names)}
+    raise ManifestError(message, hint=hint, code="no-column", facts=facts)
+
+
+def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
+    """``--map`` options that would do, as far as the columns' names tell."""
+    free = list(columns)
+    found: dict[str, str] = {}
+    for name, words in _GUESSES:
+        if name in missing and name not in found and (column := _suggested(free, words)):
+            free.remove(column)
+            found[name] = column
+    shown = (f"{name}={_quoted(found[name]) if name in found else 'COLUMN'}" for name in missing)
+    return " ".join(f"--map {each}" for each in shown)
+
+
+def _suggested(columns: Sequence[str], words: Sequence[str]) -> str | None:
+    """Short words count only at the end of a name: there is an “id” in “Video”."""
+    for word, each in product(words, columns):
+        name = each.casefold()
+        if name.endswith(word) or (len(word) > 2 and word in name):
+            return each
+    return None
+
+
+def _quoted(text: str) -> str:
+    if re.sub("[_./]", "", text).isalnum():
+        return text
+    return shlex.quote(text) if set(text) & set('"$`\\!') else f'"{text}"'

@@ -1,44 +1,242 @@
-"""JSON: an array of entries, the API's request body, single objects, or JSON Lines."""
+"""JSON: an array of entries, the API's request body, single objects, or JSON Lines.
+
+The end of a value is found by one regular expression, without parsing it; each value is then
+parsed by itself, and errors stay in their entry. Why not a streaming parser: none says in which
+line an entry stands, yajl turns half surrogates into question marks, and one bad entry ends them
+all.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
+from typing import BinaryIO, NamedTuple
+
+import orjson
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
-from ldimport.manifest.findings import Findings, RowProblems
-from ldimport.manifest.header import HEADER_KEYS, HeaderReader
-from ldimport.manifest.jsonscan import LARGEST, Scanner, Span
-from ldimport.manifest.jsontext import parse_json, quick_json
-from ldimport.manifest.normalise import surely_composed
-from ldimport.manifest.objects import ObjectBuilder, source_key
-from ldimport.manifest.part import Part
-from ldimport.manifest.streams import Position
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
+from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
+from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
+from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
 
+_LARGEST = 16 * CHUNK
+"""No value may be larger: a request may have 480 kB."""
 _LOCATE_LINES = 5_000
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_OTHER = rb'[^"\[\]{}]*+'
+_NESTED = rb"(?!)"
+for _ in range(6):
+    _NESTED = (
+        rb"[\[{]" + _OTHER + rb"(?:(?:" + _STRING + rb"|" + _NESTED + rb")" + _OTHER + rb")*+[\]}]"
+    )
+_FOLLOWING = re.compile(rb"[ \t\r\n]*+,[ \t\r\n]*+(" + _NESTED + rb")", re.DOTALL)
+_WHOLE = re.compile(_NESTED, re.DOTALL)
+_TEXT = re.compile(_STRING, re.DOTALL)
+_SCALAR = re.compile(rb'[^\s,:"\[\]{}]++')
+_BRACKETS = re.compile(_STRING + rb"|[\[\]{}]|\"", re.DOTALL)
+
+
+class Span(NamedTuple):
+    """The bytes of one value, and the line and column (characters) it begins at."""
+
+    raw: bytes
+    line: int
+    column: int
+
+
+@dataclass(slots=True)
+class _Search:
+    """The end of a value by counting brackets: for what is nested deeper than the expression
+    goes, or is not all there. Goes on where it was when more has been read."""
+
+    passed: int = 0
+    depth: int = 0
+
+    def end(self, data: bytes, start: int) -> int | None:
+        """The end of the value at ``start``, None if it is not in ``data``."""
+        for match in _BRACKETS.finditer(data, start + self.passed):
+            sign = match[0]
+            if sign == b'"':
+                self.passed = match.start() - start
+                return None  # a text that is not all there
+            if sign in (b"{", b"["):
+                self.depth += 1
+            elif sign in (b"}", b"]"):
+                self.depth -= 1
+                if not self.depth:
+                    return match.end()
+        self.passed = len(data) - start
+        return None
+
+
+class Scanner:
+    """Steps through a document value by value; keeps no more than one value in memory.
+    ``pieces`` are its bytes, the first of which stands at ``line`` and ``column``."""
+
+    def __init__(self, pieces: Iterator[bytes], name: str, line: int = 1, column: int = 1) -> None:
+        self._pieces = pieces
+        self._name = name
+        self._data = next(pieces, b"")
+        self._at = 0
+        self._line = line
+        self._known = 0  # where column was counted up to
+        self._column = column
+        if self._data.startswith(b"\xef\xbb\xbf"):
+            self._at = self._known = 3
+
+    def peek(self) -> bytes:
+        """The next character that is not blank, as one byte; empty at the end."""
+        while True:
+            match = _SPACE.match(self._data, self._at)
+            assert match is not None
+            if match.end() > self._at:
+                self._advance(match.end())
+            if self._at < len(self._data) or not self._more():
+                return self._data[self._at : self._at + 1]
+
+    def take(self, wanted: bytes) -> bool:
+        """Step over ``wanted`` (one character) if it comes next."""
+        if self.peek() != wanted:
+            return False
+        self._advance(self._at + 1)
+        return True
+
+    def value(self) -> Span:
+        """The next value, whatever it is. Raises ManifestError when the file ends in it, or
+        nothing that could be a value comes."""
+        first = self.peek()
+        line, column = self.place()
+        search = _Search()
+        while True:
+            end = self._end(first, search)
+            if end is not None:
+                break
+            if len(self._data) - self._at > _LARGEST:
+                raise self.error("this entry is larger than 16 MB; no request may be", "too-large")
+            if not self._more():
+                raise self.error("the file ends in the middle of this entry", "cut-off")
+        raw = self._data[self._at : end]
+        self._advance(end)
+        return Span(raw, line, column)
+
+    def elements(self) -> Iterator[Span]:
+        """The values of the array that comes next."""
+        yield from self._items(b"[", b"]")
+
+    def members(self) -> Iterator[str]:
+        """The keys of the object that comes next; the caller takes each value in between."""
+        for span in self._items(b"{", b"}"):
+            try:
+                key = orjson.loads(span.raw)
+            except orjson.JSONDecodeError:
+                key = None
+            if not isinstance(key, str) or not self.take(b":"):
+                raise self.error("a key in quotes and a colon must stand here", "bad-json")
+            yield key
+
+    def _items(self, opening: bytes, closing: bytes) -> Iterator[Span]:
+        self.take(opening)
+        if self.take(closing):
+            return
+        yield self.value()
+        while True:
+            while match := _FOLLOWING.match(self._data, self._at):  # nearly always
+                self._advance(match.start(1))
+                span = Span(match[1], self._line, self._here())
+                self._advance(match.end())
+                yield span
+            if self.take(closing):
+                return
+            if not self.take(b","):
+                last = closing.decode()
+                if not self.peek():
+                    raise self.error(f"the file ends before its closing “{last}”", "cut-off")
+                raise self.error(f"“,” or “{last}” must stand here", "bad-json")
+            yield self.value()
+
+    def place(self) -> tuple[int, int]:
+        """Line and column (characters) reached."""
+        return self._line, self._here()
+
+    def error(self, message: str, code: str) -> ManifestError:
+        """An error about the place reached."""
+        where = f"{self._name}:{self._line}:{self._here()}"
+        hint = "the rest of the file cannot be read; repair it there, or export it again"
+        return ManifestError(f"{where}: {message}", hint=hint, code=code)
+
+    def _end(self, first: bytes, search: _Search) -> int | None:
+        """Where the value at hand ends, or None when it is not all there yet."""
+        if first in (b"{", b"["):
+            match = None if search.passed else _WHOLE.match(self._data, self._at)
+            return match.end() if match else search.end(self._data, self._at)
+        if first == b'"':
+            match = _TEXT.match(self._data, self._at)
+            return match.end() if match else None
+        match = _SCALAR.match(self._data, self._at)
+        if match is None:
+            if first:
+                raise self.error("a value must stand here", "bad-json")
+            return None
+        end = match.end()  # at the end of the data it may go on, unless the file ends with it
+        return end if end < len(self._data) or not self._more() else None
+
+    def _more(self) -> bool:
+        """Read on; what was stepped over is dropped."""
+        piece = next(self._pieces, b"")
+        if piece:
+            self._here()
+            self._data = self._data[self._at :] + piece
+            self._at = self._known = 0
+        return bool(piece)
+
+    def _advance(self, end: int) -> None:
+        """Step to ``end``, counting lines on the way."""
+        breaks = self._data.count(b"\n", self._at, end)
+        if breaks:
+            self._line += breaks
+            self._known = self._data.rindex(b"\n", self._at, end) + 1
+            self._column = 1
+        self._at = end
+
+    def _here(self) -> int:
+        """The column reached, in characters; counted only when it is asked for."""
+        passed = self._data[self._known : self._at]
+        self._column += len(passed) if passed.isascii() else len(passed.decode("utf-8", "replace"))
+        self._known = self._at
+        return self._column
 
 
 class _JsonFile(Part):
     """What JSON documents and JSON Lines have in common."""
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        super().__init__(path, name, encoding, findings)
-        self._build = ObjectBuilder(findings, name, textual=False)
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins; the entry's beginning if it has none."""
         place = entry.place
-        record = _Pieces(self.lines.between(place.line, place.line + _LOCATE_LINES), place.column)
+        column = max(place.column, 1)
+        record = self._pieces_from(place.line, column)
         try:
-            scanner = Scanner(record, self.name, place.line, max(place.column, 1))
-            found = _find(scanner, source_key(self._findings.columns, field))
+            scanner = Scanner(record, self.name, place.line, column)
+            found = _find(scanner, self._findings.columns.columns.get(field, field))
         except ManifestError:  # the object is broken from here on
             found = None
         return place if found is None else Place(place.file, place.row, *found)
+
+    def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
+        """Line after line: reading ahead would have to be undone for the next entry."""
+        for number, line in enumerate(self.lines.between(first, first + _LOCATE_LINES)):
+            text = line if number else line[column - 1 :]
+            yield f"{text}\n".encode("utf-8", "replace")
 
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
@@ -58,13 +256,11 @@ class JsonLines(_JsonFile):
         """Every line. Raises ManifestError for a line of more than 16 MB."""
         row = first
         with self._open(position) as stream:
-            for line, raw in enumerate(iter(partial(stream.readline, LARGEST), b""), 1):
-                if len(raw) == LARGEST:
-                    raise ManifestError(
-                        f"{self.name}:{line}: the line is longer than 16 MB",
-                        hint="in JSON Lines each entry has a line of its own",
-                        code="too-large",
-                    )
+            for line, raw in enumerate(iter(partial(stream.readline, _LARGEST), b""), 1):
+                if len(raw) == _LARGEST:
+                    message = f"{self.name}:{line}: the line is longer than 16 MB"
+                    hint = "in JSON Lines each entry has a line of its own"
+                    raise ManifestError(message, hint=hint, code="too-large")
                 content = raw[3:] if line == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
                 if content.isspace() or not content:
                     continue
@@ -79,10 +275,12 @@ class JsonDocument(_JsonFile):
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every element. Raises ManifestError where the document itself is broken."""
-        with closing(self._open(position)) as stream:
-            scanner = Scanner(stream, self.name)
-            for row, span in enumerate(self._spans(scanner), first):
+        with self._open(position) as stream:
+            for row, span in enumerate(self._spans(self._scanner(stream)), first):
                 yield self._entry(span.raw, Place(self.name, row, span.line, span.column))
+
+    def _scanner(self, stream: BinaryIO) -> Scanner:
+        return Scanner(iter(partial(stream.read, CHUNK), b""), self.name)
 
     def _spans(self, scanner: Scanner) -> Iterator[Span]:
         if self._body:
@@ -99,15 +297,19 @@ class JsonDocument(_JsonFile):
         if scanner.peek():
             raise scanner.error("something follows the end of the list", "bad-json")
 
-    def _read_header(self) -> None:
-        with closing(self._open()) as stream:
-            scanner = Scanner(stream, self.name)
-            if scanner.peek() == b"{":
-                self._read_body(scanner)
+    def _begin(self) -> None:
+        with self._open() as stream:
+            scanner = self._scanner(stream)
+            found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
+        header = HeaderReader(self.name, self._findings)
+        for key, span in found if self._body else ():
+            problems = RowProblems(Place(self.name, 0, span.line, span.column))
+            header.take(key, parse_json(span.raw, problems, key), span.line, problems)
+        self.header = header.finish()
+        super()._begin()
 
-    def _read_body(self, scanner: Scanner) -> None:
-        """Read what stands beside ``images``, wherever ``images`` stands."""
-        found: list[tuple[str, Span]] = []
+    def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
+        """What stands beside ``images``, wherever ``images`` stands."""
         for key in scanner.members():
             if key == "images":
                 if scanner.peek() != b"[":
@@ -117,34 +319,7 @@ class JsonDocument(_JsonFile):
                     pass
             else:
                 span = scanner.value()
-                found.append((key, span if key in HEADER_KEYS else Span(b"", span.line, 0)))
-        if not self._body:
-            return
-        header = HeaderReader(self.name, self._findings)
-        for key, span in found:
-            if key in HEADER_KEYS:
-                problems = RowProblems(Place(self.name, 0, span.line, span.column))
-                header.take(key, parse_json(span.raw, problems, key), span.line, problems)
-            else:
-                header.unknown(key)
-        self.header = header.finish()
-
-
-class _Pieces:
-    """Lines as a stream that gives one at a time: reading ahead would have to be undone for the
-    next entry. The first line begins at ``column``."""
-
-    def __init__(self, lines: Iterator[str], column: int) -> None:
-        self._lines = lines
-        self._before = max(column, 1) - 1
-
-    def read(self, _size: int) -> bytes:
-        """The next line."""
-        line = next(self._lines, None)
-        if line is None:
-            return b""
-        start, self._before = self._before, 0
-        return f"{line[start:]}\n".encode("utf-8", "replace")
+                yield key, span if key in HEADER_KEYS else Span(b"", span.line, 0)
 
 
 def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:

@@ -1,15 +1,21 @@
-"""The vocabulary of reading: what a file was found to be, and how it is to be read."""
+"""The vocabulary of reading: what a file was found to be, how it is to be read, and what reading
+finds beside entries."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from ldimport.manifest.fields import FieldMap
-from ldimport.model import Json
+from ldimport.manifest.dialect import CsvDialect
+from ldimport.manifest.fields import FieldMap, ignored_text
+from ldimport.model import Json, Place, Problem, Severity
+
+_SHOWN = 120
+_MOST_KEYS = 1_000
+"""Unknown keys remembered of one file: a hostile one may have a new key in every entry."""
 
 
 class ManifestFormat(StrEnum):
@@ -35,42 +41,6 @@ class ReadOptions:
     encoding: str | None = None
     delimiter: str | None = None
     columns: FieldMap = field(default_factory=FieldMap)
-
-
-class CsvReader(Protocol):
-    """What ``csv.reader`` returns; its own class has no public name before Python 3.14."""
-
-    line_num: int
-
-    def __iter__(self) -> Iterator[list[str]]: ...
-
-    def __next__(self) -> list[str]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class CsvDialect:
-    """How a CSV is written. ``escape`` is a backslash where quotes are escaped, not doubled;
-    ``spaced``: blanks follow the delimiters; ``skip``: lines before the header (``sep=;``);
-    ``extra``: empty cells at the end of every row that the header lacks."""
-
-    delimiter: str
-    quote: str = '"'
-    escape: str | None = None
-    spaced: bool = False
-    skip: int = 0
-    extra: int = 0
-
-    def reader(self, lines: Iterable[str]) -> CsvReader:
-        """A strict ``csv.reader``: broken quoting raises csv.Error instead of mangling cells."""
-        return csv.reader(
-            lines,
-            delimiter=self.delimiter,
-            quotechar=self.quote,
-            escapechar=self.escape,
-            doublequote=self.escape is None,
-            skipinitialspace=self.spaced,
-            strict=True,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,3 +77,64 @@ class Header:
     system_name: str | None = None
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
+
+
+class Findings:
+    """Notes, each once, collected while one manifest is read; counts start anew with each pass."""
+
+    def __init__(self, columns: FieldMap) -> None:
+        self.columns = columns
+        self.number_ids = 0
+        self.kept: Counter[str] = Counter()
+        self._unknown: dict[str, dict[str, None]] = {}
+        self._notes: dict[str, ReadingNote] = {}
+
+    def start_pass(self) -> None:
+        """Forget counts of the pass before."""
+        self.number_ids = 0
+        self.kept.clear()
+
+    def notice(self, code: str, text: str) -> None:
+        """Remember a note; the same text counts once."""
+        self._notes.setdefault(text, ReadingNote(code, text))
+
+    def unknown_key(self, file: str, key: str) -> None:
+        """A key of a JSON or YAML entry that no field uses; ``_keys`` are meant to be skipped."""
+        known = self._unknown.setdefault(file, {})
+        if not key.startswith("_") and len(known) < _MOST_KEYS:
+            known[key] = None
+
+    def notices(self) -> tuple[ReadingNote, ...]:
+        """Everything worth a line so far."""
+        found = list(self._notes.values())
+        for file, keys in self._unknown.items():
+            if keys:
+                found.append(ReadingNote("unknown-columns", ignored_text(keys, file)))
+        if self.number_ids:
+            text = f"{self.number_ids:,} ids are numbers; each is taken as the text of its digits"
+            found.append(ReadingNote("number-id", text))
+        for name, rows in self.kept.items():
+            text = f"{rows:,} rows keep their own {name}; --set fills only what is empty"
+            found.append(ReadingNote("kept-values", text))
+        return tuple(found)
+
+
+class RowProblems(list[Problem]):
+    """Errors that the reader finds in the entry at ``place``."""
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+
+    def add(
+        self, code: str, field: str, message: str, hint: str = "", value: str = "",
+        *, place: Place | None = None,
+    ) -> None:  # fmt: skip
+        """One error; ``value`` is cut to a length that fits a screen."""
+        at, value = place or self.place, value[:_SHOWN]
+        self.append(Problem(Severity.ERROR, code, at, field, message, hint, value=value))
+
+    def of(self, id_: str) -> tuple[Problem, ...]:
+        """All of them, with the entry's id."""
+        return tuple(replace(each, id=id_) for each in self) if self else ()

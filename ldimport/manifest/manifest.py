@@ -1,32 +1,41 @@
-"""A manifest of one file or many, read as often as needed."""
+"""A manifest of one file or many, read as often as needed; which files, folders, patterns or
+standard input it is made of."""
 
 from __future__ import annotations
 
+import glob
+import os
+import shutil
+import sys
+import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ldimport.errors import ManifestError, TemporaryError, UsageError
 from ldimport.manifest.csv import Table
-from ldimport.manifest.detect import sniff
-from ldimport.manifest.findings import Findings
-from ldimport.manifest.header import merged
+from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
-    Detected,
+    Findings,
     Header,
     ManifestFile,
     ManifestFormat,
     ReadingNote,
     ReadOptions,
 )
-from ldimport.manifest.part import Part
-from ldimport.manifest.sources import STDIN, SourceFile, find_files
-from ldimport.manifest.streams import Position
+from ldimport.manifest.objects import merged
+from ldimport.manifest.streams import Part, Position, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 
-_PARTS: dict[ManifestFormat, type[JsonDocument | JsonLines | YamlFile]] = {
+STDIN = "-"
+_NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
+_FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
+_PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] = {
+    ManifestFormat.CSV: Table,
     ManifestFormat.JSON: JsonDocument,
     ManifestFormat.JSONL: JsonLines,
     ManifestFormat.YAML: YamlFile,
@@ -34,11 +43,8 @@ _PARTS: dict[ManifestFormat, type[JsonDocument | JsonLines | YamlFile]] = {
 
 
 class Manifest:
-    """Rows to import, from one file or several in their order.
-
-    Reading is repeatable and streams. A context manager; ``close`` frees what it holds. Made by
-    ``open_manifest``.
-    """
+    """Rows to import, from one file or several in their order. Reading is repeatable and streams.
+    A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
 
     def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
         self._sources = tuple(sources)
@@ -47,10 +53,10 @@ class Manifest:
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
-            part = self._parts[source.name] = _part(source, found, self._findings)
+            part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
-            files.append(ManifestFile(source.given, found, source.stamp.size, part.names))
+            files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
@@ -70,7 +76,7 @@ class Manifest:
     @property
     def bytes_total(self) -> int:
         """Size of all files on disk."""
-        return sum(source.stamp.size for source in self._sources)
+        return sum(source.found.st_size for source in self._sources)
 
     def entries(self, position: Position | None = None) -> Iterator[Entry]:
         """Every row of every file, numbered from 1 over all of them. ``position`` gets the bytes
@@ -84,15 +90,15 @@ class Manifest:
                 yield entry
                 row = entry.place.row + 1
             source.check_unchanged()
-            before += source.stamp.size
+            before += source.found.st_size
 
     @property
     def table(self) -> Table | None:
         """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
         several files, another format, templates or constants. Its user has to ask
         ``check_unchanged`` before and after."""
-        part = next(iter(self._parts.values()))
-        if isinstance(part, Table) and len(self._parts) == 1 and part.columns is not None:
+        part, *more = self._parts.values()
+        if isinstance(part, Table) and not more and part.columns is not None:
             return part
         return None
 
@@ -138,8 +144,8 @@ def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = Non
     sources: dict[tuple[int, int], SourceFile] = {}
     try:
         for path in dict.fromkeys(map(str, paths)):
-            for source in find_files(path):  # one file may be named twice
-                sources.setdefault((source.stamp.device, source.stamp.inode), source)
+            for source in _find_files(path):  # one file may be named twice
+                sources.setdefault((source.found.st_dev, source.found.st_ino), source)
         return Manifest(list(sources.values()), options or ReadOptions())
     except BaseException:
         _remove_spools(sources.values())
@@ -154,12 +160,6 @@ def read_manifest(path: str | Path, **options: Any) -> Iterator[Entry]:
         yield from manifest.entries()
 
 
-def _part(source: SourceFile, found: Detected, findings: Findings) -> Part:
-    if found.dialect is not None:
-        return Table(source.path, source.name, found.encoding, findings, found.dialect)
-    return _PARTS[found.format](source.path, source.name, found.encoding, findings)
-
-
 def _behind(position: Position | None, before: int) -> Position | None:
     """Reports progress with ``before`` bytes of other files being done."""
     return None if position is None else lambda at: position(before + at)
@@ -169,3 +169,72 @@ def _remove_spools(sources: Iterable[SourceFile]) -> None:
     for source in sources:
         if source.given == STDIN:
             Path(source.path).unlink(missing_ok=True)
+
+
+def _find_files(path: str) -> Iterator[SourceFile]:
+    """Every file that ``path`` means: itself, those in a folder or matching a pattern, sorted;
+    ``-`` is standard input, copied to a temporary file that the caller removes."""
+    if path == STDIN:
+        yield _spool()
+        return
+    found = [path]
+    if Path(path).is_dir():
+        found = sorted(str(each) for each in Path(path).iterdir() if _may_be_manifest(each))
+        if not found:
+            text = f"{path} holds no manifest"
+            raise ManifestError(text, hint=_FORMATS_HINT, code="no-manifest")
+    elif not Path(path).exists() and glob.has_magic(path):
+        matching = glob.glob(path, recursive=True)  # noqa: PTH207
+        found = sorted(each for each in matching if Path(each).is_file())
+        if not found:
+            raise UsageError(f"{path}: no file matches", code="no-such-file")
+    yield from map(_source, found)
+
+
+def _may_be_manifest(path: Path) -> bool:
+    hidden = path.name.startswith(_NOT_MANIFESTS)
+    return path.is_file() and not hidden and named_format(path.name) is not None
+
+
+def _spool() -> SourceFile:
+    """Copy standard input to a temporary file, since a manifest is read more than once."""
+    with tempfile.NamedTemporaryFile(prefix="ldimport-stdin-", delete=False) as file:
+        try:
+            shutil.copyfileobj(sys.stdin.buffer, file)
+            file.flush()
+        except BaseException as error:
+            Path(file.name).unlink()
+            if not isinstance(error, OSError):
+                raise
+            where, hint = Path(file.name).parent, "make room there, set TMPDIR, or give a file"
+            message = f"standard input cannot be copied to {where}: {_reason(error)}"
+            raise TemporaryError(message, hint=hint, code="spool") from error
+    return SourceFile(file.name, "stdin", STDIN, Path(file.name).stat())
+
+
+def _source(path: str) -> SourceFile:
+    try:
+        found = os.stat(path)  # noqa: PTH116  a path as given
+        if not Path(path).is_file():
+            hint = "pipe it in, and give - as the manifest"
+            raise ManifestError(f"{path} is not a file", hint=hint, code="not-a-manifest")
+        with open(path, "rb"):  # noqa: PTH123  a path as given
+            pass
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise _missing(path) from None
+    except OSError as error:
+        text = f"{path} cannot be read: {_reason(error)}"
+        raise UsageError(text, code="unreadable") from error
+    return SourceFile(path, path, path, found)
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _missing(path: str) -> UsageError:
+    folder = Path(path).parent
+    names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+    near = get_close_matches(Path(path).name, names, n=1, cutoff=0.75)
+    hint = f"did you mean {folder / near[0]}?" if near else None
+    return UsageError(f"{path}: no such file", hint=hint, code="no-such-file")

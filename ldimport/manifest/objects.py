@@ -1,17 +1,26 @@
-"""Objects of JSON and mappings of YAML to entries."""
+"""Objects of JSON and mappings of YAML to entries; the header that stands beside them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from types import NoneType
+from typing import Any
 
-from ldimport.manifest.fields import FIELDS, PREFIX, FieldMap, field_of
-from ldimport.manifest.findings import Findings, RowProblems
-from ldimport.manifest.jsontext import BigNumber, big_numbers, nfc, too_big
-from ldimport.manifest.normalise import compose
-from ldimport.model import Entry, Json
+from ldimport.errors import ManifestError
+from ldimport.manifest.fields import FIELDS, PREFIX, field_of
+from ldimport.manifest.kinds import Findings, Header, RowProblems
+from ldimport.manifest.texts import BigNumber, check_numbers, compose, map_texts
+from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json, Problem
+from ldimport.url import is_http_url
+from ldimport.wire import encode
 
+HEADER_KEYS = ("systemName", "webhook", "context")
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = frozenset(FIELDS)
+_KINDS = {NoneType: "null", bool: "true or false", int: "a number", float: "a number",
+          BigNumber: "a number", str: "a text", list: "a list", dict: "an object"}  # fmt: skip
 
 
 class ObjectBuilder:
@@ -44,35 +53,30 @@ class ObjectBuilder:
         if type(media_type) is not str:
             media_type = _text(media_type, "mediaType", problems)
         if type(metadata) is not dict:
-            metadata = _metadata(metadata, problems)
+            if metadata is not None:
+                message = f"metadata must be an object, not {_KINDS[type(metadata)]}"
+                problems.add("wrong-type", "metadata", message, value=_shown(metadata))
+            metadata = {}
         if not nfc_already:
             file_name = compose(file_name) if file_name else file_name
             media_type = compose(media_type) if media_type else media_type
-            metadata = {key: nfc(value) for key, value in metadata.items()}
+            metadata = {key: map_texts(value, compose) for key, value in metadata.items()}
         if self._textual:
             file_name, media_type = file_name or None, media_type or None
             metadata = {key: each for key, each in metadata.items() if each not in ("", None)}
         if problems:  # the entry is not sent: big numbers as plain texts
-            metadata = {key: _plain(value) for key, value in metadata.items()}
-        return Entry(
-            id_,
-            url,
-            file_name,
-            media_type,
-            metadata,
-            problems.place,
-            self._textual,
-            problems.of(id_),
-            found,
-        )
+            metadata = {key: map_texts(value, str) for key, value in metadata.items()}
+        place, told = problems.place, problems.of(id_)
+        return Entry(id_, url, file_name, media_type, metadata, place, self._textual, told, found)
 
     def _not_an_object(self, value: Json, problems: RowProblems) -> Entry:
         """An entry for an item that is a text, a number, a list or nothing."""
         if not problems:
-            message = f"an entry must be an object with id, url and fileName, not {kind_of(value)}"
+            kind = _KINDS[type(value)]
+            message = f"an entry must be an object with id, url and fileName, not {kind}"
             problems.add("wrong-type", "", message, value=_shown(value))
-        place = problems.place
-        return Entry("", "", None, None, {}, place, self._textual, tuple(problems), {})
+        told = tuple(problems)
+        return Entry("", "", None, None, {}, problems.place, self._textual, told, {})
 
     def check_numbers(self, found: Json, problems: RowProblems) -> None:
         """Numbers that would be rounded on their way; the id may be one, as text."""
@@ -82,8 +86,7 @@ class ObjectBuilder:
                 continue
             for inner, each in value.items() if isinstance(value, dict) else (("", value),):
                 field = field_of(key) or key if key != "metadata" else f"metadata.{inner}"
-                for big in big_numbers(each):
-                    too_big(big, field, problems)
+                check_numbers(each, field, problems)
 
     def _id(self, value: Json, problems: RowProblems) -> str:
         """Whole numbers become the text of their digits; anything else is no id."""
@@ -115,8 +118,9 @@ class ObjectBuilder:
 
     def _compose(self, found: Mapping[str, Json], values: dict[str, Json]) -> None:
         for name, template in self._mapping.templates.items():
-            known = {column: _plain_text(lookup(found, column)[1]) for column in template.columns}
-            values[name] = template.fill(known)
+            known = {column: lookup(found, column)[1] for column in template.columns}
+            texts = {column: _shown(each) for column, each in known.items() if each is not None}
+            values[name] = template.fill(texts)
         metadata = values.get("metadata")
         for name, text in self._mapping.constants.items():
             nested = metadata.get(name.removeprefix(PREFIX)) if isinstance(metadata, dict) else None
@@ -130,39 +134,14 @@ class ObjectBuilder:
 def lookup(found: Mapping[str, Json], path: str) -> tuple[str | None, Json]:
     """(top-level key, value) of a name or a dotted path such as ``iptc.caption``; (None, None)
     when it is not there. An exact key wins over one in another case, that over a path."""
-    if path in found:
-        return path, found[path]
     folded = path.strip().casefold()
-    for key, value in found.items():
-        if key.casefold() == folded:
-            return key, value
+    alike = (key for key in found if key.casefold() == folded)
+    if (key := path if path in found else next(alike, None)) is not None:
+        return key, found[key]
     head, dot, rest = path.partition(".")
     inner = found.get(head)
-    if dot and isinstance(inner, dict):
-        key_, value = lookup(inner, rest)
-        return (head, value) if key_ is not None else (None, None)
-    return None, None
-
-
-def source_key(mapping: FieldMap, field: str) -> str:
-    """The key or path that a field is read from."""
-    return mapping.columns.get(field, field)
-
-
-def kind_of(value: Json) -> str:
-    """What a value is, in words."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float() | BigNumber():
-            return "a number"
-        case str():
-            return "a text"
-        case list():
-            return "a list"
-    return "an object"
+    inside, value = lookup(inner, rest) if dot and isinstance(inner, dict) else (None, None)
+    return (None if inside is None else head), value
 
 
 def _gathered(values: dict[str, Json]) -> dict[str, Json]:
@@ -179,31 +158,82 @@ def _text(value: Json, name: str, problems: RowProblems) -> str | None:
         return value
     shown = _shown(value)
     hint = f'put it in quotes: "{shown}"' if not isinstance(value, (dict, list)) else ""
-    message = f"{name} must be a text, not {kind_of(value)}"
+    message = f"{name} must be a text, not {_KINDS[type(value)]}"
     problems.add("wrong-type", name, message, hint, shown)
     return shown
 
 
-def _metadata(value: Json, problems: RowProblems) -> dict[str, Json]:
-    if value is not None:
-        message = f"metadata must be an object, not {kind_of(value)}"
-        problems.add("wrong-type", "metadata", message, value=_shown(value))
-    return {}
-
-
-def _plain(value: Json) -> Json:
-    if isinstance(value, BigNumber):
-        return str(value)
-    if isinstance(value, list):
-        return [_plain(each) for each in value]
-    if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    return value
-
-
-def _plain_text(value: Json) -> str:
-    return "" if value is None else _shown(value)
-
-
 def _shown(value: Json) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def name_fault(system_name: str) -> str:
+    """What is wrong with a systemName, which can never be changed; "" when nothing is."""
+    if not system_name.strip():
+        return "is empty"
+    if _INVISIBLE.search(system_name):
+        return "has invisible characters"
+    return "has blanks at its ends" if system_name != system_name.strip() else ""
+
+
+class HeaderReader:
+    """Takes the keys of one file's header and checks them by the rules of the request."""
+
+    def __init__(self, name: str, findings: Findings) -> None:
+        self._name = name
+        self._findings = findings
+        self._found: dict[str, Any] = {}
+
+    def take(self, key: str, value: Json, line: int, problems: Sequence[Problem] = ()) -> None:
+        """One key; those that the API has not are noted. Raises ManifestError for what it refuses,
+        and when a key stands there twice."""
+        if key not in HEADER_KEYS:
+            self._findings.unknown_key(self._name, key)
+            return
+        fault = _fault(key, value)
+        if problems:
+            fault = f": {problems[0].message}"
+        elif key in self._found:
+            fault = " stands there twice"
+        if fault:
+            raise ManifestError(f"{self._name}:{line}: {key}{fault}", code="bad-header")
+        if value is not None:
+            self._found[key] = value
+
+    def finish(self) -> Header:
+        """The header found."""
+        return Header(*map(self._found.get, HEADER_KEYS))
+
+
+def merged(headers: Iterable[tuple[str, Header]]) -> Header:
+    """One header for several files, each with its name. Raises ManifestError when two differ."""
+    result = empty = Header()
+    origin = ""
+    for name, header in headers:
+        if header == empty:
+            continue
+        if result not in (empty, header):
+            message = f"{name} and {origin} differ in systemName, webhook or context"
+            hint = "import them one after the other"
+            raise ManifestError(message, hint=hint, code="bad-header")
+        result, origin = header, name
+    return result
+
+
+def _fault(key: str, value: Json) -> str:
+    """What is wrong with a value; it goes on behind the key."""
+    if value is None:
+        return ""
+    if not isinstance(value, dict if key == "context" else str):
+        return f" must be {'an object' if key == 'context' else 'a text'}"
+    if key == "webhook":
+        return "" if is_http_url(str(value)) else " must be an http or https URL"
+    if key == "systemName":
+        fault = name_fault(str(value))
+        return f" {fault}" if fault else ""
+    try:
+        size = len(encode(value))
+    except (ValueError, RecursionError):
+        return " cannot be written as JSON"
+    limit = f"the limit is {MAX_CONTEXT_BYTES:,}"
+    return f" is {size:,} bytes of JSON, {limit}" if size > MAX_CONTEXT_BYTES else ""

@@ -1,37 +1,44 @@
-"""Bytes of a file as a stream: decompressed, recoded where asked, watched chunk by chunk."""
+"""One file of a manifest: its bytes (unpacked, recoded, watched chunk by chunk), its lines by
+number, its entries."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
 import io
+import os
 import zlib
-from collections.abc import Callable
-from typing import BinaryIO, Protocol, cast
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice
+from operator import attrgetter
+from typing import BinaryIO, cast
 
 from ldimport.errors import ConfigError, ManifestError
+from ldimport.manifest.kinds import Detected, Findings, Header
+from ldimport.model import Entry, Place
 
 CHUNK = 1 << 20
 _TEXT_CHUNK = 1 << 16
-LONGEST_LINE = 32 << 20
-"""Bytes of one line of a table at most."""
+_LONGEST = 1 << 20
+_KEPT = 256
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
-
-
-class Watch(Protocol):
-    """Sees every chunk before anybody reads it."""
-
-    def __call__(self, chunk: bytes, position: int, /) -> None:
-        """``position``: bytes of the file on disk that have been read."""
+_UTF8 = ("utf-8", "utf-8-sig")
+_STAMP = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
+Watch = Callable[[bytes, int], None]
+"""Sees every chunk before anybody reads it, and how many bytes of the file on disk are read."""
+Position = Callable[[int], None]
+"""Gets the bytes of the manifest read so far."""
 
 
 class ByteStream(io.RawIOBase):
     """The content of ``path``: gzip and zstd are recognised by their first bytes and unpacked.
-
     ``recode``: an encoding to turn into UTF-8 on the way. ``name`` is for messages. Raises
-    ManifestError for damaged compression, ConfigError when zstd needs its extra.
-    """
+    ManifestError for damaged compression, ConfigError when zstd needs its extra."""
 
     def __init__(
         self, path: str, name: str, *, recode: str | None = None, watch: Watch | None = None
@@ -53,9 +60,17 @@ class ByteStream(io.RawIOBase):
     def _unpacked(self, head: bytes) -> BinaryIO:
         if head.startswith(_GZIP):
             return cast("BinaryIO", gzip.GzipFile(fileobj=self._file))
-        if head == _ZSTD:
-            return _zstd(self._file, self._name)
-        return self._file
+        if head != _ZSTD:
+            return self._file
+        try:
+            import zstandard
+        except ImportError as error:
+            what = "is compressed with zstd, which needs a part that is not installed"
+            hint = "pip install 'ldimport[zstd]'"
+            raise ConfigError(f"{self._name} {what}", hint=hint, code="missing-extra") from error
+        unpacker = zstandard.ZstdDecompressor()
+        reader = unpacker.stream_reader(self._file, read_across_frames=True, closefd=False)
+        return cast("BinaryIO", reader)
 
     def readable(self) -> bool:
         """It is."""
@@ -80,35 +95,23 @@ class ByteStream(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         data = self._read(size)
         if self._decoder is not None:
-            data = self._recoded(data, size)
+            while not (text := self._decoder.decode(data, final=not data)) and data:
+                data = self._read(size)
+            data = text.encode("utf-8", "surrogatepass")
         if self._watch is not None and data:
             self._watch(data, self._file.tell())
         return data
 
-    def _recoded(self, data: bytes, size: int) -> bytes:
-        assert self._decoder is not None
-        while True:
-            text = self._decoder.decode(data, final=not data)
-            if text or not data:
-                return text.encode("utf-8", "surrogatepass")
-            data = self._read(size)
-
     def _read(self, size: int) -> bytes:
         try:
             return self._content.read(size)
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise self._damaged(error) from error
         except Exception as error:
-            if type(error).__name__ != "ZstdError":
+            damaged = isinstance(error, (EOFError, zlib.error, gzip.BadGzipFile))
+            if not damaged and type(error).__name__ != "ZstdError":
                 raise
-            raise self._damaged(error) from error
-
-    def _damaged(self, error: Exception) -> ManifestError:
-        return ManifestError(
-            f"{self._name} cannot be unpacked: {error}",
-            hint="pack it again, or give the unpacked file",
-            code="damaged-archive",
-        )
+            hint = "pack it again, or give the unpacked file"
+            message = f"{self._name} cannot be unpacked: {error}"
+            raise ManifestError(message, hint=hint, code="damaged-archive") from error
 
     def close(self) -> None:
         """Close the file too."""
@@ -126,41 +129,118 @@ def buffered(
     return io.BufferedReader(ByteStream(path, name, recode=recode, watch=watch), CHUNK)
 
 
-def _zstd(file: BinaryIO, name: str) -> BinaryIO:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise ConfigError(
-            f"{name} is compressed with zstd, which needs a part that is not installed",
-            hint="pip install 'ldimport[zstd]'",
-            code="missing-extra",
-        ) from error
-    reader = zstandard.ZstdDecompressor().stream_reader(
-        file, read_across_frames=True, closefd=False
-    )
-    return cast("BinaryIO", reader)
+class Lines:
+    """Random access to lines, cheap when asked in ascending order: one pass serves them all.
+    ``opened`` opens the text from its beginning."""
+
+    def __init__(self, opened: Callable[[], io.TextIOWrapper]) -> None:
+        self._open = opened
+        self._text: io.TextIOWrapper | None = None
+        self._last = 0
+        self._kept: deque[str | None] = deque(maxlen=_KEPT)
+
+    def line(self, number: int) -> str | None:
+        """Line ``number`` (from 1) without its break; None behind the end, or if it is longer
+        than a million characters."""
+        if number < 1:
+            return None
+        if self._text is None or number <= self._last - len(self._kept):
+            self.close()
+            self._text = self._open()
+        if (far := number - self._last - _KEPT) > 0:  # lines that nobody will ask for
+            deque(islice(self._text, far), maxlen=0)
+            self._kept.clear()
+            self._last += far
+        while self._last < number:
+            if not self._advance(self._text):
+                return None
+        return self._kept[number - self._last - 1]
+
+    def between(self, first: int, last: int) -> Iterator[str]:
+        """Lines ``first`` to ``last``, as far as there are any."""
+        for number in range(first, last + 1):
+            if (line := self.line(number)) is None:
+                return
+            yield line
+
+    def close(self) -> None:
+        """Close the file; asking for a line opens it again."""
+        if self._text is not None:
+            self._text.close()
+        self._text = None
+        self._kept.clear()
+        self._last = 0
+
+    def _advance(self, text: io.TextIOWrapper) -> bool:
+        line = whole = text.readline(_LONGEST)
+        while len(whole) == _LONGEST and not whole.endswith(("\n", "\r")):
+            whole = text.readline(_LONGEST)  # the rest of a giant is read and dropped
+        if line:
+            self._kept.append(line.rstrip("\r\n") if whole is line else None)
+            self._last += 1
+        return bool(line)
 
 
-class LineGuard:
-    """A watch that stops at a line which would fill the memory: lines are read whole."""
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A file to read: ``path`` as opened, ``name`` as shown, ``given`` as the user named it;
+    ``found`` tells that it is still the same."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._length = 0
+    path: str
+    name: str
+    given: str
+    found: os.stat_result
 
-    def __call__(self, chunk: bytes, position: int) -> None:
-        """Count what came since the last line break. Raises ManifestError."""
-        end = chunk.rfind(b"\n")
-        if end < 0:
-            end = chunk.rfind(b"\r")
-        self._length = len(chunk) - end - 1 if end >= 0 else self._length + len(chunk)
-        if self._length > LONGEST_LINE:
-            raise ManifestError(
-                f"{self._name} has a line of more than {LONGEST_LINE >> 20} MB",
-                hint="is it a table at all? save it as CSV, each row on a line of its own",
-                code="too-large",
-            )
+    def check_unchanged(self) -> None:
+        """Raises ManifestError when the file is no longer the one that was opened."""
+        with suppress(OSError):
+            if _STAMP(os.stat(self.path)) == _STAMP(self.found):  # noqa: PTH116  a path as given
+                return
+        hint = "run the command again when nothing writes to it any more"
+        message = f"{self.name} changed while it was being read"
+        raise ManifestError(message, hint=hint, code="changed")
 
 
-Position = Callable[[int], None]
-"""Gets the bytes of the manifest read so far."""
+class Part(ABC):
+    """One file of a manifest, whatever its format. ``path`` is read, ``name`` shown; ``names`` are
+    a table's columns, ``header`` is what stands beside the entries. ``newline`` decides what a
+    line is, as in ``open``."""
+
+    names: tuple[str, ...] = ()
+    newline = "\n"
+
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        self.path = source.path
+        self.name = source.name
+        self.encoding = detected.encoding
+        self.header = Header()
+        self.lines = Lines(self._text)
+        self._findings = findings
+
+    @abstractmethod
+    def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
+        """Every entry; ``first`` is the number of the first one. Raises ManifestError where the
+        file cannot be read on."""
+
+    @abstractmethod
+    def locate(self, entry: Entry, field: str) -> Place:
+        """Where the value of ``field`` begins, behind its quote; the entry's beginning if it has
+        none. Cheap when asked in ascending order."""
+
+    def close(self) -> None:
+        """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""
+        self.lines.close()
+
+    def _begin(self) -> None:
+        """Raises ManifestError when there are no entries."""
+        if next(self.entries(1), None) is None:
+            raise ManifestError(f"{self.name} has no entries", code="no-rows")
+
+    def _open(self, position: Position | None = None) -> io.BufferedReader:
+        """The content as UTF-8."""
+        recode = None if self.encoding in _UTF8 else self.encoding
+        watch = None if position is None else lambda _chunk, at: position(at)
+        return buffered(self.path, self.name, recode=recode, watch=watch)
+
+    def _text(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(self._open(), "utf-8-sig", "replace", newline=self.newline)

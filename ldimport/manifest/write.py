@@ -16,8 +16,8 @@ from ldimport.errors import UsageError
 from ldimport.files import NewFile, Spool, TextList
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.jsontext import map_texts
 from ldimport.manifest.kinds import Detected, ManifestFormat
+from ldimport.manifest.texts import map_texts
 from ldimport.model import Entry, Json
 
 Row = Mapping[str, Json]
@@ -61,26 +61,32 @@ class RowWriter:
         like: Detected | None = None,
     ) -> None:
         chosen = ManifestFormat(format) if format else format_of(path)
-        self.file = NewFile(path, _text_encoding(like, chosen))
-        self._rows: _CsvRows | _TextRows
-        if chosen is ManifestFormat.CSV:
-            self._rows = _CsvRows(self.file, _delimiter(path, like))
-        else:
-            self._rows = _TextRows(self.file, *_TEXTS[chosen])
+        csv_ = chosen is ManifestFormat.CSV
+        # UTF-8; with the mark by which Excel knows it where the original was made for Excel
+        marked = like is not None and csv_ and like.encoding != "utf-8"
+        self.file = NewFile(path, "utf-8-sig" if marked else "utf-8")
+        self._rendered: Callable[[dict[str, Json]], Any]
+        self._rendered, before, between, self._after = _ROWS[chosen]
+        self._rows: _CsvRows | TextList = TextList(self.file, before, between)
+        if csv_:
+            tabs = Path(path).suffix.lower() in (".tsv", ".tab")
+            delimiter = "\t" if tabs else (like.delimiter if like else None) or ","
+            self._rows = _CsvRows(self.file, delimiter)
         self.count = 0
 
     def add(self, row: Row) -> None:
         """Write one row."""
-        self._rows.row(row)
+        self._rows.add(self._rendered(dict(row)))
         self.count += 1
 
     def finish(self) -> None:
         """Write what stands behind the last row."""
-        self._rows.finish()
+        self._rows.end(self._after if self.count else self._after.lstrip())
 
     def discard(self) -> None:
         """Remove what was written. After the file's ``commit`` there is nothing to remove."""
-        self._rows.close()
+        if isinstance(self._rows, _CsvRows):
+            self._rows.close()
         self.file.discard()
 
     def __enter__(self) -> RowWriter:
@@ -96,36 +102,18 @@ class RowWriter:
 
 
 def _by_fields(entry: Entry) -> Row:
-    row: dict[str, Json] = {"id": entry.id, "url": entry.url}
-    if entry.file_name is not None:
-        row["fileName"] = entry.file_name
-    if entry.media_type is not None:
-        row["mediaType"] = entry.media_type
-    return {**row, "metadata": dict(entry.metadata)}
+    optional = {"fileName": entry.file_name, "mediaType": entry.media_type}
+    given = {name: text for name, text in optional.items() if text is not None}
+    return {"id": entry.id, "url": entry.url, **given, "metadata": dict(entry.metadata)}
 
 
 def format_of(path: str | Path) -> ManifestFormat:
     """The format that a path's ending names. Raises UsageError for another ending."""
     found = named_format(str(path))
     if found is None or Path(path).suffix in (".gz", ".zst"):
-        raise UsageError(
-            f"{path}: the ending says no format",
-            hint="end it in .csv, .tsv, .json, .jsonl or .yaml",
-            code="format",
-        )
+        hint = "end it in .csv, .tsv, .json, .jsonl or .yaml"
+        raise UsageError(f"{path}: the ending says no format", hint=hint, code="format")
     return found
-
-
-def _delimiter(path: str | Path, like: Detected | None) -> str:
-    if Path(path).suffix.lower() in (".tsv", ".tab"):
-        return "\t"
-    return (like.delimiter if like else None) or ","
-
-
-def _text_encoding(like: Detected | None, chosen: ManifestFormat) -> str:
-    """UTF-8; with the mark by which Excel knows it where the original was made for Excel."""
-    marked = like is not None and chosen is ManifestFormat.CSV and like.encoding != "utf-8"
-    return "utf-8-sig" if marked else "utf-8"
 
 
 class _CsvRows:
@@ -137,12 +125,11 @@ class _CsvRows:
         self._columns: dict[str, None] = {}
         self._waiting = Spool(file.path)
 
-    def row(self, row: Row) -> None:
-        flat = _flat(row)
+    def add(self, flat: Row) -> None:
         self._columns |= dict.fromkeys(flat)
         self._waiting.add(orjson.dumps([safe_cell(flat.get(name)) for name in self._columns]))
 
-    def finish(self) -> None:
+    def end(self, _after: str) -> None:
         writer = csv.writer(self._file, delimiter=self._delimiter)
         writer.writerow(map(safe_cell, self._columns))
         for line in self._waiting:
@@ -153,41 +140,16 @@ class _CsvRows:
         self._waiting.close()
 
 
-class _TextRows(TextList):
-    """Rows of which each is a text of its own."""
-
-    def __init__(
-        self, file: NewFile, text: Callable[[Row], str], before: str, between: str, after: str
-    ) -> None:
-        super().__init__(file, before, between)
-        self._text = text
-        self._after = after
-
-    def row(self, row: Row) -> None:
-        self.add(self._text(row))
-
-    def finish(self) -> None:
-        self.end(self._after if self.count else self._after.lstrip())
-
-    def close(self) -> None:
-        """Nothing waits."""
-
-
-def _flat(row: Row) -> dict[str, Json]:
+def _flat(row: dict[str, Json]) -> dict[str, Json]:
     """``metadata`` as one column for each of its handles."""
-    metadata = row.get("metadata")
-    if not isinstance(metadata, dict):
-        return dict(row)
-    flat = {name: value for name, value in row.items() if name != "metadata"}
-    return flat | {PREFIX + handle: value for handle, value in metadata.items()}
+    if not isinstance(metadata := row.get("metadata"), dict):
+        return row
+    del row["metadata"]
+    return row | {PREFIX + handle: value for handle, value in metadata.items()}
 
 
-def _json(row: Row) -> str:
-    return json_text(dict(row))
-
-
-def _json_line(row: Row) -> str:
-    return f"{json_text(dict(row))}\n"
+def _json_line(row: Json) -> str:
+    return f"{json_text(row)}\n"
 
 
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
@@ -203,20 +165,18 @@ def _represent_text(dumper: Any, text: str) -> Any:
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
 
 
-_Dumper.add_multi_representer(str, _represent_text)
 _Dumper.add_representer(str, _represent_text)
 
 
-def _yaml(row: Row) -> str:
-    clean = map_texts(dict(row), without_surrogates)
-    text: str = yaml.dump(
-        [clean], Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=1_000_000
-    )
-    return text
+def _yaml(row: Json) -> str:
+    clean = [map_texts(row, without_surrogates)]
+    return str(yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=10**6))
 
 
-_TEXTS = {
-    ManifestFormat.JSON: (_json, "[\n", ",\n", "\n]\n"),
+_ROWS: Mapping[ManifestFormat, tuple[Callable[[dict[str, Json]], Any], str, str, str]] = {
+    ManifestFormat.CSV: (_flat, "", "", ""),
+    ManifestFormat.JSON: (json_text, "[\n", ",\n", "\n]\n"),
     ManifestFormat.JSONL: (_json_line, "", "", ""),
     ManifestFormat.YAML: (_yaml, "", "", ""),
 }
+"""How a row is rendered, and what stands before the first, between two and behind the last."""

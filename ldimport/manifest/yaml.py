@@ -7,21 +7,20 @@ Read as events, so that a document streams and every scalar is the text as it is
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import closing
-from dataclasses import dataclass, field, replace
+from contextlib import closing, suppress
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any
 
 import orjson
 import yaml
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.encoding import undecodable
-from ldimport.manifest.findings import Findings, RowProblems
-from ldimport.manifest.header import HEADER_KEYS, HeaderReader
-from ldimport.manifest.jsontext import MAX_DEPTH
-from ldimport.manifest.objects import ObjectBuilder, source_key
-from ldimport.manifest.part import Part
-from ldimport.manifest.streams import Position
+from ldimport.manifest.detect import undecodable
+from ldimport.manifest.kinds import Detected, Findings, RowProblems
+from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
+from ldimport.manifest.streams import Part, Position, SourceFile
+from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -32,22 +31,16 @@ Events = Iterator[Any]
 """PyYAML's events; its stubs have no types for them."""
 
 
-@dataclass(slots=True)
 class Item:
-    """One entry as read. ``marks``: path -> (line, column) of its value."""
+    """One entry, which begins with the event ``start``: reads its nodes from ``events``.
+    ``problems`` is what is wrong, ``marks``: path -> (line, column) of its value."""
 
-    value: Json
-    problems: RowProblems
-    marks: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-
-class Node:
-    """Reads the nodes of one entry from ``events``; what is wrong goes to ``item``."""
-
-    def __init__(self, events: Events, item: Item, name: str) -> None:
+    def __init__(self, events: Events, start: Any, file: str) -> None:
         self._events = events
-        self._item = item
-        self._name = name
+        self.value: Json = None
+        self.problems = RowProblems(_place(file, start))
+        self.at = (self.problems.place.line, self.problems.place.column)
+        self.marks: dict[str, tuple[int, int]] = {}
 
     def read(self, event: Any, path: str = "", depth: int = 0, *, typed: bool = False) -> Json:
         """The value that begins with ``event``: texts, None for YAML's null, lists and mappings
@@ -83,21 +76,15 @@ class Node:
         """Remember where a value begins: behind its opening quote."""
         mark = event.start_mark
         quoted = isinstance(event, yaml.ScalarEvent) and event.style in ("'", '"')
-        self._item.marks[path] = (mark.line + 1, mark.column + 1 + quoted)
+        self.marks[path] = (mark.line + 1, mark.column + 1 + quoted)
 
     def _list(self, path: str, depth: int, typed: bool) -> Json:
-        values: list[Json] = []
-        for event in self._events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                break
-            values.append(self.read(event, path, depth + 1, typed=typed))
-        return values
+        events = _until(yaml.SequenceEndEvent, self._events)
+        return [self.read(event, path, depth + 1, typed=typed) for event in events]
 
     def _mapping(self, path: str, depth: int, typed: bool) -> Json:
         values: dict[str, Json] = {}
-        for event in self._events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
+        for event in _until(yaml.MappingEndEvent, self._events):
             key = self.key(event, values, path)
             inner = f"{path}.{key}" if path else key
             value = next(self._events)
@@ -114,10 +101,19 @@ class Node:
             depth += isinstance(event, _STARTS) - isinstance(event, _ENDS)
 
     def _wrong(self, code: str, event: Any, path: str, message: str) -> None:
-        mark = event.start_mark
-        place = Place(self._name, self._item.problems.place.row, mark.line + 1, mark.column + 1)
+        place = _place(self.problems.place.file, event)
         hint = "write the value itself" if code in ("yaml-alias", "yaml-tag") else ""
-        self._item.problems.add(code, path, message, hint, place=place)
+        self.problems.add(code, path, message, hint, place=place)
+
+
+def _until(end: type, events: Events) -> Events:
+    """The events of one list or mapping; its end is taken too."""
+    return takewhile(lambda event: not isinstance(event, end), events)
+
+
+def _place(file: str, event: Any) -> Place:
+    mark = event.start_mark
+    return Place(file, 0, mark.line + 1, mark.column + 1)
 
 
 def _scalar(event: Any, typed: bool) -> Json:
@@ -126,11 +122,8 @@ def _scalar(event: Any, typed: bool) -> Json:
         return text
     if text in _NULLS:
         return None
-    if typed:
-        try:
-            found: Json = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            return text
+    with suppress(orjson.JSONDecodeError):
+        found: Json = orjson.loads(text) if typed else text
         return found
     return text
 
@@ -140,16 +133,16 @@ class YamlFile(Part):
 
     newline = ""
 
-    def __init__(self, path: str, name: str, encoding: str, findings: Findings) -> None:
-        super().__init__(path, name, encoding, findings)
-        self._build = ObjectBuilder(findings, name, textual=True)
-        self._searched: tuple[Generator[Item], Item] | None = None
+    def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
+        super().__init__(source, detected, findings)
+        self._build = ObjectBuilder(findings, source.name, textual=True)
+        self._items_left: Generator[Item] | None = None
+        self._found: Item | None = None
         self._begin()
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every mapping. Raises ManifestError where the YAML itself is broken."""
-        header = HeaderReader(self.name, self._findings)
-        with closing(self._items(header, position)) as items:
+        with closing(self._items(position)) as items:
             for row, item in enumerate(items, first):
                 problems = RowProblems(replace(item.problems.place, row=row))
                 problems += [replace(p, place=replace(p.place, row=row)) for p in item.problems]
@@ -159,45 +152,43 @@ class YamlFile(Part):
         """Where the value of ``field`` begins; the entry's beginning if it has none. Asking in
         ascending order costs one pass in all."""
         place = entry.place
-        path = source_key(self._findings.columns, field)
-        line, column = self._search(place).get(path, (place.line, place.column))
+        path = self._findings.columns.columns.get(field, field)
+        line, column = self._marks(place).get(path, (place.line, place.column))
         return Place(place.file, place.row, line, column)
 
     def close(self) -> None:
         """Close what ``locate`` keeps open."""
-        if self._searched is not None:
-            self._searched[0].close()
-        self._searched = None
+        if self._items_left is not None:
+            self._items_left.close()
+        self._items_left = self._found = None
         super().close()
 
-    def _search(self, place: Place) -> dict[str, tuple[int, int]]:
+    def _marks(self, place: Place) -> dict[str, tuple[int, int]]:
+        """Those of the item that begins at ``place``."""
         wanted = (place.line, place.column)
-        if self._searched is None or _at(self._searched[1]) > wanted:
+        if self._items_left is None or (self._found and self._found.at > wanted):
             self.close()
-            items = self._items(HeaderReader(self.name, Findings(self._findings.columns)))
-            self._searched = (items, Item(None, RowProblems(Place())))
-        items, item = self._searched
-        while _at(item) < wanted:
-            following = next(items, None)
+            self._items_left = self._items()
+        while self._found is None or self._found.at < wanted:
+            following = next(self._items_left, None)
             if following is None:
                 return {}
-            item = following
-        self._searched = (items, item)
-        return item.marks if _at(item) == wanted else {}
+            self._found = following
+        return self._found.marks if self._found.at == wanted else {}
 
-    def _read_header(self) -> None:
+    def _begin(self) -> None:
         """A list has no header; only a mapping is read to its end, since ``images`` may come
         first."""
         with closing(self._events()) as events:
             root = next((each for each in events if isinstance(each, yaml.NodeEvent)), None)
         if isinstance(root, yaml.MappingStartEvent):
-            header = HeaderReader(self.name, self._findings)
-            with closing(self._items(header)) as items:
-                for _ in items:
-                    pass
-            self.header = header.finish()
+            for _ in self._items():
+                pass
+        super()._begin()
 
-    def _items(self, header: HeaderReader, position: Position | None = None) -> Generator[Item]:
+    def _items(self, position: Position | None = None) -> Generator[Item]:
+        """Every item; at their end the header is known."""
+        header = HeaderReader(self.name, self._findings)
         with closing(self._events(position)) as events:
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
@@ -208,54 +199,39 @@ class YamlFile(Part):
                     item = self._item(event, events)
                     if item.value is not None or item.problems:
                         yield item
+        self.header = header.finish()
 
     def _sequence(self, events: Events) -> Iterator[Item]:
-        for event in events:
-            if isinstance(event, yaml.SequenceEndEvent):
-                return
+        for event in _until(yaml.SequenceEndEvent, events):
             yield self._item(event, events)
 
     def _item(self, event: Any, events: Events) -> Item:
-        item = Item(None, RowProblems(self._place(event)))
-        item.value = Node(events, item, self.name).read(event)
+        item = Item(events, event, self.name)
+        item.value = item.read(event)
         return item
 
     def _mapping(self, start: Any, events: Events, header: HeaderReader) -> Iterator[Item]:
         """A document that is a mapping: a request body, a header, or one entry."""
-        item = Item(None, RowProblems(self._place(start)))
-        node = Node(events, item, self.name)
+        item = Item(events, start, self.name)
         found: dict[str, Json] = {}
         body = False
-        for event in events:
-            if isinstance(event, yaml.MappingEndEvent):
-                break
-            key, value = node.key(event, found, ""), next(events)
+        for event in _until(yaml.MappingEndEvent, events):
+            key, value = item.key(event, found, ""), next(events)
             if key == "images" and isinstance(value, yaml.SequenceStartEvent):
                 body = True
                 yield from self._sequence(events)
             else:
-                node.mark(key, value)
-                found[key] = node.read(value, key, typed=key == "context")
-        if body or (found and all(key in HEADER_KEYS for key in found)):
-            self._take_header(found, item, header)
-        else:
+                item.mark(key, value)
+                found[key] = item.read(value, key, typed=key == "context")
+        if not body and not (found and found.keys() <= set(HEADER_KEYS)):
             item.value = found
             yield item
-
-    def _take_header(self, found: dict[str, Json], item: Item, header: HeaderReader) -> None:
-        if item.problems:
-            first = item.problems[0]
+            return
+        for first in item.problems[:1]:
             where = f"{self.name}:{first.place.line}"
             raise ManifestError(f"{where}: {first.message}", hint=first.hint, code=first.code)
-        for key, value in found.items():
-            if key in HEADER_KEYS:
-                header.take(key, value, item.marks.get(key, (item.problems.place.line, 0))[0])
-            else:
-                header.unknown(key)
-
-    def _place(self, event: Any) -> Place:
-        mark = event.start_mark
-        return Place(self.name, 0, mark.line + 1, mark.column + 1)
+        for key, each in found.items():
+            header.take(key, each, item.marks[key][0])
 
     def _events(self, position: Position | None = None) -> Generator[Any]:
         with self._open(position) as stream:
@@ -264,30 +240,20 @@ class YamlFile(Part):
             except yaml.reader.ReaderError as error:
                 raise self._unreadable(error) from error
             except yaml.MarkedYAMLError as error:
-                raise self._broken(error) from error
-
-    def _broken(self, error: yaml.MarkedYAMLError) -> ManifestError:
-        mark = error.problem_mark or error.context_mark
-        where = f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
-        words = ", ".join(str(part) for part in (error.context, error.problem) if part)
-        return ManifestError(
-            f"{where}: not YAML: {words}",
-            hint="texts with “: ”, “#”, or a quote at the beginning need quotes around them",
-            code="bad-yaml",
-        )
+                mark = error.problem_mark or error.context_mark
+                where = f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
+                words = ", ".join(str(part) for part in (error.context, error.problem) if part)
+                hint = "texts with “: ”, “#”, or a quote at the beginning need quotes around them"
+                raise _bad(f"{where}: not YAML: {words}", hint) from error
 
     def _unreadable(self, error: yaml.reader.ReaderError) -> ManifestError:
         if "control" not in str(error.reason):
             return undecodable(self.path, self.name, self.encoding)
         with self._open() as stream:
-            passed = stream.read(error.position)
-        line = passed.count(b"\n") + 1
-        return ManifestError(
-            f"{self.name}:{line}: a control character stands there, which YAML forbids",
-            hint='write it as an escape in double quotes, such as "\\x07"',
-            code="bad-yaml",
-        )
+            line = stream.read(error.position).count(b"\n") + 1
+        message = f"{self.name}:{line}: a control character stands there, which YAML forbids"
+        return _bad(message, 'write it as an escape in double quotes, such as "\\x07"')
 
 
-def _at(item: Item) -> tuple[int, int]:
-    return item.problems.place.line, item.problems.place.column
+def _bad(message: str, hint: str) -> ManifestError:
+    return ManifestError(message, hint=hint, code="bad-yaml")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass, field
+from functools import partial
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -24,10 +25,6 @@ _RAW_PROFILE = re.compile(rb"Raw profile type (iptc|8bim|xmp|exif|APP1)\0")
 _HEX_PROFILE = re.compile(rb"\s*[^\n]{1,80}\n\s*\d+\s+([0-9a-fA-F\s]*)")
 
 
-def _too_many() -> Rejected:
-    return Rejected(Cause.TOO_COMPLEX, "the metadata unpacks to an enormous text")
-
-
 @dataclass(slots=True)
 class Blocks:
     """Raw metadata of one image; empty where it has none. ``iim`` are Photoshop resources or
@@ -36,7 +33,9 @@ class Blocks:
     xmp: bytes = b""
     iim: bytes = b""
     tiff: bytes = b""
-    _budget: Budget = field(default_factory=lambda: Budget(_MAX_BYTES, _too_many))
+    _budget: Budget = field(
+        default_factory=partial(Budget, _MAX_BYTES, Cause.TOO_COMPLEX, "an enormous text")
+    )
 
     def add_segment(self, marker: int, body: bytes) -> None:
         """An APPn segment of a JPEG. What is too long for one goes on in the next."""

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from dataclasses import dataclass
 
+from ldimport.causes import Cause
 from ldimport.errors import Rejected
 
 
+@dataclass(slots=True)
 class Budget:
-    """At most ``most`` bytes or characters; ``refusal`` makes the answer to who asks for more."""
+    """At most ``left`` bytes or characters; who asks for more is refused with ``why`` and
+    ``reason``."""
 
-    def __init__(self, most: int, refusal: Callable[[], Rejected]) -> None:
-        self.left = most
-        self._refusal = refusal
+    left: int
+    why: Cause
+    reason: str
 
     def spend(self, size: int) -> None:
-        """Take ``size`` out, before or as it is made. Raises what ``refusal`` makes."""
+        """Take ``size`` out, before or as it is made. Raises Rejected."""
         if size > self.left:
-            raise self._refusal()
+            raise Rejected(self.why, self.reason)
         self.left -= size
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ldimport.causes import Cause
@@ -120,11 +121,7 @@ def _frame(data: bytes, start: int, end: int) -> Frame:
 def applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Application extensions as (the 11 bytes that name it, all that follows up to the end of
     the block, sub-block lengths included). Never raises."""
-    if len(data) < 13:
-        return
-    try:
+    with suppress(Rejected, IndexError):
         for kind, start, end in _blocks(data, 13 + _colours(data[10])):
             if kind == _EXTENSION and data[start : start + 2] == b"\xff\x0b":
                 yield data[start + 2 : start + 13], data[start + 13 : end]
-    except Rejected:
-        return

@@ -6,6 +6,7 @@ Only structure is walked, nothing is decoded; ``sandbox`` does that. Cheap to im
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -13,42 +14,21 @@ from ldimport.media import gif, jpeg, png
 from ldimport.media.svg import SvgReader
 from ldimport.model import Facts, ImageType, Limits
 
-_ACCEPTED = "png, jpg, gif, svg"
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 _TAG = re.compile(rb"<[?!A-Za-z]")
 _HTML = re.compile(rb"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _HEAD = 4_000
 """Bytes at the beginning that are looked at."""
 _UTF16 = (b"\xff\xfe<\0", b"\xfe\xff\0<", b"<\0", b"\0<")
-_IMAGES = (
-    (b"BM", "BMP"),
-    (b"\0\0\1\0", "ICO"),
-    (b"\0\0\2\0", "CUR"),
-    (b"II*\0", "TIFF"),
-    (b"MM\0*", "TIFF"),
-    (b"II+\0", "BigTIFF"),
-    (b"8BPS", "Photoshop (PSD)"),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000"),
-    (b"\xff\x4f\xff\x51", "JPEG 2000"),
-    (b"\0\0\0\x0cJXL ", "JPEG XL"),
-    (b"\xff\x0a", "JPEG XL"),
-    (b"\x1f\x8b", "gzip-compressed data (svgz?)"),
-    (b"icns", "ICNS"),
-    (b"DDS ", "DDS"),
-    (b"qoif", "QOI"),
-    (b"%!PS", "PostScript (EPS)"),
-    (b"\xc5\xd0\xd3\xc6", "PostScript (EPS)"),
-    (b"%PDF", "PDF"),
-)
-_OTHERS = (
-    (b"PK\x03\x04", "a ZIP archive"),
-    (b"Rar!", "a RAR archive"),
-    (b"7z\xbc\xaf", "a 7z archive"),
-    (b"\x7fELF", "a program"),
-    (b"MZ", "a program"),
-    (b"{", "JSON"),
-    (b"[", "JSON"),
-)
+_IMAGES = {
+    b"BM": "BMP", b"\0\0\1\0": "ICO", b"\0\0\2\0": "CUR", b"II*\0": "TIFF", b"MM\0*": "TIFF",
+    b"II+\0": "BigTIFF", b"8BPS": "Photoshop (PSD)", b"\0\0\0\x0cjP  ": "JPEG 2000",
+    b"\xff\x4f\xff\x51": "JPEG 2000", b"\0\0\0\x0cJXL ": "JPEG XL", b"\xff\x0a": "JPEG XL",
+    b"\x1f\x8b": "gzip-compressed data (svgz?)", b"icns": "ICNS", b"DDS ": "DDS", b"qoif": "QOI",
+    b"%!PS": "PostScript (EPS)", b"\xc5\xd0\xd3\xc6": "PostScript (EPS)", b"%PDF": "PDF",
+}  # fmt: skip
+_OTHERS = {b"PK\x03\x04": "a ZIP archive", b"Rar!": "a RAR archive", b"7z\xbc\xaf": "a 7z archive",
+           b"\x7fELF": "a program", b"MZ": "a program", b"{": "JSON", b"[": "JSON"}  # fmt: skip
 _BRANDS = {b"avif": "AVIF", b"avis": "AVIF", b"heic": "HEIC", b"heix": "HEIC", b"mif1": "HEIF",
            b"msf1": "HEIF", b"crx ": "Canon CR3", b"qt  ": "QuickTime"}  # fmt: skip
 
@@ -95,8 +75,7 @@ def _facts(
     orientation: int,
     notes: tuple[str, ...] = (),
 ) -> Facts:
-    extra = len(data) - found.end
-    if extra:
+    if extra := len(data) - found.end:
         notes += (f"{extra:,} bytes after the end of the image",)
     return Facts(kind, found.width, found.height, frames, orientation, notes)
 
@@ -112,10 +91,8 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
 
 def _is_markup(data: bytes) -> bool:
     """Whether to read this as XML: it begins with a tag and is no HTML page."""
-    if data.startswith(_UTF16):
-        return True
     head = _head(data)
-    return bool(_TAG.match(head)) and not _is_html(head)
+    return data.startswith(_UTF16) or bool(_TAG.match(head) and not _is_html(head))
 
 
 def _head(data: bytes) -> bytes:
@@ -133,10 +110,9 @@ def _is_html(head: bytes) -> bool:
 def _refusal(data: bytes) -> Rejected:
     """Why bytes that are none of the accepted types are refused: ``…-not-accepted`` for images
     and documents that have a name, ``not-an-image`` for all else."""
-    image = _image(data)
-    if image:
+    if image := _image(data):
         why = Cause.FORMAT_NOT_ACCEPTED.with_(format=_NO_WORD.sub("-", image.lower()).strip("-"))
-        return Rejected(why, f"{image} is not accepted: {_ACCEPTED}")
+        return Rejected(why, f"{image} is not accepted: png, jpg, gif, svg")
     return Rejected(Cause.NOT_AN_IMAGE, f"not an image: the file {_described(data)}")
 
 
@@ -145,7 +121,11 @@ def _image(data: bytes) -> str | None:
         return "WebP"
     if data[4:8] == b"ftyp":
         return _BRANDS.get(data[8:12], "MP4 video")
-    return next((name for start, name in _IMAGES if data.startswith(start)), None)
+    return _begun(data, _IMAGES)
+
+
+def _begun(data: bytes, names: Mapping[bytes, str]) -> str | None:
+    return next((name for start, name in names.items() if data.startswith(start)), None)
 
 
 def _described(data: bytes) -> str:
@@ -153,8 +133,7 @@ def _described(data: bytes) -> str:
         return "is empty" if not data else "holds only blanks"
     if _is_html(_head(data)):
         return "begins like HTML"
-    name = next((name for start, name in _OTHERS if data.startswith(start)), None)
-    if name:
+    if name := _begun(data, _OTHERS):
         return f"begins like {name}"
     if _is_text(data[:200]):
         return "is text"

@@ -19,12 +19,16 @@ MAX_SEGMENTS = 20_000
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 """A marker that is neither a stuffed zero, a restart nor a fill byte: what ends a scan."""
 
-_TEM, _SOI, _EOI, _SOS, _COM = 0x01, 0xD8, 0xD9, 0xDA, 0xFE
+_TEM, _SOI, _EOI, _SOS = 0x01, 0xD8, 0xD9, 0xDA
+_BARE = frozenset({_TEM, _SOI, _EOI})
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB})
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
-_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF})
+_NOT_ACCEPTED = {0xF7: ("jpeg-ls", "JPEG-LS is not accepted: png, jpg, gif, svg")} | dict.fromkeys(
+    (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF),
+    ("hierarchical-jpeg", "hierarchical JPEG is not accepted"),
+)
 _OTHER = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD})  # DHT, DAC, DQT, DNL, DRI
-_APP = range(0xE0, 0xF0)
+_TEXTS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn, COM
 _EXIF = b"Exif\0"
 
 
@@ -46,51 +50,53 @@ def walk(data: bytes) -> Jpeg:
     ``too-complex``. An impossible length in a comment or APPn segment is only noted: the walk
     goes on at the next marker, as decoders do."""
     frame: tuple[int, int, bool] | None = None
-    orientation = 0
-    scans = segments = 0
+    orientation = scans = segments = 0
     notes: list[str] = []
-    position = 2
-    find = _MARKER.search
-    while found := find(data, position):
-        position = found.end()
-        marker = data[position - 1]
+    for marker, start, end in _segments(data):
         if marker == _EOI:
             break
-        if marker in (_TEM, _SOI):
-            _refuse_second_image(marker)
+        if marker == _SOI:
+            raise Rejected(Cause.CORRUPT, "damaged JPEG: a second image begins inside the first")
+        if marker == _TEM:
             continue
-        size = int.from_bytes(data[position : position + 2], "big")
-        if size < 2 or position + size > len(data):
-            _tolerate(marker, size, notes)
+        if not start <= end <= len(data):
+            _tolerate(marker, end < start, notes)
             continue
-        body = position + 2
-        position += size
         segments += 1
         if segments > MAX_SEGMENTS:
             raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
-        if marker == 0xE1 and not orientation and data.startswith(_EXIF, body):
-            orientation = of_exif(data[body + 6 : position])
+        if marker == 0xE1 and not orientation and data.startswith(_EXIF, start):
+            orientation = of_exif(data[start + 6 : end])
         elif marker in _SOF:
-            frame = _frame(data[body:position], marker, frame)
+            frame = _frame(data[start:end], marker, frame)
         elif marker == _SOS:
             scans = _count_scan(scans, frame)
-        elif marker not in _OTHER and marker not in _APP and marker != _COM:
+        elif marker not in _OTHER and marker not in _TEXTS:
             raise _unknown(marker)
     else:
         raise Rejected(Cause.TRUNCATED, "the JPEG ends before its end marker: the file is cut off")
     if frame is None or not scans:
         raise Rejected(Cause.CORRUPT, "the JPEG holds no picture data")
-    return Jpeg(*frame, orientation or 1, position, tuple(notes))
+    return Jpeg(*frame, orientation or 1, start, tuple(notes))
 
 
-def _refuse_second_image(marker: int) -> None:
-    if marker == _SOI:
-        raise Rejected(Cause.CORRUPT, "damaged JPEG: a second image begins inside the first")
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Every marker with start and end of its body; behind one whose end is impossible the search
+    goes on at once. A marker without a body ends where it starts."""
+    position, find = 2, _MARKER.search
+    while found := find(data, position):
+        position = start = end = found.end()
+        marker = data[start - 1]
+        if marker not in _BARE:
+            start, end = start + 2, start + int.from_bytes(data[start : start + 2], "big")
+            if start <= end <= len(data):
+                position = end
+        yield marker, start, end
 
 
-def _tolerate(marker: int, size: int, notes: list[str]) -> None:
-    if marker not in _APP and marker != _COM:
-        if size < 2:
+def _tolerate(marker: int, impossible: bool, notes: list[str]) -> None:
+    if marker not in _TEXTS:
+        if impossible:
             raise Rejected(Cause.CORRUPT, f"damaged JPEG: segment {marker:02X} has no valid length")
         raise Rejected(Cause.TRUNCATED, f"the JPEG ends inside segment {marker:02X}: it is cut off")
     note = f"impossible length in JPEG segment {marker:02X}"
@@ -123,27 +129,17 @@ def _count_scan(scans: int, frame: object) -> int:
 
 
 def _unknown(marker: int) -> Rejected:
-    if marker in _HIERARCHICAL:
-        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="hierarchical-jpeg")
-        return Rejected(why, "hierarchical JPEG is not accepted")
-    if marker == 0xF7:
-        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="jpeg-ls")
-        return Rejected(why, "JPEG-LS is not accepted: png, jpg, gif, svg")
+    if marker in _NOT_ACCEPTED:
+        name, reason = _NOT_ACCEPTED[marker]
+        return Rejected(Cause.FORMAT_NOT_ACCEPTED.with_(format=name), reason)
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
 
 
 def metadata_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The APPn and COM segments before the first scan, as (marker, body); ends at the first thing
     that is not as it should be. Never raises."""
-    position = 2
-    while found := _MARKER.search(data, position):
-        position = found.end()
-        marker = data[position - 1]
-        size = int.from_bytes(data[position : position + 2], "big")
+    for marker, start, end in _segments(data):
         if marker in (_SOS, _EOI):
             return
-        if size < 2 or position + size > len(data):
-            continue
-        if marker in _APP or marker == _COM:
-            yield marker, data[position + 2 : position + size]
-        position += size
+        if marker in _TEXTS and start <= end <= len(data):
+            yield marker, data[start:end]

@@ -1,9 +1,8 @@
 """The metadata inside an image, under the names that a media type's ``exifExtraction`` uses.
 
 XMP counts before IIM, IIM before EXIF. What is damaged is left out, an image is never refused for
-it. XMP and EXIF are taken apart by Pillow, which is why this runs in the limited child only; where
-they are kept is found by ``blocks``, since Pillow misses some of it (XMP behind the pixels of a
-PNG or in a GIF, IIM in a PNG).
+it. Runs in the limited child only. Where it is kept is found by ``blocks``, since Pillow misses
+some of it (XMP behind the pixels of a PNG or in a GIF, IIM in a PNG).
 """
 
 from __future__ import annotations
@@ -13,9 +12,9 @@ import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from xml.etree.ElementTree import Element
 
-import defusedxml.ElementTree  # noqa: F401  before memory is limited: getxmp imports it
+from defusedxml import ElementTree
 from PIL import ExifTags, Image
 
 from ldimport.media.blocks import read_blocks
@@ -60,7 +59,7 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     return found
 
 
-# -- EXIF and XMP by Pillow -------------------------------------------------------------------
+# -- EXIF by Pillow, XMP by defusedxml -----------------------------------------------------------
 
 
 def read_exif(tiff: bytes) -> dict[str, str]:
@@ -97,20 +96,18 @@ def _decoded(raw: bytes) -> str:
 def read_xmp(packet: bytes) -> dict[str, Json]:
     """The properties of a packet that belong to ``NAMESPACES``, as ``prefix:name`` -> text, list
     or object; empty for what is no packet. Never raises but MemoryError."""
+    found: dict[str, Json] = {}
     if len(packet) > _MAX_PACKET:
-        return {}
-    image = Image.Image()
+        return found
     try:
-        image.info["xmp"] = _utf_8(packet)
-        root = image.getxmp(strip_namespaces=False)
+        root = ElementTree.fromstring(_utf_8(packet))
+        for description in chain.from_iterable(root.iter(f"{_RDF}RDF")):
+            for name, value in _properties(description):
+                namespace, _, local = name[1:].partition("}")
+                if namespace in NAMESPACES and value not in EMPTY:
+                    found.setdefault(f"{NAMESPACES[namespace]}:{local}", value)
     except (SyntaxError, ValueError, LookupError, RecursionError):  # entities are ValueErrors
         return {}
-    found: dict[str, Json] = {}
-    for description in _descriptions(root):
-        for name, value in _properties(description):
-            namespace, _, local = name[1:].partition("}")
-            if namespace in NAMESPACES and value not in EMPTY:
-                found.setdefault(f"{NAMESPACES[namespace]}:{local}", value)
     return found
 
 
@@ -124,59 +121,44 @@ def _utf_8(packet: bytes) -> bytes:
     return packet.decode(encoding).strip("\0\ufeff \t\r\n").encode()
 
 
-def _descriptions(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The top descriptions of every RDF element. A node is what Pillow makes of an element:
-    attributes and children by name, those of one name in a list, ``text``."""
-    for name, value in node.items():
-        for child in _listed(value):
-            if isinstance(child, dict):
-                yield from _children(child) if name == f"{_RDF}RDF" else _descriptions(child)
-
-
-def _children(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The children of a node that hold something."""
-    return (child for value in node.values() for child in _listed(value) if isinstance(child, dict))
-
-
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _properties(node: Mapping[str, Any]) -> Iterator[tuple[str, Json]]:
-    for name, value in node.items():
+def _properties(node: Element) -> Iterator[tuple[str, Json]]:
+    """Attributes and children that are not RDF's or XML's own, by name."""
+    held: list[tuple[str, Element | str]] = [*node.items(), *((child.tag, child) for child in node)]
+    for name, value in held:
         if name.startswith("{") and not name.startswith(_SYNTAX):
-            yield name, _value(_listed(value)[0])
+            yield name, _value(value)
 
 
-def _value(node: Any) -> Json:
+def _value(node: Element | str) -> Json:
     """What a property or a list item holds."""
-    if not isinstance(node, dict):
-        return (node or "").strip()
-    if f"{_RDF}resource" in node:
-        return str(node[f"{_RDF}resource"])
+    if isinstance(node, str):
+        return node.strip()
+    resource = node.get(f"{_RDF}resource")
+    if resource is not None:
+        return resource
     for name in ("Alt", "Bag", "Seq", "Description"):
-        inner = _listed(node.get(f"{_RDF}{name}"))[0]
-        if isinstance(inner, dict):
+        inner = node.find(f"{_RDF}{name}")
+        if inner is not None:
             return _structure(inner) if name == "Description" else _items(name, inner)
-    return str(node.get("text", "")).strip() or _structure(node) or ""
+    return (node.text or "").strip() or _structure(node) or ""
 
 
-def _structure(node: Mapping[str, Any]) -> dict[str, Json]:
-    return {name.rpartition("}")[2]: value for name, value in _properties(node)
-            if value not in EMPTY}  # fmt: skip
+def _structure(node: Element) -> dict[str, Json]:
+    found: dict[str, Json] = {}
+    for name, value in _properties(node):
+        if value not in EMPTY:
+            found.setdefault(name.rpartition("}")[2], value)
+    return found
 
 
-def _items(name: str, node: Mapping[str, Any]) -> Json:
+def _items(name: str, node: Element) -> Json:
     """The values of a list; of an alternative the default language, else the first."""
-    items = _listed(node.get(f"{_RDF}li"))
-    values = [(item, _value(item)) for item in items]
-    values = [(item, value) for item, value in values if value not in EMPTY]
+    items = [(item.get(_LANGUAGE), _value(item)) for item in node.findall(f"{_RDF}li")]
+    values = [value for _, value in items if value not in EMPTY]
     if name != "Alt":
-        return [value for _, value in values]
-    for item, value in values:
-        if isinstance(item, dict) and item.get(_LANGUAGE) == "x-default":
-            return value
-    return values[0][1] if values else ""
+        return values
+    defaults = [value for language, value in items if language == "x-default" and value]
+    return next(iter(defaults + values), "")
 
 
 # -- IIM by hand ---------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ldimport.causes import Cause
@@ -58,7 +59,8 @@ def walk(data: bytes) -> Png:
         elif kind == b"PLTE":
             palette = _palette(end - start, header[3], late=bool(pixels))
         elif kind == b"acTL" and end - start == 8 and not pixels:
-            declared = _frames(data[start : start + 4])
+            count = int.from_bytes(data[start : start + 4], "big")
+            declared = count if count < 1 << 31 else 0  # else the default image stands for itself
         elif kind == b"fcTL" and not pixels:
             first_is_default = True
         elif kind == b"eXIf":
@@ -101,11 +103,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Chunks as (type, body) for reading metadata; ends at the first damage. Never raises."""
-    try:
+    with suppress(Rejected):
         for kind, start, end in _chunks(data):
             yield kind, data[start:end]
-    except Rejected:
-        return
 
 
 def _name(kind: bytes) -> str:
@@ -135,20 +135,15 @@ def _palette(size: int, colour: int, *, late: bool) -> bool:
     return True
 
 
-def _frames(body: bytes) -> int:
-    """Declared frames of an APNG; 0 where the number is impossible, as the default image then
-    stands for itself."""
-    count = int.from_bytes(body, "big")
-    return count if count < 1 << 31 else 0
-
-
 def check_pixels(data: bytes, png: Png) -> None:
     """Inflate the picture data to exactly the expected number of bytes and look at the filter of
     every row, in flat memory. Bytes of IDAT behind the end of the stream are harmless. Raises
     Rejected ``corrupt`` or ``truncated``."""
     passes = tuple(_passes(png))
     pieces = (data[start:end] for start, end in png.pixels)
-    stream = Inflated(pieces, Budget(sum(row * rows for row, rows in passes), _too_many))
+    too_many = "damaged PNG: it has more pixels than its header says"
+    budget = Budget(sum(row * rows for row, rows in passes), Cause.CORRUPT, too_many)
+    stream = Inflated(pieces, budget)
     try:
         for row_bytes, rows in passes:
             _check_rows(stream, row_bytes, rows)
@@ -169,10 +164,6 @@ def _check_rows(stream: Inflated, row_bytes: int, rows: int) -> None:
             raise _damaged("a row has an unknown filter")
         to_filter = (to_filter - len(raw)) % row_bytes
         left -= len(raw)
-
-
-def _too_many() -> Rejected:
-    return _damaged("it has more pixels than its header says")
 
 
 def _damaged(why: str) -> Rejected:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from ldimport import wire
 from ldimport.model import Image, ImportRequest, JobOptions, Json
 from ldimport.targets.base import BatchLimits
-from ldimport.wire.entry import rendered
+from ldimport.wire import rendered
 
 
 @dataclass(frozen=True, slots=True)

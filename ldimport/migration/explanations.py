@@ -1,12 +1,33 @@
-"""What every problem code means and how to fix it, for ``ldimport explain CODE``."""
+"""What problem codes mean and how to fix them, for ``ldimport explain CODE``: a package that finds
+problems explains its codes in a ``codes.toml`` beside its modules."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
-
-from ldimport.explanations import Explanation, explanations
+from dataclasses import dataclass
+from importlib import resources
 
 _FROM = ("ldimport.manifest", "ldimport.schema", "ldimport.migration")
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """``title`` in a few words, ``meaning`` in a paragraph, ``fix``: ways out, the best first."""
+
+    title: str
+    meaning: str
+    fix: tuple[str, ...]
+
+
+def explanations(package: str) -> dict[str, Explanation]:
+    """By code: what a package explains."""
+    found = tomllib.loads(resources.files(package).joinpath("codes.toml").read_text("utf-8"))
+    return {
+        code: Explanation(**{**each, "fix": tuple(each["fix"])}) for code, each in found.items()
+    }
+
+
 CODES: Mapping[str, Explanation] = {
     code: each for package in _FROM for code, each in explanations(package).items()
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
-from ldimport.manifest.sources import STDIN
+from ldimport.manifest.manifest import STDIN
 from ldimport.manifest.write import format_of
 from ldimport.migration.reports.base import Report
 from ldimport.migration.reports.junit import JUnit

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ldimport.causes import Cause
-from ldimport.errors import Rejected
+from ldimport.errors import Rejected, over_bytes
 from ldimport.net.exchange import Answer
 
 REDIRECTS = frozenset((301, 302, 303, 307, 308))
@@ -71,11 +71,6 @@ def screen_image(status: int, headers: Mapping[str, str], max_bytes: int) -> Rej
     if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
         return over_bytes(f"{int(declared):,} bytes", max_bytes)
     return None
-
-
-def over_bytes(size: str, max_bytes: int) -> Rejected:
-    """The refusal of a file of ``size`` (in words)."""
-    return Rejected(Cause.TOO_MANY_BYTES, f"the file has {size}, the limit is {max_bytes:,}")
 
 
 def fetched(source: FetchSource, answer: Answer, max_bytes: int) -> Fetched:

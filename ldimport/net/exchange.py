@@ -1,14 +1,15 @@
-"""HTTP exchanges by libcurl: options, limits, many at a time, and what came of each.
+"""HTTP exchanges by libcurl, many at a time or one POST alone (for webhooks).
 
-Nothing here decides whether an answer is an image worth keeping; ``answers`` does. What is decided
-here holds for every exchange: a socket is opened to a checked address alone, TLS is verified, no
-proxy, cookie, credential or redirect of libcurl's own, bounded headers, body and time.
+Whether an answer is an image worth keeping is for ``answers``. What holds for every exchange is
+decided here: a socket is opened to a checked address alone, TLS is verified, no proxy, cookie,
+credential or redirect of libcurl's own, bounded headers, body and time.
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ import pycurl
 from ldimport import __version__
 from ldimport.causes import Cause
 from ldimport.errors import ConfigError, Rejected
-from ldimport.net.guard import CheckedAddress, refusal
+from ldimport.net.guard import CheckedAddress, Guard, refusal
+from ldimport.net.hosts import Lookups, unresolved
 
 OpenSocket = Callable[[int, int, int, tuple[str, int]], socket.socket]
 """Family, type, protocol and (address, port) to a new, unconnected socket. May raise OSError."""
@@ -40,15 +42,8 @@ _SYSTEM_ROOTS = (
     "/etc/ssl/ca-bundle.pem",  # SUSE
     "/etc/ssl/cert.pem",  # macOS, Alpine, BSD
 )
-_WANTED = {
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "etag",
-    "last-modified",
-    "location",
-    "retry-after",
-}
+_WANTED = {"content-encoding", "content-length", "content-type", "etag", "last-modified",
+           "location", "retry-after"}  # fmt: skip
 _STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
 _NOT_REACHED = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
 _LOST_ON_THE_WAY = {pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR}
@@ -108,13 +103,6 @@ Screen = Callable[[int, Mapping[str, str], int], Rejected | None]
 the exchange."""
 
 
-def open_plain_socket(
-    family: int, kind: int, protocol: int, address: tuple[str, int]
-) -> socket.socket:
-    """A new socket of the operating system."""
-    return socket.socket(family, kind, protocol)
-
-
 def trusted_roots(ca_file: str | None = None) -> str:
     """The file of root certificates to trust: the one given, the system's, else certifi's.
     Raises ConfigError if the one given is not there."""
@@ -142,21 +130,22 @@ class Exchange:
         max_bytes: int = MAX_OTHER_BYTES,
         headers: Sequence[str] = (),
         screen: Screen | None = None,
-        open_socket: OpenSocket = open_plain_socket,
+        open_socket: OpenSocket | None = None,
     ) -> None:
         self.curl = pycurl.Curl()
         self._max_bytes = max_bytes
         self._screen = screen
         self._open_socket = open_socket
         self._headers_always = ("Accept-Encoding: identity", *headers)
-        self._headers_once = False
         self._opened: list[socket.socket] = []
-        for option, value in (*_OPTIONS, (pycurl.CAINFO, ca_file)):
+        own = (
+            (pycurl.CAINFO, ca_file),
+            (pycurl.HEADERFUNCTION, self._header),
+            (pycurl.WRITEFUNCTION, self._chunk),
+            (pycurl.OPENSOCKETFUNCTION, self._socket),
+        )
+        for option, value in (*_OPTIONS, *own):
             self.curl.setopt(option, value)
-        self.curl.setopt(pycurl.HTTPHEADER, list(self._headers_always))
-        self.curl.setopt(pycurl.HEADERFUNCTION, self._header)
-        self.curl.setopt(pycurl.WRITEFUNCTION, self._chunk)
-        self.curl.setopt(pycurl.OPENSOCKETFUNCTION, self._socket)
 
     def begin(self, checked: CheckedAddress, seconds: float, headers: Sequence[str] = ()) -> None:
         """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
@@ -165,19 +154,21 @@ class Exchange:
         self._interim = 0
         self._header_bytes = 0
         self._headers: dict[str, str] = {}
-        self._body: list[bytes] = []
-        self._size = 0
+        self._body = bytearray()
         self._limit = MAX_OTHER_BYTES
         self._cut = False
         self._refused: Rejected | None = None
         self._seconds = seconds
-        self._aim(checked)
+        self._checked = checked
+        url = checked.url
+        self.curl.setopt(pycurl.URL, url.text)
+        if not url.literal:  # libcurl never asks a resolver itself
+            addresses = ",".join(f"[{one}]" if ":" in one else one for one in checked.addresses)
+            self.curl.setopt(pycurl.RESOLVE, [f"+{url.host}:{url.port}:{addresses}"])
         milliseconds = max(1, int(seconds * 1_000))
         self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
         self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1_000)))
-        if headers or self._headers_once:
-            self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
-            self._headers_once = bool(headers)
+        self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
 
     def end(self, error: int = 0, text: str = "") -> Answer:
         """What came of it; ``error`` and ``text`` are libcurl's, 0 if it was content. Raises
@@ -188,7 +179,7 @@ class Exchange:
         broken = self._failure(error, text) if error and not self._cut else None
         if broken is not None and not self._status:
             raise broken
-        body, self._body = b"".join(self._body), []
+        body, self._body = bytes(self._body), bytearray()
         return Answer(self._status, self._headers, body, self._cut, broken)
 
     def perform(self) -> Answer:
@@ -210,26 +201,16 @@ class Exchange:
         self.drop()
         self.curl.close()
 
-    # -- what libcurl is told -----------------------------------------------------------
-
-    def _aim(self, checked: CheckedAddress) -> None:
-        """Tell libcurl URL and addresses; it never asks a resolver itself."""
-        self._checked = checked
-        url = checked.url
-        self.curl.setopt(pycurl.URL, url.text)
-        if not url.literal:
-            addresses = ",".join(f"[{one}]" if ":" in one else one for one in checked.addresses)
-            self.curl.setopt(pycurl.RESOLVE, [f"+{url.host}:{url.port}:{addresses}"])
-
-    # -- what libcurl asks and hands over ---------------------------------------------------
-
     def _socket(self, purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> object:
         family, kind, protocol, (ip, port, *_) = address
         if not self._checked.admits(ip, port):
             self._refused = refusal(self._checked.url, "its address changed under way")
             return pycurl.SOCKET_BAD
         try:
-            opened = self._open_socket(family, kind, protocol, (ip, port))
+            if self._open_socket is None:
+                opened = socket.socket(family, kind, protocol)
+            else:
+                opened = self._open_socket(family, kind, protocol, (ip, port))
         except OSError:  # libcurl tries the next address, and reports if none is left
             return pycurl.SOCKET_BAD
         self._opened.append(opened)  # libcurl works on a duplicate
@@ -270,11 +251,10 @@ class Exchange:
         return None if self._refused is None else _STOP
 
     def _chunk(self, chunk: bytes) -> int | None:
-        self._size += len(chunk)
-        if self._size > self._limit:
+        if len(self._body) + len(chunk) > self._limit:
             self._cut = True
             return _STOP
-        self._body.append(chunk)
+        self._body += chunk
         return None
 
     def _refuse(self, reason: str) -> int:
@@ -282,8 +262,21 @@ class Exchange:
         return _STOP
 
     def _failure(self, error: int, text: str) -> Rejected:
+        """What libcurl's ``error`` means; its message ``text`` is shown only where it cannot hold
+        a URL."""
+        place, said = self._checked.url.place, text.strip()
         connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0  # set on old connections too
-        return _failure(error, text, self._checked.url.place, self._seconds, connected)
+        if error in _NOT_REACHED or (error == pycurl.E_OPERATION_TIMEDOUT and not connected):
+            return Rejected(Cause.UNREACHABLE, f"could not connect to {place}")
+        if (error in _LOST_ON_THE_WAY and not _MALFORMED.search(text)) or (
+            error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text)
+        ):
+            return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
+        unknown = (Cause.TRANSFER, f"the transfer from {{place}} failed (libcurl error {error})")
+        why, reason = _FAILURES.get(error, unknown)
+        colon = f": {said}" if said else ""
+        told = reason.format(place=place, seconds=self._seconds, said=said, colon=colon)
+        return Rejected(why, told)
 
 
 class Transfers(Generic[Owner]):
@@ -350,19 +343,47 @@ class Transfers(Generic[Owner]):
             return owner, rejected
 
 
-def _failure(error: int, text: str, place: str, seconds: float, connected: bool) -> Rejected:
-    """What libcurl's ``error`` (its message is ``text``) means for an exchange with ``place``
-    that might take ``seconds`` and was ``connected`` or not. Its message is shown only where it
-    cannot hold a URL."""
-    said = text.strip()
-    if error in _NOT_REACHED or (error == pycurl.E_OPERATION_TIMEDOUT and not connected):
-        return Rejected(Cause.UNREACHABLE, f"could not connect to {place}")
-    if (error in _LOST_ON_THE_WAY and not _MALFORMED.search(text)) or (
-        error == pycurl.E_SSL_CONNECT_ERROR and _LOST.search(text)
-    ):
-        return Rejected(Cause.CONNECTION_LOST, f"connection closed by {place}")
-    why, reason = _FAILURES.get(error, (Cause.TRANSFER, "the transfer from {place} failed"))
-    if why is Cause.TRANSFER:
-        reason += f" (libcurl error {error})"
-    colon = f": {said}" if said else ""
-    return Rejected(why, reason.format(place=place, seconds=seconds, said=said, colon=colon))
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    guard: Guard,
+    timeout: float,
+    *,
+    open_socket: OpenSocket | None = None,
+) -> Answer:
+    """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
+    last byte; a redirect is an answer like any other, the first 64 kB of its body are kept. Raises
+    Rejected when there is no answer, ValueError for a header that breaks its line."""
+    lines = [_line(name, value) for name, value in headers.items()]
+    exchange = Exchange(
+        ca_file=trusted_roots(),
+        headers=["Accept: */*", "Expect:", *lines],
+        open_socket=open_socket,
+    )
+    try:
+        checked = _checked(url, guard, timeout)
+        exchange.curl.setopt(pycurl.POST, 1)
+        exchange.curl.setopt(pycurl.POSTFIELDS, body)
+        exchange.begin(checked, timeout)
+        return exchange.perform()
+    finally:
+        exchange.close()
+
+
+def _checked(url: str, guard: Guard, timeout: float) -> CheckedAddress:
+    """Read and resolve ``url``; a resolver that hangs is not waited for."""
+    parsed = guard.parse(url)
+    lookups = Lookups(guard, time.monotonic)
+    lookups.ask(parsed)
+    found = next((one for _, one in lookups.answers(timeout)), unresolved(parsed.host))
+    if isinstance(found, Rejected):
+        raise found
+    return guard.checked(parsed, found)
+
+
+def _line(name: str, value: str) -> str:
+    line = f"{name}: {value}"
+    if not line.isascii() or not line.isprintable():
+        raise ValueError(f"the header {name!r} holds something else than printable ASCII")
+    return line

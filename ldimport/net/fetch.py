@@ -9,32 +9,17 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
+from functools import partial
 from random import random
 
 from ldimport import retry_after
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.model import Limits
-from ldimport.net.answers import (
-    MAX_RETRY_AFTER,
-    REDIRECTS,
-    Fetched,
-    FetchOutcome,
-    FetchSource,
-    NotFetched,
-    backoff,
-    fetched,
-    screen_image,
-)
-from ldimport.net.exchange import (
-    Answer,
-    Exchange,
-    OpenSocket,
-    Transfers,
-    open_plain_socket,
-    trusted_roots,
-)
+from ldimport.net import answers
+from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched
+from ldimport.net.exchange import Answer, Exchange, OpenSocket, Transfers, trusted_roots
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import Found, HostPort, Hosts, Lookups
 from ldimport.url import Url, join
@@ -52,11 +37,7 @@ _ACCEPT = "Accept: image/png, image/jpeg, image/gif, image/svg+xml, */*;q=0.1"
 _OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 
 
-def never() -> bool:
-    """The default of ``stop``: go on to the end."""
-    return False
-
-
+@dataclass
 class Fetcher:
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
     and ``limits.per_host`` with one host. Keeps connections and looked-up names between calls;
@@ -67,41 +48,33 @@ class Fetcher:
     is not there.
     """
 
-    def __init__(
-        self,
-        limits: Limits,
-        guard: Guard,
-        *,
-        concurrency: int = 16,
-        ca_file: str | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        now: Callable[[], float] = time.time,
-        chance: Callable[[], float] = random,
-        open_socket: OpenSocket = open_plain_socket,
-    ) -> None:
-        roots = trusted_roots(ca_file)
+    limits: Limits
+    guard: Guard
+    _: KW_ONLY
+    concurrency: int = 16
+    ca_file: str | None = None
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
+    chance: Callable[[], float] = random
+    open_socket: OpenSocket | None = None
 
-        def make() -> Exchange:
-            return Exchange(
-                ca_file=roots,
-                headers=(_ACCEPT,),
-                max_bytes=limits.max_bytes,
-                screen=screen_image,
-                open_socket=open_socket,
-            )
-
-        self.limits = limits
-        self.guard = guard
-        self.concurrency = concurrency
-        self.sleep, self.clock, self.now, self.chance = sleep, clock, now, chance
+    def __post_init__(self) -> None:
+        make = partial(
+            Exchange,
+            ca_file=trusted_roots(self.ca_file),
+            headers=(_ACCEPT,),
+            max_bytes=self.limits.max_bytes,
+            screen=answers.screen_image,
+            open_socket=self.open_socket,
+        )
         self.transfers: Transfers[FetchTask] = Transfers(make)
         self.hosts = Hosts()
-        self.lookups = Lookups(guard, clock)
+        self.lookups = Lookups(self.guard, self.clock)
         self._under_way = False
 
     def fetch_many(
-        self, sources: Iterable[FetchSource], stop: Callable[[], bool] = never
+        self, sources: Iterable[FetchSource], stop: Callable[[], bool] = lambda: False
     ) -> Iterator[FetchOutcome]:
         """Fetch ``sources``, which are taken a few ahead; each comes out once, in the order in
         which they end. ``stop`` is asked several times a second: once it says True, what is
@@ -119,13 +92,6 @@ class Fetcher:
             for host in self.hosts.values():
                 host.busy = 0
             self._under_way = False
-
-    def fetch(self, source: FetchSource) -> Fetched:
-        """Fetch one source. Raises Rejected when it is given up."""
-        (outcome,) = self.fetch_many([source])
-        if isinstance(outcome, NotFetched):
-            raise outcome.rejected
-        return outcome
 
     def close(self) -> None:
         """Close all connections. May be called twice."""
@@ -175,29 +141,24 @@ class FetchTask:
         self.try_begun = None
 
 
+@dataclass(slots=True)
 class _Round:
     """One call of ``fetch_many``. ``_waiting`` are the few tasks that are not under way: for their
     time, for room at their host, or for its address."""
 
-    def __init__(
-        self, fetcher: Fetcher, sources: Iterator[FetchSource], stop: Callable[[], bool]
-    ) -> None:
-        self._fetcher = fetcher
-        self._limits, self._hosts = fetcher.limits, fetcher.hosts
-        self._transfers, self._lookups = fetcher.transfers, fetcher.lookups
-        self._clock = fetcher.clock
-        self._sources: Iterator[FetchSource] | None = sources
-        self._stop = stop
-        self._open = 0
-        self._waiting: deque[FetchTask] = deque()
-        self._outcomes: deque[FetchOutcome] = deque()
+    _fetcher: Fetcher
+    _sources: Iterator[FetchSource] | None
+    _stop: Callable[[], bool]
+    _open: int = 0
+    _waiting: deque[FetchTask] = field(default_factory=deque)
+    _outcomes: deque[FetchOutcome] = field(default_factory=deque)
 
     def outcomes(self) -> Iterator[FetchOutcome]:
         """Work until every source has come out or ``stop`` says so."""
         while not self._stop():
             self._begin_what_fits()
             moved = False
-            for task, answer in self._transfers.ended():
+            for task, answer in self._fetcher.transfers.ended():
                 self._ended(task, answer)
                 moved = True
             while self._outcomes:
@@ -211,10 +172,10 @@ class _Round:
     # -- what to do next ----------------------------------------------------------------
 
     def _begin_what_fits(self) -> None:
-        if len(self._lookups):
+        if len(self._fetcher.lookups):
             self._look_up(0)
         waiting, self._waiting = self._waiting, deque()
-        while len(self._transfers) + len(self._lookups) < self._fetcher.concurrency:
+        while len(self._fetcher.transfers) + len(self._fetcher.lookups) < self._fetcher.concurrency:
             task = waiting.popleft() if waiting else self._pulled()
             if task is None:
                 break
@@ -239,11 +200,11 @@ class _Round:
         return None
 
     def _wait(self) -> None:
-        now = self._clock()
+        now = self._fetcher.clock()
         seconds = min([PATIENCE, *(task.at - now for task in self._waiting if task.at > now)])
-        if len(self._transfers):
-            self._transfers.wait(LOOKUP_PAUSE if len(self._lookups) else seconds)
-        elif len(self._lookups):
+        if len(self._fetcher.transfers):
+            self._fetcher.transfers.wait(LOOKUP_PAUSE if len(self._fetcher.lookups) else seconds)
+        elif len(self._fetcher.lookups):
             self._look_up(seconds)
         else:
             self._fetcher.sleep(seconds)
@@ -251,9 +212,9 @@ class _Round:
     def _look_up(self, seconds: float) -> None:
         """Take the names that are resolved, or are within ``seconds``; what is found is known from
         now on, what is not fails all that wait for it."""
-        for place, found in self._lookups.answers(seconds):
+        for place, found in self._fetcher.lookups.answers(seconds):
             if isinstance(found, Rejected):
-                now = self._clock()
+                now = self._fetcher.clock()
                 for task in [t for t in self._waiting if t.place == place and t.at <= now]:
                     self._waiting.remove(task)
                     self._aim(task, found)
@@ -262,63 +223,61 @@ class _Round:
 
     def _begun(self, task: FetchTask) -> bool:
         """Whether a task needs to wait no longer: it is under way, or given up."""
-        host, now = self._hosts[task.url.host], self._clock()
+        host, now = self._fetcher.hosts[task.url.host], self._fetcher.clock()
         if task.at > now:
             return False
-        if task.failed is not None and self._hopeless(task):
+        in_vain = self._seconds_left(task) <= 0 or host.out_of_reach  # another image waited for it
+        if task.failed is not None and in_vain:
             self._give_up(task.source, task.failed)
             return True
         task.at = host.rests_until
-        if task.at > now or host.busy >= self._limits.per_host:
+        if task.at > now or host.busy >= self._fetcher.limits.per_host:
             return False
-        found = self._lookups.known(task.url)
+        found = self._fetcher.lookups.known(task.url)
         if found is None:
-            self._lookups.ask(task.url)
+            self._fetcher.lookups.ask(task.url)
             return False
         self._aim(task, found)
         return True
 
-    def _hopeless(self, task: FetchTask) -> bool:
-        """Whether another try is not worth it: no time is left, or another image has meanwhile
-        waited for the same host in vain."""
-        return self._seconds_left(task) <= 0 or self._hosts[task.url.host].out_of_reach
-
     def _aim(self, task: FetchTask, found: Found) -> None:
         """The address of ``task`` is known, or why there is none: connect, or fail."""
-        task.begin(self._clock())
+        task.begin(self._fetcher.clock())
         if isinstance(found, Rejected):
             return self._failed(task, found)
-        self._hosts[task.url.host].busy += 1
+        self._fetcher.hosts[task.url.host].busy += 1
         checked = self._fetcher.guard.checked(task.url, found)
-        self._transfers.start(task, checked, self._seconds_left(task), task.source.conditions)
+        self._fetcher.transfers.start(
+            task, checked, self._seconds_left(task), task.source.conditions
+        )
         return None
 
     def _seconds_left(self, task: FetchTask) -> float:
         """How long the try under way, or the next one, may take."""
-        now = self._clock()
-        seconds = self._limits.fetch_seconds
+        now = self._fetcher.clock()
+        seconds = self._fetcher.limits.fetch_seconds
         if task.try_begun is not None:
             seconds = task.try_begun + seconds - now
         if task.begun is not None:
-            seconds = min(seconds, task.begun + self._limits.tries_seconds - now)
+            seconds = min(seconds, task.begun + self._fetcher.limits.tries_seconds - now)
         return seconds
 
     # -- a task has an answer -----------------------------------------------------------
 
     def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
-        host = self._hosts[task.url.host]
+        host = self._fetcher.hosts[task.url.host]
         host.busy -= 1
         if isinstance(answer, Rejected):
             return self._failed(task, answer)
         host.out_of_reach = False
         try:
-            if answer.status in REDIRECTS:
+            if answer.status in answers.REDIRECTS:
                 self._redirected(task, answer)
             else:
-                self._out(fetched(task.source, answer, self._limits.max_bytes))
+                self._out(answers.fetched(task.source, answer, self._fetcher.limits.max_bytes))
         except Rejected as rejected:
             told = answer.headers.get("retry-after")
-            wait = retry_after.seconds(told, self._fetcher.now(), MAX_RETRY_AFTER)
+            wait = retry_after.seconds(told, self._fetcher.now(), answers.MAX_RETRY_AFTER)
             self._failed(task, rejected, wait)
         return None
 
@@ -327,7 +286,7 @@ class _Round:
         if not location:
             reason = f"origin answered {answer.status} without saying where to"
             raise Rejected(Cause.BAD_REDIRECT, reason)
-        if task.hops >= self._limits.redirects:
+        if task.hops >= self._fetcher.limits.redirects:
             raise Rejected(Cause.TOO_MANY_REDIRECTS, "origin redirects on and on")
         task.hops += 1
         task.url = self._fetcher.guard.parse(join(task.url, location.encode("latin-1")))
@@ -336,19 +295,22 @@ class _Round:
     def _failed(self, task: FetchTask, rejected: Rejected, wanted: float | None = None) -> None:
         """Try again later if that may help, else give up. ``wanted`` is the wait in seconds that
         the origin asked for."""
-        host, now = self._hosts[task.url.host], self._clock()
+        host, now = self._fetcher.hosts[task.url.host], self._fetcher.clock()
         if wanted is not None and rejected.retryable:
             host.rests_until = max(host.rests_until, now + wanted)
-        tries = 1 if host.out_of_reach else self._limits.tries
+        tries = 1 if host.out_of_reach else self._fetcher.limits.tries
         if rejected.retryable and task.tries < tries:
-            wait = backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
+            wait = answers.backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
             at = now + wait
-            if at < (task.begun or 0.0) + self._limits.tries_seconds:
+            if at < (task.begun or 0.0) + self._fetcher.limits.tries_seconds:
                 task.fail(rejected, at)
                 return self._waiting.append(task)
         if rejected.why.cause in _OUT_OF_REACH:
             host.out_of_reach = True
-        return self._give_up(task.source, _with_hops(rejected, task.hops))
+        if task.hops:
+            what = "1 redirect" if task.hops == 1 else f"{task.hops} redirects"
+            rejected = Rejected(rejected.why, f"{rejected.reason} (after {what})")
+        return self._give_up(task.source, rejected)
 
     def _give_up(self, source: FetchSource, rejected: Rejected) -> None:
         rejected.__traceback__ = None  # its frames hold what was read of the body
@@ -357,10 +319,3 @@ class _Round:
     def _out(self, outcome: FetchOutcome) -> None:
         self._open -= 1
         self._outcomes.append(outcome)
-
-
-def _with_hops(rejected: Rejected, hops: int) -> Rejected:
-    if not hops:
-        return rejected
-    what = "1 redirect" if hops == 1 else f"{hops} redirects"
-    return Rejected(rejected.why, f"{rejected.reason} (after {what})")

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ldimport.causes import Cause
-from ldimport.errors import Rejected
+from ldimport.errors import Rejected, over_bytes
 from ldimport.paths import locate_below
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -34,7 +34,7 @@ def read_below(roots: Sequence[str], relative: str, max_bytes: int) -> bytes:
         except OSError as error:
             raise _unreadable(relative, error) from error
     if len(body) > max_bytes:  # it grew while it was read
-        raise _too_large(len(body), max_bytes)
+        raise over_bytes(f"{len(body):,} bytes", max_bytes)
     return body
 
 
@@ -73,21 +73,11 @@ def _open(root: Path, path: Path) -> int:
 
 def _check(found: os.stat_result, relative: str, max_bytes: int) -> None:
     if not stat.S_ISREG(found.st_mode):
-        raise Rejected(Cause.NOT_A_FILE, f"{relative} is {_kind(found.st_mode)}, not a file")
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFLNK: "a link"}
+        kind = kinds.get(stat.S_IFMT(found.st_mode), "a pipe, socket or device")
+        raise Rejected(Cause.NOT_A_FILE, f"{relative} is {kind}, not a file")
     if found.st_size > max_bytes:
-        raise _too_large(found.st_size, max_bytes)
-
-
-def _kind(mode: int) -> str:
-    if stat.S_ISDIR(mode):
-        return "a folder"
-    return "a link" if stat.S_ISLNK(mode) else "a pipe, socket or device"
-
-
-def _too_large(size: int, max_bytes: int) -> Rejected:
-    return Rejected(
-        Cause.TOO_MANY_BYTES, f"the file has {size:,} bytes, the limit is {max_bytes:,}"
-    )
+        raise over_bytes(f"{found.st_size:,} bytes", max_bytes)
 
 
 def _unreadable(relative: str, error: OSError) -> Rejected:

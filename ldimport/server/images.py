@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC
+from email.utils import formatdate, parsedate_to_datetime
 from io import BufferedIOBase
 from urllib.parse import quote
 
@@ -12,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from ldimport.engine.records import StoredImage
 from ldimport.model import ImageType
+from ldimport.server.endpoint import Call
 from ldimport.server.responses import Refusal
 
 _ALWAYS = {
@@ -29,19 +32,25 @@ _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, beside letters and digits
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._ ()-]+")
 
 
-def original(image: StoredImage, method: str, asked: Headers) -> Response:
-    """The response with an original: whole, one range of it, or 304. The address of an original
-    names its bytes for ever, so it may be cached for ever. Opens the image, so not for the event
-    loop. Raises Refusal 416 for a range outside of it.
+def original(call: Call) -> Response:
+    """A stored original: whole, one range of it, or 304. No token: these are what the public sees.
+    The ``id`` may be followed by ``?format=auto`` as in the API's page, or by ``&format=auto``; it
+    names the bytes for ever, so they may be cached for ever. Raises Refusal 404, or 416 for a
+    range outside of it.
 
     At most one range is sent; other ``Range`` headers count as absent, as RFC 9110 14.2 allows:
     many small ranges of one file are an attack, not a viewer.
     """
+    image, asked = call.engine.original(call.required("id")), call.request.headers
+    if image is None:
+        raise Refusal(404, "No image found.")
     headers = {**_ALWAYS, "ETag": f'"{image.etag}"', "Accept-Ranges": "bytes"}
-    if _matches(asked.get("if-none-match"), image.etag):
+    headers["Last-Modified"] = formatdate(image.stored_at, usegmt=True)
+    if _is_known(asked, image):
         return Response(status_code=304, headers=headers)
     part = _range(asked.get("range", ""), image.size)
-    if part is not None and asked.get("if-range", headers["ETag"]) != headers["ETag"]:
+    mine = (None, headers["ETag"], headers["Last-Modified"])
+    if part is not None and asked.get("if-range") not in mine:
         part = None
     begin, end = part or (0, image.size)
     if begin >= end:
@@ -51,7 +60,7 @@ def original(image: StoredImage, method: str, asked: Headers) -> Response:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{image.size}"
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)
     headers["Content-Length"] = str(end - begin)
-    chunks = _chunks(image.open(), begin, end) if method == "GET" else iter(())
+    chunks = _chunks(image.open(), begin, end) if call.request.method == "GET" else iter(())
     return StreamingResponse(chunks, 206 if part else 200, headers, image.mime_type)
 
 
@@ -75,9 +84,17 @@ def disposition(name: str, mime_type: str) -> str:
     return f"{kind}; filename=\"{plain}{ending}\"; filename*=UTF-8''{full}"
 
 
-def _matches(header: str | None, etag: str) -> bool:
-    tags = {tag.strip().removeprefix("W/") for tag in (header or "").split(",")}
-    return "*" in tags or f'"{etag}"' in tags
+def _is_known(asked: Headers, image: StoredImage) -> bool:
+    """Whether the client has it: ``If-None-Match`` decides, without it ``If-Modified-Since``
+    (RFC 9110 13.1.3), which counts as absent when it is no date."""
+    if (header := asked.get("if-none-match")) is not None:
+        tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
+        return "*" in tags or f'"{image.etag}"' in tags
+    try:
+        since = parsedate_to_datetime(asked.get("if-modified-since", "")).replace(tzinfo=UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return False
+    return int(image.stored_at) <= since.timestamp()
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:

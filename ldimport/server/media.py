@@ -1,5 +1,5 @@
-"""The media library over HTTP: looking entries up, changing them, and the stored originals
-(docs/livingdocs-api.md, "Media library")."""
+"""The media library over HTTP: looking entries up, and changing them (docs/livingdocs-api.md,
+"Media library")."""
 
 from __future__ import annotations
 
@@ -8,87 +8,40 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from starlette.datastructures import QueryParams
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from ldimport import wire
 from ldimport.engine import Engine, MediaEntry
-from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import InvalidRequestError
 from ldimport.model import Json
 from ldimport.server import body
-from ldimport.server.backend import Backend
-from ldimport.server.images import original
-from ldimport.server.responses import MISSING, Refusal, answer, no_such
+from ldimport.server.endpoint import Call
+from ldimport.server.responses import MISSING, no_such
 from ldimport.server.versions import Version
 
 _IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32})*")
+_NOT = "Invalid type: expected {}"
 
 
-class Media:
-    """Endpoints of the media library."""
-
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
-
-    def routes(self) -> list[Route]:
-        """Where they are found."""
-        return [
-            Route("/api/{version}/mediaLibrary", self.find),
-            Route("/api/{version}/mediaLibrary/{id}", self.one, methods=["GET", "PATCH"]),
-            Route("/api/{version}/images/{slug}", self.image),
-        ]
-
-    async def find(self, request: Request) -> Response:
-        """Entries by media ids, or the one of an identity; those that are missing are left out."""
-        engine, key = self._backend.engine, self._backend.version(request).list_key
-
-        def look() -> bytes:
-            found = _found(engine, request.query_params)
-            return wire.encode({key: [_to_json(engine, entry) for entry in found]})
-
-        return answer(await self._backend.read_for(request, TokenScope.READ, look))
-
-    async def one(self, request: Request) -> Response:
-        """One entry: shown, or changed."""
-        return await (self._patch(request) if request.method == "PATCH" else self._get(request))
-
-    async def _get(self, request: Request) -> Response:
-        engine, media_id = self._backend.engine, request.path_params["id"]
-
-        def look() -> bytes:
-            entry = engine.media(media_id)
-            if entry is None:
-                raise no_such(f"MediaLibrary Entry does not exist (id: '{media_id}')")
-            return wire.encode(_to_json(engine, entry))
-
-        return answer(await self._backend.read_for(request, TokenScope.READ, look))
-
-    async def _patch(self, request: Request) -> Response:
-        engine, media_id = self._backend.engine, request.path_params["id"]
-        raw = await self._backend.body_for(request, TokenScope.WRITE)
-
-        def change() -> None:
-            operations, version, keep = _patch(body.parse(raw), self._backend.version(request))
-            engine.patch_media(media_id, operations, version, keep_updated_at=keep)
-
-        await self._backend.write(change)
-        return answer({"status": 200})
-
-    async def image(self, request: Request) -> Response:
-        """A stored original. No token: these are what the public sees. The ``id`` may be followed
-        by ``?format=auto`` as in the API's page, or by ``&format=auto``."""
-        engine, key = self._backend.engine, request.query_params.get("id", "")
-        if not key:
-            raise Refusal(400, {"id": MISSING.format("id")})
-        found = await self._backend.read(lambda: engine.original(key))
-        if found is None:
-            raise Refusal(404, "No image found.")
-        return await self._backend.read(lambda: original(found, request.method, request.headers))
+def find(call: Call) -> Json:
+    """Entries by media ids, or the one of an identity; those that are missing are left out."""
+    found = _found(call.engine, call.request.query_params)
+    return {call.version.list_key: [_to_json(call.engine, entry) for entry in found]}
 
 
-# -- looking up -----------------------------------------------------------------------------
+def one(call: Call) -> Json:
+    """One entry."""
+    media_id = call.request.path_params["id"]
+    entry = call.engine.media(media_id)
+    if entry is None:
+        raise no_such(f"MediaLibrary Entry does not exist (id: '{media_id}')")
+    return _to_json(call.engine, entry)
+
+
+def patch(call: Call) -> Json:
+    """Change an entry."""
+    operations, version, keep = _patch(body.parse(call.body), call.version)
+    media_id = call.request.path_params["id"]
+    call.engine.patch_media(media_id, operations, version, keep_updated_at=keep)
+    return {"status": 200}
 
 
 def _found(engine: Engine, query: QueryParams) -> list[MediaEntry]:
@@ -139,35 +92,32 @@ def _moment(at: float) -> str:
     return text.replace("+00:00", "Z")
 
 
-# -- changing -------------------------------------------------------------------------------
-
-
 def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], int | None, bool]:
     """Operations, version and ``preserveUpdatedAt`` of a PATCH. Raises InvalidRequestError by
     dotted path; what is wrong inside an operation is the engine's to say."""
     if not isinstance(parsed, dict):
-        raise InvalidRequestError({"": "Invalid type: expected object"})
+        raise InvalidRequestError({"": _NOT.format("object")})
     known = ("version", "patches", *(("preserveUpdatedAt",) if api.preserves_updated_at else ()))
     wrong = {key[:60]: "Additional properties not allowed" for key in parsed if key not in known}
     patches, keep = parsed.get("patches"), parsed.get("preserveUpdatedAt", False)
+    operations = patches if isinstance(patches, list) else []
     if "patches" not in parsed:
         wrong["patches"] = MISSING.format("patches")
     elif not isinstance(patches, list):
-        wrong["patches"] = "Invalid type: expected array"
+        wrong["patches"] = _NOT.format("array")
     elif not patches:
         wrong["patches"] = "must have at least 1 item"
     else:
-        wrong |= {f"patches.{n}": "Invalid type: expected object"
-                  for n, each in enumerate(patches) if not isinstance(each, dict)}  # fmt: skip
+        wrong |= {f"patches.{n}": _NOT.format("object")
+                  for n, each in enumerate(operations) if not isinstance(each, dict)}  # fmt: skip
     if not isinstance(keep, bool):
-        wrong["preserveUpdatedAt"] = "Invalid type: expected boolean"
+        wrong["preserveUpdatedAt"] = _NOT.format("boolean")
     version = _number(parsed.get("version"))
     if version is None and parsed.get("version") is not None:
-        wrong["version"] = "Invalid type: expected number"
+        wrong["version"] = _NOT.format("number")
     if wrong:
         raise InvalidRequestError(wrong)
-    assert isinstance(patches, list) and isinstance(keep, bool)
-    return [each for each in patches if isinstance(each, dict)], version, keep
+    return [each for each in operations if isinstance(each, dict)], version, bool(keep)
 
 
 def _number(value: Json) -> int | None:

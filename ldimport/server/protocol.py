@@ -14,9 +14,9 @@ import sys
 from typing import Any
 
 import h11
-import orjson
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from ldimport import wire
 from ldimport.server.responses import PHRASES, Refusal
 
 LINGER = 1.0
@@ -26,12 +26,8 @@ LINGER = 1.0
 def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
     """The protocol class for a server: seconds for the head of a request, and how many
     connections may be open at once."""
-
-    class Bounded(BoundedProtocol):
-        HEADER_SECONDS = header_seconds
-        MOST_CONNECTIONS = most_connections
-
-    return Bounded
+    limits = {"HEADER_SECONDS": header_seconds, "MOST_CONNECTIONS": most_connections}
+    return type("Bounded", (BoundedProtocol,), limits)
 
 
 class BoundedProtocol(H11Protocol):
@@ -84,7 +80,7 @@ class BoundedProtocol(H11Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Answer, and end the connection a moment later: closed with bytes unread, the system
         would reset it, and the client might never see the answer."""
-        body = orjson.dumps(Refusal(status, text).body)
+        body = wire.encode(Refusal(status, text).body)
         headers = [
             ("content-type", "application/json"),
             ("content-length", str(len(body))),

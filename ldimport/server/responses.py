@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 
-import orjson
 from starlette.responses import Response
 
+from ldimport import wire
 from ldimport.errors import (
     ConflictError,
     InvalidRequestError,
     KeyConflictError,
-    LdimportError,
     NotFoundError,
     QuotaError,
     TemporaryError,
 )
 from ldimport.model import Json
-from ldimport.wire import error_to_json, quota_to_json
 
 PHRASES: Mapping[int, str] = {
     **{status.value: status.phrase for status in HTTPStatus},
@@ -49,7 +47,7 @@ class Refusal(Exception):  # noqa: N818  an answer, not an error of the program
         self.status = status
         self.details = {"message": details} if isinstance(details, str) else details
         self.headers = {**(headers or {}), **({"Connection": "close"} if close else {})}
-        self.body = body or error_to_json(status, PHRASES[status], self.details)
+        self.body = body or wire.error_to_json(status, PHRASES[status], self.details)
 
     @property
     def note(self) -> str:
@@ -62,11 +60,12 @@ class Refusal(Exception):  # noqa: N818  an answer, not an error of the program
 
 
 def answer(
-    body: Json | bytes, status: int = 200, headers: Mapping[str, str] | None = None
+    body: Json | Response, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """A JSON response, never cached; bytes are JSON already."""
-    content = body if isinstance(body, bytes) else orjson.dumps(body)
-    return Response(content, status, {**_ALWAYS, **(headers or {})}, "application/json")
+    """A JSON response, never cached; one that is whole already stays as it is."""
+    if isinstance(body, Response):
+        return body
+    return Response(wire.encode(body), status, {**_ALWAYS, **(headers or {})}, "application/json")
 
 
 def no_such(what: str) -> Refusal:
@@ -74,36 +73,23 @@ def no_such(what: str) -> Refusal:
     return Refusal(404, {"name": "NotFound", "message": what})
 
 
-def _invalid(error: InvalidRequestError) -> Refusal:
-    return Refusal(400, {path or "message": text for path, text in error.details.items()})
-
-
-def _quota(error: QuotaError) -> Refusal:
-    wait = error.retry_after
-    headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
-    body = quota_to_json(error.limit or 0, error.used or 0, error.trying or 0)
-    return Refusal(429, headers=headers, body=body)
-
-
-def _conflict(error: LdimportError) -> Refusal:
-    return Refusal(409, {"name": "Conflict", "message": error.message})
-
-
-def _later(error: TemporaryError) -> Refusal:
-    return Refusal(507 if error.code == "disk-full" else 503, headers={"Retry-After": "60"})
-
-
-_REFUSALS: Mapping[type[LdimportError], Callable[..., Refusal]] = {
-    InvalidRequestError: _invalid,
-    QuotaError: _quota,
-    KeyConflictError: _conflict,
-    ConflictError: _conflict,
-    NotFoundError: lambda error: no_such(error.message),
-    TemporaryError: _later,
-}
-
-
-def refusal_of(error: LdimportError) -> Refusal:
-    """How what the engine refused or could not do is answered; 500 for what it should not say."""
-    make = next((_REFUSALS[kind] for kind in type(error).__mro__ if kind in _REFUSALS), None)
-    return Refusal(500) if make is None else make(error)
+def refusal_of(error: Exception) -> Refusal:
+    """How what was refused or could not be done is answered; 500 for what it should not say."""
+    match error:
+        case Refusal():
+            return error
+        case InvalidRequestError():
+            return Refusal(400, {path or "message": text for path, text in error.details.items()})
+        case QuotaError(retry_after=wait):
+            headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
+            body = wire.quota_to_json(error.limit or 0, error.used or 0, error.trying or 0)
+            return Refusal(429, headers=headers, body=body)
+        case KeyConflictError() | ConflictError():
+            return Refusal(409, {"name": "Conflict", "message": error.message})
+        case NotFoundError():
+            return no_such(error.message)
+        case TemporaryError():
+            status = 507 if error.code == "disk-full" else 503
+            return Refusal(status, headers={"Retry-After": "60"})
+        case _:
+            return Refusal(500)

@@ -13,8 +13,7 @@ from types import FrameType
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated
 from ldimport.net.guard import parse_allow_host
-from ldimport.server.events import OnEvent, RequestAnswered, ServeEvent
-from ldimport.server.options import ServeOptions
+from ldimport.server.contract import OnEvent, RequestAnswered, ServeEvent, ServeOptions
 from ldimport.server.server import Server
 
 MOST_WAITING = 10_000
@@ -32,24 +31,20 @@ def run(options: ServeOptions, on_event: OnEvent) -> None:
         options.token.reveal()
     for text in options.allow_hosts:
         parse_allow_host(text)
-    with (
-        Engine(
-            options.engine,
-            project_config=options.project_config,
-            allow_hosts=options.allow_hosts,
-            integrity=options.integrity,
-            daily_limit=options.daily_limit,
-        ) as engine,
-        _EventQueue(on_event) as events,
-    ):
-        server = Server(engine, options, events.put)
-        events.on_break = server.stop
-        with _minding_signals(server):
-            server.serve()
+    with Engine(
+        options.engine,
+        project_config=options.project_config,
+        allow_hosts=options.allow_hosts,
+        integrity=options.integrity,
+        daily_limit=options.daily_limit,
+    ) as engine:
+        server = Server(engine, options)
+        with _one_at_a_time(on_event, server.stop) as tell, _minding_signals(server.stop):
+            server.serve(tell)
 
 
 @contextmanager
-def _minding_signals(server: Server) -> Iterator[None]:
+def _minding_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Inside, the first signal ends the server in order, a second one at once; afterwards the
     first is raised. Elsewhere than in the main thread, whoever runs us minds the signals."""
     if threading.current_thread() is not threading.main_thread():
@@ -61,7 +56,7 @@ def _minding_signals(server: Server) -> Iterator[None]:
         if asked:  # what was acknowledged is durable; workers end with us
             os._exit(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
         asked.append(number)
-        server.stop()
+        stop()
 
     before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
@@ -73,38 +68,32 @@ def _minding_signals(server: Server) -> Iterator[None]:
         raise KeyboardInterrupt if asked[0] == signal.SIGINT else Terminated
 
 
-class _EventQueue:
-    """Hands events on in a thread of its own: a reader that is slow, or does not read at all,
-    must not stop the server. When that fails (a broken pipe), the server ends and the failure is
-    raised."""
+@contextmanager
+def _one_at_a_time(on_event: OnEvent, on_break: Callable[[], None]) -> Iterator[OnEvent]:
+    """Takes events and hands them on in a thread of its own: a reader that is slow, or does not
+    read at all, must not stop the server. When that fails (a broken pipe), ``on_break`` is called
+    and the failure is raised at the end."""
+    events: queue.SimpleQueue[ServeEvent | None] = queue.SimpleQueue()
+    broken: list[Exception] = []
 
-    def __init__(self, on_event: OnEvent) -> None:
-        self.on_break: Callable[[], None] = lambda: None
-        self._on_event = on_event
-        self._events: queue.SimpleQueue[ServeEvent | None] = queue.SimpleQueue()
-        self._broken: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="ldimport-events", daemon=True)
+    def put(event: ServeEvent) -> None:
+        if not (isinstance(event, RequestAnswered) and events.qsize() > MOST_WAITING):
+            events.put(event)
 
-    def put(self, event: ServeEvent) -> None:
-        """Have an event told; returns at once."""
-        if not (isinstance(event, RequestAnswered) and self._events.qsize() > MOST_WAITING):
-            self._events.put(event)
+    def tell() -> None:
+        try:
+            while (event := events.get()) is not None:
+                on_event(event)
+        except Exception as error:  # noqa: BLE001  raised in the thread that can end
+            broken.append(error)
+            on_break()
 
-    def _run(self) -> None:
-        while (event := self._events.get()) is not None:
-            try:
-                self._on_event(event)
-            except Exception as error:  # noqa: BLE001  raised in the thread that can end
-                self._broken = error
-                self.on_break()
-                return
-
-    def __enter__(self) -> _EventQueue:
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        self._events.put(None)
-        self._thread.join(PATIENCE)
-        if self._broken is not None and error is None:
-            raise self._broken
+    thread = threading.Thread(target=tell, name="ldimport-events", daemon=True)
+    thread.start()
+    try:
+        yield put
+    finally:
+        events.put(None)
+        thread.join(PATIENCE)
+    if broken:
+        raise broken[0]

@@ -3,42 +3,58 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import logging
+import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from ipaddress import ip_address
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from ldimport.engine import Engine, access_tokens
+from ldimport.engine.store import Follower
 from ldimport.engine.webhooks import Sender
 from ldimport.engine.worker_pool import cores
+from ldimport.errors import ConfigError, LdimportError
 from ldimport.server.app import application
-from ldimport.server.backend import Backend
-from ldimport.server.background import JobWatch, Workers
-from ldimport.server.events import EngineServed, Listening, OnEvent, Stopped
-from ldimport.server.listener import listen, url_of
-from ldimport.server.options import ServeOptions
+from ldimport.server.contract import (
+    EngineServed,
+    Listening,
+    OnEvent,
+    ServeOptions,
+    Stopped,
+    WorkersPaused,
+)
+from ldimport.server.endpoint import Backend
 from ldimport.server.protocol import protocol
 from ldimport.system import most_open_files
 
+BACKLOG = 512
 SPARE_FILES = 128
 """Descriptors kept back from connections: the catalogue, images that are sent, workers."""
 HOOK_PATIENCE = 3.0
 """Seconds at the end for webhooks that are due."""
+PAUSE = 30.0
+"""Seconds until workers that could not go on (disk full) are started again."""
+LOOK = 0.2
+"""Seconds between two looks at the jobs, and at the workers."""
+
+_log = logging.getLogger(__name__)
 
 
 class Server:
-    """Serves ``engine`` from ``serve`` until ``stop``; ``on_event`` hears what happens, from
-    several threads. Nothing is lost whenever it ends: what was accepted is durable, and whoever
-    serves the same folder next goes on."""
+    """Serves ``engine`` from ``serve`` until ``stop``. Nothing is lost whenever it ends: what was
+    accepted is durable, and whoever serves the same folder next goes on."""
 
-    def __init__(self, engine: Engine, options: ServeOptions, on_event: OnEvent) -> None:
+    def __init__(self, engine: Engine, options: ServeOptions) -> None:
         self._engine = engine
         self._options = options
-        self._on_event = on_event
-        self._uvicorn: _Uvicorn | None = None
+        self._uvicorn: uvicorn.Server | None = None
         self._told = False
 
     def stop(self) -> None:
@@ -47,10 +63,11 @@ class Server:
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
 
-    def serve(self) -> None:
-        """Serve until ``stop``. Raises ConfigError for a port that is taken, a project config, a
-        token or a secret that makes no sense; nothing has been served then."""
-        engine, options, on_event = self._engine, self._options, self._on_event
+    def serve(self, on_event: OnEvent) -> None:
+        """Serve until ``stop``; ``on_event`` hears what happens, from several threads. Raises
+        ConfigError for a port that is taken, a project config, a token or a secret that makes no
+        sense; nothing has been served then."""
+        engine, options = self._engine, self._options
         assert engine.config  # a broken one shows itself now
         with ExitStack() as ends:
             listener = ends.enter_context(listen(options.host, options.port))
@@ -58,34 +75,25 @@ class Server:
             backend = Backend(engine, options)
             ends.callback(backend.close)
             sender = Sender(engine.store, options.secrets, on_attempt=on_event)
-            watch = JobWatch(engine, on_event)
-            watch.start()
-            ends.callback(lambda: on_event(Stopped(watch.open_jobs)))
-            ends.callback(watch.end)
+            jobs = engine.follow()
+            ends.callback(lambda: on_event(Stopped(jobs.open_jobs)))
+            ends.enter_context(_beside(lambda told: _watch(jobs, on_event, told)))
             sender.start()
             ends.callback(sender.end, HOOK_PATIENCE)
             if options.workers != 0:
-                workers = Workers(engine, options.workers, on_event)
-                workers.start()
-                ends.callback(workers.end)
-            self._answer(listener, backend)
-
-    def _answer(self, listener: socket.socket, backend: Backend) -> None:
-        listening = Listening(url_of(listener), listener.getsockname()[1])
-        served = _served(self._engine, self._options.workers, time.time())
-
-        def begun() -> None:
-            self._on_event(listening)
-            self._on_event(served)
-
-        config = _configured(application(backend, self._on_event), self._options)
-        self._uvicorn = server = _Uvicorn(config, begun)
-        server.should_exit = self._told
-        asyncio.run(server.serve([listener]))
+                ends.enter_context(
+                    _beside(lambda told: _work(engine, options.workers, on_event, told))
+                )
+            on_event(Listening(url_of(listener), listener.getsockname()[1]))
+            on_event(_served(engine, options.workers))
+            self._uvicorn = _Uvicorn(_configured(application(backend, on_event), options))
+            self._uvicorn.should_exit = self._told
+            asyncio.run(self._uvicorn.serve([listener]))
 
 
-def _served(engine: Engine, workers: int | None, now: float) -> EngineServed:
+def _served(engine: Engine, workers: int | None) -> EngineServed:
     images, size = engine.holdings()
+    now = time.time()
     return EngineServed(
         folder=engine.folder,
         media_types=tuple(engine.config.media_types),
@@ -122,19 +130,104 @@ def _configured(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Says when the port answers, and leaves signals to whoever runs it."""
-
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._on_start = on_start
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Listen, then say so."""
-        await super().startup(sockets)
-        if not self.should_exit:
-            self._on_start()
+    """Leaves signals to whoever runs it."""
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Nothing is captured."""
         yield
+
+
+# -- beside the requests ----------------------------------------------------------------------
+
+
+@contextmanager
+def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
+    """Inside, ``work`` goes on in a thread, until it is told to end."""
+    told = threading.Event()
+    thread = threading.Thread(target=work, args=(told,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        told.set()
+        thread.join()
+
+
+def _work(engine: Engine, size: int | None, on_event: OnEvent, told: threading.Event) -> None:
+    """The engine's workers; ``size`` None is one per core. When they cannot go on, they begin
+    again after a pause, and the API goes on meanwhile. At the end they finish what they have in
+    hand, at most some seconds, and the rest stays open."""
+    while not told.is_set():
+        try:
+            with engine.working(size):
+                while not told.wait(LOOK):
+                    engine.check_workers()
+        except LdimportError as error:
+            on_event(WorkersPaused(error.message, PAUSE))
+            told.wait(PAUSE)
+
+
+def _watch(jobs: Follower, on_event: OnEvent, told: threading.Event) -> None:
+    """Tells of jobs that are accepted and that end, whoever carries them out; looks at the end
+    once more."""
+    last = False
+    while not last:
+        last = told.wait(LOOK)
+        try:
+            for change in jobs.look():
+                on_event(change)
+        except LdimportError as error:  # somebody holds the catalogue; the next look sees it all
+            _log.warning("jobs are not watched for the moment: %s", error.message)
+
+
+# -- the socket -------------------------------------------------------------------------------
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; ``port`` 0 takes any free one. Raises ConfigError that names the way
+    out when the port is taken or the address is not of this machine."""
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
+        )
+    except (OSError, UnicodeError) as error:
+        raise _no_address(host) from error
+    family, place = found[0][0], found[0][4]
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    try:
+        made = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both)
+    except OSError as error:
+        raise _not_listening(error, host, port) from error
+    made.setblocking(False)
+    return made
+
+
+def url_of(made: socket.socket) -> str:
+    """The address to reach a listening socket at, from this machine if it listens everywhere."""
+    host, port = made.getsockname()[:2]
+    address = ip_address(host.partition("%")[0])
+    if address.is_unspecified:
+        host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _not_listening(error: OSError, host: str, port: int) -> ConfigError:
+    if error.errno == errno.EADDRNOTAVAIL:
+        return _no_address(host)
+    if error.errno == errno.EADDRINUSE:
+        hint = "ldimport serve --port 0   any free port"
+        return ConfigError(f"Port {port} is taken", hint=hint, code="port-taken")
+    if error.errno == errno.EACCES:
+        hint = "ldimport serve --port 9095   ports below 1024 are reserved"
+        return ConfigError(f"Port {port} may not be used by you", hint=hint, code="port-reserved")
+    why = os.strerror(error.errno or 0)
+    return ConfigError(f"{host} port {port} cannot be listened on: {why}", code="no-port")
+
+
+def _no_address(host: str) -> ConfigError:
+    return ConfigError(
+        f"{host} is no address of this machine",
+        hint="ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses",
+        code="bad-host",
+    )

@@ -1,17 +1,25 @@
-"""Config files: YAML with line numbers, every key and value checked, profiles or not in use."""
+"""Config files, ours and ``.livingdocs-cli``: small YAML, read safely, with the line of each key;
+in ours every key and value is checked, also those of profiles that are not in use."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
+from ldimport.errors import ConfigError
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
-from ldimport.settings.yamlfile import Section, read_yaml
+from ldimport.yamlsize import values_in
 
+if TYPE_CHECKING:
+    from yaml import SafeLoader
+
+MAX_BYTES = 262_144
+_MAX_NODES = 20_000  # with every alias written out, as JSON would
 _TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
 _IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
@@ -98,3 +106,137 @@ class _FileReader:
         if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
             raise where.error("must be a command line, as a text or a list of words")
         return credentials.from_command(words, where.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Dotfile:
+    """``.livingdocs-cli`` of livingdocs-cli, the lowest source of settings: its environments by the
+    name our ``--profile`` has for them, ``production``, or ``daily-planet/production`` below
+    ``projects``. As there, it is looked for in the working folder only, counts only when one of
+    them is named, and its entry is taken as a whole (docs/livingdocs-api.md, "Project config")."""
+
+    path: Path
+    environments: Mapping[str, object]
+    aliases: Mapping[str, object]
+
+    def layer(self, profile: str) -> Layer:
+        """Address and token of one environment; empty when there is none of that name. Raises
+        ConfigError for an address that is none."""
+        entry = self.environments.get(self.name(profile))
+        if not isinstance(entry, Mapping):
+            return {}
+        source = f"{self.path} ({profile})"
+        where = Where(f"{self.path}: {profile}: host", source, self.path.parent, Path.home())
+        layer: Layer = {}
+        if entry.get("host"):
+            layer["target"] = SETTINGS[0].value(entry["host"], where)
+        if isinstance(entry.get("token"), str) and entry["token"]:
+            layer["token"] = Value(credentials.Secret(entry["token"], source), source)
+        return layer
+
+    def name(self, profile: str) -> str:
+        """``profile`` with the dotfile's aliases replaced, in each of its parts."""
+        parts = (self.aliases.get(part, part) for part in profile.split("/"))
+        return "/".join(str(part) for part in parts)
+
+    def __contains__(self, profile: str) -> bool:
+        return self.name(profile) in self.environments
+
+
+def read_dotfile(folder: Path) -> Dotfile:
+    """The dotfile in ``folder``; an empty one where there is none. What it holds beside
+    environments, projects and aliases is its tool's own business."""
+    path = folder / ".livingdocs-cli"
+    if not path.is_file():
+        return Dotfile(path, {}, {})
+    body = read_yaml(path)
+    environments = dict(_mapping(body.get("environments")))
+    for project, content in _mapping(body.get("projects")).items():
+        for name, entry in _mapping(_mapping(content).get("environments")).items():
+            environments[f"{project}/{name}"] = entry
+    return Dotfile(path, environments, _mapping(body.get("alias")))
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
+
+
+class Section(dict[str, Any]):
+    """A mapping of the file; ``lines`` tells where each of its keys stands."""
+
+    def __init__(
+        self, content: Iterable[tuple[str, Any]] = (), lines: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(content)
+        self.lines = lines or {}
+
+
+def read_yaml(path: Path) -> Section:
+    """The mapping in a YAML (or JSON) file. An empty file is an empty mapping; dates stay texts.
+    Raises ConfigError with file and line for anything that cannot be read, is no mapping, or names
+    a key twice."""
+    import yaml
+
+    try:
+        loader = _loader()(_text(path))
+        loader.name = str(path)
+        node = loader.get_single_node()
+        if values_in(node, _MAX_NODES) > _MAX_NODES:
+            raise _broken(str(path), f"holds more than {_MAX_NODES:,} values")
+        body = None if node is None else loader.construct_document(node)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise _broken(place, error.problem or "not valid YAML") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
+    if body is not None and not isinstance(body, Section):
+        raise _broken(str(path), "expected settings as `key: value` lines")
+    return body or Section()
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
+    except OSError as error:
+        why = f"{path}: cannot be read: {error.strerror}"
+        raise ConfigError(why, code="config-file") from error
+    if len(content) > MAX_BYTES:
+        raise _broken(str(path), f"larger than {MAX_BYTES:,} bytes, so it is no config file")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _broken(f"{path}: byte {error.start}", "not UTF-8") from None
+
+
+def _broken(place: str, why: str) -> ConfigError:
+    return ConfigError(f"{place}: {why}", hint="the file has to be YAML", code="config-file")
+
+
+@cache
+def _loader() -> type[SafeLoader]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """YAML's safe subset; dates stay as they are written, and every key is a text."""
+
+        def section(self, node: yaml.MappingNode) -> Section:
+            seen: set[str] = set()
+            for key, _ in node.value:
+                place = f"{self.name}:{key.start_mark.line + 1}"
+                if not isinstance(key, yaml.ScalarNode):
+                    raise _broken(place, "a key has to be a simple word")
+                if key.value in seen:
+                    raise _broken(place, f"{key.value} stands here for the second time")
+                seen.add(key.value)
+            self.flatten_mapping(node)
+            content = [(k.value, self.construct_object(v, deep=True)) for k, v in node.value]
+            return Section(content, {key.value: key.start_mark.line + 1 for key, _ in node.value})
+
+    Loader.add_constructor("tag:yaml.org,2002:map", Loader.section)
+    Loader.yaml_implicit_resolvers = {
+        first: [(tag, regexp) for tag, regexp in resolvers if not tag.endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    return Loader

@@ -13,9 +13,8 @@ import pytest
 from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, shown, terminal
 
 from ldimport.cli.output import github, outcomes, summary
-from ldimport.cli.output.screen import Screen, bar
+from ldimport.cli.output.screen import Screen, TableColumn, bar, table
 from ldimport.cli.output.stream import Stream, look_at
-from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import cells
 from ldimport.errors import ConfigError, ExitCode, LockedError
 from ldimport.migration.model import ArchiveSums, CauseRow, Overview, ResultRow, Totals

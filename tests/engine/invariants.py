@@ -10,7 +10,7 @@ from ldimport.model import JobState
 
 def assert_sound(engine: Engine) -> None:
     """Every row has its bytes, every file its row, nothing temporary is left, sums add up."""
-    with engine.store._catalogue.reading() as connection:
+    with engine.store._catalogue.writing() as connection:
         rows = connection.execute("SELECT sha256, size FROM asset").fetchall()
         open_items = connection.execute(
             "SELECT count(*) FROM item WHERE status IS NULL OR worker IS NOT NULL"

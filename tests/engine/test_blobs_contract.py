@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ldimport.engine.blob_folder import BlobFolder
-from ldimport.engine.blobs import Blobs
+from ldimport.engine.blobs import BlobFolder, Blobs
 
 
 @pytest.fixture(params=[BlobFolder])

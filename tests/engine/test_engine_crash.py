@@ -87,7 +87,7 @@ def look_at(engine: Engine, images: int, jobs: set[str]) -> None:
     assert sorted(int(result.external_id) for result in results) == list(range(images))
     media = {result.asset.media_id for result in results if result.asset}
     assert len(media) == images - 1
-    with engine.store._catalogue.reading() as connection:
+    with engine.store._catalogue.writing() as connection:
         for table in ("media", "asset"):
             found = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             assert found == images - 1, table

@@ -10,7 +10,7 @@ import pytest
 from origins import XMP, Origin, image, picture, request
 
 from ldimport.engine import Engine
-from ldimport.engine.blob_folder import BlobFolder
+from ldimport.engine.blobs import BlobFolder
 from ldimport.model import (
     Counts,
     ImportRequest,

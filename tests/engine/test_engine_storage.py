@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from origins import Open, image, request
 
 from ldimport import wire
-from ldimport.engine import Engine, addresses, blob_folder
-from ldimport.engine.blob_folder import BlobFolder
+from ldimport.engine import Engine, addresses
+from ldimport.engine import blobs as blob_module
+from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import _limits_of
 from ldimport.engine.store.sqlite.schema import FILE
@@ -51,7 +52,7 @@ def test_settling_syncs_files_then_every_folder_that_got_a_name(
     """A name is durable only once its folder is synced; a new folder's, once its parent is."""
     synced: list[Path] = []
     for name in ("_sync_file", "sync_folder"):
-        monkeypatch.setattr(blob_folder, name, synced.append)
+        monkeypatch.setattr(blob_module, name, synced.append)
     writer = BlobFolder(tmp_path).writer("w")
     assert synced == [tmp_path]
     synced.clear()
@@ -162,7 +163,7 @@ def test_a_failed_transaction_leaves_nothing(engine: Engine) -> None:
         with pytest.raises(ZeroDivisionError), catalogue.writing() as connection:
             connection.execute("DELETE FROM engine")
             raise ZeroDivisionError
-        with catalogue.reading() as connection:
+        with catalogue.writing() as connection:
             assert connection.execute("SELECT count(*) FROM engine").fetchone()[0] == 1
     finally:
         catalogue.close()

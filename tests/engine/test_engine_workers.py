@@ -17,10 +17,10 @@ from invariants import assert_sound
 from origins import Clock, Open, Origin, image, picture, request, wait_for
 
 from ldimport.engine import Engine
-from ldimport.engine.blob_folder import BlobFolder, FolderWriter
+from ldimport.engine.blobs import BlobFolder, FolderWriter
 from ldimport.engine.store import open_store
 from ldimport.engine.store.sqlite.sessions import SqliteSession
-from ldimport.engine.worker import Worker, never, run_worker
+from ldimport.engine.worker import Worker, run_worker
 from ldimport.errors import LdimportError, TemporaryError
 from ldimport.model import Counts, JobOptions, Limits, Status
 from ldimport.system import ProcessLock
@@ -30,7 +30,7 @@ from ldimport.system import ProcessLock
 def worker(folder: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process; killed at the end if it still lives."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "ldimport.engine.worker_process", str(folder), *options],
+        [sys.executable, "-m", "ldimport.engine.worker", str(folder), *options],
         stdin=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -132,7 +132,7 @@ def test_a_worker_that_lost_its_leases_forgets_what_it_had(engine: Engine, clock
     engine.submit(request(*(image(f"{n}", "https://pictures.example/") for n in range(40))))
     blobs = BlobFolder(engine.folder)
     session = engine.store.join(blobs)
-    worker = Worker(engine.store, session, blobs, never, 1, clock)
+    worker = Worker(engine.store, session, blobs, lambda: False, 1, clock)
     assert worker._refill(None) is not None
     assert len(worker._remote) == 32
     with engine.store._catalogue.writing() as connection:  # type: ignore[attr-defined]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from manifests import HEADER, codes, metadata, opened, read, write
 
 from ldimport.errors import ExitCode, ManifestError
-from ldimport.manifest.table import OddRow
+from ldimport.manifest.csv import OddRow
 from ldimport.model import Place
 
 

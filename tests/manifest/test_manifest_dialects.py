@@ -249,7 +249,7 @@ def test_only_a_whole_cell_that_excel_takes_for_text_is_undressed(
 def test_a_line_that_would_fill_the_memory_stops_the_table(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
 ) -> None:
-    monkeypatch.setattr("ldimport.manifest.streams.LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("ldimport.manifest.csv.LONGEST_LINE", 1 << 20)
     start = "id,url," if where == "the header" else "id,url,fileName\n1,u,"
     path = write(tmp_path, "a.csv", start + "x" * (3 << 20))
     with pytest.raises(ManifestError, match="has a line of more than 1 MB"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import tracemalloc
 from pathlib import Path
@@ -13,7 +12,7 @@ from hypothesis import strategies as st
 from manifests import codes, metadata, opened, read, write
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.jsonscan import Scanner
+from ldimport.manifest.json import Scanner
 
 GOOD = '{"id":"1","url":"u","fileName":"n","metadata":{"rating":3,"tags":["a"]}}'
 
@@ -220,7 +219,7 @@ def test_the_scanner_finds_every_value(
     values: list[object], indent: int | str | None, ascii_: bool
 ) -> None:
     text = json.dumps(values, indent=indent, ensure_ascii=ascii_)
-    scanner = Scanner(io.BytesIO(text.encode("utf-8", "surrogatepass")), "x")
+    scanner = Scanner(iter([text.encode("utf-8", "surrogatepass")]), "x")
     spans = list(scanner.elements())
     assert [json.loads(span.raw.decode("utf-8", "surrogatepass")) for span in spans] == values
     lines = text.split("\n")

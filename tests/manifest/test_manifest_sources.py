@@ -199,6 +199,18 @@ def test_a_file_that_changes_stops_the_command(tmp_path: Path) -> None:
             assert caught.value.exit_code is ExitCode.INVALID
 
 
+def test_a_change_is_noticed_after_the_last_row_and_before_the_first(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.csv", ROW.format(1))
+    with open_manifest([path]) as manifest:
+        entries = manifest.entries()
+        assert next(entries).id == "1"
+        os.utime(path, ns=(1, 1))
+        with pytest.raises(ManifestError, match="changed"):
+            next(entries)
+        with pytest.raises(ManifestError, match="changed"):
+            next(manifest.entries())
+
+
 def test_a_file_replaced_or_removed_has_changed(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", ROW.format(1))
     other = write(tmp_path, "b.csv", ROW.format(1))

@@ -18,7 +18,7 @@ from manifests import HEADER, metadata, opened, read, write, write_entries
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
 from ldimport.manifest import Detected, ManifestFormat
-from ldimport.manifest.kinds import CsvDialect
+from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.write import RowWriter, write_rows
 from ldimport.model import Entry, Json, Place, Problem, Severity
 
@@ -186,3 +186,10 @@ def test_yaml_means_the_same_to_other_readers(tmp_path: Path) -> None:
     }
     write_rows(tmp_path / "a.yaml", [row, row])
     assert yaml.safe_load((tmp_path / "a.yaml").read_text()) == [row, row]
+
+
+def test_a_number_too_large_is_written_as_its_digits(tmp_path: Path) -> None:
+    entries = read(write(tmp_path, "in.json", '[{"id":12345678901234567890,"url":"u"}]'))
+    for ending in ("csv", "json", "jsonl", "yaml"):
+        assert write_entries(tmp_path / f"out.{ending}", entries) == 1
+        assert [entry.id for entry in read(tmp_path / f"out.{ending}")] == [entries[0].id]

@@ -121,14 +121,11 @@ def test_what_is_hostile_only_to_others_is_made_harmless(sandbox: Sandbox, name:
 
 
 def test_no_more_comes_out_than_the_budget_has() -> None:
-    def refusal() -> Rejected:
-        return Rejected(Cause.TOO_COMPLEX)
-
-    stream = Inflated([BOMB[:100], BOMB[100:]], Budget(1_000, refusal))
+    stream = Inflated([BOMB[:100], BOMB[100:]], Budget(1_000, Cause.TOO_COMPLEX, "a bomb"))
     assert len(stream.read(600)) == 600
-    with pytest.raises(Rejected):
+    with pytest.raises(Rejected, match="a bomb"):
         stream.read(600)
-    budget = Budget(10, refusal)
+    budget = Budget(10, Cause.TOO_COMPLEX, "a bomb")
     budget.spend(10)
     with pytest.raises(Rejected):
         budget.spend(1)

@@ -11,8 +11,7 @@ from media_files import svg
 from svg_payload import payloads
 
 from ldimport.errors import Rejected
-from ldimport.media.cleaning import clean
-from ldimport.media.css import clean_css
+from ldimport.media.cleaning import clean, clean_css
 from ldimport.media.inspect import inspect
 from ldimport.media.svg import MAX_DEPTH
 from ldimport.model import Facts, ImageType, Limits

@@ -15,7 +15,7 @@ from ldimport.migration.options import RetryOptions
 from ldimport.migration.store.packing import pack, pack_one, unpack, unpack_one
 from ldimport.model import Image, Integrity, JobOptions, canonical_json
 from ldimport.targets.base import BatchLimits
-from ldimport.wire.entry import image_body
+from ldimport.wire import image_body
 
 IMAGE = Image("a", "https://a.b/c.jpg", "A", {"caption": "x", "year": 1}, "image")
 
@@ -119,7 +119,11 @@ outgoing = st.builds(
 
 @given(images)
 def test_an_entry_is_canonical_json_however_it_is_put_together(image: Image) -> None:
-    assert image_body(image) == canonical_json(wire.image_to_json(image))
+    entry = {"id": image.id, "url": image.url, "fileName": image.file_name,
+             "metadata": image.metadata, "mediaType": image.media_type}  # fmt: skip
+    if image.media_type is None:
+        del entry["mediaType"]
+    assert image_body(image) == canonical_json(entry)
 
 
 @given(st.lists(outgoing, max_size=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,7 +37,6 @@ from ldimport.model import (
     JobState,
     JobStatus,
     Status,
-    canonical_json,
 )
 from ldimport.targets.base import BatchLimits
 
@@ -234,9 +234,7 @@ def test_another_archive_under_the_default_name_is_stopped(
 def test_batches_respect_count_and_bytes(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(limits=BatchLimits(images=100, bytes=700))
     events = submit(state, target, manifest(tmp_path, 20))
-    from ldimport import wire
-
-    sizes = [len(wire.encode(wire.request_to_json(request))) for request in target.requests]
+    sizes = [len(wire.request_body(request)) for request in target.requests]
     assert max(sizes) <= 700
     assert planned(events).plan.batches == len(sizes)
     assert planned(events).plan.bytes >= sum(sizes)
@@ -325,6 +323,23 @@ def test_a_manifest_that_changes_after_the_check_is_not_sent(
         assert (len(target.sent_ids()), last.exit_code) == (sent, ExitCode.INVALID)
         assert last.totals.unsubmitted == 1_200 - sent
         path = manifest(tmp_path, 1_200)
+
+
+def test_a_plan_is_none_of_files_that_were_read_before_they_changed(
+    state: StateStore, tmp_path: Path
+) -> None:
+    (tmp_path / "archive").mkdir()
+    first = manifest(tmp_path / "archive", 2, "1.csv")
+    second = first.with_name("2.csv")
+    second.write_text(first.read_text().replace("id", "other").replace("other,", "id,"))
+    size, opened = first.stat().st_size, source(first.parent)
+
+    def tick(read: int) -> None:
+        if read > size:
+            os.utime(first, ns=(1, 1))
+
+    with opened.manifest, pytest.raises(ManifestError, match=r"1\.csv changed"):
+        Migration(state, StandIn(), Time().clock).plan(opened, tick=tick)
 
 
 def test_a_deadline_ends_a_run_that_waits(state: StateStore, tmp_path: Path) -> None:
@@ -428,7 +443,7 @@ def test_requests_carry_their_entries_rendered(state: StateStore, tmp_path: Path
     submit(state, target, manifest(tmp_path, 3))
     request = target.requests[0]
     assert [json.loads(body)["id"] for body in request.bodies] == ["id1", "id2", "id3"]
-    assert wire.request_body(request) == canonical_json(wire.request_to_json(request))
+    assert wire.request_body(request) == wire.request_body(replace(request, bodies=()))
 
 
 def test_the_counts_of_a_run_add_up_while_it_runs(state: StateStore, tmp_path: Path) -> None:

@@ -26,8 +26,7 @@ from PIL import Image as Picture
 from ldimport.credentials import Secret
 from ldimport.engine import Engine
 from ldimport.model import Json
-from ldimport.server.events import Listening, ServeEvent
-from ldimport.server.options import ServeOptions
+from ldimport.server.contract import Listening, ServeEvent, ServeOptions
 from ldimport.server.server import Server
 
 TOKEN = "the-token-of-this-run"
@@ -273,12 +272,12 @@ def served(
         integrity=integrity,
         daily_limit=daily_limit,
     ) as engine:
-        server = Server(engine, chosen, events.append)
+        server = Server(engine, chosen)
         failure: queue.SimpleQueue[BaseException] = queue.SimpleQueue()
 
         def serve() -> None:
             try:
-                server.serve()
+                server.serve(events.append)
             except BaseException as error:  # noqa: BLE001  raised where the test waits
                 failure.put(error)
 

@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -237,6 +238,28 @@ def test_etag_and_ranges(api: Api, origin: Origin) -> None:
         assert (get(Range=ignored).status_code, len(get(Range=ignored).content)) == (200, len(data))
     assert get(Range="bytes=0-4", If_Range='"other"').content == data
     assert api.http.head(path).headers["content-length"] == str(len(data))
+
+
+def test_when_an_original_was_stored(api: Api, origin: Origin) -> None:
+    data, before = picture(size=(200, 100)), int(time.time())
+    path = stored(api, origin, "x", data, "image/jpeg")
+    headers = api.get(path).headers
+    modified = parsedate_to_datetime(headers["last-modified"]).timestamp()
+    assert before <= modified <= time.time()
+    assert headers["last-modified"].endswith(" GMT")
+
+    def status(**headers: str) -> int:
+        named = {k.replace("_", "-"): v for k, v in headers.items()}
+        return api.http.get(path, headers=named).status_code
+
+    now, earlier = headers["last-modified"], formatdate(modified - 1, usegmt=True)
+    later = time.asctime(time.gmtime(modified + 1))  # an old form, always GMT
+    assert [status(If_Modified_Since=each) for each in (now, later, earlier)] == [304, 304, 200]
+    assert {status(If_Modified_Since=each) for each in ("", "soon", "9" * 400)} == {200}
+    assert status(If_Modified_Since=now, If_None_Match='"other"') == 200, "the ETag decides"
+    assert status(If_Modified_Since=earlier, If_None_Match=headers["etag"]) == 304
+    assert status(Range="bytes=0-4", If_Range=now) == 206
+    assert status(Range="bytes=0-4", If_Range=earlier) == 200
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def sending(engine: Engine, **options: Any) -> Iterator[list[DeliveryAttempt]]:
 
 
 def states(engine: Engine) -> dict[str, str]:
-    with engine.store._catalogue.reading() as connection:
+    with engine.store._catalogue.writing() as connection:
         return {row["id"]: row["state"] for row in connection.execute("SELECT * FROM webhook")}
 
 
@@ -177,7 +177,7 @@ def test_retry_after_is_honoured(engine: Engine, receiver: Receiver, status: int
 
 def due(engine: Engine, now: float) -> Iterator[str]:
     """Notifications that may be sent at a time."""
-    with engine.store._catalogue.reading() as connection:
+    with engine.store._catalogue.writing() as connection:
         sql = "SELECT id FROM webhook WHERE state = 'waiting' AND due_at <= ?"
         yield from [row["id"] for row in connection.execute(sql, (now,))]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen, TableColumn, table
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
 from ldimport.manifest import Detected, Manifest, encoding_name
+from ldimport.migration import Source
 from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Place, Problem, Severity
 from ldimport.schema.config import ProjectConfig
@@ -19,18 +19,22 @@ MOST_LINES = 50
 MOST_FILES = 3
 
 
-def head(screen: Screen, manifest: Manifest, config: ProjectConfig) -> None:
+def head(screen: Screen, source: Source) -> None:
     """What was read and how, and what it is checked against: a wrong guess must be visible."""
-    left = len("checked against")
-    for name, text in how_read(manifest):
+    left, manifest = len("checked against"), source.manifest
+    for name, text in _files(manifest):
         name = manifest.name if len(manifest.files) == 1 else name
         screen.line((f"{name:<{left}}", ACCENT), f"  {text}", indent=2)
-    screen.line(f"checked against  {config_text(config)}", indent=left + 2)
+    screen.line(f"checked against  {config_text(source.config)}", indent=left + 2)
     screen.blank()
 
 
-def how_read(manifest: Manifest) -> Iterator[tuple[str, str]]:
-    """Each file and how it was read: ``archive.csv``, ``CSV · Windows-1252 · “;” · 9 columns``."""
+def how_read(manifest: Manifest) -> list[str]:
+    """Each file and how it was read: ``archive.csv: CSV · Windows-1252 · “;” · 9 columns``."""
+    return [": ".join(filter(None, told)) for told in _files(manifest)]
+
+
+def _files(manifest: Manifest) -> Iterator[tuple[str, str]]:
     for file in manifest.files[:MOST_FILES]:
         yield file.path, detected_text(file.detected)
     if len(manifest.files) > MOST_FILES:
@@ -79,6 +83,15 @@ def identity(screen: Screen, found: Validation) -> None:
 # -- all findings --------------------------------------------------------------------------
 
 
+def show(screen: Screen, source: Source, found: Validation, *, warnings: bool) -> None:
+    """Problems in the form that suits the stream."""
+    if screen.stream.tty:
+        head(screen, source)
+        findings(screen, source.manifest, found, warnings=warnings)
+    else:
+        lines(screen, found, warnings=warnings)
+
+
 def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings: bool) -> None:
     """Problems on a terminal: with source line and caret up to ten, by kind beyond."""
     shown, kinds = _to_show(found, warnings=warnings)
@@ -120,8 +133,7 @@ def _remarks(
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""
-        text = f"Livingdocs checks these only at publishing: {codes}{way}"
-        screen.say("·", text)
+        screen.say("·", f"Livingdocs checks these only at publishing: {codes}{way}")
         screen.blank()
     if found.warnings and not warnings:
         left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]

@@ -1,5 +1,5 @@
-"""JSON for scripts: plans, jobs, results, findings as documents, and the events of a run as lines.
-Keys are camelCase and only ever added to; ``format`` rises when one changes its meaning."""
+"""JSON for scripts: documents, and the events of a run as lines. Keys are camelCase and only ever
+added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
@@ -13,14 +13,7 @@ from ldimport.cli.output.text import safe_json, utc
 from ldimport.errors import LdimportError
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import (
-    ArchiveSums,
-    CauseRow,
-    Failure,
-    JobRow,
-    Overview,
-    ResultRow,
-)
+from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -64,8 +57,7 @@ def error(problem: LdimportError) -> Document:
 
 def plan(found: Plan) -> Document:
     """What a submit would do."""
-    names = {"manifest": found.manifest, "target": found.target, "systemName": found.system_name}
-    return {**names, **plan_counts(found), "sources": dict(found.sources)}
+    return {**fields_of(found, "sources"), **plan_counts(found), "sources": dict(found.sources)}
 
 
 def plan_counts(found: Plan) -> Document:
@@ -92,17 +84,16 @@ def job(row: JobRow) -> Document:
     }
 
 
-def _scope(sums: ArchiveSums) -> Document:
-    return {**fields_of(sums), "totals": fields_of(sums.totals, "invalid")}
-
-
 def overview(found: Overview) -> Document:
     """All that the state file knows."""
+    scopes = [
+        {**fields_of(each), "totals": fields_of(each.totals, "invalid")} for each in found.scopes
+    ]
     return {
         "format": FORMAT,
         "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
-        "scopes": [_scope(each) for each in found.scopes],
+        "scopes": scopes,
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
 
@@ -124,21 +115,14 @@ def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Docu
     """The findings of a check, with at most so many problems; how each file was read."""
     from ldimport.migration.reports.base import problem_document
 
-    detected = [
-        {
-            name: getattr(file.detected, name)
-            for name in ("format", "encoding", "delimiter", "columns")
-        }
-        for file in manifest.files
-    ]
+    names = ("format", "encoding", "delimiter", "columns")
+    detected = [{name: getattr(file.detected, name) for name in names} for file in manifest.files]
     shown = found.problems[:most]
+    counts = ("entries", "valid", "invalid", "warnings")
     return {
         "format": FORMAT,
         "manifest": manifest.name,
-        "entries": found.entries,
-        "valid": found.valid,
-        "invalid": found.invalid,
-        "warnings": found.warnings,
+        **{name: getattr(found, name) for name in counts},
         "detected": detected[0] if len(detected) == 1 else detected,
         "kinds": [fields_of(kind, "first example") for kind in found.kinds],
         "problems": [problem_document(each) for each in shown],
@@ -169,13 +153,8 @@ def _batch(sent: events.BatchSent, now: float) -> Document:
 
 
 def _progress(progress: events.Progress, now: float) -> Document:
-    unsubmitted = max(0, progress.to_send - progress.sent)
-    return {
-        "at": utc(now),
-        **fields_of(progress, "counts"),
-        **fields_of(progress.counts),
-        "unsubmitted": unsubmitted,
-    }
+    numbers = {**fields_of(progress, "counts"), **fields_of(progress.counts)}
+    return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
 def _ended(ended: events.JobEnded, now: float) -> Document:

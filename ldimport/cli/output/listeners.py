@@ -3,22 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 from ldimport.cli.output import documents
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, number, percent, size, utc
 from ldimport.errors import LdimportError, QuotaError
-from ldimport.migration.events import (
-    BatchSent,
-    Event,
-    JobEnded,
-    Notice,
-    Plan,
-    Planned,
-    Progress,
-    Summary,
-)
+from ldimport.migration import events
+from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
 from ldimport.model import Counts, JobState
 
@@ -55,64 +47,68 @@ class ReadingProgress:
         return f"Checking · {share}"
 
 
+@dataclass
 class JsonLinesListener:
     """Every event as one line of JSON, for scripts and for ``--log-file``; of progress at most
     one line a second. ``start`` is the first line."""
 
-    def __init__(self, stream: Stream, now: Callable[[], float], start: documents.Document) -> None:
-        self._stream = stream
-        self._now = now
+    stream: Stream
+    now: Callable[[], float]
+    start: documents.Document
+
+    def __post_init__(self) -> None:
         self._next_progress = 0.0
-        self._stream.line(documents.dumps(start))
+        self.stream.line(documents.dumps(self.start))
 
     def __call__(self, event: Event | Stopping) -> None:
         """One line; that a run was asked to stop is said by its summary."""
         if isinstance(event, Progress):
-            if self._now() < self._next_progress:
+            if self.now() < self._next_progress:
                 return
-            self._next_progress = self._now() + PROGRESS_PAUSE
+            self._next_progress = self.now() + PROGRESS_PAUSE
         if not isinstance(event, Stopping):
-            self._stream.line(documents.dumps(documents.event(event, self._now())))
+            self.stream.line(documents.dumps(documents.event(event, self.now())))
 
 
+@dataclass
 class LogLines:
     """Plain lines with UTC times, for cron, CI and pipes: the first progress line after ten
     seconds, then one every ``every`` seconds; the first failure of each cause, with ``verbose``
     each failure and job."""
 
-    def __init__(
-        self, stream: Stream, now: Callable[[], float], *, every: float, verbose: int = 0
-    ) -> None:
-        self._stream = stream
-        self._now = now
-        self._every = every
-        self._verbose = verbose
-        self._began = now()
-        self._next = self._began + min(FIRST_PROGRESS, every)
+    stream: Stream
+    now: Callable[[], float]
+    _: KW_ONLY
+    every: float
+    verbose: int = 0
+
+    def __post_init__(self) -> None:
+        self._began = self.now()
+        self._next = self._began + min(FIRST_PROGRESS, self.every)
         self._causes: set[str] = set()
         self._last: Progress | None = None
 
     def say(self, kind: str, text: str) -> None:
         """One line: time, kind, text."""
-        self._stream.line(f"{utc(self._now())} {kind:<9} {clean(text)}".rstrip())
+        self.stream.line(f"{utc(self.now())} {kind:<9} {clean(text)}".rstrip())
 
     def __call__(self, event: Event | Stopping) -> None:
         """A line where the event deserves one."""
         match event:
-            case Planned(plan=plan):
+            case events.Planned(plan=plan):
                 self.say("plan", plan_text(plan))
-            case Notice():
+            case events.Notice():
                 self.say("note", event.text)
-            case BatchSent() if self._verbose:
+            case events.BatchSent() if self.verbose:
                 rows = f"rows {number(event.first_row)} to {number(event.last_row)}"
                 self.say("batch", f"{event.job_id}: {counted(event.images, 'image')}, {rows}")
             case Progress():
                 self._last = event
-                if self._now() >= self._next:
+                if self.now() >= self._next:
                     self.progress()
             case Failure():
                 self._failure(event)
-            case JobEnded() if self._verbose or event.state is not JobState.SUCCESS:
+            case events.JobEnded() if self.verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
             case Stopping():
                 self.say("stopping", "in order; a second signal stops at once")
@@ -121,15 +117,15 @@ class LogLines:
 
     def progress(self) -> None:
         """Where the run stands; also at once when asked by SIGUSR1."""
-        self._next = self._now() + self._every
+        self._next = self.now() + self.every
         if self._last is not None:
-            self.say("progress", progress_text(self._last, self._now() - self._began))
+            self.say("progress", progress_text(self._last, self.now() - self._began))
 
     def _failure(self, failure: Failure) -> None:
         first = failure.group not in self._causes
         self._causes.add(failure.group)
-        if first or self._verbose:
-            word = "first " if first and not self._verbose else ""
+        if first or self.verbose:
+            word = "first " if first and not self.verbose else ""
             self.say("failed", f'{word}"{failure.reason}": row {number(failure.row)}, '
                      f"id {failure.external_id}, {failure.url}")  # fmt: skip
 

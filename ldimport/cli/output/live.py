@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.listeners import ReadingProgress, Stopping
@@ -32,14 +33,8 @@ def moving(screen: Screen, lines: Callable[[], RenderableType]) -> Live:
     """Inside this context manager, ``lines`` are drawn again and again, and are gone after it."""
     from rich.live import Live
 
-    return Live(
-        get_renderable=lines,
-        console=screen.console,
-        refresh_per_second=PER_SECOND,
-        transient=True,
-        redirect_stdout=False,
-        redirect_stderr=False,
-    )
+    return Live(get_renderable=lines, console=screen.console, refresh_per_second=PER_SECOND,
+                transient=True, redirect_stdout=False, redirect_stderr=False)  # fmt: skip
 
 
 @contextmanager
@@ -87,47 +82,41 @@ class Throughput:
         return self._monotonic() - self._changed
 
 
+@dataclass
 class LiveDisplay:
     """Two bars, since two things happen: we send, they import. Lines about the first failure of
     each cause stand above and stay."""
 
-    def __init__(
-        self,
-        screen: Screen,
-        reading: ReadingProgress | None = None,
-        *,
-        sends: bool = True,
-        verbose: int = 0,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._screen = screen
-        self._reading = reading
-        self._sends = sends
-        self._verbose = verbose
+    screen: Screen
+    reading: ReadingProgress | None = None
+    _: KW_ONLY
+    sends: bool = True
+    verbose: int = 0
+    monotonic: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
         self._progress: Progress | None = None
         self._causes: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
         self._jobs_done = 0
         self._note = ""
-        self._sent, self._done = Throughput(monotonic), Throughput(monotonic)
-        self._live: Live | None = None
+        self._sent, self._done = Throughput(self.monotonic), Throughput(self.monotonic)
+        self._live = moving(self.screen, lambda: self)
 
     def __enter__(self) -> LiveDisplay:
-        self._live = moving(self._screen, lambda: self)
         self._live.start()
         return self
 
     def __exit__(self, *what: object) -> None:
-        if self._live is not None:
-            self._live.stop()
+        self._live.stop()
 
     def __call__(self, event: Event | Stopping) -> None:
         """Take note; print what is to stay."""
         match event:
             case Planned():
-                self._reading = None
+                self.reading = None
             case Notice():
-                self._screen.say("!", event.text)
+                self.screen.say("!", event.text)
             case Progress():
                 self._progress = event
                 self._sent.add(event.sent)
@@ -136,9 +125,8 @@ class LiveDisplay:
                 self._failure(event)
             case JobEnded():
                 self._ended(event)
-            case BatchSent() if self._verbose:
-                images = counted(event.images, "image")
-                self._screen.say("→", f"{event.job_id}  {images}")
+            case BatchSent() if self.verbose:
+                self.screen.say("→", f"{event.job_id}  {counted(event.images, 'image')}")
             case Stopping():  # shown at once, while what is under way ends
                 self._note = "Stopping after what is under way. Ctrl-C again stops at once."
             case Summary():
@@ -148,27 +136,27 @@ class LiveDisplay:
         self._causes[failure.group] += 1
         first = self._causes[failure.group] == 1
         self._reasons.setdefault(failure.group, failure.reason)
-        if first or self._verbose:
-            word = "first " if first and not self._verbose else ""
+        if first or self.verbose:
+            word = "first " if first and not self.verbose else ""
             text = f"{word}“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"
-            self._screen.say("✗", f"{text}  {failure.url}")
+            self.screen.say("✗", f"{text}  {failure.url}")
 
     def _ended(self, job: JobEnded) -> None:
         self._jobs_done += 1
         if job.state is JobState.FAILED:
-            self._screen.say("✗", f"{job.job_id} failed as a whole")
+            self.screen.say("✗", f"{job.job_id} failed as a whole")
         elif job.state is JobState.LOST:
-            self._screen.say("✗", f"{job.job_id} is lost: the target no longer knows it")
-        elif self._verbose:
+            self.screen.say("✗", f"{job.job_id} is lost: the target no longer knows it")
+        elif self.verbose:
             failed = f", {number(job.counts.failed)} failed" if job.counts.failed else ""
-            self._screen.line(f"  {job.job_id} done{failed}")
+            self.screen.line(f"  {job.job_id} done{failed}")
 
     # -- the moving lines ------------------------------------------------------------------
 
     def __rich__(self) -> RenderableType:
         from rich.console import Group
 
-        return Group(*self.lines(self._screen.width or 80))
+        return Group(*self.lines(self.screen.width or 80))
 
     def lines(self, width: int) -> Iterator[RenderableType]:
         """The lines of one frame, none wider than ``width``."""
@@ -176,19 +164,18 @@ class LiveDisplay:
             yield self._bars(self._progress, width)
             if self._causes:
                 yield self._failed_line(width)
-        elif self._reading is not None and self._reading.text:
-            yield assemble(f"  {self._reading.text}")
+        elif self.reading is not None and self.reading.text:
+            yield assemble(f"  {self.reading.text}")
         yield assemble((cut(self._last_line(), width), QUIET))
 
     def _bars(self, progress: Progress, width: int) -> RenderableType:
-        """Label, bar, counts and note of each; where space is short the notes go first, then the
-        bars."""
+        """Label, bar, counts, note of each; in a narrow window first the notes go, then bars."""
         from rich.table import Table
 
         whole = max(progress.counts.total, progress.to_send, progress.sent)
         done = progress.counts.total - progress.counts.pending
         rows = [("Import", done, whole, self._import_note(progress))]
-        if self._sends:
+        if self.sends:
             rows.insert(0, ("Send", progress.sent, progress.to_send, self._send_note(progress)))
         sums = [
             f"{number(done):>{len(number(all_))}} / {number(all_)}" for _, done, all_, _ in rows

@@ -7,9 +7,18 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output import documents
-from ldimport.cli.output.screen import ACCENT, ALWAYS, BAD, OUTCOMES, STYLES, Screen, bar
+from ldimport.cli.output.screen import (
+    ACCENT,
+    ALWAYS,
+    BAD,
+    OUTCOMES,
+    STYLES,
+    Screen,
+    TableColumn,
+    bar,
+    table,
+)
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.table import TableColumn, table
 from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status
@@ -65,8 +74,8 @@ def totals(screen: Screen, sums: Totals) -> None:
     screen.block(Padding(grid, (0, 0, 0, 2)))
     if sums.not_taken_over:
         images = counted(sums.not_taken_over, "image")
-        screen.line(f"  {images} of the skipped changed, but the change was not taken over",
-                    indent=2)  # fmt: skip
+        rest = "of the skipped changed, but the change was not taken over"
+        screen.line(f"  {images} {rest}", indent=2)
 
 
 def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:
@@ -80,27 +89,20 @@ def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -
 
 def _job(row: JobRow, now: float) -> tuple[str, ...]:
     counts = row.counts
-    outcomes = (counts.success, counts.skipped, counts.failed)
-    ran = row.state is JobState.SUCCESS
-    return (
-        row.id,
-        state_word(row),
-        number(counts.total),
-        *(number(each) if ran else "" for each in outcomes),
-        clock(row.submitted_at, now),
-        duration(row.finished_at - row.submitted_at) if row.finished_at else "",
-    )
+    ended = (counts.success, counts.skipped, counts.failed)
+    sums = map(number, ended) if row.state is JobState.SUCCESS else [""] * 3
+    took = duration(row.finished_at - row.submitted_at) if row.finished_at else ""
+    sent = clock(row.submitted_at, now)
+    return row.id, state_word(row), number(counts.total), *sums, sent, took
 
 
 def state_word(row: JobRow) -> str:
     """A job's state with its sign."""
-    match row.state:
-        case JobState.STARTED:
-            return "… running"
-        case JobState.SUCCESS:
-            return "✗ done" if row.counts.failed else "✓ done"
-        case _:
-            return f"✗ {row.state.value}"
+    if row.state is JobState.STARTED:
+        return "… running"
+    if row.state is JobState.SUCCESS:
+        return "✗ done" if row.counts.failed else "✓ done"
+    return f"✗ {row.state.value}"
 
 
 def lines(stream: Stream, found: Overview, most: int | None) -> None:
@@ -126,8 +128,8 @@ def job_head(screen: Screen, row: JobRow, now: float) -> None:
     failed = row.counts.failed
     style = BAD if failed or row.state in (JobState.FAILED, JobState.LOST) else ""
     some = f", {number(failed)} failed" if row.state is JobState.SUCCESS and failed else ""
-    parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}"]
-    parts.append(f"sent {clock(row.submitted_at, now)}")
+    parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}",
+             f"sent {clock(row.submitted_at, now)}"]  # fmt: skip
     if row.finished_at is not None:
         parts.append(f"took {duration(row.finished_at - row.submitted_at)}")
     screen.line(row.id, "  ", (f"{state_word(row)}{some}", style), "   ", " · ".join(parts),
@@ -172,11 +174,10 @@ def _image(
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
     columns = (
-        TableColumn("ROW", right=True),
-        TableColumn("ID"),
+        TableColumn("ROW", right=True), TableColumn("ID"),
         TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
         TableColumn("URL", shrink=True, drop=1),
-    )
+    )  # fmt: skip
     cells = [(number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows]
     table(screen, columns, cells)
 

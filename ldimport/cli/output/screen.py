@@ -5,14 +5,15 @@ terminal nothing is wider than it; elsewhere nothing is cut."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, number
+from ldimport.cli.output.text import cells, clean, cut, number
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, JustifyMethod, RenderableType
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
@@ -44,8 +45,7 @@ Count = tuple[str, str, int, str]
 
 
 def bar(done: int, whole: int, width: int, style: str = GOOD) -> ProgressBar:
-    """A bar that stays true: empty below one percent, something from there on, full only when
-    all is done."""
+    """A bar that stays true: empty below one percent, full only when all is done."""
     from rich.progress_bar import ProgressBar
 
     halves = 2 * width * done // whole if whole else 0
@@ -102,8 +102,7 @@ class Screen:
         return self.stream.width
 
     def line(self, *parts: Part, indent: int = 0) -> None:
-        """One line; wrapped at words where it is wider than the terminal, continued ``indent``
-        columns to the right."""
+        """One line, wrapped at words to the terminal's width and continued at ``indent``."""
         text = assemble(*parts)
         width = self.width
         if width is None or text.cell_len <= width:
@@ -206,8 +205,85 @@ def assemble(*parts: Part) -> Text:
     """Cleaned parts as one Rich text; never markup."""
     from rich.text import Text
 
-    text = Text()
-    for part in parts:
-        words, style = part if isinstance(part, tuple) else (part, "")
-        text.append(clean(words), style)
-    return text
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((clean(words), style) for words, style in pairs))
+
+
+# -- tables: they never cut a number, as Rich's own cells would (7,990 as ``7…``) ---------------
+
+GAP = 2
+_NARROWEST = 16
+
+CellText = str | tuple[str, ...]
+"""Text, or several items of which as many are shown as fit."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn:
+    """``right`` aligns numbers. Where space is short, columns that ``shrink`` lose characters,
+    the last first; then columns with ``drop`` above 0 are left out, the highest first."""
+
+    name: str
+    right: bool = False
+    shrink: bool = False
+    drop: int = 0
+
+
+def table(
+    screen: Screen, columns: Sequence[TableColumn], rows: Sequence[Sequence[CellText]]
+) -> None:
+    """Print a table with its header."""
+    from rich.table import Table
+
+    widths = _fitting(columns, rows, screen.width)
+    whole = sum(widths.values()) + GAP * (len(widths) - 1)
+    drawn = Table(
+        width=whole, box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style=ACCENT
+    )
+    for n, width in widths.items():
+        justify: JustifyMethod = "right" if columns[n].right else "left"
+        drawn.add_column(columns[n].name, justify=justify, no_wrap=True, width=width)
+    for row in rows:
+        drawn.add_row(*(shortened(row[n], width) for n, width in widths.items()))
+    screen.block(drawn)
+
+
+def _fitting(
+    columns: Sequence[TableColumn], rows: Sequence[Sequence[CellText]], most: int | None
+) -> dict[int, int]:
+    """Which columns are shown, and how wide each is."""
+    widths = {
+        n: max([cells(column.name), *(cells(_whole(row[n])) for row in rows)])
+        for n, column in enumerate(columns)
+    }
+
+    def over() -> int:
+        return 0 if most is None else sum(widths.values()) + GAP * (len(widths) - 1) - most
+
+    for n in reversed(widths):
+        if columns[n].shrink:
+            least = min(_NARROWEST, widths[n])
+            widths[n] = max(least, widths[n] - max(0, over()))
+    while over() > 0:
+        last = max(widths, key=lambda n: columns[n].drop)
+        if not columns[last].drop:
+            break
+        del widths[last]
+    return widths
+
+
+def shortened(content: CellText, width: int) -> Text:
+    """As much of a cell as fits: whole items of several, and never a part of a number."""
+    from rich.text import Text
+
+    items = (content,) if isinstance(content, str) else content
+    text = _whole(items)
+    for count in range(len(items) - 1, 0, -1):
+        if cells(text) > width:
+            text = f"{_whole(items[:count])} …"
+    return Text(text if cells(text) <= width else cut(clean(items[0]), width))
+
+
+def _whole(content: CellText) -> str:
+    items = (content,) if isinstance(content, str) else content
+    return " · ".join(map(clean, items))

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ldimport.causes import Cause
-from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen
-from ldimport.cli.output.table import TableColumn, table
+from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
@@ -59,11 +58,11 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         "pending": counted(jobs, "job") if jobs else "",
         "invalid": "have errors, not sent",
     }
-    rows = []
-    for name, (sign, word) in OUTCOMES.items():
-        count = getattr(sums, name)
-        if count or name in ALWAYS:
-            rows.append((sign, word, count, notes.get(name, "")))
+    rows = [
+        (sign, word, getattr(sums, name), notes.get(name, ""))
+        for name, (sign, word) in OUTCOMES.items()
+        if getattr(sums, name) or name in ALWAYS
+    ]
     screen.counts(rows, ("rows" if plan is not None else "images", sums.rows))
 
 
@@ -201,14 +200,12 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         hints.append(("ldimport watch", "follows the jobs until they end"))
     if sums.failed:
         hints.append(("ldimport results --failed", "every failure with row, id, url and reason"))
-        can = sum(row.images for row in end.causes if row.retryable)
-        if can:
+        if can := sum(row.images for row in end.causes if row.retryable):
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
         if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
             hints.append(LET_IN)
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
-        hints.append(("ldimport results", "media id of every image"))
-        hints.append(("ldimport status", "all jobs"))
+        hints += [("ldimport results", "media id of every image"), ("ldimport status", "all jobs")]
     return hints

@@ -15,23 +15,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+from ldimport.engine import records
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.records import (
-    Claimed,
-    DeliveryOutcome,
-    ImportOutcome,
-    JobChange,
-    JobSummary,
-    MediaEntry,
-    NewJob,
-    Notification,
-    StoredAsset,
-    StoredResult,
-    StoredToken,
-    Terms,
-)
 
-Edit = Callable[[MediaEntry], MediaEntry]
+Edit = Callable[[records.MediaEntry], records.MediaEntry]
 
 
 class Follower(Protocol):
@@ -42,7 +29,7 @@ class Follower(Protocol):
     def open_jobs(self) -> int:
         """Jobs open at the last look."""
 
-    def look(self) -> Sequence[JobChange]:
+    def look(self) -> Sequence[records.JobChange]:
         """What was accepted and what has ended since the last look; nearly free while nothing
         has. A job of which both is true is told twice."""
 
@@ -53,7 +40,7 @@ class Jobs(Protocol):
     def of_key(self, key: str) -> tuple[str, str] | None:
         """Id and body digest of the job that was accepted under this key."""
 
-    def accept(self, job: NewJob, daily_limit: int) -> str:
+    def accept(self, job: records.NewJob, daily_limit: int) -> str:
         """Record a batch with all its images and terms, and return its id; if its key was used
         before for the same body, that job's id, and nothing is recorded.
 
@@ -64,14 +51,14 @@ class Jobs(Protocol):
         advisory lock for the quota and ON CONFLICT for the key.
         """
 
-    def get(self, job_id: str) -> JobSummary | None:
+    def get(self, job_id: str) -> records.JobSummary | None:
         """One job; None when there is none of this id."""
 
-    def results(self, job_id: str) -> Sequence[StoredResult]:
+    def results(self, job_id: str) -> Sequence[records.StoredResult]:
         """Its images with an outcome, in the order of the request. They change no more, whatever
         becomes of the entries later."""
 
-    def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
+    def newest(self, most: int, before: str | None = None) -> Sequence[records.JobSummary]:
         """Up to ``most`` jobs, newest first; those older than the job ``before``."""
 
     def open_images(self) -> int:
@@ -80,7 +67,7 @@ class Jobs(Protocol):
     def any_free(self) -> bool:
         """Whether ``WorkerSession.work`` would find an image to claim; cheap, asked often."""
 
-    def terms(self, number: int) -> Terms:
+    def terms(self, number: int) -> records.Terms:
         """The terms of this number. Raises LdimportError when they cannot be used any more."""
 
     def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
@@ -94,16 +81,16 @@ class Jobs(Protocol):
 class Library(Protocol):
     """Media entries, one for each (systemName, external id) for ever, and their originals."""
 
-    def find(self, system_name: str, external_id: str) -> MediaEntry | None:
+    def find(self, system_name: str, external_id: str) -> records.MediaEntry | None:
         """The entry with this identity."""
 
-    def get(self, media_id: str) -> MediaEntry | None:
+    def get(self, media_id: str) -> records.MediaEntry | None:
         """The entry with this media id."""
 
-    def original(self, key: str) -> StoredAsset | None:
+    def original(self, key: str) -> records.StoredAsset | None:
         """The original under this storage key, also one that its entry has replaced."""
 
-    def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
+    def change(self, media_id: str, edit: Edit) -> records.MediaEntry | None:
         """Have ``edit`` change metadata and time of change of an entry; its version grows by one.
         None when there is no such entry; what ``edit`` raises leaves it as it was. What an import
         compares is not touched. PostgreSQL: SELECT … FOR UPDATE around ``edit``."""
@@ -118,13 +105,13 @@ class Library(Protocol):
 class Tokens(Protocol):
     """Access tokens of a served engine; only hashes are kept."""
 
-    def add(self, token: StoredToken) -> None:
+    def add(self, token: records.StoredToken) -> None:
         """Enter a new one."""
 
-    def all(self) -> Sequence[StoredToken]:
+    def all(self) -> Sequence[records.StoredToken]:
         """All of them, revoked ones too, oldest first."""
 
-    def of_hash(self, sha256: str) -> StoredToken | None:
+    def of_hash(self, sha256: str) -> records.StoredToken | None:
         """The token whose text has this hash."""
 
     def revoke(self, token_id: str, now: float) -> bool:
@@ -154,13 +141,13 @@ class WorkerSession(Protocol):
 
     def work(
         self,
-        done: Sequence[ImportOutcome],
+        done: Sequence[records.ImportOutcome],
         now: float,
         *,
         lost: Callable[[], set[str]] = set,
         most: int = 0,
         terms: int | None = None,
-    ) -> Claimed:
+    ) -> records.Claimed:
         """One turn: renew the leases, record what is done, lease up to ``most`` free images.
 
         Recording writes the outcome, brings the library to what it says, counts it in its job, and
@@ -173,8 +160,8 @@ class WorkerSession(Protocol):
         """
 
     def deliver(
-        self, done: Sequence[DeliveryOutcome], most: int, now: float
-    ) -> Sequence[Notification]:
+        self, done: Sequence[records.DeliveryOutcome], most: int, now: float
+    ) -> Sequence[records.Notification]:
         """The same for the outbox: renew, record what tries came to, lease up to ``most``
         notifications that are due, at most one for each endpoint, oldest first. The try is counted
         as it is leased, so that one which ends the process is not tried for ever. A slow endpoint

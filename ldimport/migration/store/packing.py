@@ -9,7 +9,7 @@ from typing import Any
 
 from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.model import Image
-from ldimport.wire.entry import image_body
+from ldimport.wire import image_body
 
 
 def pack(envelope: Envelope, images: tuple[Outgoing, ...]) -> bytes:

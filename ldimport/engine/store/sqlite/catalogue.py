@@ -41,23 +41,12 @@ class Catalogue:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction."""
+        """One durable transaction; this thread's ``rows`` see it from inside."""
         with database.translated(self.path, KIND), database.writing(self.connection):
             yield self.connection
 
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """One consistent view: all statements inside see the same state."""
-        connection = self.connection
-        with database.translated(self.path, KIND):
-            connection.execute("BEGIN")
-            try:
-                yield connection
-            finally:
-                connection.execute("ROLLBACK")
-
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """What one statement finds."""
+        """What one statement finds, all of it of the same moment."""
         with database.translated(self.path, KIND):
             return self.connection.execute(sql, values).fetchall()
 

@@ -9,19 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from itertools import takewhile
+from typing import Any
 
 from ldimport import wire
+from ldimport.engine import records
 from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
-from ldimport.engine.records import (
-    ImportOutcome,
-    ImportTask,
-    JobChange,
-    JobSummary,
-    NewJob,
-    StoredAsset,
-    StoredResult,
-    Terms,
-)
+from ldimport.engine.records import ImportOutcome, ImportTask, JobChange, JobSummary, NewJob, Terms
 from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
@@ -38,13 +31,12 @@ class SqliteJobs(Jobs):
         self._catalogue = catalogue
 
     def of_key(self, key: str) -> tuple[str, str] | None:
-        with self._catalogue.reading() as connection:
-            return _of_key(connection, key)
+        rows = self._catalogue.rows("SELECT id, body FROM job WHERE key = ?", key)
+        return (rows[0]["id"], rows[0]["body"]) if rows else None
 
     def accept(self, job: NewJob, daily_limit: int) -> str:
         with self._catalogue.writing() as connection:  # nobody else writes: what is found stays
-            found = None if job.key is None else _of_key(connection, job.key)
-            if found is not None:
+            if job.key is not None and (found := self.of_key(job.key)):
                 return same_request(found, job.body)
             _check_quota(connection, daily_limit, len(job.request.images), job.created_at)
             _enter(connection, job)
@@ -54,9 +46,9 @@ class SqliteJobs(Jobs):
         rows = self._catalogue.rows("SELECT * FROM job WHERE id = ?", job_id)
         return _summary(rows[0]) if rows else None
 
-    def results(self, job_id: str) -> Sequence[StoredResult]:
+    def results(self, job_id: str) -> Sequence[records.StoredResult]:
         sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                        a.mime_type, a.width, a.height, a.size, a.sha256
+                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
                    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
                   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
         return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
@@ -86,21 +78,17 @@ class SqliteJobs(Jobs):
         )
 
     def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
-        sql = "SELECT n FROM job WHERE state = 'started' AND terms = ?"
+        sql = "SELECT n, images FROM job WHERE state = 'started' AND terms = ?"
         with self._catalogue.writing() as connection:
-            for (job,) in connection.execute(sql, (terms,)).fetchall():
-                connection.execute(
+            for job, images in connection.execute(sql, (terms,)).fetchall():
+                untried = connection.execute(
                     """UPDATE item SET status = 'failed', reason = ?, cause = ?, metadata = NULL,
                                        worker = NULL WHERE job = ? AND status IS NULL""",
                     (reason, cause, job),
-                )
-                connection.execute(
-                    """UPDATE job SET failed = images - success - skipped, finished_at = ?,
-                              state = iif(success + skipped + failed = 0, 'failed', 'success')
-                        WHERE n = ?""",
-                    (now, job),
-                )
-                _on_end(connection, job, now)
+                ).rowcount
+                _count(connection, job, Status.FAILED, untried)
+                state = JobState.FAILED if untried == images else JobState.SUCCESS
+                _end_if_done(connection, job, now, state)
 
     def follow(self) -> SqliteFollower:
         return SqliteFollower(self._catalogue)
@@ -112,9 +100,10 @@ class SqliteFollower(Follower):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._version = -1
-        with catalogue.reading() as connection:
-            self._open = _open(connection)
-            (self._newest,) = connection.execute("SELECT coalesce(max(n), 0) FROM job").fetchone()
+        sql = """SELECT (SELECT coalesce(max(n), 0) FROM job),
+                        (SELECT json_group_array(n) FROM job WHERE state = 'started')"""
+        ((self._newest, still),) = catalogue.rows(sql)
+        self._open = set(json.loads(still))
 
     @property
     def open_jobs(self) -> int:
@@ -124,22 +113,17 @@ class SqliteFollower(Follower):
         version = self._catalogue.version()  # costs no file access
         if version == self._version:
             return ()
-        with self._catalogue.reading() as connection:
-            fresh = _rows(connection, "n > ? ORDER BY n", self._newest)
-            still = _open(connection)
-            gone = sorted((self._open | {row["n"] for row in fresh}) - still)
-            ended = [row for n in gone for row in _rows(connection, "n = ?", n)]
-        self._open, self._version = still, version
-        self._newest = fresh[-1]["n"] if fresh else self._newest
+        sql = """SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
+                 UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n"""
+        rows = self._catalogue.rows(sql, self._newest, json.dumps(list(self._open)))
+        fresh = [row for row in rows if row["n"] > self._newest]
+        ended = [row for row in rows if row["state"] != JobState.STARTED]
+        self._open = {row["n"] for row in rows} - {row["n"] for row in ended}
+        self._version, self._newest = version, max([self._newest, *(row["n"] for row in fresh)])
         return [_accepted(row) for row in fresh] + [_ended(row) for row in ended]
 
 
 # -- accepting ------------------------------------------------------------------------------
-
-
-def _of_key(connection: sqlite3.Connection, key: str) -> tuple[str, str] | None:
-    row = connection.execute("SELECT id, body FROM job WHERE key = ?", (key,)).fetchone()
-    return None if row is None else (row["id"], row["body"])
 
 
 def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
@@ -175,19 +159,13 @@ def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
     connection.executemany(
         """INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
            VALUES (?, ?, ?, ?, ?, ?, ?)""",
-        (
-            (
-                number,
-                request.system_name,
-                image.id,
-                image.url,
-                image.file_name,
-                image.media_type,
-                json.dumps(dict(image.metadata)),
-            )
-            for image in request.images
-        ),
+        ((number, request.system_name, *_as_sent(image)) for image in request.images),
     )
+
+
+def _as_sent(image: Image) -> tuple[str | None, ...]:
+    metadata = json.dumps(dict(image.metadata))
+    return image.id, image.url, image.file_name, image.media_type, metadata
 
 
 def _terms_row(connection: sqlite3.Connection, terms: Terms) -> int:
@@ -235,8 +213,7 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
 def claim(
     connection: sqlite3.Connection, worker: int, most: int, terms: int | None
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
-    """Lease up to ``most`` free images of one job's terms, oldest first; with ``terms`` only if
-    the oldest has these. Returns their terms' number and the tasks."""
+    """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
     rows = connection.execute(_FREE, (most,)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
@@ -249,10 +226,8 @@ def claim(
 
 
 def _task(row: sqlite3.Row, worker: int) -> ImportTask:
-    metadata = json.loads(row["metadata"])
-    image = Image(
-        row["external_id"], row["item_url"], row["file_name"], metadata, row["media_type"]
-    )
+    sent = (row["external_id"], row["item_url"], row["file_name"])
+    image = Image(*sent, json.loads(row["metadata"]), row["media_type"])
     return ImportTask(row["item"], worker, row["system_name"], image, library.known(row))
 
 
@@ -260,8 +235,7 @@ def _task(row: sqlite3.Row, worker: int) -> ImportTask:
 
 
 def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], now: float) -> None:
-    """Write outcomes, what they do to the library, and what they do to their jobs. A late
-    writer, whose lease was voided, is fenced off."""
+    """Write outcomes and what they do to library and jobs; a late writer is fenced off."""
     ended: Counter[tuple[int, Status]] = Counter()
     for outcome in outcomes:
         sql = "SELECT job FROM item WHERE id = ? AND worker = ? AND status IS NULL"
@@ -279,8 +253,7 @@ def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], no
         )
         ended[row["job"], outcome.status] += 1
     for (job, status), images in ended.items():
-        sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
-        connection.execute(sql, (images, job))
+        _count(connection, job, status, images)
     for job in {job for job, _ in ended}:
         _end_if_done(connection, job, now)
 
@@ -293,41 +266,35 @@ def release(connection: sqlite3.Connection, tasks: Iterable[ImportTask]) -> None
     )
 
 
-def _end_if_done(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """State and time of the end, in the transaction of the last image's outcome."""
+def _count(connection: sqlite3.Connection, job: int, status: Status, images: int) -> None:
+    sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
+    connection.execute(sql, (images, job))
+
+
+def _end_if_done(
+    connection: sqlite3.Connection, job: int, now: float, state: JobState = JobState.SUCCESS
+) -> None:
+    """The one place where a job ends, in the transaction of its last image's outcome: its
+    notification is put down with it, so that there is exactly one."""
     ended = connection.execute(
-        """UPDATE job SET state = 'success', finished_at = ?
+        """UPDATE job SET state = ?, finished_at = ?
             WHERE n = ? AND state = 'started' AND images = success + skipped + failed""",
-        (now, job),
+        (state, now, job),
     ).rowcount
-    if ended:
-        _on_end(connection, job, now)
-
-
-def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """The one place where a job has just ended, still inside that transaction: its notification
-    is put down with it, so that there is exactly one."""
     row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()
-    if row["webhook"] is None:
+    if not ended or row["webhook"] is None:
         return
     context = None if row["context"] is None else json.loads(row["context"])
-    status = JobStatus(row["id"], JobState(row["state"]))
-    body = wire.encode(wire.notification_to_json(status, _counts(row), context)).decode()
-    outbox.put(connection, row, body, now)
+    body = wire.notification_to_json(JobStatus(row["id"], state), _counts(row), context)
+    outbox.put(connection, row, wire.encode(body).decode(), now)
 
 
 # -- answering ------------------------------------------------------------------------------
 
 
 def _summary(row: sqlite3.Row) -> JobSummary:
-    return JobSummary(
-        row["id"],
-        JobState(row["state"]),
-        _counts(row),
-        row["system_name"],
-        row["created_at"],
-        row["finished_at"],
-    )
+    state, times = JobState(row["state"]), (row["created_at"], row["finished_at"])
+    return JobSummary(row["id"], state, _counts(row), row["system_name"], *times)
 
 
 def _counts(row: sqlite3.Row) -> Counts:
@@ -336,18 +303,10 @@ def _counts(row: sqlite3.Row) -> Counts:
 
 
 def _result(
-    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: object
-) -> StoredResult:
-    stored = None if asset[0] is None else StoredAsset(*asset, title)  # type: ignore[arg-type,call-arg]
-    return StoredResult(external_id, title, Status(status), reason, cause, stored)
-
-
-def _open(connection: sqlite3.Connection) -> set[int]:
-    return {n for (n,) in connection.execute("SELECT n FROM job WHERE state = 'started'")}
-
-
-def _rows(connection: sqlite3.Connection, where: str, value: int) -> list[sqlite3.Row]:
-    return connection.execute(f"SELECT * FROM job WHERE {where}", (value,)).fetchall()  # noqa: S608
+    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: Any
+) -> records.StoredResult:
+    stored = None if asset[0] is None else records.StoredAsset(*asset, title)  # type: ignore[call-arg]
+    return records.StoredResult(external_id, title, Status(status), reason, cause, stored)
 
 
 def _accepted(row: sqlite3.Row) -> JobChange:

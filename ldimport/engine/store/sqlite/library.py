@@ -15,11 +15,13 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Facts
 
 _ENTRY = """
-SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256, m.title AS file_name
+SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
+       a.created_at AS stored_at, m.title AS file_name
   FROM media m JOIN asset a ON a.id = m.asset WHERE
 """
 _ASSET = [field.name for field in fields(StoredAsset)]
 _MEDIA = [field.name for field in fields(MediaEntry)]
+_SHAPE = ("width", "height", "frames", "orientation")
 
 
 class SqliteLibrary(Library):
@@ -29,32 +31,28 @@ class SqliteLibrary(Library):
         self._catalogue = catalogue
 
     def find(self, system_name: str, external_id: str) -> MediaEntry | None:
-        return self._entry("m.system_name = ? AND m.external_id = ?", system_name, external_id)
+        where = _ENTRY + "m.system_name = ? AND m.external_id = ?"
+        return _entry(self._catalogue.rows(where, system_name, external_id))
 
     def get(self, media_id: str) -> MediaEntry | None:
-        return self._entry("m.id = ?", media_id)
-
-    def _entry(self, where: str, *values: str) -> MediaEntry | None:
-        with self._catalogue.reading() as connection:
-            return _entry(connection, where, *values)
+        return _entry(self._catalogue.rows(_ENTRY + "m.id = ?", media_id))
 
     def original(self, key: str) -> StoredAsset | None:
-        sql = """SELECT a.*, m.title AS file_name FROM asset a JOIN media m ON m.id = a.media
-                  WHERE a.key = ?"""
+        sql = """SELECT a.*, a.created_at AS stored_at, m.title AS file_name
+                   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?"""
         rows = self._catalogue.rows(sql, key)
         return _stored(rows[0]) if rows else None
 
     def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
         with self._catalogue.writing() as connection:
-            entry = _entry(connection, "m.id = ?", media_id)
-            if entry is None:
+            if (entry := self.get(media_id)) is None:
                 return None
             new = edit(entry)
             connection.execute(
                 "UPDATE media SET metadata = ?, version = version + 1, updated_at = ? WHERE id = ?",
                 (json.dumps(dict(new.metadata)), new.updated_at, media_id),
             )
-            return _entry(connection, "m.id = ?", media_id)
+            return self.get(media_id)
 
     def holdings(self) -> tuple[int, int]:
         sql = "SELECT (SELECT count(*) FROM media), (SELECT coalesce(sum(size), 0) FROM asset)"
@@ -63,13 +61,13 @@ class SqliteLibrary(Library):
 
     def blobs(self) -> Sequence[tuple[str, int]]:
         rows = self._catalogue.rows("SELECT DISTINCT sha256, size FROM asset")
-        return [(row["sha256"], row["size"]) for row in rows]
+        return [(sha256, size) for sha256, size in rows]
 
 
-def _entry(connection: sqlite3.Connection, where: str, *values: str) -> MediaEntry | None:
-    row = connection.execute(_ENTRY + where, values).fetchone()
-    if row is None:
+def _entry(rows: Sequence[sqlite3.Row]) -> MediaEntry | None:
+    if not rows:
         return None
+    row = rows[0]
     made = {"metadata": json.loads(row["metadata"]), "asset": _stored(row)}
     return MediaEntry(**{name: row[name] for name in _MEDIA} | made)
 
@@ -82,17 +80,10 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
     """What ``jobs.claim`` found in the library beside an image."""
     if row["media_id"] is None:
         return None
-    kind = addresses.type_of(row["mime_type"])
-    return KnownMedia(
-        row["media_id"],
-        row["asset"],
-        row["request"],
-        row["url"],
-        (row["etag"], row["last_modified"]),
-        row["sha256"],
-        row["source_sha256"],
-        Facts(kind, row["width"], row["height"], row["frames"], row["orientation"]),
-    )
+    facts = Facts(addresses.type_of(row["mime_type"]), **{name: row[name] for name in _SHAPE})
+    validators, hashes = (row["etag"], row["last_modified"]), (row["sha256"], row["source_sha256"])
+    entry = (row["media_id"], row["asset"], row["request"], row["url"])
+    return KnownMedia(*entry, validators, *hashes, facts)
 
 
 def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float) -> int:
@@ -116,21 +107,18 @@ def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float
 
 
 def _add_asset(connection: sqlite3.Connection, media_id: str, new: NewBytes, now: float) -> int:
-    facts = new.facts
+    kind = new.facts.type
     return insert(
         connection,
         "asset",
         media=media_id,
-        key=addresses.new_key(facts.type, now),
+        key=addresses.new_key(kind, now),
         sha256=new.sha256,
         source_sha256=new.source_sha256,
-        mime_type=facts.type.mime,
-        width=facts.width,
-        height=facts.height,
+        mime_type=kind.mime,
         size=new.size,
-        frames=facts.frames,
-        orientation=facts.orientation,
         created_at=now,
+        **{name: getattr(new.facts, name) for name in _SHAPE},
     )
 
 

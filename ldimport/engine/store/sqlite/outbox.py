@@ -33,7 +33,7 @@ def any_due(catalogue: Catalogue, now: float) -> bool:
 
 
 _CLAIM = f"""
-SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries, t.options
+SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries + 1 AS tries, t.options, ?4 AS worker
   FROM (SELECT *, min(due_at) FROM webhook
          WHERE {_DUE} AND endpoint NOT IN (SELECT endpoint FROM webhook WHERE worker IS NOT NULL)
          GROUP BY endpoint) w
@@ -46,22 +46,14 @@ at a time."""
 
 
 def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) -> list[Notification]:
-    """Lease up to ``most`` that are due; the try is counted as they are leased, so that one which
-    ends the process is not tried for ever."""
-    rows = connection.execute(_CLAIM, (now, now + FARTHEST, most)).fetchall()
+    """Lease up to ``most`` that are due, and count the try."""
+    rows = connection.execute(_CLAIM, (now, now + FARTHEST, most, worker)).fetchall()
     connection.executemany(
         "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?",
         ((worker, row["id"]) for row in rows),
     )
     return [
-        Notification(
-            **dict(row)
-            | {
-                "tries": row["tries"] + 1,
-                "options": wire.options_from_json(row["options"]),
-                "worker": worker,
-            }
-        )
+        Notification(**dict(row) | {"options": wire.options_from_json(row["options"])})
         for row in rows
     ]
 

@@ -84,12 +84,13 @@ class SqliteSession(WorkerSession):
         self._patrolled_at = now
         sql = "SELECT id, name, expires FROM worker WHERE name <> ?"
         others = self._catalogue.rows(sql, self.name)
-        gone = [n for n, name, expires in others if expires < now or not self._alive(name)]
-        if gone:
+        if gone := [n for n, name, end in others if end < now or not self._lock_of(name).held()]:
             with self._catalogue.writing() as connection:
                 for worker in gone:
                     _void(connection, worker)
-        for name in self._traces():
+        names = {path.stem for path in self._lock.path.parent.glob("*.lock")}
+        left = set() if self._blobs is None else set(self._blobs.leftovers())
+        for name in (names | left) - {self.name}:
             self._clear_up(name)
 
     def leave(self) -> None:
@@ -110,18 +111,8 @@ class SqliteSession(WorkerSession):
         self._worker = insert(connection, "worker", name=self.name, expires=self._expires)
         return False
 
-    def _traces(self) -> set[str]:
-        """Names of other workers that have a lock file or blobs under way."""
-        names = {path.stem for path in self._lock.path.parent.glob("*.lock")}
-        if self._blobs is not None:
-            names.update(self._blobs.leftovers())
-        return names - {self.name}
-
-    def _alive(self, name: str) -> bool:
-        return ProcessLock(self._path(name)).held()
-
-    def _path(self, name: str) -> Path:
-        return self._lock.path.with_name(f"{name}.lock")
+    def _lock_of(self, name: str) -> ProcessLock:
+        return ProcessLock(self._lock.path.with_name(f"{name}.lock"))
 
     def _recover(self, connection: sqlite3.Connection, name: str) -> None:
         if self._blobs is not None:
@@ -130,7 +121,7 @@ class SqliteSession(WorkerSession):
     def _clear_up(self, name: str) -> None:
         """Remove what a dead worker left behind, while holding its lock: a worker that is just
         starting under this name cannot come in between (see ``_take_lock``)."""
-        lock = ProcessLock(self._path(name))
+        lock = self._lock_of(name)
         if not lock.acquire():
             return
         try:

@@ -6,17 +6,18 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from ldimport import database
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.store.contract import Store
+from ldimport.engine.records import StoredToken
+from ldimport.engine.store.contract import Store, Tokens
 from ldimport.engine.store.sqlite import outbox, sessions
-from ldimport.engine.store.sqlite.catalogue import Catalogue
+from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND
-from ldimport.engine.store.sqlite.tokens import SqliteTokens
 from ldimport.errors import LockedError, StateFileError
 
 
@@ -53,6 +54,32 @@ class SqliteStore(Store):
 
     def close(self) -> None:
         self._catalogue.close()
+
+
+class SqliteTokens(Tokens):
+    """Tokens in the table ``token``."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+
+    def add(self, token: StoredToken) -> None:
+        with self._catalogue.writing() as connection:
+            insert(connection, "token", **asdict(token) | {"scopes": " ".join(token.scopes)})
+
+    def all(self) -> Sequence[StoredToken]:
+        return self._found("ORDER BY created_at, id")
+
+    def of_hash(self, sha256: str) -> StoredToken | None:
+        return next(iter(self._found("WHERE sha256 = ?", sha256)), None)
+
+    def revoke(self, token_id: str, now: float) -> bool:
+        sql = "UPDATE token SET revoked_at = coalesce(revoked_at, ?) WHERE id = ?"
+        with self._catalogue.writing() as connection:
+            return connection.execute(sql, (now, token_id)).rowcount == 1
+
+    def _found(self, rest: str, *values: str) -> list[StoredToken]:
+        rows = self._catalogue.rows(f"SELECT * FROM token {rest}", *values)  # noqa: S608
+        return [StoredToken(**dict(row) | {"scopes": tuple(row["scopes"].split())}) for row in rows]
 
 
 def require(folder: Path) -> None:

@@ -1,4 +1,5 @@
-"""JSON text to values, with everything that JSON allows and Livingdocs does not named.
+"""Texts: JSON to values, with everything that JSON allows and Livingdocs does not named; Unicode
+composed (NFC).
 
 orjson decides in the ordinary case; the standard library, slower, explains the others.
 """
@@ -9,18 +10,22 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from unicodedata import is_normalized, normalize
 
 import orjson
 
 from ldimport.cells import without_surrogates
-from ldimport.manifest.findings import RowProblems
-from ldimport.manifest.normalise import compose
+from ldimport.manifest.kinds import RowProblems
 from ldimport.model import Json, Place
 
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
+_ALWAYS = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
+"""UTF-8 lead and tail bytes of characters below U+0300, and of U+2000 to U+2FFF."""
+_RARE = re.compile(rb"\xe2(?:[\x81\x83-\xbf]|\x80[\x80\x81])")
+"""U+2000 to U+2FFF but for quotes, dashes and currency; U+2000 and U+2001 decompose."""
 
 
 def quick_json(raw: bytes) -> dict[str, Json] | None:
@@ -32,15 +37,7 @@ def quick_json(raw: bytes) -> dict[str, Json] | None:
         return None
     if type(found) is not dict:
         return None
-    keys = len(found)
-    for value in found.values():
-        if type(value) is str:
-            continue
-        inner = _count_keys(value, 1)
-        if inner < 0:
-            return None
-        keys += inner
-    return found if keys == _written_keys(raw) else None
+    return found if _count_keys(found, 0) == _written_keys(raw) else None
 
 
 def _written_keys(raw: bytes) -> int:
@@ -77,35 +74,25 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
     try:
         decoded = text.decode("utf-8") if isinstance(text, bytes) else text
         value = _decoder(field, problems).decode(decoded)
-        if _shallow(value, MAX_DEPTH):
-            whole = "\\u" not in decoded and decoded is not text
-            return value if whole else _without_surrogates(value, field, problems)
+        if not _shallow(value, MAX_DEPTH):
+            raise RecursionError
+        whole = "\\u" not in decoded and decoded is not text
+        return value if whole else _without_surrogates(value, field, problems)
     except UnicodeDecodeError as error:
         byte = error.object[error.start]
         problems.add("bad-json", field, f"byte 0x{byte:02X} is not UTF-8", "--encoding cp1252")
-        return None
     except json.JSONDecodeError as error:
-        place = None if field else _shifted(problems.place, error.lineno, error.colno)
-        problems.add("bad-json", field, f"not JSON: {_words(error)}", place=place)
-        return None
+        at, line, column = problems.place, error.lineno, error.colno
+        column += max(at.column, 1) - 1 if line == 1 else 0
+        place = None if field else Place(at.file, at.row, at.line + line - 1, column)
+        words = error.msg[:1].lower() + error.msg[1:]
+        early = "" if error.pos < len(error.doc) else " (it ends too early)"
+        problems.add("bad-json", field, f"not JSON: {words}{early}", place=place)
     except RecursionError:
-        pass
+        problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
     except ValueError as error:
         problems.add("bad-json", field, f"not JSON: {error}")
-        return None
-    problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
     return None
-
-
-def _words(error: json.JSONDecodeError) -> str:
-    message = error.msg[:1].lower() + error.msg[1:]
-    return message if error.pos < len(error.doc) else f"{message} (it ends too early)"
-
-
-def _shifted(place: Place, line: int, column: int) -> Place:
-    """A place inside an entry that begins at ``place``."""
-    column += max(place.column, 1) - 1 if line == 1 else 0
-    return Place(place.file, place.row, place.line + line - 1, column)
 
 
 def _decoder(field: str, problems: RowProblems) -> json.JSONDecoder:
@@ -135,20 +122,14 @@ class BigNumber(str):
     __slots__ = ()
 
 
-def big_numbers(value: Json) -> list[str]:
-    """All numbers in a value that are too big."""
+def check_numbers(value: Json, field: str, problems: RowProblems) -> None:
+    """Note every number in a value that would not arrive as it is."""
     if isinstance(value, BigNumber):
-        return [str(value)]
-    if isinstance(value, (dict, list)):
-        each = value.values() if isinstance(value, dict) else value
-        return [big for item in each for big in big_numbers(item)]
-    return []
-
-
-def too_big(digits: str, field: str, problems: RowProblems) -> None:
-    """Note a number that would not arrive as it is."""
-    message = f"{digits} is too large a number: it would be rounded on the way"
-    problems.add("big-number", field, message, "write it as a text, in quotes", digits)
+        message = f"{value} is too large a number: it would be rounded on the way"
+        problems.add("big-number", field, message, "write it as a text, in quotes", str(value))
+    elif isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            check_numbers(item, field, problems)
 
 
 def _shallow(value: Json, levels: int) -> bool:
@@ -159,7 +140,7 @@ def _shallow(value: Json, levels: int) -> bool:
 
 
 def _without_surrogates(value: Json, field: str, problems: RowProblems) -> Json:
-    cleaned = map_texts(value, without_surrogates)
+    cleaned = map_texts(value, lambda text: text if text.isascii() else without_surrogates(text))
     if cleaned != value:
         message = "half of a surrogate pair (\\ud800 to \\udfff) is not a character"
         problems.add("lone-surrogate", field, message)
@@ -169,7 +150,7 @@ def _without_surrogates(value: Json, field: str, problems: RowProblems) -> Json:
 def map_texts(value: Json, change: Callable[[str], str]) -> Json:
     """The same value with every text in it changed, keys included."""
     if isinstance(value, str):
-        return value if isinstance(value, BigNumber) else change(value)
+        return change(value)
     if isinstance(value, list):
         return [map_texts(each, change) for each in value]
     if isinstance(value, dict):
@@ -177,6 +158,12 @@ def map_texts(value: Json, change: Callable[[str], str]) -> Json:
     return value
 
 
-def nfc(value: Json) -> Json:
-    """The same value, its texts composed (NFC)."""
-    return compose(value) if type(value) is str else map_texts(value, compose)
+def surely_composed(utf8: bytes) -> bool:
+    """Whether the text certainly is in NFC: nothing in it but letters below U+0300 and common
+    punctuation. Costs a fifth of asking ``unicodedata``."""
+    return utf8.isascii() or not (utf8.translate(None, _ALWAYS) or _RARE.search(utf8))
+
+
+def compose(text: str) -> str:
+    """The text in NFC; itself, where it is already."""
+    return text if text.isascii() or is_normalized("NFC", text) else normalize("NFC", text)

@@ -1,0 +1,143 @@
+"""Is the body of ``POST import/images`` acceptable: every rule of the API that needs no project
+config, as JSON or as model objects, with findings by dotted path."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ldimport.errors import InvalidRequestError
+from ldimport.model import MAX_CONTEXT_BYTES, Image, ImportRequest, Json
+from ldimport.url import is_http_url, is_relative
+from ldimport.wire import encode
+
+MOST = 100
+"""Findings about images, about; then nobody looks further."""
+
+_KEYS = ("id", "url", "fileName", "metadata", "mediaType")
+_TYPE = "Invalid type: expected {}"
+_HALF_PAIR = re.compile("[\ud800-\udfff]")
+
+
+def request_from_json(body: object, *, relative_urls: bool = False) -> ImportRequest:
+    """Read and check a request body. ``relative_urls`` admits paths of local files (embedded
+    engine only). Raises InvalidRequestError with all findings (at most 100)."""
+    if not isinstance(body, dict):
+        raise InvalidRequestError({"": _TYPE.format("object")})
+    check = _Check(relative_urls)
+    check.keys(body, "", ("systemName", "images"), ("webhook", "context"))
+    items = body.get("images")
+    images = check.images(check.read(items) if isinstance(items, list) else items)
+    request = ImportRequest(body.get("systemName", ""), images, body.get("webhook"),
+                            body.get("context"))  # fmt: skip
+    check.frame(request)
+    return request
+
+
+def check_request(request: ImportRequest, *, relative_urls: bool = False) -> None:
+    """The same findings as ``request_from_json``, for a request that never was JSON."""
+    check = _Check(relative_urls)
+    check.images(request.images)
+    check.frame(request)
+
+
+class _Check:
+    """Collects findings: of model objects, and of JSON on its way to them. The first finding at a
+    path counts, so what is missing is not found empty too."""
+
+    def __init__(self, relative_urls: bool) -> None:
+        self._details: dict[str, str] = {}
+        self._relative_urls = relative_urls
+
+    def frame(self, request: ImportRequest) -> None:
+        """What surrounds the images. Raises InvalidRequestError with all that was found."""
+        self._text("systemName", request.system_name)
+        webhook, context = request.webhook, request.context
+        if webhook is not None and not (isinstance(webhook, str) and is_http_url(webhook)):
+            self._wrong("webhook", "must be an http or https URL")
+        if context is not None and self._typed("context", context, Mapping, "object"):
+            self._context(context)
+        if self._details:
+            raise InvalidRequestError(self._details)
+
+    def images(self, images: object) -> tuple[Image, ...]:
+        """Each image and their ids; returns those without a finding, as far as was looked."""
+        if isinstance(images, str | Mapping) or not isinstance(images, Iterable):
+            self._wrong("images", _TYPE.format("array"))
+            return ()
+        found: list[Image] = []
+        first: dict[str, int] = {}
+        n, before = -1, len(self._details)
+        for n, image in enumerate(images):
+            if image is not None:
+                self._image(image, f"images.{n}.")
+            if len(self._details) == before:
+                if first.setdefault(image.id, n) < n:
+                    self._wrong(f"images.{n}.id", f"is the same as images.{first[image.id]}.id")
+                found.append(image)
+            before = len(self._details)
+            if before >= MOST:
+                break
+        if n < 0:
+            self._wrong("images", "must have at least 1 item")
+        return tuple(found)
+
+    def read(self, items: Iterable[object]) -> Iterator[Image | None]:
+        """Each entry of ``images`` as it stands there; None for what is no object."""
+        for n, item in enumerate(items):
+            if not isinstance(item, dict):
+                self._wrong(f"images.{n}", _TYPE.format("object"))
+                yield None
+                continue
+            self.keys(item, f"images.{n}.", _KEYS[:4], _KEYS[4:])
+            yield Image(*map(item.get, _KEYS))  # type: ignore[arg-type]  # see ``_image``
+
+    def keys(
+        self, body: Mapping[str, object], dot: str, required: Sequence[str], others: Sequence[str]
+    ) -> None:
+        """All that must be there is, and nothing else."""
+        for key in required:
+            if key not in body:
+                self._wrong(f"{dot}{key}", f"Missing required property: {key}")
+        for key in body:
+            if key not in required and key not in others:
+                shown = key[:60].encode("utf-8", "replace").decode()
+                self._wrong(f"{dot}{shown}", "Additional properties not allowed")
+
+    def _image(self, image: Image, dot: str) -> None:
+        self._text(f"{dot}id", image.id)
+        url = image.url
+        if self._text(f"{dot}url", url) and not (
+            is_http_url(url) or (self._relative_urls and is_relative(url))
+        ):
+            what = "data URLs are not allowed" if url[:5].lower() == "data:" else "not a valid URL"
+            self._wrong(f"{dot}url", f"must be an http or https URL ({what})")
+        self._text(f"{dot}fileName", image.file_name)
+        self._typed(f"{dot}metadata", image.metadata, Mapping, "object")
+        if image.media_type is not None:
+            self._typed(f"{dot}mediaType", image.media_type, str, "string")
+
+    def _context(self, context: Mapping[str, Json]) -> None:
+        try:
+            size = len(encode(dict(context)))
+        except (ValueError, TypeError, RecursionError):
+            self._wrong("context", "cannot be written as JSON")
+            return
+        if size > MAX_CONTEXT_BYTES:
+            self._wrong("context", f"is {size} bytes of JSON, the limit is {MAX_CONTEXT_BYTES}")
+
+    def _text(self, path: str, value: str) -> bool:
+        if not self._typed(path, value, str, "string"):
+            return False
+        if value and not _HALF_PAIR.search(value):
+            return True
+        self._wrong(path, "must be valid Unicode" if value else "must not be empty")
+        return False
+
+    def _typed(self, path: str, value: object, kind: type, word: str) -> bool:
+        if not isinstance(value, kind):
+            self._wrong(path, _TYPE.format(word))
+        return isinstance(value, kind)
+
+    def _wrong(self, path: str, text: str) -> None:
+        self._details.setdefault(path, text)

@@ -1,0 +1,116 @@
+"""What a server obeys, settled by the command line, and what it tells, from several threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ldimport.credentials import Secret
+from ldimport.engine.records import JobChange
+from ldimport.engine.webhooks import DeliveryAttempt
+from ldimport.model import Integrity
+from ldimport.wire import Dialect
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 9095
+BODY_LIMIT = 500_000
+"""Bytes of a request body; Livingdocs' own default (docs/livingdocs-api.md, "Limits")."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """The engine to serve, and how.
+
+    ``project_config`` None is the documented default; ``daily_limit`` 0 is none; ``secrets`` sign
+    webhooks. ``port`` 0 takes any free one; ``workers`` None is one per core, 0 serves the API
+    alone; ``dialect`` None follows the API version of each request; ``public_url`` None is the
+    address really listened on; ``token`` has all scopes for this run. Sizes in bytes, times in
+    seconds: ``header_seconds`` for the head of a request, ``body_seconds`` for its body,
+    ``idle_seconds`` between two requests, ``grace_seconds`` for requests under way at the end.
+    """
+
+    engine: Path
+    project_config: Path | None = None
+    allow_hosts: tuple[str, ...] = ()
+    integrity: Integrity = Integrity.FULL
+    daily_limit: int = 0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    host: str = DEFAULT_HOST
+    port: int = DEFAULT_PORT
+    workers: int | None = None
+    dialect: Dialect | None = None
+    public_url: str | None = None
+    token: Secret | None = None
+    body_limit: int = BODY_LIMIT
+    header_limit: int = 65_536
+    header_seconds: float = 20.0
+    body_seconds: float = 60.0
+    idle_seconds: float = 30.0
+    grace_seconds: float = 10.0
+    connections: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Listening:
+    """The port answers; ``url`` is where."""
+
+    url: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineServed:
+    """What is served: the folder, what it holds and obeys, and whose tokens are let in."""
+
+    folder: Path
+    media_types: tuple[str, ...]
+    images: int
+    bytes: int
+    tokens: tuple[str, ...]
+    workers: int
+    daily_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """A request was answered. ``path`` has no query string; ``note`` says what came of it."""
+
+    method: str
+    path: str
+    status: int
+    seconds: float
+    note: str = ""
+
+    @property
+    def is_poll(self) -> bool:
+        """Whether it happens all the time: somebody asked for a state, and was told."""
+        quiet = self.path.endswith(("/import/images/status", "/health"))
+        return quiet and self.method == "GET" and self.status == 200
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersPaused:
+    """No image is carried out for ``seconds``, because of ``why``; then workers begin again."""
+
+    why: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The server has ended in order; ``open_jobs`` go on at the next start."""
+
+    open_jobs: int
+
+
+ServeEvent = (
+    Listening
+    | EngineServed
+    | RequestAnswered
+    | JobChange
+    | DeliveryAttempt
+    | WorkersPaused
+    | Stopped
+)
+OnEvent = Callable[[ServeEvent], None]

@@ -1,0 +1,145 @@
+"""From a request to a call of the engine: its token is looked at, its body is read, and the call
+is made in a thread.
+
+Engine calls wait for the disk and for locks, so they never run in the event loop. Reading has
+threads apart from writing: who asks for the state of a job does not queue behind batches that
+wait for a worker's transaction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import re
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from ldimport.engine import Engine
+from ldimport.engine.access_tokens import TokenScope, hash_of, is_valid
+from ldimport.model import Json
+from ldimport.server import body
+from ldimport.server.contract import ServeOptions
+from ldimport.server.responses import MISSING, Refusal, answer
+from ldimport.server.versions import Version
+
+READERS = 4
+WRITERS = 4
+"""Threads; each has a connection to the catalogue for as long as the server runs."""
+
+_BEARER = re.compile(r"bearer +([\x21-\x7e]+) *", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request as an endpoint sees it, with its whole body."""
+
+    request: Request
+    engine: Engine
+    options: ServeOptions
+    body: bytes = b""
+
+    @property
+    def version(self) -> Version:
+        """The API version in the request's path."""
+        version: Version = self.request.state.version
+        return version
+
+    def required(self, name: str) -> str:
+        """A parameter of the query. Raises Refusal 400 where it is missing or empty."""
+        if text := self.request.query_params.get(name):
+            return text
+        raise Refusal(400, {name: MISSING.format(name)})
+
+
+Endpoint = Callable[[Call], Json | Response]
+"""Answers a call with JSON or a whole response. Raises Refusal or an LdimportError."""
+Methods = Mapping[str, tuple[TokenScope | None, Endpoint]]
+"""By HTTP method: the scope that its token needs (None: no token), and the endpoint."""
+
+
+class Backend:
+    """Has an engine answer requests. ``close`` ends its threads."""
+
+    def __init__(self, engine: Engine, options: ServeOptions) -> None:
+        self._engine = engine
+        self._options = options
+        extra = options.token
+        self._extra = "" if extra is None else hash_of(extra.reveal().encode())
+        self._readers = ThreadPoolExecutor(READERS, "engine reader")
+        self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
+
+    def close(self) -> None:
+        """Wait for calls under way, end the threads."""
+        self._readers.shutdown()
+        self._writers.shutdown()
+
+    async def answer(self, request: Request, methods: Methods) -> Response:
+        """The response of a path with these methods. Raises Refusal or an LdimportError."""
+        reads = request.method in ("GET", "HEAD")
+        found = methods.get("GET" if reads else request.method)
+        if found is None:
+            allowed = ", ".join([*methods, *(["HEAD"] if "GET" in methods else [])])
+            text = f"{request.method} is not possible here"
+            raise Refusal(405, {"method": text}, headers={"Allow": allowed})
+        scope, endpoint = found
+        header = request.headers.get("authorization")
+        in_thread = asyncio.get_running_loop().run_in_executor
+        call = Call(request, self._engine, self._options)
+        if reads:
+
+            def checked() -> Response:
+                self._check(header, scope)
+                return answer(endpoint(call))
+
+            return await in_thread(self._readers, checked)
+        await in_thread(self._readers, self._check, header, scope)
+        options = self._options
+        raw = await body.read(request, options.body_limit, options.body_seconds)
+        call = replace(call, body=raw)
+        return await in_thread(self._writers, lambda: answer(endpoint(call)))
+
+    # -- tokens -----------------------------------------------------------------------------
+
+    def _check(self, header: str | None, scope: TokenScope | None) -> None:
+        """Raises Refusal 401 without a token that counts, 403 when it lacks ``scope``. Unknown,
+        expired and revoked tokens get the same answer. Reads the catalogue."""
+        if scope is None:
+            return
+        if header is None:
+            raise _no_entry(401, "An access token is required.", "Bearer")
+        found = _BEARER.fullmatch(header)
+        scopes = None if found is None else self._scopes(hash_of(found[1].encode()))
+        if scopes is None:
+            raise _no_entry(401, "The access token expired.", 'Bearer error="invalid_token"')
+        if scope not in scopes:
+            challenge = f'Bearer error="insufficient_scope", scope="{scope}"'
+            raise _no_entry(403, "The request requires higher privileges", challenge)
+
+    def _scopes(self, sha256: str) -> Sequence[str] | None:
+        if hmac.compare_digest(sha256, self._extra):
+            return tuple(TokenScope)
+        token = self._engine.tokens.of_hash(sha256)
+        return token.scopes if token is not None and is_valid(token, time.time()) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """What stands at one path, as an ASGI application."""
+
+    backend: Backend
+    methods: Methods
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        response = await self.backend.answer(Request(scope, receive), self.methods)
+        await response(scope, receive, send)
+
+
+def _no_entry(status: int, text: str, challenge: str) -> Refusal:
+    return Refusal(status, {"access_token": text}, headers={"WWW-Authenticate": challenge})

@@ -1,0 +1,292 @@
+"""The API's JSON <-> model, every dialect, both ways, once: import requests, the status of a job,
+refusals (docs/livingdocs-api.md, "Refusals"), and what webhooks tell.
+
+Three generations of the status exist (docs/livingdocs-api.md, "Versions and dialects"): entries of
+the API's first page carry ``status`` and ``title``; since 2025-03 ``state`` and ``systemName``;
+since 2026-08 the value for an import is ``imported``. Writing takes a ``Dialect``; reading
+understands them all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, fields
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any, TypeVar
+
+from ldimport.errors import QuotaError
+from ldimport.model import (
+    Asset,
+    Counts,
+    Image,
+    ImportRequest,
+    Integrity,
+    JobOptions,
+    JobState,
+    JobStatus,
+    Json,
+    Result,
+    Status,
+    canonical_json,
+)
+
+T = TypeVar("T")
+
+_LOST = 'no import job found for id "{}"'
+_JOB_STATES = {state.value: state for state in JobState}
+_STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Status.SUCCESS}
+_QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
+_ASSET_KEYS = ("mediaId", "originalUrl", "url", "width", "height", "mimeType", "imageService")
+_asset_values = attrgetter(*(field.name for field in fields(Asset)))
+_text = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
+
+
+# -- requests -------------------------------------------------------------------------------
+
+
+def encode(body: Json | Mapping[str, Json]) -> bytes:
+    """Compact JSON as UTF-8; its length is what the body limits count."""
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def image_body(image: Image) -> bytes:
+    """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
+    return rendered(image)[0]
+
+
+def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
+    """``image_body``, and all that it says but its id: equal texts ask for the same. Each value is
+    rendered once; ``url`` takes the place of the image's own in the second."""
+    name, metadata = _text(image.file_name), _text(dict(image.metadata))
+    kind, place = _text(image.media_type), _text(image.url)
+    said_place = place if url is None or url == image.url else _text(url)
+    own_kind = "" if image.media_type is None else f',"mediaType":{kind}'
+    body = (
+        f'{{"fileName":{name},"id":{_text(image.id)}{own_kind},"metadata":{metadata},'
+        f'"url":{place}}}'
+    )
+    said = f'{{"fileName":{name},"mediaType":{kind},"metadata":{metadata},"url":{said_place}}}'
+    return body.encode("utf-8", "surrogatepass"), said.encode("utf-8", "surrogatepass")
+
+
+def request_body(request: ImportRequest) -> bytes:
+    """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
+    where they are there, so that no entry is rendered twice."""
+    bodies: Iterable[bytes] = request.bodies
+    if len(request.bodies) != len(request.images):
+        bodies = map(image_body, request.images)
+    frame: dict[str, Json] = {"systemName": request.system_name, "images": []}
+    if request.webhook is not None:
+        frame["webhook"] = request.webhook
+    if request.context is not None:
+        frame["context"] = dict(request.context)
+    head, _, tail = canonical_json(frame).rpartition(b'"images":[],"systemName":')
+    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
+
+
+def options_to_json(options: JobOptions) -> str:
+    """How the engine shall treat a job, as JSON text for the state file and the catalogue; equal
+    options give equal texts."""
+    return json.dumps(asdict(options), sort_keys=True)
+
+
+def options_from_json(text: str) -> JobOptions:
+    """What ``options_to_json`` wrote, or state files of before (``allowHosts``)."""
+    body = json.loads(text)
+    return JobOptions(
+        tuple(body.get("allow_hosts", body.get("allowHosts", ()))),
+        tuple(body.get("allow_files", body.get("allowFiles", ()))),
+        Integrity(body["integrity"]),
+        body["lenient"],
+    )
+
+
+# -- the status of a job -------------------------------------------------------------------
+
+
+class Dialect(StrEnum):
+    """Generation of the status answer."""
+
+    SEED = "seed"
+    V2025_03 = "2025-03"
+    V2026_08 = "2026-08"
+
+    @classmethod
+    def of_version(cls, version: str) -> Dialect:
+        """The dialect an API version speaks: ``v1`` the first, dated versions the current."""
+        return cls.SEED if version == "v1" else cls.V2026_08
+
+
+def asset_to_json(asset: Asset) -> dict[str, Json]:
+    """The ``image`` object of a result."""
+    body = dict(zip(_ASSET_KEYS, _asset_values(asset), strict=True))
+    if asset.image_service is None:
+        del body["imageService"]
+    return body
+
+
+def result_to_json(
+    result: Result, dialect: Dialect = Dialect.SEED, system_name: str = ""
+) -> dict[str, Json]:
+    """One entry of a finished job's ``images``."""
+    seed, word = dialect is Dialect.SEED, result.status.value
+    if dialect is Dialect.V2026_08 and result.status is Status.SUCCESS:
+        word = "imported"
+    body: dict[str, Json] = {"status" if seed else "state": word}
+    if result.reason is not None:
+        body["reason"] = result.reason
+    if result.cause is not None:  # beyond the API; its clients ignore keys they do not know
+        body["cause"], body["retryable"] = result.cause, result.retryable
+    body["externalId"] = result.external_id
+    if seed:
+        body["title"] = result.title
+    else:
+        body["systemName"] = result.system_name or system_name
+    if result.asset is not None:
+        body["image"] = asset_to_json(result.asset)
+    return body
+
+
+def status_to_json(job: JobStatus, dialect: Dialect = Dialect.SEED) -> dict[str, Json]:
+    """The status answer in the API's exact shapes; ``lost`` as observed for documents."""
+    lost = job.state is JobState.LOST
+    body: dict[str, Json] = {
+        "finished": job.finished and not lost,
+        "state": job.state.value,
+        "id": _LOST.format(job.id) if lost else job.id,
+    }
+    if job.state is JobState.STARTED:
+        body["startedAt"] = job.started_at
+    if job.state is JobState.SUCCESS:
+        body["images"] = [result_to_json(result, dialect) for result in job.results]
+    return body
+
+
+def status_from_json(body: object, job_id: str) -> JobStatus:
+    """Read a status answer of any dialect. An unknown state counts as running while
+    ``finished`` is false, as failed when it is true. Raises ValueError when it is no status
+    answer at all."""
+    if not isinstance(body, dict) or not isinstance(body.get("state"), str):
+        raise ValueError("not a status answer")
+    state, finished = _JOB_STATES.get(body["state"], JobState.STARTED), body.get("finished")
+    if state is JobState.STARTED and finished is True:
+        state = JobState.FAILED
+    elif state is not JobState.LOST and finished is False:
+        state = JobState.STARTED
+    images = body.get("images")
+    results: tuple[Result, ...] = ()
+    if state is JobState.SUCCESS and isinstance(images, list):
+        results = tuple(result_from_json(item) for item in images)
+    return JobStatus(job_id, state, optional(str, body.get("startedAt")), results)
+
+
+def result_from_json(item: object) -> Result:
+    """Read one entry of a finished job. Raises ValueError when it cannot be one."""
+    if not isinstance(item, dict):
+        raise ValueError("an entry of images is not an object")
+    word, external_id = item.get("state", item.get("status")), item.get("externalId")
+    if not isinstance(word, str) or word not in _STATUS_WORDS or not isinstance(external_id, str):
+        raise ValueError("an entry of images has no known state or no externalId")
+    image = item.get("image")
+    return Result(
+        external_id,
+        _STATUS_WORDS[word],
+        optional(str, item.get("title")),
+        optional(str, item.get("reason")),
+        asset_from_json(image) if isinstance(image, dict) else None,
+        optional(str, item.get("systemName")),
+        optional(str, item.get("cause")),
+        optional(bool, item.get("retryable")),
+    )
+
+
+def asset_from_json(image: Mapping[str, Any]) -> Asset:
+    """Read an ``image`` object; keys that are missing become empty or None."""
+    media_id, original, url = (str(image.get(key, "")) for key in _ASSET_KEYS[:3])
+    width, height = (optional(int, image.get(key)) for key in _ASSET_KEYS[3:5])
+    mime_type, service = (optional(str, image.get(key)) for key in _ASSET_KEYS[5:])
+    return Asset(media_id, original, url, width, height, mime_type, service)
+
+
+def optional(kind: type[T], value: object) -> T | None:
+    """``value`` if it is exactly of this kind (true is no number), else None."""
+    return value if type(value) is kind else None
+
+
+def counts_to_json(counts: Counts) -> dict[str, Json]:
+    """Counts with their total, as ``status`` and ``summary`` show them."""
+    return {"total": counts.total, **asdict(counts)}
+
+
+# -- refusals and webhooks ------------------------------------------------------------------
+
+
+def error_to_json(
+    status: int, error: str, details: Mapping[str, Json] | None = None
+) -> dict[str, Json]:
+    """The API's error envelope; 5xx carry no details."""
+    body: dict[str, Json] = {"status": status, "error": error}
+    if details is not None and status < 500:
+        body["error_details"] = dict(details)
+    return body
+
+
+def quota_to_json(limit: int, used: int, trying: int) -> list[Json]:
+    """The API's 429 body: an array of one envelope, line breaks included."""
+    message = (
+        f"Your plan does not allow you to upload more than {limit} per day.\n"
+        f"      You already uploaded {used} in the last 24 hours"
+        f" and are trying to upload {trying} more.\n"
+        "      Please try again later."
+    )
+    return [error_to_json(429, "Usage Limit Exceeded", {"message": message})]
+
+
+def envelope(body: object) -> Mapping[str, object]:
+    """The error envelope, or the first of an array of them; empty where there is none."""
+    first = body[0] if isinstance(body, list) and body else body
+    return first if isinstance(first, dict) else {}
+
+
+def error_details(body: object) -> dict[str, str]:
+    """``error_details`` of ``envelope``, as texts; empty where there are none."""
+    details = envelope(body).get("error_details")
+    if not isinstance(details, dict):
+        return {}
+    return {str(key): text if isinstance(text, str) else json.dumps(text)
+            for key, text in details.items()}  # fmt: skip
+
+
+def quota_from_json(body: object, retry_after: float | None = None) -> QuotaError:
+    """Read a 429 body, array or object; the three numbers are None where it does not say."""
+    message = error_details(body).get("message", "")
+    found = _QUOTA.search(message)
+    limit, used, trying = (int(text) for text in found.groups()) if found else (None, None, None)
+    text = (
+        f"quota reached: {used:,} of {limit:,} images in the last 24 hours"
+        if limit is not None and used is not None
+        else "the target's quota is reached"
+    )
+    return QuotaError(text, limit=limit, used=used, trying=trying, retry_after=retry_after)
+
+
+def notification_to_json(
+    job: JobStatus, counts: Counts, context: Mapping[str, Json] | None
+) -> dict[str, Json]:
+    """Body of the webhook request: id, state, overview and context; ``source`` and
+    ``overview.details.failed`` as observed (docs/livingdocs-api.md, "Webhooks")."""
+    details: Json = {key: getattr(counts, key) for key in ("success", "skipped", "failed")}
+    body: dict[str, Json] = {
+        "source": "livingdocs-image-import",
+        "id": job.id,
+        "state": job.state.value,
+        "overview": {"total": counts.total, "details": details},
+    }
+    if context is not None:
+        body["context"] = dict(context)
+    return body
