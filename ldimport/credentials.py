@@ -74,9 +74,6 @@ def _cleaned(text: str, source: str) -> str:
     return token
 
 
-# -- places ---------------------------------------------------------------------------------
-
-
 def from_file(path: Path) -> Secret:
     """The token in a file (one line). The file is read on first use."""
     return Secret(lambda: _read_file(path), str(path))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
+from importlib import resources
+
 import pytest
 
 from ldimport.causes import Cause, known_cause
@@ -30,3 +33,8 @@ def test_whether_trying_again_can_help_depends_on_the_status(status: int, retrya
 
 def test_a_code_that_nobody_knows_is_none() -> None:
     assert known_cause("the-jpeg-ends-before-its-end") is None
+
+
+def test_the_table_of_words_holds_every_cause_and_nothing_else() -> None:
+    words = tomllib.loads(resources.files("ldimport").joinpath("causes.toml").read_text("utf-8"))
+    assert set(words) == {cause.code for cause in Cause}

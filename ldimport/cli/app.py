@@ -105,8 +105,7 @@ def _as_words(params: Iterable[Any], names: set[str], given: Mapping[str, Any]) 
 
 
 class Root(TyperGroup):
-    """Commands in the order and sections of ``command.LIST``. All names are known; a command's
-    module is imported when it is asked for."""
+    """The commands of ``command.LIST``; a command's module is imported when it is asked for."""
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name in self.commands and self.commands[cmd_name] is None:

@@ -62,10 +62,9 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
         return []
     config = project_config(settings.project_config)
     kinds = ", ".join(config.media_types)
-    found = [SettingFinding("project config", None, f"{settings.project_config}: {kinds}")]
-    return found + [
-        SettingFinding("project config", Severity.WARNING, text) for text in config.warnings
-    ]
+    told = [(f"{settings.project_config}: {kinds}", None)]
+    warned = [(text, Severity.WARNING) for text in config.warnings]
+    return [SettingFinding("project config", kind, text) for text, kind in [*told, *warned]]
 
 
 def schema(session: Session, media_type: str | None = None) -> None:
@@ -78,27 +77,15 @@ def schema(session: Session, media_type: str | None = None) -> None:
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
 
 
+SHOW_EXAMPLES = ("ldimport config show", "ldimport config show --profile tagblatt")
+CHECK_EXITS = {0: "address, token and scopes work", 4: "something does not work; it says what"}
+SCHEMA_EXAMPLES = ("ldimport config schema image --project-config project-config.json",)
 COMMAND = Group(
     "config",
     "Settings: which are in force, whether they work, and what metadata must look like.",
     (
-        Command(
-            show,
-            ("ldimport config show", "ldimport config show --profile tagblatt"),
-            {0: "shown"},
-            also=(2, 4),
-        ),
-        Command(
-            check,
-            ("ldimport config check --profile tagblatt",),
-            {0: "address, token and scopes work", 4: "something does not work; it says what"},
-            also=(2,),
-        ),
-        Command(
-            schema,
-            ("ldimport config schema image --project-config project-config.json",),
-            {0: "printed", 2: "unknown media type"},
-            also=(4,),
-        ),
+        Command(show, SHOW_EXAMPLES, {0: "shown"}, also=(2, 4)),
+        Command(check, ("ldimport config check --profile tagblatt",), CHECK_EXITS, also=(2,)),
+        Command(schema, SCHEMA_EXAMPLES, {0: "printed", 2: "unknown media type"}, also=(4,)),
     ),
 )

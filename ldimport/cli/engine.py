@@ -29,14 +29,14 @@ def check(session: Session) -> ExitCode:
     screen.line(f"  {entries} · {stored} · {counted(health.open_images, 'open image')}", indent=2)
     screen.blank()
     for text in health.complaints:
-        screen.line(("✗", "red"), f" catalogue: {text}", indent=2)
+        screen.say("✗", f"catalogue: {text}")
     for word, found in (("missing", health.missing), ("damaged", health.damaged)):
         if found:
             shown = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
             what = counted(len(found), "original")
-            screen.line(("✗", "red"), f" {what} {word}: {shown}", indent=2)
+            screen.say("✗", f"{what} {word}: {shown}")
     if health.sound:
-        screen.line(("✓", "green"), " sound: every original is there, byte for byte")
+        screen.say("✓", "sound: every original is there, byte for byte")
     else:
         screen.hints([("ldimport submit MANIFEST --resend", "fetches the images again")])
     return code
@@ -61,7 +61,7 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
     if session.options.json:
         session.document({"format": 1, "engine": str(folder), "removed": True})
     elif not session.options.quiet:
-        session.screen.line(("✓", "green"), f" the engine in {tilde(folder)} is removed", indent=2)
+        session.screen.say("✓", f"the engine in {tilde(folder)} is removed")
     return ExitCode.OK
 
 

@@ -1,5 +1,4 @@
-"""``ldimport explain``: what became of one image, or what a code means: of a problem in a manifest,
-or of the cause for which images failed."""
+"""``ldimport explain``: what became of an image, or what the code of a problem or cause means."""
 
 from __future__ import annotations
 

@@ -30,10 +30,9 @@ def init(
         files = [str(path) for path in written]
         session.document({"format": 1, "files": files, "required": needed})
         return
-    screen = session.screen
     for path in written:
-        screen.say("✓", f"wrote {path}")
-    screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
+        session.screen.say("✓", f"wrote {path}")
+    session.screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
 
 
 def _ask_name(session: Session, place: Path) -> str:

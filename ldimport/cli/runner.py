@@ -160,8 +160,7 @@ def close(
 def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> None:
     """This run's images, failures first; a long list is cut with a note."""
     jobs = [job for job in jobs if job.state is JobState.SUCCESS]
-    rows = list(islice(_rows_of(migration, jobs), MOST_IMAGES))
-    if not rows:
+    if not (rows := list(islice(_rows_of(migration, jobs), MOST_IMAGES))):
         return
     outcomes.outcomes(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
@@ -171,11 +170,9 @@ def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> N
 
 
 def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow]:
-    """Failed images of the run's jobs, then the others; only a few jobs are asked, since a
-    screenful is all that is wanted."""
+    """Failed images of the run's jobs, then the others; of a few jobs, enough for a screen."""
     jobs = sorted(jobs, key=lambda job: job.first_row)
-    failing = [job for job in jobs if job.counts.failed]
-    for job in failing[:MOST_JOBS_ASKED]:
+    for job in [job for job in jobs if job.counts.failed][:MOST_JOBS_ASKED]:
         yield from migration.results(Filter(job=job.id, status=Status.FAILED))
     for job in jobs[:MOST_JOBS_ASKED]:
         rows = migration.results(Filter(job=job.id))
@@ -192,8 +189,7 @@ def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
         job for job in migration.jobs(ids or None) if not job.state.finished and job.target != here
     ]
     if away and (ids or not migration.has_open_jobs()):
-        verb = "is" if len(away) == 1 else "are"
-        what = f"{counted(len(away), 'job')} {verb} under way"
+        what = f"{counted(len(away), 'job')} {'is' if len(away) == 1 else 'are'} under way"
         raise _other_target("watch", what, away[0].target, migration.target)
 
 
@@ -202,9 +198,8 @@ def refuse_to_retry(migration: Migration) -> None:
     here = migration.target.identity
     scopes = [each for each in migration.overview().scopes if each.totals.failed]
     if scopes and all(each.target != here for each in scopes):
-        failed = sum(each.totals.failed for each in scopes)
-        what = f"{counted(failed, 'image')} failed"
-        raise _other_target("retry", what, scopes[0].target, migration.target)
+        failed = counted(sum(each.totals.failed for each in scopes), "image")
+        raise _other_target("retry", f"{failed} failed", scopes[0].target, migration.target)
 
 
 def refuse_to_ask(job: JobRow, target: Target) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ldimport import __version__
 from ldimport.cli import options
 from ldimport.cli.command import Command
@@ -74,18 +76,18 @@ def serve(
     return code
 
 
+@dataclass
 class _ServeScreen:
     """Shows what the server tells: JSON Lines, or a banner and a line each."""
 
-    def __init__(self, session: Session, chosen: ServeOptions) -> None:
-        self._open_jobs = 0
-        self._session = session
-        self._chosen = chosen
-        self._url = ""
+    session: Session
+    chosen: ServeOptions
+    url: str = ""
+    open_jobs: int = 0
 
     def __call__(self, event: ServeEvent) -> None:
         """One event; that somebody asked for a state is told with ``-v`` only."""
-        session = self._session
+        session = self.session
         if isinstance(event, RequestAnswered) and event.is_poll and not session.options.verbose:
             return
         if session.options.json:
@@ -94,37 +96,26 @@ class _ServeScreen:
             served.happened(session.notes, session.now(), event)
         match event:
             case Listening():
-                self._url = event.url
+                self.url = event.url
             case EngineServed():
                 self._begun(event)
             case Stopped():
-                self._open_jobs = event.open_jobs
+                self.open_jobs = event.open_jobs
 
     def end(self, code: ExitCode) -> None:
         """The last line."""
-        session = self._session
+        session = self.session
         if session.options.json:
             session.document({"type": "summary", "format": 1, "exitCode": int(code)})
         elif not session.options.quiet:
-            served.stopped(session.notes, self._open_jobs)
+            served.stopped(session.notes, self.open_jobs)
 
     def _begun(self, engine: EngineServed) -> None:
-        session, chosen = self._session, self._chosen
+        session, chosen = self.session, self.chosen
         if not session.options.json:
-            own, token = chosen.project_config, chosen.token
-            served.banner(
-                session.screen,
-                __version__,
-                self._url,
-                served.token_hint(None if token is None else token.reveal(), engine.tokens),
-                "built in" if own is None else tilde(own),
-                tilde(chosen.engine),
-                engine,
-                chosen.allow_hosts,
-            )
+            served.banner(session.screen, __version__, self.url, engine, chosen, tilde)
         if chosen.token is None and not engine.tokens:
-            session.notes.line(("!", "yellow"), " there is no token: every request is refused",
-                               indent=2)  # fmt: skip
+            session.notes.say("!", "there is no token: every request is refused")
             session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
 
 

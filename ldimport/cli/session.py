@@ -71,8 +71,7 @@ class Session:
 
     @property
     def arguments(self) -> str:
-        """The command's arguments as a shell takes them, for hints: ``'my archive.csv'``, with
-        the options that belong to them."""
+        """The command's arguments with their options, as a shell takes them, for hints."""
         return shlex.join([*self.words[1:], *self.kept])
 
     @property
@@ -116,8 +115,7 @@ class Session:
 
     @contextmanager
     def target(self, *, deadline: float | None = None) -> Iterator[Target]:
-        """The target that the settings name, for at most ``deadline`` seconds from now. Raises
-        AuthError for a token that is none."""
+        """The target in force, for at most ``deadline`` seconds. AuthError: a bad token."""
         from ldimport.migration import open_target
 
         settings, config = self.settings, self._own_config
@@ -184,8 +182,7 @@ class Session:
             source.manifest.close()
 
     def migration(self, target: Target | None = None, *, write: bool) -> Migration:
-        """The state file in force, and the target if there is one; LockedError when another run
-        writes."""
+        """The state file in force, with its target. Raises LockedError when another run writes."""
         from ldimport.migration import Migration
 
         command = " ".join(self.words)

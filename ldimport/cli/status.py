@@ -63,9 +63,7 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
-    told = None
-    if not row.state.finished and not offline:
-        told = _ask(session, row)
+    told = None if row.state.finished or offline else _ask(session, row)
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
         known = told if told and not row.state.finished else migration.job_status(job_id)
@@ -134,11 +132,10 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if told:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
-    hints = [(f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids")]
+    hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
+    hints.append((f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids"))
     if counts.failed:
         hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))
-    if not row.state.finished:
-        hints.insert(0, ("ldimport watch", "follows it to its end"))
     screen.hints(hints)
 
 

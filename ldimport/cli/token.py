@@ -58,8 +58,7 @@ def list_(session: Session) -> ExitCode:
 
 
 def _document(token: StoredToken) -> Document:
-    facts = fields_of(token)
-    del facts["sha256"]
+    facts = fields_of(token, "sha256")
     moments = {key: facts[key] for key in ("createdAt", "expiresAt", "revokedAt")}
     return {**facts, **{key: None if at is None else utc(at) for key, at in moments.items()}}
 
@@ -71,7 +70,7 @@ def revoke(session: Session, token: str) -> ExitCode:
     if session.options.json:
         session.document({"format": 1, "id": token, "revoked": True})
     elif not session.options.quiet:
-        session.screen.line(("✓", "green"), f" {token} is revoked")
+        session.screen.say("✓", f"{token} is revoked")
     return ExitCode.OK
 
 

@@ -34,7 +34,10 @@ def validate(
         began = time.monotonic()
         found = _check(session, source, files, max_problems)
         seconds = time.monotonic() - began
-        _show(session, source, found, seconds, max_problems, warnings=warnings)
+        if session.options.json:
+            session.document(documents.validation(found, source.manifest, max_problems))
+        else:
+            _show(session, source, found, seconds, warnings=warnings)
     if session.chatty:
         for path in files.given().values():
             session.notes.say("✓", f"wrote {path}")
@@ -62,17 +65,8 @@ def _check(session: Session, source: Source, files: Files, max_problems: int) ->
 
 
 def _show(
-    session: Session,
-    source: Source,
-    found: Validation,
-    seconds: float,
-    most: int,
-    *,
-    warnings: bool,
+    session: Session, source: Source, found: Validation, seconds: float, *, warnings: bool
 ) -> None:
-    if session.options.json:
-        session.document(documents.validation(found, source.manifest, most))
-        return
     screen = session.screen
     if not (screen.stream.tty or session.options.quiet):
         for line in check.how_read(source.manifest):

@@ -40,7 +40,7 @@ def worker(session: Session, workers: int | None = None) -> ExitCode:
         session.document({**stopped, "imagesOpen": open_, "exitCode": int(code)})
     elif not session.options.quiet:
         rest = "; open images go on at the next start" if open_ else ""
-        session.notes.line(("■", "yellow"), f" Stopped{rest}.", indent=2)
+        session.notes.say("■", f"Stopped{rest}.")
     return code
 
 

@@ -10,14 +10,15 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ldimport import wire
-from ldimport.client.messages import ApiCall, LibraryEntry, entry_from_json
+from ldimport.client.answers import ApiCall
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
-from ldimport.model import ImportRequest, JobState, JobStatus, Json
+from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json
 from ldimport.url import API_VERSION, endpoint, server_url
 
 if TYPE_CHECKING:
@@ -28,6 +29,25 @@ __all__ = ["LibraryEntry", "LivingdocsClient"]
 TIMEOUT = 30.0
 PATIENCE = 120.0
 _READ, _WRITE, _CONFIG = "public-api:read", "public-api:write", "public-api:config:read"
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryEntry:
+    """An entry of ``GET mediaLibrary``. ``version`` is what ``patch_media`` takes;
+    ``system_name`` and ``external_id`` are None where the server leaves them out."""
+
+    id: str
+    version: int | None
+    media_type: str | None
+    asset: Asset
+    metadata: Mapping[str, Json]
+    system_name: str | None
+    external_id: str | None
+
+    def has_identity(self, system_name: str, external_id: str) -> bool:
+        """Whether this can be the entry with that identity: a server that does not know the
+        filter answers with any others."""
+        return self.system_name in (None, system_name) and self.external_id in (None, external_id)
 
 
 class LivingdocsClient:
@@ -116,7 +136,7 @@ class LivingdocsClient:
         entries = body.get("results", body.get("mediaLibraryEntries"))  # renamed at 2026-01
         if not isinstance(entries, list):
             raise self._unexpected("mediaLibrary", "a list of media")
-        found = [entry_from_json(each) for each in entries]
+        found = [_entry(each) for each in entries]
         return next((e for e in found if e and e.has_identity(system_name, external_id)), None)
 
     def patch_media(
@@ -150,3 +170,19 @@ class LivingdocsClient:
 
     def __repr__(self) -> str:
         return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"
+
+
+def _entry(item: object) -> LibraryEntry | None:
+    """Read one entry; None for what has no id."""
+    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+        return None
+    asset = wire.optional(dict, item.get("asset")) or {}
+    return LibraryEntry(
+        item["id"],
+        wire.optional(int, item.get("version")),
+        wire.optional(str, item.get("mediaType")),
+        wire.asset_from_json({"originalUrl": asset.get("url", ""), **asset, "mediaId": item["id"]}),
+        wire.optional(dict, item.get("metadata")) or {},
+        wire.optional(str, item.get("systemName")),
+        wire.optional(str, item.get("externalId")),
+    )

@@ -1,18 +1,17 @@
-"""What a raw answer means: the JSON in it, or the error that says what to do."""
+"""A call, its raw answer, and what that means: its JSON, or the error that says what to do."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from typing import Any
 
 from ldimport import retry_after, wire
-from ldimport.client.messages import ApiAnswer, ApiCall, UnavailableError
 from ldimport.credentials import Secret, expires
 from ldimport.errors import (
     AuthError,
@@ -22,6 +21,7 @@ from ldimport.errors import (
     LdimportError,
     QuotaError,
     RefusedError,
+    TemporaryError,
     TooLargeError,
 )
 from ldimport.model import Json
@@ -34,6 +34,46 @@ _RENEW = (
 _NO_API = "is /proxy/api missing in the address?"
 _MOST_SECONDS = 7 * 86_400
 _LONGEST = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ApiCall:
+    """A request below ``/api/<version>/``. ``scope`` is what the token needs for it;
+    ``repeatable`` whether it may be sent again when it may have arrived the first time."""
+
+    method: str
+    path: str
+    scope: str
+    params: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | None = None
+    key: str | None = None
+    repeatable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ApiAnswer:
+    """What came back, whole. ``headers`` are by lower-case name."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The Content-Type without parameters, in lower case."""
+        return self.headers.get("content-type", "").split(";")[0].strip().lower()
+
+
+class UnavailableError(TemporaryError):
+    """It may work in a moment. ``arrived``: the server may have acted on the request;
+    ``retry_after``: seconds it asked to wait."""
+
+    def __init__(
+        self, message: str, *, arrived: bool, retry_after: float | None = None, **others: Any
+    ) -> None:
+        super().__init__(message, **others)
+        self.arrived = arrived
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

@@ -139,8 +139,7 @@ class FolderWriter(BlobWriter):
         return sha256
 
     def settle(self) -> None:
-        """Files first, then folders, each folder once. A file that cannot be synced is thrown
-        away, since a second sync may claim success for bytes that were lost."""
+        """Files first (one that cannot be synced is thrown away), then each folder once."""
         fresh = [path for path in self._group.values() if path is not None]
         with _disk(self._folder):
             for temporary in fresh:

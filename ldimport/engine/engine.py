@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -85,10 +85,8 @@ class Engine:
         checked: bool = False,
     ) -> str:
         """Accept a batch (``checked``: by ``wire`` already) and return its job id; it is durable.
-
         The same ``key`` and request again give the same id. Raises InvalidRequestError (nothing
-        is accepted), KeyConflictError (the key was used for another request), QuotaError.
-        """
+        is accepted), KeyConflictError (the key was used for another request), QuotaError."""
         options = options or self.options
         body = accept.body_digest(request)
         found = None if key is None else self.store.jobs.of_key(key)
@@ -140,12 +138,10 @@ class Engine:
         *,
         keep_updated_at: bool = False,
     ) -> MediaEntry:
-        """Carry out ``setMetadataProperty`` operations on an entry, all or none.
-
-        ``version`` is the one the caller saw; ``keep_updated_at`` leaves its time of change as it
-        was. Raises NotFoundError, ConflictError (another version), InvalidRequestError with
-        dotted paths (``patches.0.value``).
-        """
+        """Carry out ``setMetadataProperty`` operations on an entry, all or none. ``version`` is
+        the one the caller saw; ``keep_updated_at`` leaves its time of change as it was. Raises
+        NotFoundError, ConflictError (another version), InvalidRequestError with dotted paths
+        (``patches.0.value``)."""
 
         def edit(entry: MediaEntry) -> MediaEntry:
             if version is not None and version != entry.version:
@@ -169,8 +165,7 @@ class Engine:
         of = None if found is None else self.store.library.original(found)
         if of is None:
             return None
-        read = partial(self._blobs.open, of.sha256)
-        return StoredImage(read, of.mime_type, of.size, of.sha256, of.file_name, of.stored_at)
+        return StoredImage(**asdict(of), open=partial(self._blobs.open, of.sha256))
 
     # -- the work ---------------------------------------------------------------------------
 
@@ -213,8 +208,6 @@ class Engine:
         """Raise what ended a worker of ``working`` for good (disk full), if anything did."""
         if self._pool is not None:
             self._pool.check()
-
-    # -- the rest ---------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close the store. May be called twice."""

@@ -16,7 +16,7 @@ from typing import TypeVar
 from ldimport.causes import Cause
 from ldimport.engine import records
 from ldimport.engine.blobs import Blobs, BlobWriter
-from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, Validators
+from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect
@@ -57,8 +57,6 @@ class ImageImporter:
         """End connections and the child."""
         self._fetcher.close()
         self._sandbox.close()
-
-    # -- the three ways of a task -----------------------------------------------------------
 
     def refused(self, task: ImportTask) -> ImportOutcome | None:
         """The outcome of a task whose metadata violates the project config, before any fetch."""
@@ -104,8 +102,6 @@ class ImageImporter:
             text = f"a bug in ldimport: {type(error).__name__}: {error}"
             return _rejected(task, Rejected(Cause.BUG, text))
 
-    # -- steps ------------------------------------------------------------------------------
-
     def _reasons(self, image: Image) -> tuple[str, ...]:
         lenient = self._terms.options.lenient
         return metadata_reasons(self._terms.config, image, lenient=lenient)
@@ -141,7 +137,7 @@ class ImageImporter:
         data, facts = self._inspected(body)
         metadata = self._complete(task.image, lambda: data, facts)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
-        new = records.NewBytes(sha256, source_sha256, len(data), facts)
+        new = NewBytes(sha256, source_sha256, len(data), facts)
         return _succeeded(task, metadata, new, validators)
 
     def _same_bytes(
@@ -186,10 +182,7 @@ class ImageImporter:
 
 
 def _succeeded(
-    task: ImportTask,
-    metadata: Mapping[str, Json],
-    new: records.NewBytes | None,
-    validators: Validators,
+    task: ImportTask, metadata: Mapping[str, Json], new: NewBytes | None, validators: Validators
 ) -> ImportOutcome:
     request = fingerprint(task.image)
     return ImportOutcome(task, Status.SUCCESS, None, None, metadata, new, request, validators)

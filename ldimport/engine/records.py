@@ -56,16 +56,16 @@ class MediaEntry:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredImage:
+class StoredImage(StoredAsset):
     """An original to serve: ``open`` gives its bytes as a file, and raises FileNotFoundError when
-    they are lost. ``etag`` is their sha256, as hex digits; ``stored_at`` in Unix seconds."""
+    they are lost."""
 
     open: Callable[[], BufferedIOBase] = field(compare=False)
-    mime_type: str
-    size: int
-    etag: str
-    file_name: str
-    stored_at: float
+
+    @property
+    def etag(self) -> str:
+        """The sha256 of its bytes, as hex digits."""
+        return self.sha256
 
 
 # -- jobs -----------------------------------------------------------------------------------

@@ -19,12 +19,16 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ldimport import __version__, retry_after
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import ConfigError, LdimportError, Rejected
 from ldimport.url import without_secrets
+
+if TYPE_CHECKING:
+    from standardwebhooks import Webhook
 
 DELAYS = (5.0, 300.0, 1_800.0, 7_200.0, 18_000.0, 36_000.0, 50_400.0, 72_000.0, 86_400.0)
 """Seconds from one try to the next, about; after the last the notification is given up."""
@@ -58,7 +62,9 @@ class DeliveryAttempt:
 _Tried = tuple[DeliveryOutcome, DeliveryAttempt]
 
 
-def _checked(secret: str) -> str:
+def _signer(secret: str) -> Webhook:
+    from standardwebhooks import Webhook
+
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
     except binascii.Error:
@@ -70,10 +76,10 @@ def _checked(secret: str) -> str:
             "print('whsec_' + base64.b64encode(os.urandom(32)).decode())\"",
             code="bad-secret",
         )
-    return secret
+    return Webhook(secret)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Sender:
     """Sends what is due, in a thread of its own, until ``end``. Several may work on one folder:
     each leases what it sends. Signs with every one of ``secrets``, so that a receiver may still
@@ -91,7 +97,7 @@ class Sender:
     sleep: Callable[[float], None] = time.sleep
 
     def __post_init__(self) -> None:
-        self.secrets = tuple(map(_checked, self.secrets))
+        self._signers = tuple(map(_signer, self.secrets))
         self._tried: queue.SimpleQueue[_Tried] = queue.SimpleQueue()
         self._under_way = 0
         self._told = threading.Event()
@@ -112,8 +118,6 @@ class Sender:
         self._thread.join(max(0.0, until - self.monotonic()))
         self._at_once.set()
         self._thread.join()
-
-    # -- the loop ---------------------------------------------------------------------------
 
     def _run(self) -> None:
         seen, looked_at = -1, float("-inf")
@@ -172,8 +176,6 @@ class Sender:
                 tried.append(self._tried.get_nowait())
         return tried
 
-    # -- one try ----------------------------------------------------------------------------
-
     def _send(self, of: Notification, tried: queue.SimpleQueue[_Tried]) -> None:
         from ldimport.net.exchange import post
         from ldimport.net.guard import Guard
@@ -198,10 +200,8 @@ class Sender:
         tried.put((outcome, attempt))
 
     def _headers(self, of: Notification, now: float) -> dict[str, str]:
-        from standardwebhooks import Webhook
-
         moment = datetime.fromtimestamp(int(now), UTC)
-        signed = [Webhook(secret).sign(of.id, moment, of.body) for secret in self.secrets]
+        signed = [each.sign(of.id, moment, of.body) for each in self._signers]
         return {
             "content-type": "application/json",
             "user-agent": f"ldimport/{__version__}",

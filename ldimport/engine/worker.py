@@ -86,8 +86,6 @@ class Worker:
     def __post_init__(self) -> None:
         self._writer = self.blobs.writer(self.session.name)
 
-    # -- the loop ---------------------------------------------------------------------------
-
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
         try:
@@ -130,8 +128,7 @@ class Worker:
         return True
 
     def _to_fetch(self, importer: ImageImporter, terms: int) -> Iterator[ImportTask]:
-        """Tasks to fetch, for as long as there are any; what needs no fetch is settled or set
-        aside on the way."""
+        """Tasks to fetch, while there are any; what needs no fetch is settled or set aside."""
         while not self._pulse():
             if not self._remote and (len(self._local) >= HANDFUL or not self._refill(terms)):
                 return
@@ -158,8 +155,6 @@ class Worker:
             self._commit()
         self.session.patrol()
         return self.stop()
-
-    # -- transactions -----------------------------------------------------------------------
 
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,

@@ -1,6 +1,3 @@
-"""Bytes -> facts: what an image is, whether it is whole, what its metadata says.
-
-``inspect`` walks structure (png, jpg, gif, svg) without decoding; ``sandbox`` decodes, sanitises
-and reads metadata in a limited child process. Nothing here trusts the name, the header or any
-length written in a file.
-"""
+"""Bytes -> facts: ``inspect`` walks structure (png, jpg, gif, svg) without decoding; ``sandbox``
+decodes, sanitises and reads metadata in a limited child process. Nothing here trusts the name, the
+header or any length written in a file."""

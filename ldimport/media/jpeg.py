@@ -23,7 +23,10 @@ _TEM, _SOI, _EOI, _SOS = 0x01, 0xD8, 0xD9, 0xDA
 _BARE = frozenset({_TEM, _SOI, _EOI})
 _SOF = frozenset({0xC0, 0xC1, 0xC2, 0xC3, 0xC9, 0xCA, 0xCB})
 _LOSSLESS = frozenset({0xC3, 0xC7, 0xCB, 0xCF})
-_HIERARCHICAL = frozenset({0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF})
+_NOT_ACCEPTED = {0xF7: ("jpeg-ls", "JPEG-LS is not accepted: png, jpg, gif, svg")} | dict.fromkeys(
+    (0xC5, 0xC6, 0xC7, 0xCD, 0xCE, 0xCF, 0xDE, 0xDF),
+    ("hierarchical-jpeg", "hierarchical JPEG is not accepted"),
+)
 _OTHER = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD})  # DHT, DAC, DQT, DNL, DRI
 _TEXTS = frozenset({*range(0xE0, 0xF0), 0xFE})  # APPn, COM
 _EXIF = b"Exif\0"
@@ -126,12 +129,9 @@ def _count_scan(scans: int, frame: object) -> int:
 
 
 def _unknown(marker: int) -> Rejected:
-    if marker in _HIERARCHICAL:
-        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="hierarchical-jpeg")
-        return Rejected(why, "hierarchical JPEG is not accepted")
-    if marker == 0xF7:
-        why = Cause.FORMAT_NOT_ACCEPTED.with_(format="jpeg-ls")
-        return Rejected(why, "JPEG-LS is not accepted: png, jpg, gif, svg")
+    if marker in _NOT_ACCEPTED:
+        name, reason = _NOT_ACCEPTED[marker]
+        return Rejected(Cause.FORMAT_NOT_ACCEPTED.with_(format=name), reason)
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
 
 

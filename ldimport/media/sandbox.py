@@ -99,11 +99,10 @@ class Sandbox:
         it takes too much. Raises ConfigError if no child can be started."""
         if facts.type is ImageType.SVG:
             return {}
-        try:
+        with suppress(Rejected):
             found: dict[str, Any] = json.loads(self._ask(Work.METADATA, facts.type, data).body)
-        except Rejected:
-            return {}
-        return found
+            return found
+        return {}
 
     def close(self) -> None:
         """End the child. May be called twice; the next image would start another."""
@@ -124,8 +123,12 @@ class Sandbox:
         try:
             answer = self._exchange(work, kind, data)
         except _ChildDiedError as death:
-            if not worn or death.out_of_time:
-                raise self._refusal(death) from death
+            if death.out_of_time:
+                reason = f"the image takes more than {self._seconds} seconds to decode"
+                raise Rejected(Cause.TOO_COMPLEX, reason) from death
+            if not worn:
+                reason = f"the decoder broke down over the image (status {death.status})"
+                raise Rejected(Cause.TOO_COMPLEX, reason) from death
         else:
             if answer.outcome is ChildOutcome.DONE:
                 return answer
@@ -144,13 +147,6 @@ class Sandbox:
         except BaseException:  # also Ctrl-C: half an answer may be in the pipe
             self.close()
             raise
-
-    def _refusal(self, death: _ChildDiedError) -> Rejected:
-        if death.out_of_time:
-            reason = f"the image takes more than {self._seconds} seconds to decode"
-        else:
-            reason = f"the decoder broke down over the image (status {death.status})"
-        return Rejected(Cause.TOO_COMPLEX, reason)
 
 
 class _ChildDiedError(Exception):
@@ -171,13 +167,10 @@ class _Child:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         command = [sys.executable, "-P", "-m", "ldimport.media.child", options]
+        pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pipesize=1 << 20,
+                command, stdin=pipe, stdout=pipe, stderr=nowhere, pipesize=1 << 20
             )
         except OSError as error:
             raise _unusable(str(error)) from error

@@ -1,9 +1,8 @@
 """The gate for SVG: a bounded reading by expat that neither opens files nor expands bombs.
 
 The text is decoded here, once, from an allowed encoding, so that no later reader can see another
-one. Expat never loads anything; entities may be declared (Illustrator does) as long as they are
-internal, do not refer to each other and are small in sum. Depth, elements and attributes are
-counted while reading.
+one. Entities may be declared (Illustrator does) as long as they are internal, do not refer to each
+other and are small in sum.
 """
 
 from __future__ import annotations
@@ -31,8 +30,8 @@ _REFERENCE = re.compile(r"&(?!#\d+;|#x[0-9a-fA-F]+;)")
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _XML_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
 _ENCODINGS = re.compile(r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|windows-125\d", re.I)
-_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_UTF16 = ((b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))
+_STARTS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"),
+           (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
 
 _NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
 _LENGTH = re.compile(rf"\s*({_NUMBER})\s*([a-z]*|%)\s*", re.IGNORECASE)
@@ -48,10 +47,7 @@ _TOO_MUCH = "the SVG's entities would expand to an enormous text"
 def decode(data: bytes) -> str:
     """The document as text without its XML declaration. Raises Rejected ``corrupt`` for bytes
     that do not fit, ``svg-unsafe`` for an encoding that could hide markup (UTF-7 and the like)."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return _decoded(data[len(mark) :], encoding)
-    for start, encoding in _UTF16:
+    for start, encoding in _STARTS:
         if data.startswith(start):
             return _decoded(data, encoding)
     declared = _DECLARATION.match(data.lstrip())
@@ -124,9 +120,8 @@ class SvgReader:
         if self._elements > MAX_ELEMENTS:
             raise Rejected(Cause.TOO_COMPLEX, f"the SVG has more than {MAX_ELEMENTS:,} elements")
         if len(attributes) > 2 * MAX_ATTRIBUTES:
-            raise Rejected(
-                Cause.TOO_COMPLEX, f"the SVG has a tag with over {MAX_ATTRIBUTES} attributes"
-            )
+            reason = f"the SVG has a tag with over {MAX_ATTRIBUTES} attributes"
+            raise Rejected(Cause.TOO_COMPLEX, reason)
         self.on_start(name, attributes)
 
     def _end(self, name: str) -> None:
@@ -164,9 +159,7 @@ def _pixels(width: str | None, height: str | None, view_box: str | None) -> tupl
     high = _length("height", height, box)
     if wide is None and high is None:
         if box is None and view_box and view_box.strip():
-            raise Rejected(
-                Cause.SVG_SIZE, f'the SVG\'s viewBox="{view_box[:40]}" is no usable size'
-            )
+            raise _unusable("viewBox", view_box)
         wide, high = box or _DEFAULT
     elif wide is None and high is not None:
         wide = high * box[0] / box[1] if box else _DEFAULT[0]
@@ -202,8 +195,12 @@ def _length(name: str, text: str | None, box: object) -> float | None:
 
 def _sane(name: str, pixels: float, text: str) -> float:
     if not 0 < pixels <= _MAX_SIDE:
-        raise Rejected(Cause.SVG_SIZE, f'the SVG\'s {name}="{text[:40]}" is no usable size')
+        raise _unusable(name, text)
     return pixels
+
+
+def _unusable(name: str, text: str) -> Rejected:
+    return Rejected(Cause.SVG_SIZE, f'the SVG\'s {name}="{text[:40]}" is no usable size')
 
 
 def _whole(name: str, pixels: float | None) -> int:

@@ -201,8 +201,6 @@ class Exchange:
         self.drop()
         self.curl.close()
 
-    # -- what libcurl asks and hands over ---------------------------------------------------
-
     def _socket(self, purpose: int, address: tuple[int, int, int, tuple[str, int]]) -> object:
         family, kind, protocol, (ip, port, *_) = address
         if not self._checked.admits(ip, port):

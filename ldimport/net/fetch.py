@@ -93,13 +93,6 @@ class Fetcher:
                 host.busy = 0
             self._under_way = False
 
-    def fetch(self, source: FetchSource) -> Fetched:
-        """Fetch one source. Raises Rejected when it is given up."""
-        (outcome,) = self.fetch_many([source])
-        if isinstance(outcome, NotFetched):
-            raise outcome.rejected
-        return outcome
-
     def close(self) -> None:
         """Close all connections. May be called twice."""
         self.transfers.close()
@@ -233,7 +226,8 @@ class _Round:
         host, now = self._fetcher.hosts[task.url.host], self._fetcher.clock()
         if task.at > now:
             return False
-        if task.failed is not None and self._hopeless(task):
+        in_vain = self._seconds_left(task) <= 0 or host.out_of_reach  # another image waited for it
+        if task.failed is not None and in_vain:
             self._give_up(task.source, task.failed)
             return True
         task.at = host.rests_until
@@ -245,11 +239,6 @@ class _Round:
             return False
         self._aim(task, found)
         return True
-
-    def _hopeless(self, task: FetchTask) -> bool:
-        """Whether another try is not worth it: no time is left, or another image has meanwhile
-        waited for the same host in vain."""
-        return self._seconds_left(task) <= 0 or self._fetcher.hosts[task.url.host].out_of_reach
 
     def _aim(self, task: FetchTask, found: Found) -> None:
         """The address of ``task`` is known, or why there is none: connect, or fail."""
@@ -318,7 +307,10 @@ class _Round:
                 return self._waiting.append(task)
         if rejected.why.cause in _OUT_OF_REACH:
             host.out_of_reach = True
-        return self._give_up(task.source, _with_hops(rejected, task.hops))
+        if task.hops:
+            what = "1 redirect" if task.hops == 1 else f"{task.hops} redirects"
+            rejected = Rejected(rejected.why, f"{rejected.reason} (after {what})")
+        return self._give_up(task.source, rejected)
 
     def _give_up(self, source: FetchSource, rejected: Rejected) -> None:
         rejected.__traceback__ = None  # its frames hold what was read of the body
@@ -327,10 +319,3 @@ class _Round:
     def _out(self, outcome: FetchOutcome) -> None:
         self._open -= 1
         self._outcomes.append(outcome)
-
-
-def _with_hops(rejected: Rejected, hops: int) -> Rejected:
-    if not hops:
-        return rejected
-    what = "1 redirect" if hops == 1 else f"{hops} redirects"
-    return Rejected(rejected.why, f"{rejected.reason} (after {what})")

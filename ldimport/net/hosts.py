@@ -1,5 +1,4 @@
-"""What is known of each host while fetching: its addresses, how busy it is, until when it asked
-for rest, and whether it was out of reach a moment ago."""
+"""What is known of each host while fetching."""
 
 from __future__ import annotations
 
@@ -76,9 +75,10 @@ class Lookups:
             return kept[1]
         if not url.literal:
             return None
-        found = self._look_up(url)
-        self._keep(place, found)
-        return found
+        try:
+            return self._guard.addresses(url)
+        except Rejected as rejected:
+            return rejected
 
     def ask(self, url: Url) -> None:
         """Begin to resolve the host of ``url``, unless that is under way."""
@@ -94,7 +94,10 @@ class Lookups:
             place, found = self._answers.get(seconds > 0, seconds)
             while True:
                 self._asked.pop(place, None)
-                self._keep(place, found)
+                if isinstance(found, tuple) or not found.retryable:  # else a second try asks again
+                    if len(self._kept) >= MAX_KEPT:
+                        del self._kept[next(iter(self._kept))]
+                    self._kept[place] = (self._clock() + KEEP_SECONDS, found)
                 yield place, found
                 place, found = self._answers.get_nowait()
         except Empty:
@@ -109,22 +112,11 @@ class Lookups:
     def _answer(self, place: HostPort, url: Url) -> None:
         found: Found = unresolved(url.host)
         try:
-            found = self._look_up(url)
+            found = self._guard.addresses(url)
+        except Rejected as rejected:
+            found = rejected
         finally:  # also when a resolver breaks: whoever waits must hear of it
             self._answers.put((place, found))
-
-    def _look_up(self, url: Url) -> Found:
-        try:
-            return self._guard.addresses(url)
-        except Rejected as rejected:
-            return rejected
-
-    def _keep(self, place: HostPort, found: Found) -> None:
-        if isinstance(found, Rejected) and found.retryable:
-            return  # a second try is to ask again
-        if len(self._kept) >= MAX_KEPT:
-            del self._kept[next(iter(self._kept))]
-        self._kept[place] = (self._clock() + KEEP_SECONDS, found)
 
 
 def unresolved(host: str) -> Rejected:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterable
 from typing import NoReturn
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,6 +17,7 @@ from ldimport.model import Json
 from ldimport.server.responses import Refusal
 
 MAX_DEPTH = 64
+TOO_LARGE = "The body is larger than {} bytes; send smaller batches"
 DRAIN_BYTES = 8_000_000
 """So much beyond the limit is read and dropped, so that a client that does not look for an
 answer while it sends still gets one; whoever sends more is cut off."""
@@ -32,7 +32,7 @@ async def read(request: Request, limit: int, seconds: float) -> bytes:
     _refuse_encoded(request)
     announced = request.headers.get("content-length", "0")
     if announced.isascii() and announced.isdigit() and int(announced) > limit + DRAIN_BYTES:
-        raise _too_large(limit, close=True)
+        raise Refusal(413, TOO_LARGE.format(limit), close=True)
     try:
         async with asyncio.timeout(seconds):
             return await _collect(request, limit)
@@ -64,15 +64,10 @@ async def _collect(request: Request, limit: int) -> bytes:
         if size <= limit:
             parts.append(part)
         elif size > limit + DRAIN_BYTES:
-            raise _too_large(limit, close=True)
+            raise Refusal(413, TOO_LARGE.format(limit), close=True)
     if size > limit:
-        raise _too_large(limit)
+        raise Refusal(413, TOO_LARGE.format(limit))
     return b"".join(parts)
-
-
-def _too_large(limit: int, *, close: bool = False) -> Refusal:
-    text = f"The body is larger than {limit} bytes; send smaller batches"
-    return Refusal(413, text, close=close)
 
 
 # -- parsing --------------------------------------------------------------------------------
@@ -130,13 +125,12 @@ def _int(text: str) -> int:
 def _check_depth(value: Json) -> None:
     layer: list[Json] = [value]
     for _ in range(MAX_DEPTH):
-        layer = [child for each in layer for child in _children(each)]
+        layer = [
+            child
+            for each in layer
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+        ]
         if not layer:
             return
     raise ValueError("it is nested too deeply")
-
-
-def _children(value: Json) -> Iterable[Json]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()

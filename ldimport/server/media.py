@@ -100,6 +100,7 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
     known = ("version", "patches", *(("preserveUpdatedAt",) if api.preserves_updated_at else ()))
     wrong = {key[:60]: "Additional properties not allowed" for key in parsed if key not in known}
     patches, keep = parsed.get("patches"), parsed.get("preserveUpdatedAt", False)
+    operations = patches if isinstance(patches, list) else []
     if "patches" not in parsed:
         wrong["patches"] = MISSING.format("patches")
     elif not isinstance(patches, list):
@@ -108,7 +109,7 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
         wrong["patches"] = "must have at least 1 item"
     else:
         wrong |= {f"patches.{n}": _NOT.format("object")
-                  for n, each in enumerate(patches) if not isinstance(each, dict)}  # fmt: skip
+                  for n, each in enumerate(operations) if not isinstance(each, dict)}  # fmt: skip
     if not isinstance(keep, bool):
         wrong["preserveUpdatedAt"] = _NOT.format("boolean")
     version = _number(parsed.get("version"))
@@ -116,8 +117,7 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
         wrong["version"] = _NOT.format("number")
     if wrong:
         raise InvalidRequestError(wrong)
-    assert isinstance(patches, list) and isinstance(keep, bool)
-    return [each for each in patches if isinstance(each, dict)], version, keep
+    return [each for each in operations if isinstance(each, dict)], version, bool(keep)
 
 
 def _number(value: Json) -> int | None:

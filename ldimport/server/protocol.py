@@ -26,12 +26,8 @@ LINGER = 1.0
 def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
     """The protocol class for a server: seconds for the head of a request, and how many
     connections may be open at once."""
-
-    class Bounded(BoundedProtocol):
-        HEADER_SECONDS = header_seconds
-        MOST_CONNECTIONS = most_connections
-
-    return Bounded
+    limits = {"HEADER_SECONDS": header_seconds, "MOST_CONNECTIONS": most_connections}
+    return type("Bounded", (BoundedProtocol,), limits)
 
 
 class BoundedProtocol(H11Protocol):

@@ -7,7 +7,6 @@ import errno
 import logging
 import os
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -194,15 +193,11 @@ def listen(host: str, port: int) -> socket.socket:
         )
     except (OSError, UnicodeError) as error:
         raise _no_address(host) from error
-    family, kind, protocol, _, place = found[0]
-    made = socket.socket(family, kind, protocol)
+    family, place = found[0][0], found[0][4]
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
-        if sys.platform != "win32":  # there it would let two servers share a port
-            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind(place)
-        made.listen(BACKLOG)
+        made = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        made.close()
         raise _not_listening(error, host, port) from error
     made.setblocking(False)
     return made
@@ -226,7 +221,7 @@ def _not_listening(error: OSError, host: str, port: int) -> ConfigError:
     if error.errno == errno.EACCES:
         hint = "ldimport serve --port 9095   ports below 1024 are reserved"
         return ConfigError(f"Port {port} may not be used by you", hint=hint, code="port-reserved")
-    why = error.strerror or os.strerror(error.errno or 0)
+    why = os.strerror(error.errno or 0)
     return ConfigError(f"{host} port {port} cannot be listened on: {why}", code="no-port")
 
 

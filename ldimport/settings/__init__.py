@@ -5,8 +5,7 @@ Nothing is read but what is handed in and the files it leads to; tokens are read
 
 from ldimport.credentials import Secret
 from ldimport.settings.checking import check
-from ldimport.settings.loading import load
-from ldimport.settings.model import SettingRow, Settings, describe
+from ldimport.settings.loading import SettingRow, Settings, describe, load
 from ldimport.settings.values import EMBEDDED
 
 __all__ = ["EMBEDDED", "Secret", "SettingRow", "Settings", "check", "describe", "load"]

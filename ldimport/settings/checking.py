@@ -17,7 +17,7 @@ from ldimport.url import is_loopback
 
 if TYPE_CHECKING:
     from ldimport.client import LivingdocsClient
-    from ldimport.settings.model import Settings
+    from ldimport.settings.loading import Settings
 
 NOBODY = "ldimport-config-check"
 """Asked for as a job and as a media entry; there is none of this name."""
@@ -93,9 +93,6 @@ def _expiry(expires: float | None, now: float, source: str) -> SettingFinding:
         return SettingFinding("token", Severity.ERROR, text, hint)
     severity = Severity.WARNING if expires - now < _SOON else None
     return SettingFinding("token", severity, f"from {source}, expires {day}")
-
-
-# -- asking the target ----------------------------------------------------------------------
 
 
 def _asked(settings: Settings) -> Iterator[SettingFinding]:

@@ -1,5 +1,5 @@
-"""Config files: small YAML, read safely and with the line of each key, every key and value checked,
-profiles or not in use."""
+"""Config files, ours and ``.livingdocs-cli``: small YAML, read safely, with the line of each key;
+in ours every key and value is checked, also those of profiles that are not in use."""
 
 from __future__ import annotations
 
@@ -108,7 +108,57 @@ class _FileReader:
         return credentials.from_command(words, where.name)
 
 
-# -- YAML ----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Dotfile:
+    """``.livingdocs-cli`` of livingdocs-cli, the lowest source of settings: its environments by the
+    name our ``--profile`` has for them, ``production``, or ``daily-planet/production`` below
+    ``projects``. As there, it is looked for in the working folder only, counts only when one of
+    them is named, and its entry is taken as a whole (docs/livingdocs-api.md, "Project config")."""
+
+    path: Path
+    environments: Mapping[str, object]
+    aliases: Mapping[str, object]
+
+    def layer(self, profile: str) -> Layer:
+        """Address and token of one environment; empty when there is none of that name. Raises
+        ConfigError for an address that is none."""
+        entry = self.environments.get(self.name(profile))
+        if not isinstance(entry, Mapping):
+            return {}
+        source = f"{self.path} ({profile})"
+        where = Where(f"{self.path}: {profile}: host", source, self.path.parent, Path.home())
+        layer: Layer = {}
+        if entry.get("host"):
+            layer["target"] = SETTINGS[0].value(entry["host"], where)
+        if isinstance(entry.get("token"), str) and entry["token"]:
+            layer["token"] = Value(credentials.Secret(entry["token"], source), source)
+        return layer
+
+    def name(self, profile: str) -> str:
+        """``profile`` with the dotfile's aliases replaced, in each of its parts."""
+        parts = (self.aliases.get(part, part) for part in profile.split("/"))
+        return "/".join(str(part) for part in parts)
+
+    def __contains__(self, profile: str) -> bool:
+        return self.name(profile) in self.environments
+
+
+def read_dotfile(folder: Path) -> Dotfile:
+    """The dotfile in ``folder``; an empty one where there is none. What it holds beside
+    environments, projects and aliases is its tool's own business."""
+    path = folder / ".livingdocs-cli"
+    if not path.is_file():
+        return Dotfile(path, {}, {})
+    body = read_yaml(path)
+    environments = dict(_mapping(body.get("environments")))
+    for project, content in _mapping(body.get("projects")).items():
+        for name, entry in _mapping(_mapping(content).get("environments")).items():
+            environments[f"{project}/{name}"] = entry
+    return Dotfile(path, environments, _mapping(body.get("alias")))
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 class Section(dict[str, Any]):

@@ -1,22 +1,81 @@
-"""Weighing the sources: one layer for each, the first that says something counts."""
+"""All settings in force: sources are weighed, one layer for each, the first that says something
+counts; and how a person is shown them."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ldimport import credentials
+from ldimport.credentials import MASK, Secret
 from ldimport.errors import UsageError
-from ldimport.settings.dotfile import Dotfile, read_dotfile
-from ldimport.settings.files import ConfigFile, read_file
-from ldimport.settings.model import Settings
+from ldimport.model import Json
+from ldimport.settings.files import ConfigFile, Dotfile, read_dotfile, read_file
 from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.url import without_secrets
 
 PROJECT_FILE = "ldimport.yaml"
 USER_FILE = "config.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings after every source was weighed; ``values.SETTINGS`` says how each is given.
+
+    ``target`` is ``embedded`` or a base URL; ``sources`` says in words where each setting comes
+    from, by its name in the config file (``systemName``, ``token``).
+    """
+
+    profile: str | None
+    target: str
+    api_version: str
+    system_name: str | None = None
+    project_config: Path | None = None
+    state: Path
+    engine: Path
+    allow_hosts: tuple[str, ...] = ()
+    base_url: str | None = None
+    webhook: str | None = None
+    context: Mapping[str, Json] | None = None
+    manifest: Mapping[str, Json] = field(default_factory=dict)
+    insecure: bool = False
+    token: Secret | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether images go to the embedded engine."""
+        return self.target == EMBEDDED
+
+
+@dataclass(frozen=True, slots=True)
+class SettingRow:
+    """One line of ``config show``; secrets are masked in ``value``, "" means not set."""
+
+    key: str
+    value: str
+    source: str
+
+
+def describe(settings: Settings) -> list[SettingRow]:
+    """What is in force and where it comes from, in the order of the config file."""
+    shown = {"profile": settings.profile or ""}
+    shown |= {each.key: _shown(getattr(settings, each.name)) for each in SETTINGS}
+    shown |= {key: shown[key] and without_secrets(shown[key]) for key in ("baseUrl", "webhook")}
+    shown["token"] = "" if settings.token is None else MASK
+    return [SettingRow(key, value, settings.sources.get(key, "")) for key, value in shown.items()]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    if isinstance(value, bool | Mapping):
+        return json.dumps(value, ensure_ascii=False) if value else ""
+    return "" if value is None else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +91,13 @@ class UserFolders:
     def of(cls, home: Path | None) -> UserFolders:
         """The platform's folders, or the usual ones of Linux below ``home``."""
         if home is not None:
-            local = home / ".local"
-            config = home / ".config" / "ldimport"
-            return cls(config, local / "share" / "ldimport", local / "state" / "ldimport", home)
+            places = (".config", ".local/share", ".local/state")
+            config, data, state = (home / place / "ldimport" for place in places)
+            return cls(config, data, state, home)
         from platformdirs import PlatformDirs
 
         dirs = PlatformDirs("ldimport", appauthor=False)
-        config, data, state = dirs.user_config_path, dirs.user_data_path, dirs.user_state_path
-        return cls(config, data, state, Path.home())
+        return cls(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, Path.home())
 
 
 def load(
@@ -85,8 +143,6 @@ class _Sources:
             found["token"], sources["token"] = token, token.source
         values = {name: each.value for name, each in found.items()}
         return Settings(profile=profile, sources=sources, **values)
-
-    # -- the sources --
 
     def _flags(self) -> Layer:
         names = {each.name for each in SETTINGS if each.option}
@@ -134,8 +190,6 @@ class _Sources:
         starts = [(self.cwd / each).resolve() for each in (self.near, self.cwd) if each is not None]
         places = (folder / PROJECT_FILE for each in starts for folder in (each, *each.parents))
         return next((path for path in places if path.is_file()), None)
-
-    # -- choosing --
 
     def _profile(self, files: list[ConfigFile], dotfile: Dotfile) -> str | None:
         profile = self.flags.get("profile") or self.environ.get("LDIMPORT_PROFILE")
@@ -187,4 +241,4 @@ def _file_name(profile: str) -> str:
 
 def _secret(token: str, variable: str) -> Value:
     source = f"environment {variable}"
-    return Value(credentials.Secret(token, source), source)
+    return Value(Secret(token, source), source)

@@ -149,8 +149,8 @@ def _kind(raw: object) -> str:
 
 
 class Setting(NamedTuple):
-    """One setting: its name in ``Settings``, what checks a value of it, its flag if it has one, and
-    whether it may stand in a config file."""
+    """One setting: its name in ``Settings``, what checks a value, its flag, whether it may stand in
+    a config file."""
 
     name: str
     read: Callable[[object, Where], Any]

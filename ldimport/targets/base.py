@@ -35,22 +35,15 @@ class Target(Protocol):
     """Synchronous and small. Errors are those of ``ldimport.errors``: QuotaError, AuthError,
     TemporaryError (nothing known to be accepted: repeat with the same key), RefusedError."""
 
-    @property
-    def identity(self) -> str:
-        """What the state file files images under: the base URL without version, or
-        ``embedded:<uuid of the engine>``."""
-
-    @property
-    def label(self) -> str:
-        """How screens name it: a host, or ``local engine``."""
-
-    @property
-    def local(self) -> bool:
-        """Whether nothing leaves this machine's engine (relative urls, default systemName)."""
-
-    @property
-    def limits(self) -> BatchLimits:
-        """How large a batch may be; may shrink while running (a server said 413)."""
+    identity: str
+    """What the state file files images under: the base URL without version, or
+    ``embedded:<uuid of the engine>``."""
+    label: str
+    """How screens name it: a host, or ``local engine``."""
+    local: bool
+    """Whether nothing leaves this machine's engine (relative urls, default systemName)."""
+    limits: BatchLimits
+    """How large a batch may be; may shrink while running (a server said 413)."""
 
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
         """Hand over one batch and return its job id. The same ``key`` and request again give

@@ -27,13 +27,10 @@ class EmbeddedTarget(Target):
         self, engine: Engine, workers: int | None = None, secrets: Sequence[str] = ()
     ) -> None:
         self.engine = engine
+        self.identity = f"embedded:{engine.uuid}"
         self._workers = workers
         self._secrets = secrets
         self._undelivered: dict[str, str] = {}
-
-    @property
-    def identity(self) -> str:
-        return f"embedded:{self.engine.uuid}"
 
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
         self.engine.check_workers()

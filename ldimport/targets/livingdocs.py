@@ -9,14 +9,14 @@ from dataclasses import replace
 from ldimport.client import LivingdocsClient
 from ldimport.errors import TooLargeError
 from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
-from ldimport.targets.base import BatchLimits
+from ldimport.targets.base import BatchLimits, Target
 from ldimport.url import host_of
 
 SMALLEST_BATCH = 16_000
 """Bytes below which a server's 413 makes batches no smaller."""
 
 
-class LivingdocsTarget:
+class LivingdocsTarget(Target):
     """A ``Target`` over a ``LivingdocsClient``, which it closes. A batch the server finds too
     large (413, TooLargeError) halves ``limits.bytes`` for all that follow."""
 
@@ -39,30 +39,23 @@ class LivingdocsTarget:
             raise
 
     def status(self, job_id: str) -> JobStatus:
-        """GET the state of one job."""
         return self._client.status(job_id)
 
     def progress(self, job_id: str) -> Counts | None:
-        """None: the API tells nothing before a job's end."""
-        return None
+        return None  # the API tells nothing before a job's end
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
-        """Look the identity up in the media library."""
         entry = self._client.find(system_name, external_id)
         return None if entry is None else entry.asset
 
     def project_config(self) -> Json:
-        """GET the project config, once."""
         return self._client.project_config()
 
     def work(self) -> AbstractContextManager[None]:
-        """The server works by itself."""
-        return nullcontext()
+        return nullcontext()  # the server works by itself
 
     def undelivered(self) -> Sequence[str]:
-        """The server sends its webhooks itself."""
         return ()
 
     def close(self) -> None:
-        """Close the client."""
         self._client.close()

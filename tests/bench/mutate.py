@@ -4,7 +4,7 @@
 
 Mutants come from cosmic-ray's operators, and from calls that are left out; ``--mutants`` of them
 are drawn for each package (``migration`` and ``engine`` unless others are named). Each meets the
-tests of its package, and if it survives these, those of the command line and of the server.
+tests of its package, then the survivors those of the command line and of the server.
 Results are kept in ``--folder``, so that the same command goes on where it stopped. The command
 installs cosmic-ray there; what is changed are copies of the project, never the project.
 """
@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from itertools import zip_longest
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -218,6 +219,11 @@ class Results:
             lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
             self.known = {each["id"]: each for each in lines}
 
+    def survived(self, mutant: Mutant, tests: str) -> bool:
+        """Whether these were the last tests that it met, and it survived them."""
+        known = self.known.get(mutant.id)
+        return known is not None and (known["result"], known["tests"]) == ("survived", tests)
+
     def add(self, mutant: Mutant, result: str, tests: str) -> None:
         facts = {**asdict(mutant), "result": result, "tests": tests}
         del facts["code"]
@@ -240,31 +246,38 @@ def seconds_of(tree: Tree, tests: tuple[str, ...]) -> float:
 
 
 def run(mutants: list[Mutant], results: Results, trees: list[Tree], ends: float) -> None:
-    """Try all that are not known, each in a tree that is free, until the time is over."""
+    """Try all with their nearest tests; then the survivors with the others. What is known already
+    is left out, and what the time does not suffice for."""
+    fresh = [each for each in mutants if each.id not in results.known]
+    _round([(each, nearest(each)) for each in fresh], results, trees, ends)
+    survivors = [each for each in mutants if results.survived(each, " ".join(nearest(each)))]
+    _round([(each, OTHERS) for each in survivors], results, trees, ends)
+
+
+def _round(
+    work: list[tuple[Mutant, tuple[str, ...]]], results: Results, trees: list[Tree], ends: float
+) -> None:
     free: SimpleQueue[Tree] = SimpleQueue()
     for tree in trees:
         free.put(tree)
-    waiting = [each for each in mutants if each.id not in results.known]
-    limits = {tests: seconds_of(trees[0], tests) for tests in {OTHERS, *map(nearest, waiting)}}
-    print(f"{len(waiting)} to try; " + ", ".join(f"{' '.join(t)}: {s:.0f} s at most"
-          for t, s in limits.items()), flush=True)  # fmt: skip
+    limits = {tests: seconds_of(trees[0], tests) for tests in {tests for _, tests in work}}
+    for tests, seconds in limits.items():
+        print(f"{' '.join(tests)}: at most {seconds:.0f} s for a mutant", flush=True)
 
-    def tried(mutant: Mutant) -> None:
+    def tried(mutant: Mutant, tests: tuple[str, ...]) -> None:
         if time.monotonic() > ends:
             return
-        tree, tests = free.get(), nearest(mutant)
+        tree = free.get()
         try:
             result = tree.tried(mutant, tests, limits[tests])
-            if result == "survived":
-                tests = OTHERS
-                result = tree.tried(mutant, tests, limits[tests])
             results.add(mutant, result, " ".join(tests))
             print(f"{result:8} {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
         finally:
             free.put(tree)
 
     with ThreadPoolExecutor(len(trees)) as pool:
-        list(pool.map(tried, waiting))
+        for done in [pool.submit(tried, *each) for each in work]:
+            done.result()
 
 
 def told(mutants: list[Mutant], results: Results) -> None:
@@ -292,9 +305,11 @@ def main() -> None:
     ends = time.monotonic() + asked.minutes * 60
     asked.folder.mkdir(parents=True, exist_ok=True)
     known = operators(asked.folder)
-    mutants: list[Mutant] = []
-    for package in asked.packages:
-        mutants += drawn(package, known, asked.mutants, random.Random(f"{asked.seed} {package}"))
+    each = [
+        drawn(package, known, asked.mutants, random.Random(f"{asked.seed} {package}"))
+        for package in asked.packages
+    ]
+    mutants = [mutant for turn in zip_longest(*each) for mutant in turn if mutant is not None]
     results = Results(asked.folder / "results.jsonl")
     trees = [Tree(asked.folder / f"tree-{n}") for n in range(asked.parallel)]
     run(mutants, results, trees, ends)

@@ -12,6 +12,7 @@ from cli_screens import NOW, pipe, shown, terminal
 
 from ldimport.cli import main
 from ldimport.cli.output import served
+from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
@@ -74,13 +75,14 @@ in 5 s
 
 
 def test_the_banner() -> None:
+    token = Secret("ldi_0123456789abcdefc41f")
+    options = ServeOptions(Path("~/engine"), Path("project-config.json"), token=token)
     screen = terminal(80)
-    token = served.token_hint("ldi_0123456789abcdefc41f", ("editor",))
-    served.banner(screen, "1.4.0", "http://127.0.0.1:9095/", token, "project-config.json",
-                  "~/engine", ENGINE, ())  # fmt: skip
+    served.banner(screen, "1.4.0", "http://127.0.0.1:9095/", ENGINE, options, str)
     assert shown(screen) == SCREEN
     screen = terminal(120)
-    served.banner(screen, "1.4.0", "", token, "", "", ENGINE, ("a.intern", "b.intern:8080"))
+    options = replace(options, allow_hosts=("a.intern", "b.intern:8080"))
+    served.banner(screen, "1.4.0", "", ENGINE, options, str)
     assert "only public addresses are fetched, and a.intern, b.intern:8080\n" in shown(screen)
 
 
@@ -107,7 +109,7 @@ def test_a_terminal_gets_local_times_and_arrows() -> None:
     ],
 )
 def test_tokens_are_hinted_at(text: str | None, names: tuple[str, ...], hint: str) -> None:
-    assert served.token_hint(text, names) == hint
+    assert served.token_hint(text and Secret(text), names) == hint
 
 
 # -- the command ---------------------------------------------------------------------------

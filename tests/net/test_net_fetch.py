@@ -19,6 +19,7 @@ from web_origin import (
     Seen,
     Sockets,
     check_url,
+    fetch_one,
 )
 
 from ldimport.errors import ConfigError, Rejected
@@ -35,7 +36,7 @@ def codes(outcomes: Sequence[Fetched | NotFetched]) -> list[str]:
 
 def refused(fetcher: Fetcher, source: FetchSource) -> Rejected:
     with pytest.raises(Rejected) as caught:
-        fetcher.fetch(source)
+        fetch_one(fetcher, source)
     return caught.value
 
 
@@ -46,7 +47,7 @@ def test_a_photo_arrives_with_what_the_origin_said_of_it(origin: Origin, fetcher
     said = {"ETag": '"v1"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
     origin.script = lambda seen: Reply(headers={**said, "Content-Type": "image/png"})
     source = FetchSource(origin.url("/a b.png".replace(" ", "%20") + "?x=1"), tag=("row", 7))
-    fetched = fetcher().fetch(source)
+    fetched = fetch_one(fetcher(), source)
     assert fetched == Fetched(
         source=source,
         body=PHOTO,
@@ -72,7 +73,7 @@ def test_nothing_in_nothing_out(fetcher: Make) -> None:
 
 
 def test_the_request_carries_no_more_than_it_must(origin: Origin, fetcher: Make) -> None:
-    fetcher().fetch(FetchSource(origin.url()))
+    fetch_one(fetcher(), FetchSource(origin.url()))
     (seen,) = origin.seen
     assert set(seen.headers) == {"host", "user-agent", "accept", "accept-encoding"}
     assert seen.headers["accept-encoding"] == "identity"
@@ -84,7 +85,7 @@ def test_proxies_of_the_environment_are_ignored(
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
-    assert fetcher().fetch(FetchSource(origin.url())).body == PHOTO
+    assert fetch_one(fetcher(), FetchSource(origin.url())).body == PHOTO
 
 
 # -- asking whether anything changed --------------------------------------------------------
@@ -96,9 +97,9 @@ def test_an_unchanged_source_is_not_sent_again(origin: Origin, fetcher: Make) ->
 
     origin.script = script
     with fetcher() as one:
-        known = one.fetch(FetchSource(origin.url(), etag='"v1"', last_modified="yesterday"))
-        changed = one.fetch(FetchSource(origin.url(), etag='"v0"'))
-        plain = one.fetch(FetchSource(origin.url()))
+        known = fetch_one(one, FetchSource(origin.url(), etag='"v1"', last_modified="yesterday"))
+        changed = fetch_one(one, FetchSource(origin.url(), etag='"v0"'))
+        plain = fetch_one(one, FetchSource(origin.url()))
     assert (known.not_modified, known.body) == (True, b"")
     assert (changed.not_modified, changed.body) == (False, PHOTO)
     assert plain.body == PHOTO
@@ -112,7 +113,7 @@ def test_a_304_that_nobody_asked_for_is_refused(origin: Origin, fetcher: Make) -
 
 
 def test_a_stored_etag_cannot_add_headers(origin: Origin, fetcher: Make) -> None:
-    fetcher().fetch(FetchSource(origin.url(), etag='"a"\r\nX-Evil: 1', last_modified="ä"))
+    fetch_one(fetcher(), FetchSource(origin.url(), etag='"a"\r\nX-Evil: 1', last_modified="ä"))
     assert not {"x-evil", "if-none-match", "if-modified-since"} & set(origin.seen[0].headers)
 
 
@@ -125,7 +126,7 @@ def test_a_file_of_just_the_limit_is_taken_and_one_byte_more_is_not(
 ) -> None:
     origin.script = lambda seen: Reply(body=bytes(int(seen.path[1:])), chunked=chunked)
     one = fetcher(Limits(max_bytes=300_000))
-    assert len(one.fetch(FetchSource(origin.url("/300000"))).body) == 300_000
+    assert len(fetch_one(one, FetchSource(origin.url("/300000"))).body) == 300_000
     found = refused(one, FetchSource(origin.url("/300001")))
     assert (found.code, found.retryable) == ("too-many-bytes", False)
     assert "the limit is 300,000" in found.reason
@@ -267,7 +268,7 @@ def test_the_next_try_begins_at_the_source_again(origin: Origin, fetcher: Make) 
         return Reply(503 if len(origin.seen) < 4 else 200)
 
     origin.script = script
-    fetcher().fetch(FetchSource(origin.url()))
+    fetch_one(fetcher(), FetchSource(origin.url()))
     assert [seen.path for seen in origin.seen] == ["/photo.png", "/moved"] * 2
 
 
@@ -402,7 +403,9 @@ def test_the_next_address_of_a_name_is_tried_when_the_first_is_dead(
     origin: Origin, fetcher: Make
 ) -> None:
     guard = Guard([f"photos.test:{origin.port}"], resolve=Names(photos_test=[["::1", "127.0.0.1"]]))
-    assert fetcher(guard=guard).fetch(FetchSource(origin.url(host="photos.test"))).body == PHOTO
+    assert (
+        fetch_one(fetcher(guard=guard), FetchSource(origin.url(host="photos.test"))).body == PHOTO
+    )
 
 
 def test_a_resolver_that_hangs_holds_up_only_its_own_host(origin: Origin, fetcher: Make) -> None:
@@ -452,7 +455,7 @@ def test_an_unknown_name_is_asked_for_again_and_given_up(fetcher: Make, clock: C
 def test_a_connection_is_used_again(origin: Origin, fetcher: Make) -> None:
     one = fetcher(concurrency=1)
     for n in range(5):
-        one.fetch(FetchSource(origin.url(f"/{n}")))
+        fetch_one(one, FetchSource(origin.url(f"/{n}")))
     list(one.fetch_many(FetchSource(origin.url(f"/{n}")) for n in range(5)))
     assert {seen.connection for seen in origin.seen} == {1}
 
@@ -468,7 +471,7 @@ def test_silence_on_a_connection_used_before_is_no_lack_of_a_connection(
     released = threading.Event()
     origin.script = script
     one = fetcher(Limits(fetch_seconds=0.2, tries=1), concurrency=1)
-    one.fetch(FetchSource(origin.url()))
+    fetch_one(one, FetchSource(origin.url()))
     found = refused(one, FetchSource(origin.url("/silent")))
     released.set()
     assert {seen.connection for seen in origin.seen} == {1}
@@ -490,7 +493,7 @@ def test_a_connection_is_never_shared_by_two_names_of_one_address(
     guard = Guard([f"a.test:{origin.port}", f"b.test:{origin.port}"], resolve=names)
     with fetcher(guard=guard, concurrency=1) as one:
         for host in ("a.test", "b.test", "a.test", "b.test"):
-            one.fetch(FetchSource(origin.url(host=host)))
+            fetch_one(one, FetchSource(origin.url(host=host)))
     by_name = [(seen.headers["host"][:6], seen.connection) for seen in origin.seen]
     assert by_name == [("a.test", 1), ("b.test", 2), ("a.test", 1), ("b.test", 2)]
 
@@ -506,7 +509,7 @@ def test_a_redirect_is_followed_without_cookies(origin: Origin, fetcher: Make, s
         return Reply(status, headers={"Location": "/new.png?x=1#top", "Set-Cookie": "a=b"})
 
     origin.script = script
-    fetcher().fetch(FetchSource(origin.url()))
+    fetch_one(fetcher(), FetchSource(origin.url()))
     assert origin.seen[-1].path == "/new.png?x=1"
     assert all("cookie" not in seen.headers for seen in origin.seen)
 
@@ -517,7 +520,7 @@ def test_as_many_redirects_as_allowed_are_followed(origin: Origin, fetcher: Make
         return Reply(302, headers={"Location": f"/{left - 1}"}) if left else Reply()
 
     origin.script = script
-    assert fetcher().fetch(FetchSource(origin.url("/5"))).body == PHOTO
+    assert fetch_one(fetcher(), FetchSource(origin.url("/5"))).body == PHOTO
     found = refused(fetcher(), FetchSource(origin.url("/6")))
     assert found.code == "too-many-redirects"
     assert "after 5 redirects" in found.reason
@@ -547,7 +550,7 @@ def test_a_redirect_to_a_name_that_was_allowed_is_followed(origin: Origin, fetch
     place = f"intern.test:{origin.port}"
     assert refused(fetcher(), FetchSource(origin.url())).code == "address-not-allowed"
     allowed = fetcher(guard=Guard([origin.place, place], resolve=names))
-    assert allowed.fetch(FetchSource(origin.url())).body == PHOTO
+    assert fetch_one(allowed, FetchSource(origin.url())).body == PHOTO
 
 
 def test_an_endless_page_behind_a_redirect_is_not_read(origin: Origin, fetcher: Make) -> None:
@@ -557,7 +560,7 @@ def test_an_endless_page_behind_a_redirect_is_not_read(origin: Origin, fetcher: 
         return Reply(302, body=bytes(5_000_000), headers={"Location": "/there"})
 
     origin.script = script
-    assert fetcher().fetch(FetchSource(origin.url())).body == PHOTO
+    assert fetch_one(fetcher(), FetchSource(origin.url())).body == PHOTO
 
 
 # -- trust ----------------------------------------------------------------------------------
@@ -604,7 +607,7 @@ def test_a_trusted_certificate_of_the_right_name_is_taken(fetcher: Make) -> None
     try:
         one, source = over_tls(secure, fetcher, "self_signed.pem")
         with one:
-            assert one.fetch(source).body == PHOTO
+            assert fetch_one(one, source).body == PHOTO
     finally:
         secure.close()
 

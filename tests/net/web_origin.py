@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from ldimport.net.fetch import Fetcher
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.guard import CheckedAddress, Guard
 
 CERTIFICATES = Path(__file__).parent / "certificates"
@@ -47,6 +47,14 @@ def check_url(guard: Guard, url: str) -> CheckedAddress:
     """All that stands between a URL and a socket, one after another."""
     parsed = guard.parse(url)
     return guard.checked(parsed, guard.addresses(parsed))
+
+
+def fetch_one(fetcher: Fetcher, source: FetchSource) -> Fetched:
+    """Fetch one source. Raises Rejected when it is given up."""
+    (outcome,) = fetcher.fetch_many([source])
+    if isinstance(outcome, NotFetched):
+        raise outcome.rejected
+    return outcome
 
 
 class Origin:

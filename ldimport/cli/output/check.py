@@ -133,8 +133,7 @@ def _remarks(
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""
-        text = f"Livingdocs checks these only at publishing: {codes}{way}"
-        screen.say("·", text)
+        screen.say("·", f"Livingdocs checks these only at publishing: {codes}{way}")
         screen.blank()
     if found.warnings and not warnings:
         left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]

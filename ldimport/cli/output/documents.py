@@ -1,5 +1,5 @@
-"""JSON for scripts: plans, jobs, results, findings as documents, and the events of a run as lines.
-Keys are camelCase and only ever added to; ``format`` rises when one changes its meaning."""
+"""JSON for scripts: documents, and the events of a run as lines. Keys are camelCase and only ever
+added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 

@@ -33,8 +33,7 @@ def commands(found: Validation) -> Iterator[str]:
         facts["title"] = f"{kind.code} ({counted(kind.rows, 'row')})"
         yield command(str(kind.severity), {key: value for key, value in facts.items() if value},
                       kind.message)  # fmt: skip
-    rest = kinds[MOST_ANNOTATIONS:]
-    if rest:
+    if rest := kinds[MOST_ANNOTATIONS:]:
         hit = counted(sum(kind.rows for kind in rest), "row")
         text = f"and {number(len(rest))} more kinds of problem in {hit}: see the step summary"
         yield command("error", {"title": "ldimport"}, text)
@@ -83,8 +82,7 @@ def _table(columns: str, rows: Iterable[Sequence[str | int]]) -> str:
 
 
 def append_summary(environ: Mapping[str, str], text: str) -> None:
-    """Add to the step summary, where there is one; one that cannot be written is no reason to
-    fail."""
+    """Add to the step summary, where there is one that can be written."""
     path = environ.get("GITHUB_STEP_SUMMARY")
     if active(environ) and path:
         with suppress(OSError), Path(path).open("a", encoding="utf-8") as file:

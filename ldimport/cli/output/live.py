@@ -169,8 +169,7 @@ class LiveDisplay:
         yield assemble((cut(self._last_line(), width), QUIET))
 
     def _bars(self, progress: Progress, width: int) -> RenderableType:
-        """Label, bar, counts and note of each; where space is short the notes go first, then the
-        bars."""
+        """Label, bar, counts, note of each; in a narrow window first the notes go, then bars."""
         from rich.table import Table
 
         whole = max(progress.counts.total, progress.to_send, progress.sent)

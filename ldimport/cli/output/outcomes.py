@@ -74,8 +74,8 @@ def totals(screen: Screen, sums: Totals) -> None:
     screen.block(Padding(grid, (0, 0, 0, 2)))
     if sums.not_taken_over:
         images = counted(sums.not_taken_over, "image")
-        screen.line(f"  {images} of the skipped changed, but the change was not taken over",
-                    indent=2)  # fmt: skip
+        rest = "of the skipped changed, but the change was not taken over"
+        screen.line(f"  {images} {rest}", indent=2)
 
 
 def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:

@@ -45,8 +45,7 @@ Count = tuple[str, str, int, str]
 
 
 def bar(done: int, whole: int, width: int, style: str = GOOD) -> ProgressBar:
-    """A bar that stays true: empty below one percent, something from there on, full only when
-    all is done."""
+    """A bar that stays true: empty below one percent, full only when all is done."""
     from rich.progress_bar import ProgressBar
 
     halves = 2 * width * done // whole if whole else 0
@@ -103,8 +102,7 @@ class Screen:
         return self.stream.width
 
     def line(self, *parts: Part, indent: int = 0) -> None:
-        """One line; wrapped at words where it is wider than the terminal, continued ``indent``
-        columns to the right."""
+        """One line, wrapped at words to the terminal's width and continued at ``indent``."""
         text = assemble(*parts)
         width = self.width
         if width is None or text.cell_len <= width:
@@ -207,11 +205,8 @@ def assemble(*parts: Part) -> Text:
     """Cleaned parts as one Rich text; never markup."""
     from rich.text import Text
 
-    text = Text()
-    for part in parts:
-        words, style = part if isinstance(part, tuple) else (part, "")
-        text.append(clean(words), style)
-    return text
+    pairs = (part if isinstance(part, tuple) else (part, "") for part in parts)
+    return Text.assemble(*((clean(words), style) for words, style in pairs))
 
 
 # -- tables: they never cut a number, as Rich's own cells would (7,990 as ``7…``) ---------------
@@ -278,8 +273,7 @@ def _fitting(
 
 
 def shortened(content: CellText, width: int) -> Text:
-    """As much of a cell as fits: whole items where there are several, and never a part of a
-    number."""
+    """As much of a cell as fits: whole items of several, and never a part of a number."""
     from rich.text import Text
 
     items = (content,) if isinstance(content, str) else content

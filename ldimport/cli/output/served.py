@@ -3,13 +3,15 @@ events as documents."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 
 from ldimport import wire
 from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import Part, Screen
 from ldimport.cli.output.text import counted, duration, number, size, utc
+from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.model import JobState
@@ -18,49 +20,39 @@ from ldimport.server.contract import (
     Listening,
     RequestAnswered,
     ServeEvent,
+    ServeOptions,
     Stopped,
     WorkersPaused,
 )
 
+_KINDS: dict[type[ServeEvent], str] = {
+    Listening: "listening", EngineServed: "engine", RequestAnswered: "request", JobChange: "job",
+    DeliveryAttempt: "webhook", WorkersPaused: "workers", Stopped: "stopped",
+}  # fmt: skip
+
 
 def document(event: ServeEvent, now: float) -> Document:
     """One line of JSON."""
-    kind, facts = _facts(event)
-    at = {} if kind == "listening" else {"at": utc(now)}
-    return {"type": kind, "format": FORMAT, **facts, **at}
-
-
-def _facts(event: ServeEvent) -> tuple[str, Document]:
     facts = fields_of(event)
     match event:
-        case Listening():
-            return "listening", facts
         case EngineServed():
-            return "engine", {**facts, "folder": str(event.folder)}
-        case RequestAnswered():
-            return "request", _in_milliseconds(facts)
+            facts["folder"] = str(event.folder)
+        case RequestAnswered() | DeliveryAttempt():
+            facts["milliseconds"] = round(facts.pop("seconds") * 1e3, 1)
         case JobChange():
             counts = wire.counts_to_json(event.counts)
             del counts["pending"]
             facts = {"id": event.id, "state": event.state, "images": counts.pop("total"), **counts}
-            return "job", {**facts, "seconds": round(event.seconds, 3)}
-        case DeliveryAttempt():
-            return "webhook", _in_milliseconds(facts)
+            facts["seconds"] = round(event.seconds, 3)
         case WorkersPaused():
-            return "workers", {"state": "paused", **facts}
-        case Stopped():
-            return "stopped", facts
+            facts = {"state": "paused", **facts}
+    at = {} if isinstance(event, Listening) else {"at": utc(now)}
+    return {"type": _KINDS[type(event)], "format": FORMAT, **facts, **at}
 
 
-def _in_milliseconds(facts: Document) -> Document:
-    milliseconds = round(facts.pop("seconds") * 1e3, 1)
-    return {**facts, "milliseconds": milliseconds}
-
-
-def banner(screen: Screen, version: str, url: str, token: str, config: str, place: str,
-           served: EngineServed, allow_hosts: Sequence[str]) -> None:  # fmt: skip
-    """What is served and to whom. ``token`` is the hint of a token, ``config`` where the project
-    config comes from, ``place`` how the engine's folder is written."""
+def banner(screen: Screen, version: str, url: str, served: EngineServed, options: ServeOptions,
+           shown: Callable[[Path], str]) -> None:  # fmt: skip
+    """What is served and to whom; ``shown`` says how a path is written."""
     screen.line((f"ldimport {version}", "bold"), "  local import engine   Ctrl-C stops; "
                 "nothing is lost", indent=2)  # fmt: skip
     screen.blank()
@@ -68,12 +60,14 @@ def banner(screen: Screen, version: str, url: str, token: str, config: str, plac
     quota = f"{number(limit)} images in 24 h" if limit else "no quota"
     crew = counted(workers, "worker") if workers else "no workers: ldimport worker does the work"
     reach = "only public addresses are fetched"
-    if allow_hosts:
-        reach += f", and {', '.join(allow_hosts)}"
+    if options.allow_hosts:
+        reach += f", and {', '.join(options.allow_hosts)}"
+    config = "built in" if options.project_config is None else shown(options.project_config)
+    place = shown(options.engine)
     screen.facts(
         {
             "API": f"{url.rstrip('/')}/api/v1/import/images",
-            "token": token,
+            "token": token_hint(options.token, served.tokens),
             "config": f"{config} · {', '.join(served.media_types)}",
             "data": f"{place} · {counted(served.images, 'image')} · {size(served.bytes)}",
             "limits": f"{quota} · {crew} · {reach}",
@@ -82,10 +76,11 @@ def banner(screen: Screen, version: str, url: str, token: str, config: str, plac
     screen.blank()
 
 
-def token_hint(text: str | None, names: tuple[str, ...]) -> str:
+def token_hint(token: Secret | None, names: tuple[str, ...]) -> str:
     """Which tokens are let in: the ends of the one for this run, the names of the others."""
     shown = []
-    if text is not None:
+    if token is not None:
+        text = token.reveal()
         ends = f"{text[:4]}…{text[-4:]}" if len(text) >= 16 else "********"
         shown.append(f"{ends} from LDIMPORT_SERVE_TOKEN")
     shown += names[:3]

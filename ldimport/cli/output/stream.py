@@ -35,8 +35,7 @@ class Stream:
 
     @property
     def width(self) -> int | None:
-        """Columns of a screen now: the terminal's, at most 100; asked anew each time, as windows
-        are resized."""
+        """Columns of a screen now, at most 100; asked anew each time, as windows are resized."""
         if not self.tty:
             return None
         columns = self.columns
@@ -59,29 +58,20 @@ def look_at(
     file: TextIO, environ: Mapping[str, str], *, no_color: bool = False, still: bool = False
 ) -> Stream:
     """Find out about ``file``. ``still`` forbids movement (``--json``, ``--quiet``)."""
-    tty = _is_terminal(file)
+    tty = not file.closed and file.isatty()
     dumb = environ.get("TERM") == "dumb"
     can = _can_encode(file)
+    forced = any(environment_flag(environ, name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
+    wanted = not (no_color or environ.get("NO_COLOR")) and (forced or (tty and not dumb))
+    columns = environ.get("COLUMNS", "")
     return Stream(
         file,
         tty=tty,
-        colour=not no_color and _wants_colour(tty and not dumb, environ),
+        colour=wanted,
         live=tty and can and not still and not dumb and not environment_flag(environ, "CI"),
         unicode=can,
-        columns=_columns(environ),
+        columns=int(columns) or None if columns.isascii() and columns.isdigit() else None,
     )
-
-
-def _is_terminal(file: TextIO) -> bool:
-    try:
-        return file.isatty()
-    except ValueError:  # closed
-        return False
-
-
-def _wants_colour(tty: bool, environ: Mapping[str, str]) -> bool:
-    forced = any(environment_flag(environ, name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
-    return not environ.get("NO_COLOR") and (tty or forced)
 
 
 def _can_encode(file: TextIO) -> bool:
@@ -90,8 +80,3 @@ def _can_encode(file: TextIO) -> bool:
     except (UnicodeEncodeError, LookupError):
         return False
     return True
-
-
-def _columns(environ: Mapping[str, str]) -> int | None:
-    text = environ.get("COLUMNS", "")
-    return int(text) or None if text.isascii() and text.isdigit() else None

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from itertools import takewhile
+from typing import Any
 
 from ldimport import wire
 from ldimport.engine import records
@@ -47,10 +48,10 @@ class SqliteJobs(Jobs):
 
     def results(self, job_id: str) -> Sequence[records.StoredResult]:
         sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at AS stored_at
+                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
                    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
                   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
-        return [_result(row) for row in self._catalogue.rows(sql, job_id)]
+        return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
         sql = """SELECT * FROM job
@@ -77,21 +78,17 @@ class SqliteJobs(Jobs):
         )
 
     def fail(self, terms: int, reason: str, cause: str, now: float) -> None:
-        sql = "SELECT n FROM job WHERE state = 'started' AND terms = ?"
+        sql = "SELECT n, images FROM job WHERE state = 'started' AND terms = ?"
         with self._catalogue.writing() as connection:
-            for (job,) in connection.execute(sql, (terms,)).fetchall():
-                connection.execute(
+            for job, images in connection.execute(sql, (terms,)).fetchall():
+                untried = connection.execute(
                     """UPDATE item SET status = 'failed', reason = ?, cause = ?, metadata = NULL,
                                        worker = NULL WHERE job = ? AND status IS NULL""",
                     (reason, cause, job),
-                )
-                connection.execute(
-                    """UPDATE job SET failed = images - success - skipped, finished_at = ?,
-                              state = iif(success + skipped + failed = 0, 'failed', 'success')
-                        WHERE n = ?""",
-                    (now, job),
-                )
-                _on_end(connection, job, now)
+                ).rowcount
+                _count(connection, job, Status.FAILED, untried)
+                state = JobState.FAILED if untried == images else JobState.SUCCESS
+                _end_if_done(connection, job, now, state)
 
     def follow(self) -> SqliteFollower:
         return SqliteFollower(self._catalogue)
@@ -103,10 +100,10 @@ class SqliteFollower(Follower):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._version = -1
-        sql = "SELECT n, state FROM job WHERE state = 'started' OR n = (SELECT max(n) FROM job)"
-        rows = catalogue.rows(sql)
-        self._newest = max((row["n"] for row in rows), default=0)
-        self._open = {row["n"] for row in rows if row["state"] == JobState.STARTED}
+        sql = """SELECT (SELECT coalesce(max(n), 0) FROM job),
+                        (SELECT json_group_array(n) FROM job WHERE state = 'started')"""
+        ((self._newest, still),) = catalogue.rows(sql)
+        self._open = set(json.loads(still))
 
     @property
     def open_jobs(self) -> int:
@@ -116,7 +113,8 @@ class SqliteFollower(Follower):
         version = self._catalogue.version()  # costs no file access
         if version == self._version:
             return ()
-        sql = "SELECT * FROM job WHERE n > ? OR n IN (SELECT value FROM json_each(?)) ORDER BY n"
+        sql = """SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
+                 UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n"""
         rows = self._catalogue.rows(sql, self._newest, json.dumps(list(self._open)))
         fresh = [row for row in rows if row["n"] > self._newest]
         ended = [row for row in rows if row["state"] != JobState.STARTED]
@@ -215,8 +213,7 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
 def claim(
     connection: sqlite3.Connection, worker: int, most: int, terms: int | None
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
-    """Lease up to ``most`` free images of one job's terms, oldest first; with ``terms`` only if
-    the oldest has these. Returns their terms' number and the tasks."""
+    """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
     rows = connection.execute(_FREE, (most,)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
@@ -238,8 +235,7 @@ def _task(row: sqlite3.Row, worker: int) -> ImportTask:
 
 
 def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], now: float) -> None:
-    """Write outcomes, what they do to the library, and what they do to their jobs. A late
-    writer, whose lease was voided, is fenced off."""
+    """Write outcomes and what they do to library and jobs; a late writer is fenced off."""
     ended: Counter[tuple[int, Status]] = Counter()
     for outcome in outcomes:
         sql = "SELECT job FROM item WHERE id = ? AND worker = ? AND status IS NULL"
@@ -257,8 +253,7 @@ def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], no
         )
         ended[row["job"], outcome.status] += 1
     for (job, status), images in ended.items():
-        sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
-        connection.execute(sql, (images, job))
+        _count(connection, job, status, images)
     for job in {job for job, _ in ended}:
         _end_if_done(connection, job, now)
 
@@ -271,27 +266,27 @@ def release(connection: sqlite3.Connection, tasks: Iterable[ImportTask]) -> None
     )
 
 
-def _end_if_done(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """State and time of the end, in the transaction of the last image's outcome."""
+def _count(connection: sqlite3.Connection, job: int, status: Status, images: int) -> None:
+    sql = f"UPDATE job SET {status.value} = {status.value} + ? WHERE n = ?"  # noqa: S608
+    connection.execute(sql, (images, job))
+
+
+def _end_if_done(
+    connection: sqlite3.Connection, job: int, now: float, state: JobState = JobState.SUCCESS
+) -> None:
+    """The one place where a job ends, in the transaction of its last image's outcome: its
+    notification is put down with it, so that there is exactly one."""
     ended = connection.execute(
-        """UPDATE job SET state = 'success', finished_at = ?
+        """UPDATE job SET state = ?, finished_at = ?
             WHERE n = ? AND state = 'started' AND images = success + skipped + failed""",
-        (now, job),
+        (state, now, job),
     ).rowcount
-    if ended:
-        _on_end(connection, job, now)
-
-
-def _on_end(connection: sqlite3.Connection, job: int, now: float) -> None:
-    """The one place where a job has just ended, still inside that transaction: its notification
-    is put down with it, so that there is exactly one."""
     row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()
-    if row["webhook"] is None:
+    if not ended or row["webhook"] is None:
         return
     context = None if row["context"] is None else json.loads(row["context"])
-    status = JobStatus(row["id"], JobState(row["state"]))
-    body = wire.encode(wire.notification_to_json(status, _counts(row), context)).decode()
-    outbox.put(connection, row, body, now)
+    body = wire.notification_to_json(JobStatus(row["id"], state), _counts(row), context)
+    outbox.put(connection, row, wire.encode(body).decode(), now)
 
 
 # -- answering ------------------------------------------------------------------------------
@@ -307,10 +302,11 @@ def _counts(row: sqlite3.Row) -> Counts:
     return Counts(row["success"], row["skipped"], row["failed"], row["images"] - done)
 
 
-def _result(row: sqlite3.Row) -> records.StoredResult:
-    status, asset = Status(row["status"]), None if row["key"] is None else library.stored(row)
-    told = (status, row["reason"], row["cause"], asset)
-    return records.StoredResult(row["external_id"], row["file_name"], *told)
+def _result(
+    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: Any
+) -> records.StoredResult:
+    stored = None if asset[0] is None else records.StoredAsset(*asset, title)  # type: ignore[call-arg]
+    return records.StoredResult(external_id, title, Status(status), reason, cause, stored)
 
 
 def _accepted(row: sqlite3.Row) -> JobChange:

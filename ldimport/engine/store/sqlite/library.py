@@ -41,7 +41,7 @@ class SqliteLibrary(Library):
         sql = """SELECT a.*, a.created_at AS stored_at, m.title AS file_name
                    FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?"""
         rows = self._catalogue.rows(sql, key)
-        return stored(rows[0]) if rows else None
+        return _stored(rows[0]) if rows else None
 
     def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
         with self._catalogue.writing() as connection:
@@ -68,12 +68,11 @@ def _entry(rows: Sequence[sqlite3.Row]) -> MediaEntry | None:
     if not rows:
         return None
     row = rows[0]
-    made = {"metadata": json.loads(row["metadata"]), "asset": stored(row)}
+    made = {"metadata": json.loads(row["metadata"]), "asset": _stored(row)}
     return MediaEntry(**{name: row[name] for name in _MEDIA} | made)
 
 
-def stored(row: sqlite3.Row) -> StoredAsset:
-    """The original in a row that holds all of its fields."""
+def _stored(row: sqlite3.Row) -> StoredAsset:
     return StoredAsset(**{name: row[name] for name in _ASSET})
 
 

@@ -46,8 +46,7 @@ at a time."""
 
 
 def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) -> list[Notification]:
-    """Lease up to ``most`` that are due; the try is counted as they are leased, so that one which
-    ends the process is not tried for ever."""
+    """Lease up to ``most`` that are due, and count the try."""
     rows = connection.execute(_CLAIM, (now, now + FARTHEST, most, worker)).fetchall()
     connection.executemany(
         "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?",
