@@ -128,9 +128,8 @@ class _Suspicion:
 
 def _dressed(chunk: bytes) -> bool:
     """Whether ``_bare`` may have something to take away."""
-    if b"'" in chunk and _PREFIXED_BYTES.search(chunk) is not None:
-        return True
-    return b'="' in chunk and _AS_TEXT_BYTES.search(chunk) is not None
+    prefixed = b"'" in chunk and _PREFIXED_BYTES.search(chunk) is not None
+    return prefixed or (b'="' in chunk and _AS_TEXT_BYTES.search(chunk) is not None)
 
 
 class Table(Part):

@@ -262,10 +262,9 @@ class JsonLines(_JsonFile):
                     hint = "in JSON Lines each entry has a line of its own"
                     raise ManifestError(message, hint=hint, code="too-large")
                 content = raw[3:] if line == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
-                if content.isspace() or not content:
-                    continue
-                yield self._entry(content.rstrip(), Place(self.name, row, line, 1))
-                row += 1
+                if content := content.rstrip():
+                    yield self._entry(content, Place(self.name, row, line, 1))
+                    row += 1
 
 
 class JsonDocument(_JsonFile):

@@ -177,8 +177,7 @@ class YamlFile(Part):
         return self._found.marks if self._found.at == wanted else {}
 
     def _begin(self) -> None:
-        """A list has no header; only a mapping is read to its end, since ``images`` may come
-        first."""
+        """A list has no header; a mapping is read to its end, since ``images`` may come first."""
         with closing(self._events()) as events:
             root = next((each for each in events if isinstance(each, yaml.NodeEvent)), None)
         if isinstance(root, yaml.MappingStartEvent):
