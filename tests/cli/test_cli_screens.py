@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, shown, terminal
+from hostile_strings import ALL, CONTROLS
 
 from ldimport.cli.output import github, outcomes, summary
 from ldimport.cli.output.screen import Screen, TableColumn, bar, table
@@ -278,11 +279,6 @@ def test_a_bar_is_empty_below_one_percent_and_full_only_at_the_end() -> None:
 HARMFUL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
-def hostile(corpora: Path) -> Iterator[str]:
-    for line in (corpora / "strings" / "terminal.jsonl").read_text("utf-8").splitlines():
-        yield json.loads(line)["text"]
-
-
 def sinks(screen: Screen, text: str) -> None:
     bad: ResultRow = result(
         external_id=text, status=Status.FAILED, reason=text, source_url=text, media_id=text
@@ -296,8 +292,8 @@ def sinks(screen: Screen, text: str) -> None:
 
 
 @pytest.mark.parametrize("screen", [terminal(60), terminal(100, unicode=False), pipe()])
-def test_terminal_escapes_reach_no_screen(corpora: Path, screen: Screen) -> None:
-    for text in hostile(corpora):
+def test_terminal_escapes_reach_no_screen(screen: Screen) -> None:
+    for text in CONTROLS:
         sinks(screen, text)
     assert not HARMFUL.search(shown(screen))
 
@@ -308,8 +304,8 @@ def test_brackets_are_text_and_not_markup() -> None:
     assert "[bold red]x[/] [link=http://x]y[/nothing]" in shown(screen)
 
 
-def test_scripts_get_the_text_exactly_as_it_is(corpora: Path) -> None:
-    for text in hostile(corpora):
+def test_scripts_get_the_text_exactly_as_it_is() -> None:
+    for text in ALL:
         file = io.StringIO()
         outcomes.write_json_lines(file, [result(external_id=text)])
         line = file.getvalue().removesuffix("\n")

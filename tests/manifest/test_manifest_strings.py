@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from unicodedata import normalize
 
+import hostile_strings
 import pytest
 from manifests import metadata, read, write_entries
 
@@ -19,23 +20,26 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 NAMES = ("a.csv", "a.tsv", "a.json", "a.jsonl", "a.yaml")
 
 
-def strings(corpora: Path) -> list[str]:
-    """Every string of the corpora that is text at all."""
-    folder = corpora / "strings"
+@pytest.fixture(params=["our own", "collected"])
+def texts(request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """Every string of our own rules, and of the corpora where they are at hand."""
+    if request.param == "our own":
+        return hostile_strings.ALL
+    folder = request.getfixturevalue("corpora") / "strings"
     found = [
         *json.loads((folder / "blns.json").read_text()),
         *(folder / "crlfinjection.txt").read_text().splitlines(),
         *(row["text"] for row in json.loads((folder / "csv_cells.json").read_text())),
     ]
     for line in (folder / "terminal.jsonl").read_text().splitlines():
-        row = json.loads(line)
-        found += [value for value in row.values() if isinstance(value, str)]
-    return [text for text in found if text]
+        found += [value for value in json.loads(line).values() if isinstance(value, str)]
+    return tuple(dict.fromkeys(text for text in found if text))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_string_through_every_field(corpora: Path, tmp_path: Path, name: str) -> None:
-    texts = strings(corpora)
+def test_every_string_through_every_field(
+    texts: tuple[str, ...], tmp_path: Path, name: str
+) -> None:
     assert len(texts) > 500
     written = [
         Entry(text, text, text, text, {"caption": text}, Place(), name in ("a.csv", "a.yaml"))
@@ -59,9 +63,8 @@ def test_every_string_through_every_field(corpora: Path, tmp_path: Path, name: s
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_string_is_stored_to_the_letter_or_refused_with_a_reason(
-    corpora: Path, tmp_path: Path, name: str
+    texts: tuple[str, ...], tmp_path: Path, name: str
 ) -> None:
-    texts = list(dict.fromkeys(strings(corpora)))
     url = "https://img.example.org/1.jpg"
     write_entries(
         tmp_path / name,
@@ -88,8 +91,8 @@ def test_every_string_is_stored_to_the_letter_or_refused_with_a_reason(
     assert sum(each.image is not None for each in found) > len(texts) * 0.9
 
 
-def test_no_cell_begins_a_formula(corpora: Path, tmp_path: Path) -> None:
-    cells = [row["text"] for row in json.loads((corpora / "strings/csv_cells.json").read_text())]
+def test_no_cell_begins_a_formula(tmp_path: Path) -> None:
+    cells = hostile_strings.FORMULAS
     entries = [Entry("1", "u", cell, None, {}, Place(), textual=True) for cell in cells]
     write_entries(tmp_path / "a.csv", entries)
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
