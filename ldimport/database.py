@@ -40,6 +40,16 @@ def script(package: str, name: str) -> Step:
     return step
 
 
+def statements(package: str, name: str) -> Mapping[str, str]:
+    """The statements of an SQL file of a package, each under a line ``-- name: NAME``; ``{NAME}``
+    in one stands for an earlier one."""
+    found: dict[str, str] = {}
+    for part in files(package).joinpath(name).read_text("utf-8").split("-- name: ")[1:]:
+        title, _, text = part.partition("\n")
+        found[title] = text.strip().format_map(found)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class DatabaseKind:
     """What sort of file it is: ``name`` for screens ("state file"), ``application_id`` in its

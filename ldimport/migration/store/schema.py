@@ -1,11 +1,13 @@
-"""The state file's tables, and how older files become new ones."""
+"""The state file's tables and statements, and how older files become new ones."""
 
 from __future__ import annotations
 
 import sqlite3
 
-from ldimport.database import DatabaseKind, script
+from ldimport.database import DatabaseKind, script, statements
 from ldimport.migration.guess import guess
+
+SQL = statements(__package__, "statements.sql")
 
 
 def _causes_as_codes(connection: sqlite3.Connection) -> None:
