@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from ldimport.database import DatabaseKind, script
+from ldimport.database import DatabaseKind, script, statements
 
 FILE = "catalogue.sqlite"
+SQL = statements(__package__, "statements.sql")
 KIND = DatabaseKind(
     name="engine catalogue",
     application_id=0x6C646963,  # "ldic"
