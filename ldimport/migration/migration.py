@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
-from ldimport.migration.account import Account, Clock
+from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
-from ldimport.migration.options import RetryOptions, RunOptions, SubmitOptions
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.track import refresh

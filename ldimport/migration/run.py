@@ -22,11 +22,10 @@ from ldimport.errors import (
     Terminated,
     worst,
 )
-from ldimport.migration.account import Account
+from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
 from ldimport.migration.events import BatchSent, Event, Notice, Plan, Progress, Summary
 from ldimport.migration.model import CauseRow, Totals
-from ldimport.migration.options import RunOptions
 from ldimport.migration.track import Tracker
 from ldimport.model import MAX_OPEN_JOBS
 

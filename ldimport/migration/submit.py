@@ -7,11 +7,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
-from ldimport.migration.account import Account, Clock
+from ldimport.migration.account import Account, Clock, SubmitOptions
 from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.events import Event, Notice, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
-from ldimport.migration.options import SubmitOptions
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source

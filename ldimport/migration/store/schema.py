@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from ldimport.database import DatabaseKind
-from ldimport.migration.guess import guess
+from ldimport.migration.causes import guess
 
 _FIRST = """
 -- where images go, and under which systemName: an archive; with the sums of its images' states
