@@ -11,8 +11,8 @@ from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions,
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
 from ldimport.migration.retry import retry
+from ldimport.migration.run import refresh
 from ldimport.migration.store import StateStore
-from ldimport.migration.track import refresh
 from ldimport.migration.watch import watch
 from ldimport.model import JobStatus
 from ldimport.targets.base import Target

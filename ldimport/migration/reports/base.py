@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.model import Json, Problem
@@ -54,15 +52,6 @@ def problem_document(found: Problem) -> dict[str, Json]:
         "hint": found.hint,
         "publishing": found.publishing,
     }
-
-
-def path_in_project(file: str) -> str:
-    """A file's path as CI systems want it: from the working folder, with slashes. One outside of
-    it stays absolute."""
-    path = Path(os.path.normpath(file)) if file else Path("manifest")
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return path.as_posix()
 
 
 def counted(count: int, noun: str) -> str:

@@ -15,8 +15,7 @@ from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import meaning_of
 from ldimport.migration.store.file import made
-from ldimport.migration.store.packing import unpack_one
-from ldimport.migration.store.recording import STATES, Recording
+from ldimport.migration.store.recording import STATES, Recording, unpack_one
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 
 _AT = """(:target IS NULL
