@@ -12,6 +12,9 @@ from ldimport.migration.store import StateStore
 from ldimport.model import Integrity, JobOptions
 from ldimport.targets.base import Target
 
+Tick = Callable[[int], None]
+"""Gets the bytes of the manifest read so far."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 
 from ldimport.errors import UsageError
-from ldimport.migration.account import Account, SubmitOptions
+from ldimport.migration.account import Account, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import Plan
 from ldimport.migration.model import Known, Totals
@@ -49,9 +49,8 @@ def verdict(known: Known | None, outgoing: Outgoing, *, resend: bool = False) ->
         return Verdict.IN_PROGRESS if same else Verdict.CHANGED
     if known.status is None and known.arrived is None:
         return Verdict.NEW
-    if known.status is None or known.sent != outgoing.fingerprint or known.not_taken_over:
-        return Verdict.CHANGED
-    if resend:
+    edited = known.status is None or known.sent != outgoing.fingerprint
+    if edited or known.not_taken_over or resend:
         return Verdict.CHANGED
     return Verdict.FAILED if known.status is Status.FAILED else Verdict.UNCHANGED
 
@@ -63,13 +62,6 @@ class Compared:
     outgoing: Outgoing
     verdict: Verdict
     known: Known | None
-
-    @property
-    def overwrites(self) -> bool:
-        """Whether something else would take the place of an image that has arrived, or may."""
-        known = self.known
-        here = known is not None and (known.open or known.arrived is not None)
-        return here and self.verdict is Verdict.CHANGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +124,7 @@ def compare(
     *,
     names: Names | None = None,
     collector: Collector | None = None,
-    tick: Callable[[int], None] | None = None,
+    tick: Tick | None = None,
 ) -> Iterator[Compared]:
     """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
     ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
@@ -190,16 +182,13 @@ class Survey:
 
 
 def survey(
-    account: Account,
-    source: Source,
-    options: SubmitOptions,
-    tick: Callable[[int], None] | None = None,
+    account: Account, source: Source, options: SubmitOptions, tick: Tick | None = None
 ) -> Survey:
     """Check every row and compare the valid ones with the state file; nothing is sent. ``tick``
     gets the bytes read so far."""
     store, target, name = account.store, account.target, source.envelope.system_name
     archive = account.archive(name)
-    collector = Collector(source.manifest, max_problems=options.max_problems)
+    collector = Collector(source.manifest, options.max_problems)
     checker = source.checker()
     names = Names.of(store, target.identity, name)
     if problem := names.new_name(source.manifest.name):
@@ -213,8 +202,7 @@ def survey(
         )  # fmt: skip
         for each in found:
             tally.add(each)
-            if source.name_is_default and each.overwrites:
-                _same_archive(source, each)
+            _same_archive(source, each)
             if each.verdict.sends:
                 yield each.outgoing
 
@@ -263,8 +251,12 @@ def _plan(
 
 
 def _same_archive(source: Source, each: Compared) -> None:
-    """Two archives under the default name would overwrite each other's images."""
-    path = each.known.manifest if each.known is not None else None
+    """Two archives under the default name would overwrite each other's images: those that have
+    arrived, or may."""
+    known = each.known
+    if not source.name_is_default or each.verdict is not Verdict.CHANGED or known is None:
+        return
+    path = known.manifest if known.open or known.arrived is not None else None
     if path and path != source.origin.path:
         raise UsageError(
             f"id “{each.outgoing.image.id}” (row {each.outgoing.row}) was sent before by another "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ldimport.files import NewFile
 from ldimport.model import Json, Problem
 
 if TYPE_CHECKING:
-    from ldimport.files import NewFile
+    from ldimport.manifest import Manifest
     from ldimport.migration.validate import Validation
     from ldimport.schema.check import Checked
 
@@ -17,8 +19,9 @@ class Report:
 
     every_row = False
 
-    def __init__(self, file: NewFile) -> None:
-        self.file = file
+    def __init__(self, path: Path, manifest: Manifest, file: NewFile | None = None) -> None:
+        self.file = file or NewFile(path)
+        self.manifest = manifest.name
 
     def add(self, checked: Checked) -> None:
         """Take note of one row."""

@@ -38,7 +38,7 @@ class CsvProblems(Report):
     manifest has them, since then the user's Excel expects them. Unknown numbers stay empty."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(NewFile(path, "utf-8-sig"))
+        super().__init__(path, manifest, NewFile(path, "utf-8-sig"))
         semicolons = any(each.detected.delimiter == ";" for each in manifest.files)
         self._writer = csv.writer(self.file, delimiter=";" if semicolons else ",")
         self._writer.writerow(COLUMNS)
@@ -52,9 +52,6 @@ class CsvProblems(Report):
 class JsonLinesProblems(Report):
     """One object a line, with the keys of ``validate --json``."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(NewFile(path))
-
     def problem(self, problem: Problem) -> None:
         """One line."""
         self.file.write(f"{json_text(problem_document(problem))}\n")
@@ -64,7 +61,7 @@ class JsonProblems(Report):
     """The document of ``validate --json`` with every problem in it."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(NewFile(path))
+        super().__init__(path, manifest)
         head = json_text({"format": FORMAT, "manifest": manifest.name})
         self._list = TextList(self.file, f'{head[:-1]},"problems":[\n', ",\n")
 
@@ -74,14 +71,10 @@ class JsonProblems(Report):
 
     def finish(self, found: Validation) -> None:
         """The counts, which are known only now."""
-        counts: dict[str, Json] = {
-            "entries": found.entries,
-            "valid": found.valid,
-            "invalid": found.invalid,
-            "warnings": found.warnings,
-            "problemsShown": self._list.count,
-        }
-        self._list.end(f"\n],{json_text(counts)[1:]}\n")
+        names = ("entries", "valid", "invalid", "warnings")
+        counts = {name: getattr(found, name) for name in names}
+        text = json_text({**counts, "problemsShown": self._list.count})
+        self._list.end(f"\n],{text[1:]}\n")
 
 
 class Rows(Report):
@@ -91,7 +84,7 @@ class Rows(Report):
     def __init__(self, path: Path, manifest: Manifest, *, valid: bool) -> None:
         like = manifest.files[0].detected if len(manifest.files) == 1 else None
         self._writer = RowWriter(path, like=like)
-        super().__init__(self._writer.file)
+        super().__init__(path, manifest, self._writer.file)
         self.every_row = valid
 
     def add(self, checked: Checked) -> None:
@@ -113,12 +106,12 @@ _Made = Callable[[Path, "Manifest"], Report]
 _PROBLEMS: dict[str, _Made] = {
     ".csv": CsvProblems,
     ".jsonl": JsonLinesProblems,
-    ".json": JsonProblems,
     ".sarif": Sarif,
     ".sarif.json": Sarif,
+    ".json": JsonProblems,  # after the longer ending
 }
 _REPORTS: dict[str, _Made] = {
-    "--problems": lambda path, manifest: _PROBLEMS[_ending(path)](path, manifest),
+    "--problems": lambda path, manifest: _by_ending(path)(path, manifest),
     "--write-valid": partial(Rows, valid=True),
     "--write-invalid": partial(Rows, valid=False),
     "--junitxml": JUnit,
@@ -154,16 +147,12 @@ class Reports:
         self._manifest = manifest
         self._files = files
         self._reports: list[Report] = []
+        self.every_row = False  # whether a file wants rows without problems too
 
     @property
     def sink(self) -> RowSink | None:
         """What wants to be told of rows; None when no file does."""
         return self if self._reports else None
-
-    @property
-    def every_row(self) -> bool:
-        """Whether a file wants rows without problems too."""
-        return any(report.every_row for report in self._reports)
 
     def __call__(self, checked: Checked) -> None:
         """Hand a row to every report."""
@@ -181,6 +170,7 @@ class Reports:
         try:
             for option, path in self._files.given().items():
                 self._reports.append(_REPORTS[option](path, self._manifest))
+                self.every_row |= self._reports[-1].every_row
         except BaseException:
             self.__exit__()
             raise
@@ -202,18 +192,17 @@ def _check(manifest: Manifest, files: Files) -> None:
                 raise UsageError(f"{option} {path} {text}", hint="name another file")
         taken[option] = path
     if files.problems is not None:
-        _ending(files.problems)
+        _by_ending(files.problems)
     for rows in (files.write_valid, files.write_invalid):
         if rows is not None:
             format_of(rows)
 
 
-def _ending(path: Path) -> str:
-    """The ending that decides how problems are written."""
-    name = path.name.lower()
-    for ending in sorted(_PROBLEMS, key=len, reverse=True):
-        if name.endswith(ending):
-            return ending
+def _by_ending(path: Path) -> _Made:
+    """How problems are written."""
+    for ending, made in _PROBLEMS.items():
+        if path.name.lower().endswith(ending):
+            return made
     raise UsageError(
         f"{path}: the ending says no format",
         hint="end it in .csv, .jsonl, .json or .sarif",

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import ldimport
 from ldimport.cells import json_text
-from ldimport.files import NewFile, Spool, TextList
+from ldimport.files import Spool, TextList
 from ldimport.migration.reports.base import Report, counted
 from ldimport.model import Json, Place, Problem, Severity
 
@@ -27,7 +27,7 @@ class Sarif(Report):
     leave free."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(NewFile(path))
+        super().__init__(path, manifest)
         head = json_text({"$schema": SCHEMA, "version": "2.1.0"})
         self._results = TextList(self.file, f'{head[:-1]},"runs":[{{"results":[\n', ",\n")
         self._warnings = Spool(path)
