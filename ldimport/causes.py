@@ -58,7 +58,7 @@ class Cause(Enum):
     JOB_NOT_POSSIBLE = "job-not-possible", False
     NO_RESULT = "no-result", True
     BUG = "bug", False
-    # -- told by a server that gives no cause of its own; see ``migration.guess``
+    # -- told by a server that gives no cause of its own; see ``migration.causes``
     COULD_NOT_UPLOAD = "could-not-upload-image", True
     OTHER = "other", False
 

@@ -55,7 +55,7 @@ def check(session: Session) -> ExitCode:
 
 def _project_config(settings: Settings) -> list[SettingFinding]:
     """The project config file, where one is named."""
-    from ldimport.migration.project import project_config
+    from ldimport.migration.open import project_config
     from ldimport.settings.checking import SettingFinding
 
     if settings.project_config is None:
@@ -71,7 +71,7 @@ def schema(session: Session, media_type: str | None = None) -> None:
     """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
     import json
 
-    from ldimport.migration.project import json_schema
+    from ldimport.migration.open import json_schema
 
     body = json_schema(session.project_config(), media_type)
     session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")

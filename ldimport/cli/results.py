@@ -147,7 +147,7 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
 def _as_manifest(
     session: Session, migration: Migration, which: Filter, wanted: OutputOptions
 ) -> None:
-    from ldimport.migration.failed_rows import write_as_manifest
+    from ldimport.migration.reports.files import write_as_manifest
 
     if wanted.form is OutputFormat.TABLE:
         raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")

@@ -98,7 +98,7 @@ class Session:
 
     def project_config(self, target: Target | None = None) -> ProjectConfig:
         """The project config in force; an HTTP target is asked only where no file is named."""
-        from ldimport.migration.project import project_config
+        from ldimport.migration.open import project_config
 
         if self._own_config or target:
             return self._own_config or project_config(None, target)
@@ -107,7 +107,7 @@ class Session:
 
     @cached_property
     def _own_config(self) -> ProjectConfig | None:
-        from ldimport.migration.project import project_config
+        from ldimport.migration.open import project_config
 
         if self.settings.embedded or self.settings.project_config is not None:
             return project_config(self.settings.project_config)
@@ -152,7 +152,7 @@ class Session:
         """The manifest with all that decides what is sent, closed at the end. ``named`` False: the
         archive needs no systemName yet (``validate``)."""
         from ldimport.migration import Wishes, open_source
-        from ldimport.migration.project import read_options
+        from ldimport.migration.open import read_options
         from ldimport.model import Integrity, JobOptions
 
         settings = self.settings

@@ -13,7 +13,7 @@ from ldimport.cli.output.screen import Hint
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Source
-from ldimport.migration.problem_reports import Files, Reports
+from ldimport.migration.reports.files import Files, Reports
 from ldimport.migration.validate import Validation
 from ldimport.migration.validate import validate as check_all
 

@@ -11,10 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ldimport.migration.account import RetryOptions as RetryOptions
+    from ldimport.migration.account import SubmitOptions as SubmitOptions
     from ldimport.migration.migration import Migration as Migration
     from ldimport.migration.open import open_target as open_target
-    from ldimport.migration.options import RetryOptions as RetryOptions
-    from ldimport.migration.options import SubmitOptions as SubmitOptions
     from ldimport.migration.source import Source as Source
     from ldimport.migration.source import Wishes as Wishes
     from ldimport.migration.source import open_source as open_source
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 _PLACES = {
     "InvalidManifest": "submit",
     "Migration": "migration",
-    "RetryOptions": "options",
+    "RetryOptions": "account",
     "Source": "source",
     "StateStore": "store",
-    "SubmitOptions": "options",
+    "SubmitOptions": "account",
     "Wishes": "source",
     "open_source": "source",
     "open_target": "open",

@@ -1,13 +1,52 @@
-"""Why images failed: the cause of one result, and failures grouped by cause."""
+"""Why images failed: the cause of one result, and failures grouped by cause.
+
+Livingdocs tells a reason and no cause. What its sentences have in common with ours is recognised
+here; everything else is ``Cause.OTHER``, and groups by the sentence itself. Results of our own
+engine and of ``ldimport serve`` carry their cause, and are never guessed. State files of schema 1
+kept sentences only: their causes are guessed once, when the file is migrated.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
-from ldimport.causes import Cause, known_cause
-from ldimport.migration.guess import guess
+from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.migration.model import CauseRow
 from ldimport.model import Result, Status
+
+_SIGNS: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
+    (re.compile(pattern, re.IGNORECASE), cause)
+    for pattern, cause in (
+        (r"\borigin answered (?P<status>\d{3})\b", Cause.ORIGIN_STATUS),
+        (r"\bnot allowed\b.*--allow-host|address .*not allowed", Cause.ADDRESS_NOT_ALLOWED),
+        (r"\btimed? ?out\b|\btook longer than\b|\bno answer within\b", Cause.TIMEOUT),
+        (r"\bcould not (connect|be reached)|connection refused", Cause.UNREACHABLE),
+        (r"connection (was )?(reset|closed)", Cause.CONNECTION_LOST),
+        (r"\bname .*(not be resolved|unknown)|\bDNS\b", Cause.DNS),
+        (r"\bcould not upload image\b", Cause.COULD_NOT_UPLOAD),
+        (r"\bpixels\b.*\blimit\b|\btoo many pixels\b", Cause.TOO_MANY_PIXELS),
+        (r"\bframes\b.*\blimit\b", Cause.TOO_MANY_FRAMES),
+        (r"\bbytes\b.*\blimit\b|\blarger than\b", Cause.TOO_MANY_BYTES),
+        (r"\bcut off\b|\btruncated\b", Cause.TRUNCATED),
+        (r"\binvalid metadata\b|\bmetadata validation\b", Cause.INVALID_METADATA),
+        (r"\bnot an image\b", Cause.NOT_AN_IMAGE),
+        (r"\b(?P<format>[a-z0-9]+) images are not accepted\b", Cause.FORMAT_NOT_ACCEPTED),
+        (r"\b(?P<format>[a-z0-9]+) is not accepted: png\b", Cause.FORMAT_NOT_ACCEPTED),
+        (r"\bredirects on and on\b", Cause.TOO_MANY_REDIRECTS),
+        (r"\bfile encoded, although asked not to\b", Cause.ENCODED_BODY),
+        (r"\bno such file\b", Cause.NO_SUCH_FILE),
+        (r"\bgave no result\b", Cause.NO_RESULT),
+    )
+)
+
+
+def guess(reason: str | None) -> KnownCause:
+    """The cause that a sentence seems to tell of; ``Cause.OTHER`` where it tells of none."""
+    for pattern, cause in _SIGNS:
+        if found := pattern.search(reason or ""):
+            return cause.with_(**{key: value.lower() for key, value in found.groupdict().items()})
+    return Cause.OTHER.with_()
 
 
 def cause_of(result: Result) -> tuple[str, bool]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
-from ldimport.migration.account import Account, Clock
+from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
-from ldimport.migration.options import RetryOptions, RunOptions, SubmitOptions
 from ldimport.migration.retry import retry
+from ldimport.migration.run import refresh
 from ldimport.migration.store import StateStore
-from ldimport.migration.track import refresh
 from ldimport.migration.watch import watch
 from ldimport.model import JobStatus
 from ldimport.targets.base import Target
@@ -105,10 +104,7 @@ class Migration:
     # -- what is done -----------------------------------------------------------------------
 
     def plan(
-        self,
-        source: Source,
-        options: SubmitOptions | None = None,
-        tick: Callable[[int], None] | None = None,
+        self, source: Source, options: SubmitOptions | None = None, tick: Tick | None = None
     ) -> tuple[Plan, Validation]:
         """What ``submit`` would do, and the findings in the manifest. Nothing is sent."""
         from ldimport.migration.plan import survey
@@ -117,10 +113,7 @@ class Migration:
         return found.plan, found.validation
 
     def submit(
-        self,
-        source: Source,
-        options: SubmitOptions | None = None,
-        tick: Callable[[int], None] | None = None,
+        self, source: Source, options: SubmitOptions | None = None, tick: Tick | None = None
     ) -> Iterator[Event]:
         """See ``migration.submit``."""
         from ldimport.migration.submit import submit

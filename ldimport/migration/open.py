@@ -1,14 +1,20 @@
-"""From settings to a target: the embedded engine, or Livingdocs over HTTP."""
+"""From settings and options to what a migration works with: the target (the embedded engine, or
+Livingdocs over HTTP), the project config, how to read a manifest."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ldimport.credentials import Secret
-from ldimport.errors import AuthError
-from ldimport.schema.config import ProjectConfig
+from ldimport.errors import AuthError, UsageError
+from ldimport.manifest import ReadOptions
+from ldimport.manifest.fields import FieldMap
+from ldimport.model import Json
+from ldimport.schema import config as schema_config
+from ldimport.schema.config import MediaType, ProjectConfig
+from ldimport.schema.jsonschema import media_type_schema
 from ldimport.targets.base import Target
 
 EMBEDDED = "embedded"
@@ -50,3 +56,52 @@ def open_target(
     return LivingdocsTarget(
         LivingdocsClient(place, token, api_version=api_version, deadline=ends, insecure=insecure)
     )
+
+
+def project_config(path: Path | None, target: Target | None = None) -> ProjectConfig:
+    """The project config in force: the file, else what an HTTP target answers, else the
+    documented default. Raises ConfigError with every complaint about a broken one."""
+    if path is not None:
+        return schema_config.load(path)
+    if target is not None and not target.local:
+        return schema_config.from_json(target.project_config(), origin=target.label)
+    return schema_config.default()
+
+
+def read_options(
+    mapping: Mapping[str, Json],
+    *,
+    maps: Sequence[str] = (),
+    sets: Sequence[str] = (),
+    encoding: str | None = None,
+    delimiter: str | None = None,
+) -> ReadOptions:
+    """How to read a manifest: ``mapping`` as the config file has it, then ``--map`` and
+    ``--set``. Raises ConfigError or UsageError."""
+    if delimiter in ("tab", "\\t"):
+        delimiter = "\t"
+    if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
+        raise UsageError(
+            f"--delimiter “{delimiter}” is not one character",
+            hint="for example: --delimiter ';', or the word tab",
+            code="delimiter",
+        )
+    columns = FieldMap.from_config(mapping).with_map(list(maps)).with_set(list(sets))
+    return ReadOptions(encoding, delimiter, columns)
+
+
+def media_type(config: ProjectConfig, handle: str | None) -> MediaType:
+    """A media type of the project, by default the default one. Raises UsageError."""
+    handle = handle or config.default_media_type
+    if handle not in config.media_types:
+        raise UsageError(
+            f"the project has no media type “{handle}”",
+            hint=f"it has: {', '.join(config.media_types)}",
+            code="unknown-media-type",
+        )
+    return config.media_types[handle]
+
+
+def json_schema(config: ProjectConfig, handle: str | None) -> dict[str, Json]:
+    """JSON Schema (2020-12) of the metadata of ``media_type``."""
+    return media_type_schema(config, media_type(config, handle))

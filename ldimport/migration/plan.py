@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
 
 from ldimport.errors import UsageError
-from ldimport.migration.account import Account
+from ldimport.migration.account import Account, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, cut
 from ldimport.migration.events import Plan
-from ldimport.migration.identity import Names
 from ldimport.migration.model import Known, Totals
-from ldimport.migration.options import SubmitOptions
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
-from ldimport.model import Place, Problem, Status
+from ldimport.model import Place, Problem, Severity, Status
 from ldimport.schema.check import Checker
 from ldimport.url import host_of
 
@@ -50,9 +49,8 @@ def verdict(known: Known | None, outgoing: Outgoing, *, resend: bool = False) ->
         return Verdict.IN_PROGRESS if same else Verdict.CHANGED
     if known.status is None and known.arrived is None:
         return Verdict.NEW
-    if known.status is None or known.sent != outgoing.fingerprint or known.not_taken_over:
-        return Verdict.CHANGED
-    if resend:
+    edited = known.status is None or known.sent != outgoing.fingerprint
+    if edited or known.not_taken_over or resend:
         return Verdict.CHANGED
     return Verdict.FAILED if known.status is Status.FAILED else Verdict.UNCHANGED
 
@@ -65,12 +63,56 @@ class Compared:
     verdict: Verdict
     known: Known | None
 
-    @property
-    def overwrites(self) -> bool:
-        """Whether something else would take the place of an image that has arrived, or may."""
-        known = self.known
-        here = known is not None and (known.open or known.arrived is not None)
-        return here and self.verdict is Verdict.CHANGED
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """``(systemName, id)`` is an image for ever, so another name for the same archive would import
+    all of it once more. The names under which a target got images: ``own`` is the one in question,
+    ``others`` have images, the one with the most first, each with how many."""
+
+    target: str
+    own: str
+    own_images: int
+    others: tuple[tuple[str, int], ...]
+
+    @classmethod
+    def of(cls, store: StateStore, target: str, own: str) -> Names:
+        """As the state file knows them."""
+        images = store.images_by_name(target)
+        others = tuple((name, n) for name, n in images.items() if name != own and n)
+        return cls(target, own, images.get(own, 0), others)
+
+    def elsewhere(self, store: StateStore, ids: Sequence[str]) -> dict[str, str]:
+        """Which of these ids (a few hundred) were sent under another name, and under which."""
+        return store.elsewhere(self.target, self.own, ids) if self.others and ids else {}
+
+    def new_name(self, manifest: str) -> Problem | None:
+        """A warning where the name was never used, and another one always was."""
+        if self.own_images or not self.others:
+            return None
+        name, images = self.others[0]
+        return Problem(
+            Severity.WARNING,
+            "new-system-name",
+            Place(manifest),
+            "systemName",
+            f"systemName “{self.own}” is new here; so far it was “{name}” ({images:,} images)",
+            f"the same archive under another name arrives twice: --system-name {json.dumps(name)}",
+            value=self.own,
+        )
+
+    def moved(self, id_: str, name: str, place: Place, *, strict: bool) -> Problem:
+        """A finding about an id that was sent under ``name``. Its place needs no search."""
+        return Problem(
+            Severity.ERROR if strict else Severity.WARNING,
+            "other-system-name",
+            Place(place.file, place.row, place.line, 1),
+            "id",
+            f"id “{id_[:60]}” was sent before under systemName “{name}”",
+            "if it means the same image, it would arrive once more: use the same --system-name",
+            id_,
+            value=id_[:120],
+        )
 
 
 def compare(
@@ -82,7 +124,7 @@ def compare(
     *,
     names: Names | None = None,
     collector: Collector | None = None,
-    tick: Callable[[int], None] | None = None,
+    tick: Tick | None = None,
 ) -> Iterator[Compared]:
     """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
     ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
@@ -140,16 +182,13 @@ class Survey:
 
 
 def survey(
-    account: Account,
-    source: Source,
-    options: SubmitOptions,
-    tick: Callable[[int], None] | None = None,
+    account: Account, source: Source, options: SubmitOptions, tick: Tick | None = None
 ) -> Survey:
     """Check every row and compare the valid ones with the state file; nothing is sent. ``tick``
     gets the bytes read so far."""
     store, target, name = account.store, account.target, source.envelope.system_name
     archive = account.archive(name)
-    collector = Collector(source.manifest, max_problems=options.max_problems)
+    collector = Collector(source.manifest, options.max_problems)
     checker = source.checker()
     names = Names.of(store, target.identity, name)
     if problem := names.new_name(source.manifest.name):
@@ -163,8 +202,7 @@ def survey(
         )  # fmt: skip
         for each in found:
             tally.add(each)
-            if source.name_is_default and each.overwrites:
-                _same_archive(source, each)
+            _same_archive(source, each)
             if each.verdict.sends:
                 yield each.outgoing
 
@@ -213,8 +251,12 @@ def _plan(
 
 
 def _same_archive(source: Source, each: Compared) -> None:
-    """Two archives under the default name would overwrite each other's images."""
-    path = each.known.manifest if each.known is not None else None
+    """Two archives under the default name would overwrite each other's images: those that have
+    arrived, or may."""
+    known = each.known
+    if not source.name_is_default or each.verdict is not Verdict.CHANGED or known is None:
+        return
+    path = known.manifest if known.open or known.arrived is not None else None
     if path and path != source.origin.path:
         raise UsageError(
             f"id “{each.outgoing.image.id}” (row {each.outgoing.row}) was sent before by another "

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from ldimport.migration.account import Account
+from ldimport.migration.account import Account, RetryOptions
 from ldimport.migration.batch import Envelope, Origin, Outgoing, Parcel, cut
 from ldimport.migration.events import Event
 from ldimport.migration.model import Filter
-from ldimport.migration.options import RetryOptions
 from ldimport.migration.run import Run
 from ldimport.model import JobOptions
 

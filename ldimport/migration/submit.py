@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
-from ldimport.migration.account import Account, Clock
+from ldimport.migration.account import Account, Clock, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.events import Event, Notice, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
-from ldimport.migration.options import SubmitOptions
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source
 from ldimport.migration.validate import Validation
 from ldimport.targets.base import BatchLimits
-
-Tick = Callable[[int], None]
 
 
 class InvalidManifest(ManifestError):  # noqa: N818

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
@@ -17,6 +17,7 @@ _MAX_KINDS = 1_000
 _SAMPLE = 60
 _OTHERS = "other fields"
 _CONFIG_WARNINGS = 3
+_Kind = tuple[str, str, Severity]
 
 
 @dataclass(slots=True)
@@ -58,42 +59,35 @@ class RowSink(Protocol):
     """Hears of rows as they are checked, their problems located; ``every_row`` False: only of
     those that have problems."""
 
-    @property
-    def every_row(self) -> bool:
-        """See above."""
+    every_row: bool
 
     def __call__(self, checked: Checked) -> None:
         """Take one row."""
 
 
+@dataclass(slots=True)
 class Collector:
-    """Gathers the findings of one pass; what it keeps is bounded."""
+    """Gathers the findings of one pass; what it keeps is bounded. ``entries`` that nothing was
+    found about, and that the sink need not hear of, are added by the caller."""
 
-    def __init__(
-        self, manifest: Manifest, *, max_problems: int = MAX_PROBLEMS, sink: RowSink | None = None
-    ) -> None:
-        self._manifest = manifest
-        self._most = max_problems
-        self._sink = sink
-        self._entries = 0
-        self._invalid = 0
-        self._warnings = 0
-        self._kinds: dict[tuple[str, str, Severity], FindingGroup] = {}
-        self._problems: list[Problem] = []
-
-    def good(self, rows: int) -> None:
-        """Rows that nothing was found about, and that the sink need not hear of."""
-        self._entries += rows
+    manifest: Manifest
+    max_problems: int = MAX_PROBLEMS
+    sink: RowSink | None = None
+    entries: int = 0
+    _invalid: int = 0
+    _warnings: int = 0
+    _kinds: dict[_Kind, FindingGroup] = field(default_factory=dict)
+    _problems: list[Problem] = field(default_factory=list)
 
     def add(self, checked: Checked) -> None:
         """One row."""
-        self._entries += 1
+        self.entries += 1
         self._invalid += checked.image is None
         if checked.problems:
             located = tuple(self._taken(checked.entry, each) for each in checked.problems)
             checked = replace(checked, problems=located)
-        if self._sink is not None and (self._sink.every_row or checked.problems):
-            self._sink(checked)
+        if self.sink is not None and (self.sink.every_row or checked.problems):
+            self.sink(checked)
 
     def add_late(self, problem: Problem) -> None:
         """A finding about a row that was added before as a valid one, or about no row at all."""
@@ -107,49 +101,43 @@ class Collector:
             self._kinds.values(), key=lambda kind: (kind.severity is Severity.WARNING, -kind.rows)
         )
         return Validation(
-            self._entries,
+            self.entries,
             self._invalid,
             self._warnings,
             tuple(kinds),
             tuple(self._problems),
-            (*self._manifest.notices(), *_of_checker(checker)),
+            (*self.manifest.notices(), *_of_checker(checker)),
         )
 
     def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
         self._warnings += problem.severity is Severity.WARNING
-        kind = self._kind(problem)
-        room = len(self._problems) < self._most
-        if kind is None or room or self._sink is not None:
+        what = self._kind(problem)
+        room = len(self._problems) < self.max_problems
+        if what not in self._kinds or room or self.sink is not None:
             problem = self._located(entry, problem)
         if room:
             self._problems.append(problem)
-        if kind is not None:
-            kind.rows += 1
-        else:
-            self._new_kind(problem)
+        if what not in self._kinds:
+            self._kinds[what] = FindingGroup(
+                *what, 0, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
+                problem.publishing,
+            )  # fmt: skip
+        self._kinds[what].rows += 1
         return problem
 
-    def _kind(self, problem: Problem) -> FindingGroup | None:
+    def _kind(self, problem: Problem) -> _Kind:
         """Files may have any number of unknown properties; from a thousand kinds on, the rest
         counts together."""
-        kind = self._kinds.get((problem.code, problem.field, problem.severity))
-        if kind is None and len(self._kinds) >= _MAX_KINDS:
-            kind = self._kinds.get((problem.code, _OTHERS, problem.severity))
-        return kind
-
-    def _new_kind(self, problem: Problem) -> None:
-        field = problem.field if len(self._kinds) < _MAX_KINDS else _OTHERS
-        key = (problem.code, field, problem.severity)
-        self._kinds[key] = FindingGroup(
-            *key, 1, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
-            problem.publishing,
-        )  # fmt: skip
+        kind = (problem.code, problem.field, problem.severity)
+        if kind in self._kinds or len(self._kinds) < _MAX_KINDS:
+            return kind
+        return (problem.code, _OTHERS, problem.severity)
 
     def _located(self, entry: Entry | None, problem: Problem) -> Problem:
         found = problem.place
         if entry is None or (found.column and found != entry.place):  # exact already
             return problem
-        return replace(problem, place=self._manifest.locate(entry, problem.field))
+        return replace(problem, place=self.manifest.locate(entry, problem.field))
 
 
 def validate(
@@ -164,20 +152,18 @@ def validate(
 
     Raises ManifestError when the file cannot be read to its end, or changes meanwhile.
     """
-    collector = Collector(manifest, max_problems=max_problems, sink=sink)
+    collector = Collector(manifest, max_problems, sink)
     every_row = sink is not None and sink.every_row
     if manifest.table is not None and not every_row:
         manifest.check_unchanged()
-        good = _by_rows(manifest.table, checker, collector, on_progress)
+        _by_rows(manifest.table, checker, collector, on_progress)
         manifest.check_unchanged()
     else:
-        good = 0
         for entry in manifest.entries(on_progress):
             if not every_row and checker.passes(entry):
-                good += 1
+                collector.entries += 1
             else:
                 collector.add(checker.check(entry))
-    collector.good(good)
     return collector.finish(checker)
 
 
@@ -199,14 +185,14 @@ def _by_rows(
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
-) -> int:
+) -> None:
     """The fast way for a single CSV: a row that passes the test has nothing worth saying about
-    it, and never becomes an entry. Returns how many passed."""
+    it, and never becomes an entry."""
     passes = row_test(checker, table.columns or (), table.name)
-    number = good = 0
+    good = 0
     for number, (line, cells) in enumerate(table.rows(on_progress), 1):
         if type(cells) is list and passes(cells, line):
             good += 1
         else:
             collector.add(checker.check(table.entry(number, line, cells)))
-    return good
+    collector.entries += good

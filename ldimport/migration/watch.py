@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from ldimport.errors import DeadlineError, ExitCode
-from ldimport.migration.account import Account
+from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.events import Event, JobEnded, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
-from ldimport.migration.options import RunOptions
 from ldimport.migration.run import Run
 from ldimport.model import Counts, JobState
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from ldimport.manifest import Manifest, open_manifest
-from ldimport.migration.problem_reports import Files, Reports
+from ldimport.migration.reports.files import Files, Reports
 from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Entry, Image, Problem, Severity
 from ldimport.schema.check import Checked

@@ -10,9 +10,8 @@ from standin import StandIn, refused
 
 from ldimport.causes import Cause, known_cause
 from ldimport.migration import StateStore
-from ldimport.migration.causes import causes_of
+from ldimport.migration.causes import causes_of, guess
 from ldimport.migration.events import Event
-from ldimport.migration.guess import guess
 from ldimport.migration.model import Failure, Filter
 from ldimport.model import Result, Status
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from ldimport import wire
 from ldimport.engine.import_image import fingerprint as request_fingerprint
+from ldimport.migration.account import RetryOptions
 from ldimport.migration.batch import Envelope, Origin, Outgoing, Parcel, cut, fingerprint, unsigned
-from ldimport.migration.options import RetryOptions
-from ldimport.migration.store.packing import pack, pack_one, unpack, unpack_one
+from ldimport.migration.store.recording import pack, pack_one, unpack, unpack_one
 from ldimport.model import Image, Integrity, JobOptions, canonical_json
 from ldimport.targets.base import BatchLimits
 from ldimport.wire import image_body

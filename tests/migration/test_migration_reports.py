@@ -34,10 +34,9 @@ from reporting import (
 
 from ldimport.errors import TemporaryError, UsageError
 from ldimport.manifest import open_manifest
-from ldimport.migration.problem_reports import Files, Reports
 from ldimport.migration.reports import junit, sarif
+from ldimport.migration.reports.files import COLUMNS, Files, Reports
 from ldimport.migration.reports.junit import xml_text
-from ldimport.migration.reports.listing import COLUMNS
 from ldimport.migration.reports.sarif import uri_of
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked

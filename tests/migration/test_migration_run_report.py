@@ -12,7 +12,7 @@ from reporting import archive, cases_of, told
 from ldimport.errors import DeadlineError, ExitCode, QuotaError, TemporaryError, UsageError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
-from ldimport.migration.problem_reports import Files
+from ldimport.migration.reports.files import Files
 from ldimport.migration.reports.junit import RunReport
 
 PLAN = Plan("archive.csv", "here", "archive", 4, 4, 0, 0, 0, 0, 0, 1, 900)

@@ -15,7 +15,7 @@ from standin import StandIn
 from ldimport.errors import AuthError, ConfigError, LdimportError, UsageError
 from ldimport.migration import Wishes, open_source, open_target
 from ldimport.migration.batch import Outgoing
-from ldimport.migration.project import json_schema, project_config, read_options
+from ldimport.migration.open import json_schema, project_config, read_options
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.validate import validate
 from ldimport.model import JobOptions, Severity

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ldimport.files import NewFile
 from ldimport.model import Json, Problem
 
 if TYPE_CHECKING:
-    from ldimport.files import NewFile
+    from ldimport.manifest import Manifest
     from ldimport.migration.validate import Validation
     from ldimport.schema.check import Checked
 
@@ -19,8 +19,9 @@ class Report:
 
     every_row = False
 
-    def __init__(self, file: NewFile) -> None:
-        self.file = file
+    def __init__(self, path: Path, manifest: Manifest, file: NewFile | None = None) -> None:
+        self.file = file or NewFile(path)
+        self.manifest = manifest.name
 
     def add(self, checked: Checked) -> None:
         """Take note of one row."""
@@ -54,15 +55,6 @@ def problem_document(found: Problem) -> dict[str, Json]:
         "hint": found.hint,
         "publishing": found.publishing,
     }
-
-
-def path_in_project(file: str) -> str:
-    """A file's path as CI systems want it: from the working folder, with slashes. One outside of
-    it stays absolute."""
-    path = Path(os.path.normpath(file)) if file else Path("manifest")
-    if path.is_absolute() and path.is_relative_to(Path.cwd()):
-        path = path.relative_to(Path.cwd())
-    return path.as_posix()
 
 
 def counted(count: int, noun: str) -> str:

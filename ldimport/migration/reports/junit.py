@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,12 +40,15 @@ class Case:
     out: str = ""
 
 
+_Places = Mapping[tuple[str, str, Severity], Sequence[Place]]
+"""Of each kind of problem, by code, field and severity."""
+
+
 class JUnit(Report):
     """The report of a check: a case for each kind of problem, whatever the number of rows."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(NewFile(path))
-        self._name = manifest.name
+        super().__init__(path, manifest)
         self._places: dict[tuple[str, str, Severity], list[Place]] = {}
 
     def problem(self, problem: Problem) -> None:
@@ -59,15 +62,11 @@ class JUnit(Report):
 
     def finish(self, found: Validation) -> None:
         """Write the suite."""
-        cases = check_cases(self._name, found, self._places)
-        self.file.write(suite("ldimport.validate", self._name, cases))
+        cases = check_cases(self.manifest, found, self._places)
+        self.file.write(suite("ldimport.validate", self.manifest, cases))
 
 
-def check_cases(
-    name: str,
-    found: Validation,
-    places: dict[tuple[str, str, Severity], list[Place]],
-) -> list[Case]:
+def check_cases(name: str, found: Validation, places: _Places) -> list[Case]:
     """A case for each check that found something, failing ones first, else one that passes. The
     names stay the same from run to run, so that a CI system can compare them."""
     checks: dict[str, list[FindingGroup]] = {}
@@ -86,11 +85,7 @@ def check_cases(
     return [Case(f"check of {name}", out=f"{counted(found.entries, 'row')}, all valid"), *cases]
 
 
-def _case(
-    check: str,
-    kinds: Sequence[FindingGroup],
-    places: dict[tuple[str, str, Severity], list[Place]],
-) -> Case:
+def _case(check: str, kinds: Sequence[FindingGroup], places: _Places) -> Case:
     """One check; it may be an error in some rows and a warning in others."""
     failure, details, out = "", "", ""
     for kind in kinds:
@@ -119,9 +114,8 @@ class RunReport:
     can be no such file."""
 
     def __init__(self, path: Path | None, command: str) -> None:
-        self._path = path
+        self._file = None if path is None else NewFile(path)
         self._class = f"ldimport.{command}"
-        self._file: NewFile | None = None
 
     def ended(self, end: Summary) -> None:
         """Write what came of the run."""
@@ -138,8 +132,6 @@ class RunReport:
             self._file.commit()
 
     def __enter__(self) -> RunReport:
-        if self._path is not None:
-            self._file = NewFile(self._path)
         return self
 
     def __exit__(self, *_: object) -> None:

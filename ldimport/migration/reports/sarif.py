@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import ldimport
 from ldimport.cells import json_text
-from ldimport.files import NewFile, Spool, TextList
-from ldimport.migration.reports.base import Report, counted, path_in_project
+from ldimport.files import Spool, TextList
+from ldimport.migration.reports.base import Report, counted
 from ldimport.model import Json, Place, Problem, Severity
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Sarif(Report):
     leave free."""
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(NewFile(path))
+        super().__init__(path, manifest)
         head = json_text({"$schema": SCHEMA, "version": "2.1.0"})
         self._results = TextList(self.file, f'{head[:-1]},"runs":[{{"results":[\n', ",\n")
         self._warnings = Spool(path)
@@ -97,11 +97,12 @@ class Sarif(Report):
 
 
 def uri_of(file: str) -> str:
-    """A file as a URI: from the working folder where it is below it, percent-encoded."""
-    path = path_in_project(file)
-    if Path(path).is_absolute():
-        return Path(path).as_uri()
-    return quote(os.fsencode(path))
+    """A file as a URI, percent-encoded: from the working folder; one outside of it stays
+    absolute."""
+    path = Path(os.path.normpath(file)) if file else Path("manifest")
+    if path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
 
 
 def _rule(code: str) -> Json:

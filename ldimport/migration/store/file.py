@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ldimport import database
 from ldimport.errors import LockedError
-from ldimport.migration.store.rows import made
 from ldimport.migration.store.schema import KIND
 from ldimport.system import ProcessLock
 
 _T = TypeVar("_T")
+_Reader = Callable[[sqlite3.Row], Any]
 
 
 class StateFile:
@@ -111,3 +116,29 @@ def _locked(path: Path, lock: ProcessLock) -> LockedError:
     )
     error.holder = dict(holder)
     return error
+
+
+# -- from a row of a query to a dataclass, by the names of its fields ---------------------------
+
+
+def made(kind: type[_T], row: sqlite3.Row, **given: object) -> _T:
+    """A ``kind`` from the columns that are called as its fields; a field that is a dataclass is
+    made of the same row. ``given`` fields are not looked for."""
+    readers = _readers(cast("Hashable", kind))
+    return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
+
+
+@cache
+def _readers(kind: Any) -> tuple[tuple[str, _Reader], ...]:
+    hints = get_type_hints(kind)
+    return tuple((each.name, _reader(each.name, hints[each.name])) for each in fields(kind))
+
+
+def _reader(name: str, hint: Any) -> _Reader:
+    if get_origin(hint) is UnionType:  # X | None
+        hint = next(each for each in get_args(hint) if each is not NoneType)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return lambda row: made(hint, row)
+    if isinstance(hint, type) and issubclass(hint, Enum | bool):
+        return lambda row: None if row[name] is None else hint(row[name])
+    return itemgetter(name)

@@ -14,15 +14,26 @@ from ldimport import wire
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.store.packing import unpack_one
-from ldimport.migration.store.recording import Recording
-from ldimport.migration.store.rows import made
+from ldimport.migration.store.file import made
+from ldimport.migration.store.recording import Recording, unpack_one
 from ldimport.migration.store.schema import SQL
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 
 
-class Queries(Recording):
-    """Everything that is asked."""
+class StateStore(Recording):
+    """What a migration remembers. Use ``StateStore.open``, and close it.
+
+    One process writes at a time (LockedError for the second), any number read, and readers see
+    whole transactions only. Each method that writes is one durable transaction:
+
+    - ``record_intent`` before a batch is POSTed, ``accept`` or ``refuse`` after it was answered.
+      A batch whose answer was lost stays open, and is handed over again with the same key.
+    - ``settle`` stores the results of a job, what they change of its images, the sums of the
+      archive and the end of the batch, all or nothing.
+
+    Nothing is ever forgotten: batches and attempts are only added. After ``close`` by the writer
+    all of it is one file.
+    """
 
     # -- archives, batches and images, for a run --------------------------------------------
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,9 +17,9 @@ from ldimport.migration.batch import Envelope, Outgoing, Parcel
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
 from ldimport.migration.store.file import StateFile
-from ldimport.migration.store.packing import pack, pack_one, unpack
 from ldimport.migration.store.schema import SQL
-from ldimport.model import JobState, JobStatus, Result, Status
+from ldimport.model import Image, JobState, JobStatus, Result, Status
+from ldimport.wire import image_body
 
 _NO_ASSET = dict.fromkeys(
     ("media_id", "url", "original_url", "width", "height", "mime_type", "image_service")
@@ -185,3 +186,58 @@ def _settled(
     words = Counter(outcome["status"].value for outcome in outcomes)
     not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
     return Settled(Totals(**words, not_taken_over=not_taken), tuple(failures))
+
+
+# -- batches and images are kept as compressed JSON, which schema 1 wrote too ------------------
+
+
+def pack(envelope: Envelope, images: tuple[Outgoing, ...]) -> bytes:
+    """Envelope and images, until their job has ended."""
+    shared = {"systemName": envelope.system_name, "webhook": envelope.webhook}
+    head = _json({**shared, "context": envelope.context})
+    text = b'%b,"images":[%b]}' % (head[:-1], b",".join(map(_outgoing, images)))
+    return zlib.compress(text, 3)
+
+
+def unpack(packed: bytes) -> tuple[Envelope, tuple[Outgoing, ...]]:
+    """What ``pack`` packed."""
+    body = _parsed(packed)
+    envelope = Envelope(body["systemName"], body["webhook"], body["context"])
+    return envelope, tuple(map(_from_json, body["images"]))
+
+
+def pack_one(outgoing: Outgoing) -> bytes:
+    """One image, for keeping a failed one until it succeeds."""
+    return zlib.compress(_outgoing(outgoing))
+
+
+def unpack_one(packed: bytes) -> Outgoing:
+    """What ``pack_one`` packed."""
+    return _from_json(_parsed(packed))
+
+
+def _outgoing(each: Outgoing) -> bytes:
+    """The entry stands there as it was rendered; the original row keeps its order of columns."""
+    place = {"row": each.row, "line": each.line, "original": each.original}
+    digests = {"fingerprint": each.fingerprint.hex(), "content": each.content.hex()}
+    own = _json({**place, **digests})
+    return b'{"image":%b,%b' % (each.body, own[1:])
+
+
+def _from_json(body: Mapping[str, Any]) -> Outgoing:
+    entry = body["image"]
+    image = Image(
+        entry["id"], entry["url"], entry["fileName"], entry["metadata"], entry.get("mediaType")
+    )
+    fingerprint, content = bytes.fromhex(body["fingerprint"]), bytes.fromhex(body["content"])
+    place, original = (body["row"], body["line"]), body["original"]
+    return Outgoing(image, *place, image_body(image), fingerprint, content, original)
+
+
+def _json(body: Mapping[str, Any]) -> bytes:
+    text = json.dumps(body, ensure_ascii=False, default=dict)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _parsed(packed: bytes) -> Any:
+    return json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))

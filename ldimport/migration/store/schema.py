@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from ldimport.database import DatabaseKind, script, statements
-from ldimport.migration.guess import guess
+from ldimport.migration.causes import guess
 
 SQL = statements(__package__, "statements.sql")
 

@@ -1,0 +1,229 @@
+"""The files that ``validate`` writes, asked for as ``Files``, written as ``Reports`` in the one
+pass that checks the manifest, in its order; and failed images as a manifest."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from operator import attrgetter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldimport.cells import json_text, safe_cell
+from ldimport.errors import UsageError
+from ldimport.files import NewFile, TextList
+from ldimport.manifest.manifest import STDIN
+from ldimport.manifest.write import RowWriter, format_of, row_of, write_rows
+from ldimport.migration.model import ResultRow
+from ldimport.migration.reports.base import Report, problem_document
+from ldimport.migration.reports.junit import JUnit
+from ldimport.migration.reports.sarif import Sarif
+from ldimport.model import Json, Problem
+
+if TYPE_CHECKING:
+    from ldimport.manifest import Manifest
+    from ldimport.migration.validate import RowSink, Validation
+    from ldimport.schema.check import Checked
+
+FORMAT = 1
+COLUMNS = (
+    "severity", "code", "file", "row", "line", "column", "id", "field", "message", "hint",
+)  # fmt: skip
+
+
+class CsvProblems(Report):
+    """A table for spreadsheets: UTF-8 with the mark by which Excel knows it; semicolons where the
+    manifest has them, since then the user's Excel expects them. Unknown numbers stay empty."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        super().__init__(path, manifest, NewFile(path, "utf-8-sig"))
+        semicolons = any(each.detected.delimiter == ";" for each in manifest.files)
+        self._writer = csv.writer(self.file, delimiter=";" if semicolons else ",")
+        self._writer.writerow(COLUMNS)
+
+    def problem(self, problem: Problem) -> None:
+        """One line."""
+        found = problem_document(problem)
+        self._writer.writerow([safe_cell(found[name] or None) for name in COLUMNS])
+
+
+class JsonLinesProblems(Report):
+    """One object a line, with the keys of ``validate --json``."""
+
+    def problem(self, problem: Problem) -> None:
+        """One line."""
+        self.file.write(f"{json_text(problem_document(problem))}\n")
+
+
+class JsonProblems(Report):
+    """The document of ``validate --json`` with every problem in it."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        super().__init__(path, manifest)
+        head = json_text({"format": FORMAT, "manifest": manifest.name})
+        self._list = TextList(self.file, f'{head[:-1]},"problems":[\n', ",\n")
+
+    def problem(self, problem: Problem) -> None:
+        """One element."""
+        self._list.add(json_text(problem_document(problem)))
+
+    def finish(self, found: Validation) -> None:
+        """The counts, which are known only now."""
+        names = ("entries", "valid", "invalid", "warnings")
+        counts = {name: getattr(found, name) for name in names}
+        text = json_text({**counts, "problemsShown": self._list.count})
+        self._list.end(f"\n],{text[1:]}\n")
+
+
+class Rows(Report):
+    """Rows with all their columns, in the dialect of the manifest where it is one file. ``valid``
+    says which ones; the others get ``_problem`` and ``_problems``, which reading skips."""
+
+    def __init__(self, path: Path, manifest: Manifest, *, valid: bool) -> None:
+        like = manifest.files[0].detected if len(manifest.files) == 1 else None
+        self._writer = RowWriter(path, like=like)
+        super().__init__(path, manifest, self._writer.file)
+        self.every_row = valid
+
+    def add(self, checked: Checked) -> None:
+        """Write the row if it is one of ours."""
+        if (checked.image is not None) is self.every_row:
+            problems = () if self.every_row else checked.problems
+            self._writer.add(row_of(replace(checked.entry, problems=problems)))
+
+    def finish(self, found: Validation) -> None:
+        """Write the rest of the file."""
+        self._writer.finish()
+
+    def discard(self) -> None:
+        """Remove what is not committed."""
+        self._writer.discard()
+
+
+_Made = Callable[[Path, "Manifest"], Report]
+_PROBLEMS: dict[str, _Made] = {
+    ".csv": CsvProblems,
+    ".jsonl": JsonLinesProblems,
+    ".sarif": Sarif,
+    ".sarif.json": Sarif,
+    ".json": JsonProblems,  # after the longer ending
+}
+_REPORTS: dict[str, _Made] = {
+    "--problems": lambda path, manifest: _by_ending(path)(path, manifest),
+    "--write-valid": partial(Rows, valid=True),
+    "--write-invalid": partial(Rows, valid=False),
+    "--junitxml": JUnit,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """The files that were asked for, by their options."""
+
+    problems: Path | None = None
+    write_valid: Path | None = None
+    write_invalid: Path | None = None
+    junitxml: Path | None = None
+
+    def given(self) -> dict[str, Path]:
+        """Option and path of each that was asked for."""
+        paths = {f"--{each.name.replace('_', '-')}": getattr(self, each.name)
+                 for each in fields(self)}  # fmt: skip
+        return {option: path for option, path in paths.items() if path is not None}
+
+
+class Reports:
+    """A context manager around a check. Hand ``sink`` to it and its findings to ``finish``: then
+    all files appear under their names, complete. After an error or Ctrl-C, or without ``finish``,
+    none does.
+
+    Raises UsageError at once for an ending that names no format, a folder that is not there, and
+    a file that is asked for twice or is the manifest itself."""
+
+    def __init__(self, manifest: Manifest, files: Files) -> None:
+        _check(manifest, files)
+        self._manifest = manifest
+        self._files = files
+        self._reports: list[Report] = []
+        self.every_row = False  # whether a file wants rows without problems too
+
+    @property
+    def sink(self) -> RowSink | None:
+        """What wants to be told of rows; None when no file does."""
+        return self if self._reports else None
+
+    def __call__(self, checked: Checked) -> None:
+        """Hand a row to every report."""
+        for report in self._reports:
+            report.add(checked)
+
+    def finish(self, found: Validation) -> None:
+        """Write the ends of all files, then give them their names."""
+        for report in self._reports:
+            report.finish(found)
+        for report in self._reports:
+            report.file.commit()
+
+    def __enter__(self) -> Reports:
+        try:
+            for option, path in self._files.given().items():
+                self._reports.append(_REPORTS[option](path, self._manifest))
+                self.every_row |= self._reports[-1].every_row
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for report in self._reports:
+            report.discard()
+
+
+def _check(manifest: Manifest, files: Files) -> None:
+    """All that can be known to be wrong before a long check begins."""
+    taken = {file.path: Path(file.path) for file in manifest.files if file.path != STDIN}
+    own = set(taken)
+    for option, path in files.given().items():
+        for other, its_path in taken.items():
+            if _same(path, its_path):
+                text = "is the manifest itself" if other in own else f"is also {other}"
+                raise UsageError(f"{option} {path} {text}", hint="name another file")
+        taken[option] = path
+    if files.problems is not None:
+        _by_ending(files.problems)
+    for rows in (files.write_valid, files.write_invalid):
+        if rows is not None:
+            format_of(rows)
+
+
+def _by_ending(path: Path) -> _Made:
+    """How problems are written."""
+    for ending, made in _PROBLEMS.items():
+        if path.name.lower().endswith(ending):
+            return made
+    raise UsageError(
+        f"{path}: the ending says no format",
+        hint="end it in .csv, .jsonl, .json or .sarif",
+        code="format",
+    )
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.resolve() == other.resolve() or (
+        one.exists() and other.exists() and one.samefile(other)
+    )
+
+
+def write_as_manifest(
+    path: Path, rows: Iterable[tuple[Mapping[str, Json], ResultRow]], format: str | None = None
+) -> int:
+    """Write ``Migration.failed_rows`` to ``path``, ready to be corrected and submitted again;
+    ``format`` None goes by its ending. Columns that begin with ``_`` say what went wrong; reading
+    skips them. Returns how many there were. Raises as ``manifest.write.write_rows`` does."""
+    names = ("reason", "cause", "retryable", "attempts", "job_id")
+    columns = ("_reason", "_cause", "_retryable", "_attempts", "_jobId")
+    found = attrgetter(*names)
+    marked = ({**own, **dict(zip(columns, found(row), strict=True))} for own, row in rows)
+    return write_rows(path, marked, format)
