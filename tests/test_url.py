@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ldimport.errors import Rejected
 from ldimport.model import Severity
 from ldimport.net.guard import Guard
-from ldimport.schema.urls import PLAIN, url_findings
+from ldimport.schema.check import PLAIN, url_findings
 from ldimport.url import (
     host_of,
     is_http_url,

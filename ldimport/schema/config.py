@@ -16,8 +16,7 @@ from pathlib import Path
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json, digest
-from ldimport.schema.complaints import Complaints
-from ldimport.schema.properties import Property, read_properties
+from ldimport.schema.properties import Complaints, Property, read_properties
 from ldimport.yamlsize import values_in
 
 IMAGE = "mediaImage"

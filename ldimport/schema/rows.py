@@ -11,8 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.model import Json
-from ldimport.schema.check import MAX_TEXT, Checker
-from ldimport.schema.urls import MAX_URL, PLAIN
+from ldimport.schema.check import MAX_TEXT, MAX_URL, PLAIN, Checker
 
 RowTest = Callable[[list[str], int], bool]
 _PREFIX = "metadata."

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import LdimportError
-from ldimport.server import images, imports, media
+from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
 from ldimport.server.endpoint import Backend, Methods, Resource
 from ldimport.server.responses import Refusal, refusal_of
@@ -29,7 +29,7 @@ _ROUTES: Mapping[str, Methods] = {
         "GET": (TokenScope.READ, media.one),
         "PATCH": (TokenScope.WRITE, media.patch),
     },
-    "/api/{version}/images/{slug}": {"GET": (None, images.original)},
+    "/api/{version}/images/{slug}": {"GET": (None, media.original)},
     "/health": {"GET": (None, imports.health)},
     "/openapi.json": {"GET": (None, imports.description)},
 }

@@ -31,7 +31,7 @@ from served import (
 from ldimport.engine import access_tokens
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import Json
-from ldimport.server.images import disposition
+from ldimport.server.media import disposition
 
 GOOD = image("1", "https://images.example/1.jpg")
 BODY = json.dumps(batch(GOOD)).encode()
