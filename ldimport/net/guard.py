@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from ipaddress import ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
@@ -23,8 +23,19 @@ Resolver = Callable[[str, int], Sequence[str]]
 from several threads."""
 
 WEB_PORTS = (80, 443)
-_ROWS = resources.files(__package__).joinpath("networks.csv").read_text("utf-8").splitlines()
-NETWORKS = {ip_network(row["network"]): row["reason"] for row in csv.DictReader(_ROWS)}
+_COUNT = 31
+
+
+def read_networks(text: str) -> dict[IPv4Network | IPv6Network, str]:
+    """The blocked networks of a table, each with what a refusal calls it. Raises ImportError for a
+    table that is not whole: what it lacks would be let through."""
+    found = {ip_network(row["network"]): row["reason"] for row in csv.DictReader(text.splitlines())}
+    if len(found) != _COUNT:
+        raise ImportError("the table of blocked networks is not whole: install ldimport again")
+    return found
+
+
+NETWORKS = read_networks(resources.files(__package__).joinpath("networks.csv").read_text("utf-8"))
 """Every blocked network, and what a refusal calls it: the IANA special-purpose registries (RFC 6890
 and its updates), the deprecated ranges they list, and the IPv6 forms that carry an IPv4 address
 inside. Those are refused whole, also when the address inside is public: nothing on the public

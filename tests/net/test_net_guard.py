@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from web_origin import Names, check_url
 
 from ldimport.errors import Rejected, UsageError
-from ldimport.net.guard import NETWORKS, Guard, parse_allow_host, why_blocked
+from ldimport.net.guard import NETWORKS, Guard, parse_allow_host, read_networks, why_blocked
 
 PUBLIC = "93.184.216.34"
 
@@ -201,3 +201,11 @@ def test_an_exception_holds_for_exactly_its_host_and_port(url: str, fine: bool) 
         assert check_url(guard, url).allowed
     else:
         assert rejected(guard, url).code == "address-not-allowed"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "network,reason,source\n10.0.0.0/8,a private network,RFC 1918\n"]
+)
+def test_a_table_of_networks_that_is_not_whole_lets_nothing_through(text: str) -> None:
+    with pytest.raises(ImportError, match="not whole"):
+        read_networks(text)
