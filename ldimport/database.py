@@ -14,6 +14,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,26 @@ _SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": Fals
 _LEFT_SECONDS = 3_600
 COPY_MOST = 1 << 30
 """The largest older file in bytes that is copied into memory to be read."""
+
+
+def script(package: str, name: str) -> Step:
+    """The step that stands in an SQL file of a package; read when it is needed."""
+
+    def step(connection: sqlite3.Connection) -> None:
+        for statement in _statements(files(package).joinpath(name).read_text("utf-8")):
+            connection.execute(statement)
+
+    return step
+
+
+def statements(package: str, name: str) -> Mapping[str, str]:
+    """The statements of an SQL file of a package, each under a line ``-- name: NAME``; ``{NAME}``
+    in one stands for an earlier one."""
+    found: dict[str, str] = {}
+    for part in files(package).joinpath(name).read_text("utf-8").split("-- name: ")[1:]:
+        title, _, text = part.partition("\n")
+        found[title] = text.strip().format_map(found)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

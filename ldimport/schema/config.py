@@ -169,6 +169,8 @@ def _yaml(path: Path, text: bytes) -> Json:
         node = loader.get_single_node()
         if values_in(node, _MAX_VALUES) > _MAX_VALUES:
             raise _unreadable(path, f"it holds more than {_MAX_VALUES:,} values")
+        if node is None:
+            raise _unreadable(path, "it is empty")
         found: Json = json.loads(json.dumps(loader.construct_document(node), default=str))
         return found
     except yaml.MarkedYAMLError as error:

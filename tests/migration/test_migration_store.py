@@ -79,7 +79,7 @@ def test_a_transaction_that_fails_changes_nothing(
 
     left_open(state, StandIn(), manifest(tmp_path, 2))
     before = state.overview()
-    monkeypatch.setattr(recording, "_KEEP", "INSERT INTO nowhere VALUES (?, ?, ?)")
+    monkeypatch.setitem(recording.SQL, "keep", "INSERT INTO nowhere VALUES (?, ?, ?)")
     (batch,) = state.open_batches("test:1")
     status = JobStatus("job1", JobState.SUCCESS)
     with pytest.raises(sqlite3.OperationalError):

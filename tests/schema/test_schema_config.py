@@ -195,6 +195,7 @@ def test_aliases_save_writing(tmp_path: Path) -> None:
     ("content", "message"),
     [
         (b"", "it is empty"),
+        (b"# nothing but a comment\n", "it is empty"),
         (b"{", "Expecting"),
         (b"\xff\x89PNG", "not UTF-8"),
         (b"\x00\xff\x89PNG", "neither JSON nor YAML"),

@@ -17,61 +17,10 @@ from ldimport.migration.batch import Envelope, Outgoing, Parcel
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
 from ldimport.migration.store.file import StateFile
+from ldimport.migration.store.schema import SQL
 from ldimport.model import Image, JobState, JobStatus, Result, Status
 from ldimport.wire import image_body
 
-STATES = """
-SELECT coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,
-  coalesce(sum(open_batch IS NULL AND status = 'skipped'), 0) AS skipped,
-  coalesce(sum(open_batch IS NULL AND status = 'failed'), 0) AS failed,
-  coalesce(sum(open_batch IS NOT NULL), 0) AS pending,
-  coalesce(sum(open_batch IS NULL AND status IS NULL), 0) AS unsubmitted,
-  coalesce(sum(open_batch IS NULL AND not_taken_over), 0) AS not_taken_over
-FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
-"""
-"""Some images of an archive by their last outcome."""
-_ADD = """
-UPDATE scope SET success = success + ?, skipped = skipped + ?, failed = failed + ?,
-  pending = pending + ?, unsubmitted = unsubmitted + ?, not_taken_over = not_taken_over + ?
-WHERE id = ?
-"""
-_INSERT_BATCH = """
-INSERT INTO batch (scope, key, state, manifest, manifest_path, options, packed, images,
-                   first_row, last_row, recorded_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_OPEN_IMAGE = """
-INSERT INTO image (scope, external_id, open_batch, pending, row, file_name, source_url)
-VALUES (?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (scope, external_id) DO UPDATE SET open_batch = excluded.open_batch,
-  pending = excluded.pending, row = excluded.row
-"""
-_END = """
-UPDATE batch SET state = ?, packed = NULL, finished_at = ?, success = ?, skipped = ?, failed = ?
-WHERE id = ?
-"""
-_SETTLE = """
-UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
-  not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
-  attempts = attempts + 1, reason = :reason, cause = :cause,
-  retryable = coalesce(:retryable, 0),
-  media_id = coalesce(:media_id, media_id), url = coalesce(:url, url),
-  original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
-  height = coalesce(:height, height), mime_type = coalesce(:mime_type, mime_type),
-  image_service = coalesce(:image_service, image_service), title = :title,
-  file_name = :file_name, source_url = :source_url
-WHERE scope = :scope AND external_id = :external_id AND open_batch = :batch
-"""
-_ATTEMPT = """
-INSERT INTO attempt (batch, n, external_id, status, reason, cause, retryable)
-VALUES (:batch, :n, :external_id, :status, :reason, :cause, :retryable)
-"""
-_UNSENT = """
-UPDATE image SET status = NULL, sent = NULL, open_batch = NULL, pending = NULL,
-  last_batch = ?, attempts = attempts + 1, reason = NULL, cause = NULL WHERE open_batch = ?
-"""
-_KEEP = "INSERT OR REPLACE INTO kept (scope, external_id, packed) VALUES (?, ?, ?)"
-_NO_MORE = "DELETE FROM kept WHERE scope = ? AND external_id = ?"
 _NO_ASSET = dict.fromkeys(
     ("media_id", "url", "original_url", "width", "height", "mime_type", "image_service")
 )
@@ -100,7 +49,7 @@ class Recording(StateFile):
         head = (archive, key, BatchState.INTENT, origin.manifest, origin.path, options, packed)
         with self._writing() as connection:
             row = (*head, len(images), *parcel.rows, now)
-            batch = connection.execute(_INSERT_BATCH, row).lastrowid
+            batch = connection.execute(SQL["insert_batch"], row).lastrowid
             assert batch is not None
             opened = (
                 (archive, each.image.id, batch, each.fingerprint, each.row, each.image.file_name,
@@ -108,7 +57,7 @@ class Recording(StateFile):
                 for each in images
             )  # fmt: skip
             with _sums_follow(connection, archive, [each.image.id for each in images]):
-                connection.executemany(_OPEN_IMAGE, opened)
+                connection.executemany(SQL["open_image"], opened)
         return OpenBatch(batch, archive, key, None, len(images))
 
     def accept(self, batch: OpenBatch, job_id: str, now: float) -> OpenBatch:
@@ -133,7 +82,7 @@ class Recording(StateFile):
         that failed as a whole or was lost leaves its images "not sent"."""
         if job.state is not JobState.SUCCESS:
             with self._ending(batch, BatchState(job.state), now) as connection:
-                connection.execute(_UNSENT, (batch.id, batch.id))
+                connection.execute(SQL["unsent"], (batch.id, batch.id))
             return Settled(Totals(unsubmitted=batch.images))
         _, images = self._unpacked(batch)
         results = {result.external_id: result for result in job.results}
@@ -145,8 +94,8 @@ class Recording(StateFile):
         ]
         settled = _settled(job.id, images, outcomes)
         with self._ending(batch, BatchState.SUCCESS, now, settled.totals) as connection:
-            connection.executemany(_SETTLE, outcomes)
-            connection.executemany(_ATTEMPT, outcomes)
+            connection.executemany(SQL["settle"], outcomes)
+            connection.executemany(SQL["attempt"], outcomes)
             _keep_failed(connection, images, outcomes)
         return settled
 
@@ -166,7 +115,7 @@ class Recording(StateFile):
             with _sums_follow(connection, batch.archive, [row[0] for row in rows]):
                 yield connection
             sums = (counts.success, counts.skipped, counts.failed)
-            connection.execute(_END, (state, now, *sums, batch.id))
+            connection.execute(SQL["end"], (state, now, *sums, batch.id))
 
 
 @contextmanager
@@ -175,11 +124,11 @@ def _sums_follow(
 ) -> Iterator[None]:
     """Inside, images of an archive change; after it, the archive's sums have followed."""
     asked = (archive, json.dumps(ids))
-    before = connection.execute(STATES, asked).fetchone()
+    before = connection.execute(SQL["states"], asked).fetchone()
     yield
-    after = connection.execute(STATES, asked).fetchone()
+    after = connection.execute(SQL["states"], asked).fetchone()
     change = [new - old for new, old in zip(after, before, strict=True)]
-    connection.execute(_ADD, (*change, archive))
+    connection.execute(SQL["add"], (*change, archive))
 
 
 def _outcome(
@@ -219,9 +168,9 @@ def _keep_failed(
     for each, outcome in zip(images, outcomes, strict=True):
         key = (outcome["scope"], each.image.id)
         if outcome["status"] is Status.FAILED:
-            connection.execute(_KEEP, (*key, pack_one(each)))
+            connection.execute(SQL["keep"], (*key, pack_one(each)))
         else:
-            connection.execute(_NO_MORE, key)
+            connection.execute(SQL["no_more"], key)
 
 
 def _settled(

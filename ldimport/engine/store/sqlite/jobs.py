@@ -18,10 +18,8 @@ from ldimport.engine.records import ImportOutcome, ImportTask, JobChange, JobSum
 from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.schema import SQL
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
-
-_OPEN_IMAGES = """SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
-                   WHERE state = 'started'"""
 
 
 class SqliteJobs(Jobs):
@@ -47,30 +45,21 @@ class SqliteJobs(Jobs):
         return _summary(rows[0]) if rows else None
 
     def results(self, job_id: str) -> Sequence[records.StoredResult]:
-        sql = """SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-                        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
-                   FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
-                  WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id"""
-        return [_result(*row) for row in self._catalogue.rows(sql, job_id)]
+        return [_result(*row) for row in self._catalogue.rows(SQL["results"], job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
-        sql = """SELECT * FROM job
-                  WHERE ?1 IS NULL OR n < (SELECT n FROM job WHERE id = ?1)
-                  ORDER BY n DESC LIMIT ?2"""
-        return [_summary(row) for row in self._catalogue.rows(sql, before, most)]
+        return [_summary(row) for row in self._catalogue.rows(SQL["newest"], before, most)]
 
     def open_images(self) -> int:
-        return int(self._catalogue.rows(_OPEN_IMAGES)[0][0])
+        return int(self._catalogue.rows(SQL["open_images"])[0][0])
 
     def any_free(self) -> bool:
-        return bool(self._catalogue.rows(_FREE, 1))
+        return bool(self._catalogue.rows(SQL["free"], 1))
 
     def terms(self, number: int) -> Terms:
         from ldimport.schema import config
 
-        sql = """SELECT c.body, c.origin, t.options, t.limits
-                   FROM terms t JOIN config c ON c.digest = t.config WHERE t.id = ?"""
-        ((body, origin, options, limits),) = self._catalogue.rows(sql, number)
+        ((body, origin, options, limits),) = self._catalogue.rows(SQL["terms"], number)
         return Terms(
             config.from_json(json.loads(body), origin=origin),
             wire.options_from_json(options),
@@ -82,8 +71,7 @@ class SqliteJobs(Jobs):
         with self._catalogue.writing() as connection:
             for job, images in connection.execute(sql, (terms,)).fetchall():
                 untried = connection.execute(
-                    """UPDATE item SET status = 'failed', reason = ?, cause = ?, metadata = NULL,
-                                       worker = NULL WHERE job = ? AND status IS NULL""",
+                    SQL["fail_untried"],
                     (reason, cause, job),
                 ).rowcount
                 _count(connection, job, Status.FAILED, untried)
@@ -100,9 +88,7 @@ class SqliteFollower(Follower):
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._version = -1
-        sql = """SELECT (SELECT coalesce(max(n), 0) FROM job),
-                        (SELECT json_group_array(n) FROM job WHERE state = 'started')"""
-        ((self._newest, still),) = catalogue.rows(sql)
+        ((self._newest, still),) = catalogue.rows(SQL["now_open"])
         self._open = set(json.loads(still))
 
     @property
@@ -113,9 +99,7 @@ class SqliteFollower(Follower):
         version = self._catalogue.version()  # costs no file access
         if version == self._version:
             return ()
-        sql = """SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
-                 UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n"""
-        rows = self._catalogue.rows(sql, self._newest, json.dumps(list(self._open)))
+        rows = self._catalogue.rows(SQL["changed"], self._newest, json.dumps(list(self._open)))
         fresh = [row for row in rows if row["n"] > self._newest]
         ended = [row for row in rows if row["state"] != JobState.STARTED]
         self._open = {row["n"] for row in rows} - {row["n"] for row in ended}
@@ -132,7 +116,7 @@ def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: f
     since = now - QUOTA_WINDOW
     sql = "SELECT count(*) FROM asset WHERE created_at > ?"
     stored = int(connection.execute(sql, (since,)).fetchone()[0])
-    used = stored + int(connection.execute(_OPEN_IMAGES).fetchone()[0])
+    used = stored + int(connection.execute(SQL["open_images"]).fetchone()[0])
     excess = used + trying - limit
     if excess <= 0:
         return
@@ -157,8 +141,7 @@ def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
         created_at=job.created_at,
     )
     connection.executemany(
-        """INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
-           VALUES (?, ?, ?, ?, ?, ?, ?)""",
+        SQL["enter_item"],
         ((number, request.system_name, *_as_sent(image)) for image in request.images),
     )
 
@@ -192,29 +175,12 @@ def _limits_of(text: str) -> Limits:
 
 # -- claiming -------------------------------------------------------------------------------
 
-_FREE = """
-SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
-       i.metadata, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
-       a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
-       a.orientation
-  FROM item i INDEXED BY item_free
-  JOIN job j ON j.n = i.job
-  LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
-  LEFT JOIN asset a ON a.id = m.asset
- WHERE i.status IS NULL AND i.worker IS NULL
-   AND NOT EXISTS (SELECT 1 FROM item e INDEXED BY item_pair
-                    WHERE e.status IS NULL AND e.system_name = i.system_name
-                      AND e.external_id = i.external_id AND e.id < i.id)
- ORDER BY i.id LIMIT ?
-"""
-"""Free images, oldest first. A pair that is open in an earlier job waits for it."""
-
 
 def claim(
     connection: sqlite3.Connection, worker: int, most: int, terms: int | None
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
     """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
-    rows = connection.execute(_FREE, (most,)).fetchall() if most > 0 else []
+    rows = connection.execute(SQL["free"], (most,)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
     terms = rows[0]["terms"]
@@ -247,8 +213,7 @@ def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], no
         if outcome.status is not Status.FAILED:
             asset = library.take_over(connection, outcome, now)
         connection.execute(
-            """UPDATE item SET status = ?, reason = ?, cause = ?, asset = ?, metadata = NULL,
-                               worker = NULL WHERE id = ?""",
+            SQL["record"],
             (outcome.status, outcome.reason, outcome.cause, asset, outcome.task.item),
         )
         ended[row["job"], outcome.status] += 1
@@ -277,8 +242,7 @@ def _end_if_done(
     """The one place where a job ends, in the transaction of its last image's outcome: its
     notification is put down with it, so that there is exactly one."""
     ended = connection.execute(
-        """UPDATE job SET state = ?, finished_at = ?
-            WHERE n = ? AND state = 'started' AND images = success + skipped + failed""",
+        SQL["end_if_done"],
         (state, now, job),
     ).rowcount
     row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()

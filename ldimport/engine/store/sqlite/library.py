@@ -12,13 +12,9 @@ from ldimport.engine import addresses
 from ldimport.engine.records import ImportOutcome, KnownMedia, MediaEntry, NewBytes, StoredAsset
 from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.schema import SQL
 from ldimport.model import Facts
 
-_ENTRY = """
-SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
-       a.created_at AS stored_at, m.title AS file_name
-  FROM media m JOIN asset a ON a.id = m.asset WHERE
-"""
 _ASSET = [field.name for field in fields(StoredAsset)]
 _MEDIA = [field.name for field in fields(MediaEntry)]
 _SHAPE = ("width", "height", "frames", "orientation")
@@ -31,16 +27,14 @@ class SqliteLibrary(Library):
         self._catalogue = catalogue
 
     def find(self, system_name: str, external_id: str) -> MediaEntry | None:
-        where = _ENTRY + "m.system_name = ? AND m.external_id = ?"
+        where = SQL["entry"] + " m.system_name = ? AND m.external_id = ?"
         return _entry(self._catalogue.rows(where, system_name, external_id))
 
     def get(self, media_id: str) -> MediaEntry | None:
-        return _entry(self._catalogue.rows(_ENTRY + "m.id = ?", media_id))
+        return _entry(self._catalogue.rows(SQL["entry"] + " m.id = ?", media_id))
 
     def original(self, key: str) -> StoredAsset | None:
-        sql = """SELECT a.*, a.created_at AS stored_at, m.title AS file_name
-                   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?"""
-        rows = self._catalogue.rows(sql, key)
+        rows = self._catalogue.rows(SQL["original"], key)
         return _stored(rows[0]) if rows else None
 
     def change(self, media_id: str, edit: Edit) -> MediaEntry | None:

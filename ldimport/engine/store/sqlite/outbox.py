@@ -8,6 +8,7 @@ import sqlite3
 from ldimport import wire
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store.sqlite.catalogue import Catalogue
+from ldimport.engine.store.sqlite.schema import SQL
 from ldimport.url import origin_of
 
 FARTHEST = 2 * 86_400.0
@@ -23,31 +24,15 @@ def put(connection: sqlite3.Connection, job: sqlite3.Row, body: str, now: float)
     connection.execute(sql + "(?, ?, ?, ?, ?, ?, ?)", row)
 
 
-_DUE = "state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)"
-
-
 def any_due(catalogue: Catalogue, now: float) -> bool:
     """Whether something may be sent now."""
-    sql = f"SELECT 1 FROM webhook WHERE {_DUE} LIMIT 1"  # noqa: S608
+    sql = f"SELECT 1 FROM webhook WHERE {SQL['due']} LIMIT 1"  # noqa: S608
     return bool(catalogue.rows(sql, now, now + FARTHEST))
-
-
-_CLAIM = f"""
-SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries + 1 AS tries, t.options, ?4 AS worker
-  FROM (SELECT *, min(due_at) FROM webhook
-         WHERE {_DUE} AND endpoint NOT IN (SELECT endpoint FROM webhook WHERE worker IS NOT NULL)
-         GROUP BY endpoint) w
-  JOIN job j ON j.n = w.job
-  JOIN terms t ON t.id = j.terms
- ORDER BY w.due_at LIMIT ?3
-"""  # noqa: S608
-"""One for each endpoint, the oldest: a slow receiver delays nobody else, and gets one request
-at a time."""
 
 
 def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) -> list[Notification]:
     """Lease up to ``most`` that are due, and count the try."""
-    rows = connection.execute(_CLAIM, (now, now + FARTHEST, most, worker)).fetchall()
+    rows = connection.execute(SQL["claim"], (now, now + FARTHEST, most, worker)).fetchall()
     connection.executemany(
         "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?",
         ((worker, row["id"]) for row in rows),
@@ -63,19 +48,16 @@ def settle(connection: sqlite3.Connection, outcome: DeliveryOutcome, now: float)
     of, state = outcome.notification, outcome.state
     ended_at = None if state is Delivery.WAITING else now
     recorded = connection.execute(
-        """UPDATE webhook SET state = ?, due_at = ?, answer = ?, ended_at = ?, worker = NULL
-            WHERE id = ? AND worker = ?""",
+        SQL["settle"],
         (state, outcome.due_at, outcome.answer, ended_at, of.id, of.worker),
     ).rowcount
     if recorded and outcome.slow_until is not None:
         connection.execute(
-            """UPDATE webhook SET due_at = max(due_at, ?)
-                WHERE state = 'waiting' AND endpoint = ?""",
+            SQL["slow_down"],
             (outcome.slow_until, of.endpoint),
         )
     if recorded and state is Delivery.DISABLED:
         connection.execute(
-            """UPDATE webhook SET state = 'disabled', ended_at = ?, answer = ?
-                WHERE state = 'waiting' AND worker IS NULL AND url = ?""",
+            SQL["disable"],
             (now, outcome.answer, of.url),
         )

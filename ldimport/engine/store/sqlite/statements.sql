@@ -1,0 +1,95 @@
+-- Statements of the catalogue, by name; a name in braces stands for an earlier one.
+
+-- name: open_images
+SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
+  WHERE state = 'started'
+
+-- name: free
+-- Free images, oldest first. A pair that is open in an earlier job waits for it.
+SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
+       i.metadata, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
+       a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
+       a.orientation
+  FROM item i INDEXED BY item_free
+  JOIN job j ON j.n = i.job
+  LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
+  LEFT JOIN asset a ON a.id = m.asset
+ WHERE i.status IS NULL AND i.worker IS NULL
+   AND NOT EXISTS (SELECT 1 FROM item e INDEXED BY item_pair
+                    WHERE e.status IS NULL AND e.system_name = i.system_name
+                      AND e.external_id = i.external_id AND e.id < i.id)
+ ORDER BY i.id LIMIT ?
+
+-- name: results
+SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
+        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
+   FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
+  WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id
+
+-- name: newest
+SELECT * FROM job
+  WHERE ?1 IS NULL OR n < (SELECT n FROM job WHERE id = ?1)
+  ORDER BY n DESC LIMIT ?2
+
+-- name: terms
+SELECT c.body, c.origin, t.options, t.limits
+  FROM terms t JOIN config c ON c.digest = t.config WHERE t.id = ?
+
+-- name: now_open
+SELECT (SELECT coalesce(max(n), 0) FROM job),
+  (SELECT json_group_array(n) FROM job WHERE state = 'started')
+
+-- name: changed
+SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
+  UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n
+
+-- name: enter_item
+INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
+  VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: record
+UPDATE item SET status = ?, reason = ?, cause = ?, asset = ?, metadata = NULL,
+  worker = NULL WHERE id = ?
+
+-- name: end_if_done
+UPDATE job SET state = ?, finished_at = ?
+  WHERE n = ? AND state = 'started' AND images = success + skipped + failed
+
+-- name: fail_untried
+UPDATE item SET status = 'failed', reason = ?, cause = ?, metadata = NULL,
+  worker = NULL WHERE job = ? AND status IS NULL
+
+-- name: due
+state = 'waiting' AND worker IS NULL AND (due_at <= ?1 OR due_at > ?2)
+
+-- name: claim
+-- One for each endpoint, the oldest: a slow receiver delays nobody else, and gets one request
+-- at a time.
+SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries + 1 AS tries, t.options, ?4 AS worker
+  FROM (SELECT *, min(due_at) FROM webhook
+         WHERE {due} AND endpoint NOT IN (SELECT endpoint FROM webhook WHERE worker IS NOT NULL)
+         GROUP BY endpoint) w
+  JOIN job j ON j.n = w.job
+  JOIN terms t ON t.id = j.terms
+ ORDER BY w.due_at LIMIT ?3
+
+-- name: settle
+UPDATE webhook SET state = ?, due_at = ?, answer = ?, ended_at = ?, worker = NULL
+  WHERE id = ? AND worker = ?
+
+-- name: slow_down
+UPDATE webhook SET due_at = max(due_at, ?)
+  WHERE state = 'waiting' AND endpoint = ?
+
+-- name: disable
+UPDATE webhook SET state = 'disabled', ended_at = ?, answer = ?
+  WHERE state = 'waiting' AND worker IS NULL AND url = ?
+
+-- name: entry
+SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
+       a.created_at AS stored_at, m.title AS file_name
+  FROM media m JOIN asset a ON a.id = m.asset WHERE
+
+-- name: original
+SELECT a.*, a.created_at AS stored_at, m.title AS file_name
+  FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?

@@ -1,0 +1,184 @@
+-- Statements of the state file, by name; a name in braces stands for an earlier one.
+
+-- name: states
+-- Some images of an archive by their last outcome.
+SELECT coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,
+  coalesce(sum(open_batch IS NULL AND status = 'skipped'), 0) AS skipped,
+  coalesce(sum(open_batch IS NULL AND status = 'failed'), 0) AS failed,
+  coalesce(sum(open_batch IS NOT NULL), 0) AS pending,
+  coalesce(sum(open_batch IS NULL AND status IS NULL), 0) AS unsubmitted,
+  coalesce(sum(open_batch IS NULL AND not_taken_over), 0) AS not_taken_over
+FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+
+-- name: add
+UPDATE scope SET success = success + ?, skipped = skipped + ?, failed = failed + ?,
+  pending = pending + ?, unsubmitted = unsubmitted + ?, not_taken_over = not_taken_over + ?
+WHERE id = ?
+
+-- name: insert_batch
+INSERT INTO batch (scope, key, state, manifest, manifest_path, options, packed, images,
+                   first_row, last_row, recorded_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: open_image
+INSERT INTO image (scope, external_id, open_batch, pending, row, file_name, source_url)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (scope, external_id) DO UPDATE SET open_batch = excluded.open_batch,
+  pending = excluded.pending, row = excluded.row
+
+-- name: end
+UPDATE batch SET state = ?, packed = NULL, finished_at = ?, success = ?, skipped = ?, failed = ?
+WHERE id = ?
+
+-- name: settle
+UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
+  not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
+  attempts = attempts + 1, reason = :reason, cause = :cause,
+  retryable = coalesce(:retryable, 0),
+  media_id = coalesce(:media_id, media_id), url = coalesce(:url, url),
+  original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
+  height = coalesce(:height, height), mime_type = coalesce(:mime_type, mime_type),
+  image_service = coalesce(:image_service, image_service), title = :title,
+  file_name = :file_name, source_url = :source_url
+WHERE scope = :scope AND external_id = :external_id AND open_batch = :batch
+
+-- name: attempt
+INSERT INTO attempt (batch, n, external_id, status, reason, cause, retryable)
+VALUES (:batch, :n, :external_id, :status, :reason, :cause, :retryable)
+
+-- name: unsent
+UPDATE image SET status = NULL, sent = NULL, open_batch = NULL, pending = NULL,
+  last_batch = ?, attempts = attempts + 1, reason = NULL, cause = NULL WHERE open_batch = ?
+
+-- name: keep
+INSERT OR REPLACE INTO kept (scope, external_id, packed) VALUES (?, ?, ?)
+
+-- name: no_more
+DELETE FROM kept WHERE scope = ? AND external_id = ?
+
+-- name: at
+(:target IS NULL
+  OR :target IN (scope.target, substr(scope.target, 1, instr(scope.target, ':') - 1)))
+
+-- name: jobs
+SELECT job_id AS id, state, batch.success, batch.skipped,
+  CASE state WHEN 'failed' THEN images ELSE batch.failed END AS failed,
+  CASE state WHEN 'failed' THEN 0
+    ELSE images - batch.success - batch.skipped - batch.failed END AS pending,
+  submitted_at, finished_at, manifest, target, system_name, first_row, last_row
+FROM batch JOIN scope ON scope.id = batch.scope
+WHERE job_id IS NOT NULL AND {at}
+  AND (:system_name IS NULL OR system_name = :system_name)
+  AND (:ids IS NULL OR job_id IN (SELECT value FROM json_each(:ids)))
+ORDER BY state = 'started' DESC, batch.id DESC
+
+-- name: archives
+SELECT *, 0 AS invalid FROM scope
+WHERE {at} AND (:system_name IS NULL OR system_name = :system_name) ORDER BY id
+
+-- name: last_change
+SELECT max(max(recorded_at, coalesce(finished_at, 0))) FROM batch
+
+-- name: open
+SELECT batch.id, scope AS archive, key, job_id, images FROM batch
+JOIN scope ON scope.id = batch.scope
+WHERE batch.state IN ('intent', 'started') AND target = :target ORDER BY batch.id
+
+-- name: known
+SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
+  not_taken_over, manifest_path AS manifest
+FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
+WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
+
+-- name: of_batches
+SELECT external_id FROM image
+WHERE open_batch IN (SELECT value FROM json_each(:ids))
+   OR last_batch IN (SELECT value FROM json_each(:ids))
+
+-- name: names
+SELECT system_name, success + skipped + failed + pending AS images
+FROM scope WHERE target = ? ORDER BY images DESC, id
+
+-- name: elsewhere
+SELECT j.value AS id, s.system_name FROM json_each(?) j CROSS JOIN scope s CROSS JOIN image i
+WHERE s.target = ? AND s.system_name != ? AND i.scope = s.id AND i.external_id = j.value
+ORDER BY s.id DESC
+
+-- name: attempts_of_job
+SELECT attempt.external_id, attempt.status, title, attempt.reason, attempt.cause,
+  attempt.retryable, media_id, original_url, url, width, height, mime_type, image_service
+FROM attempt JOIN batch ON batch.id = attempt.batch
+JOIN image ON image.scope = batch.scope AND image.external_id = attempt.external_id
+WHERE batch.job_id = ? ORDER BY attempt.batch, attempt.n
+
+-- name: images_of_id
+SELECT scope.id AS archive, scope.label, scope.system_name,
+  coalesce(batch.manifest, '') AS manifest, image.row, image.source_url,
+  CASE WHEN open_batch IS NULL THEN image.status END AS status,
+  open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id
+FROM image JOIN scope ON scope.id = image.scope
+LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
+WHERE image.external_id = ? ORDER BY scope.id
+
+-- name: attempts_of_image
+SELECT batch.finished_at AS at, batch.job_id, attempt.status, attempt.reason
+FROM attempt JOIN batch ON batch.id = attempt.batch
+WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
+
+-- name: failed
+SELECT kept.packed, batch.options, batch.manifest, batch.manifest_path AS path
+FROM kept JOIN image USING (scope, external_id) JOIN batch ON batch.id = image.last_batch
+WHERE kept.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+  AND (:job IS NULL OR batch.job_id = :job) AND (:cause IS NULL OR image.cause = :cause)
+ORDER BY batch.options, batch.manifest_path, image.row
+
+-- name: from_images
+FROM image JOIN scope ON scope.id = image.scope
+LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
+
+-- name: where
+WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
+  AND (:job IS NULL OR batch.job_id = :job)
+  AND (:cause IS NULL OR (cause = :cause AND image.status = 'failed'))
+  AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
+       OR instr(source_url, '://' || :host || ':'))
+  AND {at}
+  AND (:system_name IS NULL OR system_name = :system_name)
+  AND (:manifest IS NULL OR manifest_path = :manifest)
+
+-- name: ended
+image.open_batch IS NULL AND image.status IS NOT NULL
+
+-- name: last_failed
+image.open_batch IS NULL AND image.status IS 'failed'
+
+-- name: columns
+external_id, system_name,
+  CASE WHEN {ended} THEN image.status END AS status,
+  CASE WHEN {ended} THEN reason END AS reason,
+  CASE WHEN {last_failed} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
+  media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
+  image.row, attempts, image.not_taken_over, scope.label AS target
+
+-- name: rows
+SELECT {columns} {from_images} {where} ORDER BY image.scope, image.row
+
+-- name: first_failed
+SELECT {columns} {from_images} {where}
+ORDER BY image.status = 'failed' DESC, image.status IS NULL DESC, image.scope, image.row
+
+-- name: originals
+SELECT kept.packed, {columns}
+{from_images} JOIN kept USING (scope, external_id) {where}
+  AND image.status = 'failed' ORDER BY image.scope, image.row
+
+-- name: causes
+SELECT cause, min(reason) AS reason, count(*) AS images, max(retryable) AS retryable,
+  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples
+FROM (
+  SELECT image.external_id, image.row, cause, reason, retryable,
+    CASE cause WHEN 'other' THEN reason END AS sentence,
+    row_number() OVER (
+      PARTITION BY cause, CASE cause WHEN 'other' THEN reason END ORDER BY image.row) AS n
+  {from_images} {where} AND {last_failed})
+GROUP BY cause, sentence ORDER BY images DESC, cause, reason
