@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ldimport.errors import (
     AuthError,
@@ -173,10 +173,8 @@ class Run:
 
     def totals(self, *, unsubmitted: int = 0) -> Totals:
         """The images that were under way in this run."""
-        mine = self.tracker.totals
-        return replace(
-            mine, pending=self.tracker.pending, unsubmitted=mine.unsubmitted + unsubmitted
-        )
+        rest = Totals(pending=self.tracker.pending, unsubmitted=unsubmitted)
+        return added(Totals, (self.tracker.totals, rest))
 
     def summary(
         self, totals: Totals, causes: tuple[CauseRow, ...], plan: Plan | None = None
