@@ -60,11 +60,6 @@ def cause_of(result: Result) -> tuple[str, bool]:
     return result.cause, ours if result.retryable is None else result.retryable
 
 
-def group_of(cause: str, reason: str | None) -> tuple[str, str | None]:
-    """What failures have in common: their cause; for unknown causes also the sentence."""
-    return (cause, reason) if cause == Cause.OTHER.code else (cause, None)
-
-
 def meaning_of(cause: str, reason: str | None) -> str:
     """A group's text: what its cause means, or what the target said where that is all we know."""
     known = known_cause(cause)
@@ -80,7 +75,7 @@ def causes_of(results: Iterable[Result]) -> tuple[CauseRow, ...]:
         if result.status is not Status.FAILED:
             continue
         cause, retryable = cause_of(result)
-        group = group_of(cause, result.reason)
+        group = (cause, result.reason if cause == Cause.OTHER.code else None)
         row = found.get(group)
         examples = (*(row.examples if row else ()), (result.external_id, 0))[:2]
         text, images = meaning_of(cause, result.reason), row.images + 1 if row else 1

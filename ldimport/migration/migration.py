@@ -11,7 +11,6 @@ from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions,
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
 from ldimport.migration.retry import retry
-from ldimport.migration.run import refresh
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
 from ldimport.model import JobStatus
@@ -91,7 +90,12 @@ class Migration:
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable; None when the job
         is not open there."""
-        return refresh(self._account, job_id)
+        for batch in self._account.open_batches([job_id]):
+            job = self.target.status(job_id)
+            if job.finished and self._store.writable:
+                self._store.settle(batch, job, self._clock.now())
+            return job
+        return None
 
     def system_names(self) -> list[str]:
         """The systemNames that the state file has used for the target."""

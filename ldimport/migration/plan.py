@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
 
@@ -70,6 +70,7 @@ class Names:
     all of it once more. The names under which a target got images: ``own`` is the one in question,
     ``others`` have images, the one with the most first, each with how many."""
 
+    store: StateStore
     target: str
     own: str
     own_images: int
@@ -80,11 +81,7 @@ class Names:
         """As the state file knows them."""
         images = store.images_by_name(target)
         others = tuple((name, n) for name, n in images.items() if name != own and n)
-        return cls(target, own, images.get(own, 0), others)
-
-    def elsewhere(self, store: StateStore, ids: Sequence[str]) -> dict[str, str]:
-        """Which of these ids (a few hundred) were sent under another name, and under which."""
-        return store.elsewhere(self.target, self.own, ids) if self.others and ids else {}
+        return cls(store, target, own, images.get(own, 0), others)
 
     def new_name(self, manifest: str) -> Problem | None:
         """A warning where the name was never used, and another one always was."""
@@ -101,18 +98,21 @@ class Names:
             value=self.own,
         )
 
-    def moved(self, id_: str, name: str, place: Place, *, strict: bool) -> Problem:
-        """A finding about an id that was sent under ``name``. Its place needs no search."""
-        return Problem(
-            Severity.ERROR if strict else Severity.WARNING,
-            "other-system-name",
-            Place(place.file, place.row, place.line, 1),
-            "id",
-            f"id “{id_[:60]}” was sent before under systemName “{name}”",
-            "if it means the same image, it would arrive once more: use the same --system-name",
-            id_,
-            value=id_[:120],
-        )
+    def moved(self, places: Mapping[str, Place], *, strict: bool) -> dict[str, Problem]:
+        """By id: what is to be said of those (a few hundred) that were sent under another name.
+        Their places need no search."""
+        if not self.others or not places:
+            return {}
+        kind = Severity.ERROR if strict else Severity.WARNING
+        hint = "if it means the same image, it would arrive once more: use the same --system-name"
+        found = {}
+        for id_, name in self.store.elsewhere(self.target, self.own, list(places)).items():
+            place = replace(places[id_], column=1)
+            text = f"id “{id_[:60]}” was sent before under systemName “{name}”"
+            found[id_] = Problem(
+                kind, "other-system-name", place, "id", text, hint, id_, value=id_[:120]
+            )
+        return found
 
 
 def compare(
@@ -131,7 +131,7 @@ def compare(
     out."""
 
     def valid() -> Iterator[tuple[Outgoing, Place]]:
-        for checked in source.checked(checker, tick):
+        for checked in map(checker.check, source.manifest.entries(tick)):
             if collector is not None:
                 collector.add(checked)
             if checked.image is not None:
@@ -140,7 +140,8 @@ def compare(
     rows = valid()
     while chunk := list(islice(rows, CHUNK)):
         known = store.known(archive, [each.image.id for each, _ in chunk])
-        moved = _moved(store, names, chunk, known, strict=source.check.strict)
+        new = {each.image.id: place for each, place in chunk if each.image.id not in known}
+        moved = names.moved(new, strict=source.check.strict) if names is not None else {}
         for each, _ in chunk:
             found = known.get(each.image.id)
             if problem := moved.get(each.image.id):
@@ -149,22 +150,6 @@ def compare(
                 if source.check.strict:
                     continue
             yield Compared(each, verdict(found, each, resend=options.resend), found)
-
-
-def _moved(
-    store: StateStore,
-    names: Names | None,
-    chunk: list[tuple[Outgoing, Place]],
-    known: dict[str, Known],
-    *,
-    strict: bool,
-) -> dict[str, Problem]:
-    """By id: what is to be said of images that are new under this name, but not under another."""
-    if names is None or not names.others:
-        return {}
-    places = {each.image.id: place for each, place in chunk if each.image.id not in known}
-    found = names.elsewhere(store, list(places))
-    return {id_: names.moved(id_, at, places[id_], strict=strict) for id_, at in found.items()}
 
 
 @dataclass(slots=True)

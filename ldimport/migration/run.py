@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ldimport.errors import (
     AuthError,
@@ -71,14 +71,18 @@ class Tracker:
             if batch.job_id is not None:
                 self.follow(batch)
                 continue
-            parcel = self._store.parcel(batch)
             try:
-                job_id = self._target.submit(parcel.request, batch.key, parcel.options)
+                sent = self.hand_over(batch, self._store.parcel(batch))
             except RefusedError:
                 self._store.refuse(batch, self._clock.now())
                 raise
-            self.follow(self._store.accept(batch, job_id, self._clock.now()))
-            yield BatchSent(job_id, len(parcel.images), *parcel.rows)
+            yield sent
+
+    def hand_over(self, batch: OpenBatch, parcel: Parcel) -> BatchSent:
+        """Submit what a recorded batch carries, and follow its job."""
+        job_id = self._target.submit(parcel.request, batch.key, parcel.options)
+        self.follow(self._store.accept(batch, job_id, self._clock.now()))
+        return BatchSent(job_id, len(parcel.images), *parcel.rows)
 
     def poll(self) -> Iterator[Event]:
         """Ask about every job that is due, and store the results of those that ended."""
@@ -92,9 +96,7 @@ class Tracker:
                 self._look_again(tracked)
 
     def pause(self) -> float:
-        """Seconds until the next job is due."""
-        if not self._open:
-            return 0.0
+        """Seconds until the next job of those open is due."""
         soonest = min(tracked.due for tracked in self._open.values())
         return max(0.0, soonest - self._clock.monotonic())
 
@@ -135,17 +137,6 @@ def _ended_counts(state: JobState, images: int, settled: Settled) -> Counts:
     return Counts(failed=images) if state is JobState.FAILED else Counts(pending=images)
 
 
-def refresh(account: Account, job_id: str) -> JobStatus | None:
-    """Ask the target about one open job of the state file and store its end when writable;
-    None when the job is not open there."""
-    for batch in account.open_batches([job_id]):
-        job = account.target.status(job_id)
-        if job.finished and account.store.writable:
-            account.store.settle(batch, job, account.clock.now())
-        return job
-    return None
-
-
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
     the numbers of those recorded in it. Of what earlier runs left open, ``only`` these jobs are
@@ -182,10 +173,8 @@ class Run:
 
     def totals(self, *, unsubmitted: int = 0) -> Totals:
         """The images that were under way in this run."""
-        mine = self.tracker.totals
-        return replace(
-            mine, pending=self.tracker.pending, unsubmitted=mine.unsubmitted + unsubmitted
-        )
+        rest = Totals(pending=self.tracker.pending, unsubmitted=unsubmitted)
+        return added(Totals, (self.tracker.totals, rest))
 
     def summary(
         self, totals: Totals, causes: tuple[CauseRow, ...], plan: Plan | None = None
@@ -229,15 +218,14 @@ class Run:
         batch = store.record_intent(parcel, uuid.uuid4().hex, now())
         self.batches.append(batch.id)
         try:
-            job_id = self._target.submit(parcel.request, batch.key, parcel.options)
+            sent = self.tracker.hand_over(batch, parcel)
         except (QuotaError, AuthError, RefusedError) as error:
             store.refuse(batch, now())
             if error.code != "too-large" or len(parcel.images) == 1:
                 raise
             return parcel.halves()
-        self.tracker.follow(store.accept(batch, job_id, now()))
-        self.sent += len(parcel.images)
-        yield BatchSent(job_id, len(parcel.images), *parcel.rows)
+        self.sent += sent.images
+        yield sent
         return []
 
     def _step(self, to_send: int) -> Iterator[Event]:

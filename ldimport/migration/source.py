@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -44,12 +44,6 @@ class Source:
     def checker(self) -> Checker:
         """A new checker: each pass over the manifest needs its own."""
         return Checker(self.config, self.check)
-
-    def checked(
-        self, checker: Checker, tick: Callable[[int], None] | None = None
-    ) -> Iterator[Checked]:
-        """Every row of the manifest, checked; ``tick`` gets the bytes read so far."""
-        return map(checker.check, self.manifest.entries(tick))
 
     def outgoing(self, checked: Checked) -> Outgoing:
         """The image of a valid row, ready to be put into a batch."""
@@ -95,7 +89,9 @@ def open_source(
     """Open the manifest and settle how its images are sent. ``local``: for the embedded engine,
     where relative urls are files and the archive need not be named. Raises UsageError when no
     systemName is known or two differ, and what ``open_manifest`` raises."""
-    read = _knowing(wishes.read or ReadOptions(), config)
+    read = wishes.read or ReadOptions()
+    handles = frozenset[str]().union(*(each.properties for each in config.media_types.values()))
+    read = replace(read, columns=replace(read.columns, handles=handles))  # found in any case
     manifest = open_manifest(paths, read)
     try:
         name, is_default = _system_name(manifest, wishes, local)
@@ -115,13 +111,6 @@ def open_source(
     files = () if folder is None else (str(folder),)
     options = replace(options, allow_files=files, lenient=wishes.lenient)
     return Source(manifest, config, check, envelope, options, is_default, folder)
-
-
-def _knowing(read: ReadOptions, config: ProjectConfig) -> ReadOptions:
-    """The same, with the properties whose columns are to be recognised in any case."""
-    types = config.media_types.values()
-    handles = frozenset(handle for each in types for handle in each.properties)
-    return replace(read, columns=replace(read.columns, handles=handles))
 
 
 def _system_name(manifest: Manifest, wishes: Wishes, local: bool) -> tuple[str, bool]:

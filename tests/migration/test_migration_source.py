@@ -135,7 +135,7 @@ def outgoing(folder: Path) -> Outgoing:
     path.write_text(json.dumps({"images": [{**ROW, "url": "photo.jpg"}]}))
     source = opened(path)
     with source.manifest:
-        (checked,) = source.checked(source.checker())
+        (checked,) = map(source.checker().check, source.manifest.entries())
         return source.outgoing(checked)
 
 

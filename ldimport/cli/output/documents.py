@@ -113,7 +113,7 @@ def result(row: ResultRow) -> Document:
 
 def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Document:
     """The findings of a check, with at most so many problems; how each file was read."""
-    from ldimport.migration.reports.base import problem_document
+    from ldimport.migration.reports import problem_document
 
     names = ("format", "encoding", "delimiter", "columns")
     detected = [{name: getattr(file.detected, name) for name in names} for file in manifest.files]

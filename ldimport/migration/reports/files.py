@@ -17,7 +17,7 @@ from ldimport.files import NewFile, TextList
 from ldimport.manifest.manifest import STDIN
 from ldimport.manifest.write import RowWriter, format_of, row_of, write_rows
 from ldimport.migration.model import ResultRow
-from ldimport.migration.reports.base import Report, problem_document
+from ldimport.migration.reports import Report, problem_document
 from ldimport.migration.reports.junit import JUnit
 from ldimport.migration.reports.sarif import Sarif
 from ldimport.model import Json, Problem

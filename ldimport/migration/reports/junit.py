@@ -12,7 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.files import NewFile
-from ldimport.migration.reports.base import Report, counted
+from ldimport.migration.reports import Report, counted
 from ldimport.model import Place, Problem, Severity
 
 if TYPE_CHECKING:

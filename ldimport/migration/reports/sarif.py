@@ -10,7 +10,7 @@ from urllib.parse import quote
 import ldimport
 from ldimport.cells import json_text
 from ldimport.files import Spool, TextList
-from ldimport.migration.reports.base import Report, counted
+from ldimport.migration.reports import Report, counted
 from ldimport.model import Json, Place, Problem, Severity
 
 if TYPE_CHECKING:
