@@ -4,13 +4,20 @@ what belongs to the server as a whole: project config, health, its own descripti
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+import yaml
 
 from ldimport import __version__, wire
 from ldimport.model import Json
 from ldimport.request_check import request_from_json
-from ldimport.server import body, openapi
+from ldimport.server import body
 from ldimport.server.endpoint import Call
 from ldimport.server.responses import Refusal
+from ldimport.server.versions import VERSIONS
+from ldimport.wire import Dialect
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
@@ -45,4 +52,24 @@ def health(call: Call) -> Json:
 def description(call: Call) -> Json:
     """OpenAPI description of this very server."""
     prefix, types = call.request.scope["root_path"], tuple(call.engine.config.media_types)
-    return openapi.document(prefix, types, call.options.body_limit, call.options.dialect)
+    return document(prefix, types, call.options.body_limit, call.options.dialect)
+
+
+def document(
+    prefix: str, media_types: Sequence[str], body_limit: int, dialect: Dialect | None
+) -> dict[str, Json]:
+    """The description; ``prefix`` is the path it was asked for below, ``dialect`` a forced one."""
+    found: Any = yaml.safe_load(files("ldimport.server").joinpath("openapi.yaml").read_text())
+    schemas = found["components"]["schemas"]
+    found["info"]["version"] = __version__
+    found["servers"] = [{"url": prefix or "/"}]
+    found["components"]["parameters"]["version"]["schema"]["enum"] = list(VERSIONS)
+    start = found["paths"]["/api/{version}/import/images"]["post"]
+    start["summary"] += f" The body has at most {body_limit} bytes."
+    schemas["ImportImage"]["properties"]["mediaType"]["enum"] = [*media_types, None]
+    spoken = {Dialect.of_version(each) for each in VERSIONS} if dialect is None else {dialect}
+    schemas["JobSuccess"]["properties"]["images"]["anyOf"] = [
+        {"type": "array", "items": {"$ref": f"#/components/schemas/Result-{each.value}"}}
+        for each in sorted(spoken)
+    ]
+    return dict(found)

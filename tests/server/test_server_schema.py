@@ -14,7 +14,6 @@ from served import TOKEN, an_origin, image, served
 from ldimport import wire
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import MAX_CONTEXT_BYTES, ImageType, Result, Status
-from ldimport.server import openapi
 from ldimport.server.responses import PHRASES
 from ldimport.server.versions import VERSIONS
 from ldimport.wire import Dialect, encode
@@ -85,7 +84,7 @@ def test_the_description_names_what_this_server_has(quiet: Any) -> None:
 
 @pytest.mark.parametrize("dialect", [None, *Dialect])
 def test_results_are_described_in_the_dialects_that_are_spoken(dialect: Dialect | None) -> None:
-    schemas: Any = openapi.document("", ["image"], 1, dialect)["components"]["schemas"]  # type: ignore[index,call-overload]
+    schemas: Any = imports.document("", ["image"], 1, dialect)["components"]["schemas"]  # type: ignore[index,call-overload]
     lists = schemas["JobSuccess"]["properties"]["images"]["anyOf"]
     spoken = {each["items"]["$ref"].partition("Result-")[2] for each in lists}
     assert spoken == ({dialect} if dialect else {Dialect.SEED, Dialect.V2026_08})
@@ -98,10 +97,10 @@ def test_results_are_described_in_the_dialects_that_are_spoken(dialect: Dialect 
 
 
 def test_words_of_the_file_are_those_of_the_code() -> None:
-    text = json.dumps(openapi.document("", ["image"], 1, None))
+    text = json.dumps(imports.document("", ["image"], 1, None))
     scopes = set(re.findall(r"scope `([^`]+)`", text))
     assert scopes == set(TokenScope) and f"at most {MAX_CONTEXT_BYTES} bytes" in text
-    found: Any = openapi.document("", ["image"], 1, None)["components"]
+    found: Any = imports.document("", ["image"], 1, None)["components"]
     assert found["schemas"]["MimeType"]["enum"] == [kind.mime for kind in ImageType]
     for status, response in found["responses"].items():
         assert response["description"] == PHRASES[int(status)]
