@@ -5,8 +5,6 @@ apostrophe in front, as OWASP advises; plain numbers such as ``-12.5`` do not. R
 takes the apostrophe away again. Structured values stand in their cell as JSON.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

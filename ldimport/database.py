@@ -3,8 +3,6 @@
 Used by the state file and by the engine's catalogue; imports only ``errors`` and ``system``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

@@ -4,8 +4,6 @@ Names follow the Livingdocs import API (docs/livingdocs-api.md) and the field's 
 entry, batch, job, result, asset, external id. JSON stays outside: ``wire`` turns it into these.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 A cheap test on bytes for whole files, an exact one for texts; the reader and the checks share it.
 """
 
-from __future__ import annotations
-
 import re
 
 _TAILS = "\u0080-\u00bf€‚ƒ„…†‡ˆ‰Š‹ŒŽ‘’“”•–—˜™š›œžŸ"

@@ -1,7 +1,5 @@
 """Paths that a stranger wrote: they stay below their folder, or lead nowhere."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from urllib.parse import unquote
 

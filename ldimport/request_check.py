@@ -1,8 +1,6 @@
 """Is the body of ``POST import/images`` acceptable: every rule of the API that needs no project
 config, as JSON or as model objects, with findings by dotted path."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """``Retry-After`` (RFC 9110, section 10.2.3): seconds, or a date in one of three forms."""
 
-from __future__ import annotations
-
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 

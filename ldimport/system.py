@@ -1,7 +1,5 @@
 """What differs by operating system: locks, limits of a child, folders."""
 
-from __future__ import annotations
-
 import json
 import math
 import os

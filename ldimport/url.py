@@ -6,8 +6,6 @@ one thing only, and hands it on in one plain form: lower-case scheme, ASCII host
 in which everything unusual is percent-encoded.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache

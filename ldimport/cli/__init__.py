@@ -4,8 +4,6 @@ Importing this costs nothing: ``--version`` is answered before typer is imported
 command's module is imported when it is called.
 """
 
-from __future__ import annotations
-
 import sys
 
 

@@ -1,7 +1,5 @@
 """From ``command`` to typer: commands found by name, global options on each, help as a manual."""
 
-from __future__ import annotations
-
 import gc
 import inspect
 import os

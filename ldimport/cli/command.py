@@ -1,7 +1,5 @@
 """How a command describes itself; ``app`` turns this into typer commands."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

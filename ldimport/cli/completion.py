@@ -1,7 +1,5 @@
 """``ldimport completion``: a completion script for a shell."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 
 from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM

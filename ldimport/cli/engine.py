@@ -1,7 +1,5 @@
 """``ldimport engine``: look after a local engine's folder."""
 
-from __future__ import annotations
-
 import typer
 
 from ldimport.cli.command import Command, Group

@@ -1,7 +1,5 @@
 """``ldimport explain``: what became of an image, or what the code of a problem or cause means."""
 
-from __future__ import annotations
-
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of

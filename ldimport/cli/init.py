@@ -1,7 +1,5 @@
 """``ldimport init``: an ``ldimport.yaml`` and an empty manifest to start from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import typer

@@ -1,8 +1,6 @@
 """Signals during a command: Ctrl-C and SIGTERM end it in order, a second one at once; an alarm
 limits how long a question may take."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

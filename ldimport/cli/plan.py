@@ -1,7 +1,5 @@
 """``ldimport plan``: what a submit would send."""
 
-from __future__ import annotations
-
 from ldimport.cli.command import Command
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents

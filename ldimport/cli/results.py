@@ -1,7 +1,5 @@
 """``ldimport results``: the outcome of every image, for people and as a map of ids."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum

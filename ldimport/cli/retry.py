@@ -1,7 +1,5 @@
 """``ldimport retry``: send failed images again."""
 
-from __future__ import annotations
-
 from ldimport.cli import runner
 from ldimport.cli.command import Command
 from ldimport.cli.options import EndOptions, EngineOptions

@@ -1,7 +1,5 @@
 """What ``submit``, ``retry`` and ``watch`` share: who listens, how a run ends, what is shown."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice

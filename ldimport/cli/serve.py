@@ -1,7 +1,5 @@
 """``ldimport serve``: the local engine over HTTP."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from ldimport import __version__

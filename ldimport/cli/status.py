@@ -1,7 +1,5 @@
 """``ldimport status [ID]``: what the state file knows, and what became of one job."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """``ldimport submit``: check, plan, send what is new or changed, wait for the results."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext

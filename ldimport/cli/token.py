@@ -1,7 +1,5 @@
 """``ldimport token``: who may use a served engine."""
 
-from __future__ import annotations
-
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import TableColumn, table

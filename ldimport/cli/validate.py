@@ -1,7 +1,5 @@
 """``ldimport validate``: check a manifest against the project config; nothing is sent."""
 
-from __future__ import annotations
-
 import time
 
 from ldimport.cli.command import Command

@@ -1,7 +1,5 @@
 """``ldimport watch``: follow open jobs until they end."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from pathlib import Path
 

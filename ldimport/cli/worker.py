@@ -1,7 +1,5 @@
 """``ldimport worker``: carry out open images of a local engine, beside ``serve``."""
 
-from __future__ import annotations
-
 import threading
 
 from ldimport import __version__

@@ -1,7 +1,5 @@
 """A call, its raw answer, and what that means: its JSON, or the error that says what to do."""
 
-from __future__ import annotations
-
 import json
 import math
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """Requests on the wire: one connection pool, limits on every answer, repeats with backoff."""
 
-from __future__ import annotations
-
 import logging
 import math
 import socket

@@ -4,8 +4,6 @@ A token is ``ldi_`` and 256 random bits, so only its SHA-256 needs to be stored 
 helps; the prefix lets secret scanners find one that was published.
 """
 
-from __future__ import annotations
-
 import hashlib
 import secrets
 from collections.abc import Sequence

@@ -4,8 +4,6 @@
 ``1<TAB>/2019/11/21/<uuid>.jpeg<TAB>673``, a version, the storage key and a number (here: bytes).
 """
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re

@@ -5,8 +5,6 @@ Changed is what the request says (url, fileName, mediaType, metadata as sent) or
 the file's own metadata filled in is not compared.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """Looking after an engine's folder: is it sound, and starting over."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from contextlib import closing

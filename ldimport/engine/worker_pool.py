@@ -1,7 +1,5 @@
 """Worker processes of one engine: started, watched, started again, ended in order."""
 
-from __future__ import annotations
-
 import contextlib
 import json
 import os

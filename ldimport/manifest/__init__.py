@@ -1,7 +1,5 @@
 """Manifests: files of rows to import, read as a stream of entries, and written."""
 
-from __future__ import annotations
-
 from ldimport.manifest.detect import encoding_name
 from ldimport.manifest.kinds import Detected, ManifestFormat, ReadingNote, ReadOptions
 from ldimport.manifest.manifest import Manifest, open_manifest, read_manifest

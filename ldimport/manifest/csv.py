@@ -5,8 +5,6 @@ Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) 
 apostrophe: ``cells.safe_cell`` puts it there.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

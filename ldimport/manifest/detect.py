@@ -1,8 +1,6 @@
 """What a file is: its encoding (marks first, then UTF-8, then statistics on a sample), its format
 by content (the name is a hint), and the dialect of a CSV."""
 
-from __future__ import annotations
-
 import codecs
 import re
 from collections.abc import Iterable

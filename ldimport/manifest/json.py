@@ -6,8 +6,6 @@ line an entry stands, yajl turns half surrogates into question marks, and one ba
 all.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

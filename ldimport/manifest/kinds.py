@@ -1,8 +1,6 @@
 """The vocabulary of reading: what a file was found to be, how it is to be read, and what reading
 finds beside entries."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Objects of JSON and mappings of YAML to entries; the header that stands beside them."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence

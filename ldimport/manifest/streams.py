@@ -1,8 +1,6 @@
 """One file of a manifest: its bytes (unpacked, recoded, watched chunk by chunk), its lines by
 number, its entries."""
 
-from __future__ import annotations
-
 import codecs
 import gzip
 import io

@@ -4,8 +4,6 @@ composed (NFC).
 orjson decides in the ordinary case; the standard library, slower, explains the others.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

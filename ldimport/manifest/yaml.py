@@ -4,8 +4,6 @@ Read as events, so that a document streams and every scalar is the text as it is
 ``0123``, ``12:30`` or ``no`` stays itself. Aliases and tags are refused, not followed.
 """
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace

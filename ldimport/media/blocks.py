@@ -1,7 +1,5 @@
 """Where each format keeps its metadata: the raw XMP, IIM and EXIF blocks of an image."""
 
-from __future__ import annotations
-
 import re
 import zlib
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Bombs: a few bytes that ask for gigabytes. One counter says how much may come out of them."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass

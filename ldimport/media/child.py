@@ -5,8 +5,6 @@ Started by ``sandbox.Sandbox`` as ``python -P -m ldimport.media.child``; the arg
 described in ``sandbox``.
 """
 
-from __future__ import annotations
-
 import json
 import signal
 import sys

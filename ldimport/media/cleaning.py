@@ -6,8 +6,6 @@ plain UTF-8 in one namespace; the same reading behind it takes its indentation o
 what came out and measures it. Runs in the limited child only.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 

@@ -1,8 +1,6 @@
 """Decoding every pixel, to find the damage that structure does not show. Runs in the limited
 child only, since decoders are large and their input is hostile."""
 
-from __future__ import annotations
-
 import warnings
 from io import BytesIO
 

@@ -2,8 +2,6 @@
 and where each is kept: XMP property (IPTC Photo Metadata 2022.1), IIM dataset of record 2, EXIF.
 The table stands in ``fields.csv``."""
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

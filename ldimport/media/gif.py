@@ -1,7 +1,5 @@
 """GIF structure (GIF89a): blocks from the screen to the trailer; nothing is decompressed."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from contextlib import suppress

@@ -3,8 +3,6 @@
 Only structure is walked, nothing is decoded; ``sandbox`` does that. Cheap to import.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 

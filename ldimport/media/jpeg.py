@@ -1,7 +1,5 @@
 """JPEG structure (ITU-T T.81): markers from SOI to EOI, found by one regex; nothing is decoded."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ it. Runs in the limited child only. Where it is kept is found by ``blocks``, sin
 some of it (XMP behind the pixels of a PNG or in a GIF, IIM in a PNG).
 """
 
-from __future__ import annotations
-
 import re
 import warnings
 from collections.abc import Iterator, Mapping

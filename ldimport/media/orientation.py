@@ -1,7 +1,5 @@
 """Which way up an image is (TIFF 6.0, tag 274), read without a decoder: structure needs it."""
 
-from __future__ import annotations
-
 import re
 import struct
 

@@ -1,7 +1,5 @@
 """PNG structure (W3C PNG third edition): every chunk with its CRC, and the pixel stream."""
 
-from __future__ import annotations
-
 import struct
 import zlib
 from collections.abc import Iterator

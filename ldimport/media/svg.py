@@ -5,8 +5,6 @@ one. Entities may be declared (Illustrator does) as long as they are internal, d
 other and are small in sum.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Sequence

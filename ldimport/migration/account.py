@@ -1,7 +1,5 @@
 """What every use case works with, and how a run is asked to go."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Callable, Sequence

@@ -6,8 +6,6 @@ engine and of ``ldimport serve`` carry their cause, and are never guessed. State
 kept sentences only: their causes are guessed once, when the file is migrated.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,8 +1,6 @@
 """What problem codes mean and how to fix them, for ``ldimport explain CODE``: a package that finds
 problems explains its codes in a ``codes.toml`` beside its modules."""
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,8 +1,6 @@
 """Starting a migration: an ``ldimport.yaml`` with comments, and an empty manifest with the columns
 that the project config asks for."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

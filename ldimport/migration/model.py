@@ -3,8 +3,6 @@
 Times are Unix seconds. Nothing here knows how it is stored.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from enum import StrEnum

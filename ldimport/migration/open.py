@@ -1,8 +1,6 @@
 """From settings and options to what a migration works with: the target (the embedded engine, or
 Livingdocs over HTTP), the project config, how to read a manifest."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path

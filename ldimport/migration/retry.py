@@ -1,7 +1,5 @@
 """Send the failed images again, as they were sent before."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from itertools import groupby
 

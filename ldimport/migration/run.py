@@ -4,8 +4,6 @@ Shared by ``submit``, ``retry`` and ``watch``. Whatever stops a run is kept in `
 was acknowledged is in the state file before the next step is taken.
 """
 
-from __future__ import annotations
-
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """A manifest with everything that decides what would be sent from it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

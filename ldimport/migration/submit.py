@@ -1,7 +1,5 @@
 """Submit a manifest: check all of it, plan, send what is new or changed, follow it to the end."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import islice

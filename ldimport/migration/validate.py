@@ -1,7 +1,5 @@
 """Check a manifest: every row, bounded findings, at the speed of reading."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Protocol

@@ -1,7 +1,5 @@
 """Follow all open jobs to their end, working on them where the engine is ours."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from ldimport.errors import DeadlineError, ExitCode

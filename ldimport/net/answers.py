@@ -1,8 +1,6 @@
 """What a fetch begins with and ends in, and what an origin's answer means for an image: its bytes,
 another place, or no, and for how long."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ decided here: a socket is opened to a checked address alone, TLS is verified, no
 credential or redirect of libcurl's own, bounded headers, body and time.
 """
 
-from __future__ import annotations
-
 import re
 import socket
 import time

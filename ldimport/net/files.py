@@ -1,7 +1,5 @@
 """Local files as a source of images: regular files below a folder that was allowed, no others."""
 
-from __future__ import annotations
-
 import os
 import stat
 from collections.abc import Sequence

@@ -4,8 +4,6 @@ A URL is read once, its name resolved once, every address of the answer checked;
 made to a checked address alone. A name with one blocked address is refused whole.
 """
 
-from __future__ import annotations
-
 import csv
 import socket
 from collections.abc import Callable, Iterable, Sequence

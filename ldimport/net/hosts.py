@@ -1,7 +1,5 @@
 """What is known of each host while fetching."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

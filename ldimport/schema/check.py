@@ -1,7 +1,5 @@
 """Every row against the API's rules and the project config: entries in, images and problems out."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace

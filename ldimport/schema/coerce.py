@@ -1,7 +1,5 @@
 """From the text in a cell to what a plugin stores. CSV and YAML have only text."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

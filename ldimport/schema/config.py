@@ -5,8 +5,6 @@ decides about images is checked, and everything wrong with it is said at once. S
 ``docs/livingdocs-api.md``, "Project config".
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

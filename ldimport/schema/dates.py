@@ -1,7 +1,5 @@
 """Dates and times as people write them, to ISO 8601. What can be read two ways is not guessed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, tzinfo

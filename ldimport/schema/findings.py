@@ -1,7 +1,5 @@
 """What a check finds before it is known in which row: a code, a sentence, a way out."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches

@@ -1,7 +1,5 @@
 """Ids that were met before: exactly, or but for upper and lower case. 16 bytes an id."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from struct import Struct
 

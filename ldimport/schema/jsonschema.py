@@ -1,7 +1,5 @@
 """From a project config to JSON Schema (draft 2020-12), as printed and as checked."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 

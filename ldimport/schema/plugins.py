@@ -4,8 +4,6 @@ They stand in ``plugins.toml``, JSON Schemas of their values in ``shapes.json``.
 ``docs/livingdocs-api.md``, "Metadata plugins".
 """
 
-from __future__ import annotations
-
 import json
 import tomllib
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Metadata properties of a media type: handle, plugin, and the config that limits values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field

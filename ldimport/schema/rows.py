@@ -5,8 +5,6 @@ made once for each media type; cells of few different values (dates, lists, cred
 once and remembered.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 

@@ -1,8 +1,6 @@
 """Values of one property, and the metadata of one media type: decided by ``jsonschema-rs``,
 explained by ``jsonschema``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime

@@ -1,8 +1,6 @@
 """The application: routes, and what stands before them: the path prefix, the API version, the
 log, the last catch."""
 
-from __future__ import annotations
-
 import logging
 import re
 import time

@@ -4,8 +4,6 @@ What JSON readers disagree about is refused rather than guessed: duplicate keys,
 of range, lone surrogates, nesting without end.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

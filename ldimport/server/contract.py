@@ -1,7 +1,5 @@
 """What a server obeys, settled by the command line, and what it tells, from several threads."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path

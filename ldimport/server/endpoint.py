@@ -6,8 +6,6 @@ threads apart from writing: who asks for the state of a job does not queue behin
 wait for a worker's transaction.
 """
 
-from __future__ import annotations
-
 import asyncio
 import hmac
 import re

@@ -1,8 +1,6 @@
 """The API's two endpoints of imports, ``POST import/images`` and ``GET import/images/status``, and
 what belongs to the server as a whole: project config, health, its own description."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from importlib.resources import files

@@ -1,8 +1,6 @@
 """The media library over HTTP: looking entries up, and changing them (docs/livingdocs-api.md,
 "Media library")."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime

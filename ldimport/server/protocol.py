@@ -7,8 +7,6 @@ uvicorn documents that a protocol class may be given, not what is in its own; th
 the newest uvicorn that its tests (``tests/server/test_server_hostile.py``) have passed with.
 """
 
-from __future__ import annotations
-
 import asyncio
 import sys
 from typing import Any

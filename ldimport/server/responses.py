@@ -1,7 +1,5 @@
 """JSON responses, and refusals in the API's envelopes (docs/livingdocs-api.md, "Refusals")."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from http import HTTPStatus
 

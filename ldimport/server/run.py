@@ -1,7 +1,5 @@
 """``ldimport serve``, without its screen: options in, events out, signals minded."""
 
-from __future__ import annotations
-
 import os
 import queue
 import signal

@@ -1,7 +1,5 @@
 """One engine served over HTTP: requests, workers, webhooks, until it is told to stop."""
 
-from __future__ import annotations
-
 import asyncio
 import errno
 import logging

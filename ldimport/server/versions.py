@@ -4,8 +4,6 @@
 dated version before the first answers 410 as a removed one; anything else was never there: 404.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 CLASSIC = "v1"

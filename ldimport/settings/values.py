@@ -1,8 +1,6 @@
 """One setting as a person writes it, in a flag, a variable or a file: checked, or refused with
 its place."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The embedded engine as a target: same protocol, nothing leaves this machine."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 

@@ -1,7 +1,5 @@
 """The target over HTTP: Livingdocs itself, or ``ldimport serve``."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace

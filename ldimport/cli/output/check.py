@@ -1,7 +1,5 @@
 """The findings of a check on the screen: carets for a few, a table by kind for many."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 

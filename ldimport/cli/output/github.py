@@ -1,8 +1,6 @@
 """What GitHub Actions shows: annotations at the lines, a table in the step summary. It shows ten
 errors a step and refuses a summary over 1,024 kB, so both are bounded."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice

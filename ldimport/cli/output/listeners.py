@@ -1,7 +1,5 @@
 """Who listens to a running use case: nobody, JSON Lines, lines for a log, a live display."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 

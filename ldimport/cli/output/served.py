@@ -1,8 +1,6 @@
 """The screen of ``serve``: what is served, then a line for everything that happens; or the same
 events as documents."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path

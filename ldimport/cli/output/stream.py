@@ -1,8 +1,6 @@
 """What we know about standard output and standard error: terminal or not, width, colour, signs.
 Not asked from Rich: FORCE_COLOR would switch its animation on in a pipe. Imports nothing heavy."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The end of a run on the screen: counts that add up, failures by cause, what to do next."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Words and numbers as people read them, and outside text made harmless. Imports nothing heavy."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

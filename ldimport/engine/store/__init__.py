@@ -3,8 +3,6 @@
 Here it is decided which implementation a folder has.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from pathlib import Path

@@ -10,8 +10,6 @@ itself. Lines that begin with "PostgreSQL" say how a store with many writers kee
 ``tests/engine/test_store_contract.py`` runs against every implementation.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import Protocol
 

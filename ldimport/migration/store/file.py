@@ -1,7 +1,5 @@
 """The state file as a file: opened, locked, written in transactions, closed as one whole."""
 
-from __future__ import annotations
-
 import sqlite3
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping

@@ -1,7 +1,5 @@
 """What the state file tells. Reads only; every method works while another run writes."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What a run writes down: batches before they are sent, and the ends of their jobs."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 import zlib

@@ -1,7 +1,5 @@
 """The state file's tables and statements, and how older files become new ones."""
 
-from __future__ import annotations
-
 import sqlite3
 
 from ldimport.database import DatabaseKind, script, statements

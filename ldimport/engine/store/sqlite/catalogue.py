@@ -1,7 +1,5 @@
 """Connections to the catalogue file, and transactions on it."""
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 import time

@@ -1,8 +1,6 @@
 """SQL of the media library: entries and their stored originals. Functions that take a connection
 want one inside ``Catalogue.writing``."""
 
-from __future__ import annotations
-
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence

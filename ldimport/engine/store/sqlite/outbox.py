@@ -1,8 +1,6 @@
 """SQL of the outbox: notifications of ended jobs, until they are delivered or given up. Functions
 that write want a connection inside ``Catalogue.writing``."""
 
-from __future__ import annotations
-
 import sqlite3
 
 from ldimport import wire

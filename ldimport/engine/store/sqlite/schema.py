@@ -1,7 +1,5 @@
 """The schema of the catalogue file: a script for each version, which stays as it is for ever."""
 
-from __future__ import annotations
-
 from ldimport.database import DatabaseKind, script, statements
 
 FILE = "catalogue.sqlite"

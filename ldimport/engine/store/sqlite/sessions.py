@@ -6,8 +6,6 @@ are monotonic, which all processes of one boot share; after a restart of the mac
 held. The number of its row is the fencing token.
 """
 
-from __future__ import annotations
-
 import secrets
 import sqlite3
 from collections.abc import Callable, Sequence

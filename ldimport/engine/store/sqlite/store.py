@@ -1,7 +1,5 @@
 """The store in one SQLite file of the engine's folder."""
 
-from __future__ import annotations
-
 import shutil
 import time
 import uuid
