@@ -13,7 +13,7 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
-FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database", "paths",
+FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
               "mojibake"}  # fmt: skip
 ALLOWED = {
@@ -28,7 +28,6 @@ ALLOWED = {
     "wire": {"model", "errors"},
     "request_check": {"model", "errors", "wire", "url"},
     "database": {"errors", "system"},
-    "paths": {"errors", "causes"},
     "retry_after": set(),
     "url": {"errors", "causes"},
     "credentials": {"errors"},

@@ -16,8 +16,8 @@ import pytest
 
 from ldimport import database
 from ldimport.errors import Rejected, StateFileError, TemporaryError
-from ldimport.paths import locate_below
 from ldimport.system import ProcessLock
+from ldimport.url import locate_below
 
 KIND = database.DatabaseKind(
     name="test file",

@@ -12,8 +12,7 @@ from ldimport.manifest.write import write_rows
 from ldimport.migration.open import media_type
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.plugins import EXAMPLES
-from ldimport.schema.properties import Property
+from ldimport.schema.properties import EXAMPLES, Property
 from ldimport.schema.values import ValueCheck
 
 SETTINGS_FILE = "ldimport.yaml"

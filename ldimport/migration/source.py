@@ -9,10 +9,9 @@ from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.model import JobOptions, Json
-from ldimport.paths import locate_below
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
-from ldimport.url import is_relative
+from ldimport.url import is_relative, locate_below
 
 DEFAULT_SYSTEM_NAME = "local"
 

@@ -11,12 +11,19 @@ from ldimport.cells import Writing
 from ldimport.errors import Rejected
 from ldimport.model import Entry, Image, Json, Problem, Severity
 from ldimport.mojibake import is_whole
-from ldimport.paths import locate_below
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import SHOWN, Finding, cut, listed, near
 from ldimport.schema.identity import Seen
 from ldimport.schema.values import MetadataCheck, text_advice
-from ldimport.url import MAX_LENGTH, PLAIN_PLACE, PORTS, holds_user, is_relative, parse
+from ldimport.url import (
+    MAX_LENGTH,
+    PLAIN_PLACE,
+    PORTS,
+    holds_user,
+    is_relative,
+    locate_below,
+    parse,
+)
 
 MAX_URL = MAX_LENGTH
 _LIKELY = ("png", "jpg", "jpeg", "gif", "svg")

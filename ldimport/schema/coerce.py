@@ -8,8 +8,7 @@ from ldimport.cells import Writing
 from ldimport.model import Json
 from ldimport.schema.dates import read_date, read_datetime
 from ldimport.schema.findings import BadValue, cut
-from ldimport.schema.plugins import ValueShape
-from ldimport.schema.properties import Property
+from ldimport.schema.properties import Property, ValueShape
 
 Coercion = Callable[[str], Json]
 

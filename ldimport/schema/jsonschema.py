@@ -5,8 +5,7 @@ from copy import deepcopy
 
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.plugins import PLUGINS, ValueShape, shapes
-from ldimport.schema.properties import Property
+from ldimport.schema.properties import PLUGINS, Property, ValueShape, shapes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Json]

@@ -1,15 +1,68 @@
-"""Metadata properties of a media type: handle, plugin, and the config that limits values."""
+"""Metadata properties of a media type: handle, plugin, and the config that limits values. Plugins
+stand in ``plugins.toml``, JSON Schemas of their values in ``shapes.json``."""
 
+import json
 import re
+import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from enum import Enum, auto
+from functools import cache
+from importlib import resources
 from typing import cast
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json
 from ldimport.schema.findings import near
-from ldimport.schema.plugins import PLUGINS, ValueShape
+
+
+class ValueShape(Enum):
+    """What a value is, as far as writing it in one cell is concerned."""
+
+    TEXT = auto()
+    INTEGER = auto()
+    BOOLEAN = auto()
+    DATE = auto()
+    DATETIME = auto()
+    TEXTS = auto()
+    INTEGERS = auto()
+    OBJECT = auto()  # JSON in a cell
+
+
+@dataclass(frozen=True, slots=True)
+class Plugin:
+    """One plugin. ``media``: its page allows it on media types; ``gone``: what became of it in
+    newer releases."""
+
+    handle: str
+    shape: ValueShape
+    media: bool = True
+    gone: str = ""
+
+
+def _data(name: str) -> str:
+    return resources.files("ldimport.schema").joinpath(name).read_text("utf-8")
+
+
+_TABLES = tomllib.loads(_data("plugins.toml"))
+EXAMPLES: Mapping[str, Json] = _TABLES["examples"]
+"""By plugin: a text for a cell, or a structured value, that fits where nothing limits it."""
+PLUGINS: Mapping[str, Plugin] = {
+    handle: Plugin(handle, ValueShape[shape.upper()], media, _TABLES["gone"].get(handle, ""))
+    for table, media in {"on-media-types": True, "elsewhere": False}.items()
+    for shape, handles in _TABLES[table].items()
+    for handle in handles
+}
+"""Every plugin with a page. A type that is not here is a project's own plugin."""
+
+
+@cache
+def shapes() -> Mapping[str, dict[str, Json]]:
+    """The ``$defs`` of ``shapes.json``: a JSON Schema (2020-12) for each plugin's value."""
+    found: dict[str, dict[str, Json]] = json.loads(_data("shapes.json"))["$defs"]
+    return found
+
 
 _MOST = 20
 

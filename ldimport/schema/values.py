@@ -22,8 +22,7 @@ from ldimport.schema.jsonschema import (
     value_schema,
     with_definitions,
 )
-from ldimport.schema.plugins import ValueShape
-from ldimport.schema.properties import Property
+from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
 
 Advise = Callable[[Json], Iterator[Finding]]

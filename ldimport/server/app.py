@@ -14,9 +14,8 @@ from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import LdimportError
 from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
-from ldimport.server.endpoint import Backend, Methods, Resource
+from ldimport.server.endpoint import VERSIONS, Backend, Methods, Resource, Version, is_removed
 from ldimport.server.responses import Refusal, refusal_of
-from ldimport.server.versions import VERSIONS, Version, is_removed
 
 _ROUTES: Mapping[str, Methods] = {
     "/api/{version}/import/images": {"POST": (TokenScope.WRITE, imports.start)},

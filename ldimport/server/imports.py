@@ -12,9 +12,8 @@ from ldimport import __version__, wire
 from ldimport.model import Json
 from ldimport.request_check import request_from_json
 from ldimport.server import body
-from ldimport.server.endpoint import Call
+from ldimport.server.endpoint import VERSIONS, Call
 from ldimport.server.responses import Refusal
-from ldimport.server.versions import VERSIONS
 from ldimport.wire import Dialect
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

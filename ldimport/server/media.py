@@ -16,9 +16,8 @@ from ldimport.engine.records import StoredImage
 from ldimport.errors import InvalidRequestError
 from ldimport.model import ImageType, Json
 from ldimport.server import body
-from ldimport.server.endpoint import Call
+from ldimport.server.endpoint import Call, Version
 from ldimport.server.responses import MISSING, Refusal, no_such
-from ldimport.server.versions import Version
 
 _IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32})*")
 _NOT = "Invalid type: expected {}"

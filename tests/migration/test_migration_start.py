@@ -14,7 +14,7 @@ from ldimport.model import Json
 from ldimport.schema import config
 from ldimport.schema.check import Checker
 from ldimport.schema.config import ProjectConfig
-from ldimport.schema.plugins import PLUGINS
+from ldimport.schema.properties import PLUGINS
 
 ITEMS: Json = {"items": [{"label": "B", "value": "b"}, {"label": "C", "value": "c"}]}
 LIMITS: dict[str, list[dict[str, Json]]] = {

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ldimport.errors import Rejected
 from ldimport.net import files
 from ldimport.net.files import read_below
-from ldimport.paths import locate_below
+from ldimport.url import locate_below
 
 LIMIT = 1_000
 

@@ -15,8 +15,7 @@ from ldimport.model import Image, Json, Severity
 from ldimport.schema import config
 from ldimport.schema.check import CheckOptions, metadata_reasons
 from ldimport.schema.jsonschema import media_type_schema
-from ldimport.schema.plugins import PLUGINS, shapes
-from ldimport.schema.properties import Property
+from ldimport.schema.properties import PLUGINS, Property, shapes
 from ldimport.schema.values import ValueCheck
 
 VECTORS = json.loads((Path(__file__).parent / "shape_vectors.json").read_text())

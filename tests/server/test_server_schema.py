@@ -15,8 +15,8 @@ from ldimport import wire
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import MAX_CONTEXT_BYTES, ImageType, Result, Status
 from ldimport.server import imports
+from ldimport.server.endpoint import VERSIONS
 from ldimport.server.responses import PHRASES
-from ldimport.server.versions import VERSIONS
 from ldimport.wire import Dialect, encode
 
 
