@@ -29,8 +29,8 @@ CLASSIC = "v1"
 RELEASES = ("2025-03", "2025-05", "2025-07", "2025-09", "2025-11",
             "2026-01", "2026-03", "2026-05", "2026-07", "2026-09")  # fmt: skip
 VERSIONS = (CLASSIC, *RELEASES)
-"""docs/livingdocs-api.md, "Versions and dialects". A dated version before the first answers 410 as a
-removed one; anything else was never there: 404."""
+"""docs/livingdocs-api.md, "Versions and dialects". A dated version before the first answers 410 as
+a removed one; anything else was never there: 404."""
 
 
 @dataclass(frozen=True, slots=True)
