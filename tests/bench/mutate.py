@@ -25,7 +25,7 @@ import tempfile
 import time
 import venv
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
@@ -38,9 +38,7 @@ COPIED = ("ldimport", "tests", "samples", "docs", "README.md", "CONTRIBUTING.md"
 NEAREST = {"engine": ("tests/engine", "tests/targets")}
 """Tests of a package, where these are not those in the folder of its name."""
 OTHERS = ("tests/cli", "tests/e2e", "tests/server", "tests/test_docs.py")
-MOST_SECONDS = 900
-REACHED, ALL = "the tests that reach it", "all tests"
-"""What a mutant has met."""
+MOST_SECONDS = 600
 
 
 @dataclass(frozen=True)
@@ -64,10 +62,8 @@ def operators(folder: Path) -> dict[str, Any]:
     tools = folder / "tools"
     if not tools.exists():
         venv.create(tools, with_pip=True)
-        install = [str(tools / "bin" / "pip"), "install", "-q"]
-        subprocess.run([*install, "cosmic-ray"], check=True)
-        subprocess.run([*install, "--target", str(folder / "coverage"), "coverage"], check=True)
-    sys.path += [str(folder / "coverage"), *map(str, tools.glob("lib/*/site-packages"))]
+        subprocess.run([tools / "bin" / "pip", "install", "-q", "cosmic-ray"], check=True)
+    sys.path += map(str, tools.glob("lib/*/site-packages"))
     from cosmic_ray.operators.operator import Operator
     from cosmic_ray.plugins import get_operator, operator_names
     from parso import parse
@@ -165,7 +161,7 @@ class Tree:
                 shutil.copy(source, folder / name)
         self._changes = 0
 
-    def tried(self, mutant: Mutant, tests: Sequence[str], seconds: float) -> str:
+    def tried(self, mutant: Mutant, tests: tuple[str, ...], seconds: float) -> str:
         """``killed``, ``timeout`` or ``survived``."""
         path = self.folder / mutant.path
         whole = path.read_text(encoding="utf-8")
@@ -181,14 +177,22 @@ class Tree:
         path.write_text(code, encoding="utf-8")
         os.utime(path, (0, 1_000_000_000 + self._changes))
 
-    def tested(self, tests: Sequence[str], seconds: float, program: Sequence[str] = ()) -> str:
-        """What the tests say of the tree as it is; ``program`` runs pytest in its own way."""
-        options = ("-x", "-q", "-n0", "-p", "no:cacheprovider")
-        path = f"{self.folder}:{self.folder.parent / 'coverage'}"
+    def tested(self, tests: tuple[str, ...], seconds: float) -> str:
+        """What the tests say of the tree as it is."""
+        there = [name for name in tests if (self.folder / name).exists()]
+        options = (
+            "-x",
+            "-q",
+            "-n0",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "ignore::pytest.PytestWarning",
+        )
         running = subprocess.Popen(
-            [sys.executable, "-m", *program, "pytest", *options, *tests],
+            [sys.executable, "-m", "pytest", *options, *there],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -196,39 +200,13 @@ class Tree:
             start_new_session=True,
         )
         try:
-            self.said, _ = running.communicate(timeout=seconds)
+            said, _ = running.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
             os.killpg(running.pid, signal.SIGKILL)
             running.communicate()
             return "timeout"
+        self.said = said
         return "survived" if running.returncode == 0 else "killed"
-
-
-class Reach:
-    """Which of the tests of a package carry out which lines, and how long all of them take."""
-
-    def __init__(self, tree: Tree, tests: tuple[str, ...]) -> None:
-        config = tree.folder / "coverage.ini"
-        config.write_text("[run]\nsource = ldimport\ndynamic_context = test_function\n")
-        self.seconds = seconds_of(tree, tests, ("coverage", "run", f"--rcfile={config}", "-m"))
-        self._files = {path.stem: path for path in tree.folder.glob("tests/**/test_*.py")}
-        self._tree, self._all = tree.folder, tests
-        self._data = _coverage(tree.folder / ".coverage")
-
-    def tests(self, mutant: Mutant) -> Sequence[str]:
-        """Those that come to the line of a mutant; all where none does in the tests' process."""
-        lines = self._data.contexts_by_lineno(str(self._tree / mutant.path))
-        names = [name.split(".") for name in lines.get(mutant.line, []) if name]
-        found = {f"{self._files[name[0]].relative_to(self._tree)}::{name[-1]}" for name in names}
-        return sorted(found) or self._all
-
-
-def _coverage(path: Path) -> Any:
-    from coverage import CoverageData
-
-    data = CoverageData(str(path))
-    data.read()
-    return data
 
 
 class Results:
@@ -241,15 +219,14 @@ class Results:
             lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
             self.known = {each["id"]: each for each in lines}
 
-    def is_left(self, mutant: Mutant) -> bool:
-        """Whether it survived the tests that reach it, and has not met others."""
-        known = self.known.get(mutant.id, {})
-        return (known.get("result"), known.get("met")) == ("survived", REACHED)
+    def survived(self, mutant: Mutant, tests: str) -> bool:
+        """Whether these were the last tests that it met, and it survived them."""
+        known = self.known.get(mutant.id)
+        return known is not None and (known["result"], known["tests"]) == ("survived", tests)
 
-    def add(self, mutant: Mutant, result: str, met: str) -> None:
-        facts = {**asdict(mutant), "result": result, "met": met}
+    def add(self, mutant: Mutant, result: str, tests: str) -> None:
+        facts = {**asdict(mutant), "result": result, "tests": tests}
         del facts["code"]
-        print(f"{result:8} {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
         self.known[mutant.id] = facts
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(facts) + "\n")
@@ -260,60 +237,46 @@ def nearest(mutant: Mutant) -> tuple[str, ...]:
     return NEAREST.get(package, (f"tests/{package}",))
 
 
-def seconds_of(tree: Tree, tests: Sequence[str], program: Sequence[str] = ()) -> float:
+def seconds_of(tree: Tree, tests: tuple[str, ...]) -> float:
     """How long tests may take with a mutant: thrice what they take now, when nothing fails."""
     before = time.monotonic()
-    if tree.tested(tests, MOST_SECONDS, program) != "survived":
+    if tree.tested(tests, MOST_SECONDS) != "survived":
         raise SystemExit(f"{' '.join(tests)} fail as they are:\n{tree.said[-3000:]}")
     return 30 + 3 * (time.monotonic() - before)
 
 
 def run(mutants: list[Mutant], results: Results, trees: list[Tree], ends: float) -> None:
-    """Try all with the tests that reach them; then the survivors with all of their package, and
-    of the command line and the server. What is known already is left out, and what the time does
-    not suffice for."""
+    """Try all with their nearest tests; then the survivors with the others. What is known already
+    is left out, and what the time does not suffice for."""
     fresh = [each for each in mutants if each.id not in results.known]
-    reach = {tests: Reach(trees[0], tests) for tests in sorted(set(map(nearest, fresh)))}
-
-    def reached(mutant: Mutant, tree: Tree) -> str:
-        found = reach[nearest(mutant)]
-        return tree.tried(mutant, found.tests(mutant), found.seconds)
-
-    _round(fresh, REACHED, reached, results, trees, ends)
-    left = [each for each in mutants if results.is_left(each)]
-    seconds = {tests: seconds_of(trees[0], [*tests, *OTHERS]) for tests in set(map(nearest, left))}
-
-    def others(mutant: Mutant, tree: Tree) -> str:
-        tests = nearest(mutant)
-        return tree.tried(mutant, [*tests, *OTHERS], seconds[tests])
-
-    _round(left, ALL, others, results, trees, ends)
+    _round([(each, nearest(each)) for each in fresh], results, trees, ends)
+    survivors = [each for each in mutants if results.survived(each, " ".join(nearest(each)))]
+    _round([(each, OTHERS) for each in survivors], results, trees, ends)
 
 
 def _round(
-    mutants: list[Mutant],
-    met: str,
-    trial: Callable[[Mutant, Tree], str],
-    results: Results,
-    trees: list[Tree],
-    ends: float,
+    work: list[tuple[Mutant, tuple[str, ...]]], results: Results, trees: list[Tree], ends: float
 ) -> None:
-    """Each mutant in a tree that is free, until the time is over."""
     free: SimpleQueue[Tree] = SimpleQueue()
     for tree in trees:
         free.put(tree)
+    limits = {tests: seconds_of(trees[0], tests) for tests in {tests for _, tests in work}}
+    for tests, seconds in limits.items():
+        print(f"{' '.join(tests)}: at most {seconds:.0f} s for a mutant", flush=True)
 
-    def tried(mutant: Mutant) -> None:
+    def tried(mutant: Mutant, tests: tuple[str, ...]) -> None:
         if time.monotonic() > ends:
             return
         tree = free.get()
         try:
-            results.add(mutant, trial(mutant, tree), met)
+            result = tree.tried(mutant, tests, limits[tests])
+            results.add(mutant, result, " ".join(tests))
+            print(f"{result:8} {mutant.path}:{mutant.line} {mutant.operator}", flush=True)
         finally:
             free.put(tree)
 
     with ThreadPoolExecutor(len(trees)) as pool:
-        for done in [pool.submit(tried, each) for each in mutants]:
+        for done in [pool.submit(tried, *each) for each in work]:
             done.result()
 
 
