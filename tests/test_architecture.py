@@ -13,6 +13,7 @@ import pytest
 import ldimport
 
 PACKAGE = Path(ldimport.__file__).parent
+ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
               "mojibake"}  # fmt: skip
@@ -116,7 +117,7 @@ def test_sqlite_stays_behind_the_stores(name: str) -> None:
 
 
 def python_files(*folders: str) -> list[Path]:
-    root = PACKAGE.parent
+    root = ROOT
     return sorted(path for folder in folders for path in (root / folder).rglob("*.py"))
 
 
@@ -167,7 +168,7 @@ def test_comments_cite_no_page_outside_the_repository(folder: str) -> None:
 
 
 def test_a_cited_section_stands_in_its_page() -> None:
-    docs = PACKAGE.parent / "docs"
+    docs = ROOT / "docs"
     for path in python_files("ldimport", "tests"):
         for page, section in PAGE.findall(prose(path)):
             text = (docs / f"{page}.md").read_text(encoding="utf-8")
@@ -175,9 +176,9 @@ def test_a_cited_section_stands_in_its_page() -> None:
 
 
 def test_the_architecture_page_names_what_there_is() -> None:
-    text = (PACKAGE.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     named = re.findall(r"`((?:[a-z]+/)*[a-z_]+\.(?:py|json|toml))`", text)
-    roots = (PACKAGE, PACKAGE.parent)
+    roots = (PACKAGE, ROOT)
     whole = [name for name in named if "/" in name]
     assert [name for name in whole if not any((root / name).is_file() for root in roots)] == []
     tree = text.split("    ldimport/\n")[1].split("\n\n")[0]
