@@ -25,6 +25,11 @@ if sys.dont_write_bytecode:  # Python starts hundreds of times here: keep what i
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # python -B sets none
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """Half of the tests' time is waiting for processes: two for each core."""
+    return 2 * (os.cpu_count() or 1)
+
+
 @pytest.fixture(scope="session")
 def corpora() -> Path:
     """The corpora of real files; tests that need them are skipped where they are absent."""

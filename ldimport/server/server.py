@@ -195,6 +195,7 @@ def listen(host: str, port: int) -> socket.socket:
     both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
         made = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both)
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not see it is TCP
     except OSError as error:
         raise _not_listening(error, host, port) from error
     made.setblocking(False)

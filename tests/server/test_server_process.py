@@ -32,6 +32,7 @@ from served import (
 )
 
 from ldimport.engine import Engine, maintenance
+from ldimport.server.server import listen
 
 LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
 
@@ -291,3 +292,13 @@ def test_kill_9_of_server_or_worker_loses_nothing(
 
 def blobs(folder: Path) -> int:
     return sum(1 for each in (folder / "engine" / "blobs").rglob("*") if each.is_file())
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_small_answers_wait_for_no_acknowledgement(host: str) -> None:
+    """With Nagle's algorithm an answer of two packets takes 40 ms (RFC 1122 4.2.3.2, 4.2.3.4)."""
+    with listen(host, 0) as made, socket.create_connection(made.getsockname()[:2]):
+        made.setblocking(True)
+        accepted, _ = made.accept()
+        with accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
