@@ -249,9 +249,19 @@ def test_every_row_is_heard_by_who_asks_for_it(broken: Source) -> None:
     assert every.ids == [str(n) for n in range(1_200)]
 
 
-def test_rows_that_nothing_is_found_about_count_too(tmp_path: Path) -> None:
-    path = tmp_path / "good.csv"
-    path.write_text("id,url,fileName\na,https://a.b/1,A\nb,https://a.b/2,B\nc,,C\n")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("good.csv", "id,url,fileName\na,https://a.b/1,A\nb,https://a.b/2,B\nc,,C\n"),
+        ("good.jsonl", "".join(
+            json.dumps({"id": each, "url": url, "fileName": each}) + "\n"
+            for each, url in [("a", "https://a.b/1"), ("b", "https://a.b/2"), ("c", "")]
+        )),
+    ],
+)  # fmt: skip
+def test_rows_that_nothing_is_found_about_count_too(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
     source = opened(path, system_name="a")
     with source.manifest:
         found = validate(source.manifest, source.checker())
