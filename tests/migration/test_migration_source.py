@@ -235,16 +235,20 @@ def test_findings_are_bounded_and_their_counts_are_whole(broken: Source) -> None
     assert rest.rows > 190
 
 
+class Heard:
+    """Hears of every row."""
+
+    every_row = True
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def __call__(self, checked: Any) -> None:
+        self.ids.append(checked.entry.id)
+
+
 def test_every_row_is_heard_by_who_asks_for_it(broken: Source) -> None:
-    class Heard:
-        def __init__(self, every_row: bool) -> None:
-            self.every_row = every_row
-            self.ids: list[str] = []
-
-        def __call__(self, checked: Any) -> None:
-            self.ids.append(checked.entry.id)
-
-    every = Heard(every_row=True)
+    every = Heard()
     validate(broken.manifest, broken.checker(), sink=every)
     assert every.ids == [str(n) for n in range(1_200)]
 
@@ -265,4 +269,7 @@ def test_rows_that_nothing_is_found_about_count_too(tmp_path: Path, name: str, t
     source = opened(path, system_name="a")
     with source.manifest:
         found = validate(source.manifest, source.checker())
+        every = Heard()
+        assert validate(source.manifest, source.checker(), sink=every) == found
     assert (found.entries, found.valid, found.invalid) == (3, 2, 1)
+    assert every.ids == ["a", "b", "c"]
