@@ -160,6 +160,18 @@ def test_an_outcome_is_recorded_soon_although_other_images_take_long(
     session.leave()
 
 
+def test_a_worker_without_work_looks_for_it_now_and_then(engine: Engine, clock: Clock) -> None:
+    blobs, slept = BlobFolder(engine.folder), [0.0]
+    session = engine.store.join(blobs)
+    worker = Worker(
+        engine.store, session, blobs, lambda: len(slept) > 99, 1, clock,
+        monotonic=lambda: sum(slept), sleep=slept.append,
+    )  # fmt: skip
+    worker._wait(engine.store.version())
+    assert 1.0 <= sum(slept) < 1.1 and len(slept) == 21
+    session.leave()
+
+
 def test_a_worker_leaves_no_decoder_behind(engine: Engine, origin: Origin) -> None:
     url = origin.put("a.jpg", picture())
     options = JobOptions(allow_hosts=(origin.host,), integrity=Integrity.FULL)
