@@ -275,6 +275,16 @@ def pids(folder: Path) -> list[int]:
     return [int(str(holder["pid"])) for holder in holders if holder]
 
 
+def test_ctrl_c_is_left_to_the_parent(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    with worker(engine.folder) as process:
+        for n in range(2):
+            job_id = engine.submit(request(image(f"{n}", url)))
+            wait_for(lambda job=job_id: engine.progress(job) == Counts(success=1))  # type: ignore[misc]
+            process.send_signal(signal.SIGINT)
+        assert process.poll() is None
+
+
 def test_a_worker_that_waits_begins_new_jobs(engine: Engine, origin: Origin) -> None:
     url = origin.put("a.jpg", picture())
     with engine.working(1):
