@@ -94,11 +94,11 @@ Methods = Mapping[str, tuple[TokenScope | None, Endpoint]]
 
 
 class Backend:
-    """Has an engine answer requests. ``close`` ends its threads."""
+    """Has an engine answer requests under ``options``. ``close`` ends its threads."""
 
     def __init__(self, engine: Engine, options: ServeOptions) -> None:
         self._engine = engine
-        self._options = options
+        self.options = options
         extra = options.token
         self._extra = "" if extra is None else hash_of(extra.reveal().encode())
         self._readers = ThreadPoolExecutor(READERS, "engine reader")
@@ -120,7 +120,7 @@ class Backend:
         scope, endpoint = found
         header = request.headers.get("authorization")
         in_thread = asyncio.get_running_loop().run_in_executor
-        call = Call(request, self._engine, self._options)
+        call = Call(request, self._engine, self.options)
         if reads:
 
             def checked() -> Response:
@@ -129,7 +129,7 @@ class Backend:
 
             return await in_thread(self._readers, checked)
         await in_thread(self._readers, self._check, header, scope)
-        options = self._options
+        options = self.options
         raw = await body.read(request, options.body_limit, options.body_seconds)
         call = replace(call, body=raw)
         return await in_thread(self._writers, lambda: answer(endpoint(call)))

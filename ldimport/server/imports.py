@@ -3,6 +3,7 @@ what belongs to the server as a whole: project config, health, its own descripti
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +11,7 @@ import yaml
 
 from ldimport import __version__, wire
 from ldimport.model import Json
+from ldimport.net.guard import without_kind
 from ldimport.request_check import request_from_json
 from ldimport.server import body
 from ldimport.server.endpoint import VERSIONS, Call
@@ -31,9 +33,17 @@ def start(call: Call) -> Json:
 
 
 def status(call: Call) -> Json:
-    """State and results of a job; an unknown one is ``lost``."""
+    """State and results of a job; an unknown one is ``lost``. To what kind of network a refused
+    address leads, the log says and the answer does not."""
     dialect = call.options.dialect or wire.Dialect.of_version(call.version.name)
-    return wire.status_to_json(call.engine.status(call.required("id")), dialect)
+    job = call.engine.status(call.required("id"))
+    results = tuple(
+        each if each.reason is None else replace(each, reason=without_kind(each.reason))
+        for each in job.results
+    )
+    told = (had.reason for had, has in zip(job.results, results, strict=True) if had != has)
+    call.request.state.note = next(told, None) or ""
+    return wire.status_to_json(replace(job, results=results), dialect)
 
 
 def config(call: Call) -> Json:

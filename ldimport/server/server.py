@@ -107,11 +107,11 @@ def _served(engine: Engine, workers: int | None) -> EngineServed:
 
 def _configured(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
     files = most_open_files()
-    room = options.connections if files is None else max(8, files - SPARE_FILES)
+    room = options.connections if files is None else max(8, (files - SPARE_FILES) // 2)
     connections = min(options.connections, room)
     return uvicorn.Config(
         app,
-        http=protocol(options.header_seconds, connections),
+        http=protocol(options, connections),
         ws="none",
         lifespan="off",
         loop="asyncio",
@@ -120,7 +120,7 @@ def _configured(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=2 * connections,
+        limit_concurrency=2 * connections,  # of requests whose clients have gone, too
         timeout_keep_alive=int(options.idle_seconds),
         timeout_graceful_shutdown=int(options.grace_seconds),
         h11_max_incomplete_event_size=options.header_limit,
