@@ -32,10 +32,11 @@ _ROUTES: Mapping[str, Methods] = {
     "/openapi.json": {"GET": (None, imports.description)},
 }
 _OURS = re.compile(
-    r"(?:https?://[^/]+)?(?P<prefix>(?:/[A-Za-z0-9._~-]+)*?)"
+    r"(?P<prefix>(?:/[A-Za-z0-9._~-]+)*?)"
     r"(?P<path>/api/(?P<version>v\d{1,3}|beta|\d{4}-\d{2})(?:/.*)?|/health|/openapi\.json)",
     re.DOTALL,
 )
+_SERVER = re.compile(r"(?:https?:)?//[^/]*", re.IGNORECASE)
 _ONCE = (b"authorization", b"idempotency-key", b"content-type", b"content-encoding", b"range")
 """Headers that decide something: of two that differ, somebody before us may have read the other."""
 _log = logging.getLogger(__name__)
@@ -110,14 +111,16 @@ def _check_head(scope: Scope, limit: int) -> None:
 
 
 def _admit(scope: Scope) -> None:
-    """Take an API version, a prefix, and the server's name that a proxy may be told, off a path
-    that is ours. Raises Refusal for any other."""
-    path, state = scope["path"], scope["state"]
+    """Take a server's name, as proxies are told it (RFC 9112 3.2.2), off the path, then find its
+    prefix and its API version. Raises Refusal for a path that is not ours."""
+    state, path = scope["state"], scope["path"]
+    if server := _SERVER.match(path):
+        path = scope["path"] = path[server.end() :]
     found = _OURS.fullmatch(path)
     if found is None:
         raise Refusal(404, {"url": path})
     name: str | None = found["version"]
-    scope["root_path"], scope["path"] = found["prefix"], found["prefix"] + found["path"]
+    scope["root_path"] = found["prefix"]
     if name in VERSIONS:
         state["version"] = Version(name)
     elif name is not None and is_removed(name):
