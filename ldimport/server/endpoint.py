@@ -3,7 +3,7 @@ is made in a thread.
 
 Engine calls wait for the disk and for locks, so they never run in the event loop. Reading has
 threads apart from writing: who asks for the state of a job does not queue behind batches that
-wait for a worker's transaction.
+wait for a worker's transaction, nor behind all who look at images.
 """
 
 import asyncio
@@ -103,11 +103,13 @@ class Backend:
         self._extra = "" if extra is None else hash_of(extra.reveal().encode())
         self._readers = ThreadPoolExecutor(READERS, "engine reader")
         self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
+        self._senders = ThreadPoolExecutor(READERS, "engine sender")
 
     def close(self) -> None:
         """Wait for calls under way, end the threads."""
         self._readers.shutdown()
         self._writers.shutdown()
+        self._senders.shutdown()
 
     async def answer(self, request: Request, methods: Methods) -> Response:
         """The response of a path with these methods. Raises Refusal or an LdimportError."""
@@ -127,7 +129,8 @@ class Backend:
                 self._check(header, scope)
                 return answer(endpoint(call))
 
-            return await in_thread(self._readers, checked)
+            public = "slug" in request.path_params
+            return await in_thread(self._senders if public else self._readers, checked)
         await in_thread(self._readers, self._check, header, scope)
         options = self.options
         raw = await body.read(request, options.body_limit, options.body_seconds)

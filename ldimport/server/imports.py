@@ -3,7 +3,9 @@ what belongs to the server as a whole: project config, health, its own descripti
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -62,11 +64,16 @@ def description(call: Call) -> Json:
     return document(prefix, types, call.options.body_limit, call.options.dialect)
 
 
+@cache
+def _template() -> Any:
+    return yaml.safe_load(files("ldimport.server").joinpath("openapi.yaml").read_text())
+
+
 def document(
     prefix: str, media_types: Sequence[str], body_limit: int, dialect: Dialect | None
 ) -> dict[str, Json]:
     """The description; ``prefix`` is the path it was asked for below, ``dialect`` a forced one."""
-    found: Any = yaml.safe_load(files("ldimport.server").joinpath("openapi.yaml").read_text())
+    found = deepcopy(_template())
     schemas = found["components"]["schemas"]
     found["info"]["version"] = __version__
     found["servers"] = [{"url": prefix or "/"}]

@@ -23,6 +23,8 @@ from ldimport.server.responses import PHRASES, Refusal
 
 LINGER = 1.0
 """Seconds for a client that was refused to read why."""
+PATIENCE = 1.0
+"""Seconds in which a client that has just come is not one that keeps us waiting."""
 PIECE = 65_536
 """Bytes of an answer that a client has to take in ``write_seconds``."""
 
@@ -56,8 +58,9 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether it is the client's turn: to ask, to send its body or to take the answer."""
-        return self.idle or self.cycle.more_body or self.flow.write_paused
+        """Whether it is long the client's turn: to ask, to send its body, to take the answer."""
+        turn = self.idle or self.cycle.more_body or self.flow.write_paused
+        return turn and self.loop.time() - self._since > PATIENCE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: room is made for it, and the clock starts."""
@@ -156,20 +159,19 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
 
     def _make_room(self) -> None:
-        """Where a connection is one too many, drop one of the client that has most: of those that
-        wait for it an idle one first, then the one that has waited longest; where all are at work,
-        the new one."""
+        """Where a connection is one too many, drop one of the client that has most: the one that
+        has waited for it longest; one at work only where there is no room otherwise."""
         held = [each for each in self.connections if isinstance(each, BoundedProtocol)]
         crowds = Counter(each._whose for each in held)
-        whose, most = self._whose, self.MOST_OF_ONE
-        if crowds[whose] <= most:
-            if len(held) <= self.MOST:
-                return
-            whose = crowds.most_common(1)[0][0]
-        others = [each for each in held if each._whose == whose and each.waits and each is not self]
-        dropped = min(others, key=lambda each: (not each.idle, each._since), default=self)
-        self.connections.discard(dropped)
-        dropped.transport.abort()
+        full, crowded = len(held) > self.MOST, crowds[self._whose] > self.MOST_OF_ONE
+        if not (full or crowded):
+            return
+        whose = self._whose if crowded else crowds.most_common(1)[0][0]
+        others = [each for each in held if each._whose == whose and each is not self]
+        dropped = min(others, key=lambda each: (not each.waits, each._since))
+        if full or dropped.waits:
+            self.connections.discard(dropped)
+            dropped.transport.abort()
 
 
 def _whose(host: str) -> bytes:

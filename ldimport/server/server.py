@@ -33,7 +33,9 @@ from ldimport.server.endpoint import Backend
 from ldimport.server.protocol import protocol
 from ldimport.system import open_files
 
-BACKLOG = 512
+BACKLOG = 1_024
+TAKEN_AT_ONCE = 16
+"""Connections taken before what the last ones sent is read: who asks is told from who waits."""
 SPARE_FILES = 64
 """Descriptors kept back from connections: the catalogue in every thread, workers."""
 SEND_BUFFER = 262_144
@@ -147,7 +149,7 @@ def _configured(app: ASGIApp, options: ServeOptions, connections: int) -> uvicor
         log_config=None,
         log_level="critical",  # what clients do wrong is told as an event
         access_log=False,
-        backlog=max(16, connections // 2),  # so many are taken at once, before one is dropped
+        backlog=TAKEN_AT_ONCE,
         server_header=False,
         proxy_headers=False,
         limit_concurrency=2 * connections,  # of requests whose clients have gone, too
@@ -158,7 +160,13 @@ def _configured(app: ASGIApp, options: ServeOptions, connections: int) -> uvicor
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to whoever runs it."""
+    """Leaves signals to whoever runs it, and lets many wait that are taken a few at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; the loop has one number for both."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
