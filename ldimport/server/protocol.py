@@ -166,9 +166,10 @@ class BoundedProtocol(H11Protocol):
         full, crowded = len(held) > self.MOST, crowds[self._whose] > self.MOST_OF_ONE
         if not (full or crowded):
             return
-        whose = self._whose if crowded else crowds.most_common(1)[0][0]
-        others = [each for each in held if each._whose == whose and each is not self]
-        dropped = min(others, key=lambda each: (not each.waits, each._since))
+        others = [
+            each for each in held if each is not self and (full or each._whose == self._whose)
+        ]
+        dropped = min(others, key=lambda each: (-crowds[each._whose], not each.waits, each._since))
         if full or dropped.waits:
             self.connections.discard(dropped)
             dropped.transport.abort()
