@@ -98,7 +98,7 @@ def _packed_profile(piece: bytes) -> Make:
     """A few hundred bytes that hold ``size``."""
 
     def make(size: int) -> bytes:
-        packed = zlib.compress(b"\niptc\n" + filled(piece, size))
+        packed = zlib.compress(filled(piece, size))
         return png(before=chunk(b"zTXt", _PROFILE + b"\0" + packed))
 
     return make

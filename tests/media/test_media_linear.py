@@ -11,7 +11,7 @@ from adversarial import INPUTS, cost, read
 from media_files import chunk, jpeg_with, png
 
 from ldimport.errors import Rejected
-from ldimport.media import gif, jpeg
+from ldimport.media import blocks, gif, jpeg
 from ldimport.media import png as png_module
 from ldimport.media.inspect import inspect
 from ldimport.model import Limits
@@ -57,6 +57,31 @@ def test_expressions_and_libraries_are_linear_too(name: str, size: int) -> None:
         if longer < max(0.25, 40 * once):
             return
     pytest.fail(f"{len(small):,} bytes take {once:.3f} s, {len(large):,} bytes {longer:.3f} s")
+
+
+@pytest.mark.parametrize(
+    "name", ["jpeg: many small EXIF segments", "jpeg: many small Photoshop segments"]
+)
+def test_metadata_over_many_segments_is_put_together_once(name: str) -> None:
+    parser, make = INPUTS[name]
+    assert cost(parser, make(4_000_000)) < max(0.5, 40 * cost(parser, make(250_000)))
+
+
+@pytest.mark.parametrize("name", ["png: many packed bombs", "png: many packed XMP bombs"])
+def test_packed_texts_inflate_to_a_megabyte_all_together(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inflated = 0
+
+    class Counted(blocks.Inflated):
+        def read(self, limit: int) -> bytes:
+            nonlocal inflated
+            inflated += limit
+            return super().read(limit)
+
+    monkeypatch.setattr(blocks, "Inflated", Counted)
+    read("metadata", INPUTS[name][1](500_000))
+    assert inflated < 1_100_000
 
 
 @pytest.mark.parametrize(
