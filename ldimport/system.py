@@ -108,13 +108,6 @@ if sys.platform == "win32":
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
         """Windows has no per-process limits of this kind; the parent's deadline still holds."""
 
-    def fence_child() -> None:
-        """Nothing to be had on Windows."""
-
-    def most_memory() -> float:
-        """How many bytes a process may have here."""
-        return math.inf
-
     def most_open_files() -> int | None:
         """How many files and connections this process may have open; None: no such limit."""
         return None
@@ -158,15 +151,18 @@ else:
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(kind, (most, most))
 
-    def most_memory() -> float:
-        """How many bytes a process may have here, and so a child."""
-        hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-        return math.inf if hard == resource.RLIM_INFINITY else hard
-
     def most_open_files() -> int | None:
         """How many files and connections this process may have open; None: no such limit."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return None if soft == resource.RLIM_INFINITY else soft
+
+
+def most_memory() -> float:
+    """How many bytes of address space a process may have here."""
+    if sys.platform == "win32":
+        return math.inf
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    return math.inf if hard == resource.RLIM_INFINITY else hard
 
 
 def cpu_seconds(pid: int) -> float:

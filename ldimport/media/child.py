@@ -13,11 +13,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from ldimport import system
 from ldimport.errors import Rejected
 from ldimport.media.inspect import check_pixels
 from ldimport.media.sandbox import KINDS, REPLY, REQUEST, ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Limits
-from ldimport.system import fence_child, limit_child
 
 _PICTURE = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010100000000376ef924"
@@ -37,13 +37,14 @@ def main() -> None:
     except ModuleNotFoundError as error:
         _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
         return
-    fence_child()
+    if sys.platform != "win32":
+        system.fence_child()
     _reply(replies, ChildOutcome.DONE)
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
         work, kind, size = REQUEST.unpack(header)
         try:
             data = requests.read(size)
-            limit_child(options["seconds"], options["memory"])
+            system.limit_child(options["seconds"], options["memory"])
             if work == Work.PROVE:
                 _prove(limits, options["memory"])
                 _reply(replies, ChildOutcome.DONE)

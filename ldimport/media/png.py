@@ -75,8 +75,9 @@ def walk(data: bytes) -> Png:
         elif kind == b"PLTE":
             palette = _palette(end - start, header[3], late=bool(pixels))
         elif kind == b"acTL" and end - start == 8 and not pixels:
-            animation.declare(int.from_bytes(data[start : start + 4], "big"))
-        elif kind in (b"fcTL", b"fdAT"):
+            count = int.from_bytes(data[start : start + 4], "big")
+            animation.declared = count if count < 1 << 31 else 0  # an absurd number is none
+        elif animation.declared and kind in (b"fcTL", b"fdAT"):
             animation.add(kind, data, start, end, default=not pixels)
         elif kind == b"eXIf":
             orientation = exif.orientation(data[start:end])
@@ -106,26 +107,21 @@ class _Animation:
     frames: list[PngFrame] = field(default_factory=list)
     _next: int = 0
 
-    def declare(self, frames: int) -> None:
-        """acTL: as many frames; an absurd number is none."""
-        self.declared = frames if frames < 1 << 31 else 0
-
     def count(self) -> int:
         """Of all pictures, the default image and frames that are only claimed included."""
         most = max(self.declared, len(self.frames) + self.default_belongs)
         return most + (not self.default_belongs) if self.declared else 1
 
     def add(self, kind: bytes, data: bytes, start: int, end: int, *, default: bool) -> None:
-        """fcTL (a frame begins; or that the default image is one) or fdAT (its pixels)."""
-        if not self.declared:
-            return
+        """fcTL (a frame begins, or the default image is one) or fdAT (its pixels)."""
         inside = int.from_bytes(data[start : start + 4], "big") == self._next
         self._next = self._next + 1 if inside else -1
         if kind == b"fdAT" and self.frames:
-            if inside:
-                self.frames[-1].pixels.append((start + 4, end))
+            pixels = self.frames[-1].pixels
+            if not inside:
+                pixels.clear()
             else:
-                self.frames[-1].pixels.clear()
+                pixels.append((start + 4, end))
         elif default:
             self.default_belongs = True
         elif end - start == 4 + _FCTL.size:

@@ -31,15 +31,13 @@ REQUEST = struct.Struct(">BBI")
 REPLY = struct.Struct(">BIII")
 KINDS = (ImageType.PNG, ImageType.JPG, ImageType.GIF, ImageType.SVG)
 """A request names its kind by the position here."""
-_MEMORY = 450_000_000
 _TICK = 0.2
 """Seconds between two looks at a child that is at work."""
 _NEEDED = re.compile(
     r"PATH|SYSTEMROOT|LANG|LC_\w+|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LD_LIBRARY_PATH|DYLD_\w+"
     r"|__PYVENV_LAUNCHER__|PYTHON\w*"
 )
-"""What of our environment a child of ours may see: what Python starts by, nothing that could be a
-secret."""
+"""What Python starts by; nothing else of our environment, which may hold secrets, is passed on."""
 _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
 """Exit status of a child whose CPU time is used up; none of Windows' own."""
 
@@ -80,13 +78,9 @@ class Sandbox:
     """
 
     def __init__(
-        self,
-        limits: Limits,
-        *,
-        seconds: float = 10,
-        memory_bytes: int = _MEMORY,
+        self, limits: Limits, *, seconds: float = 10, memory_bytes: int = 450_000_000,
         patience: float = 3,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._seconds = max(1, math.ceil(seconds))
         self._patience = self._seconds * patience
         self._memory = memory_bytes
@@ -144,35 +138,27 @@ class Sandbox:
                 raise Rejected(Cause.TOO_COMPLEX, reason) from failure
             if failure.late:
                 raise _stuck(f"it did nothing for {self._patience:g} seconds") from failure
+            if work is Work.PROVE:
+                raise _stuck(f"it broke down over an image that is sound ({failure})") from failure
             if worn:
                 return self._ask(work, kind, data)
-            self._prove()
-            reason = "the image takes too much memory to decode"
-            if failure.status:
-                reason = f"the decoder broke down over the image (status {failure.status})"
+            self._ask(Work.PROVE, ImageType.PNG, b"")
+            reason = f"the decoder broke down over the image ({failure})"
             raise Rejected(Cause.TOO_COMPLEX, reason) from failure
         if answer.outcome is ChildOutcome.REJECTED:
             code, reason = json.loads(answer.body)
             raise Rejected(known_cause(code) or Cause.CORRUPT, reason)
         return answer
 
-    def _prove(self) -> None:
-        """Raises TemporaryError if a new child cannot decode an image that is surely sound."""
-        try:
-            self._exchange(Work.PROVE, ImageType.PNG, b"")
-        except _ChildFailedError as failure:
-            raise _stuck(f"{failure} over an image that is sound") from failure
-
     def _exchange(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
         """An answer of a child that is well. Raises _ChildFailedError, and ends the child."""
-        if most_memory() < self._memory:
-            limit = f"a process may have only {most_memory() / 1e6:,.0f} MB here (ulimit -v)"
-            raise _stuck(limit)
+        if (most := most_memory()) < self._memory:
+            raise _stuck(f"a process may have only {most / 1e6:,.0f} MB here (ulimit -v)")
         child = self._child = self._child or _Child(self._options, self._patience)
         try:
             answer = child.exchange(work, kind, data)
             if answer.outcome is ChildOutcome.EXHAUSTED:
-                raise _ChildFailedError("memory runs out")
+                raise _ChildFailedError("too much memory")
         except BaseException:  # also Ctrl-C: half an answer may be in the pipe
             self.close()
             raise
@@ -194,8 +180,7 @@ class _Child:
 
     def __init__(self, options: str, patience: float) -> None:
         self._late = False
-        self._patience = patience / _TICK
-        self._ticks = self._patience
+        self._patience = self._ticks = patience / _TICK
         self._lock = threading.Lock()
         self._ended = threading.Event()
         command = [sys.executable, "-P", "-m", "ldimport.media.child", options]
@@ -205,10 +190,9 @@ class _Child:
             self._process = subprocess.Popen(
                 command, stdin=pipe, stdout=pipe, stderr=nowhere, pipesize=1 << 20, env=environment
             )
-        except (FileNotFoundError, PermissionError) as error:
-            raise _unusable(str(error)) from error
         except OSError as error:
-            raise _stuck(str(error)) from error
+            gone = isinstance(error, FileNotFoundError | PermissionError)
+            raise (_unusable if gone else _stuck)(str(error)) from error
         assert self._process.stdin and self._process.stdout
         self._requests, self._replies = self._process.stdin, self._process.stdout
         try:
@@ -265,14 +249,13 @@ class _Child:
 
     def _death(self) -> _ChildFailedError:
         status = self._process.wait()
-        return _ChildFailedError(f"it ends with status {status}", status, late=self._late)
+        return _ChildFailedError(f"status {status}", status, late=self._late)
 
 
 def _stuck(why: str) -> TemporaryError:
     return TemporaryError(
         f"the image decoder cannot work: {why}",
-        hint=f"see that a process of {_MEMORY // 10**6} MB can be started and is not stopped, and"
-        " run it again; no image was judged",
+        hint="no image was judged; see that a process of 450 MB can run, and run it again",
         code="decoder",
     )
 

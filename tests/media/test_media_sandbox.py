@@ -365,7 +365,7 @@ def test_memory_of_the_machine_that_is_used_up_judges_no_image(breaking: Breakin
     eats = "import ldimport.media.child as c; c.mmap.PAGESIZE = -10 ** 12"
     breaking(f"{eats}; os.kill(os.getpid(), 9) if b'deadly' in data else None")
     with Sandbox(LIMITS) as sandbox:
-        assert "memory runs out" in fault(sandbox, DEADLY).message
+        assert "too much memory" in fault(sandbox, DEADLY).message
 
 
 def test_processes_or_threads_that_cannot_start_are_a_fault_of_the_run(
