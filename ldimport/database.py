@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import sync_folder
+from ldimport.system import durable_folder, sync_folder
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
@@ -96,6 +96,8 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
         if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
         file = _recognise(path, kind)
+        if write and file not in _open.values():  # who made it may have been killed before this
+            sync_folder(path.parent)
         connection = _open_file(path, write)
         try:
             older = _version(connection, path, kind) < len(kind.migrations)
@@ -156,7 +158,7 @@ def _frozen(path: Path) -> bool:
 def _create(path: Path, kind: DatabaseKind) -> None:
     """Made whole under another name, then linked into place: whoever sees the file sees all of
     its schema, so an empty one is never ours."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    durable_folder(path.parent)
     new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     os.close(os.open(new, flags, 0o600))
@@ -167,7 +169,6 @@ def _create(path: Path, kind: DatabaseKind) -> None:
             connection.execute("PRAGMA journal_mode=WAL")
         with contextlib.suppress(FileExistsError):  # another process was quicker: take its file
             os.link(new, path)
-        sync_folder(path.parent)
     finally:
         new.unlink(missing_ok=True)
 

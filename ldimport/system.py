@@ -148,17 +148,22 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def private_folder(folder: Path) -> None:
+    """Make ``folder`` with mode 0700, whatever the umask is; harmless when it is there."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(0o700)
+
+
 def durable_folder(folder: Path) -> None:
-    """Make ``folder`` and what is missing above it, with mode 0700 whatever the umask is. Each
-    name is durable before anything is put below it; also one that was there, since who made it
-    may be on the way to that, or was killed before."""
+    """Make ``folder`` and what is missing above it, as ``private_folder`` does. Each name is
+    durable before anything is put below it; also one that was there, since who made it may be on
+    the way to that, or was killed before."""
     if not folder.is_dir() and folder != folder.parent:
         durable_folder(folder.parent)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            if not folder.is_dir():
-                raise
-        else:
-            folder.chmod(0o700)
+        private_folder(folder)
     sync_folder(folder.parent)

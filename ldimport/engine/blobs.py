@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ldimport.errors import TemporaryError
-from ldimport.system import sync_folder
+from ldimport.system import durable_folder, private_folder, sync_folder
 
 
 class BlobWriter(Protocol):
@@ -92,9 +92,8 @@ class BlobFolder(Blobs):
     def writer(self, name: str) -> FolderWriter:
         folder = self._temporary / name
         with _disk(folder):
-            for each in (folder, self._places):
-                each.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_folder(self._places.parent)
+            durable_folder(folder)
+            durable_folder(self._places)
         return FolderWriter(self._place, folder)
 
     def leftovers(self) -> Sequence[str]:
@@ -126,6 +125,8 @@ class FolderWriter(BlobWriter):
     def __init__(self, place: Callable[[str], Path], folder: Path) -> None:
         self._place = place
         self._folder = folder
+        self._durable: set[Path] = set()
+        """Folders of places that this writer knows to be durable."""
         self._group: dict[str, Path | None] = {}
         """First name of each blob; None when its bytes were stored before."""
 
@@ -141,15 +142,26 @@ class FolderWriter(BlobWriter):
     def settle(self) -> None:
         """Files first (one that cannot be synced is thrown away), then each folder once."""
         fresh = [path for path in self._group.values() if path is not None]
+        folders = {self._place(sha256).parent for sha256 in self._group}
         with _disk(self._folder):
             for temporary in fresh:
                 _sync_file(temporary)
             if fresh:
                 sync_folder(self._folder)
+            self._make(folders - self._durable)
             for temporary in fresh:
-                _link(temporary, self._place(temporary.name))
-            for folder in {self._place(sha256).parent for sha256 in self._group}:
+                with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
+                    os.link(temporary, self._place(temporary.name))
+            for folder in folders:
                 sync_folder(folder)
+
+    def _make(self, folders: set[Path]) -> None:
+        """Durably, even those that are there: another worker may be about to."""
+        for folder in folders:
+            private_folder(folder)
+        for parent in {folder.parent for folder in folders}:
+            sync_folder(parent)
+        self._durable |= folders
 
     def missing(self) -> set[str]:
         return {sha256 for sha256 in self._group if not self._place(sha256).exists()}
@@ -173,14 +185,6 @@ def _write(path: Path, data: bytes) -> None:
         except OSError:
             path.unlink(missing_ok=True)
             raise
-
-
-def _link(temporary: Path, place: Path) -> None:
-    if not place.parent.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sync_folder(place.parent.parent)
-    with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
-        os.link(temporary, place)
 
 
 def _sync_file(path: Path) -> None:

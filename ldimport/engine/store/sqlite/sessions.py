@@ -17,7 +17,7 @@ from ldimport.engine.store.contract import WorkerSession
 from ldimport.engine.store.sqlite import jobs, library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
 from ldimport.model import Limits
-from ldimport.system import ProcessLock
+from ldimport.system import ProcessLock, durable_folder
 
 FOLDER = "workers"
 PATROL = 1.0
@@ -140,7 +140,7 @@ def _void(connection: sqlite3.Connection, worker: int) -> None:
 def _take_lock(folder: Path) -> ProcessLock:
     """A lock of a new name. Somebody may have removed the file between its making and its
     locking; then it guards nothing, and another name is tried."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    durable_folder(folder)
     while True:
         lock = ProcessLock(folder / f"{secrets.token_hex(8)}.lock")
         if lock.acquire("ldimport worker") and lock.path.exists():
