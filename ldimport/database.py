@@ -5,7 +5,6 @@ Used by the state file and by the engine's catalogue; imports only ``errors`` an
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import stat
 import threading
@@ -17,13 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import durable_folder, sync_folder
+from ldimport.system import ProcessLock, durable_folder, new_lock, sync_folder
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
 
 _SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False}
-_LEFT_SECONDS = 3_600
+_NEW = ".new-"
 COPY_MOST = 1 << 30
 """The largest older file in bytes that is copied into memory to be read."""
 
@@ -96,8 +95,9 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
         if write and not (path.exists() or path.is_symlink()):
             _create(path, kind)
         file = _recognise(path, kind)
-        if write and file not in _open.values():  # who made it may have been killed before this
-            sync_folder(path.parent)
+        if write and file not in _open.values():
+            _tidy(path)
+            sync_folder(path.parent)  # who made it may have been killed before that
         connection = _open_file(path, write)
         try:
             older = _version(connection, path, kind) < len(kind.migrations)
@@ -159,27 +159,31 @@ def _create(path: Path, kind: DatabaseKind) -> None:
     """Made whole under another name, then linked into place: whoever sees the file sees all of
     its schema, so an empty one is never ours."""
     durable_folder(path.parent)
-    new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    os.close(os.open(new, flags, 0o600))
+    with contextlib.closing(in_memory(kind)) as connection:
+        whole = bytearray(connection.serialize())
+    whole[18:20] = b"\2\2"  # write-ahead log (https://www.sqlite.org/fileformat.html, 1.3)
+    new = new_lock(path.parent, f"{path.name}{_NEW}")
     try:
-        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous=FULL")
-            _migrate(connection, kind)
-            connection.execute("PRAGMA journal_mode=WAL")
+        with new.path.open("r+b") as file:
+            file.write(whole)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):  # another process was quicker: take its file
-            os.link(new, path)
+            os.link(new.path, path)
     finally:
-        new.unlink(missing_ok=True)
+        new.discard()
 
 
-def tidy(path: Path, now: float) -> None:
-    """Remove what processes left that were killed an hour ago or longer while they made ``path``.
-    By age, since their ids mean nothing in another container or on another machine."""
-    for left in path.parent.glob(f"{path.name}.new-*"):
-        with contextlib.suppress(OSError):
-            if now - left.stat().st_mtime > _LEFT_SECONDS:
-                left.unlink()
+def _tidy(path: Path) -> None:
+    """Remove what processes left that were killed while they made ``path``: whoever still makes it
+    holds a lock. Such a file may be a second name of ``path``, so nothing is written to it, and
+    this process may not have that open."""
+    for left in path.parent.iterdir():
+        if left.name.startswith(path.name + _NEW):
+            lock = ProcessLock(left)
+            if lock.take():
+                lock.discard()
 
 
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:

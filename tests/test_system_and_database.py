@@ -385,15 +385,32 @@ def test_the_name_of_a_new_file_is_durable(tmp_path: Path, monkeypatch: pytest.M
     assert synced == [tmp_path / "deep"]
 
 
-def test_half_made_files_go_by_their_age(tmp_path: Path) -> None:
+def test_what_a_dead_maker_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    """Also its journal, and a second name of the file itself, which must come to no harm."""
     path = tmp_path / "a.sqlite"
     database.connect(path, KIND).close()
-    young, old = (path.with_name(f"a.sqlite.new-{name}") for name in ("young", "old"))
-    for left, age in ((young, 3_600), (old, 3_601)):
-        left.touch()
-        os.utime(left, (10_000 - age, 10_000 - age))
-    database.tidy(path, 10_000)
-    assert {each.name for each in tmp_path.iterdir()} == {"a.sqlite", young.name}
+    os.link(path, path.with_name("a.sqlite.new-linked"))
+    for name in ("a.sqlite.new-old", "a.sqlite.new-old-journal", "other.sqlite.new-x"):
+        path.with_name(name).write_bytes(b"half")
+    alive = ProcessLock(path.with_name("a.sqlite.new-alive"))
+    assert alive.acquire()
+    with contextlib.closing(database.connect(path, KIND)) as connection:
+        assert connection.execute("SELECT x FROM a").fetchone()[0] == 1
+        left = {each.name for each in tmp_path.iterdir()} - {"a.sqlite-wal", "a.sqlite-shm"}
+    assert left == {"a.sqlite", "a.sqlite.new-alive", "other.sqlite.new-x"}
+    alive.release()
+
+
+def test_a_note_outlives_its_process(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path / "x.lock")
+    assert lock.acquire("me")
+    for value in (0, 7, 1234567890123, 8):
+        lock.note(value)
+        assert ProcessLock(lock.path).holder()["note"] == value
+    lock.release()
+    assert lock.take()  # and taking it changes nothing
+    assert lock.holder()["note"] == 8
+    lock.discard()
 
 
 def test_writers_wait_for_each_other(tmp_path: Path) -> None:

@@ -57,12 +57,19 @@ class Blobs(Protocol):
     def writer(self, name: str) -> BlobWriter:
         """A way in for the worker of this name, which no other has."""
 
+    def parts(self) -> Sequence[str]:
+        """What all names are divided into, by how they begin."""
+
+    def stored(self, part: str) -> Sequence[str]:
+        """The names of this part that no writer has under way; one that begins meanwhile with
+        bytes that are stored sees by ``missing`` when they go."""
+
     def leftovers(self) -> Sequence[str]:
         """Names of writers that have not ended in order, or are at work."""
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
-        """Clear up behind a writer that is at its end: delete those of its blobs that
-        ``unreferenced`` picks out, then all that it had under way."""
+        """Clear up behind a writer that is at its end, or lost its leases: delete those of its
+        blobs that ``unreferenced`` picks out, then all that it had under way."""
 
 
 # -- a folder -------------------------------------------------------------------------------
@@ -96,6 +103,15 @@ class BlobFolder(Blobs):
             durable_folder(self._places)
         return FolderWriter(self._place, folder)
 
+    def parts(self) -> Sequence[str]:
+        return [f"{n:02x}" for n in range(256)]
+
+    def stored(self, part: str) -> Sequence[str]:
+        with _disk(self._places), suppress(FileNotFoundError):
+            stored = {path.name for path in (self._places / part).iterdir()}  # first: see forget
+            return sorted(stored - {path.name for path in self._temporary.glob(f"*/{part}*")})
+        return []
+
     def leftovers(self) -> Sequence[str]:
         with _disk(self._temporary), suppress(FileNotFoundError):
             return [path.name for path in self._temporary.iterdir()]
@@ -103,7 +119,7 @@ class BlobFolder(Blobs):
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
         folder = self._temporary / name
-        with suppress(FileNotFoundError):
+        with _disk(folder), suppress(FileNotFoundError):
             names = [path.name for path in folder.iterdir() if len(path.name) == 64]
             for sha256 in unreferenced(names):
                 self.delete(sha256)
@@ -132,6 +148,8 @@ class FolderWriter(BlobWriter):
 
     def put(self, data: bytes, sha256: str | None = None) -> str:
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        if not self._group:  # the folder has gone if the leases were lost
+            private_folder(self._folder)
         if sha256 not in self._group:
             temporary = None if self._place(sha256).exists() else self._folder / sha256
             if temporary is not None:

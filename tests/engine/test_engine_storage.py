@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import subprocess
 import sys
@@ -100,16 +99,6 @@ def test_a_foreign_catalogue_is_left_alone(tmp_path: Path, make: object) -> None
     with pytest.raises(StateFileError, match=FILE):
         Engine(tmp_path)
     assert (path.read_bytes() if path.is_file() else None) == before
-
-
-def test_what_a_dead_creator_left_is_removed(engine: Engine) -> None:
-    young, old = (engine.folder / f"{FILE}.new-{name}" for name in ("young", "old"))
-    for path in (young, old, old.with_name(f"{old.name}-journal")):
-        path.touch()
-    for path in engine.folder.glob("*.new-old*"):
-        os.utime(path, (1, 1))
-    engine.run()
-    assert [path.name for path in engine.folder.glob("*.new-*")] == [young.name]
 
 
 def test_a_newer_catalogue_is_refused(tmp_path: Path) -> None:
