@@ -8,9 +8,12 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+
+from ldimport.errors import TemporaryError
 
 if sys.platform == "win32":
     import msvcrt
@@ -167,6 +170,22 @@ else:
         """How many files and connections this process may have open; None: no such limit."""
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         return None if soft == resource.RLIM_INFINITY else soft
+
+
+def start_thread(target: Callable[..., object], *args: object, name: str | None = None) -> Thread:
+    """A daemon thread, started. Raises TemporaryError when the system gives no more."""
+    thread = Thread(target=target, args=args, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise no_process("no thread could be started", str(error)) from error
+    return thread
+
+
+def no_process(what: str, why: str) -> TemporaryError:
+    """That the system refuses processes or threads."""
+    hint = "close other programs or raise the limit (ulimit -u), then run the same command again"
+    return TemporaryError(f"{what}: {why}", hint=hint, code="no-process")
 
 
 def end_after(cpu_seconds: float, seconds: float) -> None:

@@ -27,7 +27,7 @@ from ldimport.engine.blobs import BlobFolder, Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
 from ldimport.engine.store import Store, WorkerSession, open_store
 from ldimport.errors import LdimportError
-from ldimport.system import end_after, end_with_parent
+from ldimport.system import end_after, end_with_parent, start_thread
 
 if TYPE_CHECKING:
     from ldimport.engine.import_image import ImageImporter
@@ -236,9 +236,10 @@ def main() -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: told.set())
-    if options.parent is not None:
-        threading.Thread(target=_watch_parent, args=(options.parent, told), daemon=True).start()
     try:
+        if options.parent is not None:
+            start_thread(_await_end_of_input, told)
+            start_thread(_watch_parent, options.parent, told)
         with closing(open_store(options.folder)) as store:
             run_worker(
                 store,
@@ -256,15 +257,11 @@ def main() -> None:
 def _live_on(seconds: float) -> None:
     """Die unless called again: a worker that hangs for longer than its lease has lost it anyhow,
     and one that computes so long meets something that was never meant to be."""
-    if seconds:
-        end_after(1 + seconds / 6, 10 + seconds)
-    else:
-        end_after(0, 0)
+    end_after(*((1 + seconds / 6, 10 + seconds) if seconds else (0, 0)))
 
 
 def _watch_parent(parent: int, told: threading.Event) -> None:
     """End with the parent."""
-    threading.Thread(target=_await_end_of_input, args=(told,), daemon=True).start()
     while not told.wait(0.2):
         if os.getppid() != parent:
             told.set()
