@@ -24,7 +24,7 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
 SELECT count(*), coalesce(max(deaths), 0) FROM item WHERE worker = ?
 
 -- name: activity
-SELECT (SELECT count(*) FROM item WHERE status IS NULL) AS open,
+SELECT ({open_images}) AS open,
        (SELECT min(leased_at) FROM item WHERE worker IS NOT NULL) AS leased_at,
        max(moved_at, coalesce((SELECT min(created_at) FROM job WHERE state = 'started'), 0))
          AS moved_at
