@@ -63,8 +63,39 @@ class DatabaseKind:
         return StateFileError(text, hint=hint or self.way_out, code=code)
 
 
+def _gate(name: str) -> Callable[..., Any]:
+    """A cursor's method, its errors turned into ours."""
+    method = getattr(sqlite3.Cursor, name)
+
+    def gated(self: sqlite3.Cursor, *values: object) -> Any:
+        try:
+            return method(self, *values)
+        except sqlite3.Error as error:
+            assert isinstance(self.connection, _Connection)
+            raise _ours(error, *self.connection.of) from error
+
+    return gated
+
+
+class _Cursor(sqlite3.Cursor):
+    """All statements on our files go through here, and all rows."""
+
+    execute, executemany, __next__ = map(_gate, ("execute", "executemany", "__next__"))
+    fetchone, fetchmany, fetchall = map(_gate, ("fetchone", "fetchmany", "fetchall"))
+
+
 class _Connection(sqlite3.Connection):
-    """A connection that is known of for as long as it is open."""
+    """A connection to a file of ours, which is known of for as long as it is open."""
+
+    of: tuple[Path, DatabaseKind]
+
+    def execute(self, *values: Any) -> Any:
+        """Carry out a statement. Raises errors of ours."""
+        return self.cursor(_Cursor).execute(*values)
+
+    def executemany(self, *values: Any) -> Any:
+        """The same for many rows."""
+        return self.cursor(_Cursor).executemany(*values)
 
     def close(self) -> None:
         """Close it, and forget it."""
@@ -98,7 +129,7 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
         if write and file not in _open.values():
             _tidy(path)
             sync_folder(path.parent)  # who made it may have been killed before that
-        connection = _open_file(path, write)
+        connection = _open_file(path, kind, write)
         try:
             older = _version(connection, path, kind) < len(kind.migrations)
             if older and not write:
@@ -121,29 +152,27 @@ def check(path: Path, kind: DatabaseKind) -> None:
     """Raise what ``connect`` would raise for this file, without migrating or copying it."""
     with translated(path, kind), _opening:
         _recognise(path, kind)
-        with contextlib.closing(_open_file(path, write=False)) as connection:
+        with contextlib.closing(_open_file(path, kind, write=False)) as connection:
             _version(connection, path, kind)
 
 
 def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
     """A connection to an empty database of the newest schema, as a new file would have it."""
-    connection = _memory()
+    connection = _connection(":memory:", Path(kind.name), kind)
     _migrate(connection, kind)
     connection.execute("PRAGMA foreign_keys=1")
     return connection
 
 
-def _memory() -> sqlite3.Connection:
-    connection: sqlite3.Connection = sqlite3.connect(":memory:", **_SHARED)
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
-def _open_file(path: Path, write: bool) -> _Connection:
+def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
     mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=30, factory=_Connection, **_SHARED)
+    return _connection(f"{path.resolve().as_uri()}?mode={mode}", path, kind)
+
+
+def _connection(name: str, path: Path, kind: DatabaseKind) -> _Connection:
+    connection = sqlite3.connect(name, uri=True, timeout=30, factory=_Connection, **_SHARED)
     connection.row_factory = sqlite3.Row
+    connection.of = path, kind
     return connection
 
 
@@ -187,8 +216,9 @@ def _tidy(path: Path) -> None:
 
 
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
-    """Refuse what is not an SQLite file of ours, before SQLite may write to it. Returns device
-    and inode. A file that this process has open is ours, and is not opened beside SQLite."""
+    """Refuse what is not an SQLite file of ours, or newer, before SQLite may write to it or beside
+    it. Returns device and inode. A file that this process has open is ours, and is not opened
+    beside SQLite."""
     found = path.lstat()
     file, head = (found.st_dev, found.st_ino), b""
     if file in _open.values():
@@ -200,16 +230,22 @@ def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
     if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
         text = f"{path} is not an ldimport {kind.name}; it is left untouched"
         raise kind.error(text, "not-our-db")
+    _refuse_newer(int.from_bytes(head[60:64], "big"), path, kind)
     return file
 
 
 def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
     """The schema version of the file; raises StateFileError for one from the future."""
-    version, newest = _pragma(connection, "user_version"), len(kind.migrations)
+    version = _pragma(connection, "user_version")
+    _refuse_newer(version, path, kind)
+    return version
+
+
+def _refuse_newer(version: int, path: Path, kind: DatabaseKind) -> None:
+    newest = len(kind.migrations)
     if version > newest:
         text = f"{path} was written by a newer ldimport (schema {version}, this one knows {newest})"
         raise kind.error(text, "state-newer", f"upgrade ldimport, or {kind.way_out}")
-    return version
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -225,7 +261,7 @@ def _migrated_copy(
             "state-older",
             "the next command that writes to it will migrate it; then run this one again",
         )
-    copy = _memory()
+    copy = _connection(":memory:", path, kind)
     try:
         connection.backup(copy)
         _migrate(copy, kind)
@@ -269,39 +305,45 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # the error under way says more
+        with contextlib.suppress(LdimportError, sqlite3.Error):  # the error under way says more
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
-_FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
-
-
 @contextlib.contextmanager
 def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of the
-    four messages in ``_FULL``."""
+    """Turn the system's errors into ours, and SQLite's where no statement met them."""
     try:
         yield
-    except LdimportError:
-        raise
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if any(sign in text.lower() for sign in _FULL):
-            raise _disk(path, kind, text) from error
-        if isinstance(error, sqlite3.OperationalError) and "locked" in text:
-            raise TemporaryError(
-                f"the {kind.name} {path} stays locked by another process",
-                hint="wait for it to end, then run the same command again",
-            ) from error
-        if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
-            raise
-        raise kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged") from error
+    except sqlite3.Error as error:
+        raise _ours(error, path, kind) from error
     except FileNotFoundError as error:
         raise kind.error(f"{path} does not exist", "state-missing") from error
     except OSError as error:
         raise _disk(path, kind, error.strerror or str(error)) from error
+
+
+_FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
+_DAMAGED = ("no such", "could not decode", "malformed")
+
+
+def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
+    """What to say instead of an error of SQLite's; itself when it is a bug of ours. A full disk
+    shows itself as any of the messages in ``_FULL``, damage also as those in ``_DAMAGED``."""
+    text = str(error)
+    said = text.lower()
+    if any(sign in said for sign in _FULL):
+        return _disk(path, kind, text)
+    misuse = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
+    if misuse and "lock" in said:
+        return TemporaryError(
+            f"the {kind.name} {path} stays locked by another process",
+            hint="wait for it to end, then run the same command again",
+        )
+    if misuse and not any(sign in said for sign in _DAMAGED):
+        return error
+    return kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged")
 
 
 def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
