@@ -3,7 +3,7 @@
 ``python -m ldimport.engine.worker FOLDER [--parent PID]`` is one as a process of its own. It works
 until SIGTERM, or until the parent is gone (its end of our standard input is closed, or we have got
 another parent). Ctrl-C is left to the parent. An error of the run is one line of JSON on standard
-error, and its exit code.
+output, and its exit code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -250,8 +250,9 @@ def main() -> None:
             )
     except LdimportError as error:
         said = {"message": error.message, "hint": error.hint, "code": error.code}
-        sys.stderr.write(json.dumps(said) + "\n")
-        sys.exit(error.exit_code)
+        with suppress(OSError):  # nobody listens
+            os.write(1, json.dumps(said).encode())
+        os._exit(error.exit_code)  # at an orderly end a broken disk would have the last word
 
 
 def _live_on(seconds: float) -> None:
