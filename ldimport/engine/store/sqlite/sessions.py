@@ -21,7 +21,7 @@ from ldimport.engine.records import (
 )
 from ldimport.engine.store.contract import WorkerSession
 from ldimport.engine.store.sqlite import jobs, library, outbox
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND
 from ldimport.model import Limits
 from ldimport.system import ProcessLock, durable_folder, new_lock, private_folder
@@ -117,7 +117,8 @@ class SqliteSession(WorkerSession):
         sql = "UPDATE worker SET expires = ? WHERE id = ?"
         if connection.execute(sql, (self._expires, self._worker)).rowcount:
             return True
-        self._worker = insert(connection, "worker", name=self.name, expires=self._expires)
+        sql = "INSERT INTO worker (name, expires) VALUES (?, ?)"
+        self._worker = connection.execute(sql, (self.name, self._expires)).lastrowid or 0
         return False
 
 
