@@ -1,0 +1,77 @@
+"""What one image that stops every worker costs a thousand others.
+
+    python tests/bench/poison.py [--images 1000] [--workers 2]
+
+``ldimport serve`` carries out the images once as they are, and once with one among them over which a
+worker hangs in C code, holding the interpreter's lock. Linux only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import httpx
+from origin import Origin, serve
+from serve import TOKEN, bodies, served
+
+SEAM = """
+import re, sys
+if "ldimport.engine.worker" in sys.orig_argv:
+    from ldimport.engine.import_image import ImageImporter
+    answered = ImageImporter._answered
+
+    def poisoned(self, task, answer):
+        if task.image.id == "photo-{poison}":
+            re.match("(a+)+$", "a" * 64 + "b")
+        return answered(self, task, answer)
+
+    ImageImporter._answered = poisoned
+"""
+
+
+def run(origin: Origin, images: int, workers: int, poison: int | None) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "sitecustomize.py").write_text(SEAM.format(poison=poison))
+        os.environ["PYTHONPATH"] = str(folder)
+        options = ("--allow-host", origin.host, "--workers", str(workers))
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        with served(folder, *options) as url, httpx.Client(base_url=url, headers=headers) as http:
+            began = time.monotonic()
+            jobs = [
+                http.post("/api/v1/import/images", content=body).json()["id"]
+                for body in bodies(images, origin)
+            ]
+            slowest, most, healthy = 0.0, 0.0, 0
+            while jobs:
+                asked = time.monotonic()
+                health = http.get("/health")
+                slowest = max(slowest, time.monotonic() - asked)
+                healthy += health.status_code == 200
+                body = http.get("/api/v1/import/images/status", params={"id": jobs[0]}).json()
+                if body["finished"]:
+                    failed = [each["reason"] for each in body["images"] if each["status"] == "failed"]
+                    most = time.monotonic() - began
+                    print(f"  job ended after {most:.1f} s, failed: {failed}")
+                    jobs.pop(0)
+                time.sleep(0.1)
+            print(f"{'with' if poison is not None else 'without'} poison: {images} images in "
+                  f"{most:.1f} s, {images / most:.0f}/s; health at most {slowest * 1000:.0f} ms")  # fmt: skip
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--images", type=int, default=1000)
+    options.add_argument("--workers", type=int, default=2)
+    asked = options.parse_args()
+    with tempfile.TemporaryDirectory() as name, serve(Path(name), 100) as origin:
+        for poison in (None, asked.images // 3):
+            run(origin, asked.images, asked.workers, poison)
+
+
+if __name__ == "__main__":
+    main()
