@@ -2,8 +2,8 @@
 
     python tests/bench/poison.py [--images 1000] [--workers 2]
 
-``ldimport serve`` carries out the images once as they are, and once with one among them over which a
-worker hangs in C code, holding the interpreter's lock. Linux only.
+``ldimport serve`` carries out the images once as they are, and once with one among them over which
+a worker hangs in C code, holding the interpreter's lock. Linux only.
 """
 
 from __future__ import annotations
@@ -46,21 +46,24 @@ def run(origin: Origin, images: int, workers: int, poison: int | None) -> None:
                 http.post("/api/v1/import/images", content=body).json()["id"]
                 for body in bodies(images, origin)
             ]
-            slowest, most, healthy = 0.0, 0.0, 0
+            slowest, most, healthy, looks = 0.0, 0.0, 0, 0
             while jobs:
                 asked = time.monotonic()
                 health = http.get("/health")
                 slowest = max(slowest, time.monotonic() - asked)
                 healthy += health.status_code == 200
+                looks += 1
                 body = http.get("/api/v1/import/images/status", params={"id": jobs[0]}).json()
                 if body["finished"]:
-                    failed = [each["reason"] for each in body["images"] if each["status"] == "failed"]
+                    results = body["images"]
+                    failed = [each["reason"] for each in results if each["status"] == "failed"]
                     most = time.monotonic() - began
                     print(f"  job ended after {most:.1f} s, failed: {failed}")
                     jobs.pop(0)
                 time.sleep(0.1)
-            print(f"{'with' if poison is not None else 'without'} poison: {images} images in "
-                  f"{most:.1f} s, {images / most:.0f}/s; health at most {slowest * 1000:.0f} ms")  # fmt: skip
+            how = "without" if poison is None else "with"
+            print(f"{how} poison: {images} images in {most:.1f} s, {images / most:.0f}/s")
+            print(f"  /health: 200 {healthy} of {looks} times, {slowest * 1000:.0f} ms at most")
 
 
 def main() -> None:
