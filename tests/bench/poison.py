@@ -46,23 +46,23 @@ def run(origin: Origin, images: int, workers: int, poison: int | None) -> None:
                 http.post("/api/v1/import/images", content=body).json()["id"]
                 for body in bodies(images, origin)
             ]
-            slowest, most, healthy, looks = 0.0, 0.0, 0, 0
+            slowest, healthy, looks, last = 0.0, 0, 0, 0.0
             while jobs:
                 asked = time.monotonic()
-                health = http.get("/health")
+                healthy += http.get("/health").status_code == 200
                 slowest = max(slowest, time.monotonic() - asked)
-                healthy += health.status_code == 200
                 looks += 1
-                body = http.get("/api/v1/import/images/status", params={"id": jobs[0]}).json()
-                if body["finished"]:
-                    results = body["images"]
-                    failed = [each["reason"] for each in results if each["status"] == "failed"]
-                    most = time.monotonic() - began
-                    print(f"  job ended after {most:.1f} s, failed: {failed}")
-                    jobs.pop(0)
+                for job in list(jobs):
+                    last = time.monotonic() - began
+                    body = http.get("/api/v1/import/images/status", params={"id": job}).json()
+                    if body["finished"]:
+                        told = body["images"]
+                        failed = [each["reason"] for each in told if each["status"] == "failed"]
+                        print(f"  {len(told)} images ended after {last:.1f} s, failed: {failed}")
+                        jobs.remove(job)
                 time.sleep(0.1)
             how = "without" if poison is None else "with"
-            print(f"{how} poison: {images} images in {most:.1f} s, {images / most:.0f}/s")
+            print(f"{how} poison: {images} images in {last:.1f} s, {images / last:.0f}/s")
             print(f"  /health: 200 {healthy} of {looks} times, {slowest * 1000:.0f} ms at most")
 
 
