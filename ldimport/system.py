@@ -145,7 +145,7 @@ if sys.platform == "win32":
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
         """Windows has no per-process limits of this kind; the parent's deadline still holds."""
 
-    def most_open_files() -> int | None:
+    def open_files(wanted: int) -> int | None:
         """How many files and connections this process may have open; None: no such limit."""
         return None
 
@@ -188,10 +188,16 @@ else:
             most = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.setrlimit(kind, (most, most))
 
-    def most_open_files() -> int | None:
-        """How many files and connections this process may have open; None: no such limit."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return None if soft == resource.RLIM_INFINITY else soft
+    def open_files(wanted: int) -> int | None:
+        """How many files and connections this process may have open, after asking for so many;
+        None: no such limit."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return None
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def most_memory() -> float:

@@ -54,6 +54,14 @@ def encode(body: Json | Mapping[str, Json]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
+def characters(value: Json) -> int:
+    """Length of a text, of any other value as JSON: what ``MAX_VALUE`` bounds. Raises ValueError
+    or RecursionError for a value without an end."""
+    return len(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    )
+
+
 def image_body(image: Image) -> bytes:
     """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
     return rendered(image)[0]
