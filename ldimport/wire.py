@@ -273,7 +273,7 @@ def error_details(body: object) -> dict[str, str]:
 def quota_from_json(body: object, retry_after: float | None = None) -> QuotaError:
     """Read a 429 body, array or object; the three numbers are None where it does not say."""
     message = error_details(body).get("message", "")
-    found = _QUOTA.search(message)
+    found = _QUOTA.search(message[:1_000])
     limit, used, trying = (int(text) for text in found.groups()) if found else (None, None, None)
     text = (
         f"quota reached: {used:,} of {limit:,} images in the last 24 hours"
