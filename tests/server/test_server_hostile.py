@@ -620,7 +620,7 @@ def test_what_a_refused_address_leads_to_is_told_to_the_log_alone(api: Api) -> N
     kinds = [str(each.reason) for each in api.engine.status(job).results]
     assert "a private network" in kinds[0] and "this machine" in kinds[1]
     noted = until(lambda: [e for e in api.events if "leads to" in getattr(e, "note", "")])
-    assert kinds[0] in noted[0].note and not noted[0].is_poll
+    assert noted[0].note in kinds and not noted[0].is_poll
 
 
 # -- what is served, and its name ------------------------------------------------
