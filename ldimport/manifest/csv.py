@@ -16,10 +16,9 @@ from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
-from ldimport.manifest.detect import undecodable
 from ldimport.manifest.fields import PREFIX, Layout, column_index, ignored_text, layout
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile
+from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole, surely_whole

@@ -3,7 +3,6 @@ by content (the name is a hint), and the dialect of a CSV."""
 
 import codecs
 import re
-from collections.abc import Iterable
 from pathlib import PurePath
 
 import orjson
@@ -13,7 +12,7 @@ from ldimport.errors import ManifestError, UsageError
 from ldimport.manifest.dialect import DELIMITERS, SEP_LINE, detect_dialect
 from ldimport.manifest.fields import FieldMap, field_of
 from ldimport.manifest.kinds import Detected, ManifestFormat, ReadOptions
-from ldimport.manifest.streams import CHUNK, buffered
+from ldimport.manifest.streams import CHUNK, buffered, undecodable
 
 SAMPLE = 1 << 18
 _PREAMBLE = 1 << 14
@@ -63,13 +62,6 @@ a text that has them is judged by statistics."""
 _WESTERN_SIGNS = frozenset("«»„“”‚‘’‹›–—…•·€£§°©®™²³½¼¾±×¡¿ªº\xa0\xad")
 _SIGN_IN_WORD = re.compile(r"[A-Za-z][«»„“”‚‘‹›…•€£§©®™²³½¼¾±×¡¿ªº][a-z]")
 _WORD = re.compile(r"[^\W\d_]+")
-_NAMES = {
-    "utf-8-sig": "UTF-8 with BOM",
-    "utf-16-le": "UTF-16",
-    "utf-16-be": "UTF-16",
-    "mac_roman": "Mac Roman",
-    **{f"cp{number}": f"Windows-{number}" for number in (1250, 1251, 1252)},
-}
 
 
 def named_format(path: str) -> ManifestFormat | None:
@@ -166,11 +158,6 @@ def _is_lines(text: str) -> bool:
 # -- encodings ------------------------------------------------------------------------------
 
 
-def encoding_name(encoding: str) -> str:
-    """How people call it: ``cp1252`` is Windows-1252."""
-    return _NAMES.get(encoding, encoding.upper() if encoding.islower() else encoding)
-
-
 def _prescribed(encoding: str, head: bytes) -> str:
     """The encoding a user named, as Python spells it; with a byte order mark where ``head`` has
     one. Raises UsageError for an unknown one."""
@@ -195,35 +182,6 @@ def _detect_encoding(head: bytes, path: str, name: str) -> str:
         return found
     sample = head if not head.isascii() else _beyond_ascii(path, name, len(head))
     return "utf-8" if _mostly_utf8(sample) else _by_statistics(sample)
-
-
-def undecodable(path: str, name: str, encoding: str) -> ManifestError:
-    """The error for a file that is not in ``encoding``, with the place of the first wrong byte."""
-    label = encoding_name(encoding)
-    with buffered(path, name) as stream:
-        found = _first_wrong(stream, encoding)
-    if found is None:
-        return ManifestError(f"{name} is not {label}", hint="--encoding NAME", code="encoding")
-    line, column, byte = found
-    where = f"{name}:{line}:{column}"
-    if encoding.startswith("utf-8"):
-        code, hint = "not-utf8", "read it as Windows-1252? --encoding cp1252"
-    else:
-        code, hint = "encoding", "say what it is: --encoding NAME"
-    return ManifestError(f"{where}: byte 0x{byte:02X} is not {label}", hint=hint, code=code)
-
-
-def _first_wrong(stream: Iterable[bytes], encoding: str) -> tuple[int, int, int] | None:
-    """(line, column in characters, byte); None where lines cannot be told, as in UTF-16."""
-    for line, raw in enumerate(stream, 1):
-        try:
-            raw.decode(encoding)
-        except UnicodeDecodeError as error:
-            if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
-                return None
-            before = raw[: error.start].decode(encoding)
-            return line, len(before) + 1, raw[error.start]
-    return None
 
 
 def _wide(head: bytes) -> str | None:

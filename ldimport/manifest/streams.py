@@ -26,6 +26,13 @@ _KEPT = 256
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _UTF8 = ("utf-8", "utf-8-sig")
+_NAMES = {
+    "utf-8-sig": "UTF-8 with BOM",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "mac_roman": "Mac Roman",
+    **{f"cp{number}": f"Windows-{number}" for number in (1250, 1251, 1252)},
+}
 _STAMP = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 Watch = Callable[[bytes, int], None]
 """Sees every chunk before anybody reads it, and how many bytes of the file on disk are read."""
@@ -36,15 +43,18 @@ Position = Callable[[int], None]
 class ByteStream(io.RawIOBase):
     """The content of ``path``: gzip and zstd are recognised by their first bytes and unpacked.
     ``recode``: an encoding to turn into UTF-8 on the way. ``name`` is for messages. Raises
-    ManifestError for damaged compression, ConfigError when zstd needs its extra."""
+    ManifestError for damaged compression and bytes that are not in the encoding, ConfigError when
+    zstd needs its extra."""
 
     def __init__(
         self, path: str, name: str, *, recode: str | None = None, watch: Watch | None = None
     ) -> None:
         super().__init__()
+        self._path = path
         self._name = name
         self._watch = watch
         self._left = b""
+        self._recode = recode
         self._decoder = codecs.getincrementaldecoder(recode)() if recode else None
         self._file = cast("BinaryIO", open(path, "rb", buffering=0))  # noqa: SIM115, PTH123
         try:
@@ -93,8 +103,11 @@ class ByteStream(io.RawIOBase):
     def _next(self, size: int) -> bytes:
         data = self._read(size)
         if self._decoder is not None:
-            while not (text := self._decoder.decode(data, final=not data)) and data:
-                data = self._read(size)
+            try:
+                while not (text := self._decoder.decode(data, final=not data)) and data:
+                    data = self._read(size)
+            except UnicodeDecodeError as error:
+                raise undecodable(self._path, self._name, str(self._recode)) from error
             data = text.encode("utf-8", "surrogatepass")
         if self._watch is not None and data:
             self._watch(data, self._file.tell())
@@ -125,6 +138,46 @@ def buffered(
 ) -> io.BufferedReader:
     """A buffered ``ByteStream``; ``watch`` sees chunks of about 1 MB."""
     return io.BufferedReader(ByteStream(path, name, recode=recode, watch=watch), CHUNK)
+
+
+def encoding_name(encoding: str) -> str:
+    """How people call it: ``cp1252`` is Windows-1252."""
+    return _NAMES.get(encoding, encoding.upper() if encoding.islower() else encoding)
+
+
+def undecodable(path: str, name: str, encoding: str) -> ManifestError:
+    """The error for a file that is not in ``encoding``, with the place of the first wrong byte."""
+    code, hint = "encoding", "say what it is: --encoding NAME"
+    if encoding.startswith("utf-8"):
+        code, hint = "not-utf8", "read it as Windows-1252? --encoding cp1252"
+    with buffered(path, name) as stream:
+        where = _first_wrong(stream, encoding)
+    return ManifestError(f"{name}{where} is not {encoding_name(encoding)}", hint=hint, code=code)
+
+
+def _first_wrong(stream: BinaryIO, encoding: str) -> str:
+    """``:line:column: byte 0x…``, the column in characters; "" where the very mark is missing by
+    which UTF-16 and UTF-32 begin."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = column = 1
+    data = wrong = b"?"
+    while data:
+        data, before = stream.read(CHUNK), decoder.getstate()
+        try:
+            text, wrong = decoder.decode(data, final=not data), b""
+        except UnicodeDecodeError as error:
+            decoder.setstate(before)
+            text = decoder.decode(data[: max(error.start - len(before[0]), 0)])
+            wrong = error.object[error.start : error.start + 1]
+        except UnicodeError:
+            break
+        line += text.count("\n")
+        column = len(text) - text.rfind("\n") + (0 if "\n" in text else column - 1)
+        if (line, column) == (1, 1) and encoding.startswith(("utf-16", "utf-32")):
+            break
+        if wrong:
+            return f":{line}:{column}: byte 0x{wrong.hex().upper()}"
+    return ""
 
 
 class Lines:

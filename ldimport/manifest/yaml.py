@@ -14,10 +14,9 @@ import orjson
 import yaml
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.detect import undecodable
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
-from ldimport.manifest.streams import Part, Position, SourceFile
+from ldimport.manifest.streams import Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
 
