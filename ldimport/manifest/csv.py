@@ -10,13 +10,13 @@ import io
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
+from itertools import islice, takewhile
 from typing import BinaryIO, cast
 from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
-from ldimport.manifest.fields import PREFIX, Layout, column_index, ignored_text, layout
+from ldimport.manifest.fields import PREFIX, Layout, ignored_text, layout
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
@@ -53,19 +53,19 @@ class OddRow(list[str]):
 
 
 class TableRow(Mapping[str, Json]):
-    """A row as it stands in the file: column -> cell. Holds no dict, since few rows are asked."""
+    """A row as it stands in the file: column -> cell. ``names`` has the index of each column, and
+    is shared by all rows."""
 
     __slots__ = ("_cells", "_names")
 
-    def __init__(self, names: tuple[str, ...], cells: Sequence[str]) -> None:
+    def __init__(self, names: Mapping[str, int], cells: Sequence[str]) -> None:
         self._names = names
         self._cells = cells
 
     def __getitem__(self, name: str) -> Json:
-        try:
-            return self._cells[self._names.index(name)]
-        except (ValueError, IndexError):
-            raise KeyError(name) from None
+        if (index := self._names[name]) < len(self._cells):
+            return self._cells[index]
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         return islice(self._names, len(self._cells))
@@ -145,7 +145,7 @@ class Table(Part):
         line, header = self._read_names()
         self._header_lines = header.last
         self.layout = layout(header, self._mapping, name, line)
-        self.names = self.layout.names
+        self.names = tuple(self.layout.names)
         self._width = len(self.names)
         simple = self._mapping.plain and "metadata" not in self.layout.places
         self._build: Callable[[int, int, list[str]], Entry]
@@ -159,8 +159,10 @@ class Table(Part):
     def columns(self) -> tuple[str, ...] | None:
         """For each cell of ``rows`` the field it is ("" for none), or None when rows alone do not
         tell the values: templates, constants, one column for two fields."""
-        shared = len(set(self.layout.places.values())) < len(self.layout.places)
-        return None if shared or not self._mapping.plain else self.layout.fields
+        fields = {index: name for name, index in self.layout.places.items()}
+        if len(fields) < len(self.layout.places) or not self._mapping.plain:
+            return None
+        return tuple(fields.get(index, "") for index in range(self._width))
 
     def rows(self, position: Position | None = None) -> Generator[tuple[int, list[str]]]:
         """(line, cells) of every row that is not blank. ``cells`` is exactly a ``list`` with one
@@ -267,7 +269,7 @@ class Table(Part):
         problems = RowProblems(Place(self.name, row, line))
         raw = [_bare(cell) for cell in cells]
         names = self._row_names(len(raw), problems)
-        values = self._values(names, raw)
+        values = self._values(raw)
         for name, text in values.items():
             if "\0" in text:
                 hint = "take it out; often the file is UTF-16: --encoding utf-16"
@@ -278,22 +280,23 @@ class Table(Part):
         told, original = problems.of(id_), TableRow(names, raw)
         return Entry(id_, url, title, kind, metadata, problems.place, True, told, original)
 
-    def _row_names(self, width: int, problems: RowProblems) -> tuple[str, ...]:
+    def _row_names(self, width: int, problems: RowProblems) -> Mapping[str, int]:
+        names = self.layout.names
         if width == self._width:
-            return self.names
+            return names
         message = f"the row has {width} cells, the header {self._width}"
         hint = "a delimiter or quote inside a cell? put the cell in quotes"
         problems.add("ragged-row", "", message, hint)
-        return (*self.names, *(f"_more ({n})" for n in range(1, width - self._width + 1)))
+        more = range(self._width, width)
+        return names | {f"_more ({n - self._width + 1})": n for n in more} if more else names
 
-    def _values(self, names: Sequence[str], raw: list[str]) -> dict[str, str]:
+    def _values(self, raw: list[str]) -> dict[str, str]:
         """Field -> text, the fields that have one."""
-        values = {
-            name: raw[index] for name, index in self.layout.places.items() if index < len(raw)
-        }
+        there = takewhile(lambda place: place[1] < len(raw), self.layout.places.items())
+        values = {name: raw[index] for name, index in there}
+        templated = self.layout.templated.items()
+        cells = {column: raw[index] for column, index in templated if index < len(raw)}
         for name, template in self._mapping.templates.items():
-            at = ((column, column_index(names, column)) for column in template.columns)
-            cells = {c: raw[index] for c, index in at if index is not None and index < len(raw)}
             values[name] = template.fill(cells)
         values = {
             name: text if name in ("id", "url") else compose(text) for name, text in values.items()

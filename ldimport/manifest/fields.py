@@ -24,6 +24,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import product
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -221,13 +222,13 @@ def _split(pair: str, option: str, example: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``names`` of all columns, made unique; ``fields``: for each column the field it feeds, or
-    "" when it is not used by its position alone; ``places``: field -> index of its column;
+    """``names`` of all columns, made unique, each with its index; ``places``: field -> index of its
+    column, in the columns' order; ``templated``: the same for columns that templates need;
     ``ignored``: unknown columns that nothing uses."""
 
-    names: tuple[str, ...]
-    fields: tuple[str, ...]
+    names: dict[str, int]
     places: dict[str, int]
+    templated: dict[str, int]
     ignored: tuple[str, ...]
 
 
@@ -250,18 +251,16 @@ def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -
             raise ManifestError(message, hint=hint, code="duplicate-column")
         if meant is not None and meant not in settled:
             places[meant] = index
-    used = set(places.values())
-    for template in mapping.templates.values():
-        used |= {_find(names, each, f"“{template.text}” needs", file) for each in template.columns}
+    templated = {
+        column: _find(names, column, f"“{template.text}” needs", file)
+        for template in mapping.templates.values()
+        for column in template.columns
+    }
     _need(names, places, mapping, file)
-    fields = {index: name for name, index in places.items()}
-    unused = (name for index, name in enumerate(names) if index not in used)
-    return Layout(
-        names,
-        tuple(fields.get(index, "") for index in range(len(names))),
-        places,
-        tuple(name for name in unused if not name.startswith("_")),
-    )
+    used = {*places.values(), *templated.values()}
+    unused = (name for name, index in names.items() if index not in used and name[0] != "_")
+    ordered = dict(sorted(places.items(), key=itemgetter(1)))
+    return Layout(names, ordered, templated, tuple(unused))
 
 
 def ignored_text(names: Iterable[str], file: str) -> str:
@@ -276,8 +275,9 @@ def ignored_text(names: Iterable[str], file: str) -> str:
     return f"{file}: not used: {listed}{meant}{use}"
 
 
-def column_index(names: Sequence[str], column: str) -> int | None:
+def column_index(names: Iterable[str], column: str) -> int | None:
     """Where a column stands: by its exact name, else in any case; None if it is not there."""
+    names = list(names)
     if column in names:
         return names.index(column)
     folded = [name.casefold() for name in names]
@@ -285,10 +285,10 @@ def column_index(names: Sequence[str], column: str) -> int | None:
     return folded.index(wanted) if wanted in folded else None
 
 
-def _find(names: Sequence[str], column: str, what: str, file: str) -> int:
+def _find(names: Iterable[str], column: str, what: str, file: str) -> int:
     if (index := column_index(names, column)) is not None:
         return index
-    near = get_close_matches(column, names, n=1)
+    near = get_close_matches(column, list(names), n=1)
     hint = f"did you mean “{near[0]}”?" if near else None
     message, facts = f"{file} has no column “{column}”; {what} it", {"columns": ", ".join(names)}
     raise ManifestError(message, hint=hint, code="no-column", facts=facts)
@@ -299,19 +299,21 @@ def _cleaned(name: str) -> str:
     return " ".join(name.replace("\ufeff", "").split())
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
+def _unique(names: Sequence[str]) -> dict[str, int]:
     """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``, so that rows keep all
     their cells."""
     seen: Counter[str] = Counter()
-    result = []
-    for number, name in enumerate(names, 1):
-        name = name or f"_{number}"
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(result)
+    result: dict[str, int] = {}
+    for index, name in enumerate(names):
+        unique = name = name or f"_{index + 1}"
+        while unique in result:
+            seen[name] += 1
+            unique = f"{name} ({seen[name] + 1})"
+        result[unique] = index
+    return result
 
 
-def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file: str) -> None:
+def _need(names: Mapping[str, int], places: dict[str, int], mapping: FieldMap, file: str) -> None:
     given = {*places, *mapping.templates, *mapping.constants}
     missing = [name for name in _NEEDED if name not in given]
     if not missing:
@@ -322,8 +324,8 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
         hint = "a manifest is CSV, JSON, JSON Lines or YAML; name an unusual --delimiter"
     else:
         lacking = missing if "fileName" in given else [*missing, "fileName"]
-        taken = places.values()
-        free = [name for n, name in enumerate(names) if n not in taken and name[:1] != "_"]
+        taken = set(places.values())
+        free = [name for name, index in names.items() if index not in taken and name[0] != "_"]
         path = "-" if file == "stdin" else _quoted(file)
         hint = f"ldimport validate {path} {_proposal(lacking, free)}"
     facts = {"columns": ", ".join(names)}

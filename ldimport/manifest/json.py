@@ -24,7 +24,7 @@ from ldimport.model import Entry, Json, Place
 
 _LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
-_LOCATE_LINES = 5_000
+_AHEAD = 128
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OTHER = rb'[^"\[\]{}]*+'
@@ -211,7 +211,10 @@ class Scanner:
 
 
 class _JsonFile(Part):
-    """What JSON documents and JSON Lines have in common."""
+    """What JSON documents and JSON Lines have in common; ``_most_lines`` of an entry behind its
+    first one are searched for a value."""
+
+    _most_lines = 5_000
 
     def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
         super().__init__(source, detected, findings)
@@ -231,10 +234,16 @@ class _JsonFile(Part):
         return place if found is None else Place(place.file, place.row, *found)
 
     def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
-        """Line after line: reading ahead would have to be undone for the next entry."""
-        for number, line in enumerate(self.lines.between(first, first + _LOCATE_LINES)):
-            text = line if number else line[column - 1 :]
-            yield f"{text}\n".encode("utf-8", "replace")
+        """Few lines at a time, since reading ahead would have to be undone for the next entry, and
+        more as more have passed: the scanner looks at a long value again with each piece."""
+        passed, piece, started = 0, b"", first
+        for number, line in enumerate(self.lines.between(first, first + self._most_lines), first):
+            text = line if number > first else line[column - 1 :]
+            piece += f"{text}\n".encode("utf-8", "replace")
+            if len(piece) >= passed or number - started >= _AHEAD:
+                yield piece
+                passed, piece, started = passed + len(piece), b"", number
+        yield piece
 
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
@@ -249,6 +258,8 @@ class _JsonFile(Part):
 
 class JsonLines(_JsonFile):
     """One entry a line; blank lines are skipped."""
+
+    _most_lines = 0
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every line. Raises ManifestError for a line of more than 16 MB."""

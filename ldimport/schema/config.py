@@ -227,17 +227,15 @@ def _media_types(
     found: Json, complaints: Complaints
 ) -> tuple[dict[str, MediaType], tuple[str, ...]]:
     """Media types for images by handle, and the handles of the others."""
-    types: dict[str, MediaType] = {}
-    others: list[str] = []
+    types: dict[str, MediaType | None] = {}
     for path, each in complaints.objects(found, "mediaTypes", "handle, type and metadata"):
         complaints.typos(each, path, _TYPE_KEYS)
-        taken = [*types, *others]
-        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE, taken)
+        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE, types)
         kind = each.get("type")
         if kind not in _TYPES:
             complaints.wrong(f"{path}.type", f"must be one of {', '.join(_TYPES)}")
         if kind != IMAGE:
-            others.append(handle)
+            types[handle] = None
             continue
         properties = read_properties(each.get("metadata"), f"{path}.metadata", complaints)
         exif = _mappings(each.get("exifExtraction"), f"{path}.exifExtraction", complaints)
@@ -250,7 +248,8 @@ def _media_types(
             complaints.odd(f"{path}.deletionRoutine", text)
         kept = tuple((field, target) for field, target in exif if target in properties)
         types[handle] = MediaType(handle, properties, kept)
-    return types, tuple(others)
+    others = tuple(handle for handle, each in types.items() if each is None)
+    return {handle: each for handle, each in types.items() if each is not None}, others
 
 
 def _mappings(found: Json, path: str, complaints: Complaints) -> list[tuple[str, str]]:

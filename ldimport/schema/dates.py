@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
-from ldimport.schema.findings import BadValue
+from ldimport.schema.findings import BadValue, cut
 
 _ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})|(\d{4})(\d{2})(\d{2})")
 _DOTTED = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})")
@@ -17,6 +17,8 @@ _TIME = re.compile(
 )
 _STORED_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _STORED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)")
+_LONGEST = 200
+"""Characters of a date or time at most, blanks and all; longer texts are none."""
 _DATE_HINT = 'say how the column writes dates, in ldimport.yaml: {column: …, date: "%d.%m.%Y"}'
 
 _ZONE_HINT = "write …Z or …+02:00, or name it in ldimport.yaml: {column: …, zone: Europe/Zurich}"
@@ -47,7 +49,7 @@ def moment(text: str) -> datetime:
 
 def read_date(text: str, form: str | None = None) -> str:
     """``YYYY-MM-DD``. ``form``: how the column writes dates (``strptime``). Raises BadValue."""
-    text = text.strip()
+    text = _short(text)
     if form is not None:
         return _by_form(text, form).date().isoformat()
     day, at = _split(text)
@@ -59,7 +61,7 @@ def read_date(text: str, form: str | None = None) -> str:
 def read_datetime(text: str, form: str | None = None, zone: str | None = None) -> str:
     """ISO 8601 with an offset or ``Z``; one that is so already stays as it is. ``zone`` (IANA
     name) is for times that name none. Raises BadValue."""
-    text = text.strip()
+    text = _short(text)
     if is_datetime(text):
         return text
     if form is not None:
@@ -71,6 +73,12 @@ def read_datetime(text: str, form: str | None = None, zone: str | None = None) -
                            _ZONE_HINT)  # fmt: skip
         at = time(0)
     return _iso(_zoned(datetime.combine(day, at), zone, text))
+
+
+def _short(text: str) -> str:
+    if len(stripped := text.strip()) > _LONGEST:
+        raise _no_date(cut(stripped))
+    return stripped
 
 
 def _zoned(found: datetime, zone: str | None, text: str) -> datetime:

@@ -4,7 +4,7 @@ stand in ``plugins.toml``, JSON Schemas of their values in ``shapes.json``."""
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum, auto
@@ -93,7 +93,7 @@ class Complaints:
             else:
                 self.wrong(f"{path}.{n}", f"must be an object with {wanted}")
 
-    def handle(self, found: Json, path: str, pattern: str, taken: Sequence[str] = ()) -> str:
+    def handle(self, found: Json, path: str, pattern: str, taken: Container[str] = ()) -> str:
         """A handle, or "" when it is none; ``pattern`` only warns: old projects have others."""
         if not isinstance(found, str) or not found:
             self.wrong(path, "must be a text")
@@ -192,7 +192,7 @@ def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str,
     properties: dict[str, Property] = {}
     for place, each in complaints.objects(found, path, "handle and type"):
         complaints.typos(each, place, ("handle", "type", "config", "ui"))
-        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE, [*properties])
+        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE, properties)
         plugin = _plugin(each.get("type"), f"{place}.type", complaints)
         config = each.get("config")
         if config is not None and not isinstance(config, dict):
@@ -259,7 +259,7 @@ def _check_config(found: Property, path: str, complaints: Complaints) -> None:
     if pattern is not None:
         try:
             re.compile(str(pattern))
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             complaints.odd(f"{path}.regex", f"cannot be checked here: {error}")
 
 
