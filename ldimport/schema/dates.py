@@ -7,9 +7,12 @@ from zoneinfo import ZoneInfo
 
 from ldimport.schema.findings import BadValue, cut
 
-_ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})|(\d{4})(\d{2})(\d{2})")
-_DOTTED = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})")
-_SLASHED = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})")
+_DAYS = (
+    re.compile(r"(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})"),
+    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"),
+    re.compile(r"(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4})"),
+    re.compile(r"(?P<day>\d{1,2})(?P<sign>[/-])(?P<month>\d{1,2})(?P=sign)(?P<year>\d{4})"),
+)
 _SHORT_YEAR = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}")
 _TIME = re.compile(
     r"(\S.*?)(?:[T ] *(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
@@ -109,60 +112,42 @@ def _by_form(text: str, form: str) -> datetime:
 
 
 def _split(text: str) -> tuple[date, time | None]:
-    found = _TIME.fullmatch(text)
-    if found is None:
+    """The day, and the time behind it if there is one."""
+    if (found := _TIME.fullmatch(text)) is None:
         raise _no_date(text)
-    return _day(found[1], text), _time(found)
-
-
-def _time(found: re.Match[str]) -> time | None:
-    """The time behind the day, if there is one."""
-    _, hour, minute, second, fraction, zone = found.groups()
+    head, hour, minute, second, fraction, zone = found.groups()
+    day = _day(head, text)
     if hour is None:
-        return None
+        return day, None
     try:
         micro = int((fraction or "0").ljust(6, "0")[:6])
-        return time(int(hour), int(minute), int(second or 0), micro, tzinfo=_offset(zone))
+        return day, time(int(hour), int(minute), int(second or 0), micro, tzinfo=_offset(zone))
     except ValueError as error:
-        raise BadValue("bad-date", f"“{found[0]}”: there is no such time") from error
+        raise BadValue("bad-date", f"“{text}”: there is no such time") from error
 
 
 def _offset(zone: str | None) -> tzinfo | None:
-    if zone is None:
-        return None
-    if zone in ("Z", "z", "UTC"):
-        return UTC
-    padded = zone if len(zone) > 3 else f"{zone}00"
-    return datetime.strptime(padded, "%z").tzinfo
+    if zone is None or zone in ("Z", "z", "UTC"):
+        return UTC if zone else None
+    return datetime.strptime(zone if len(zone) > 3 else f"{zone}00", "%z").tzinfo
 
 
 def _day(text: str, whole: str) -> date:
-    if found := _ISO.fullmatch(text):
-        year, month, day = found.groups()[:3] if found[1] else found.groups()[3:]
-        return _date(year, month, day, whole)
-    if found := _DOTTED.fullmatch(text):
-        return _date(found[3], found[2], found[1], whole)
-    if found := _SLASHED.fullmatch(text):
-        return _slashed(found[1], found[3], found[4], whole)
-    if _SHORT_YEAR.fullmatch(text):
-        raise BadValue("ambiguous-date", f"“{whole}” has a year of two digits", _DATE_HINT)
-    raise _no_date(whole)
-
-
-def _slashed(first: str, second: str, year: str, whole: str) -> date:
-    """Day first in most of the world, month first in the USA: told apart where one is over 12."""
-    if int(first) > 12 or first.zfill(2) == second.zfill(2):
-        return _date(year, second, first, whole)
-    if int(second) > 12:
-        return _date(year, first, second, whole)
-    raise BadValue(
-        "ambiguous-date", f"“{whole}” may begin with the day or with the month", _DATE_HINT
-    )
-
-
-def _date(year: str, month: str, day: str, whole: str) -> date:
+    found = next(filter(None, (form.fullmatch(text) for form in _DAYS)), None)
+    if found is None:
+        if _SHORT_YEAR.fullmatch(text):
+            raise BadValue("ambiguous-date", f"“{whole}” has a year of two digits", _DATE_HINT)
+        raise _no_date(whole)
+    parts = found.groupdict()
+    day, month = parts["day"], parts["month"]
+    if "sign" in parts and int(day) <= 12 and day.zfill(2) != month.zfill(2):
+        # the day first in most of the world, the month in the USA
+        if int(month) <= 12:
+            text = f"“{whole}” may begin with the day or with the month"
+            raise BadValue("ambiguous-date", text, _DATE_HINT)
+        day, month = month, day
     try:
-        return date(int(year), int(month), int(day))
+        return date(int(parts["year"]), int(month), int(day))
     except ValueError as error:
         raise BadValue("bad-date", f"“{whole}”: there is no such day") from error
 
