@@ -136,7 +136,7 @@ class FieldMap:
         found = self
         for pair in pairs:
             name, value = _split(pair, "--map", 'url="Bild-URL"')
-            found = found._with_source(name, value, UsageError, f"--map {pair}")
+            found = found._with_source(name, value, f"--map {pair}", UsageError)
         return found
 
     def with_set(self, pairs: Iterable[str]) -> FieldMap:
@@ -145,17 +145,16 @@ class FieldMap:
         return replace(self, constants={**self.constants, **dict(split)})
 
     def _with_source(
-        self, name: str, text: str, error: type[LdimportError], where: str
+        self, name: str, text: str, where: str, error: type[LdimportError] = ConfigError
     ) -> FieldMap:
         if "{" not in text:
             templates = {key: value for key, value in self.templates.items() if key != name}
             return replace(self._with("columns", name, text), templates=templates)
         try:
-            template = Template.parse(text)
+            return self._with("templates", name, Template.parse(text))
         except ValueError as cause:
             hint = 'write it like fileName: "{headline} ({year})"'
             raise error(f"{where}: {cause}", hint=hint, code="mapping") from cause
-        return self._with("templates", name, template)
 
     def _with(self, part: str, name: str, value: Any) -> FieldMap:
         changed: dict[str, Any] = {part: {**getattr(self, part), name: value}}
@@ -163,55 +162,42 @@ class FieldMap:
 
     def _with_spec(self, name: str, spec: Json, where: str) -> FieldMap:
         if isinstance(spec, str):
-            return self._with_source(name, spec, ConfigError, where)
+            return self._with_source(name, spec, where)
         if not isinstance(spec, dict):
             hint = "for example: {column: Datum, date: '%d.%m.%Y'}"
             raise _mistake(f"{where} must be a column, a template or options", hint)
         found = self
-        for key, value in spec.items():
-            found = found._with_option(name, key, _text(value, f"{where}.{key}"), where)
+        for key, value in spec.items():  # YAML may have made a number of a text
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+                raise _mistake(f"{where}.{key} must be a text", "put it in quotes")
+            found = found._with_option(name, key, str(value), where)
         return found
 
     def _with_option(self, name: str, key: str, value: str, where: str) -> FieldMap:
-        match key:
-            case "column":
-                return self._with("columns", name, value)
-            case "template":
-                return self._with_source(name, value, ConfigError, where)
-            case "value":
-                return self._with("constants", name, value)
-            case "separator" | "date" | "zone":
-                if key == "zone":
-                    _check_zone(value, where)
-                written = replace(self.writings.get(name, Writing()), **{key: value})
-                return self._with("writings", name, written)
-        near = get_close_matches(key, _OPTIONS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
-        raise _mistake(f"{where} has an unknown option “{key}”", hint)
+        if key in ("column", "value"):
+            return self._with("columns" if key == "column" else "constants", name, value)
+        if key == "template":
+            return self._with_source(name, value, where)
+        if key not in _OPTIONS:
+            near = get_close_matches(key, _OPTIONS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
+            raise _mistake(f"{where} has an unknown option “{key}”", hint)
+        try:
+            _ = ZoneInfo(value) if key == "zone" else None
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            text = f"{where}.zone: there is no time zone “{value}”"
+            raise _mistake(text, "name it as Europe/Zurich") from error
+        written = replace(self.writings.get(name, Writing()), **{key: value})
+        return self._with("writings", name, written)
 
 
 def _mistake(message: str, hint: str) -> ConfigError:
     return ConfigError(message, hint=hint, code="mapping")
 
 
-def _check_zone(name: str, where: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        text = f"{where}.zone: there is no time zone “{name}”"
-        raise _mistake(text, "name it as Europe/Zurich") from error
-
-
-def _text(value: Json, where: str) -> str:
-    """A scalar of the config file as text; YAML may have made a number of it."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise _mistake(f"{where} must be a text", "put it in quotes")
-    return str(value)
-
-
 def _split(pair: str, option: str, example: str) -> tuple[str, str]:
-    name, equals, value = pair.partition("=")
-    if not equals or not name.strip() or not value:
+    name, _, value = pair.partition("=")
+    if not name.strip() or not value:
         message, hint = f"{option} {pair}: it needs a field and a value", f"{option} {example}"
         raise UsageError(message, hint=f"for example: {hint}", code="mapping")
     return full_name(name), value
@@ -315,8 +301,7 @@ def _unique(names: Sequence[str]) -> dict[str, int]:
 
 def _need(names: Mapping[str, int], places: dict[str, int], mapping: FieldMap, file: str) -> None:
     given = {*places, *mapping.templates, *mapping.constants}
-    missing = [name for name in _NEEDED if name not in given]
-    if not missing:
+    if not (missing := [name for name in _NEEDED if name not in given]):
         return
     message = f"{file} has no column for “{missing[0]}”"
     if len(names) == 1:
