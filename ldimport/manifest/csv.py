@@ -12,7 +12,6 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
 from typing import BinaryIO, cast
-from unicodedata import is_normalized
 
 from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
@@ -76,10 +75,8 @@ class TableRow(Mapping[str, Json]):
 
 def _is_odd(cell: str) -> bool:
     """Whether a cell is not simply its own value."""
-    odd = "\0" in cell or _bare(cell) is not cell
-    if cell.isascii():
-        return odd
-    return odd or not is_whole(cell) or not is_normalized("NFC", cell)
+    dressed = _bare(cell) is not cell
+    return "\0" in cell or dressed or compose(cell) is not cell or not is_whole(cell)
 
 
 def _bare(cell: str) -> str:
@@ -179,29 +176,21 @@ class Table(Part):
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every row."""
         with closing(self.rows(position)) as rows:
-            build = self._build
+            build, odd = self._build, self.entry
             for number, (line, cells) in enumerate(rows, first):
-                if type(cells) is list:
-                    yield build(number, line, cells)
-                else:
-                    yield self.entry(number, line, cells)
+                yield (build if type(cells) is list else odd)(number, line, cells)
 
     def entry(self, row: int, line: int, cells: list[str]) -> Entry:
         """One of ``rows`` as an Entry; ``row`` counts them from 1."""
-        if not isinstance(cells, OddRow):
-            return self._build(row, line, cells)
-        if cells.error:
-            return self._unreadable(row, line, cells)
-        return self._careful(row, line, cells)
+        if isinstance(cells, OddRow):
+            return (self._unreadable if cells.error else self._careful)(row, line, cells)
+        return self._build(row, line, cells)
 
-    def locate(self, entry: Entry, field: str) -> Place:
-        """Where the cell of ``field`` begins; the row's beginning if no cell is its source."""
-        place, index = entry.place, self.layout.places.get(field)
-        start = place.line, 1
-        if index is not None:
-            record = self.lines.between(place.line, place.line + _RECORD_LINES)
-            start = self.dialect.cell_start(record, index, place.line)
-        return Place(place.file, place.row, *start)
+    def _start(self, place: Place, field: str) -> tuple[int, int]:
+        if (index := self.layout.places.get(field)) is None:
+            return place.line, 1
+        record = self.lines.between(place.line, place.line + _RECORD_LINES)
+        return self.dialect.cell_start(record, index, place.line)
 
     def _run(
         self, skip: int, position: Position | None, resume: bool
@@ -261,8 +250,7 @@ class Table(Part):
         record = "\n".join(self.lines.between(line, cells.last))
         hint = "double every quote inside a quoted cell, and close the cell"
         problems.add("bad-quotes", "", cells.error, hint, record)
-        original = {"_record": record}
-        return Entry("", "", None, None, {}, problems.place, True, tuple(problems), original)
+        return problems.entry({"_record": record}, textual=True)
 
     def _careful(self, row: int, line: int, cells: list[str]) -> Entry:
         """Any row that could be parsed."""
@@ -270,10 +258,9 @@ class Table(Part):
         raw = [_bare(cell) for cell in cells]
         names = self._row_names(len(raw), problems)
         values = self._values(raw)
-        for name, text in values.items():
-            if "\0" in text:
-                hint = "take it out; often the file is UTF-16: --encoding utf-16"
-                problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
+        hint = "take it out; often the file is UTF-16: --encoding utf-16"
+        for name in (name for name, text in values.items() if "\0" in text):
+            problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
         metadata = _metadata(values, problems)
         id_, url = values.get("id", ""), values.get("url", "")
         title, kind = values.get("fileName") or None, values.get("mediaType") or None
@@ -298,9 +285,8 @@ class Table(Part):
         cells = {column: raw[index] for column, index in templated if index < len(raw)}
         for name, template in self._mapping.templates.items():
             values[name] = template.fill(cells)
-        values = {
-            name: text if name in ("id", "url") else compose(text) for name, text in values.items()
-        }
+        for name in values.keys() - {"id", "url"}:
+            values[name] = compose(values[name])
         for name, text in self._mapping.constants.items():
             if not values.get(name):
                 values[name] = text
@@ -345,13 +331,14 @@ def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Jso
     return metadata | own
 
 
+_QUOTING = {
+    "unexpected end": "a quoted cell is never closed",
+    "field limit": f"a cell is longer than {csv.field_size_limit():,} characters; is its quote "
+    "closed?",
+    "expected after": "a quote inside a quoted cell is not doubled",
+}
+"""Python's words for broken quoting, and ours."""
+
+
 def _quoting(error: csv.Error) -> str:
-    """Python's words for broken quoting, in ours."""
-    text = str(error)
-    if "unexpected end" in text:
-        return "a quoted cell is never closed"
-    if "field limit" in text:
-        return f"a cell is longer than {csv.field_size_limit():,} characters; is its quote closed?"
-    if "expected after" in text:
-        return "a quote inside a quoted cell is not doubled"
-    return text
+    return next((ours for theirs, ours in _QUOTING.items() if theirs in str(error)), str(error))

@@ -79,10 +79,8 @@ def sniff(path: str, name: str, options: ReadOptions) -> Detected:
         head = stream.read(SAMPLE)
     if what := next((what for magic, what in _NOT_TEXT if head.startswith(magic)), None):
         raise _no_manifest(f"{name} is not a manifest, but {what}")
-    if options.encoding:
-        encoding = _prescribed(options.encoding, head)
-    else:
-        encoding = _detect_encoding(head, path, name)
+    given = options.encoding
+    encoding = _prescribed(given, head) if given else _detect_encoding(head, path, name)
     try:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
     except UnicodeError as error:  # UTF-16 and UTF-32 without a byte order mark
@@ -180,7 +178,7 @@ def _detect_encoding(head: bytes, path: str, name: str) -> str:
     marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
     if found := marked or _wide(head):
         return found
-    sample = head if not head.isascii() else _beyond_ascii(path, name, len(head))
+    sample = head if not head.isascii() else _beyond_ascii(path, name)
     return "utf-8" if _mostly_utf8(sample) else _by_statistics(sample)
 
 
@@ -194,10 +192,10 @@ def _wide(head: bytes) -> str | None:
     return None
 
 
-def _beyond_ascii(path: str, name: str, skip: int) -> bytes:
+def _beyond_ascii(path: str, name: str) -> bytes:
     """The first chunk that is not ASCII, or none. Testing for ASCII costs next to nothing."""
     with buffered(path, name) as stream:
-        stream.read(skip)
+        stream.read(SAMPLE)
         while (chunk := stream.read(CHUNK)) and chunk.isascii():
             pass
     return chunk
@@ -236,11 +234,8 @@ def _by_statistics(sample: bytes) -> str:
     except UnicodeDecodeError:
         fallback = "latin-1"
     matches = from_bytes(telling, cp_isolation=_CANDIDATES)
-    best = matches.best()
-    if best is None:
+    if (best := matches.best()) is None:
         return fallback
-    for match in matches:
-        equal = (match.chaos, match.coherence) == (best.chaos, best.coherence)
-        if "cp1252" in match.could_be_from_charset and equal:
-            return "cp1252"
-    return best.encoding
+    equal = (m for m in matches if (m.chaos, m.coherence) == (best.chaos, best.coherence))
+    western = any("cp1252" in match.could_be_from_charset for match in equal)
+    return "cp1252" if western else best.encoding

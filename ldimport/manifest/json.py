@@ -8,6 +8,7 @@ all.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, NamedTuple
@@ -93,8 +94,7 @@ class Scanner:
         while True:
             match = _SPACE.match(self._data, self._at)
             assert match is not None
-            if match.end() > self._at:
-                self._advance(match.end())
+            self._advance(match.end())
             if self._at < len(self._data) or not self._more():
                 return self._data[self._at : self._at + 1]
 
@@ -111,10 +111,7 @@ class Scanner:
         first = self.peek()
         line, column = self.place()
         search = _Search()
-        while True:
-            end = self._end(first, search)
-            if end is not None:
-                break
+        while (end := self._end(first, search)) is None:
             if len(self._data) - self._at > _LARGEST:
                 raise self.error("this entry is larger than 16 MB; no request may be", "too-large")
             if not self._more():
@@ -130,10 +127,9 @@ class Scanner:
     def members(self) -> Iterator[str]:
         """The keys of the object that comes next; the caller takes each value in between."""
         for span in self._items(b"{", b"}"):
-            try:
+            key = None
+            with suppress(orjson.JSONDecodeError):
                 key = orjson.loads(span.raw)
-            except orjson.JSONDecodeError:
-                key = None
             if not isinstance(key, str) or not self.take(b":"):
                 raise self.error("a key in quotes and a colon must stand here", "bad-json")
             yield key
@@ -173,16 +169,14 @@ class Scanner:
         if first in (b"{", b"["):
             match = None if search.passed else _WHOLE.match(self._data, self._at)
             return match.end() if match else search.end(self._data, self._at)
-        if first == b'"':
-            match = _TEXT.match(self._data, self._at)
-            return match.end() if match else None
-        match = _SCALAR.match(self._data, self._at)
-        if match is None:
-            if first:
-                raise self.error("a value must stand here", "bad-json")
-            return None
-        end = match.end()  # at the end of the data it may go on, unless the file ends with it
-        return end if end < len(self._data) or not self._more() else None
+        text = first == b'"'
+        match = (_TEXT if text else _SCALAR).match(self._data, self._at)
+        if match is None and first and not text:
+            raise self.error("a value must stand here", "bad-json")
+        # at the end of the data a scalar may go on, unless the file ends with it
+        if match and (text or match.end() < len(self._data) or not self._more()):
+            return match.end()
+        return None
 
     def _more(self) -> bool:
         """Read on; what was stepped over is dropped."""
@@ -221,17 +215,12 @@ class _JsonFile(Part):
         self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
 
-    def locate(self, entry: Entry, field: str) -> Place:
-        """Where the value of ``field`` begins; the entry's beginning if it has none."""
-        place = entry.place
+    def _start(self, place: Place, field: str) -> tuple[int, int] | None:
         column = max(place.column, 1)
         record = self._pieces_from(place.line, column)
-        try:
-            scanner = Scanner(record, self.name, place.line, column)
-            found = _find(scanner, self._findings.columns.columns.get(field, field))
-        except ManifestError:  # the object is broken from here on
-            found = None
-        return place if found is None else Place(place.file, place.row, *found)
+        with suppress(ManifestError):  # the object is broken from here on
+            return _find(Scanner(record, self.name, place.line, column), self._named(field))
+        return None
 
     def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
         """Few lines at a time, since reading ahead would have to be undone for the next entry, and

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from types import NoneType
 from typing import Any
 
@@ -73,8 +74,7 @@ class ObjectBuilder:
             kind = _KINDS[type(value)]
             message = f"an entry must be an object with id, url and fileName, not {kind}"
             problems.add("wrong-type", "", message, value=_shown(value))
-        told = tuple(problems)
-        return Entry("", "", None, None, {}, problems.place, self._textual, told, {})
+        return problems.entry({}, textual=self._textual)
 
     def check_numbers(self, found: Json, problems: RowProblems) -> None:
         """Numbers that would be rounded on their way; the id may be one, as text."""
@@ -205,17 +205,13 @@ class HeaderReader:
 
 def merged(headers: Iterable[tuple[str, Header]]) -> Header:
     """One header for several files, each with its name. Raises ManifestError when two differ."""
-    result = empty = Header()
-    origin = ""
-    for name, header in headers:
-        if header == empty:
-            continue
-        if result not in (empty, header):
+    told = [(name, header) for name, header in headers if header != Header()]
+    for (origin, one), (name, other) in pairwise(told):
+        if one != other:
             message = f"{name} and {origin} differ in systemName, webhook or context"
             hint = "import them one after the other"
             raise ManifestError(message, hint=hint, code="bad-header")
-        result, origin = header, name
-    return result
+    return told[0][1] if told else Header()
 
 
 def _fault(key: str, value: Json) -> str:
@@ -227,8 +223,7 @@ def _fault(key: str, value: Json) -> str:
     if key == "webhook":
         return "" if is_http_url(str(value)) else " must be an http or https URL"
     if key == "systemName":
-        fault = name_fault(str(value))
-        return f" {fault}" if fault else ""
+        return f" {name_fault(str(value))}".rstrip()
     try:
         size = len(encode(value))
     except (ValueError, RecursionError):

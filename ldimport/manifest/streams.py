@@ -54,7 +54,7 @@ class ByteStream(io.RawIOBase):
         self._name = name
         self._watch = watch
         self._left = b""
-        self._recode = recode
+        self._recode = recode or ""
         self._decoder = codecs.getincrementaldecoder(recode)() if recode else None
         self._file = cast("BinaryIO", open(path, "rb", buffering=0))  # noqa: SIM115, PTH123
         try:
@@ -107,7 +107,7 @@ class ByteStream(io.RawIOBase):
                 while not (text := self._decoder.decode(data, final=not data)) and data:
                     data = self._read(size)
             except UnicodeDecodeError as error:
-                raise undecodable(self._path, self._name, str(self._recode)) from error
+                raise undecodable(self._path, self._name, self._recode) from error
             data = text.encode("utf-8", "surrogatepass")
         if self._watch is not None and data:
             self._watch(data, self._file.tell())
@@ -273,10 +273,19 @@ class Part(ABC):
         """Every entry; ``first`` is the number of the first one. Raises ManifestError where the
         file cannot be read on."""
 
-    @abstractmethod
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins, behind its quote; the entry's beginning if it has
         none. Cheap when asked in ascending order."""
+        line, column = self._start(entry.place, field) or (entry.place.line, entry.place.column)
+        return Place(entry.place.file, entry.place.row, line, column)
+
+    @abstractmethod
+    def _start(self, place: Place, field: str) -> tuple[int, int] | None:
+        """Line and column of a field's value in the entry at ``place``."""
+
+    def _named(self, field: str) -> str:
+        """What the field is called in this file."""
+        return self._findings.columns.columns.get(field, field)
 
     def close(self) -> None:
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""

@@ -114,14 +114,11 @@ def _place(file: str, event: Any) -> Place:
 
 
 def _scalar(event: Any, typed: bool) -> Json:
-    text = str(event.value)
-    if event.style:
-        return text
-    if text in _NULLS:
+    text: Json = event.value
+    if not event.style and text in _NULLS:
         return None
     with suppress(orjson.JSONDecodeError):
-        found: Json = orjson.loads(text) if typed else text
-        return found
+        text = orjson.loads(event.value) if typed and not event.style else text
     return text
 
 
@@ -145,14 +142,6 @@ class YamlFile(Part):
                 problems += [replace(p, place=replace(p.place, row=row)) for p in item.problems]
                 yield self._build(item.value, problems)
 
-    def locate(self, entry: Entry, field: str) -> Place:
-        """Where the value of ``field`` begins; the entry's beginning if it has none. Asking in
-        ascending order costs one pass in all."""
-        place = entry.place
-        path = self._findings.columns.columns.get(field, field)
-        line, column = self._marks(place).get(path, (place.line, place.column))
-        return Place(place.file, place.row, line, column)
-
     def close(self) -> None:
         """Close what ``locate`` keeps open."""
         if self._items_left is not None:
@@ -160,18 +149,17 @@ class YamlFile(Part):
         self._items_left = self._found = None
         super().close()
 
-    def _marks(self, place: Place) -> dict[str, tuple[int, int]]:
-        """Those of the item that begins at ``place``."""
+    def _start(self, place: Place, field: str) -> tuple[int, int] | None:
+        """In ascending order one pass over the items will do."""
         wanted = (place.line, place.column)
         if self._items_left is None or (self._found and self._found.at > wanted):
             self.close()
             self._items_left = self._items()
         while self._found is None or self._found.at < wanted:
-            following = next(self._items_left, None)
-            if following is None:
-                return {}
+            if (following := next(self._items_left, None)) is None:
+                return None
             self._found = following
-        return self._found.marks if self._found.at == wanted else {}
+        return self._found.marks.get(self._named(field)) if self._found.at == wanted else None
 
     def _begin(self) -> None:
         """A list has no header; a mapping is read to its end, since ``images`` may come first."""
@@ -223,7 +211,7 @@ class YamlFile(Part):
             item.value = found
             yield item
             return
-        for first in item.problems[:1]:
+        for first in item.problems:
             where = f"{self.name}:{first.place.line}"
             raise ManifestError(f"{where}: {first.message}", hint=first.hint, code=first.code)
         for key, each in found.items():
