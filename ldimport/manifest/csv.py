@@ -11,13 +11,12 @@ import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
-from typing import BinaryIO, cast
 
 from ldimport.cells import FORMULA
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, Layout, ignored_text, layout
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile, undecodable
+from ldimport.manifest.streams import Part, Position, SourceFile, buffered, undecodable
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole, surely_whole
@@ -198,7 +197,8 @@ class Table(Part):
         """Rows after ``skip`` lines. Returns the line of a record with broken quotes to go on
         behind, or None at the end."""
         suspicion = _Suspicion(self.name, self.encoding, position)
-        with self._table(suspicion) as lines:
+        stream = buffered(self.path, self.name, watch=suspicion)
+        with io.TextIOWrapper(stream, self.encoding, newline="") as lines:
             next(islice(lines, skip, skip), None)
             reader = self.dialect.reader(lines)
             width = self._width
@@ -223,13 +223,6 @@ class Table(Part):
                         return line
                 except UnicodeDecodeError as error:
                     raise undecodable(self.path, self.name, self.encoding) from error
-
-    def _table(self, watch: _Suspicion, errors: str = "strict") -> io.TextIOWrapper:
-        stream = cast("BinaryIO", ByteStream(self.path, self.name, watch=watch))
-        return io.TextIOWrapper(stream, self.encoding, errors, newline="")
-
-    def _text(self) -> io.TextIOWrapper:
-        return self._table(_Suspicion(self.name, self.encoding, None), "replace")
 
     def _read_names(self) -> tuple[int, OddRow]:
         """The line in which the header begins, and its cells."""

@@ -20,7 +20,6 @@ from ldimport.manifest.kinds import Detected, Findings, Header
 from ldimport.model import Entry, Place
 
 CHUNK = 1 << 20
-_TEXT_CHUNK = 1 << 16
 _LONGEST = 1 << 20
 _KEPT = 256
 _GZIP = b"\x1f\x8b"
@@ -92,13 +91,6 @@ class ByteStream(io.RawIOBase):
         self._left = data[len(view) :]
         view[: len(taken)] = taken
         return len(taken)
-
-    def read1(self, size: int = -1) -> bytes:
-        """Whatever comes next in one piece, larger than ``size`` if it likes: a text wrapper asks
-        for 8 kB at a time, and every piece costs a call."""
-        data = self._left or self._next(_TEXT_CHUNK)
-        self._left = b""
-        return data
 
     def _next(self, size: int) -> bytes:
         data = self._read(size)

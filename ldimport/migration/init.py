@@ -64,9 +64,8 @@ def write_start(
         raise UsageError(f"{folder}: no such folder", code="no-such-file")
     for path in (settings, manifest):
         if path.exists() and not overwrite:
-            raise UsageError(
-                f"{path} is there already", hint="use another folder, or --force", code="exists"
-            )
+            hint = "use another folder, or --force"
+            raise UsageError(f"{path} is there already", hint=hint, code="exists")
     write_rows(manifest, [{column.name: column.example for column in found}])
     with NewFile(settings) as file:
         file.write(settings_text(start, found))
@@ -118,12 +117,10 @@ def _quoted(text: str) -> str:
 def examples(config: ProjectConfig, kind: MediaType) -> dict[str, str]:
     """By handle: the cell; "" where nothing fits what the config asks for, or where only the
     project knows."""
-    found = {}
-    for handle, each in kind.properties.items():
-        check = ValueCheck(each, config)
-        fitting = (cell for cell in _candidates(each) if check.accepts(cell))
-        found[handle] = next(fitting, "")
-    return found
+    return {
+        handle: next(filter(ValueCheck(each, config).accepts, _candidates(each)), "")
+        for handle, each in kind.properties.items()
+    }
 
 
 def _candidates(found: Property) -> Iterator[str]:
