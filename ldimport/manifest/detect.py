@@ -141,8 +141,7 @@ def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> Ma
 
 
 def _is_lines(text: str) -> bool:
-    """Whether a whole object stands in the first line and something follows it, or it is alone
-    and no request body."""
+    """Whether the first line is a whole object, and more follows or it is no request body."""
     first, _, rest = text.lstrip().partition("\n")
     if not first.startswith("{"):
         return False

@@ -286,8 +286,7 @@ def _cleaned(name: str) -> str:
 
 
 def _unique(names: Sequence[str]) -> dict[str, int]:
-    """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``, so that rows keep all
-    their cells."""
+    """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``: rows keep all."""
     seen: Counter[str] = Counter()
     result: dict[str, int] = {}
     for index, name in enumerate(names):

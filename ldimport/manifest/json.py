@@ -18,7 +18,7 @@ import orjson
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
 from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
@@ -298,12 +298,14 @@ class JsonDocument(_JsonFile):
         with self._open() as stream:
             scanner = self._scanner(stream)
             found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
-        header = HeaderReader(self.name, self._findings)
-        for key, span in found if self._body else ():
-            problems = RowProblems(Place(self.name, 0, span.line, span.column))
-            header.take(key, parse_json(span.raw, problems, key), span.line, problems)
-        self.header = header.finish()
+        keys = (self._header_key(key, span) for key, span in found if self._body)
+        self.header = read_header(self.name, self._findings, keys)
         super()._begin()
+
+    def _header_key(self, key: str, span: Span) -> HeaderKey:
+        problems = RowProblems(Place(self.name, 0, span.line, span.column))
+        value = parse_json(span.raw, problems, key) if span.raw else None
+        return key, value, span.line, problems[0].message if problems else ""
 
     def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
         """What stands beside ``images``, wherever ``images`` stands."""
@@ -320,8 +322,7 @@ class JsonDocument(_JsonFile):
 
 
 def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:
-    """Line and column of the value at ``path`` (``metadata.credit``) in the object that comes
-    next; None when it has no such key."""
+    """Line and column of the value at ``path`` in the object that comes next, if it has one."""
     head, dot, rest = path.partition(".")
     for key in scanner.members():
         first, place = scanner.peek(), scanner.place()

@@ -68,8 +68,7 @@ class Manifest:
 
     @property
     def folder(self) -> Path:
-        """Where relative urls begin: the first file's folder; for standard input the working
-        folder."""
+        """Where relative urls begin: the first file's folder, or the working folder for ``-``."""
         first = self._sources[0]
         return Path() if first.given == STDIN else Path(first.path).parent
 

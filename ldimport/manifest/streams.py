@@ -183,8 +183,7 @@ class Lines:
         self._kept: deque[str | None] = deque(maxlen=_KEPT)
 
     def line(self, number: int) -> str | None:
-        """Line ``number`` (from 1) without its break; None behind the end, or if it is longer
-        than a million characters."""
+        """Line ``number`` (from 1) without its break; None behind the end, and for giants."""
         if number < 1:
             return None
         if self._text is None or number <= self._last - len(self._kept):
@@ -262,8 +261,7 @@ class Part(ABC):
 
     @abstractmethod
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
-        """Every entry; ``first`` is the number of the first one. Raises ManifestError where the
-        file cannot be read on."""
+        """Every entry, counted from ``first``. Raises ManifestError where reading has to end."""
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins, behind its quote; the entry's beginning if it has

@@ -15,7 +15,7 @@ import yaml
 
 from ldimport.errors import ManifestError
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
 from ldimport.manifest.streams import Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
@@ -172,7 +172,7 @@ class YamlFile(Part):
 
     def _items(self, position: Position | None = None) -> Generator[Item]:
         """Every item; at their end the header is known."""
-        header = HeaderReader(self.name, self._findings)
+        header: list[HeaderKey] = []
         with closing(self._events(position)) as events:
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
@@ -183,7 +183,7 @@ class YamlFile(Part):
                     item = self._item(event, events)
                     if item.value is not None or item.problems:
                         yield item
-        self.header = header.finish()
+        self.header = read_header(self.name, self._findings, header)
 
     def _sequence(self, events: Events) -> Iterator[Item]:
         for event in _until(yaml.SequenceEndEvent, events):
@@ -194,7 +194,7 @@ class YamlFile(Part):
         item.value = item.read(event)
         return item
 
-    def _mapping(self, start: Any, events: Events, header: HeaderReader) -> Iterator[Item]:
+    def _mapping(self, start: Any, events: Events, header: list[HeaderKey]) -> Iterator[Item]:
         """A document that is a mapping: a request body, a header, or one entry."""
         item = Item(events, start, self.name)
         found: dict[str, Json] = {}
@@ -214,8 +214,7 @@ class YamlFile(Part):
         for first in item.problems:
             where = f"{self.name}:{first.place.line}"
             raise ManifestError(f"{where}: {first.message}", hint=first.hint, code=first.code)
-        for key, each in found.items():
-            header.take(key, each, item.marks[key][0])
+        header += [(key, each, item.marks[key][0], "") for key, each in found.items()]
 
     def _events(self, position: Position | None = None) -> Generator[Any]:
         with self._open(position) as stream:

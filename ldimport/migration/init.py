@@ -126,9 +126,11 @@ def examples(config: ProjectConfig, kind: MediaType) -> dict[str, str]:
 def _candidates(found: Property) -> Iterator[str]:
     """Cells that may do, the nicest first."""
     if found.plugin in ("li-string-list", "li-numeric-list"):
-        for items in _lists(found):
-            yield "|".join(map(str, items))
-            yield json.dumps(items, ensure_ascii=False)
+        most = min(2, int(found.number("maxItems") or 2))
+        usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
+        for items in (list(found.choices or usual), [1], ["a"]):
+            yield "|".join(map(str, items[:most]))
+            yield json.dumps(items[:most], ensure_ascii=False)
         return
     yield from map(str, found.choices or ())
     if found.plugin in ("li-integer", "li-system-integer"):
@@ -137,8 +139,7 @@ def _candidates(found: Property) -> Iterator[str]:
     elif isinstance(text := EXAMPLES.get(found.plugin), str):
         yield from _fitted(text, found)
     else:
-        for value in _objects(found):
-            yield json.dumps(value, ensure_ascii=False)
+        yield from (json.dumps(value, ensure_ascii=False) for value in _objects(found))
 
 
 def _fitted(text: str, found: Property) -> Iterator[str]:
@@ -148,14 +149,6 @@ def _fitted(text: str, found: Property) -> Iterator[str]:
         most = int(found.number(key.replace("Min", "Max").replace("min", "max")) or 0)
         yield (f"{text} " * (least // (len(text) + 1) + 1)).strip()[: most or None]
         yield text.ljust(least, "x")[: most or None]
-
-
-def _lists(found: Property) -> Iterator[list[Json]]:
-    most = int(found.number("maxItems") or 2)
-    usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
-    tried: list[list[Json]] = [list(found.choices or usual), [1], ["a"]]
-    for items in tried:
-        yield items[: min(most, 2)]
 
 
 def _objects(found: Property) -> Iterator[Json]:

@@ -93,8 +93,7 @@ class Collector:
         self._taken(None, problem)
 
     def finish(self, checker: Checker) -> Validation:
-        """The findings of the pass that ``checker`` made; kinds of errors first, the most
-        frequent before."""
+        """The findings of ``checker``'s pass; errors first, the most frequent kinds before."""
         kinds = sorted(self._kinds.values(), key=lambda kind: (kind.severity, -kind.rows))
         notices = (*self.manifest.notices(), *_of_checker(checker))
         sums = self.entries, self._invalid, self._warnings
@@ -165,8 +164,7 @@ def _by_rows(
     collector: Collector,
     on_progress: Callable[[int], None] | None,
 ) -> None:
-    """The fast way for a single CSV: a row that passes the test has nothing worth saying about
-    it, and never becomes an entry."""
+    """The fast way for a single CSV: a row that passes the test never becomes an entry."""
     passes = row_test(checker, table.columns or (), table.name)
     good = 0
     for number, (line, cells) in enumerate(table.rows(on_progress), 1):

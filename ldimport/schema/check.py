@@ -47,8 +47,7 @@ def resolved(url: str, base_url: str | None) -> str:
 
 
 def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
-    """Everything about a url. ``folder``: below it relative urls are files; None: there are no
-    relative urls."""
+    """Everything about a url; below ``folder``, if there is one, relative ones are files."""
     if not url:
         yield Finding("required", "url is empty", "every image needs an address")
     elif _scheme(url) in PORTS:
@@ -181,13 +180,11 @@ class Checker:
         self._checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
-        """Whether nothing is to be said about a row; then its id is remembered. Otherwise nothing
-        is, and ``check`` has to look."""
+        """Whether nothing is to be said about a row; only then its id is remembered."""
         return self._quick(entry) is not None
 
     def check(self, entry: Entry) -> Checked:
-        """One row. The place of its problems is that of the entry: only those that are shown are
-        worth to be located exactly."""
+        """One row. Its problems have the entry's place: only those that are shown are located."""
         if (quick := self._quick(entry)) is not None:
             handle, stored = quick
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))

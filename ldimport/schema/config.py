@@ -204,8 +204,7 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
 
 
 def _missing_types(body: Mapping[str, Json], complaints: Complaints) -> None:
-    """A config may have no media types; a typing error, or a file that is
-    something else altogether, must not pass for one."""
+    """No media types are fine; a typing error, or another file, must not pass for that."""
     if complaints.typos(body, "", ("mediaTypes",), wrong=True):
         return
     if body and not body.keys() & _PARTS:

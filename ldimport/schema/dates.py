@@ -45,8 +45,7 @@ def _exists(text: str, form: re.Pattern[str], read: Callable[[str], object]) -> 
 
 
 def moment(text: str) -> datetime:
-    """A stored date and time; ValueError when it is none. Python reads at most six digits of a
-    second."""
+    """A stored date and time, else ValueError. Python reads six digits of a second."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
 
 

@@ -156,8 +156,7 @@ class ValueCheck:
         self._whole = with_definitions(value_schema(found))
 
     def accepts(self, text: str) -> bool:
-        """Whether a cell becomes a value that nothing is said about; then ``good`` has its value,
-        as long as there is room."""
+        """Whether nothing is said about a cell; ``good`` then has its value, if there is room."""
         if text in self.good:
             return True
         try:
@@ -247,8 +246,7 @@ class MetadataCheck:
         self._decider = _decider(schema)
 
     def quick(self, metadata: Mapping[str, Json], *, textual: bool) -> dict[str, Json] | None:
-        """The stored values of metadata that nothing at all is to be said about; None when
-        something may be."""
+        """The stored values of metadata that nothing at all is to be said about, else None."""
         stored: dict[str, Json] = {}
         for handle, value in metadata.items():
             check = self.values.get(handle)
@@ -269,8 +267,7 @@ class MetadataCheck:
     def coerced(
         self, metadata: Mapping[str, Json], *, textual: bool
     ) -> tuple[dict[str, Json], list[tuple[str, Finding]]]:
-        """Values as they are stored, without absent ones, and what could not be read, each with
-        its handle."""
+        """Values as they are stored, and what could not be read, each with its handle."""
         found: dict[str, Json] = {}
         bad: list[tuple[str, Finding]] = []
         for handle, value in metadata.items():
