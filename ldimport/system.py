@@ -3,12 +3,17 @@
 import json
 import math
 import os
+import secrets
+import signal
 import socket
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
+
+from ldimport.errors import TemporaryError
 
 if sys.platform == "win32":
     import msvcrt
@@ -17,36 +22,58 @@ else:
     import resource
 
 
+_NOTE = b"%20d"
+
+
 class ProcessLock:
     """An exclusive lock on ``path`` that the operating system frees when the process dies.
 
     The descriptor is not inherited by children (PEP 446), so no orphan keeps the lock. The file
-    holds who has it as JSON (``pid``, ``host``, ``command``, ``since`` in Unix seconds); it stays
-    behind after ``release``, since whoever has opened it meanwhile would lock a file that is gone.
+    holds who has it as JSON (``pid``, ``host``, ``command``, ``since`` in Unix seconds, ``note``);
+    it stays behind after ``release``, since whoever has opened it meanwhile would lock a file that
+    is gone.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._note_at = 0
 
-    def acquire(self, command: str = "") -> bool:
-        """Take the lock without waiting; False if another process has it. Raises OSError if the
-        file cannot be opened."""
+    def take(self) -> bool:
+        """Take the lock without waiting, and leave what the file says; False if another process
+        has it. Raises OSError if the file cannot be opened."""
         flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(self.path, flags, 0o600)
         if not _lock(descriptor):
             os.close(descriptor)
             return False
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command,
-                  "since": time.time()}  # fmt: skip
-        try:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, json.dumps(holder).encode())
-        except OSError:
-            os.close(descriptor)
-            raise
         self._descriptor = descriptor
         return True
+
+    def acquire(self, command: str = "") -> bool:
+        """The same, and say who has it. Raises OSError if the file cannot be written either."""
+        if not self.take():
+            return False
+        assert self._descriptor is not None
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "command": command,
+                  "since": time.time()}  # fmt: skip
+        text = json.dumps(holder)[:-1].encode() + b', "note": '
+        self._note_at = len(text)
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.write(self._descriptor, text + _NOTE % 0 + b"}")
+        except OSError:
+            self.release()
+            raise
+        return True
+
+    def note(self, value: int) -> None:
+        """Have ``holder`` say this number as ``note``, also once this process is dead; it does
+        not outlive a power cut. To be called while the lock is held."""
+        assert self._descriptor is not None
+        with suppress(OSError):  # a full disk, where even bytes in place need room
+            os.lseek(self._descriptor, self._note_at, os.SEEK_SET)
+            os.write(self._descriptor, _NOTE % value)
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
@@ -86,6 +113,17 @@ class ProcessLock:
             return not _lock(descriptor)
         finally:
             os.close(descriptor)
+
+
+def new_lock(folder: Path, before: str = "", after: str = "", command: str = "") -> ProcessLock:
+    """A lock on a file that was not there, its name ``before``, chance, ``after``. Who clears up
+    may have removed the file between its making and its locking; then it guards nothing, and
+    another name is tried."""
+    while True:
+        lock = ProcessLock(folder / f"{before}{secrets.token_hex(8)}{after}")
+        if lock.acquire(command) and lock.path.exists():
+            return lock
+        lock.release()
 
 
 if sys.platform == "win32":
@@ -134,6 +172,44 @@ else:
         return None if soft == resource.RLIM_INFINITY else soft
 
 
+def start_thread(target: Callable[..., object], *args: object, name: str | None = None) -> Thread:
+    """A daemon thread, started. Raises TemporaryError when the system gives no more."""
+    thread = Thread(target=target, args=args, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise no_process("no thread could be started", str(error)) from error
+    return thread
+
+
+def no_process(what: str, why: str) -> TemporaryError:
+    """That the system refuses processes or threads."""
+    hint = "close other programs or raise the limit (ulimit -u), then run the same command again"
+    return TemporaryError(f"{what}: {why}", hint=hint, code="no-process")
+
+
+def end_after(cpu_seconds: float, seconds: float) -> None:
+    """Have the kernel end this process (SIGPROF, SIGALRM) after so much CPU time, or so much
+    time, from now on, even while it hangs in C code and no thread of ours can run; called again
+    it begins anew, 0 calls it off. Does nothing on Windows."""
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+
+def end_with_parent() -> None:
+    """Once the parent is gone, have the kernel end this process a second later, also one that
+    hangs in C code; whoever does not can call it off by ``end_after``, and end in order. Linux
+    tells us by a signal, here SIGHUP; its handler is the C library's own ``alarm``, which so gets
+    the signal's number as seconds: 1."""
+    if sys.platform == "linux":
+        import ctypes
+
+        library = ctypes.CDLL(None)
+        library.signal(signal.SIGHUP, ctypes.cast(library.alarm, ctypes.c_void_p))
+        library.prctl(1, ctypes.c_ulong(signal.SIGHUP), 0, 0, 0)  # PR_SET_PDEATHSIG
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames within ``folder`` durable; nothing to do where folders cannot be synced."""
     if sys.platform == "win32":
@@ -148,17 +224,22 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def private_folder(folder: Path) -> None:
+    """Make ``folder`` with mode 0700, whatever the umask is; harmless when it is there."""
+    try:
+        folder.mkdir(mode=0o700)
+    except FileExistsError:
+        if not folder.is_dir():
+            raise
+    else:
+        folder.chmod(0o700)
+
+
 def durable_folder(folder: Path) -> None:
-    """Make ``folder`` and what is missing above it, with mode 0700 whatever the umask is. Each
-    name is durable before anything is put below it; also one that was there, since who made it
-    may be on the way to that, or was killed before."""
+    """Make ``folder`` and what is missing above it, as ``private_folder`` does. Each name is
+    durable before anything is put below it; also one that was there, since who made it may be on
+    the way to that, or was killed before."""
     if not folder.is_dir() and folder != folder.parent:
         durable_folder(folder.parent)
-        try:
-            folder.mkdir(mode=0o700)
-        except FileExistsError:
-            if not folder.is_dir():
-                raise
-        else:
-            folder.chmod(0o700)
+        private_folder(folder)
     sync_folder(folder.parent)

@@ -42,8 +42,17 @@ def config(call: Call) -> Json:
 
 
 def health(call: Call) -> Json:
-    """Whether the catalogue can be read; 503 when it cannot."""
-    return {"status": "ok", "version": __version__, "busy": call.engine.has_open()}
+    """Whether the catalogue can be read and open images move; 503 when one is not so."""
+    stalled, oldest = call.engine.stalled()
+    found: dict[str, Json] = {
+        "status": "stalled" if stalled else "ok",
+        "version": __version__,
+        "busy": call.engine.has_open(),
+        "oldestLeaseSeconds": oldest,
+    }
+    if stalled:
+        raise Refusal(503, "open images wait, and nothing moves", body=found)
+    return found
 
 
 def description(call: Call) -> Json:

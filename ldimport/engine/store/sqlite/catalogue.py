@@ -45,8 +45,7 @@ class Catalogue:
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """What one statement finds, all of it of the same moment."""
-        with database.translated(self.path, KIND):
-            return self.connection.execute(sql, values).fetchall()
+        return self.connection.execute(sql, values).fetchall()
 
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""

@@ -177,16 +177,21 @@ def _limits_of(text: str) -> Limits:
 
 
 def claim(
-    connection: sqlite3.Connection, worker: int, most: int, terms: int | None
+    connection: sqlite3.Connection, worker: int, most: int, terms: int | None, now: float
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
     """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
     rows = connection.execute(SQL["free"], (most,)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
+    held, deaths = connection.execute(SQL["held"], (worker,)).fetchone()
+    if deaths or (held and rows[0]["deaths"]):
+        return None, ()
     terms = rows[0]["terms"]
-    mine = list(takewhile(lambda row: row["terms"] == terms, rows))
+    mine = list(takewhile(lambda row: row["terms"] == terms and not row["deaths"], rows))
+    mine = mine or rows[:1]
     connection.executemany(
-        "UPDATE item SET worker = ? WHERE id = ?", ((worker, row["item"]) for row in mine)
+        "UPDATE item SET worker = ?, leased_at = ? WHERE id = ?",
+        ((worker, now, row["item"]) for row in mine),
     )
     return terms, tuple(_task(row, worker) for row in mine)
 
@@ -194,7 +199,8 @@ def claim(
 def _task(row: sqlite3.Row, worker: int) -> ImportTask:
     sent = (row["external_id"], row["item_url"], row["file_name"])
     image = Image(*sent, json.loads(row["metadata"]), row["media_type"])
-    return ImportTask(row["item"], worker, row["system_name"], image, library.known(row))
+    known, deaths = library.known(row), row["deaths"]
+    return ImportTask(row["item"], worker, row["system_name"], image, known, deaths)
 
 
 # -- recording ------------------------------------------------------------------------------

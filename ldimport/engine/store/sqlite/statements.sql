@@ -7,7 +7,7 @@ SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
 -- name: free
 -- Free images, oldest first. A pair that is open in an earlier job waits for it.
 SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
-       i.metadata, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
+       i.metadata, i.deaths, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
        a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
        a.orientation
   FROM item i INDEXED BY item_free
@@ -19,6 +19,16 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
                     WHERE e.status IS NULL AND e.system_name = i.system_name
                       AND e.external_id = i.external_id AND e.id < i.id)
  ORDER BY i.id LIMIT ?
+
+-- name: held
+SELECT count(*), coalesce(max(deaths), 0) FROM item WHERE worker = ?
+
+-- name: activity
+SELECT ({open_images}) AS open,
+       (SELECT min(leased_at) FROM item WHERE worker IS NOT NULL) AS leased_at,
+       max(moved_at, coalesce((SELECT min(created_at) FROM job WHERE state = 'started'), 0))
+         AS moved_at
+  FROM engine
 
 -- name: results
 SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
