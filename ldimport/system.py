@@ -138,8 +138,27 @@ def sync_folder(folder: Path) -> None:
     """Make renames within ``folder`` durable; nothing to do where folders cannot be synced."""
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # not ours: whoever may not read it has made nothing in it
+        return
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def durable_folder(folder: Path) -> None:
+    """Make ``folder`` and what is missing above it, with mode 0700 whatever the umask is. Each
+    name is durable before anything is put below it; also one that was there, since who made it
+    may be on the way to that, or was killed before."""
+    if not folder.is_dir() and folder != folder.parent:
+        durable_folder(folder.parent)
+        try:
+            folder.mkdir(mode=0o700)
+        except FileExistsError:
+            if not folder.is_dir():
+                raise
+        else:
+            folder.chmod(0o700)
+    sync_folder(folder.parent)

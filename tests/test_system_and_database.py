@@ -16,7 +16,7 @@ import pytest
 
 from ldimport import database
 from ldimport.errors import Rejected, StateFileError, TemporaryError
-from ldimport.system import ProcessLock
+from ldimport.system import ProcessLock, durable_folder
 from ldimport.url import locate_below
 
 KIND = database.DatabaseKind(
@@ -76,6 +76,52 @@ def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
         lock.release()
         assert ProcessLock(tmp_path / "x.lock").acquire()
         child.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+@pytest.mark.parametrize("umask", [0, 0o277])
+def test_folders_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        durable_folder(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    for folder in ("a", "a/b", "a/b/c"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o755)
+    durable_folder(tmp_path / "shared" / "new")
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        durable_folder(tmp_path / "file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
+def test_every_new_folder_has_its_name_before_anything_is_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, str]] = []
+    mkdir = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda p, m: (steps.append(("mkdir", str(p))), mkdir(p, m)))
+    monkeypatch.setattr("ldimport.system.sync_folder", lambda p: steps.append(("sync", str(p))))
+    (tmp_path / "was there").mkdir()
+    steps.clear()
+    durable_folder(tmp_path / "was there" / "a" / "b")
+    here = tmp_path / "was there"
+    assert steps == [
+        ("sync", str(tmp_path)),  # its maker may have been killed before
+        ("mkdir", str(here / "a")),
+        ("sync", str(here)),
+        ("mkdir", str(here / "a" / "b")),
+        ("sync", str(here / "a")),
+    ]
 
 
 def test_paths_stay_below_their_folder(tmp_path: Path) -> None:
