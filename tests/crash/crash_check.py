@@ -1,6 +1,6 @@
 """What must hold of a place after a fault and one more run of the same command: every row in one
 final state, every identity one entry, every content one blob with the right bytes, sums that add
-up, nothing left lying about, nothing for other users to read."""
+up, nothing left lying about."""
 
 from __future__ import annotations
 
@@ -52,7 +52,6 @@ def findings(
     found += _one_job_each(place)
     found += _summary(last)
     found += litter(place)
-    found += modes(place)
     return found + _results(place)
 
 
@@ -246,7 +245,7 @@ def litter(place: Place) -> list[str]:
 
 
 def modes(place: Place) -> list[str]:
-    """Files and folders of ours that others may read."""
+    """Files and folders of ours that others may read, or their owner may not."""
     return [
         f"mode {stat.S_IMODE(path.lstat().st_mode):o}: {path.relative_to(place.disk)}"
         for path in sorted((place.disk / "data").rglob("*"))

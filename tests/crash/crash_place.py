@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import forked
@@ -257,14 +257,14 @@ class Served:
 
     def __init__(self, place: Place, archive: Archive, fault: Fault) -> None:
         self._place, self._archive = place, archive
+        self._readers: list[threading.Thread] = []
         self._words = [*place.words("serve"), "--json", *place.allowed(archive.web), "--port"]
         self._words = [word for word in self._words if word not in ("--state", str(place.state))]
         self.process = place.start([*self._words, "0"], fault, LDIMPORT_SERVE_TOKEN=TOKEN)
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:  # killed before it listened
-            self.process.wait()
-            self.process.stdout.close()
+            self.process.communicate()
             self._restart("0")
             line = self.process.stdout.readline()
         place.target = json.loads(line)["url"]
@@ -276,9 +276,15 @@ class Served:
 
     def _drain(self) -> None:
         """Read what it says, so that it never waits for a reader."""
+
+        def read(stream: IO[str]) -> None:
+            with stream:
+                stream.read()
+
         for stream in (self.process.stdout, self.process.stderr):
             assert stream is not None
-            threading.Thread(target=stream.read, daemon=True).start()
+            self._readers.append(threading.Thread(target=read, args=(stream,)))
+            self._readers[-1].start()
 
     def imported(self) -> Ended:
         """A client's run, in which a server that dies is started again."""
@@ -305,6 +311,13 @@ class Served:
         self.process.terminate()
         assert self.process.wait(LONGEST) == 0
 
+    def end(self) -> None:
+        """At once."""
+        self.process.kill()
+        self.process.wait()
+        for reader in self._readers:
+            reader.join()
+
 
 @contextmanager
 def served(place: Place, archive: Archive, fault: Fault) -> Iterator[Served]:
@@ -313,5 +326,4 @@ def served(place: Place, archive: Archive, fault: Fault) -> Iterator[Served]:
     try:
         yield server
     finally:
-        server.process.kill()
-        server.process.wait()
+        server.end()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from crash_archive import Archive
-from crash_check import assert_sound, told_badly
+from crash_check import assert_sound, modes, told_badly
 from crash_place import (
     GROUP,
     NEEDS_ROOM,
@@ -78,6 +78,20 @@ def test_a_worker_dies(
     first = place.faulty(SCENARIOS[manifest].words(place, archive), fault)
     assert_sound(place, archive, first)
     repeated(place, archive, getattr(archive, manifest), first)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+@pytest.mark.parametrize("share", shares(3))
+def test_all_that_is_made_is_private_at_any_moment(
+    place: Place, archive: Archive, total: Total, share: float, umask: int
+) -> None:
+    """Whatever the umask: files 0600, folders 0700."""
+    place.umask = umask
+    fault = Fault(1 + int(share * total("local", Fault())), GROUP)
+    first = place.faulty(place.submit(archive.local), fault)
+    assert modes(place) == []
+    repeated(place, archive, archive.local, first)
+    assert modes(place) == []
 
 
 @pytest.mark.parametrize("on", [False, True], ids=["once", "from-then-on"])

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from crash_archive import Archive
-from crash_check import findings
+from crash_check import findings, modes
 from crash_place import GROUP, PROCESS, Ended, Fault, Place
 from crash_replay import Recording, standing
 
@@ -115,8 +115,6 @@ DAMAGES: dict[str, tuple[str, Damage]] = {
     "a worker's lock": ("left lying about", lambda p: (p.engine / "workers" / "x.lock").touch()),
     "half a state file": ("left lying about", lambda p: p.state.with_name("x.new-1").touch()),
     "a temporary file": ("left lying about", lambda p: (p.disk / "tmp" / "x").touch()),
-    "a file for all": ("mode 644: data/a/b/state.sqlite", lambda p: p.state.chmod(0o644)),
-    "a folder for all": ("mode 755: data/c/d/blobs", lambda p: (p.engine / "blobs").chmod(0o755)),
 }
 
 
@@ -144,6 +142,20 @@ def test_the_checker_finds_nothing_wrong_with_a_whole_run(
     good: tuple[Path, Ended], tmp_path: Path, built: Path, archive: Archive
 ) -> None:
     assert findings(Place(good[0], built), archive, good[1]) == []
+
+
+def test_the_checker_sees_files_and_folders_for_all(
+    good: tuple[Path, Ended], tmp_path: Path, built: Path
+) -> None:
+    shutil.copytree(good[0], tmp_path / "place")
+    place = Place(tmp_path / "place", built)
+    before = modes(place)
+    place.state.chmod(0o644)
+    (place.engine / "blobs").chmod(0o755)
+    assert set(modes(place)) - set(before) == {
+        "mode 644: data/a/b/state.sqlite",
+        "mode 755: data/c/d/blobs",
+    }
 
 
 def test_the_checker_misses_a_job_that_was_acknowledged(
