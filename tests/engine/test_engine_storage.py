@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from origins import Open, image, request
 
 from ldimport import wire
-from ldimport.engine import Engine, addresses
+from ldimport.engine import Engine, access_tokens, addresses
 from ldimport.engine import blobs as blob_module
 from ldimport.engine.blobs import BlobFolder
+from ldimport.engine.records import StoredToken
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import _limits_of
 from ldimport.engine.store.sqlite.schema import FILE
@@ -178,6 +179,28 @@ def test_a_full_disk_is_said_in_plain_words(engine: Engine) -> None:
         engine.submit(request(*images))
     assert str(engine.folder) in caught.value.message
     assert engine.jobs() == []
+
+
+def test_a_row_that_refers_to_nothing_is_a_complaint(open_engine: Open) -> None:
+    engine = open_engine()
+    engine.submit(request(image("1", "https://pictures.example/")))
+    engine.close()
+    with sqlite3.connect(engine.folder / "catalogue.sqlite") as connection:
+        connection.execute("DELETE FROM job")
+    connection.close()
+    (complaint,) = open_engine().store.complaints()
+    assert "refer to rows that are not there" in complaint
+
+
+@pytest.mark.parametrize(
+    ("expires_at", "revoked_at", "valid"),
+    [(None, None, True), (10.1, None, True), (10.0, None, False), (None, 1.0, False)],
+)
+def test_a_token_lets_in_until_it_ends_or_is_revoked(
+    expires_at: float | None, revoked_at: float | None, valid: bool
+) -> None:
+    token = StoredToken("t", "one", "a" * 64, ("read",), 0.0, expires_at, revoked_at)
+    assert access_tokens.is_valid(token, 10.0) is valid
 
 
 def test_closing_leaves_one_whole_file(engine: Engine) -> None:

@@ -18,11 +18,12 @@ from origins import Clock, Open, Origin, image, picture, request, wait_for
 
 from ldimport.engine import Engine
 from ldimport.engine.blobs import BlobFolder, FolderWriter
+from ldimport.engine.records import ImportOutcome
 from ldimport.engine.store import open_store
 from ldimport.engine.store.sqlite.sessions import SqliteSession
 from ldimport.engine.worker import Worker, run_worker
 from ldimport.errors import LdimportError, TemporaryError
-from ldimport.model import Counts, JobOptions, Limits, Status
+from ldimport.model import Counts, Integrity, JobOptions, Limits, Status
 from ldimport.system import ProcessLock
 
 
@@ -141,6 +142,40 @@ def test_a_worker_that_lost_its_leases_forgets_what_it_had(engine: Engine, clock
     worker._commit()
     assert not worker._remote
     session.leave()
+
+
+def test_an_outcome_is_recorded_soon_although_other_images_take_long(
+    engine: Engine, clock: Clock
+) -> None:
+    job_id = engine.submit(request(*(image(f"{n}", "https://pictures.example/") for n in range(3))))
+    blobs, seconds = BlobFolder(engine.folder), iter((0.0, 0.1, 100.0, 100.0))
+    session = engine.store.join(blobs)
+    worker = Worker(
+        engine.store, session, blobs, lambda: False, 1, clock, monotonic=lambda: next(seconds)
+    )
+    worker._refill(None)
+    for known in (0, 2):
+        worker._finish(ImportOutcome(worker._remote.popleft(), Status.FAILED, "no"))
+        assert engine.progress(job_id) == Counts(pending=3 - known, failed=known)
+    session.leave()
+
+
+def test_a_worker_leaves_no_decoder_behind(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    options = JobOptions(allow_hosts=(origin.host,), integrity=Integrity.FULL)
+    job_id = engine.submit(request(image("1", url)), options=options)
+    with pytest.MonkeyPatch.context() as patch:
+        started: list[subprocess.Popen[bytes]] = []
+        start = subprocess.Popen.__init__
+
+        def noted(self: subprocess.Popen[bytes], *args: object, **more: object) -> None:
+            started.append(self)
+            start(self, *args, **more)  # type: ignore[call-overload]
+
+        patch.setattr(subprocess.Popen, "__init__", noted)
+        run_worker(engine.store, BlobFolder(engine.folder), until_done=True)
+    assert engine.progress(job_id) == Counts(success=1)
+    assert [each.returncode for each in started] == [-signal.SIGKILL]
 
 
 def test_a_lock_that_somebody_removed_meanwhile_guards_nothing(

@@ -285,6 +285,9 @@ def test_a_lease_ages_and_is_renewed(store: Store, clock: Clock) -> None:
     session.work((), 2000.0)
     clock.at += 0.2
     assert session.ageing
+    session.work((), 2000.0)
+    session.last(LEASE)
+    assert session.ageing
     session.leave()
 
 
