@@ -307,9 +307,16 @@ class Served:
         return ended
 
     def stop(self) -> None:
-        """In order."""
+        """In order. The fault may strike even then; another one clears up behind it."""
         self.process.terminate()
-        assert self.process.wait(LONGEST) == 0
+        if self.process.wait(LONGEST) == -signal.SIGKILL:
+            self._restart("0")
+            assert self.process.stdout is not None
+            assert self.process.stdout.readline()
+            self._drain()
+            self.process.terminate()
+            self.process.wait(LONGEST)
+        assert self.process.returncode == 0
 
     def end(self) -> None:
         """At once."""
