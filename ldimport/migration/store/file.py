@@ -15,7 +15,7 @@ from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hint
 from ldimport import database
 from ldimport.errors import LockedError
 from ldimport.migration.store.schema import KIND
-from ldimport.system import ProcessLock
+from ldimport.system import ProcessLock, durable_folder
 
 _T = TypeVar("_T")
 _Reader = Callable[[sqlite3.Row], Any]
@@ -46,7 +46,7 @@ class StateFile:
         with database.translated(path, KIND):
             if path.exists():  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_folder(path.parent)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
             if not lock.acquire(command):
                 raise _locked(path, lock)
