@@ -25,10 +25,11 @@ IDS = {f"id-{n}" for n in range(1, ROWS + 1)}
 
 
 def assert_sound(
-    place: Place, archive: Archive, last: Ended, earlier: Iterable[Ended] = ()
+    place: Place, archive: Archive, last: Ended, earlier: Iterable[Ended] = (), *, tidy: bool = True
 ) -> None:
-    """Nothing is wrong after ``last``, a submit that went to its end."""
-    found = findings(place, archive, last, earlier)
+    """Nothing is wrong after ``last``, a submit that went to its end; and nothing lies about, if it
+    has begun after the fault (``tidy``)."""
+    found = findings(place, archive, last, earlier) + (litter(place) if tidy else [])
     if found:
         pytest.fail("\n".join(found), pytrace=False)
 
@@ -52,7 +53,6 @@ def findings(
     found += _blobs(place)
     found += _one_job_each(place)
     found += _summary(last)
-    found += litter(place)
     return found + _results(place)
 
 
@@ -177,7 +177,6 @@ def _engine(db: sqlite3.Connection, archive: Archive, acknowledged: set[str]) ->
         db, "engine, assets without an entry",
         "SELECT id FROM asset WHERE media NOT IN (SELECT id FROM media)",
     )  # fmt: skip
-    found += _none(db, "engine, workers that are dead", "SELECT name FROM worker")
     jobs = column(db, "SELECT id FROM job")
     return found + _differ("engine, jobs", jobs, set(jobs) | acknowledged)
 
@@ -229,7 +228,7 @@ def _results(place: Place) -> list[str]:
 
 
 def litter(place: Place) -> list[str]:
-    """Files that nobody needs any more."""
+    """Files, and entries of workers, that nobody needs any more."""
     here = {
         place.disk: {"data", "home", "tmp"},
         place.disk / "tmp": set(),
@@ -238,7 +237,8 @@ def litter(place: Place) -> list[str]:
         place.engine / "tmp": set(),
         place.engine / "workers": set(),
     }
-    found = []
+    with copy_of(place.engine / "catalogue.sqlite") as db:
+        found = _none(db, "left lying about, dead workers", "SELECT name FROM worker")
     for folder, known in here.items():
         names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
         if folder.name == "tmp":  # Python tries out TMPDIR with a file of such a name

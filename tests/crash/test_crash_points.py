@@ -76,11 +76,11 @@ def test_a_worker_dies(
     """The command goes on, and ends as if nothing had been; the next one finds nothing to do."""
     fault = Fault(1 + int(share * total(manifest, Fault(who="worker"))), PROCESS, "worker")
     first = place.faulty(SCENARIOS[manifest].words(place, archive), fault)
-    assert_sound(place, archive, first)
+    assert_sound(place, archive, first, tidy=False)
     repeated(place, archive, getattr(archive, manifest), first)
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o277])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
 @pytest.mark.parametrize("share", shares(3))
 def test_all_that_is_made_is_private_at_any_moment(
     place: Place, archive: Archive, total: Total, share: float, umask: int
