@@ -29,13 +29,13 @@ def assert_sound(
 ) -> None:
     """Nothing is wrong after ``last``, a submit that went to its end; and nothing lies about, if it
     has begun after the fault (``tidy``)."""
-    found = findings(place, archive, last, earlier) + (litter(place) if tidy else [])
+    found = findings(place, archive, last, earlier, tidy=tidy)
     if found:
         pytest.fail("\n".join(found), pytrace=False)
 
 
 def findings(
-    place: Place, archive: Archive, last: Ended, earlier: Iterable[Ended] = ()
+    place: Place, archive: Archive, last: Ended, earlier: Iterable[Ended] = (), *, tidy: bool = True
 ) -> list[str]:
     """All that is wrong after ``last``."""
     acknowledged = last.acknowledged.union(*(each.acknowledged for each in earlier))
@@ -53,6 +53,7 @@ def findings(
     found += _blobs(place)
     found += _one_job_each(place)
     found += _summary(last)
+    found += litter(place) if tidy else []
     return found + _results(place)
 
 
