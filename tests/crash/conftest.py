@@ -6,6 +6,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,7 @@ class Shared:
             fcntl.flock(lock, fcntl.LOCK_EX)
             path, made = self.folder / name, self.folder / f"{name}.made"
             if not made.exists():
+                shutil.rmtree(path, ignore_errors=True)  # another has failed to make it
                 path.mkdir()
                 make(path)
                 made.touch()
