@@ -159,9 +159,13 @@ class JobOptions:
     lenient: bool = False
 
 
+IMAGE_SERVICE = "ldimport"
+"""How assets of our own engine name what serves them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored."""
+    """What the target stored; ``media_type`` and ``metadata`` only where its library told it."""
 
     media_id: str
     original_url: str
@@ -170,6 +174,8 @@ class Asset:
     height: int | None
     mime_type: str | None
     image_service: str | None = None
+    media_type: str | None = field(default=None, compare=False)
+    metadata: Mapping[str, Json] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +194,13 @@ class Result:
     system_name: str | None = None
     cause: str | None = None
     retryable: bool | None = None
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether a changed image may be at the target as it was before: others skip what they
+        have, our own engine only what it has exactly as sent."""
+        ours = self.asset is not None and self.asset.image_service == IMAGE_SERVICE
+        return self.status is Status.SKIPPED and not ours
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ _JOB_STATES = {state.value: state for state in JobState}
 _STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Status.SUCCESS}
 _QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
 _ASSET_KEYS = ("mediaId", "originalUrl", "url", "width", "height", "mimeType", "imageService")
-_asset_values = attrgetter(*(field.name for field in fields(Asset)))
+_asset_values = attrgetter(*(field.name for field in fields(Asset) if field.compare))
 _text = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode

@@ -14,10 +14,9 @@ import uuid
 from datetime import UTC, datetime
 
 from ldimport.engine.records import StoredAsset
-from ldimport.model import Asset, ImageType
+from ldimport.model import IMAGE_SERVICE, Asset, ImageType
 
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:9095"
-IMAGE_SERVICE = "ldimport"
 _ENDINGS = {ImageType.JPG: "jpeg", ImageType.PNG: "png", ImageType.GIF: "gif", ImageType.SVG: "svg"}
 _TYPES = {kind.mime: kind for kind in ImageType}
 _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.(?:jpeg|png|gif|svg)")
