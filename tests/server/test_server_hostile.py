@@ -340,7 +340,7 @@ def test_no_answer_leads_to_a_server_that_a_path_names(quiet: Api, path: str) ->
 
 
 def test_a_whole_address_in_a_request_is_its_path(quiet: Api) -> None:
-    answer = raw(quiet.port, get(path=b"http://127.0.0.1/health"))
+    answer = raw(quiet.port, get(path=b"http://127.0.0.1/openapi.json"))
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
@@ -591,7 +591,7 @@ def test_each_route_with_each_kind_of_credential(
         answer = http.request(method, path, headers=[*given, ("Content-Type", "application/json")],
                               content=body)  # fmt: skip
     if status == 200 or (scope is None and status != 400):
-        assert answer.status_code in (200, 400, 404)
+        assert answer.status_code in (200, 400, 404, 503)  # nobody works here: health may say so
     else:
         assert answer.status_code == status
     for token in tokens.values():
