@@ -9,6 +9,7 @@ from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
+from ldimport.url import without_secrets
 
 MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
@@ -112,7 +113,7 @@ class Collector:
         what = self._kind(problem)
         room = len(self._problems) < self.max_problems
         if what not in self._kinds or room or self.sink is not None:
-            problem = self._located(entry, problem)
+            problem = _shown(self._located(entry, problem))
         if room:
             self._problems.append(problem)
         if what not in self._kinds:
@@ -136,6 +137,17 @@ class Collector:
         if entry is None or (found.column and found != entry.place):  # exact already
             return problem
         return replace(problem, place=self.manifest.locate(entry, problem.field))
+
+
+def _shown(problem: Problem) -> Problem:
+    """A problem is for people, wherever it is written: it quotes no secret of a URL."""
+    return replace(
+        problem,
+        message=without_secrets(problem.message),
+        hint=without_secrets(problem.hint),
+        id=without_secrets(problem.id),
+        value=without_secrets(problem.value),
+    )
 
 
 def validate(

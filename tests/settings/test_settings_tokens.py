@@ -173,7 +173,7 @@ def test_nothing_that_prints_settings_prints_the_token(place: Place) -> None:
     rows = {row.key: row for row in describe(settings)}
     assert rows["token"].value == "********"
     assert rows["token"].source == "environment LDIMPORT_TOKEN"
-    assert rows["webhook"].value == "https://hook.example/x?…"
+    assert rows["webhook"].value == "https://…@hook.example/x?key=…"
     shown = f"{rows} {asdict(settings)['token']!r} {settings.token}"
     for word in ("s3cr3t", "pass@", "k3y"):
         assert word not in shown

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from ldimport.url import without_secrets
+
 _UNSAFE = [
     code
     for first, last in (
@@ -22,8 +24,8 @@ _CLEAN: dict[int, str | None] = {
 
 def clean(text: str) -> str:
     """Outside text for one line of a screen or log: no control, no bidi, no invisible
-    characters; line breaks and tabs become blanks."""
-    return text.translate(_CLEAN)
+    characters, nothing of a URL that lets others in; line breaks and tabs become blanks."""
+    return without_secrets(text.translate(_CLEAN))
 
 
 @cache
