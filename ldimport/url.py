@@ -34,8 +34,8 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _TO_ENCODE = re.compile(r"[^\x21\x23-\x3b\x3d\x3f-\x5f\x61-\x7a\x7c\x7e]+")
-_PARAMETER = re.compile(r"([?&;#])([^=&;#?/\s\"<>“”]{1,80})=([^&#;?\s\"<>“”\\]+)")
-_CUT_OFF = re.compile(r"(=…)[;?][^&#\s\"<>“”\\]*")  # of a value that held one of these
+_PARAMETER = re.compile(r"([?&;#])([^=&;#?/\s\"<>“”]{1,80})=(?!…)([^&#;?\s\"<>“”\\]+(?<![:,.)']))")
+_CUT_OFF = re.compile(r"(=…)[;?][^&#\s\"<>“”\\]*(?<![:,.)'])")  # of a value that held one of these
 _USERINFO = re.compile(
     r"//(?:[^\s/?#\"<>]*"
     r"|[^\s/?#@\[\"<>]{1,256}:(?!\d*(?:[/?#\s\"'”]|$))[^\s\"<>]{0,256})@"  # a password with / ? #

@@ -339,6 +339,10 @@ def test_the_rest_of_a_url_is_shown(name: str) -> None:
             "https://a.test/?u=https://b.test/?sig=…&w=1",
         ),
         ("https://a.test/?sig=a;b?c&w=1", "https://a.test/?sig=…&w=1"),
+        (
+            "to http://a.test/?sig=x: 'http://b.test/?key=x' (or sig=x)",
+            "to http://a.test/?sig=…: 'http://b.test/?key=…' (or sig=x)",
+        ),
         ("photo=1 (a & b)", "photo=1 (a & b)"),
     ],
 )
