@@ -72,10 +72,11 @@ def schema(session: Session, media_type: str | None = None) -> None:
     """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
     import json
 
+    from ldimport.harmless import escaped
     from ldimport.migration.open import json_schema
 
     body = json_schema(session.project_config(), media_type)
-    session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
+    session.out.line(escaped(json.dumps(body, ensure_ascii=True, indent=2)))
 
 
 def trust(

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
 
+_OF_THE_ENGINE = ("serve", "worker", "token", "engine")
+
 
 @dataclass
 class Session:
@@ -86,9 +88,12 @@ class Session:
 
         near = None if not self.paths or self.paths[0] == "-" else Path(self.paths[0])
         folder = near if near is None or near.is_dir() else near.parent
+        flags = self.flags
+        if self.words and self.words[0] in _OF_THE_ENGINE:  # wherever a file sends images
+            flags = {"target": "embedded", **flags}
         while True:
             try:
-                return load(self.flags, near=folder, environ=self.environ, cwd=Path.cwd())
+                return load(flags, near=folder, environ=self.environ, cwd=Path.cwd())
             except UntrustedError as error:
                 if not self._agrees(error):
                     raise
