@@ -13,6 +13,10 @@ from pathlib import Path
 import forked
 import pytest
 
+from ldimport.cli.output.check import window
+from ldimport.cli.run import redact
+from ldimport.url import without_secrets
+
 S3 = "X-Amz-Credential=S3CRETA&X-Amz-Signature=S3CRETB&w=200"
 BAD = "https://usr:S3CRETC@a.test/x.jpg?sig=S3CRETD&se=S3CRETE"
 HOOK = "https://hooks.test/x?sig=S3CRETF"
@@ -121,3 +125,16 @@ def test_results_for_scripts_are_exact_unless_redacted(place: Place, form: str) 
 def test_json_of_results_stays_json(place: Place) -> None:
     found = json.loads(place.run("results", "--json", "--redact"))
     assert {row["fileName"] for row in found["results"]} == {"A", "B", "C"}
+
+
+@pytest.mark.parametrize("column", [1, 4, 9, 20, 35, 60])
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_the_line_above_a_caret_holds_no_secret(column: int, width: int | None) -> None:
+    value = without_secrets(BAD)
+    line, caret, _ = window(f"d, {BAD} ,D", column, value if column == 4 else "", width, 8)
+    assert "S3CRET" not in line
+    assert caret == 4 or column != 4
+
+
+def test_a_crash_file_holds_no_secret_of_a_url() -> None:
+    assert "S3CRET" not in redact(f"ValueError: {BAD} and http://x.test/?{S3}", {})
