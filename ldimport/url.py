@@ -34,6 +34,21 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _TO_ENCODE = re.compile(r"[^\x21\x23-\x3b\x3d\x3f-\x5f\x61-\x7a\x7c\x7e]+")
+_PARAMETER = re.compile(r"([?&;#])([^=&;#?/\s\"<>“”]{1,80})=(?!…)([^&#;?\s\"<>“”\\]+(?<![:,.)']))")
+_CUT_OFF = re.compile(r"(=…)[;?][^&#\s\"<>“”\\]*(?<![:,.)'])")  # of a value that held one of these
+_USERINFO = re.compile(
+    r"//(?:[^\s/?#\"<>]*"
+    r"|[^\s/?#@\[\"<>]{1,256}:(?!\d*(?:[/?#\s\"'”]|$))[^\s\"<>]{0,256})@"  # a password with / ? #
+)
+_SECRET = re.compile(
+    r"(?i)x-(?:amz|goog|oss|obs|ms|tos|bce|cos)-.+|q-.*(?:sign|ak|time).*|goog.*id|.*key|.*keyid"
+    r"|.*(?:token|secret|passw|signature|credential|session|api[_-]?key|accessid|hmac|jwt).*"
+    r"|.*key-?pair-?id|.*sig|sign|pwd|pass|expires|policy|ticket|nonce|digest|hash|md5|verify"
+    r"|(?:.*[_-])?auth|auth[_-].*|auth(?:orization|n|z)|o?auth2?|hdn(?:ea|ts|tl)|__gda__|sas|sid"
+    r"|se|st|sp|spr|sv|sr|ss|srt|sip|sks|skt|ske|skv|skoid|sktid|saoid|suoid|scid|sdd"
+)
+"""Signatures and what is signed with them, at AWS, CloudFront, Google, Azure (``se`` to ``sdd``),
+Alibaba, Tencent, Akamai; keys and tokens by whatever name."""
 _PASTED = re.compile(r"/api/(v[0-9]+|beta|20[0-9]{2}-[0-9]{2})(/|$)")
 
 
@@ -120,13 +135,25 @@ def origin_of(url: str) -> str:
     return f"{url.partition(':')[0].lower()}://{host_of(url)}"
 
 
-def without_secrets(url: str) -> str:
-    """``url`` for screens: user name, password and query are where secrets hide."""
-    parts = _parts(url)
-    if parts is None:
-        return "(not a URL)"
-    shown, _, query = parts.text.partition("?")
-    return f"{shown}?…" if query else shown
+def without_secrets(text: str) -> str:
+    """What may be shown of a URL, or of a sentence with URLs in it: user names, passwords and the
+    values of parameters that sign or let in are left out (``?w=200&sig=…``), the rest is kept."""
+    if "=" in text:
+        text = _CUT_OFF.sub(r"\1", _PARAMETER.sub(_parameter, text))
+    return _USERINFO.sub("//…@", text) if "@" in text else text
+
+
+def _parameter(found: re.Match[str]) -> str:
+    """A parameter as it may be shown; its value may be a whole URL, encoded once or twice."""
+    start, name, value = found.groups()
+    inner = unquote(unquote(value)) if "%" in value else ""
+    secret = (
+        _SECRET.fullmatch(unquote(name))
+        or (name == "s" and len(value) > 15)  # imgix's; elsewhere it is a size
+        or _USERINFO.search(inner)
+        or any(_SECRET.fullmatch(each[1]) for each in _PARAMETER.findall(inner))
+    )
+    return f"{start}{name}=…" if secret else found[0]
 
 
 def is_loopback(url: str) -> bool:

@@ -1,13 +1,14 @@
 """``ldimport results``: the outcome of every image, for people and as a map of ids."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
+from ldimport.cli.output.documents import redacted
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
@@ -62,6 +63,7 @@ class OutputOptions:
     form: OutputFormat | None = None
     output: Path | None = None
     as_manifest: bool = False
+    redact: bool = False
     most: int | None = None
 
 
@@ -111,11 +113,17 @@ def _write(
     wanted: OutputOptions,
     form: OutputFormat,
 ) -> None:
+    if wanted.redact:
+        rows = map(_without_secrets, rows)
     first = list(islice(rows, 1))
     with NewFile(wanted.output or STDOUT) as file:
         WRITERS[form](file, chain(first, rows))
     if not first and not session.options.quiet:
         _none(session, which)
+
+
+def _without_secrets(row: ResultRow) -> ResultRow:
+    return replace(row, **redacted(asdict(row)))
 
 
 def _table(session: Session, migration: Migration, which: Filter, most: int) -> None:
@@ -155,6 +163,8 @@ def _as_manifest(
     elif form is None and str(path) == STDOUT:
         form = OutputFormat.CSV
     rows = migration.failed_rows(replace(which, status=Status.FAILED))
+    if wanted.redact:
+        rows = ((redacted(own), _without_secrets(row)) for own, row in rows)
     count = write_as_manifest(path, rows, form)
     if not session.options.quiet:
         session.notes.line(f"{counted(count, 'failed image')}, as they were sent")

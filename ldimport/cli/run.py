@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
 from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -150,8 +151,6 @@ _SECRETS = (
     (re.compile(r"(?i)(token|secret|password)([\"'\s:=]+)\S+"), r"\1\2…"),
     (re.compile(r"\bldi_[A-Za-z0-9_-]+"), "ldi_…"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "…"),
-    (re.compile(r"(https?://)[^/\s@]+@"), r"\1…@"),
-    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+"), r"\1?…"),
 )
 
 
@@ -196,7 +195,7 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
             text = text.replace(value, "…")
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
-    return text
+    return without_secrets(text)
 
 
 # -- streams -------------------------------------------------------------------------------------

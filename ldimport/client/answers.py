@@ -23,7 +23,7 @@ from ldimport.errors import (
     TooLargeError,
 )
 from ldimport.model import Json
-from ldimport.url import endpoint, host_of
+from ldimport.url import endpoint, host_of, without_secrets
 
 _RENEW = (
     "make a new one in Project Setup → API Clients with public-api:write and "
@@ -272,10 +272,10 @@ class _FailedAnswer:
         return self._words(error) if isinstance(error, str) else ""
 
     def _words(self, text: str) -> str:
-        """One short line without control signs, and without the token."""
+        """One short line without control signs, the token and what URLs should not show."""
         token = self.reader.token
         line = " ".join((text if token is None else token.mask(text)).split())
-        return "".join(sign for sign in line if sign.isprintable())[:_LONGEST]
+        return without_secrets("".join(sign for sign in line if sign.isprintable()))[:_LONGEST]
 
     @property
     def _url(self) -> str:

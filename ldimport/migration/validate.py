@@ -9,6 +9,7 @@ from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
+from ldimport.url import without_secrets
 
 MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
@@ -106,8 +107,10 @@ class Collector:
             what = (problem.code, _OTHERS, problem.severity)
         room = len(self._problems) < self.max_problems
         exact = entry is None or (problem.place.column and problem.place != entry.place)
-        if entry and not exact and (what not in self._kinds or room or self.sink is not None):
-            problem = replace(problem, place=self.manifest.locate(entry, problem.field))
+        if what not in self._kinds or room or self.sink is not None:
+            if entry and not exact:
+                problem = replace(problem, place=self.manifest.locate(entry, problem.field))
+            problem = _shown(problem)
         if room:
             self._problems.append(problem)
         if what not in self._kinds:
@@ -117,6 +120,17 @@ class Collector:
             )  # fmt: skip
         self._kinds[what].rows += 1
         return problem
+
+
+def _shown(problem: Problem) -> Problem:
+    """A problem is for people, wherever it is written: it quotes no secret of a URL."""
+    return replace(
+        problem,
+        message=without_secrets(problem.message),
+        hint=without_secrets(problem.hint),
+        id=without_secrets(problem.id),
+        value=without_secrets(problem.value),
+    )
 
 
 def validate(

@@ -83,6 +83,8 @@ class _FileReader:
                     raise where.error("is a second source of the token", "keep one of the two")
                 found["token"] = self.token(key, raw, where)
             elif key in _IN_FILE:
+                if key == "context" and isinstance(raw, str) and raw.startswith("@"):
+                    self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
                 near = nearest(key, (*_IN_FILE, "profiles", "tokenFile"))
@@ -99,12 +101,16 @@ class _FileReader:
         if key == "tokenCommand":
             return Value(self.command(raw, where), where.source)
         path = read_path(raw, where)
+        self.check_below(path, where, "LDIMPORT_TOKEN_FILE")
+        return Value(credentials.from_file(path), where.source)
+
+    def check_below(self, path: Path, where: Where, variable: str) -> None:
+        """What a file of the user holds is not for a project's file to send away."""
         if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
             raise where.error(
                 f"must name a file below {self.path.parent}",
-                "set LDIMPORT_TOKEN_FILE, or name it in your own config file",
+                f"set {variable}, or name it in your own config file",
             )
-        return Value(credentials.from_file(path), where.source)
 
     def command(self, raw: object, where: Where) -> credentials.Secret:
         if not self.private:

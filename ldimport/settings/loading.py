@@ -68,18 +68,17 @@ def describe(settings: Settings) -> list[SettingRow]:
     """What is in force and where it comes from, in the order of the config file."""
     texts = {"profile": settings.profile or ""}
     texts |= {each.key: shown(getattr(settings, each.name)) for each in SETTINGS}
-    texts |= {key: texts[key] and without_secrets(texts[key]) for key in ("baseUrl", "webhook")}
     texts["token"] = "" if settings.token is None else MASK
     return [SettingRow(key, value, settings.sources.get(key, "")) for key, value in texts.items()]
 
 
 def shown(value: object) -> str:
-    """A value as people read it."""
+    """A value as people read it, without secrets."""
     if isinstance(value, tuple):
         return ", ".join(value)
     if isinstance(value, bool | Mapping):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    return "" if value is None else str(value)
+        return without_secrets(json.dumps(value, ensure_ascii=False)) if value else ""
+    return "" if value is None else without_secrets(str(value))
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,13 +90,10 @@ def _hosts(raw: object, where: Where) -> tuple[str, ...]:
     hosts = tuple(each.strip() for each in items if each.strip())
     for each in hosts:
         if any(sign in each for sign in "/@?# \t"):
-            raise where.error(f"must hold HOST or HOST:PORT, not “{_shown(each)}”")
+            raise where.error(
+                f"must hold HOST or HOST:PORT, not “{without_secrets(f'//{each}')[2:]}”"
+            )
     return hosts
-
-
-def _shown(host: str) -> str:
-    """What was written in place of a host, without what may be a secret."""
-    return without_secrets(host) if any(sign in host for sign in "/@?#") else host
 
 
 def _context(raw: object, where: Where) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from ldimport.errors import LdimportError
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -23,9 +24,19 @@ FORMAT = 1
 Document = dict[str, Any]
 
 
-def dumps(document: Mapping[str, Any]) -> str:
-    """One document as one line, without a character or mark that a terminal or CI obeys."""
-    return json_text(document)
+def dumps(document: Mapping[str, Any], *, exact: bool = False) -> str:
+    """One document as one line, without a character or mark that a terminal or CI obeys; unless
+    ``exact`` without what a URL should not show."""
+    return json_text(document if exact else redacted(document))
+
+
+def redacted(value: Any) -> Any:
+    """A JSON value in which no URL holds what should not be shown (``url.without_secrets``)."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, Mapping):
+        return {redacted(key): redacted(each) for key, each in value.items()}
+    return [*map(redacted, value)] if isinstance(value, list | tuple) else value
 
 
 def fields_of(thing: Any, but: str = "") -> Document:

@@ -195,12 +195,12 @@ def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document a line."""
     for row in rows:
-        file.write(f"{documents.dumps(documents.result(row))}\n")
+        file.write(f"{documents.dumps(documents.result(row), exact=True)}\n")
 
 
 def write_json(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
     file.write(f'{{"format":{documents.FORMAT},"results":[')
     for n, row in enumerate(rows):
-        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row))}")
+        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row), exact=True)}")
     file.write("\n]}\n")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 
 from ldimport.harmless import BREAK, HIDDEN
+from ldimport.url import without_secrets
 
 _UNSAFE = re.compile(f"[\x00-\x1f{HIDDEN}\ud800-\udfff]")
 _BLANK = re.compile(f"[\t{BREAK}]")
@@ -11,8 +12,8 @@ _BLANK = re.compile(f"[\t{BREAK}]")
 
 def clean(text: str) -> str:
     """Outside text for one line of a screen or log: no control, no bidi, no invisible
-    characters; line breaks and tabs become blanks."""
-    return _UNSAFE.sub("", _BLANK.sub(" ", text))
+    characters, nothing of a URL that lets others in; line breaks and tabs become blanks."""
+    return without_secrets(_UNSAFE.sub("", _BLANK.sub(" ", text)))
 
 
 def number(count: int) -> str:

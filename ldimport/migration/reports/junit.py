@@ -15,6 +15,7 @@ from ldimport.files import NewFile
 from ldimport.harmless import escaped
 from ldimport.migration.reports import Report, counted
 from ldimport.model import Place, Problem, Severity
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -198,6 +199,6 @@ def _node(parent: Element, tag: str, text: str | None = None, /, **attributes: s
 
 
 def xml_text(text: str) -> str:
-    """Text without what XML cannot hold: such a character is written as ``\\x1b`` or ``\\ud800``.
-    A carriage return is one of them, since reading would turn it into a line feed."""
-    return _NOT_XML.sub(lambda found: ascii(found[0])[1:-1], text)
+    """Text without secrets of URLs and what XML cannot hold: such a character is written as
+    ``\\x1b`` or ``\\ud800``; so is a carriage return, which reading would turn into a line feed."""
+    return _NOT_XML.sub(lambda found: ascii(found[0])[1:-1], without_secrets(text))
