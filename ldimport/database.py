@@ -165,7 +165,7 @@ def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
 
 
 def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
-    mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
+    mode = "ro&immutable=1" if not write and _frozen(path) else "rw"  # the last one clears up
     return _connection(f"{path.resolve().as_uri()}?mode={mode}", path, kind)
 
 
@@ -320,6 +320,9 @@ def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
         raise _ours(error, path, kind) from error
     except FileNotFoundError as error:
         raise kind.error(f"{path} does not exist", "state-missing") from error
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        text = f"the {kind.name} {path} cannot be used: {error.strerror}: {error.filename}"
+        raise kind.error(text, "state-unusable") from error
     except OSError as error:
         raise _disk(path, kind, error.strerror or str(error)) from error
 

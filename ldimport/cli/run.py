@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
-from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
+from ldimport.errors import (
+    ConfigError,
+    ExitCode,
+    LdimportError,
+    TemporaryError,
+    Terminated,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -63,6 +70,8 @@ def _guarded(arguments: Sequence[str]) -> int:
     except Exception as error:  # the last line of defence: a crash file and exit 70
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
+        if isinstance(error, PermissionError):
+            return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
         return _crashed(arguments, error)
 
 
