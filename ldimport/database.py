@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import ProcessLock, durable_folder, new_lock, sync_folder
+from ldimport.system import clear_up, durable_folder, new_lock, sync_folder
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
@@ -127,7 +127,7 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
             _create(path, kind)
         file = _recognise(path, kind)
         if write and file not in _open.values():
-            _tidy(path)
+            clear_up(path.parent, path.name + _NEW)  # they may be second names: of no open file
             sync_folder(path.parent)  # who made it may have been killed before that
         connection = _open_file(path, kind, write)
         try:
@@ -202,17 +202,6 @@ def _create(path: Path, kind: DatabaseKind) -> None:
             os.link(new.path, path)
     finally:
         new.discard()
-
-
-def _tidy(path: Path) -> None:
-    """Remove what processes left that were killed while they made ``path``: whoever still makes it
-    holds a lock. Such a file may be a second name of ``path``, so nothing is written to it, and
-    this process may not have that open."""
-    for left in path.parent.iterdir():
-        if left.name.startswith(path.name + _NEW):
-            lock = ProcessLock(left)
-            if lock.take():
-                lock.discard()
 
 
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
