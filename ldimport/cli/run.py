@@ -175,6 +175,7 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
 
     from ldimport import __version__
     from ldimport.files import write_new
+    from ldimport.system import durable_folder
 
     command = [
         word.split("=", 1)[0] if word.startswith("-") else (word if n == 0 else "…")
@@ -190,7 +191,7 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
     for folder in (platformdirs.user_state_path("ldimport"), Path(tempfile.gettempdir())):
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_folder(folder)
             write_new(folder / name, text)
         except (OSError, LdimportError):
             continue
