@@ -339,7 +339,7 @@ def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
 
 
 def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
-    folder = path.parent
+    folder = next(each for each in path.parents if os.access(each, os.F_OK))
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         hint = f"make {folder} a folder that you may write to, or {kind.way_out}"
         return kind.error(

@@ -18,6 +18,9 @@ MAX_BATCH_BYTES = 480_000
 """A batch stays below Livingdocs' default limit (docs/livingdocs-api.md, "Limits")."""
 MAX_CONTEXT_BYTES = 8_192
 """Size of ``context``, as UTF-8 of compact JSON (docs/livingdocs-api.md, "Import request")."""
+MAX_NAME, MAX_ID, MAX_VALUE = 1_000, 8_192, 65_536
+"""Characters at most of a fileName, systemName, mediaType or metadata property's name; of an id
+(some are addresses); of one metadata value. Ours: the API states none."""
 MAX_OPEN_JOBS = 16
 
 

@@ -54,6 +54,14 @@ def encode(body: Json | Mapping[str, Json]) -> bytes:
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
+def characters(value: Json) -> int:
+    """Length of a text, of any other value as JSON: what ``MAX_VALUE`` bounds. Raises ValueError
+    or RecursionError for a value without an end."""
+    return len(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    )
+
+
 def image_body(image: Image) -> bytes:
     """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
     return rendered(image)[0]
@@ -265,7 +273,7 @@ def error_details(body: object) -> dict[str, str]:
 def quota_from_json(body: object, retry_after: float | None = None) -> QuotaError:
     """Read a 429 body, array or object; the three numbers are None where it does not say."""
     message = error_details(body).get("message", "")
-    found = _QUOTA.search(message)
+    found = _QUOTA.search(message[:1_000])
     limit, used, trying = (int(text) for text in found.groups()) if found else (None, None, None)
     text = (
         f"quota reached: {used:,} of {limit:,} images in the last 24 hours"

@@ -439,6 +439,17 @@ def test_a_newer_file_is_refused_and_nothing_is_left_beside_it(tmp_path: Path, w
     assert [each.name for each in tmp_path.iterdir()] == ["a.sqlite"]
 
 
+def test_a_full_disk_is_told_as_one_though_the_folder_is_not_there_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(TemporaryError, match="No space left"):
+        database.connect(tmp_path / "new" / "deep" / "a.sqlite", KIND)
+
+
 def test_what_a_failed_transaction_wrote_is_gone(tmp_path: Path) -> None:
     with contextlib.closing(database.connect(tmp_path / "a.sqlite", KIND)) as connection:
         with pytest.raises(ZeroDivisionError), database.writing(connection):

@@ -17,7 +17,7 @@ from ldimport.engine import accept, addresses
 from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
 from ldimport.engine.store import Follower, Store, Tokens, open_store
-from ldimport.errors import ConflictError, NotFoundError, TemporaryError
+from ldimport.errors import ConflictError, LdimportError, NotFoundError
 from ldimport.model import Asset, Counts, ImportRequest, Integrity, JobOptions, Json, Limits
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Engine:
         """The identity of this folder's engine, for ever."""
         self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
-        with suppress(TemporaryError):  # whoever works here next will do it
+        with suppress(LdimportError):  # whoever works here next will do it, or meet it
             self.store.clear_up(self._blobs)
         self._pool: WorkerPool | None = None
 

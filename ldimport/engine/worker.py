@@ -3,7 +3,7 @@
 ``python -m ldimport.engine.worker FOLDER [--parent PID]`` is one as a process of its own. It works
 until SIGTERM, or until the parent is gone (its end of our standard input is closed, or we have got
 another parent). Ctrl-C is left to the parent. An error of the run is one line of JSON on standard
-error, and its exit code.
+output, and its exit code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -231,9 +231,6 @@ def main() -> None:
     options = parser.parse_args()
     told = threading.Event()
     end_with_parent()
-    for number in (getattr(signal, name, None) for name in ("SIGALRM", "SIGPROF")):
-        if number is not None:  # see ``end_after``; whoever started us may have ignored them
-            signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: told.set())
     try:
@@ -241,23 +238,19 @@ def main() -> None:
             start_thread(_await_end_of_input, told)
             start_thread(_watch_parent, options.parent, told)
         with closing(open_store(options.folder)) as store:
-            run_worker(
-                store,
-                BlobFolder(options.folder),
-                told.is_set,
-                workers=options.workers,
-                watch=_live_on,
-            )
+            blobs = BlobFolder(options.folder)
+            run_worker(store, blobs, told.is_set, workers=options.workers, watch=_live_on)
     except LdimportError as error:
         said = {"message": error.message, "hint": error.hint, "code": error.code}
-        sys.stderr.write(json.dumps(said) + "\n")
-        sys.exit(error.exit_code)
+        with suppress(OSError):  # nobody listens
+            os.write(1, json.dumps(said).encode())
+        os._exit(error.exit_code)  # at an orderly end a broken disk would have the last word
 
 
 def _live_on(seconds: float) -> None:
     """Die unless called again: a worker that hangs for longer than its lease has lost it anyhow,
     and one that computes so long meets something that was never meant to be."""
-    end_after(*((1 + seconds / 6, 10 + seconds) if seconds else (0, 0)))
+    end_after(*((1 + seconds / 10, 10 + seconds) if seconds else (0, 0)))
 
 
 def _watch_parent(parent: int, told: threading.Event) -> None:

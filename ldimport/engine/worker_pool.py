@@ -49,6 +49,8 @@ class _Member:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
         self.errors.close()
 
 
@@ -94,11 +96,11 @@ class WorkerPool:
         # -P: a module in the working folder, which may be a stranger's archive, is not ours
         command = [sys.executable, "-P", "-m", "ldimport.engine.worker"]
         command += [str(self._folder), "--parent", str(os.getpid()), "--workers", str(self._size)]
-        pipe, null = subprocess.PIPE, subprocess.DEVNULL
+        pipe = subprocess.PIPE
         with contextlib.ExitStack() as opened:
             try:
                 errors = opened.enter_context(tempfile.TemporaryFile())
-                process = subprocess.Popen(command, stdin=pipe, stdout=null, stderr=errors)
+                process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors)
             except OSError as error:
                 why = error.strerror or str(error)
                 raise no_process("no worker of the local engine could be started", why) from error
@@ -131,13 +133,14 @@ class WorkerPool:
 
 def _error_of(member: _Member) -> LdimportError:
     """What a worker said before it ended."""
-    member.errors.seek(0)
-    lines = member.errors.read().decode(errors="replace").strip().splitlines() or [""]
     code = member.process.returncode
+    assert member.process.stdout is not None
     try:
-        said = json.loads(lines[-1])
+        said = json.loads(member.process.stdout.read())
         message, hint, word = said["message"], said["hint"], said["code"]
     except (ValueError, TypeError, KeyError):
+        member.errors.seek(0)
+        lines = member.errors.read().decode(errors="replace").strip().splitlines() or [""]
         return LdimportError(
             f"a worker of the local engine ended unexpectedly ({code}): {lines[-1]}",
             hint="this is a bug in ldimport; what was recorded is safe",

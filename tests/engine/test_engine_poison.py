@@ -182,6 +182,24 @@ def test_a_worker_that_cannot_have_a_thread_says_so(
         engine.run(workers=1)
 
 
+def test_a_workers_error_is_heard_though_no_file_can_be_written(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk is broken, and with it whatever the worker writes beside what it has to say."""
+    (tmp_path / "seam").mkdir()
+    (tmp_path / "seam" / "sitecustomize.py").write_text(
+        "import os, sys\n"
+        "if 'ldimport.engine.worker' in sys.orig_argv:\n"
+        "    os.dup2(os.open('/dev/full', os.O_WRONLY), 2)\n"
+        "    def broken(fd): raise OSError(5, 'Input/output error')\n"
+        "    os.fsync = broken\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "seam"))
+    engine.submit(request(image("1", "https://pictures.example/")))
+    with pytest.raises(TemporaryError, match="Input/output error"):
+        engine.run(workers=1)
+
+
 def test_a_pool_that_gets_no_process_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

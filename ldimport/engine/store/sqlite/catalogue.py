@@ -79,10 +79,3 @@ def _refuse_foreign(folder: Path) -> None:
             hint="name an empty or new folder with --engine FOLDER",
             code="not-our-db",
         )
-
-
-def insert(connection: sqlite3.Connection, table: str, tail: str = "", **values: object) -> int:
-    """Enter a row into a table of ours (``tail`` ends the statement); returns its number."""
-    marks = ", ".join("?" * len(values))
-    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) {tail}"  # noqa: S608
-    return connection.execute(sql, tuple(values.values())).lastrowid or 0

@@ -11,17 +11,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ldimport import database
+from ldimport.engine import records
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.records import (
-    Claimed,
-    DeliveryOutcome,
-    ImportOutcome,
-    ImportTask,
-    Notification,
-)
 from ldimport.engine.store.contract import WorkerSession
 from ldimport.engine.store.sqlite import jobs, library, outbox
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND
 from ldimport.model import Limits
 from ldimport.system import ProcessLock, durable_folder, new_lock, private_folder
@@ -54,7 +48,7 @@ class SqliteSession(WorkerSession):
     def ageing(self) -> bool:
         return self._clock() > self._expires - self._seconds * 2 / 3
 
-    def hold(self, task: ImportTask | None) -> None:
+    def hold(self, task: records.ImportTask | None) -> None:
         self._lock.note(0 if task is None else task.item)
 
     def last(self, seconds: float) -> None:
@@ -63,13 +57,13 @@ class SqliteSession(WorkerSession):
 
     def work(
         self,
-        done: Sequence[ImportOutcome],
+        done: Sequence[records.ImportOutcome],
         now: float,
         *,
         lost: Callable[[], set[str]] = set,
         most: int = 0,
         terms: int | None = None,
-    ) -> Claimed:
+    ) -> records.Claimed:
         with self._catalogue.writing() as connection:  # who clears up writes, and so waits
             began, kept = self._worker, self._renew(connection)
             connection.execute("UPDATE engine SET moved_at = ?", (now,))
@@ -79,11 +73,11 @@ class SqliteSession(WorkerSession):
             jobs.record(connection, done, now)
             if began and not kept:
                 _recover(connection, self._blobs, self.name)
-            return Claimed(kept, *jobs.claim(connection, self._worker, most, terms, now))
+            return records.Claimed(kept, *jobs.claim(connection, self._worker, most, terms, now))
 
     def deliver(
-        self, done: Sequence[DeliveryOutcome], most: int, now: float
-    ) -> Sequence[Notification]:
+        self, done: Sequence[records.DeliveryOutcome], most: int, now: float
+    ) -> Sequence[records.Notification]:
         with self._catalogue.writing() as connection:
             self._renew(connection)
             for outcome in done:
@@ -117,7 +111,8 @@ class SqliteSession(WorkerSession):
         sql = "UPDATE worker SET expires = ? WHERE id = ?"
         if connection.execute(sql, (self._expires, self._worker)).rowcount:
             return True
-        self._worker = insert(connection, "worker", name=self.name, expires=self._expires)
+        sql = "INSERT INTO worker (name, expires) VALUES (?, ?)"
+        self._worker = connection.execute(sql, (self.name, self._expires)).lastrowid or 0
         return False
 
 

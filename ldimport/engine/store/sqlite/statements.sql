@@ -53,6 +53,13 @@ SELECT (SELECT coalesce(max(n), 0) FROM job),
 SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
   UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n
 
+-- name: enter_job
+INSERT INTO job (id, key, body, system_name, webhook, context, terms, images, created_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: terms_row
+SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?
+
 -- name: enter_item
 INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
   VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -103,3 +110,24 @@ SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
 -- name: original
 SELECT a.*, a.created_at AS stored_at, m.title AS file_name
   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?
+
+-- name: enter_asset
+INSERT INTO asset (media, key, sha256, source_sha256, mime_type, size, created_at,
+                   width, height, frames, orientation)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: write_entry
+INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request, url, etag,
+                   last_modified, asset, created_at, updated_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE
+   SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
+       metadata = excluded.metadata, request = excluded.request, url = excluded.url,
+       etag = excluded.etag, last_modified = excluded.last_modified, asset = excluded.asset,
+       updated_at = excluded.updated_at
+
+-- name: change_entry
+UPDATE media SET metadata = ?, version = version + 1, updated_at = ? WHERE id = ?
+
+-- name: enter_token
+INSERT INTO token VALUES (:id, :name, :sha256, :scopes, :created_at, :expires_at, :revoked_at)

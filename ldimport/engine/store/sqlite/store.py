@@ -11,7 +11,7 @@ from ldimport.engine.blobs import Blobs
 from ldimport.engine.records import Activity, StoredToken
 from ldimport.engine.store.contract import Store, Tokens
 from ldimport.engine.store.sqlite import outbox, sessions
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
@@ -69,7 +69,8 @@ class SqliteTokens(Tokens):
 
     def add(self, token: StoredToken) -> None:
         with self._catalogue.writing() as connection:
-            insert(connection, "token", **asdict(token) | {"scopes": " ".join(token.scopes)})
+            row = asdict(token) | {"scopes": " ".join(token.scopes)}
+            connection.execute(SQL["enter_token"], row)
 
     def all(self) -> Sequence[StoredToken]:
         return self._found("ORDER BY created_at, id")
