@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import ProcessLock, durable_folder, new_lock, sync_folder
+from ldimport.system import clear_up, durable_folder, new_lock, sync_folder
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
@@ -127,7 +127,7 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
             _create(path, kind)
         file = _recognise(path, kind)
         if write and file not in _open.values():
-            _tidy(path)
+            clear_up(path.parent, path.name + _NEW)  # they may be second names: of no open file
             sync_folder(path.parent)  # who made it may have been killed before that
         connection = _open_file(path, kind, write)
         try:
@@ -165,7 +165,7 @@ def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
 
 
 def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
-    mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
+    mode = "ro&immutable=1" if not write and _frozen(path) else "rw"  # the last one clears up
     return _connection(f"{path.resolve().as_uri()}?mode={mode}", path, kind)
 
 
@@ -202,17 +202,6 @@ def _create(path: Path, kind: DatabaseKind) -> None:
             os.link(new.path, path)
     finally:
         new.discard()
-
-
-def _tidy(path: Path) -> None:
-    """Remove what processes left that were killed while they made ``path``: whoever still makes it
-    holds a lock. Such a file may be a second name of ``path``, so nothing is written to it, and
-    this process may not have that open."""
-    for left in path.parent.iterdir():
-        if left.name.startswith(path.name + _NEW):
-            lock = ProcessLock(left)
-            if lock.take():
-                lock.discard()
 
 
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
@@ -320,6 +309,9 @@ def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
         raise _ours(error, path, kind) from error
     except FileNotFoundError as error:
         raise kind.error(f"{path} does not exist", "state-missing") from error
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        text = f"the {kind.name} {path} cannot be used: {error.strerror}: {error.filename}"
+        raise kind.error(text, "state-unusable") from error
     except OSError as error:
         raise _disk(path, kind, error.strerror or str(error)) from error
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from ldimport.errors import LdimportError, TemporaryError, UsageError
-from ldimport.system import sync_folder
+from ldimport.system import clear_up, hold, sync_folder
 
 STDOUT = "-"
 """The path that means standard output."""
 
+_TEMPORARY = (".ldimport-", ".tmp")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
@@ -31,7 +32,8 @@ _USAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLON
 
 class NewFile:
     """A text file written under a temporary name beside ``path``; ``commit`` gives it its name,
-    durably and with mode 0600, ``discard`` removes it. As a context manager it does the one at
+    durably and with mode 0600, ``discard`` removes it, and so does the next one beside it after
+    a kill. As a context manager it does the one at
     the end, the other after an error.
 
     A symbolic link stays: the file that it points to is replaced. What is no regular file
@@ -60,9 +62,14 @@ class NewFile:
             return os.dup(descriptor)
         if not _replaceable(self._target):
             return os.open(self._target, os.O_WRONLY)
-        opened, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self._target.parent)
-        self._temporary = Path(name)
-        return opened
+        clear_up(self._target.parent, *_TEMPORARY)
+        while True:
+            opened, name = tempfile.mkstemp(_TEMPORARY[1], _TEMPORARY[0], self._target.parent)
+            hold(opened)
+            if os.fstat(opened).st_nlink:  # else somebody cleared it up before it was locked
+                self._temporary = Path(name)
+                return opened
+            os.close(opened)
 
     def write(self, text: str) -> None:
         """Write on."""
@@ -78,9 +85,11 @@ class NewFile:
                 self._file.close()
                 return
             _sync(self._file)
-            self._file.close()
             self._temporary.chmod(0o600)  # whatever the umask is
+            if sys.platform == "win32":
+                self._file.close()
             self._temporary.replace(self._target)
+            self._file.close()
             sync_folder(self._target.parent)
         except OSError as error:
             raise unwritable(self.path, error) from error

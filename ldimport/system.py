@@ -131,7 +131,22 @@ def new_lock(folder: Path, before: str = "", after: str = "", command: str = "")
         lock.release()
 
 
+def clear_up(folder: Path, before: str = "", after: str = "") -> None:
+    """Remove files so named that processes left which were killed: whoever is at work with one
+    holds a lock on it. Nothing is written to them."""
+    with suppress(OSError):
+        for left in folder.iterdir():
+            if left.name.startswith(before) and left.name.endswith(after):
+                lock = ProcessLock(left)
+                with suppress(OSError):  # somebody else's
+                    if lock.take():
+                        lock.discard()
+
+
 if sys.platform == "win32":
+
+    def hold(descriptor: int) -> None:
+        """Open files cannot be removed here."""
 
     def _lock(descriptor: int) -> bool:
         try:  # a byte far behind the text, since Windows forbids reading a locked range
@@ -150,6 +165,11 @@ if sys.platform == "win32":
         return None
 
 else:
+
+    def hold(descriptor: int) -> None:
+        """Lock an open file of our own against ``clear_up``, which may have it for a moment."""
+        with suppress(OSError):  # where there are no locks, nobody clears up
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     def _lock(descriptor: int) -> bool:
         try:

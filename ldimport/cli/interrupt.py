@@ -8,9 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ldimport.errors import ExitCode, LdimportError, Terminated
+from ldimport.errors import LdimportError, Terminated
 
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SHOW_CURSOR = "\x1b[?25h"
 
 
@@ -40,7 +39,7 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
     def end(number: int) -> None:
         nonlocal asked
         if asked:
-            _leave(_CODES[signal.Signals(number)])
+            _leave(128 + number)
         asked = True
         told()
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
@@ -49,7 +48,7 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
         yield
 
 
-def _leave(code: ExitCode) -> None:
+def _leave(code: int) -> None:
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():
             os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())

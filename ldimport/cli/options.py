@@ -39,10 +39,10 @@ TABLE: Mapping[str, Any] = {
     # on every command
     "profile": Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml"),
     "config": Option(metavar="FILE", help="config file instead of the one found"),
-    "state": Option(metavar="FILE", help="state file to use"),
+    "state": Option(metavar="FILE", readable=False, help="state file to use"),
     "target": Option(metavar="URL", help="Livingdocs server, or `embedded`"),
     "api_version": Option(metavar="V", help="v1, or a dated version such as 2026-07"),
-    "engine": Option(metavar="FOLDER", help="folder of the local engine"),
+    "engine": Option(metavar="FOLDER", readable=False, help="folder of the local engine"),
     "project_config": Option(metavar="FILE", help="project config to check against"),
     "system_name": Option(metavar="NAME", help="name of this archive, for ever"),
     "insecure": Option(help="do not check certificates; anybody can then read along"),

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
-from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
+from ldimport.errors import (
+    ConfigError,
+    ExitCode,
+    LdimportError,
+    TemporaryError,
+    Terminated,
+    UsageError,
+)
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -64,6 +71,8 @@ def _guarded(arguments: Sequence[str]) -> int:
     except Exception as error:  # the last line of defence: a crash file and exit 70
         if isinstance(error, OSError) and error.errno in _DISK:
             raise
+        if isinstance(error, PermissionError):
+            return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
         return _crashed(arguments, error)
 
 
@@ -165,6 +174,7 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
 
     from ldimport import __version__
     from ldimport.files import write_new
+    from ldimport.system import durable_folder
 
     command = [
         word.split("=", 1)[0] if word.startswith("-") else (word if n == 0 else "…")
@@ -180,7 +190,7 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
     for folder in (platformdirs.user_state_path("ldimport"), Path(tempfile.gettempdir())):
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_folder(folder)
             write_new(folder / name, text)
         except (OSError, LdimportError):
             continue

@@ -8,7 +8,7 @@ from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, LdimportError, TemporaryError, UsageError
+from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
 from ldimport.migration.model import JobRow, Overview
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
@@ -90,6 +90,8 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
         ):
             runner.refuse_to_ask(row, target)
             return migration.refresh(row.id)
+    except StateFileError:
+        raise
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None

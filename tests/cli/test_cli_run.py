@@ -329,6 +329,24 @@ def test_a_bug_is_exit_70_with_a_crash_file_that_holds_no_secret(
         assert secret not in text and secret not in err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
+def test_folders_that_a_command_makes_are_private_whatever_the_umask(home: Path) -> None:
+    """State file, lock and crash file with all folders above them."""
+    before = os.umask(0)
+    try:
+        write_crash(ValueError("x"), ["status"], os.environ)
+        (home / "m.csv").write_text("id,url\n")
+        assert main(["retry", "--state", "a/b/state.sqlite", "--engine", "c/d"]) == 0
+    finally:
+        os.umask(before)
+    made = [home / name for name in (".local", "a", "c")]
+    made += [path for folder in made for path in folder.rglob("*")]
+    assert {"b", "d", "ldimport"} <= {path.name for path in made}
+    assert {path.name: oct(path.stat().st_mode & 0o077) for path in made} == {
+        path.name: "0o0" for path in made
+    }
+
+
 def test_a_crash_file_goes_elsewhere_where_the_home_cannot_be_written(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hint
 
 from ldimport import database
 from ldimport.errors import LdimportError, LockedError
-from ldimport.migration.store.schema import KIND
+from ldimport.migration.store.schema import KIND, damaged
 from ldimport.system import ProcessLock, durable_folder
 
 _T = TypeVar("_T")
@@ -44,7 +44,9 @@ class StateFile:
             found = database.connect(path, KIND, write=False) if there else None
             return cls(path, found or database.in_memory(KIND), None)
         with database.translated(path, KIND):
-            if path.exists():  # a foreign file gets its message, not a lock beside it
+            if (
+                path.exists() or path.is_symlink()
+            ):  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
             durable_folder(path.parent)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
@@ -120,7 +122,10 @@ def made(kind: type[_T], row: sqlite3.Row, **given: object) -> _T:
     """A ``kind`` from the columns that are called as its fields; a field that is a dataclass is
     made of the same row. ``given`` fields are not looked for."""
     readers = _readers(cast("Hashable", kind))
-    return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
+    try:
+        return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
+    except ValueError as error:
+        raise damaged(error) from error
 
 
 @cache
