@@ -13,7 +13,8 @@ from crash_replay import KEEPS, Recording
 from test_crash_points import shares
 
 pytestmark = [pytest.mark.slow, pytest.mark.crash]
-POINTS = {"nothing": 60, "names": 12, "some": 24}
+POINTS = {"nothing": 132, "names": 12, "some": 24}
+"""Where nothing but what was synced is kept, about every moment that there is."""
 
 
 @pytest.mark.parametrize(
