@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 from ldimport.errors import TemporaryError
 
@@ -20,6 +21,10 @@ if sys.platform == "win32":
 else:
     import fcntl
     import resource
+
+_PDEATHSIG = 1
+_NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
+"""Of Linux: prctl(2), unshare(2)."""
 
 
 _NOTE = b"%20d"
@@ -140,7 +145,7 @@ if sys.platform == "win32":
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
         """Windows has no per-process limits of this kind; the parent's deadline still holds."""
 
-    def most_open_files() -> int | None:
+    def open_files(wanted: int) -> int | None:
         """How many files and connections this process may have open; None: no such limit."""
         return None
 
@@ -155,7 +160,7 @@ else:
 
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
         """Limit this process: CPU seconds from now on, then it is killed; address space in
-        bytes; no core file. May be called again before each piece of work."""
+        bytes. May be called again before each piece of work."""
         usage = resource.getrusage(resource.RUSAGE_SELF)
         soft = math.ceil(usage.ru_utime + usage.ru_stime) + cpu_seconds
         _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -164,12 +169,63 @@ else:
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
         if sys.platform != "darwin":  # macOS refuses RLIMIT_AS
             resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
-    def most_open_files() -> int | None:
-        """How many files and connections this process may have open; None: no such limit."""
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        return None if soft == resource.RLIM_INFINITY else soft
+    def fence_child() -> None:
+        """From now on this process writes no file, starts no other, has few files open, leaves no
+        core file. On Linux it dies with its parent, also in the middle of a computation, is the
+        first to go when memory runs out, and has no network where the kernel lets a user give
+        that up."""
+        if sys.platform == "linux":
+            die_with_parent()
+            with suppress(OSError):
+                Path("/proc/self/oom_score_adj").write_text("1000")
+            libc = _libc()
+            if libc.unshare(_NEW_NETWORK):  # only root may; others within users of their own
+                libc.unshare(_NEW_USERS | _NEW_NETWORK)
+        for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0),
+                           (resource.RLIMIT_NPROC, 0), (resource.RLIMIT_NOFILE, 64)):  # fmt: skip
+            hard = resource.getrlimit(kind)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(kind, (most, most))
+
+    def open_files(wanted: int) -> int | None:
+        """How many files and connections this process may have open, after asking for so many;
+        None: no such limit."""
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft == resource.RLIM_INFINITY:
+            return None
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+        return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def most_memory() -> float:
+    """How many bytes of address space a process may have here."""
+    if sys.platform == "win32":
+        return math.inf
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    return math.inf if hard == resource.RLIM_INFINITY else hard
+
+
+def cpu_seconds(pid: int) -> float:
+    """CPU time that another process of ours has used so far; 0 where that cannot be known."""
+    with suppress(OSError):
+        if sys.platform == "linux":
+            return time.clock_gettime(~pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
+    return 0.0
+
+
+def die_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it is gone (Linux only)."""
+    if sys.platform == "linux":
+        _libc().prctl(_PDEATHSIG, signal.SIGKILL)
+
+
+def _libc() -> Any:
+    import ctypes  # only few processes need it
+
+    return ctypes.CDLL(None)
 
 
 def start_thread(target: Callable[..., object], *args: object, name: str | None = None) -> Thread:
@@ -203,11 +259,11 @@ def end_with_parent() -> None:
     tells us by a signal, here SIGHUP; its handler is the C library's own ``alarm``, which so gets
     the signal's number as seconds: 1."""
     if sys.platform == "linux":
-        import ctypes
+        from ctypes import c_ulong, c_void_p, cast
 
-        library = ctypes.CDLL(None)
-        library.signal(signal.SIGHUP, ctypes.cast(library.alarm, ctypes.c_void_p))
-        library.prctl(1, ctypes.c_ulong(signal.SIGHUP), 0, 0, 0)  # PR_SET_PDEATHSIG
+        library = _libc()
+        library.signal(signal.SIGHUP, cast(library.alarm, c_void_p))
+        library.prctl(_PDEATHSIG, c_ulong(signal.SIGHUP), 0, 0, 0)
 
 
 def sync_folder(folder: Path) -> None:

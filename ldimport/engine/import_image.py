@@ -17,9 +17,9 @@ from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
-from ldimport.media.inspect import inspect
+from ldimport.media.inspect import inspect, is_markup
 from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
+from ldimport.model import Facts, Image, Integrity, Json, Status
 from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
@@ -172,9 +172,9 @@ class ImageImporter:
 
     def _inspected(self, body: bytes) -> tuple[bytes, Facts]:
         """The bytes to store, and what they are. Raises Rejected."""
-        facts = inspect(body, self._terms.limits)
-        if facts.type is ImageType.SVG:
+        if is_markup(body):  # read in the child alone
             return self._sandbox.sanitise(body)
+        facts = inspect(body, self._terms.limits)
         if self._terms.options.integrity is Integrity.FULL:
             self._sandbox.decode(body, facts)
         return body, facts
