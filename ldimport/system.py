@@ -108,16 +108,10 @@ class ProcessLock:
 
     def held(self) -> bool:
         """Whether some live process has the lock (this one included)."""
-        if self._descriptor is not None:
-            return True
-        try:
-            descriptor = os.open(self.path, os.O_RDWR)
-        except FileNotFoundError:
-            return False
-        try:
-            return not _lock(descriptor)
-        finally:
-            os.close(descriptor)
+        other = ProcessLock(self.path)
+        free = not self.path.exists() or other.take()
+        other.release()
+        return not free
 
 
 def new_lock(folder: Path, before: str = "", after: str = "", command: str = "") -> ProcessLock:

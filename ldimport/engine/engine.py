@@ -65,8 +65,7 @@ class Engine:
         """The identity of this folder's engine, for ever."""
         self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
-        with suppress(LdimportError):  # whoever works here next will do it, or meet it
-            self.store.clear_up(self._blobs)
+        self._clear_up()
         self._pool: WorkerPool | None = None
 
     @property
@@ -212,6 +211,11 @@ class Engine:
         finally:
             self._pool = None
             pool.end()
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        with suppress(LdimportError):  # whoever works here next will do it, or meet it
+            self.store.clear_up(self._blobs)
 
     def check_workers(self) -> None:
         """Raise what ended a worker of ``working`` for good (disk full), if anything did."""

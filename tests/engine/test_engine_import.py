@@ -431,7 +431,7 @@ def test_a_pair_open_in_another_job_waits_for_it(engine: Engine, origin: Origin)
 
 def test_the_files_own_name_never_becomes_a_path(engine: Engine, origin: Origin) -> None:
     url = origin.put("a.jpg", picture())
-    names = ["../../etc/passwd", "C:\\x", "a\x00b", ".", "x" * 3000, "\u202egpj.exe", "💥"]
+    names = ["../../etc/passwd", "C:\\x", "a\x00b", ".", "x" * 1000, "\u202egpj.exe", "💥"]
     status = ended(
         engine, request(*(image(f"{n}", url, file_name=name) for n, name in enumerate(names)))
     )

@@ -321,6 +321,12 @@ def test_what_a_dead_worker_left_is_gone_at_the_next_start_whatever_that_does(
         assert_sound(again)
 
 
+def test_what_a_worker_left_that_died_at_the_end_is_gone_with_the_run(engine: Engine) -> None:
+    with engine.working(0):
+        leave_behind(engine, b"orphan")
+    assert_sound(engine)
+
+
 def test_what_a_fenced_writer_stored_late_does_not_stay(engine: Engine, origin: Origin) -> None:
     """Its source has changed meanwhile, so nobody else stores these bytes."""
     engine.submit(request(image("1", origin.put("a.jpg", picture(size=(20, 20))))))
