@@ -3,14 +3,15 @@ added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
-from ldimport.cells import json_text
 from ldimport.cli.output.text import utc
 from ldimport.errors import LdimportError
+from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
@@ -25,7 +26,8 @@ Document = dict[str, Any]
 
 def dumps(document: Mapping[str, Any]) -> str:
     """One document as one line, without a character or mark that a terminal or CI obeys."""
-    return json_text(document)
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return escaped(text)
 
 
 def fields_of(thing: Any, but: str = "") -> Document:
@@ -41,15 +43,15 @@ def fields_of(thing: Any, but: str = "") -> Document:
 
 def error(problem: LdimportError) -> Document:
     """Last or only document of a command that failed."""
-    document: Document = {
+    return {
         "type": "error",
         "format": FORMAT,
         "code": problem.code,
         "message": problem.message,
         "hint": problem.hint,
         "exitCode": int(problem.exit_code),
+        **({"facts": dict(problem.facts)} if problem.facts else {}),
     }
-    return {**document, "facts": dict(problem.facts)} if problem.facts else document
 
 
 # -- what is known -------------------------------------------------------------------------
@@ -57,13 +59,12 @@ def error(problem: LdimportError) -> Document:
 
 def plan(found: Plan) -> Document:
     """What a submit would do."""
-    return {**fields_of(found, "sources"), **plan_counts(found), "sources": dict(found.sources)}
+    return {**fields_of(found, "sources"), "days": None, "sources": dict(found.sources)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    counts = fields_of(found, "manifest target system_name sources")
-    return {**counts, "days": None}  # until the quota is known
+    return {**fields_of(found, "manifest target system_name sources"), "days": None}
 
 
 def cause(row: CauseRow) -> Document:
@@ -157,18 +158,20 @@ def _progress(progress: events.Progress, now: float) -> Document:
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
-def _ended(ended: events.JobEnded, now: float) -> Document:
-    counts = wire.counts_to_json(ended.counts)
-    return {"id": ended.job_id, "state": ended.state, "images": counts}
-
-
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
     events.Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
-    events.JobEnded: ("job", _ended),
+    events.JobEnded: (
+        "job",
+        lambda ended, _: {
+            "id": ended.job_id,
+            "state": ended.state,
+            "images": wire.counts_to_json(ended.counts),
+        },
+    ),
 }
 """Every event but the last, with its type in JSON."""
 
