@@ -68,8 +68,7 @@ class Manifest:
 
     @property
     def folder(self) -> Path:
-        """Where relative urls begin: the first file's folder; for standard input the working
-        folder."""
+        """Where relative urls begin: the first file's folder, or the working folder for ``-``."""
         first = self._sources[0]
         return Path() if first.given == STDIN else Path(first.path).parent
 
@@ -179,7 +178,9 @@ def _find_files(path: str) -> Iterator[SourceFile]:
         return
     found = [path]
     if Path(path).is_dir():
-        found = sorted(str(each) for each in Path(path).iterdir() if _may_be_manifest(each))
+        files = (each for each in Path(path).iterdir() if each.is_file())
+        there = (each for each in files if named_format(each.name))
+        found = sorted(str(each) for each in there if not each.name.startswith(_NOT_MANIFESTS))
         if not found:
             text = f"{path} holds no manifest"
             raise ManifestError(text, hint=_FORMATS_HINT, code="no-manifest")
@@ -189,11 +190,6 @@ def _find_files(path: str) -> Iterator[SourceFile]:
         if not found:
             raise UsageError(f"{path}: no file matches", code="no-such-file")
     yield from map(_source, found)
-
-
-def _may_be_manifest(path: Path) -> bool:
-    hidden = path.name.startswith(_NOT_MANIFESTS)
-    return path.is_file() and not hidden and named_format(path.name) is not None
 
 
 def _spool() -> SourceFile:

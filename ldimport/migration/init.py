@@ -64,9 +64,8 @@ def write_start(
         raise UsageError(f"{folder}: no such folder", code="no-such-file")
     for path in (settings, manifest):
         if path.exists() and not overwrite:
-            raise UsageError(
-                f"{path} is there already", hint="use another folder, or --force", code="exists"
-            )
+            hint = "use another folder, or --force"
+            raise UsageError(f"{path} is there already", hint=hint, code="exists")
     write_rows(manifest, [{column.name: column.example for column in found}])
     with NewFile(settings) as file:
         file.write(settings_text(start, found))
@@ -113,20 +112,20 @@ def settings_text(start: Start, found: Sequence[TemplateColumn]) -> str:
 def examples(config: ProjectConfig, kind: MediaType) -> dict[str, str]:
     """By handle: the cell; "" where nothing fits what the config asks for, or where only the
     project knows."""
-    found = {}
-    for handle, each in kind.properties.items():
-        check = ValueCheck(each, config)
-        fitting = (cell for cell in _candidates(each) if check.accepts(cell))
-        found[handle] = next(fitting, "")
-    return found
+    return {
+        handle: next(filter(ValueCheck(each, config).accepts, _candidates(each)), "")
+        for handle, each in kind.properties.items()
+    }
 
 
 def _candidates(found: Property) -> Iterator[str]:
     """Cells that may do, the nicest first."""
     if found.plugin in ("li-string-list", "li-numeric-list"):
-        for items in _lists(found):
-            yield "|".join(map(str, items))
-            yield json_text(items)
+        most = min(2, int(found.number("maxItems") or 2))
+        usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
+        for items in (list(found.choices or usual), [1], ["a"]):
+            yield "|".join(map(str, items[:most]))
+            yield json_text(items[:most])
         return
     yield from map(str, found.choices or ())
     if found.plugin in ("li-integer", "li-system-integer"):
@@ -135,8 +134,7 @@ def _candidates(found: Property) -> Iterator[str]:
     elif isinstance(text := EXAMPLES.get(found.plugin), str):
         yield from _fitted(text, found)
     else:
-        for value in _objects(found):
-            yield json_text(value)
+        yield from map(json_text, _objects(found))
 
 
 def _fitted(text: str, found: Property) -> Iterator[str]:
@@ -146,14 +144,6 @@ def _fitted(text: str, found: Property) -> Iterator[str]:
         most = int(found.number(key.replace("Min", "Max").replace("min", "max")) or 0)
         yield (f"{text} " * (least // (len(text) + 1) + 1)).strip()[: most or None]
         yield text.ljust(least, "x")[: most or None]
-
-
-def _lists(found: Property) -> Iterator[list[Json]]:
-    most = int(found.number("maxItems") or 2)
-    usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
-    tried: list[list[Json]] = [list(found.choices or usual), [1], ["a"]]
-    for items in tried:
-        yield items[: min(most, 2)]
 
 
 def _objects(found: Property) -> Iterator[Json]:

@@ -25,7 +25,6 @@ _MOST_DIGITS = 300
 _SEPARATORS = ("|", ";", "\n", ",")
 """How lists are written in one cell: the first of these that stands in it."""
 
-
 PLAIN = Writing()
 
 
@@ -67,8 +66,7 @@ def to_integer(text: str) -> int:
 
 def to_boolean(text: str) -> bool:
     """yes/no, true/false, 1/0, and the words of German, French, Italian and Spanish."""
-    found = _WORDS.get(text.strip().casefold())
-    if found is None:
+    if (found := _WORDS.get(text.strip().casefold())) is None:
         raise BadValue("not-a-boolean", f"“{cut(text)}” is neither yes nor no", "write yes or no")
     return found
 

@@ -42,11 +42,11 @@ def near(word: str, known: Iterable[str]) -> str | None:
     return folded[found[0]] if found else None
 
 
-def proposed(word: str, known: Iterable[str]) -> str:
+def proposed(word: str, known: Iterable[str], it_has: str = "it has: ") -> str:
     """The hint for a word that is not among the known ones."""
     known = list(known)
     guess = near(word, known)
-    return f"{f'did you mean “{guess}”? ' if guess else ''}it has: {listed(known)}"
+    return f"{f'did you mean “{guess}”? ' if guess else ''}{it_has}{listed(known)}"
 
 
 def listed(words: Iterable[str], most: int = 8) -> str:
