@@ -32,6 +32,8 @@ _ORDINARY = re.compile(rf"[\w/](?:[^{_SPECIAL}]*[^{_SPECIAL}\s'])?")
 """Most cells: neither dangerous nor to be quoted."""
 _NUMBER = re.compile(r"-\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
 _QUOTED = re.compile(rf"[{BREAK}\",;\t|]|\A[\s']|[\s']\Z")
+_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
+"""A cell such as ``="0042"``: how Excel is told to keep the zeros."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -75,7 +77,10 @@ def cell_text(value: Json) -> str:
 
 
 def bare_cell(cell: str) -> str:
-    """The text that ``safe_cell`` was given; the cell itself where it has no such apostrophe."""
+    """A cell without what only spreadsheets need: the apostrophes of ``safe_cell``, the equals sign
+    and quotes around a text; the cell itself where there is neither."""
+    if cell[:1] == "=" and (found := _AS_TEXT.fullmatch(cell)):
+        return found[1].replace('""', '"')
     if cell[:1] == "'" and _dangerous(cell[1:]):
         return _GUARDED.sub(r"\1", cell[1:])
     return cell
@@ -90,7 +95,7 @@ def json_text(value: object) -> str:
     try:
         return escaped(orjson.dumps(value).decode())
     except TypeError:  # half surrogates, whole numbers over 64 bits
-        return escaped(json.dumps(value, separators=(",", ":")))
+        return escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def without_surrogates(text: str) -> str:

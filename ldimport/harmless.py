@@ -9,7 +9,7 @@ HIDDEN = "\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\
 """Control characters beyond ASCII's, and what reorders or hides text; likewise."""
 MARK = r"##(?=\w{0,9}\[)"
 """Where in a line the runners of GitHub (``##[``) and Azure (``##vso[``) begin a command."""
-_OBEYED = re.compile(rf"[{HIDDEN}]|#(?=#\w{{0,9}}\[)")
+_OBEYED = re.compile(rf"[{HIDDEN}\ud800-\udfff]|#(?=#\w{{0,9}}\[)")
 _COMMAND = re.compile(rf"({MARK})|((?:\A|[\r\n])[^\S\r\n]*:)(?=:)")
 
 

@@ -7,14 +7,17 @@ import csv
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hostile_strings import ALL, BREAKS, COMMANDS, FORMULAS, commands_in
-from hypothesis import given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ldimport.cells import bare_cell, cell_text, csv_line, json_text, safe_cell
 from ldimport.cli.output.outcomes import write_csv
+from ldimport.manifest import open_manifest
+from ldimport.manifest.write import write_rows
 from ldimport.migration.model import ResultRow
 
 _PIECES = st.sampled_from(
@@ -111,3 +114,18 @@ def test_a_cell_of_any_length_is_looked_at_once(piece: str) -> None:
     value = piece * 400_000  # quadratic, each would take hours
     assert bare_cell(safe_cell(value)) == value
     assert len(csv_line([value])) >= len(value)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(TEXTS, TEXTS, TEXTS), min_size=1, max_size=4))
+def test_our_own_reader_finds_the_same_rows(
+    tmp_path: Path, rows: list[tuple[str, str, str]]
+) -> None:
+    """Also its guess of the dialect: what stands in the cells does not mislead it."""
+    names = ("id", "url", "metadata.caption")
+    written = [dict(zip(names, row, strict=True)) for row in rows if any(row)]
+    assume(written)
+    write_rows(tmp_path / "a.csv", written)
+    with open_manifest([tmp_path / "a.csv"]) as manifest:
+        found = [dict(entry.original or {}) for entry in manifest.entries()]
+    assert found == [{name: cell_text(row[name]) for name in names} for row in written]

@@ -27,10 +27,8 @@ _GUARDED_BYTES = re.compile(
     rb"|[\t\r\n\x0b\x0c\x1c-\x1e\x85]|\xc2\x85|\xe2\x80[\xa8\xa9])|##'|section_(?:start|end)'"
 )
 """What ``bare_cell`` takes away, in any encoding that contains ASCII; may find more."""
-_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
-"""A cell such as ``="0042"``: how Excel is told to keep the zeros."""
 _AS_TEXT_BYTES = re.compile(rb'(?<!\w)="')
-"""Where that may begin; attributes of HTML, which captions hold, do not."""
+"""Where a cell such as ``="0042"`` may begin; attributes of HTML, which captions hold, do not."""
 _RESUMES = 20
 """How often a pass goes back to the line after an unclosed quote; each costs a partial pass."""
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
@@ -75,16 +73,8 @@ class TableRow(Mapping[str, Json]):
 
 def _is_odd(cell: str) -> bool:
     """Whether a cell is not simply its own value."""
-    dressed = _bare(cell) is not cell
+    dressed = bare_cell(cell) is not cell
     return "\0" in cell or dressed or compose(cell) is not cell or not is_whole(cell)
-
-
-def _bare(cell: str) -> str:
-    """A cell without what only spreadsheets need: the apostrophe before a formula, the equals
-    sign and quotes around a text; the cell itself where there is neither."""
-    if found := _AS_TEXT.fullmatch(cell):
-        return found[1].replace('""', '"')
-    return bare_cell(cell)
 
 
 class _Suspicion:
@@ -110,17 +100,13 @@ class _Suspicion:
             raise ManifestError(message, hint=hint, code="too-large")
         if not self.raised:
             chunk = self._end + chunk
-            odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
+            odd = b"\0" in chunk or not surely_whole(chunk, utf8=self._utf8)
+            odd = odd or bool(b"'" in chunk and _GUARDED_BYTES.search(chunk))
+            odd = odd or bool(b'="' in chunk and _AS_TEXT_BYTES.search(chunk))
             self.raised = odd or (self._utf8 and not surely_composed(chunk))
             self._end = chunk[-_OVERLAP:]
         if self._position is not None:
             self._position(position)
-
-
-def _dressed(chunk: bytes) -> bool:
-    """Whether ``_bare`` may have something to take away."""
-    prefixed = b"'" in chunk and _GUARDED_BYTES.search(chunk) is not None
-    return prefixed or (b'="' in chunk and _AS_TEXT_BYTES.search(chunk) is not None)
 
 
 class Table(Part):
@@ -246,7 +232,7 @@ class Table(Part):
     def _careful(self, row: int, line: int, cells: list[str]) -> Entry:
         """Any row that could be parsed."""
         problems = RowProblems(Place(self.name, row, line))
-        raw = [_bare(cell) for cell in cells]
+        raw = [bare_cell(cell) for cell in cells]
         names = self._row_names(len(raw), problems)
         values = self._values(raw)
         hint = "take it out; often the file is UTF-16: --encoding utf-16"

@@ -29,7 +29,9 @@ def row_of(entry: Entry) -> Row:
     """An entry as a row: as it stood in its file, else field by field; those that have problems
     get ``_problem`` (the first message) and ``_problems`` (all, with their codes), which reading
     skips."""
-    row = entry.original or _by_fields(entry)
+    fields = {"id": entry.id, "url": entry.url, "fileName": entry.file_name,
+              "mediaType": entry.media_type, "metadata": dict(entry.metadata)}  # fmt: skip
+    row = entry.original or {name: it for name, it in fields.items() if it is not None}
     if not entry.problems:
         return row
     listed = "; ".join(f"{each.message} [{each.code}]" for each in entry.problems)
@@ -101,12 +103,6 @@ class RowWriter:
             self.discard()
 
 
-def _by_fields(entry: Entry) -> Row:
-    optional = {"fileName": entry.file_name, "mediaType": entry.media_type}
-    given = {name: text for name, text in optional.items() if text is not None}
-    return {"id": entry.id, "url": entry.url, **given, "metadata": dict(entry.metadata)}
-
-
 def format_of(path: str | Path) -> ManifestFormat:
     """The format that a path's ending names. Raises UsageError for another ending."""
     found = named_format(str(path))
@@ -148,16 +144,8 @@ def _flat(row: dict[str, Json]) -> dict[str, Json]:
     return row | {PREFIX + handle: value for handle, value in metadata.items()}
 
 
-def _json_line(row: Json) -> str:
-    return f"{json_text(row)}\n"
-
-
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Texts that could be read as anything else are quoted; nothing becomes an alias."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        """Always: aliases are refused when read."""
-        return True
+    """Texts that could be read as anything else are quoted."""
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
@@ -169,7 +157,7 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _yaml(row: Json) -> str:
-    clean = [map_texts(row, without_surrogates)]
+    clean = [map_texts(row, without_surrogates)]  # copies: nothing becomes an alias
     text = yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=2**31 - 1)
     return escaped(text)
 
@@ -177,7 +165,7 @@ def _yaml(row: Json) -> str:
 _ROWS: Mapping[ManifestFormat, tuple[Callable[[dict[str, Json]], Any], str, str, str]] = {
     ManifestFormat.CSV: (_flat, "", "", ""),
     ManifestFormat.JSON: (json_text, "[\n", ",\n", "\n]\n"),
-    ManifestFormat.JSONL: (_json_line, "", "", ""),
+    ManifestFormat.JSONL: (json_text, "", "\n", "\n"),
     ManifestFormat.YAML: (_yaml, "", "", ""),
 }
 """How a row is rendered, and what stands before the first, between two and behind the last."""

@@ -3,14 +3,15 @@ added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
-from ldimport.cells import json_text
 from ldimport.cli.output.text import utc
 from ldimport.errors import LdimportError
+from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
@@ -27,7 +28,8 @@ Document = dict[str, Any]
 def dumps(document: Mapping[str, Any], *, exact: bool = False) -> str:
     """One document as one line, without a character or mark that a terminal or CI obeys; unless
     ``exact`` without what a URL should not show."""
-    return json_text(document if exact else redacted(document))
+    shown = document if exact else redacted(document)
+    return escaped(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
 
 
 def redacted(value: Any) -> Any:
@@ -52,15 +54,15 @@ def fields_of(thing: Any, but: str = "") -> Document:
 
 def error(problem: LdimportError) -> Document:
     """Last or only document of a command that failed."""
-    document: Document = {
+    return {
         "type": "error",
         "format": FORMAT,
         "code": problem.code,
         "message": problem.message,
         "hint": problem.hint,
         "exitCode": int(problem.exit_code),
+        **({"facts": dict(problem.facts)} if problem.facts else {}),
     }
-    return {**document, "facts": dict(problem.facts)} if problem.facts else document
 
 
 # -- what is known -------------------------------------------------------------------------
@@ -68,13 +70,12 @@ def error(problem: LdimportError) -> Document:
 
 def plan(found: Plan) -> Document:
     """What a submit would do."""
-    return {**fields_of(found, "sources"), **plan_counts(found), "sources": dict(found.sources)}
+    return {**fields_of(found, "sources"), "days": None, "sources": dict(found.sources)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    counts = fields_of(found, "manifest target system_name sources")
-    return {**counts, "days": None}  # until the quota is known
+    return {**fields_of(found, "manifest target system_name sources"), "days": None}
 
 
 def cause(row: CauseRow) -> Document:
@@ -168,18 +169,20 @@ def _progress(progress: events.Progress, now: float) -> Document:
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
-def _ended(ended: events.JobEnded, now: float) -> Document:
-    counts = wire.counts_to_json(ended.counts)
-    return {"id": ended.job_id, "state": ended.state, "images": counts}
-
-
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
     events.Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
-    events.JobEnded: ("job", _ended),
+    events.JobEnded: (
+        "job",
+        lambda ended, _: {
+            "id": ended.job_id,
+            "state": ended.state,
+            "images": wire.counts_to_json(ended.counts),
+        },
+    ),
 }
 """Every event but the last, with its type in JSON."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from ldimport.cells import csv_line
 from ldimport.cli.output import documents
 from ldimport.cli.output.screen import (
     ACCENT,
@@ -187,6 +186,8 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
+    from ldimport.cells import csv_line
+
     file.write(csv_line(documents.RESULT_KEYS, end="\n"))
     for row in rows:
         file.write(csv_line(documents.result(row).values(), end="\n"))

@@ -65,7 +65,8 @@ def look_at(
     """Find out about ``file``. ``still`` forbids movement (``--json``, ``--quiet``)."""
     tty = not file.closed and file.isatty()
     dumb = environ.get("TERM") == "dumb"
-    can = _can_encode(file)
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    can = b"?" not in "✓⧗→━╸“".encode(encoding, "replace")
     forced = any(environment_flag(environ, name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
     wanted = not (no_color or environ.get("NO_COLOR")) and (forced or (tty and not dumb))
     columns = environ.get("COLUMNS", "")
@@ -77,11 +78,3 @@ def look_at(
         unicode=can,
         columns=int(columns) or None if columns.isascii() and columns.isdigit() else None,
     )
-
-
-def _can_encode(file: TextIO) -> bool:
-    try:
-        "✓⧗→━╸“".encode(getattr(file, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

@@ -1,6 +1,7 @@
 """Words and numbers as people read them, and outside text made harmless. Imports nothing heavy."""
 
 import re
+import time
 from collections.abc import Mapping
 
 from ldimport.harmless import BREAK, HIDDEN
@@ -68,9 +69,7 @@ def size(count: int) -> str:
 
 def utc(moment: float) -> str:
     """A Unix time for logs and JSON: ``2026-11-23T08:09:30Z``."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def clock(moment: float, now: float) -> str:
@@ -108,9 +107,9 @@ def cut_left(text: str, width: int) -> str:
     """Like ``cut``, but the end is kept, as the end of a path says more."""
     if cells(text) <= width:
         return text
-    while text and cells(text) > width - 1:
-        text = text[1:]
-    return "…" + text
+    from rich.cells import set_cell_size
+
+    return "…" + set_cell_size(text[::-1], max(0, width - 1))[::-1]
 
 
 def environment_flag(environ: Mapping[str, str], name: str) -> bool:
