@@ -306,16 +306,16 @@ def test_the_child_sees_no_secret_and_no_network(monkeypatch: pytest.MonkeyPatch
 
 # -- a decoder that cannot work is no verdict on images --------------------------------------------
 
-Breaking = Callable[[str], None]
+Breaking = Callable[..., None]
 
 
 @pytest.fixture
 def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Breaking:
     """Have a statement run in each new child before it decodes ``data``."""
 
-    def breaks(statement: str) -> None:
+    def breaks(statement: str, first: str = "") -> None:
         (tmp_path / "sitecustomize.py").write_text(
-            "import os, signal\n"
+            f"import os, mmap; {first}\n"
             "from ldimport.media import decoding\n"
             "sound = decoding.decode\n"
             "def decode(kind, data, limits):\n"
@@ -362,8 +362,7 @@ def test_a_machine_without_the_memory_judges_no_image(monkeypatch: pytest.Monkey
 
 def test_memory_of_the_machine_that_is_used_up_judges_no_image(breaking: Breaking) -> None:
     """A child may have its memory by its own limit, but the system does not give it."""
-    eats = "import ldimport.media.child as c; c.mmap.PAGESIZE = -10 ** 12"
-    breaking(f"{eats}; os.kill(os.getpid(), 9) if b'deadly' in data else None")
+    breaking("if b'deadly' in data: os.kill(os.getpid(), 9)", "mmap.PAGESIZE = -10 ** 12")
     with Sandbox(LIMITS) as sandbox:
         assert "too much memory" in fault(sandbox, DEADLY).message
 
