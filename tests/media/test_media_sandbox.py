@@ -22,6 +22,7 @@ from media_files import (
     photoshop,
     png,
     png_rows,
+    segment,
     svg,
     xmp,
     xmp_segment,
@@ -352,6 +353,23 @@ def test_a_decoder_that_breaks_down_over_sound_images_fails_none(
             error = fault(sandbox, data)
             assert (error.exit_code, error.code) == (ExitCode.TEMPORARY, "decoder")
             assert "over an image that is sound" in error.message
+
+
+@pytest.mark.parametrize("data", [png(), jpeg(), gif()])
+def test_a_decoder_that_is_broken_for_one_kind_fails_none_of_it(
+    breaking: Breaking, data: bytes
+) -> None:
+    kind = inspect(data, LIMITS).type
+    breaking(f"if kind == {kind.value!r}: os.abort()")
+    with Sandbox(LIMITS) as sandbox:
+        assert fault(sandbox, data).code == "decoder"
+        for each in {png(), jpeg(), gif()} - {data}:
+            decode(sandbox, each)
+        breaking("if b'deadly' in data: os.abort()")
+        sandbox.close()
+        deadly = {"png": DEADLY, "jpg": jpeg_with(segment(0xFE, b"deadly")),
+                  "gif": gif(3, 2, gif_frame(), b"!\xfe\x06deadly\0")}  # fmt: skip
+        assert refusal(sandbox, deadly[kind]).code == "too-complex"
 
 
 def test_a_machine_without_the_memory_judges_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
