@@ -151,9 +151,6 @@ if sys.platform == "win32":
         os.lseek(descriptor, 0, os.SEEK_SET)
         return True
 
-    def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
-        """Windows has no per-process limits of this kind; the parent's deadline still holds."""
-
     def open_files(wanted: int) -> int | None:
         """How many files and connections this process may have open; None: no such limit."""
         return None

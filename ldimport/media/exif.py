@@ -15,15 +15,11 @@ _ASCII, _SHORT, _LONG = 2, 3, 4
 _TEXTS = {0x010E: "ImageDescription", 0x013B: "Artist", 0x8298: "Copyright",
           0x9003: "DateTimeOriginal", 0x9011: "OffsetTimeOriginal"}  # fmt: skip
 
-_Tags = dict[int, tuple[int, int, bytes]]
-"""Type, number of values, and the four bytes that hold the value or say where it is."""
-
 
 def orientation(tiff: bytes) -> int:
     """The orientation 1 to 8 of a TIFF block (EXIF without ``Exif\\0\\0``); 0 where it has none."""
     kind, _, value = _tags(tiff, tiff[4:8]).get(_ORIENTATION, (0, 0, b""))
-    size = {_SHORT: 2, _LONG: 4}.get(kind, 0)
-    number = int.from_bytes(value[:size], _order(tiff))
+    number = int.from_bytes(value[: {_SHORT: 2, _LONG: 4}.get(kind, 0)], _order(tiff))
     return number if 1 <= number <= 8 else 0
 
 
@@ -53,9 +49,9 @@ def _order(tiff: bytes) -> Literal["little", "big"]:
     return "big" if tiff.startswith(b"MM") else "little"
 
 
-def _tags(tiff: bytes, pointer: bytes) -> _Tags:
-    """The directory that ``pointer`` leads to, as far as it is there; of a tag that stands in it
-    twice the first."""
+def _tags(tiff: bytes, pointer: bytes) -> dict[int, tuple[int, int, bytes]]:
+    """The directory that ``pointer`` leads to, as far as it is there: by tag, the first of each,
+    type, number of values, and the four bytes that hold the value or say where it is."""
     if not tiff.startswith((b"II*\0", b"MM\0*")) or len(tiff) < 8:
         return {}
     order = _order(tiff)

@@ -54,11 +54,11 @@ def _walked(data: bytes, limits: Limits) -> Facts:
         if picture.frames > limits.max_frames:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
-        _check_frames(picture, picture.animation, limits)
+        _check_reach(picture, picture.animation, limits)
         return _facts(ImageType.PNG, data, picture, picture.frames, picture.orientation)
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
-        _check_frames(animation, animation.frames, limits)
+        _check_reach(animation, animation.frames, limits)
         frames = len(animation.frames)
         return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
     if is_markup(data):
@@ -79,10 +79,9 @@ def _facts(
     return Facts(kind, found.width, found.height, frames, orientation, notes)
 
 
-def _check_frames(
+def _check_reach(
     screen: png.Png | gif.Gif, frames: Iterable[png.PngFrame | gif.Frame], limits: Limits
-) -> None:
-    """Decoders make the screen as large as its frames reach."""
+) -> None:  # decoders may make the screen as large as its frames reach
     for frame in frames:
         check_pixels(max(screen.width, frame.right), max(screen.height, frame.bottom), limits)
 

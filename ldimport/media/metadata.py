@@ -45,7 +45,7 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     blocks = read_blocks(data, kind)
     properties = read_xmp(blocks.xmp) if blocks.xmp else {}
     datasets = read_iim(bytes(blocks.iim)) if blocks.iim else {}
-    tags = read_exif(bytes(blocks.tiff)) if blocks.tiff else {}
+    tags = {name: _decoded(raw) for name, raw in exif.texts(bytes(blocks.tiff)).items()}
     found: dict[str, Json] = {}
     for field in FIELDS:
         for candidate in _candidates(field, properties, datasets, tags):
@@ -56,13 +56,7 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     return found
 
 
-# -- EXIF, XMP by defusedxml ---------------------------------------------------------------------
-
-
-def read_exif(tiff: bytes) -> dict[str, str]:
-    """The texts of a TIFF block (EXIF without ``Exif\\0\\0``) that fields are filled from. Never
-    raises."""
-    return {name: text for name, raw in exif.texts(tiff).items() if (text := _decoded(raw))}
+# -- XMP by defusedxml ---------------------------------------------------------------------------
 
 
 def _decoded(raw: bytes) -> str:

@@ -49,7 +49,7 @@ class Work(IntEnum):
     SANITISE = 1
     METADATA = 2
     PROVE = 3
-    """No image: show that decoding works at all."""
+    """No image: show that this kind can be read at all, by one that is sound."""
 
 
 class ChildOutcome(IntEnum):
@@ -142,7 +142,7 @@ class Sandbox:
                 raise _stuck(f"it broke down over an image that is sound ({failure})") from failure
             if worn:
                 return self._ask(work, kind, data)
-            self._ask(Work.PROVE, ImageType.PNG, b"")
+            self._ask(Work.PROVE, kind, b"")
             reason = f"the decoder broke down over the image ({failure})"
             raise Rejected(Cause.TOO_COMPLEX, reason) from failure
         if answer.outcome is ChildOutcome.REJECTED:
