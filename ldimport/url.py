@@ -28,7 +28,7 @@ _REFUSED = re.compile(r"[\x00-\x20\x7f\\]")
 _SIGNS = {" ": "a blank", "\\": "a backslash", "\t": "a tab", "\n": "a line break"}
 _NOT_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*)([^#]*))?")
-_AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
@@ -176,10 +176,11 @@ def _split(text: str) -> Url:
     scheme = found[1].lower()
     if scheme not in PORTS:
         raise _bad(f"only http and https are fetched, not {scheme[:20]}")
-    authority = _AUTHORITY.fullmatch(found[2] or "")
+    user, at, place = (found[2] or "").rpartition("@")
+    authority = _AUTHORITY.fullmatch(place)
     if authority is None:
         raise _bad("its host or port is not valid")
-    user, host, port = authority.groups()
+    host, port = authority.groups()
     if not host:
         raise _bad("it has no host")
     if host.startswith("["):
@@ -188,7 +189,7 @@ def _split(text: str) -> Url:
     number = int(port) if port else PORTS[scheme]
     if not 0 < number < 65_536:
         raise _bad("its port is not between 1 and 65535")
-    return Url(scheme, user, host.lower(), number, _path(found[3]))
+    return Url(scheme, user if at else None, host.lower(), number, _path(found[3]))
 
 
 def _parts(text: str) -> Url | None:

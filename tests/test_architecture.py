@@ -16,13 +16,13 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake"}  # fmt: skip
+              "mojibake", "harmless"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
     "yamlsize": set(),
-    "cells": {"model"},
+    "cells": {"harmless", "model"},
     "files": {"errors", "system"},
     "errors": {"causes"},
     "system": {"errors"},
@@ -33,6 +33,7 @@ ALLOWED = {
     "url": {"errors", "causes"},
     "credentials": {"errors"},
     "mojibake": set(),
+    "harmless": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

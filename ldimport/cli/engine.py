@@ -33,6 +33,9 @@ def check(session: Session) -> ExitCode:
             shown = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
             what = counted(len(found), "original")
             screen.say("✗", f"{what} {word}: {shown}")
+    if health.removed:
+        what = counted(len(health.removed), "stored file")
+        screen.say("✓", f"{what} that nothing referred to removed")
     if health.sound:
         screen.say("✓", "sound: every original is there, byte for byte")
     else:

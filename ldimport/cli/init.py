@@ -7,7 +7,8 @@ import typer
 from ldimport.cli.command import Command
 from ldimport.cli.session import Session
 from ldimport.migration.init import Start, columns, write_start
-from ldimport.settings import Settings
+from ldimport.settings import Settings, UserFolders
+from ldimport.settings.files import read_yaml
 
 
 def init(
@@ -23,6 +24,7 @@ def init(
     found = columns(session.project_config(), media_type)
     start = Start(settings.target, name, _beside(settings, place))
     written = write_start(place, start, found, overwrite=force)
+    UserFolders.of(None).trusted.add(written[0], read_yaml(written[0])[1])  # the user's own
     if session.options.json:
         needed = [column.name for column in found if column.required]
         files = [str(path) for path in written]

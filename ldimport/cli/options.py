@@ -130,6 +130,9 @@ TABLE: Mapping[str, Any] = {
     "force": Option(help="replace files that are there already"),
     "schema.media_type": Argument(metavar="MEDIA_TYPE",
                                   help="default: the project's default media type"),
+    "files": Argument(metavar="FILE...", help="default: the one that is in force here"),
+    "revoke": Option(help="no longer"),
+    "list_": Option("--list", help="show the files agreed to"),
     "shell": Argument(help="which shell"),
 }
 # fmt: on

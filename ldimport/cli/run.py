@@ -14,12 +14,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ldimport.cli.interrupt import on_signals
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
 from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from typer import TyperException
 
 
@@ -28,11 +28,12 @@ def run(arguments: Sequence[str]) -> int:
     prepare_streams()
     gc.disable()  # until the command begins: imports make no garbage, looking for it takes 20 ms
     try:
-        with on_signals("SIGTERM", call=_terminate):
-            code = _guarded(arguments)
-            sys.stdout.flush()
-            with suppress(OSError):
-                sys.stderr.flush()
+        code = _guarded(arguments)
+        sys.stdout.flush()
+    except Terminated:
+        return _stopped(arguments, ExitCode.TERMINATED)
+    except KeyboardInterrupt:
+        return _stopped(arguments, ExitCode.INTERRUPTED)
     except BrokenPipeError:  # whoever read our output has had enough: not an error
         _to_nowhere()
         return ExitCode.OK
@@ -44,10 +45,6 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _terminate(number: int) -> None:
-    raise Terminated
-
-
 def _guarded(arguments: Sequence[str]) -> int:
     from typer import Abort, Exit, TyperException
 
@@ -57,10 +54,8 @@ def _guarded(arguments: Sequence[str]) -> int:
         raise
     except LdimportError as error:
         return _report(arguments, error)
-    except Terminated:
-        return _stopped(arguments, ExitCode.TERMINATED)
-    except (KeyboardInterrupt, Abort):
-        return _stopped(arguments, ExitCode.INTERRUPTED)
+    except Abort:
+        raise KeyboardInterrupt from None
     except Exit as error:  # --help
         return error.exit_code
     except TyperException as error:
@@ -206,7 +201,7 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
 
 # -- streams -------------------------------------------------------------------------------------
 
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 def _disk_error(error: OSError) -> LdimportError:
@@ -219,8 +214,20 @@ def _disk_error(error: OSError) -> LdimportError:
     )
 
 
+class _Unheard(io.FileIO):
+    def write(self, text: ReadableBuffer) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            return memoryview(text).nbytes
+
+
 def prepare_streams() -> None:
-    """No stream may fail on a character; a closed one is replaced by nowhere."""
+    """No stream may fail on a character; a closed one is replaced by nowhere. What standard error
+    does not take nobody would read: the work goes on, and its exit code tells of it."""
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.platform != "win32":
+        heard = io.BufferedWriter(_Unheard(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(heard, sys.stderr.encoding, line_buffering=True)
     for name in ("stdout", "stderr"):
         stream = cast("TextIO | None", getattr(sys, name))
         if stream is None:

@@ -20,6 +20,7 @@ from ldimport.server.contract import (
     ServeOptions,
     Stopped,
 )
+from ldimport.url import is_loopback
 from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
@@ -110,6 +111,11 @@ class _ServeScreen:
 
     def _begun(self, engine: EngineServed) -> None:
         session, chosen = self.session, self.chosen
+        host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+        if not is_loopback(f"http://{host}"):
+            text = f"{chosen.host} may be reached from outside, without TLS: tokens travel readable"
+            session.notes.say("!", text)
+            session.notes.hint("--host 127.0.0.1", "and a proxy with TLS before it")
         if not session.options.json:
             served.banner(session.screen, __version__, self.url, engine, chosen, tilde)
         if chosen.token is None and not engine.tokens:

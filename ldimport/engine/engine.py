@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,7 +17,7 @@ from ldimport.engine import accept, addresses
 from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
 from ldimport.engine.store import Follower, Store, Tokens, open_store
-from ldimport.errors import ConflictError, NotFoundError
+from ldimport.errors import ConflictError, LdimportError, NotFoundError
 from ldimport.model import Asset, Counts, ImportRequest, Integrity, JobOptions, Json, Limits
 
 if TYPE_CHECKING:
@@ -65,6 +65,8 @@ class Engine:
         """The identity of this folder's engine, for ever."""
         self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
+        with suppress(LdimportError):  # whoever works here next will do it, or meet it
+            self.store.clear_up(self._blobs)
         self._pool: WorkerPool | None = None
 
     @property
@@ -176,6 +178,13 @@ class Engine:
     def has_open(self) -> bool:
         """Whether accepted images wait for their outcome."""
         return self.store.jobs.open_images() > 0
+
+    def stalled(self) -> tuple[bool, float | None]:
+        """Whether images are open and nothing has moved for a lease; and for how many seconds the
+        oldest leased image has been so (None: none is)."""
+        found, now = self.store.activity(), self._now()
+        oldest = None if found.leased_at is None else max(0.0, now - found.leased_at)
+        return found.open > 0 and now - found.moved_at > self.limits.lease_seconds, oldest
 
     def run(self, workers: int = 0) -> None:
         """Carry out all open images: in the calling thread, or with so many worker processes.

@@ -1,8 +1,7 @@
 """Tables: CSV in any dialect, row by row at the speed of ``csv.reader``: the fast way to entries
 for rows as they should be, the careful way for all others.
 
-Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) lose that one
-apostrophe: ``cells.safe_cell`` puts it there.
+Cells that ``cells.safe_cell`` wrote (``'=1+1``) lose the apostrophe that it put there.
 """
 
 import csv
@@ -12,7 +11,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
 
-from ldimport.cells import FORMULA
+from ldimport.cells import bare_cell
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, Layout, ignored_text, layout
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
@@ -23,9 +22,11 @@ from ldimport.mojibake import is_whole, surely_whole
 
 LONGEST_LINE = 32 << 20
 """Bytes of one line of a table at most: lines are read whole."""
-_PREFIXED = re.compile(f"'+{FORMULA}")
-_PREFIXED_BYTES = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
-"""The same in any encoding that contains ASCII; may find more."""
+_GUARDED_BYTES = re.compile(
+    rb"'(?:[\x00-\x20\"\x7f-\xaf\xb9-\xbf\xc2\xd8\xe1-\xe3\xef]*(?:[=+\-@]|::|\xef[\xb9\xbc])"
+    rb"|[\t\r\n\x0b\x0c\x1c-\x1e\x85]|\xc2\x85|\xe2\x80[\xa8\xa9])|##'|section_(?:start|end)'"
+)
+"""What ``bare_cell`` takes away, in any encoding that contains ASCII; may find more."""
 _AS_TEXT = re.compile('="((?:[^"]|"")*)"')
 """A cell such as ``="0042"``: how Excel is told to keep the zeros."""
 _AS_TEXT_BYTES = re.compile(rb'(?<!\w)="')
@@ -81,12 +82,9 @@ def _is_odd(cell: str) -> bool:
 def _bare(cell: str) -> str:
     """A cell without what only spreadsheets need: the apostrophe before a formula, the equals
     sign and quotes around a text; the cell itself where there is neither."""
-    first = cell[:1]
-    if first == "'" and _PREFIXED.match(cell):
-        return cell[1:]
-    if first == "=" and (found := _AS_TEXT.fullmatch(cell)):
+    if found := _AS_TEXT.fullmatch(cell):
         return found[1].replace('""', '"')
-    return cell
+    return bare_cell(cell)
 
 
 class _Suspicion:
@@ -121,7 +119,7 @@ class _Suspicion:
 
 def _dressed(chunk: bytes) -> bool:
     """Whether ``_bare`` may have something to take away."""
-    prefixed = b"'" in chunk and _PREFIXED_BYTES.search(chunk) is not None
+    prefixed = b"'" in chunk and _GUARDED_BYTES.search(chunk) is not None
     return prefixed or (b'="' in chunk and _AS_TEXT_BYTES.search(chunk) is not None)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import orjson
 import yaml
 
-from ldimport.cells import json_text, safe_cell, without_surrogates
+from ldimport.cells import cell_text, csv_line, json_text, without_surrogates
 from ldimport.errors import UsageError
 from ldimport.files import NewFile, Spool, TextList
+from ldimport.harmless import escaped
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.kinds import Detected, ManifestFormat
@@ -127,14 +127,14 @@ class _CsvRows:
 
     def add(self, flat: Row) -> None:
         self._columns |= dict.fromkeys(flat)
-        self._waiting.add(orjson.dumps([safe_cell(flat.get(name)) for name in self._columns]))
+        self._waiting.add(orjson.dumps([cell_text(flat.get(name)) for name in self._columns]))
 
     def end(self, _after: str) -> None:
-        writer = csv.writer(self._file, delimiter=self._delimiter)
-        writer.writerow(map(safe_cell, self._columns))
+        self._file.write(csv_line(self._columns, self._delimiter))
         for line in self._waiting:
             cells = orjson.loads(line)
-            writer.writerow(cells + [""] * (len(self._columns) - len(cells)))
+            cells += [""] * (len(self._columns) - len(cells))
+            self._file.write(csv_line(cells, self._delimiter))
 
     def close(self) -> None:
         self._waiting.close()
@@ -170,7 +170,8 @@ _Dumper.add_representer(str, _represent_text)
 
 def _yaml(row: Json) -> str:
     clean = [map_texts(row, without_surrogates)]
-    return str(yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=10**6))
+    text = yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=2**31 - 1)
+    return escaped(text)
 
 
 _ROWS: Mapping[ManifestFormat, tuple[Callable[[dict[str, Json]], Any], str, str, str]] = {

@@ -6,14 +6,24 @@ described in ``sandbox``.
 """
 
 import json
+import mmap
 import signal
 import sys
+from contextlib import suppress
+from pathlib import Path
 from typing import BinaryIO
 
+from ldimport import system
 from ldimport.errors import Rejected
+from ldimport.media.inspect import check_pixels
 from ldimport.media.sandbox import KINDS, REPLY, REQUEST, ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Limits
-from ldimport.system import limit_child
+
+_PICTURE = bytes.fromhex(
+    "89504e470d0a1a0a0000000d4948445200000001000000010100000000376ef924"
+    "0000000a49444154789c636000000002000148afa4710000000049454e44ae426082"
+)
+"""A PNG of one pixel, surely sound."""
 
 
 def main() -> None:
@@ -24,16 +34,22 @@ def main() -> None:
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     try:
         from ldimport.media import cleaning, decoding, metadata  # noqa: F401  before memory is limited
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
         return
+    if sys.platform != "win32":
+        system.fence_child()
     _reply(replies, ChildOutcome.DONE)
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
         work, kind, size = REQUEST.unpack(header)
-        data = requests.read(size)
-        limit_child(options["seconds"], options["memory"])
         try:
-            _reply(replies, ChildOutcome.DONE, *_done(Work(work), KINDS[kind], data, limits))
+            data = requests.read(size)
+            system.limit_child(options["seconds"], options["memory"])
+            if work == Work.PROVE:
+                _prove(limits, options["memory"])
+                _reply(replies, ChildOutcome.DONE)
+            else:
+                _reply(replies, ChildOutcome.DONE, *_done(Work(work), KINDS[kind], data, limits))
         except Rejected as rejected:
             refusal = json.dumps([rejected.code, rejected.reason])
             _reply(replies, ChildOutcome.REJECTED, refusal.encode())
@@ -48,11 +64,24 @@ def _done(
     from ldimport.media import cleaning, decoding, metadata
 
     if work is Work.SANITISE:
-        return cleaning.clean(data, limits.max_bytes)
+        safe, facts = cleaning.clean(data, limits.max_bytes)
+        check_pixels(facts.width, facts.height, limits)
+        return safe, facts
     if work is Work.METADATA:
         return (json.dumps(metadata.extract(data, kind)).encode(),)
     decoding.decode(kind, data, limits)
     return ()
+
+
+def _prove(limits: Limits, memory: int) -> None:
+    """Decode a picture that is sound, and use half of the memory that an image may still take;
+    where that cannot be had the system kills us, or MemoryError is raised."""
+    from ldimport.media import decoding
+
+    decoding.decode(ImageType.PNG, _PICTURE, limits)
+    with suppress(OSError):  # only on Linux
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _ = b"x" * ((memory - pages * mmap.PAGESIZE) // 2)
 
 
 def _reply(

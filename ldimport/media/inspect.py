@@ -1,10 +1,11 @@
 """What an image is, said by its bytes alone: type, exact size, frames, and whether it is whole.
 
-Only structure is walked, nothing is decoded; ``sandbox`` does that. Cheap to import.
+Only structure is walked, in bounded steps; nothing is decoded. What ``is_markup`` is only read in
+the limited child (``sandbox``), which does the decoding as well. Cheap to import.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -40,7 +41,7 @@ def inspect(data: bytes, limits: Limits) -> Facts:
             Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
         )
     facts = _walked(data, limits)
-    _check_pixels(facts.width, facts.height, limits)
+    check_pixels(facts.width, facts.height, limits)
     return facts
 
 
@@ -53,14 +54,14 @@ def _walked(data: bytes, limits: Limits) -> Facts:
         if picture.frames > limits.max_frames:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
+        _check_frames(picture, picture.animation, limits)
         return _facts(ImageType.PNG, data, picture, picture.frames, picture.orientation)
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
-        for frame in animation.frames:
-            _check_pixels(frame.width, frame.height, limits)
+        _check_frames(animation, animation.frames, limits)
         frames = len(animation.frames)
         return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
-    if _is_markup(data):
+    if is_markup(data):
         return SvgReader().read(data)
     raise _refusal(data)
 
@@ -78,7 +79,16 @@ def _facts(
     return Facts(kind, found.width, found.height, frames, orientation, notes)
 
 
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
+def _check_frames(
+    screen: png.Png | gif.Gif, frames: Iterable[png.PngFrame | gif.Frame], limits: Limits
+) -> None:
+    """Decoders make the screen as large as its frames reach."""
+    for frame in frames:
+        check_pixels(max(screen.width, frame.right), max(screen.height, frame.bottom), limits)
+
+
+def check_pixels(width: int, height: int, limits: Limits) -> None:
+    """Raises Rejected ``too-many-pixels``."""
     if width * height > limits.max_pixels:
         raise Rejected(
             Cause.TOO_MANY_PIXELS,
@@ -87,7 +97,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _is_markup(data: bytes) -> bool:
+def is_markup(data: bytes) -> bool:
     """Whether to read this as XML: it begins with a tag and is no HTML page."""
     head = _head(data)
     return data.startswith(_UTF16) or bool(_TAG.match(head) and not _is_html(head))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
-from ldimport.media.orientation import of_exif
+from ldimport.media import exif
 
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 500
@@ -51,6 +51,9 @@ def walk(data: bytes) -> Jpeg:
     orientation = scans = segments = 0
     notes: list[str] = []
     for marker, start, end in _segments(data):
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == _EOI:
             break
         if marker == _SOI:
@@ -60,11 +63,8 @@ def walk(data: bytes) -> Jpeg:
         if not start <= end <= len(data):
             _tolerate(marker, end < start, notes)
             continue
-        segments += 1
-        if segments > MAX_SEGMENTS:
-            raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == 0xE1 and not orientation and data.startswith(_EXIF, start):
-            orientation = of_exif(data[start + 6 : end])
+            orientation = exif.orientation(data[start + 6 : end])
         elif marker in _SOF:
             frame = _frame(data[start:end], marker, frame)
         elif marker == _SOS:

@@ -1,11 +1,11 @@
 """Starting a migration: an ``ldimport.yaml`` with comments, and an empty manifest with the columns
 that the project config asks for."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldimport.cells import json_text
 from ldimport.errors import UsageError
 from ldimport.files import NewFile
 from ldimport.manifest.write import write_rows
@@ -93,22 +93,17 @@ def settings_text(start: Start, found: Sequence[TemplateColumn]) -> str:
     """The content of ``ldimport.yaml``: what was settled, and what else can stand there."""
     target = "# target: https://edit.example.com/proxy/api   # absent: the local engine"
     if start.target != "embedded":
-        target = f"target: {_quoted(start.target)}"
+        target = f"target: {json_text(start.target)}"
     config = "# projectConfig: project-config.json        # what the project accepts"
     if start.project_config is not None:
-        config = f"projectConfig: {_quoted(str(start.project_config))}"
+        config = f"projectConfig: {json_text(str(start.project_config))}"
     width = max(len(column.name) for column in found)
     columns = "\n".join(
         f"#   {each.name:<{width}}  {'required' if each.required else 'optional'}  {each.holds}"
         for each in found
     )
-    name = _quoted(start.system_name)
+    name = json_text(start.system_name)
     return _SETTINGS.format(target=target, name=name, config=config, columns=columns)
-
-
-def _quoted(text: str) -> str:
-    """A YAML scalar in double quotes, which JSON's form is too."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 # -- a cell for each metadata property that its media type's check has nothing to say about ----
@@ -130,7 +125,7 @@ def _candidates(found: Property) -> Iterator[str]:
         usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
         for items in (list(found.choices or usual), [1], ["a"]):
             yield "|".join(map(str, items[:most]))
-            yield json.dumps(items[:most], ensure_ascii=False)
+            yield json_text(items[:most])
         return
     yield from map(str, found.choices or ())
     if found.plugin in ("li-integer", "li-system-integer"):
@@ -139,7 +134,7 @@ def _candidates(found: Property) -> Iterator[str]:
     elif isinstance(text := EXAMPLES.get(found.plugin), str):
         yield from _fitted(text, found)
     else:
-        yield from (json.dumps(value, ensure_ascii=False) for value in _objects(found))
+        yield from map(json_text, _objects(found))
 
 
 def _fitted(text: str, found: Property) -> Iterator[str]:

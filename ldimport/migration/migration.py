@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import UsageError
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
+from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
 from ldimport.migration.retry import retry
@@ -88,11 +89,11 @@ class Migration:
         return row
 
     def refresh(self, job_id: str) -> JobStatus | None:
-        """Ask the target about one open job, and store its end when writable; None when the job
-        is not open there."""
+        """Ask the target about one open job, and store its end when writable and clear; None when
+        the job is not open there."""
         for batch in self._account.open_batches([job_id]):
             job = self.target.status(job_id)
-            if job.finished and self._store.writable:
+            if job.finished and self._store.writable and is_clear(batch, job):
                 self._store.settle(batch, job, self._clock.now())
             return job
         return None

@@ -5,6 +5,7 @@ made to a checked address alone. A name with one blocked address is refused whol
 """
 
 import csv
+import re
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from several threads."""
 
 WEB_PORTS = (80, 443)
 _COUNT = 31
+_KIND = re.compile(r" \(it leads to [^()]*\)")
 
 
 def read_networks(text: str) -> dict[IPv4Network | IPv6Network, str]:
@@ -147,6 +149,12 @@ def _canonical(address: str) -> str:
         return str(ip_address(address))
     except ValueError:
         return address
+
+
+def without_kind(reason: str) -> str:
+    """A refusal as strangers may read it: the kind of network that a name leads to is a map of
+    what lies inside."""
+    return _KIND.sub("", reason)
 
 
 def refusal(url: Url, why: str) -> Rejected:

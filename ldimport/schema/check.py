@@ -9,12 +9,12 @@ from urllib.parse import quote, urljoin
 
 from ldimport.cells import Writing
 from ldimport.errors import Rejected
-from ldimport.model import Entry, Image, Json, Problem, Severity
+from ldimport.model import MAX_ID, MAX_NAME, Entry, Image, Json, Problem, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import SHOWN, Finding, cut, listed, proposed
 from ldimport.schema.identity import Seen
-from ldimport.schema.values import MetadataCheck, text_advice
+from ldimport.schema.values import MetadataCheck, text_advice, too_long
 from ldimport.url import (
     MAX_LENGTH,
     PLAIN_PLACE,
@@ -114,8 +114,6 @@ def _scheme(url: str) -> str:
 
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-MAX_TEXT = 8_192
-"""Characters of an id or a fileName at most; ours, the API states none."""
 is_plain_id = re.compile(r"[!-~](?:[ -~]{0,8190}[!-~])?").fullmatch
 """Matches ids about which nothing can be said but that they may have been used before."""
 
@@ -220,7 +218,7 @@ class Checker:
     def _quick(self, entry: Entry) -> tuple[str, dict[str, Json]] | None:
         """Media type and metadata of a row that is surely right: most are."""
         title, place = entry.file_name, entry.place
-        if entry.problems or not title or len(title) > MAX_TEXT or not is_plain_id(entry.id):
+        if entry.problems or not title or len(title) > MAX_NAME or not is_plain_id(entry.id):
             return None
         if PLAIN.fullmatch(entry.url) is None or len(entry.url) > MAX_URL or not is_whole(title):
             return None
@@ -257,8 +255,8 @@ class Checker:
         if not entry.file_name:
             hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
             yield "fileName", Finding("required", "fileName is empty", hint)
-        elif len(entry.file_name) > MAX_TEXT:
-            yield "fileName", _too_long("fileName", entry.file_name)
+        elif len(entry.file_name) > MAX_NAME:
+            yield "fileName", too_long("fileName", len(entry.file_name), MAX_NAME)
         else:
             yield from (("fileName", each) for each in text_advice("fileName", entry.file_name))
 
@@ -299,8 +297,8 @@ class Checker:
 
 def id_advice(text: str) -> Iterator[Finding]:
     """What is odd, or wrong, about an id: it can never be changed."""
-    if len(text) > MAX_TEXT:
-        yield _too_long("id", text)
+    if len(text) > MAX_ID:
+        yield too_long("id", len(text), MAX_ID)
     if text != text.strip():
         yield Finding("id-blanks", f"id “{cut(text)}” has blanks at its ends",
                       "they are part of the id for ever; take them away before the first import",
@@ -318,7 +316,3 @@ def _met_before(text: str, where: str, *, exactly: bool) -> Finding:
     told = f"id “{cut(text)}” differs from the one in {where} only in upper and lower case"
     hint = "both are kept; if they mean the same image, write them alike"
     return Finding("id-case", told, hint, Severity.WARNING, value=text)
-
-
-def _too_long(name: str, text: str) -> Finding:
-    return Finding("too-long", f"{name} has {len(text):,} characters, the limit is {MAX_TEXT:,}")

@@ -11,7 +11,7 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 
 from ldimport.cells import Writing
-from ldimport.model import Json, Severity
+from ldimport.model import MAX_VALUE, Json, Severity
 from ldimport.mojibake import MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
@@ -25,12 +25,18 @@ from ldimport.schema.jsonschema import (
 )
 from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
+from ldimport.wire import characters
 
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 
 
 def _warning(code: str, message: str, hint: str = "", value: str = "") -> Finding:
     return Finding(code, message, hint, Severity.WARNING, value=value)
+
+
+def too_long(field: str, size: int, most: int) -> Finding:
+    """The finding about a text beyond the limit of ours that ``model`` names."""
+    return Finding("too-long", f"{field} has {size:,} characters, the limit is {most:,}")
 
 
 def text_advice(field: str, text: str) -> Iterator[Finding]:
@@ -183,7 +189,9 @@ class ValueCheck:
         yield from self.odd(value)
 
     def odd(self, value: Json) -> Iterator[Finding]:
-        """Warnings about a value."""
+        """What no schema says about a value: too much of it, and warnings."""
+        if (size := characters(value)) > MAX_VALUE:
+            yield too_long(self.field, size, MAX_VALUE)
         for advise in self.advice:
             yield from advise(value)
         for each in value if isinstance(value, list) else (value,):
@@ -223,7 +231,7 @@ def _any_text(found: Property) -> int | None:
     if limited & found.config.keys() or found.config.get("allowNewlines") is False:
         return None
     most = found.number("maxLength")
-    return 1 << 30 if most is None else int(most) // 2
+    return MAX_VALUE if most is None else min(MAX_VALUE, int(most) // 2)
 
 
 class MetadataCheck:
@@ -297,9 +305,7 @@ class MetadataCheck:
             yield from self._wrong(metadata)
             return
         for handle, value in metadata.items():
-            check = self.values[handle]
-            if check.advice or not isinstance(value, str) or not value.isascii():
-                yield from ((handle, each) for each in check.odd(value))
+            yield from ((handle, each) for each in self.values[handle].odd(value))
 
     def _wrong(self, metadata: Mapping[str, Json]) -> Iterator[tuple[str, Finding]]:
         for handle, value in metadata.items():

@@ -19,7 +19,9 @@ from ldimport.server import body
 from ldimport.server.endpoint import Call, Version
 from ldimport.server.responses import MISSING, Refusal, no_such
 
-_IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32})*")
+_IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32}){0,99}")
+MOST_PATCHES = 200
+"""Operations of one PATCH: after each of them the whole metadata is checked."""
 _NOT = "Invalid type: expected {}"
 
 
@@ -56,7 +58,7 @@ def _found(engine: Engine, query: QueryParams) -> list[MediaEntry]:
         elif query.get(name) == "":
             wrong[name] = "must not be empty"
     if not by_identity and not _IDS.fullmatch(query["ids"]):
-        wrong["ids"] = "must be media ids with commas between"
+        wrong["ids"] = "must be 1 to 100 media ids with commas between"
     if wrong:
         raise InvalidRequestError(wrong)
     if by_identity:
@@ -109,6 +111,8 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
         wrong["patches"] = _NOT.format("array")
     elif not patches:
         wrong["patches"] = "must have at least 1 item"
+    elif len(patches) > MOST_PATCHES:
+        wrong["patches"] = f"has {len(patches):,} items, the limit is {MOST_PATCHES}"
     else:
         wrong |= {f"patches.{n}": _NOT.format("object")
                   for n, each in enumerate(operations) if not isinstance(each, dict)}  # fmt: skip

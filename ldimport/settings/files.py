@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
 from ldimport.errors import ConfigError
+from ldimport.settings.trust import digest_of
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
 from ldimport.yamlsize import values_in
 
@@ -25,17 +26,26 @@ _IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
 
 class ConfigFile(NamedTuple):
-    """A checked file: its settings at the top, and those of each profile."""
+    """A checked file: its settings at the top, and those of each profile; ``digest`` of all that
+    it says; ``private`` is the user's own."""
 
+    path: Path
+    digest: str
+    private: bool
     top: Layer
     profiles: Mapping[str | None, Layer]
+
+    def layers(self, profile: str | None) -> tuple[Layer, Layer]:
+        """What it says with this profile, the one that counts first."""
+        return self.profiles.get(profile, {}), self.top
 
 
 def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
     """Read and check a whole config file, profiles that are not in use included. ``private`` is
     the user's own one, which alone may name a command that prints the token. Raises ConfigError
     with file, line and key."""
-    body, reader = read_yaml(path), _FileReader(path, home, private)
+    body, digest = read_yaml(path)
+    reader = _FileReader(path, home, private)
     named = body.pop("profiles", None)
     named = Section() if named is None else named
     if not isinstance(named, Section):
@@ -44,7 +54,7 @@ def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
         name: reader.layer(raw, reader.where(named, "profiles", name), "profiles", name)
         for name, raw in named.items()
     }
-    return ConfigFile(reader.layer(body, reader.where(body, "")), profiles)
+    return ConfigFile(path, digest, private, reader.layer(body, reader.where(body, "")), profiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,7 @@ class Dotfile:
     them is named, and its entry is taken as a whole (docs/livingdocs-api.md, "Project config")."""
 
     path: Path
+    digest: str
     environments: Mapping[str, object]
     aliases: Mapping[str, object]
 
@@ -148,13 +159,13 @@ def read_dotfile(folder: Path) -> Dotfile:
     environments, projects and aliases is its tool's own business."""
     path = folder / ".livingdocs-cli"
     if not path.is_file():
-        return Dotfile(path, {}, {})
-    body = read_yaml(path)
+        return Dotfile(path, "", {}, {})
+    body, digest = read_yaml(path)
     environments = dict(_mapping(body.get("environments")))
     for project, content in _mapping(body.get("projects")).items():
         for name, entry in _mapping(_mapping(content).get("environments")).items():
             environments[f"{project}/{name}"] = entry
-    return Dotfile(path, environments, _mapping(body.get("alias")))
+    return Dotfile(path, digest, environments, _mapping(body.get("alias")))
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -171,14 +182,15 @@ class Section(dict[str, Any]):
         self.lines = lines or {}
 
 
-def read_yaml(path: Path) -> Section:
-    """The mapping in a YAML (or JSON) file. An empty file is an empty mapping; dates stay texts.
-    Raises ConfigError with file and line for anything that cannot be read, is no mapping, or names
-    a key twice."""
+def read_yaml(path: Path) -> tuple[Section, str]:
+    """The mapping in a YAML (or JSON) file, and the digest of its text. An empty file is an empty
+    mapping; dates stay texts. Raises ConfigError with file and line for anything that cannot be
+    read, is no mapping, or names a key twice."""
     import yaml
 
+    text = _text(path)
     try:
-        loader = _loader()(_text(path))
+        loader = _loader()(text)
         loader.name = str(path)
         node = loader.get_single_node()
         if values_in(node, _MAX_NODES) > _MAX_NODES:
@@ -192,7 +204,7 @@ def read_yaml(path: Path) -> Section:
         raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
-    return body or Section()
+    return body or Section(), digest_of(text)
 
 
 def _text(path: Path) -> str:

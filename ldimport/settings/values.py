@@ -153,12 +153,13 @@ def _kind(raw: object) -> str:
 
 class Setting(NamedTuple):
     """One setting: its name in ``Settings``, what checks a value, its flag, whether it may stand in
-    a config file."""
+    a config file, and whether the user has to agree to one that is not their own (``trust``)."""
 
     name: str
     read: Callable[[object, Where], Any]
     option: str = ""
     in_file: bool = True
+    dangerous: bool = False
 
     @property
     def key(self) -> str:
@@ -177,15 +178,15 @@ class Setting(NamedTuple):
 
 
 SETTINGS = (
-    Setting("target", _target, "--target"),
+    Setting("target", _target, "--target", dangerous=True),
     Setting("api_version", _version, "--api-version"),
     Setting("system_name", _text, "--system-name"),
     Setting("project_config", read_path, "--project-config"),
-    Setting("state", read_path, "--state"),
-    Setting("engine", read_path, "--engine"),
-    Setting("allow_hosts", _hosts, "--allow-host"),
+    Setting("state", read_path, "--state", dangerous=True),
+    Setting("engine", read_path, "--engine", dangerous=True),
+    Setting("allow_hosts", _hosts, "--allow-host", dangerous=True),
     Setting("base_url", _url, "--base-url"),
-    Setting("webhook", _url, "--webhook"),
+    Setting("webhook", _url, "--webhook", dangerous=True),
     Setting("context", _context, "--context"),
     Setting("manifest", _mapping),
     Setting("insecure", _flag, "--insecure", in_file=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from io import BytesIO
 
 import pytest
@@ -66,6 +67,17 @@ def test_a_frame_counts_against_the_pixel_limit() -> None:
     with pytest.raises(Rejected, match=r"65,535 x 65,535 is 4,294,836,225 pixels") as caught:
         inspect(gif(10, 10, gif_frame(65_535, 65_535)), LIMITS)
     assert caught.value.code == "too-many-pixels"
+
+
+@pytest.mark.parametrize(
+    ("screen", "place"),
+    [((10, 10), (65_535, 65_535)), ((24_000, 1_000), (0, 1_000)), ((1_000, 24_000), (1_000, 0))],
+)
+def test_a_frame_counts_as_far_as_it_reaches(
+    screen: tuple[int, int], place: tuple[int, int]
+) -> None:
+    frame = b"," + struct.pack("<HHHHB", *place, 1, 1, 0) + b"\x02\x02\x44\x01\x00"
+    assert code(gif(*screen, gif_frame(), frame)) == "too-many-pixels"
 
 
 def test_frames_are_limited() -> None:

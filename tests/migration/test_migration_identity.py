@@ -65,7 +65,7 @@ def test_ids_sent_under_another_name_are_told_with_their_lines(
     assert kinds(found) == {"other-system-name": 50, "new-system-name": 1}
     assert found.invalid == 0 and found.warnings == 51
     first = next(each for each in found.problems if each.code == "other-system-name")
-    assert (first.id, first.place.line) == ("id650", 2)
+    assert (first.id, first.place.line, first.place.column) == ("id650", 2, 1)
     assert "“archiv”" in first.message
     name = next(each for each in found.problems if each.code == "new-system-name")
     assert "700 images" in name.message and '--system-name "archiv"' in name.hint

@@ -235,24 +235,41 @@ def test_findings_are_bounded_and_their_counts_are_whole(broken: Source) -> None
     assert rest.rows > 190
 
 
+class Heard:
+    """Hears of every row."""
+
+    every_row = True
+
+    def __init__(self) -> None:
+        self.ids: list[str] = []
+
+    def __call__(self, checked: Any) -> None:
+        self.ids.append(checked.entry.id)
+
+
 def test_every_row_is_heard_by_who_asks_for_it(broken: Source) -> None:
-    class Heard:
-        def __init__(self, every_row: bool) -> None:
-            self.every_row = every_row
-            self.ids: list[str] = []
-
-        def __call__(self, checked: Any) -> None:
-            self.ids.append(checked.entry.id)
-
-    every = Heard(every_row=True)
+    every = Heard()
     validate(broken.manifest, broken.checker(), sink=every)
     assert every.ids == [str(n) for n in range(1_200)]
 
 
-def test_rows_that_nothing_is_found_about_count_too(tmp_path: Path) -> None:
-    path = tmp_path / "good.csv"
-    path.write_text("id,url,fileName\na,https://a.b/1,A\nb,https://a.b/2,B\nc,,C\n")
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("good.csv", "id,url,fileName\na,https://a.b/1,A\nb,https://a.b/2,B\nc,,C\n"),
+        ("good.jsonl", "".join(
+            json.dumps({"id": each, "url": url, "fileName": each}) + "\n"
+            for each, url in [("a", "https://a.b/1"), ("b", "https://a.b/2"), ("c", "")]
+        )),
+    ],
+)  # fmt: skip
+def test_rows_that_nothing_is_found_about_count_too(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
     source = opened(path, system_name="a")
     with source.manifest:
         found = validate(source.manifest, source.checker())
+        every = Heard()
+        assert validate(source.manifest, source.checker(), sink=every) == found
     assert (found.entries, found.valid, found.invalid) == (3, 2, 1)
+    assert every.ids == ["a", "b", "c"]

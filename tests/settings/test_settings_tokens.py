@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agreeing import agree
 
 from ldimport.errors import ConfigError, LdimportError
 from ldimport.settings import Settings, describe, load
@@ -29,9 +30,11 @@ class Place:
 
     def project(self, text: str) -> None:
         (self.root / "ldimport.yaml").write_text(text)
+        agree(self.root, self.root / "ldimport.yaml")
 
     def dotfile(self, body: Any) -> None:
         (self.root / ".livingdocs-cli").write_text(json.dumps(body))
+        agree(self.root, self.root / ".livingdocs-cli")
 
     def file(self, name: str, token: str) -> Path:
         path = self.root / name

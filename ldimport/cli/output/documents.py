@@ -3,13 +3,13 @@ added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
-from ldimport.cli.output.text import safe_json, utc
+from ldimport.cells import json_text
+from ldimport.cli.output.text import utc
 from ldimport.errors import LdimportError
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
@@ -24,8 +24,8 @@ Document = dict[str, Any]
 
 
 def dumps(document: Mapping[str, Any]) -> str:
-    """One document as one line, without raw control characters."""
-    return safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+    """One document as one line, without a character or mark that a terminal or CI obeys."""
+    return json_text(document)
 
 
 def fields_of(thing: Any, but: str = "") -> Document:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ldimport.cli.output.check import pointer
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import clean, counted, environment_flag, number
+from ldimport.harmless import spoken
 from ldimport.migration.events import Summary
 from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Severity
@@ -92,7 +93,7 @@ def _ordered(found: Validation) -> Sequence[FindingGroup]:
 
 
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return spoken(clean(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")))
 
 
 def _property(text: str) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from ldimport.cells import csv_line
 from ldimport.cli.output import documents
 from ldimport.cli.output.screen import (
     ACCENT,
@@ -186,14 +186,10 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 
 
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
-    """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
-    apostrophe, which our own reader takes away again."""
-    from ldimport.cells import safe_cell
-
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(documents.RESULT_KEYS)
+    """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
+    file.write(csv_line(documents.RESULT_KEYS, end="\n"))
     for row in rows:
-        writer.writerow([safe_cell(value) for value in documents.result(row).values()])
+        file.write(csv_line(documents.result(row).values(), end="\n"))
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:

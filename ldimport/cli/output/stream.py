@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ldimport.cli.output.text import environment_flag
+from ldimport.harmless import spoken
 
 MOST_COLUMNS = 100
 """No screen is wider, even where the terminal is."""
@@ -43,13 +44,19 @@ class Stream:
         return max(20, min(columns or 80, MOST_COLUMNS))
 
     def write(self, text: str) -> None:
-        """Write text as it is, but for signs that the stream cannot encode."""
+        """Write whole lines as they are, but for what a CI system takes for a command, and signs
+        that the stream cannot encode."""
+        text = spoken(text)
         self.file.write(text if self.unicode else text.translate(_ASCII))
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        self.file.flush()
 
     def line(self, text: str) -> None:
         """Write one line and let it be seen at once."""
         self.write(f"{text}\n")
-        self.file.flush()
+        self.flush()
 
 
 def look_at(

@@ -3,7 +3,6 @@ pass that checks the manifest, in its order; and failed images as a manifest."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from functools import partial
@@ -11,7 +10,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.cells import json_text, safe_cell
+from ldimport.cells import csv_line, json_text
 from ldimport.errors import UsageError
 from ldimport.files import NewFile, TextList
 from ldimport.manifest.manifest import STDIN
@@ -40,13 +39,14 @@ class CsvProblems(Report):
     def __init__(self, path: Path, manifest: Manifest) -> None:
         super().__init__(path, manifest, NewFile(path, "utf-8-sig"))
         semicolons = any(each.detected.delimiter == ";" for each in manifest.files)
-        self._writer = csv.writer(self.file, delimiter=";" if semicolons else ",")
-        self._writer.writerow(COLUMNS)
+        self._delimiter = ";" if semicolons else ","
+        self.file.write(csv_line(COLUMNS, self._delimiter))
 
     def problem(self, problem: Problem) -> None:
         """One line."""
         found = problem_document(problem)
-        self._writer.writerow([safe_cell(found[name] or None) for name in COLUMNS])
+        cells = [found[name] or None for name in COLUMNS]
+        self.file.write(csv_line(cells, self._delimiter))
 
 
 class JsonLinesProblems(Report):

@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.files import NewFile
+from ldimport.harmless import escaped
 from ldimport.migration.reports import Report, counted
 from ldimport.model import Place, Problem, Severity
 
@@ -186,7 +187,8 @@ def suite(classname: str, name: str, cases: Sequence[Case]) -> str:
         if case.out:
             _node(node, "system-out", case.out)
     indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, "unicode")}\n'
+    text = escaped(tostring(root, "unicode"), "&#{};").replace("::", "&#58;:")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def _node(parent: Element, tag: str, text: str | None = None, /, **attributes: str) -> Element:

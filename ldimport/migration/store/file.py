@@ -13,9 +13,9 @@ from types import NoneType, UnionType
 from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ldimport import database
-from ldimport.errors import LockedError
+from ldimport.errors import LdimportError, LockedError
 from ldimport.migration.store.schema import KIND
-from ldimport.system import ProcessLock
+from ldimport.system import ProcessLock, durable_folder
 
 _T = TypeVar("_T")
 _Reader = Callable[[sqlite3.Row], Any]
@@ -46,7 +46,7 @@ class StateFile:
         with database.translated(path, KIND):
             if path.exists():  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_folder(path.parent)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
             if not lock.acquire(command):
                 raise _locked(path, lock)
@@ -64,7 +64,7 @@ class StateFile:
     def close(self) -> None:
         """Fold the write-ahead log into the one file, and let the next run in."""
         if self._lock is not None:
-            with suppress(sqlite3.Error):  # a reader may be in the way: the next close does it
+            with suppress(LdimportError):  # a reader may be in the way: the next close does it
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         if self._lock is not None:
@@ -73,16 +73,13 @@ class StateFile:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
-        if isinstance(error, sqlite3.DatabaseError):  # met while reading: damage shows late
-            with database.translated(self.path, KIND):
-                raise error
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction."""
-        with database.translated(self.path, KIND), database.writing(self._connection):
+        with database.writing(self._connection):
             yield self._connection
 
     def _each(self, kind: type[_T], query: str, asked: Mapping[str, Any]) -> Iterator[_T]:

@@ -169,7 +169,8 @@ def _asked(which: model.Filter | None) -> dict[str, Any]:
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    return made(Result, row, asset=None if none else made(Asset, row), system_name=None)
+    asset = None if none else made(Asset, row, media_type=None, metadata={})
+    return made(Result, row, asset=asset, system_name=None)
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:

@@ -138,7 +138,7 @@ def _outcome(
         none = Cause.NO_RESULT
         result = Result(each.image.id, Status.FAILED, reason=none.meaning, cause=none.code)
     failed = result.status is Status.FAILED
-    not_taken = result.status is Status.SKIPPED and arrived not in (None, each.content)
+    not_taken = result.leaves_open and arrived not in (None, each.content)
     cause, retryable = cause_of(result) if failed else (None, None)
     return {
         **(_NO_ASSET if result.asset is None else asdict(result.asset)),

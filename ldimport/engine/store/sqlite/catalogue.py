@@ -45,8 +45,7 @@ class Catalogue:
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """What one statement finds, all of it of the same moment."""
-        with database.translated(self.path, KIND):
-            return self.connection.execute(sql, values).fetchall()
+        return self.connection.execute(sql, values).fetchall()
 
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""
@@ -80,10 +79,3 @@ def _refuse_foreign(folder: Path) -> None:
             hint="name an empty or new folder with --engine FOLDER",
             code="not-our-db",
         )
-
-
-def insert(connection: sqlite3.Connection, table: str, tail: str = "", **values: object) -> int:
-    """Enter a row into a table of ours (``tail`` ends the statement); returns its number."""
-    marks = ", ".join("?" * len(values))
-    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) {tail}"  # noqa: S608
-    return connection.execute(sql, tuple(values.values())).lastrowid or 0

@@ -7,15 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ldimport import database
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.records import StoredToken
+from ldimport.engine.records import Activity, StoredToken
 from ldimport.engine.store.contract import Store, Tokens
 from ldimport.engine.store.sqlite import outbox, sessions
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
-from ldimport.engine.store.sqlite.schema import FILE, KIND
+from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
 from ldimport.errors import LockedError, StateFileError
 
 
@@ -34,8 +33,16 @@ class SqliteStore(Store):
             raise
 
     def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
-        database.tidy(self._catalogue.path, time.time())
         return sessions.SqliteSession(self._catalogue, blobs)
+
+    def activity(self) -> Activity:
+        return Activity(*self._catalogue.rows(SQL["activity"])[0])
+
+    def clear_up(self, blobs: Blobs) -> None:
+        sessions.clear_up(self._catalogue, blobs)
+
+    def orphans(self, blobs: Blobs, part: str) -> Sequence[str]:
+        return sessions.orphans(self._catalogue, blobs, part)
 
     def any_due(self, now: float) -> bool:
         return outbox.any_due(self._catalogue, now)
@@ -62,7 +69,8 @@ class SqliteTokens(Tokens):
 
     def add(self, token: StoredToken) -> None:
         with self._catalogue.writing() as connection:
-            insert(connection, "token", **asdict(token) | {"scopes": " ".join(token.scopes)})
+            row = asdict(token) | {"scopes": " ".join(token.scopes)}
+            connection.execute(SQL["enter_token"], row)
 
     def all(self) -> Sequence[StoredToken]:
         return self._found("ORDER BY created_at, id")
