@@ -183,7 +183,8 @@ class FieldMap:
             hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
             raise _mistake(f"{where} has an unknown option “{key}”", hint)
         try:
-            _ = ZoneInfo(value) if key == "zone" else None
+            if key == "zone":
+                ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             text = f"{where}.zone: there is no time zone “{value}”"
             raise _mistake(text, "name it as Europe/Zurich") from error
