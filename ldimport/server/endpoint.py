@@ -3,7 +3,7 @@ is made in a thread.
 
 Engine calls wait for the disk and for locks, so they never run in the event loop. Reading has
 threads apart from writing: who asks for the state of a job does not queue behind batches that
-wait for a worker's transaction, nor behind all who look at images.
+wait for a worker's transaction, nor behind all who look at images; nor does who asks for health.
 """
 
 import asyncio
@@ -104,12 +104,12 @@ class Backend:
         self._readers = ThreadPoolExecutor(READERS, "engine reader")
         self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
         self._senders = ThreadPoolExecutor(READERS, "engine sender")
+        self._pulse = ThreadPoolExecutor(1, "engine health")
 
     def close(self) -> None:
         """Wait for calls under way, end the threads."""
-        self._readers.shutdown()
-        self._writers.shutdown()
-        self._senders.shutdown()
+        for pool in (self._readers, self._writers, self._senders, self._pulse):
+            pool.shutdown()
 
     async def answer(self, request: Request, methods: Methods) -> Response:
         """The response of a path with these methods. Raises Refusal or an LdimportError."""
@@ -129,8 +129,8 @@ class Backend:
                 self._check(header, scope)
                 return answer(endpoint(call))
 
-            public = "slug" in request.path_params
-            return await in_thread(self._senders if public else self._readers, checked)
+            public = self._senders if "slug" in request.path_params else self._pulse
+            return await in_thread(self._readers if scope else public, checked)
         await in_thread(self._readers, self._check, header, scope)
         options = self.options
         raw = await body.read(request, options.body_limit, options.body_seconds)

@@ -39,13 +39,12 @@ def status(call: Call) -> Json:
     address leads, the log says and the answer does not."""
     dialect = call.options.dialect or wire.Dialect.of_version(call.version.name)
     job = call.engine.status(call.required("id"))
-    results = tuple(
-        each if each.reason is None else replace(each, reason=without_kind(each.reason))
-        for each in job.results
-    )
-    told = (had.reason for had, has in zip(job.results, results, strict=True) if had != has)
-    call.request.state.note = next(told, None) or ""
-    return wire.status_to_json(replace(job, results=results), dialect)
+    results = list(job.results)
+    for n, each in enumerate(results):
+        if each.reason and (said := without_kind(each.reason)) != each.reason:
+            results[n] = replace(each, reason=said)
+            call.request.state.note = each.reason
+    return wire.status_to_json(replace(job, results=tuple(results)), dialect)
 
 
 def config(call: Call) -> Json:

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
-from io import BufferedIOBase
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, QueryParams
@@ -178,13 +177,16 @@ def original(call: Call) -> Response:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{image.size}"
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)
     headers["Content-Length"] = str(end - begin)
-    chunks = _chunks(image.open(), begin, end) if call.request.method == "GET" else iter(())
-    return StreamingResponse(chunks, 206 if part else 200, headers, image.mime_type)
+    chunks = _chunks(image, begin, end)
+    next(chunks)  # what cannot be opened is no answer; a generator begun closes its file if dropped
+    sent = chunks if call.request.method == "GET" else iter(())
+    return StreamingResponse(sent, 206 if part else 200, headers, image.mime_type)
 
 
-def _chunks(file: BufferedIOBase, begin: int, end: int) -> Iterator[bytes]:
-    with file:
+def _chunks(image: StoredImage, begin: int, end: int) -> Iterator[bytes]:
+    with image.open() as file:
         file.seek(begin)
+        yield b""
         while begin < end and (chunk := file.read(min(_CHUNK, end - begin))):
             begin += len(chunk)
             yield chunk

@@ -17,7 +17,6 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ldimport import wire
 from ldimport.server.contract import ServeOptions
 from ldimport.server.responses import PHRASES, Refusal
 
@@ -114,15 +113,9 @@ class BoundedProtocol(H11Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Answer, and end the connection a moment later: closed with bytes unread, the system
         would reset it, and the client might never see the answer."""
-        body = wire.encode(Refusal(status, text).body)
-        headers = [
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-            ("x-content-type-options", "nosniff"),
-            ("connection", "close"),
-        ]
-        head = h11.Response(status_code=status, headers=headers, reason=PHRASES[status])
-        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+        answer, reason = Refusal(status, text, close=True).response(), PHRASES[status]
+        head = h11.Response(status_code=status, headers=answer.raw_headers, reason=reason)
+        for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self._refused = True
         self._disarm()

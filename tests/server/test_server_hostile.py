@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import json
@@ -339,7 +340,7 @@ def test_no_answer_leads_to_a_server_that_a_path_names(quiet: Api, path: str) ->
 
 
 def test_a_whole_address_in_a_request_is_its_path(quiet: Api) -> None:
-    answer = raw(quiet.port, get(path=b"http://127.0.0.1/health"))
+    answer = raw(quiet.port, get(path=b"http://127.0.0.1/openapi.json"))
     assert answer.startswith(b"HTTP/1.1 200 ")
 
 
@@ -412,9 +413,7 @@ def test_who_does_not_read_is_cut_off(tmp_path: Path, origin: Origin) -> None:
         assert len(api.http.get(path.decode()).content) > 2_000_000, "who reads gets it whole"
 
 
-def test_a_crowd_that_does_not_read_does_not_keep_others_out(
-    tmp_path: Path, origin: Origin
-) -> None:
+def test_a_crowd_that_does_not_read_keeps_nobody_out(tmp_path: Path, origin: Origin) -> None:
     with served(tmp_path / "engine", allow=(origin.host,), connections=20) as api:
         path = noise(api, origin)
         crowd = [unread(api.port, path) for _ in range(100)]
@@ -462,8 +461,12 @@ class Line:
         return timer
 
 
+async def nothing(scope: object, receive: object, send: object) -> None:
+    """An application that is never asked."""
+
+
 def connected(kind: type[H11Protocol], state: ServerState, line: Line) -> H11Protocol:
-    made = kind(uvicorn.Config(mock.Mock()), state, {}, line)  # type: ignore[arg-type]
+    made = kind(uvicorn.Config(nothing), state, {}, line)  # type: ignore[arg-type]
     made.connection_made(line)  # type: ignore[arg-type]
     return made
 
@@ -519,7 +522,7 @@ def test_room_is_made_by_whoever_has_most_and_waits_longest(
 
 def test_the_cap_holds_for_connections_that_all_come_in_one_moment() -> None:
     lines = crowd_of(*(f"198.51.100.{n}" for n in range(50)), room=8, later=0)
-    assert [line.open for line in lines] == [False] * 42 + [True] * 8
+    assert sum(line.open for line in lines) == 8 and lines[-1].open
 
 
 # -- tokens -----------------------------------------------------------------------------
@@ -534,6 +537,67 @@ def test_no_token_at_all(quiet: Api, header: bytes) -> None:
     assert answer.status_code == 401 and answer.headers["www-authenticate"].startswith("Bearer")
 
 
+ROUTES = [
+    ("POST", IMPORT, TokenScope.WRITE), ("GET", f"{STATUS}?id=x", TokenScope.WRITE),
+    ("GET", "/api/v1/projectConfig", TokenScope.CONFIG_READ),
+    ("GET", "/api/v1/mediaLibrary?ids=x", TokenScope.READ),
+    ("GET", "/api/v1/mediaLibrary/x", TokenScope.READ),
+    ("PATCH", "/api/v1/mediaLibrary/x", TokenScope.WRITE),
+    ("GET", "/api/v1/images/x?id=x", None),
+    ("GET", "/health", None), ("GET", "/openapi.json", None),
+]  # fmt: skip
+CREDENTIALS: dict[str, tuple[list[str], int]] = {
+    "none": ([], 401),
+    "empty": ([""], 401),
+    "unknown": (["Bearer ldi_unknown"], 401),
+    "expired": (["Bearer {old}"], 401),
+    "revoked": (["Bearer {revoked}"], 401),
+    "another scope": (["Bearer {other}"], 403),
+    "another scheme": (["Basic {right}"], 401),
+    "no scheme": (["{right}"], 401),
+    "with something behind": (["Bearer {right}, Bearer x"], 401),
+    "two headers": (["Bearer {right}", "Bearer {right}"], 400),
+    "two headers, the second one right": (["Bearer x", "Bearer {right}"], 400),
+    "right": (["Bearer {right}"], 200),
+    "in small letters": (["bearer {right}"], 200),
+    "with blanks": (["BEARER   {right}"], 200),
+    "in the query": ([], 401),
+}
+
+
+@pytest.mark.parametrize("name", CREDENTIALS)
+@pytest.mark.parametrize(("method", "path", "scope"), ROUTES)
+def test_each_route_with_each_kind_of_credential(
+    quiet: Api, method: str, path: str, scope: TokenScope | None, name: str
+) -> None:
+    assert quiet.engine is not None
+    folder, now = quiet.engine.folder, time.time()
+    create = functools.partial(access_tokens.create, folder)
+    held = scope or TokenScope.READ
+    tokens = {
+        "right": create("right", [held], None, now=now),
+        "other": create("other", [each for each in TokenScope if each is not held], None, now=now),
+        "old": create("old", list(TokenScope), 1, now=1e9),
+        "revoked": create(f"{name} {method} {path}", list(TokenScope), None, now=now),
+    }
+    revoked = next(t for t in access_tokens.tokens(folder) if t.name == f"{name} {method} {path}")
+    assert access_tokens.revoke(folder, revoked.id, now=now)
+    headers, status = CREDENTIALS[name]
+    if name == "in the query":
+        path += f"{'&' if '?' in path else '?'}access_token={tokens['right']}"
+    given = [("Authorization", each.format(**tokens)) for each in headers]
+    body = BODY if method == "POST" else b'{"patches": [{}]}' if method == "PATCH" else b""
+    with client(quiet.url, None) as http:
+        answer = http.request(method, path, headers=[*given, ("Content-Type", "application/json")],
+                              content=body)  # fmt: skip
+    if status == 200 or (scope is None and status != 400):
+        assert answer.status_code in (200, 400, 404, 503)  # nobody works here: health may say so
+    else:
+        assert answer.status_code == status
+    for token in tokens.values():
+        assert token not in answer.text + str(answer.headers)
+
+
 def test_tokens_are_stored_hashed(quiet: Api) -> None:
     assert quiet.engine is not None
     folder = quiet.engine.folder
@@ -541,6 +605,22 @@ def test_tokens_are_stored_hashed(quiet: Api) -> None:
     assert token.startswith("ldi_") and len(token) >= 47
     stored = b"".join(path.read_bytes() for path in folder.glob("catalogue.sqlite*"))
     assert token.encode() not in stored and token.removeprefix("ldi_").encode() not in stored
+
+
+# -- what the guard says ---------------------------------------------------------
+
+
+def test_what_a_refused_address_leads_to_is_told_to_the_log_alone(api: Api) -> None:
+    hosts = ("10.1.2.3", "127.0.0.1", "169.254.169.254", "[fd00::1]", "[64:ff9b::a00:1]")
+    job = api.start(*(image(str(n), f"http://{host}/x") for n, host in enumerate(hosts)))
+    said = [each["reason"] for each in api.ended(job)["images"]]
+    for host, reason in zip(hosts, said, strict=True):
+        assert reason == f"address not allowed: {host}; --allow-host {host} makes an exception"
+    assert api.engine is not None
+    kinds = [str(each.reason) for each in api.engine.status(job).results]
+    assert "a private network" in kinds[0] and "this machine" in kinds[1]
+    noted = until(lambda: [e for e in api.events if "leads to" in getattr(e, "note", "")])
+    assert noted[0].note in kinds and not noted[0].is_poll
 
 
 # -- what is served, and its name ------------------------------------------------
