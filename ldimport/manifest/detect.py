@@ -3,6 +3,8 @@ by content (the name is a hint), and the dialect of a CSV."""
 
 import codecs
 import re
+import tomllib
+from importlib import resources
 from pathlib import PurePath
 
 import orjson
@@ -16,30 +18,10 @@ from ldimport.manifest.streams import CHUNK, buffered, undecodable
 
 SAMPLE = 1 << 18
 _PREAMBLE = 1 << 14
-_FORMATS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab"), ManifestFormat.CSV),
-    ".json": ManifestFormat.JSON,
-    **dict.fromkeys((".jsonl", ".ndjson"), ManifestFormat.JSONL),
-    **dict.fromkeys((".yaml", ".yml"), ManifestFormat.YAML),
-}
 _PACKED = (".gz", ".zst")
-_NOT_TEXT = (
-    (b"PK\x03\x04", "a ZIP file or an Office document: save it as CSV (UTF-8)"),
-    (b"\xd0\xcf\x11\xe0", "an Office document: save it as CSV (UTF-8)"),
-    (b"PAR1", "a Parquet file: export it as CSV or JSON Lines"),
-    (b"SQLite format 3", "an SQLite database: export the table as CSV"),
-    (b"%PDF", "a PDF"),
-    (b"<?xml", "XML: export it as CSV or JSON"),
-    (b"<svg", "an SVG image"),
-    (b"<!", "a web page: was it saved in place of the file?"),
-    (b"<html", "a web page: was it saved in place of the file?"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\x89PNG", "a PNG image"),
-    (b"GIF8", "a GIF image"),
-    (b"BZh", "compressed with bzip2: use gzip or zstd"),
-    (b"\xfd7zXZ", "compressed with xz: use gzip or zstd"),
-    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-)
+_TABLE = tomllib.loads(resources.files("ldimport.manifest").joinpath("formats.toml").read_text())
+_FORMATS = {each: ManifestFormat(kind) for kind, all_ in _TABLE["endings"].items() for each in all_}
+_NOT_TEXT = [(start.encode("latin-1"), what) for start, what in _TABLE["begins"]]
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _FEW_CONTROLS = 200
 """So many do not make a file binary: they are problems of their fields."""

@@ -183,7 +183,8 @@ class FieldMap:
             hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
             raise _mistake(f"{where} has an unknown option “{key}”", hint)
         try:
-            _ = ZoneInfo(value) if key == "zone" else None
+            if key == "zone":
+                ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             text = f"{where}.zone: there is no time zone “{value}”"
             raise _mistake(text, "name it as Europe/Zurich") from error
@@ -318,23 +319,16 @@ def _need(names: Mapping[str, int], places: dict[str, int], mapping: FieldMap, f
 
 def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
     """``--map`` options that would do, as far as the columns' names tell."""
-    free = list(columns)
+    free = {column: column.casefold() for column in columns}
     found: dict[str, str] = {}
-    for name, words in _GUESSES:
-        if name in missing and name not in found and (column := _suggested(free, words)):
-            free.remove(column)
+    for name, words in _GUESSES:  # short words only at the end: there is an “id” in “Video”
+        fitting = (column for word, (column, folded) in product(words, free.items())
+                   if folded.endswith(word) or (len(word) > 2 and word in folded))  # fmt: skip
+        if name in missing and name not in found and (column := next(fitting, None)):
+            del free[column]
             found[name] = column
     shown = (f"{name}={_quoted(found[name]) if name in found else 'COLUMN'}" for name in missing)
     return " ".join(f"--map {each}" for each in shown)
-
-
-def _suggested(columns: Sequence[str], words: Sequence[str]) -> str | None:
-    """Short words count only at the end of a name: there is an “id” in “Video”."""
-    for word, each in product(words, columns):
-        name = each.casefold()
-        if name.endswith(word) or (len(word) > 2 and word in name):
-            return each
-    return None
 
 
 def _quoted(text: str) -> str:

@@ -64,12 +64,10 @@ class _Search:
             if sign == b'"':
                 self.passed = match.start() - start
                 return None  # a text that is not all there
-            if sign in (b"{", b"["):
-                self.depth += 1
-            elif sign in (b"}", b"]"):
-                self.depth -= 1
-                if not self.depth:
-                    return match.end()
+            closing = sign in (b"}", b"]")
+            self.depth += (sign in (b"{", b"[")) - closing
+            if closing and not self.depth:
+                return match.end()
         self.passed = len(data) - start
         return None
 

@@ -211,7 +211,8 @@ class YamlFile(Part):
             item.value = found
             yield item
             return
-        for first in item.problems:
+        if item.problems:
+            first = item.problems[0]
             where = f"{self.name}:{first.place.line}"
             raise ManifestError(f"{where}: {first.message}", hint=first.hint, code=first.code)
         header += [(key, each, item.marks[key][0], "") for key, each in found.items()]

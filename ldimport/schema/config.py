@@ -20,16 +20,11 @@ from ldimport.yamlsize import values_in
 IMAGE = "mediaImage"
 _TYPES = (IMAGE, "mediaVideo", "mediaFile")
 _HANDLE = r"[a-z][a-zA-Z0-9-]{2,49}"
-_DEFAULT_TYPES: Json = [
-    {
-        "handle": "image",
-        "type": IMAGE,
-        "metadata": [
-            {"handle": handle, "type": "li-text"}
-            for handle in ("title", "caption", "source", "description")
-        ],
-    }
+_TEXTS: Json = [
+    {"handle": handle, "type": "li-text"}
+    for handle in ("title", "caption", "source", "description")
 ]
+_DEFAULT_TYPES: Json = [{"handle": "image", "type": IMAGE, "metadata": _TEXTS}]
 """What Livingdocs assumes where no media type is configured."""
 _PARTS = frozenset(
     ("v", "$baseRevision", "settings", "editorSettings", "contentTypes", "designSettings")

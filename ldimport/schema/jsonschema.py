@@ -5,7 +5,7 @@ from copy import deepcopy
 
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.properties import PLUGINS, Property, ValueShape, shapes
+from ldimport.schema.properties import PLUGINS, TABLES, Property, ValueShape, shapes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Json]
@@ -62,23 +62,10 @@ def _references(schema: Json) -> Iterator[str]:
             yield from _references(each)
 
 
-_KEYWORDS: Mapping[ValueShape | None, Mapping[str, str]] = {
-    ValueShape.TEXT: {"minLength": "minLength", "maxLength": "maxLength"},
-    ValueShape.INTEGER: {"minValue": "minimum", "maxValue": "maximum"},
-    ValueShape.TEXTS: {"maxItems": "maxItems"},
-    ValueShape.INTEGERS: {"maxItems": "maxItems"},
-}
-_NOT_EMPTY: Mapping[ValueShape | None, str] = {
-    ValueShape.TEXT: "minLength",
-    ValueShape.TEXTS: "minItems",
-    ValueShape.INTEGERS: "minItems",
-    ValueShape.OBJECT: "minProperties",
-}
-
-
 def _limits(found: Property) -> Schema:
-    limits = _given(found, _KEYWORDS.get(found.shape, {}))
-    keyword = _NOT_EMPTY.get(found.shape)
+    shape = found.shape.name.lower() if found.shape else ""
+    limits = _given(found, TABLES["limits"].get(shape, {}))
+    keyword = TABLES["not-empty"].get(shape)
     if found.required and keyword:
         least = limits.get(keyword)
         limits[keyword] = max(1, least if isinstance(least, int) else 0)

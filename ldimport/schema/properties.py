@@ -47,13 +47,14 @@ def _data(name: str) -> str:
     return resources.files("ldimport.schema").joinpath(name).read_text("utf-8")
 
 
-_TABLES = tomllib.loads(_data("plugins.toml"))
-EXAMPLES: Mapping[str, Json] = _TABLES["examples"]
+TABLES: Mapping[str, Any] = tomllib.loads(_data("plugins.toml"))
+"""What ``plugins.toml`` holds."""
+EXAMPLES: Mapping[str, Json] = TABLES["examples"]
 """By plugin: a text for a cell, or a structured value, that fits where nothing limits it."""
 PLUGINS: Mapping[str, Plugin] = {
-    handle: Plugin(handle, ValueShape[shape.upper()], media, _TABLES["gone"].get(handle, ""))
+    handle: Plugin(handle, ValueShape[shape.upper()], media, TABLES["gone"].get(handle, ""))
     for table, media in {"on-media-types": True, "elsewhere": False}.items()
-    for shape, handles in _TABLES[table].items()
+    for shape, handles in TABLES[table].items()
     for handle in handles
 }
 """Every plugin with a page. A type that is not here is a project's own plugin."""
@@ -133,12 +134,6 @@ class Complaints:
 
 
 _HANDLE = r"[a-zA-Z][a-zA-Z0-9_-]{2,49}"
-_RANGES = (
-    ("minLength", "maxLength"),
-    ("minValue", "maxValue"),
-    ("min", "max"),
-    ("recommendedMinLength", "recommendedMaxLength"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +229,7 @@ def _check_config(found: Property, path: str, complaints: Complaints) -> None:
         value: Any = config.get(key)
         if value is not None and not (type(value) in kinds and value >= lowest):
             complaints.wrong(f"{path}.{key}", f"must be {wanted}")
-    for low, high in _RANGES:
+    for low, high in TABLES["ranges"].items():
         least, most = config.get(low), config.get(high)
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
             complaints.wrong(f"{path}.{low}", f"is larger than {high}: no value could fit")

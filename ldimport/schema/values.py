@@ -134,8 +134,8 @@ def _reference(field: str, value: Json, key: str, known: Sequence[str]) -> Itera
 
 
 _EMPTY: tuple[Json, ...] = (None, "", [], {})
-REMEMBERED = 10_000
-"""Cells remembered for one property."""
+REMEMBERED, _SHORT = 10_000, 500
+"""Cells remembered for one property, and how many characters each has at most."""
 _FORMATS = {"date": is_date, "date-time": is_datetime}
 
 
@@ -171,7 +171,7 @@ class ValueCheck:
             return False
         if not text or next(self.findings(value), None) is not None:
             return False
-        if len(self.good) < REMEMBERED:
+        if len(self.good) < REMEMBERED and len(text) <= _SHORT:
             self.good[text] = value
         return True
 

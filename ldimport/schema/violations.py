@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ldimport.model import Json
 from ldimport.schema.dates import is_date, is_datetime
 from ldimport.schema.findings import Finding, cut, listed, proposed
+from ldimport.schema.properties import TABLES
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-_KINDS = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
-}
 _MOST = 20
 
 
@@ -63,7 +56,7 @@ def _sentence(error: Any, name: str) -> tuple[str, str, str]:
     match keyword:
         case "type":
             words = [wanted] if isinstance(wanted, str) else wanted
-            expected = " or ".join(_KINDS.get(word, word) for word in words)
+            expected = " or ".join(TABLES["kinds"].get(word, word) for word in words)
             return "wrong-type", f"{name} has to be {expected}, not {_shown(value)}", ""
         case "enum":
             crop = name.endswith(".name") and ".crops[" in name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from contextlib import suppress
 from itertools import islice, product
@@ -13,8 +14,9 @@ from schema_projects import checked, entry, item_list, project
 from ldimport.errors import ConfigError
 from ldimport.model import Json
 from ldimport.schema import config
-from ldimport.schema.check import url_findings
+from ldimport.schema.check import Checker, url_findings
 from ldimport.schema.identity import Seen
+from ldimport.schema.rows import row_test
 
 TEXTS: dict[str, Callable[[int], str]] = {
     "blanks inside": lambda n: f"x{' ' * n}y",
@@ -88,3 +90,18 @@ def test_an_address_costs_in_step_with_its_length(unit: str) -> None:
 def test_a_pattern_that_python_cannot_read_is_only_worth_a_warning(pattern: str) -> None:
     found = project(value=("li-text", {"regex": pattern}))
     assert any("cannot be checked here" in told for told in found.warnings)
+
+
+@pytest.mark.parametrize("column", ["mediaType", "metadata.value"])
+def test_long_cells_that_differ_in_every_row_are_not_kept(column: str) -> None:
+    checker = Checker(project(value=("li-text", {"minLength": 3})))
+    passes = row_test(checker, ("id", "url", "fileName", column), "m.csv")
+    tracemalloc.start()
+    try:
+        for line in range(2_000):
+            cells = [f"id-{line}", "https://e.com/a.jpg", "A title", f"{line:01000}"]
+            assert passes(cells, line) == (column != "mediaType")
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 1_500_000
