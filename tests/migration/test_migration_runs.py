@@ -415,6 +415,15 @@ def test_too_many_failures_stop_the_run(state: StateStore, tmp_path: Path) -> No
     assert isinstance(end.stopped, FailureLimitError) and "of" in end.stopped.message
 
 
+def test_what_the_manifest_leaves_out_is_told_before_anything_is_sent(
+    state: StateStore, tmp_path: Path
+) -> None:
+    path = manifest(tmp_path, 1)
+    path.write_text(path.read_text().replace("metadata.caption", "Fotograf"))
+    first, *_ = submit(state, StandIn(), path)
+    assert isinstance(first, Notice) and "Fotograf" in first.text
+
+
 def test_webhooks_that_did_not_arrive_are_told(state: StateStore, tmp_path: Path) -> None:
     class Unheard(StandIn):
         def undelivered(self) -> tuple[str, ...]:
