@@ -159,7 +159,7 @@ _SECRETS = (
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
     (re.compile(r"(?i)(token|secret|password)([\"'\s:=]+)\S+"), r"\1\2…"),
     (re.compile(r"\bldi_[A-Za-z0-9_-]+"), "ldi_…"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "…"),
+    (re.compile(r"\beyJ[\w-]{2,2000}+\.[\w-]{2,8000}+\.[\w-]*+"), "…"),
 )
 
 
