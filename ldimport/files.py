@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from ldimport.errors import LdimportError, TemporaryError, UsageError
+from ldimport.harmless import HIDDEN
 from ldimport.system import clear_up, hold, sync_folder
 
 STDOUT = "-"
@@ -25,6 +26,7 @@ _TEMPORARY = (".ldimport-", ".tmp")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
+_OBEYED = re.compile(f"[\x00-\x08\x0b-\x1f{HIDDEN}]")
 _USAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST,
           errno.EISDIR, errno.ENXIO, errno.EBADF}  # fmt: skip
 """No later time will help; another path does."""
@@ -52,6 +54,7 @@ class NewFile:
             else:
                 self._target = self.path
             self._file = os.fdopen(self._open(), "w", encoding=encoding, newline="")
+            self._on_terminal = self._file.isatty()
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -74,7 +77,7 @@ class NewFile:
     def write(self, text: str) -> None:
         """Write on."""
         try:
-            self._file.write(text)
+            self._file.write(_OBEYED.sub("", text) if self._on_terminal else text)
         except OSError as error:
             raise unwritable(self.path, error) from error
 

@@ -4,7 +4,7 @@ import typer
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import FORMAT, fields_of
-from ldimport.cli.output.text import counted, size
+from ldimport.cli.output.text import clean, counted, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 
@@ -56,7 +56,7 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
             raise UsageError(
                 f"this removes the engine in {folder}", hint="run it again with --yes", code="ask"
             )
-        if not typer.confirm(f"Remove the engine in {folder}?", default=False, err=True):
+        if not typer.confirm(clean(f"Remove the engine in {folder}?"), default=False, err=True):
             raise UsageError("nothing was removed", code="declined")
     maintenance.reset(folder)
     if session.options.json:

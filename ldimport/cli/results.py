@@ -1,5 +1,6 @@
 """``ldimport results``: the outcome of every image, for people and as a map of ids."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -137,7 +138,7 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
     again = f"ldimport results --{which.status.value}" if which.status else "ldimport results"
     for name in ("job", "cause", "host"):
-        again += f" --{name} {value}" if (value := getattr(which, name)) else ""
+        again += f" --{name} {shlex.quote(value)}" if (value := getattr(which, name)) else ""
     hints = []
     if more:
         screen.blank()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
-from ldimport.cli.output.text import environment_flag
+from ldimport.cli.output.text import clean, environment_flag
 from ldimport.errors import (
     ConfigError,
     ExitCode,
@@ -24,6 +24,7 @@ from ldimport.errors import (
     Terminated,
     UsageError,
 )
+from ldimport.harmless import spoken
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -159,7 +160,6 @@ _SECRETS = (
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
     (re.compile(r"(?i)(token|secret|password)([\"'\s:=]+)\S+"), r"\1\2…"),
     (re.compile(r"\bldi_[A-Za-z0-9_-]+"), "ldi_…"),
-    (re.compile(r"\beyJ[\w-]{2,2000}+\.[\w-]{2,8000}+\.[\w-]*+"), "…"),
 )
 
 
@@ -206,6 +206,19 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
     return without_secrets(text)
+
+
+def clean_logs() -> None:
+    """What goes to standard error by ``logging`` (a bug's traceback, with what a client sent)."""
+    import logging
+
+    class Cleaned(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            lines = redact(super().format(record), os.environ).splitlines()
+            return spoken("\n".join(map(clean, lines)))
+
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(Cleaned())
 
 
 # -- streams -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from ldimport import __version__
 from ldimport.cli import options
 from ldimport.cli.command import Command
 from ldimport.cli.output import served
+from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
@@ -66,6 +67,7 @@ def serve(
             hint="pip install 'ldimport[server]'",
             code="missing-extra",
         ) from error
+    clean_logs()
     code, screen = ExitCode.OK, _ServeScreen(session, chosen)
     try:
         run(chosen, screen)

@@ -1,5 +1,6 @@
 """``ldimport status [ID]``: what the state file knows, and what became of one job."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -121,7 +122,7 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         none = "Nothing of it could be tried."
         screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
         again = "sends them again; images that arrived are skipped"
-        screen.hints([(f"ldimport submit {row.manifest}", again)])
+        screen.hints([(f"ldimport submit {shlex.quote(row.manifest)}", again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -133,9 +134,10 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
     hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
-    hints.append((f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids"))
+    name = shlex.quote(row.id)
+    hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
     if counts.failed:
-        hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))
+        hints.append((f"ldimport retry --job {name}", "send the failed ones again"))
     screen.hints(hints)
 
 

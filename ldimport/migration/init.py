@@ -63,7 +63,7 @@ def write_start(
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", code="no-such-file")
     for path in (settings, manifest):
-        if path.exists() and not overwrite:
+        if (path.exists() or path.is_symlink()) and not overwrite:
             hint = "use another folder, or --force"
             raise UsageError(f"{path} is there already", hint=hint, code="exists")
     write_rows(manifest, [{column.name: column.example for column in found}])

@@ -35,6 +35,11 @@ class ConfigFile(NamedTuple):
     top: Layer
     profiles: Mapping[str | None, Layer]
 
+    @property
+    def sections(self) -> Mapping[str, Layer]:
+        """All that it says, by what stands before the keys: nothing, ``profiles.NAME.``."""
+        return {"": self.top, **{f"profiles.{name}.": each for name, each in self.profiles.items()}}
+
     def layers(self, profile: str | None) -> tuple[Layer, Layer]:
         """What it says with this profile, the one that counts first."""
         return self.profiles.get(profile, {}), self.top
@@ -121,6 +126,8 @@ class _FileReader:
             raise where.error(f"cannot be split into words: {error}") from None
         if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
             raise where.error("must be a command line, as a text or a list of words")
+        if "/" in words[0]:  # else it would be one of the working folder, perhaps a stranger's
+            words = [str(read_path(words[0], where)), *words[1:]]
         return credentials.from_command(words, where.name)
 
 

@@ -147,12 +147,11 @@ class _Sources:
         chosen = ChainMap(*layers, named, _defaults(profile, self.folders))
         profiles = [layer for layer, _ in theirs]
         token = self._token(layers, profiles, named, chosen["target"])
-        strangers: list[tuple[ConfigFile | Dotfile, Layer]] = [
-            (file, layer) for file in files if not (file.private or self._named)
-            for layer in file.layers(profile)
-        ]  # fmt: skip
+        strangers: list[tuple[ConfigFile | Dotfile, Mapping[str, Layer]]] = [
+            (file, file.sections) for file in files if not (file.private or self._named)
+        ]
         if token is not named.get("token"):  # its own goes to its own address only
-            strangers.append((dotfile, named))
+            strangers.append((dotfile, {f"{profile}.": named}))
         self._check_trust(strangers, {**chosen, "token": token})
         found = {each.name: chosen[each.key] for each in SETTINGS if each.key in chosen}
         sources = {each.key: found[each.name].source for each in SETTINGS if each.name in found}
@@ -213,21 +212,24 @@ class _Sources:
 
     def _check_trust(
         self,
-        strangers: list[tuple[ConfigFile | Dotfile, Layer]],
+        strangers: list[tuple[ConfigFile | Dotfile, Mapping[str, Layer]]],
         chosen: Mapping[str, Value | None],
     ) -> None:
-        """Raises UntrustedError where one of these files gives what is in force and dangerous."""
+        """Raises UntrustedError where one of these files gives what is in force and dangerous; it
+        tells all that is agreed to with the file, also what other profiles say."""
         target = chosen["target"]
-        embedded = target is not None and target.value == EMBEDDED
-        dangerous = _DANGEROUS - {"target", "token"} if embedded else _DANGEROUS
-        for file, layer in strangers:
-            asked = {
-                key: MASK if key == "token" else shown(value.value)
-                for key, value in layer.items()
-                if key in dangerous and chosen.get(key) is value
-            }
+        harmless = {"target", "token"} if target and target.value == EMBEDDED else set()
+        for file, sections in strangers:
+            found = [
+                (f"{at}{key}", key, value)
+                for at, layer in sections.items() for key, value in layer.items()
+                if key in _DANGEROUS or (key == "projectConfig" and value.value.is_dir())  # code
+            ]  # fmt: skip
+            asked = any(chosen[key] is value and key not in harmless for _, key, value in found)
             if asked and not self.folders.trusted.hold(file.path, file.digest):
-                raise UntrustedError(file.path, file.digest, asked)
+                told = {name: MASK if key == "token" else shown(value.value)
+                        for name, key, value in found}  # fmt: skip
+                raise UntrustedError(file.path, file.digest, told)
 
     def _profile(self, files: list[ConfigFile], dotfile: Dotfile) -> str | None:
         profile = self.flags.get("profile") or self.environ.get("LDIMPORT_PROFILE")

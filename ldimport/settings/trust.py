@@ -7,6 +7,7 @@ and only while its content is the same.
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ class UntrustedError(ConfigError, code="untrusted-file"):
     def __init__(self, file: Path, digest: str, asked: Mapping[str, str]) -> None:
         super().__init__(
             f"{file} sets {', '.join(asked)}, and you have not agreed to what it says now",
-            hint=f"if you know who wrote it: ldimport config trust {json.dumps(str(file))}",
+            hint=f"if you know who wrote it: ldimport config trust {shlex.quote(str(file))}",
             facts=asked,
         )
         self.file, self.digest = file, digest
@@ -32,6 +33,11 @@ class UntrustedError(ConfigError, code="untrusted-file"):
 def digest_of(content: str) -> str:
     """What is remembered of a file's content."""
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _place(file: Path) -> str:
+    """Where a file stands. A link to one agreed to stands elsewhere: its paths mean others."""
+    return str(file.parent.resolve() / file.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +55,16 @@ class TrustedFiles:
 
     def hold(self, file: Path, digest: str) -> bool:
         """Whether the user has agreed to this content of ``file``."""
-        return self.all().get(str(file.resolve())) == digest
+        return self.all().get(_place(file)) == digest
 
     def add(self, file: Path, digest: str) -> None:
         """Agree. Raises ConfigError when that cannot be remembered."""
-        self._write({**self.all(), str(file.resolve()): digest})
+        self._write({**self.all(), _place(file): digest})
 
     def remove(self, file: Path) -> bool:
         """Take it back; False when there is nothing to take back."""
         found = self.all()
-        if found.pop(str(file.resolve()), None) is None:
+        if found.pop(_place(file), None) is None:
             return False
         self._write(found)
         return True

@@ -101,7 +101,7 @@ def test_no_command_sends_a_token_where_a_strangers_file_says(
     code, out, err = call(*words)
     assert (code, out, evil) == (4, "", [])
     assert "ldimport.yaml sets target" in err and "target" in err
-    assert 'ldimport config trust "' in err and str(Path("ldimport.yaml").resolve()) in err
+    assert f"ldimport config trust {Path('ldimport.yaml').resolve()}" in err
 
 
 def test_with_json_the_refusal_is_a_document(call: Call, evil: list[str]) -> None:
@@ -148,6 +148,23 @@ def test_on_a_terminal_it_is_asked_and_remembered(
     assert code == (0 if yes else 4) and "Agree to this file?" in err
     answered("")
     assert ("Agree to this file?" in call("config", "show")[2]) is not yes
+
+
+def test_a_folders_name_does_nothing_to_the_terminal(
+    call: Call, answered: Callable[[str], None]
+) -> None:
+    folder = Path("a\x1b]0;x\x07\u202eb")
+    folder.mkdir()
+    answered("name\n")
+    code, out, err = call("init", str(folder))
+    assert code == 0 and "\x1b" not in out + err and "\u202e" not in out + err
+
+
+def test_init_writes_through_no_link_of_the_folder(call: Call) -> None:
+    Path("sent").mkdir()
+    Path("sent/manifest-template.csv").symlink_to("../elsewhere.csv")
+    assert call("init", "sent", "--system-name", "a")[0] == 2
+    assert not Path("elsewhere.csv").exists() and not Path("sent/ldimport.yaml").exists()
 
 
 def test_what_init_wrote_is_the_users_own(call: Call) -> None:

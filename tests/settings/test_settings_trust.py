@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -69,8 +70,9 @@ def test_what_is_dangerous_needs_agreement(place: Place, key: str, in_profile: b
         place.load(**flags)
     error = caught.value
     assert error.exit_code == ExitCode.CONFIG and error.code == "untrusted-file"
-    assert [*error.facts] == [key] and str(place.file) in error.message
-    assert f"ldimport config trust {json.dumps(str(place.file))}" in str(error.hint)
+    name = f"profiles.p.{key}" if in_profile else key
+    assert [*error.facts] == [name] and str(place.file) in error.message
+    assert str(error.hint).endswith(f"ldimport config trust {place.file}")
     agree(place.home, place.file)
     assert place.load(**flags).sources[key].startswith(str(place.file))
 
@@ -124,6 +126,67 @@ def test_a_link_to_it_is_the_same_file(place: Place) -> None:
     agree(place.home, place.file)
     (place.home / "link").symlink_to(place.archive)
     assert load({}, environ={}, cwd=place.home / "link", home=place.home).target == EVIL
+
+
+def test_a_link_in_another_folder_asks_since_its_paths_mean_others(place: Place) -> None:
+    place.sent(engine="engine")
+    agree(place.home, place.file)
+    sent = place.home / "sent"
+    sent.mkdir()
+    for link in (Path.symlink_to, Path.hardlink_to):
+        link(sent / "ldimport.yaml", place.file)
+        with pytest.raises(UntrustedError):
+            load({}, environ={}, cwd=sent, home=place.home)
+        (sent / "ldimport.yaml").unlink()
+
+
+def test_all_that_is_agreed_to_is_told(place: Place) -> None:
+    place.sent(
+        allowHosts=["images.example"], systemName="a",
+        profiles={"prod": {"target": EVIL, "webhook": f"{EVIL}/hook"}, "b": {"target": "embedded"}},
+    )  # fmt: skip
+    with pytest.raises(UntrustedError) as caught:
+        place.load()
+    assert caught.value.facts == {
+        "allowHosts": "images.example", "profiles.prod.target": EVIL,
+        "profiles.prod.webhook": f"{EVIL}/hook", "profiles.b.target": "embedded",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["$(id)", "`id`", '"; id; "', "'$(id)'", "a b"])
+def test_the_hint_may_be_pasted_into_a_shell(place: Place, name: str) -> None:
+    place.archive = place.home / name
+    place.archive.mkdir()
+    place.sent(target=EVIL)
+    with pytest.raises(UntrustedError) as caught:
+        place.load()
+    hint = str(caught.value.hint)
+    command = ["sh", "-c", f'printf %s {hint.partition(" trust ")[2]}']
+    assert subprocess.run(command, capture_output=True).stdout == str(place.file).encode()
+
+
+def test_a_project_config_that_is_a_program_needs_agreement(place: Place) -> None:
+    """Node.js would run it, with all that the environment holds."""
+    (place.archive / "config").mkdir()
+    (place.archive / "config" / "index.js").write_text("require('fs').writeFileSync('ran', '')")
+    for body in ({"projectConfig": "config"}, {"projectConfig": "./config/../config/"}):
+        place.sent(**body)
+        with pytest.raises(UntrustedError):
+            place.load()
+    assert place.load(project_config="config").project_config == place.archive / "config"
+    place.sent(profiles={"p": body})
+    with pytest.raises(UntrustedError):
+        place.load(profile="p")
+
+
+def test_a_token_command_beside_the_users_file_is_not_one_of_the_archive(place: Place) -> None:
+    for folder, text in ((place.archive, "theirs"), (place.home / ".config/ldimport", "mine")):
+        (folder / "token").write_text(f"#!/bin/sh\necho {text}\n")
+        (folder / "token").chmod(0o700)
+    place.environ.clear()
+    place.user(target="https://mine.example", tokenCommand="./token")
+    token = place.load().token
+    assert token is not None and token.reveal() == "mine"
 
 
 def test_agreement_can_be_taken_back(place: Place) -> None:
