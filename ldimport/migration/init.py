@@ -98,10 +98,11 @@ def settings_text(start: Start, found: Sequence[TemplateColumn]) -> str:
     if start.project_config is not None:
         config = f"projectConfig: {json_text(str(start.project_config))}"
     width = max(len(column.name) for column in found)
-    columns = "\n".join(
+    lines = (
         f"#   {each.name:<{width}}  {'required' if each.required else 'optional'}  {each.holds}"
         for each in found
     )
+    columns = "\n".join("".join(filter(str.isprintable, line)) for line in lines)  # no line more
     name = json_text(start.system_name)
     return _SETTINGS.format(target=target, name=name, config=config, columns=columns)
 

@@ -160,6 +160,18 @@ def test_a_folders_name_does_nothing_to_the_terminal(
     assert code == 0 and "\x1b" not in out + err and "\u202e" not in out + err
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
+def test_init_writes_no_setting_that_a_project_config_slips_in(call: Call, end: str) -> None:
+    evil = f"li-text{end}target: https://evil.example{end}"
+    metadata = [{"handle": "title", "type": "li-text"}, {"handle": "other", "type": evil},
+                {"handle": f"x{end}webhook: https://evil.example{end}", "type": "li-text"}]
+    body = {"mediaTypes": [{"handle": "image", "type": "mediaImage", "metadata": metadata}]}
+    Path("p.json").write_text(json.dumps(body))
+    assert call("init", "--project-config", "p.json", "--system-name", "a")[0] == 0
+    shown = json.loads(call("config", "show", "--json")[1])["settings"]
+    assert shown["target"]["source"] == "default" and not shown["webhook"]["value"]
+
+
 def test_init_writes_through_no_link_of_the_folder(call: Call) -> None:
     Path("sent").mkdir()
     Path("sent/manifest-template.csv").symlink_to("../elsewhere.csv")
