@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import clear_up, durable_folder, new_lock, sync_folder
+from ldimport.system import clear_up, durable_folder, full_disk, new_lock, sync_folder
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
@@ -342,11 +342,6 @@ def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
     folder = next(each for each in path.parents if os.access(each, os.F_OK))
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         hint = f"make {folder} a folder that you may write to, or {kind.way_out}"
-        return kind.error(
-            f"the {kind.name} {path} cannot be written: {text}", "state-readonly", hint
-        )
-    return TemporaryError(
-        f"the disk with {folder} is full or does not accept writes: {text}",
-        hint="free some space, then run the same command again; what was acknowledged is safe",
-        code="disk-full",
-    )
+        text = f"the {kind.name} {path} cannot be written: {text}"
+        return kind.error(text, "state-readonly", hint)
+    return full_disk(folder, text)

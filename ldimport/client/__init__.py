@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ldimport import wire
 from ldimport.client.answers import ApiCall
+from ldimport.closing import Closing
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json
@@ -50,7 +51,7 @@ class LibraryEntry:
         return self.system_name in (None, system_name) and self.external_id in (None, external_id)
 
 
-class LivingdocsClient:
+class LivingdocsClient(Closing):
     """A client for one project of one Livingdocs server; safe to share between threads.
 
     ``base_url`` may carry a path (``https://edit.livingdocs.io/proxy/api``). ``timeout`` is how
@@ -161,12 +162,6 @@ class LivingdocsClient:
             hint="is this address the API of a Livingdocs server?",
             code="unexpected-answer",
         )
-
-    def __enter__(self) -> LivingdocsClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"

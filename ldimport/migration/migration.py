@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ldimport.closing import Closing
 from ldimport.errors import UsageError
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.confirm import is_clear
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
 
 
-class Migration:
+class Migration(Closing):
     """One archive's account (the state file) and, where something is to be sent or asked, the
     target it goes to. Everything that commands want to know or do is a method of this; what is
     merely read is answered by the state file's own methods.
@@ -66,12 +67,6 @@ class Migration:
     def close(self) -> None:
         """Close the state file; the target stays open."""
         self._store.close()
-
-    def __enter__(self) -> Migration:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        self._store.__exit__(kind, error, at)
 
     @property
     def _account(self) -> Account:

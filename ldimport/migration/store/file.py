@@ -13,6 +13,7 @@ from types import NoneType, UnionType
 from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ldimport import database
+from ldimport.closing import Closing
 from ldimport.errors import LdimportError, LockedError
 from ldimport.migration.store.schema import KIND, damaged
 from ldimport.system import ProcessLock, durable_folder
@@ -21,7 +22,7 @@ _T = TypeVar("_T")
 _Reader = Callable[[sqlite3.Row], Any]
 
 
-class StateFile:
+class StateFile(Closing):
     """An open state file. One writer at a time, by an OS lock on ``<file>.lock``; readers never
     block."""
 
@@ -71,12 +72,6 @@ class StateFile:
         self._connection.close()
         if self._lock is not None:
             self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -15,7 +15,7 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
-from ldimport.errors import LockedError, StateFileError
+from ldimport.errors import LockedError
 
 
 class SqliteStore(Store):
@@ -91,9 +91,7 @@ class SqliteTokens(Tokens):
 def require(folder: Path) -> None:
     """Raise StateFileError when there is no store in this folder."""
     if not exists(folder):
-        raise StateFileError(
-            f"there is no engine in {folder}", hint=KIND.way_out, code="state-missing"
-        )
+        raise KIND.error(f"there is no engine in {folder}", "state-missing")
 
 
 def exists(folder: Path) -> bool:
