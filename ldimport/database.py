@@ -329,10 +329,8 @@ def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
         return _disk(path, kind, text)
     misuse = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
     if misuse and "lock" in said:
-        return TemporaryError(
-            f"the {kind.name} {path} stays locked by another process",
-            hint="wait for it to end, then run the same command again",
-        )
+        hint = "wait for it to end, then run the same command again"
+        return TemporaryError(f"the {kind.name} {path} stays locked by another process", hint=hint)
     if misuse and not any(sign in said for sign in _DAMAGED):
         return error
     return kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged")

@@ -21,11 +21,9 @@ def explain(session: Session, what: str) -> None:
     meaning, cause = CODES.get(what), known_cause(what)
     if not (found or meaning or cause):
         near = nearest(what, [*CODES, *(each.code for each in Cause)])
-        raise UsageError(
-            f"“{what}” is neither an image in the state file nor a problem code",
-            hint=f"did you mean {near}?" if near else "ldimport results   lists all images",
-            code="unknown-id",
-        )
+        text = f"“{what}” is neither an image in the state file nor a problem code"
+        hint = f"did you mean {near}?" if near else "ldimport results   lists all images"
+        raise UsageError(text, hint=hint, code="unknown-id")
     if session.options.json:
         session.document(_document(what, found, meaning, cause))
         return

@@ -187,10 +187,8 @@ class EngineOptions:
         wanted = {"--allow-host": "allow_hosts" in given, "--integrity": self.integrity}
         for name in wanted if not settings.embedded else ():
             if wanted[name]:
-                raise UsageError(
-                    f"{name} is for the local engine; at {settings.target} the server decides",
-                    hint=f"leave {name} out",
-                )
+                text = f"{name} is for the local engine; at {settings.target} the server decides"
+                raise UsageError(text, hint=f"leave {name} out")
 
 
 @dataclass(frozen=True, slots=True)

@@ -216,11 +216,9 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 def _disk_error(error: OSError) -> LdimportError:
     """A full disk that nobody further in spoke of: most often behind standard output."""
     what = error.filename or "standard output"
-    return TemporaryError(
-        f"{what} could not be written: {error.strerror or error}",
-        code="disk-full",
-        hint="free some space, then run the same command again",
-    )
+    text = f"{what} could not be written: {error.strerror or error}"
+    hint = "free some space, then run the same command again"
+    return TemporaryError(text, code="disk-full", hint=hint)
 
 
 class _Unheard(io.FileIO):

@@ -209,11 +209,8 @@ def refuse_to_ask(job: JobRow, target: Target) -> None:
 def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
     """The folder of an engine stands in no state file, so it has to be named."""
     option = "embedded --engine FOLDER" if _embedded(there) else there
-    return UsageError(
-        f"{what} at {_place(there)}, none at {_here(target)}",
-        hint=f"ldimport {command} --target {option}",
-        code="other-target",
-    )
+    text = f"{what} at {_place(there)}, none at {_here(target)}"
+    return UsageError(text, hint=f"ldimport {command} --target {option}", code="other-target")
 
 
 def _place(identity: str) -> str:

@@ -157,11 +157,9 @@ class LivingdocsClient(Closing):
 
     def _unexpected(self, path: str, wanted: str) -> ConfigError:
         url = endpoint(self.base_url, self.api_version, path)
-        return ConfigError(
-            f"{url} answered with something other than {wanted}",
-            hint="is this address the API of a Livingdocs server?",
-            code="unexpected-answer",
-        )
+        text = f"{url} answered with something other than {wanted}"
+        hint = "is this address the API of a Livingdocs server?"
+        return ConfigError(text, hint=hint, code="unexpected-answer")
 
     def __repr__(self) -> str:
         return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"

@@ -248,16 +248,10 @@ class _Child:
 
 
 def _stuck(why: str) -> TemporaryError:
-    return TemporaryError(
-        f"the image decoder cannot work: {why}",
-        hint="no image was judged; see that a process of 450 MB can run, and run it again",
-        code="decoder",
-    )
+    hint = "no image was judged; see that a process of 450 MB can run, and run it again"
+    return TemporaryError(f"the image decoder cannot work: {why}", hint=hint, code="decoder")
 
 
 def _unusable(why: str) -> ConfigError:
-    return ConfigError(
-        f"the image decoder cannot be used: {why}",
-        hint="install ldimport again, with all it needs: pip install --force-reinstall ldimport",
-        code="decoder",
-    )
+    hint = "install ldimport again, with all it needs: pip install --force-reinstall ldimport"
+    return ConfigError(f"the image decoder cannot be used: {why}", hint=hint, code="decoder")

@@ -248,10 +248,8 @@ class Run:
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:
             jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
-            raise DeadlineError(
-                f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running",
-                hint="run the same command again to go on",
-            )
+            text = f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running"
+            raise DeadlineError(text, hint="run the same command again to go on")
 
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""

@@ -107,10 +107,8 @@ def trusted_roots(ca_file: str | None = None) -> str:
     if ca_file is None:
         return next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
     if not Path(ca_file).is_file():
-        raise ConfigError(
-            f"{ca_file} is not a file of certificates",
-            hint="Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it.",
-        )
+        hint = "Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it."
+        raise ConfigError(f"{ca_file} is not a file of certificates", hint=hint)
     return ca_file
 
 

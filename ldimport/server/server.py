@@ -131,11 +131,9 @@ def _room(wanted: int) -> int:
     if files is None:
         return wanted
     if files < SPARE_FILES:
-        raise TemporaryError(
-            f"only {files} files may be open at once, the server needs {SPARE_FILES}",
-            hint="ulimit -n 1024   then the same command again",
-            code="few-files",
-        )
+        text = f"only {files} files may be open at once, the server needs {SPARE_FILES}"
+        hint = "ulimit -n 1024   then the same command again"
+        raise TemporaryError(text, hint=hint, code="few-files")
     return min(wanted, max(8, (files - SPARE_FILES) // 2))
 
 
@@ -265,8 +263,5 @@ def _not_listening(error: OSError, host: str, port: int) -> ConfigError:
 
 
 def _no_address(host: str) -> ConfigError:
-    return ConfigError(
-        f"{host} is no address of this machine",
-        hint="ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses",
-        code="bad-host",
-    )
+    hint = "ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses"
+    return ConfigError(f"{host} is no address of this machine", hint=hint, code="bad-host")

@@ -94,10 +94,8 @@ class _FileReader:
 
     def token(self, key: str, raw: object, where: Where) -> Value:
         if key == "token":
-            raise where.error(
-                "must not stand in a config file",
-                "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile",
-            )
+            hint = "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile"
+            raise where.error("must not stand in a config file", hint)
         if key == "tokenCommand":
             return Value(self.command(raw, where), where.source)
         path = read_path(raw, where)
@@ -107,10 +105,8 @@ class _FileReader:
     def check_below(self, path: Path, where: Where, variable: str) -> None:
         """What a file of the user holds is not for a project's file to send away."""
         if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
-            raise where.error(
-                f"must name a file below {self.path.parent}",
-                f"set {variable}, or name it in your own config file",
-            )
+            hint = f"set {variable}, or name it in your own config file"
+            raise where.error(f"must name a file below {self.path.parent}", hint)
 
     def command(self, raw: object, where: Where) -> credentials.Secret:
         if not self.private:

@@ -241,11 +241,8 @@ class _Sources:
             return name
         near = nearest(name, known)
         listed = f"known are {', '.join(known)}" if known else "no config file names any"
-        raise UsageError(
-            f"no profile {name!r}",
-            hint=f"did you mean {near}?" if near else listed,
-            code="no-such-profile",
-        )
+        hint = f"did you mean {near}?" if near else listed
+        raise UsageError(f"no profile {name!r}", hint=hint, code="no-such-profile")
 
     def _token(
         self, layers: list[Layer], profiles: list[Layer], named: Layer, target: Value

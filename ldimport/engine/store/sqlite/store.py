@@ -105,10 +105,8 @@ def remove(folder: Path) -> None:
     require(folder)
     SqliteStore(folder).close()  # refuses what is not ours
     if sessions.busy(folder):
-        raise LockedError(
-            f"workers are busy with the engine in {folder}",
-            hint="end the submit, watch, worker or serve that runs them first",
-        )
+        hint = "end the submit, watch, worker or serve that runs them first"
+        raise LockedError(f"workers are busy with the engine in {folder}", hint=hint)
     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
         (folder / name).unlink(missing_ok=True)
     if (folder / sessions.FOLDER).is_dir():
