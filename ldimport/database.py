@@ -123,7 +123,7 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
     TemporaryError when the disk does not let us. A foreign file is never touched.
     """
     with translated(path, kind), _opening:
-        if write and not (path.exists() or path.is_symlink()):
+        if write and not os.path.lexists(path):
             _create(path, kind)
         file = _recognise(path, kind)
         if write and file not in _open.values():
@@ -149,11 +149,10 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
 
 
 def check(path: Path, kind: DatabaseKind) -> None:
-    """Raise what ``connect`` would raise for this file, without migrating or copying it."""
+    """Raise what ``connect`` would raise for a file that is not ours or newer; the rest of it is
+    not looked at."""
     with translated(path, kind), _opening:
         _recognise(path, kind)
-        with contextlib.closing(_open_file(path, kind, write=False)) as connection:
-            _version(connection, path, kind)
 
 
 def in_memory(kind: DatabaseKind) -> sqlite3.Connection:

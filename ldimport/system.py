@@ -8,10 +8,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 from ldimport.errors import TemporaryError
@@ -245,6 +245,22 @@ def no_process(what: str, why: str) -> TemporaryError:
     """That the system refuses processes or threads."""
     hint = "close other programs or raise the limit (ulimit -u), then run the same command again"
     return TemporaryError(f"{what}: {why}", hint=hint, code="no-process")
+
+
+@contextmanager
+def on_signals(*names: str, call: Callable[[int], None]) -> Iterator[bool]:
+    """Inside, these signals (as far as the system has them) call ``call``. False, and nothing is
+    changed, outside of the main thread: whoever runs us there minds the signals."""
+    if current_thread() is not main_thread():
+        yield False
+        return
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, lambda n, _: call(n)) for number in numbers}
+    try:
+        yield bool(before)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def full_disk(folder: Path, why: str) -> TemporaryError:

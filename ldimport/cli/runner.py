@@ -6,7 +6,7 @@ from itertools import islice
 from typing import cast
 
 from ldimport import __version__
-from ldimport.cli.interrupt import ends_in_order, on_signals
+from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
     JsonLinesListener,
@@ -24,6 +24,7 @@ from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
+from ldimport.system import on_signals
 from ldimport.targets.base import Target
 
 MOST_IMAGES = 20

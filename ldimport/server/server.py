@@ -31,7 +31,7 @@ from ldimport.server.contract import (
 )
 from ldimport.server.endpoint import Backend
 from ldimport.server.protocol import protocol
-from ldimport.system import open_files
+from ldimport.system import open_files, start_thread
 
 BACKLOG = 1_024
 TAKEN_AT_ONCE = 16
@@ -179,8 +179,7 @@ class _Uvicorn(uvicorn.Server):
 def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
     """Inside, ``work`` goes on in a thread, until it is told to end."""
     told = threading.Event()
-    thread = threading.Thread(target=work, args=(told,), daemon=True)
-    thread.start()
+    thread = start_thread(work, told)
     try:
         yield
     finally:

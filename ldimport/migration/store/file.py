@@ -1,5 +1,6 @@
 """The state file as a file: opened, locked, written in transactions, closed as one whole."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -41,13 +42,11 @@ class StateFile(Closing):
         StateFileError when it is not ours, TemporaryError when the disk does not let us.
         """
         if not write:
-            there = path.is_symlink() or path.exists()
-            found = database.connect(path, KIND, write=False) if there else None
-            return cls(path, found or database.in_memory(KIND), None)
+            there = os.path.lexists(path)
+            found = database.connect(path, KIND, write=False) if there else database.in_memory(KIND)
+            return cls(path, found, None)
         with database.translated(path, KIND):
-            if (
-                path.exists() or path.is_symlink()
-            ):  # a foreign file gets its message, not a lock beside it
+            if os.path.lexists(path):  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
             durable_folder(path.parent)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
