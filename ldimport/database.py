@@ -131,7 +131,8 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
             sync_folder(path.parent)  # who made it may have been killed before that
         connection = _open_file(path, kind, write)
         try:
-            older = _version(connection, path, kind) < len(kind.migrations)
+            _refuse_newer(version := _pragma(connection, "user_version"), path, kind)
+            older = version < len(kind.migrations)
             if older and not write:
                 return _migrated_copy(connection, path, kind)
             if write:
@@ -220,13 +221,6 @@ def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
         raise kind.error(text, "not-our-db")
     _refuse_newer(int.from_bytes(head[60:64], "big"), path, kind)
     return file
-
-
-def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
-    """The schema version of the file; raises StateFileError for one from the future."""
-    version = _pragma(connection, "user_version")
-    _refuse_newer(version, path, kind)
-    return version
 
 
 def _refuse_newer(version: int, path: Path, kind: DatabaseKind) -> None:

@@ -227,3 +227,5 @@ def over_bytes(size: str, most: int) -> Rejected:
 
 class Terminated(KeyboardInterrupt):
     """The process was told to end (SIGTERM); exit code 143 instead of 130."""
+
+    exit_code = ExitCode.TERMINATED

@@ -17,7 +17,6 @@ from ldimport.errors import (
     LdimportError,
     QuotaError,
     RefusedError,
-    Terminated,
     worst,
 )
 from ldimport.migration.account import Account, RunOptions
@@ -195,11 +194,8 @@ class Run:
         codes = [ExitCode.FAILURES] if failures else []
         if self.tracker.failed_jobs:
             codes.append(ExitCode.REFUSED)
-        if isinstance(self.stopped, LdimportError):
-            codes.append(self.stopped.exit_code)
-        elif self.stopped is not None:
-            terminated = isinstance(self.stopped, Terminated)
-            codes.append(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
+        if self.stopped is not None:
+            codes.append(getattr(self.stopped, "exit_code", ExitCode.INTERRUPTED))
         return worst(*codes)
 
     def _recover(self, to_send: int) -> Iterator[Event]:

@@ -353,9 +353,7 @@ def post(
     Rejected when there is no answer, ValueError for a header that breaks its line."""
     lines = [_line(name, value) for name, value in headers.items()]
     exchange = Exchange(
-        ca_file=trusted_roots(),
-        headers=["Accept: */*", "Expect:", *lines],
-        open_socket=open_socket,
+        ca_file=trusted_roots(), headers=["Accept: */*", "Expect:", *lines], open_socket=open_socket
     )
     try:
         checked = _checked(url, guard, timeout)

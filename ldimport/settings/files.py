@@ -3,6 +3,7 @@ in ours every key and value is checked, also those of profiles that are not in u
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
 from ldimport.errors import ConfigError
-from ldimport.settings.trust import digest_of
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
 from ldimport.yamlsize import values_in
 
@@ -206,7 +206,7 @@ def read_yaml(path: Path) -> tuple[Section, str]:
         raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
-    return body or Section(), digest_of(text)
+    return body or Section(), hashlib.sha256(text.encode()).hexdigest()
 
 
 def _text(path: Path) -> str:
