@@ -226,9 +226,8 @@ def read_seconds(option: str, text: str | None) -> float | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|)", text.strip())
     if found is None:
-        raise UsageError(
-            f"{option} {text} is not a time", hint=f"like {option} 90s, {option} 30m, {option} 2h"
-        )
+        hint = f"like {option} 90s, {option} 30m, {option} 2h"
+        raise UsageError(f"{option} {text} is not a time", hint=hint)
     return float(found[1]) * _SECONDS[found[2]]
 
 

@@ -37,9 +37,8 @@ def inspect(data: bytes, limits: Limits) -> Facts:
     ``not-an-image``, ``…-not-accepted``, ``truncated``, ``corrupt``, ``too-many-bytes``,
     ``too-many-pixels``, ``too-many-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
     if len(data) > limits.max_bytes:
-        raise Rejected(
-            Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
-        )
+        reason = f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
+        raise Rejected(Cause.TOO_MANY_BYTES, reason)
     facts = _walked(data, limits)
     check_pixels(facts.width, facts.height, limits)
     return facts

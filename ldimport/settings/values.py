@@ -85,9 +85,8 @@ def _hosts(raw: object, where: Where) -> tuple[str, ...]:
     hosts = tuple(each.strip() for each in items if each.strip())
     for each in hosts:
         if any(sign in each for sign in "/@?# \t"):
-            raise where.error(
-                f"must hold HOST or HOST:PORT, not “{without_secrets(f'//{each}')[2:]}”"
-            )
+            text = f"must hold HOST or HOST:PORT, not “{without_secrets(f'//{each}')[2:]}”"
+            raise where.error(text)
     return hosts
 
 
