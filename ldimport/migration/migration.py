@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.closing import Closing
-from ldimport.errors import UsageError
+from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
@@ -78,8 +78,8 @@ class Migration(Closing):
         """One job. Raises UsageError, with what was probably meant, for an unknown id."""
         row = self._store.job(job_id)
         if row is None:
-            meant = self._store.similar_jobs(job_id)
-            hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
+            known = self._store.job_ids()
+            hint = did_you_mean(job_id, known, "ldimport status   lists the jobs")
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
         return row
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
-from ldimport.errors import ConfigError
-from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.errors import ConfigError, did_you_mean
+from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
 
 if TYPE_CHECKING:
@@ -87,9 +87,9 @@ class _FileReader:
                     self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
-                near = nearest(key, (*_IN_FILE, "profiles", "tokenFile"))
                 known = f"known are {', '.join(_IN_FILE)}, profiles"
-                raise where.error("is not a setting", f"did you mean {near}?" if near else known)
+                hint = did_you_mean(key, (*_IN_FILE, "profiles", "tokenFile"), known)
+                raise where.error("is not a setting", hint)
         return found
 
     def token(self, key: str, raw: object, where: Where) -> Value:

@@ -184,12 +184,3 @@ SETTINGS = (
     Setting("insecure", _flag, "--insecure", in_file=False),
 )
 """Every setting but profile and token, in the order of ``config show``."""
-
-
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """The known word that a person probably meant, if any."""
-    from difflib import get_close_matches
-
-    lowered = {each.lower(): each for each in words}
-    found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
-    return lowered[found[0]] if found else None
