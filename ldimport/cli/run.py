@@ -58,7 +58,8 @@ def _guarded(arguments: Sequence[str]) -> int:
     except TyperException as error:
         return _report(arguments, _usage_error(error))
     except Exception as error:  # the last line of defence: a crash file and exit 70
-        if isinstance(error, BrokenPipeError) or getattr(error, "errno", None) in _DISK:
+        disk = isinstance(error, OSError) and error.errno in _DISK
+        if disk or isinstance(error, BrokenPipeError):
             raise
         if isinstance(error, PermissionError):
             return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
