@@ -328,8 +328,14 @@ def test_the_rest_of_a_url_is_shown(name: str) -> None:
         ("//u:p@ss@a.test/x", "//…@a.test/x"),
         ("http://a.test:80/@u and b@c.test", "http://a.test:80/@u and b@c.test"),
         ("https://a.test/?s=0123456789abcdef0123456789abcdef", "https://a.test/?s=…"),
-        ("https://a.test/?w=1&u=https%3A%2F%2Fa.test%2F%3Fsig%3Dx", "https://a.test/?w=1&u=https://a.test/?sig=…"),
-        ("https://a.test/?u=https%253A%252F%252Fu%253Ap%2540a.test", "https://a.test/?u=https://…@a.test"),
+        (
+            "https://a.test/?w=1&u=https%3A%2F%2Fa.test%2F%3Fsig%3Dx",
+            "https://a.test/?w=1&u=https://a.test/?sig=…",
+        ),
+        (
+            "https://a.test/?u=https%253A%252F%252Fu%253Ap%2540a.test",
+            "https://a.test/?u=https://…@a.test",
+        ),
         (
             "https://a.test/?u=https%3A%2F%2Fb.test&w=1",
             "https://a.test/?u=https%3A%2F%2Fb.test&w=1",

@@ -5,7 +5,6 @@ private addresses are open and where files are written counts only once the user
 and only while its content is the same.
 """
 
-import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -28,11 +27,6 @@ class UntrustedError(ConfigError, code="untrusted-file"):
             facts=asked,
         )
         self.file, self.digest = file, digest
-
-
-def digest_of(content: str) -> str:
-    """What is remembered of a file's content."""
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def _place(file: Path) -> str:

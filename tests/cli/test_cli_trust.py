@@ -163,8 +163,11 @@ def test_a_folders_name_does_nothing_to_the_terminal(
 @pytest.mark.parametrize("end", ["\n", "\r", "\x85", "\u2028"])
 def test_init_writes_no_setting_that_a_project_config_slips_in(call: Call, end: str) -> None:
     evil = f"li-text{end}target: https://evil.example{end}"
-    metadata = [{"handle": "title", "type": "li-text"}, {"handle": "other", "type": evil},
-                {"handle": f"x{end}webhook: https://evil.example{end}", "type": "li-text"}]
+    metadata = [
+        {"handle": "title", "type": "li-text"},
+        {"handle": "other", "type": evil},
+        {"handle": f"x{end}webhook: https://evil.example{end}", "type": "li-text"},
+    ]
     body = {"mediaTypes": [{"handle": "image", "type": "mediaImage", "metadata": metadata}]}
     Path("p.json").write_text(json.dumps(body))
     assert call("init", "--project-config", "p.json", "--system-name", "a")[0] == 0

@@ -161,7 +161,7 @@ def test_the_hint_may_be_pasted_into_a_shell(place: Place, name: str) -> None:
     with pytest.raises(UntrustedError) as caught:
         place.load()
     hint = str(caught.value.hint)
-    command = ["sh", "-c", f'printf %s {hint.partition(" trust ")[2]}']
+    command = ["sh", "-c", f"printf %s {hint.partition(' trust ')[2]}"]
     assert subprocess.run(command, capture_output=True).stdout == str(place.file).encode()
 
 
