@@ -23,7 +23,7 @@ ALLOWED = {
     "causes": set(),
     "yamlsize": set(),
     "cells": {"harmless", "model"},
-    "files": {"errors", "system"},
+    "files": {"errors", "harmless", "system"},
     "errors": {"causes"},
     "system": {"errors"},
     "wire": {"model", "errors"},

@@ -4,6 +4,7 @@ holds such a part, but for the documents that carry the URL as it is."""
 from __future__ import annotations
 
 import json
+import logging
 import os
 import stat
 import subprocess
@@ -13,8 +14,10 @@ from pathlib import Path
 import forked
 import pytest
 
+from ldimport.cells import csv_line
 from ldimport.cli.output.check import window
-from ldimport.cli.run import redact
+from ldimport.cli.run import clean_logs, redact
+from ldimport.files import NewFile
 from ldimport.url import without_secrets
 
 S3 = "X-Amz-Credential=S3CRETA&X-Amz-Signature=S3CRETB&w=200"
@@ -134,6 +137,27 @@ def test_the_line_above_a_caret_holds_no_secret(column: int, width: int | None) 
     line, caret, _ = window(f"d, {BAD} ,D", column, value if column == 4 else "", width, 8)
     assert "S3CRET" not in line
     assert caret == 4 or column != 4
+
+
+def test_a_log_of_a_bug_holds_no_secret_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    clean_logs()
+    log = logging.Logger("tests")
+    log.error("GET %s", f"/a\n::error::x\x1b[2J\u202e {BAD}", exc_info=ValueError(f"{BAD} ##[x]"))
+    said = capsys.readouterr().err
+    assert "S3CRET" not in said and "\x1b" not in said and "\u202e" not in said
+    assert "ValueError" in said and "##[" not in said and "\n::" not in said
+
+
+def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    with NewFile(f"/dev/fd/{theirs}") as file:
+        file.write(csv_line(["a\x1b]0;x\x07\x9b2J\u202eb\rc"]))
+    os.close(theirs)
+    shown = os.read(ours, 100).decode()
+    os.close(ours)
+    assert shown.strip() == '"a]0;x2Jbc"'
 
 
 def test_a_crash_file_holds_no_secret_of_a_url() -> None:
