@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import io
 import os
@@ -24,6 +23,7 @@ from ldimport.errors import (
     Terminated,
     UsageError,
 )
+from ldimport.system import DISK, scarce
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -69,10 +69,12 @@ def _guarded(arguments: Sequence[str]) -> int:
     except TyperException as error:
         return _report(arguments, _usage_error(error))
     except Exception as error:  # the last line of defence: a crash file and exit 70
-        if isinstance(error, OSError) and error.errno in _DISK:
+        if isinstance(error, OSError) and error.errno in DISK:
             raise
         if isinstance(error, PermissionError):
             return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
+        if short := scarce(error):
+            return _report(arguments, short)
         return _crashed(arguments, error)
 
 
@@ -209,8 +211,6 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
 
 
 # -- streams -------------------------------------------------------------------------------------
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 def _disk_error(error: OSError) -> LdimportError:

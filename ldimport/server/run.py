@@ -13,6 +13,7 @@ from ldimport.errors import ExitCode, Terminated
 from ldimport.net.guard import parse_allow_host
 from ldimport.server.contract import OnEvent, RequestAnswered, ServeEvent, ServeOptions
 from ldimport.server.server import Server
+from ldimport.system import ending_signals
 
 MOST_WAITING = 10_000
 """Events that wait for somebody slow; beyond that, requests are no longer told."""
@@ -56,7 +57,7 @@ def _minding_signals(stop: Callable[[], None]) -> Iterator[None]:
         asked.append(number)
         stop()
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
+    before = {each: signal.signal(each, end) for each in ending_signals()}
     try:
         yield
     finally:
