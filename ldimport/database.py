@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import DISK, clear_up, durable_folder, new_lock, scarce, sync_folder
+from ldimport.system import (
+    DISK,
+    clear_up,
+    durable_folder,
+    full_disk,
+    new_lock,
+    scarce,
+    sync_folder,
+)
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
@@ -123,7 +131,7 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
     TemporaryError when the disk does not let us. A foreign file is never touched.
     """
     with translated(path, kind), _opening:
-        if write and not (path.exists() or path.is_symlink()):
+        if write and not os.path.lexists(path):
             _create(path, kind)
         file = _recognise(path, kind)
         if write and file not in _open.values():
@@ -131,7 +139,8 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
             sync_folder(path.parent)  # who made it may have been killed before that
         connection = _open_file(path, kind, write)
         try:
-            older = _version(connection, path, kind) < len(kind.migrations)
+            _refuse_newer(version := _pragma(connection, "user_version"), path, kind)
+            older = version < len(kind.migrations)
             if older and not write:
                 return _migrated_copy(connection, path, kind)
             if write:
@@ -149,11 +158,10 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
 
 
 def check(path: Path, kind: DatabaseKind) -> None:
-    """Raise what ``connect`` would raise for this file, without migrating or copying it."""
+    """Raise what ``connect`` would raise for a file that is not ours or newer; the rest of it is
+    not looked at."""
     with translated(path, kind), _opening:
         _recognise(path, kind)
-        with contextlib.closing(_open_file(path, kind, write=False)) as connection:
-            _version(connection, path, kind)
 
 
 def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
@@ -229,13 +237,6 @@ def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
         raise kind.error(text, "not-our-db")
     _refuse_newer(int.from_bytes(head[60:64], "big"), path, kind)
     return file
-
-
-def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
-    """The schema version of the file; raises StateFileError for one from the future."""
-    version = _pragma(connection, "user_version")
-    _refuse_newer(version, path, kind)
-    return version
 
 
 def _refuse_newer(version: int, path: Path, kind: DatabaseKind) -> None:
@@ -337,10 +338,8 @@ def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
         return _disk(path, kind, text)
     misuse = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
     if misuse and "lock" in said:
-        return TemporaryError(
-            f"the {kind.name} {path} stays locked by another process",
-            hint="wait for it to end, then run the same command again",
-        )
+        hint = "wait for it to end, then run the same command again"
+        return TemporaryError(f"the {kind.name} {path} stays locked by another process", hint=hint)
     if misuse and not any(sign in said for sign in _DAMAGED):
         return error
     return kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged")
@@ -350,11 +349,6 @@ def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
     folder = next(each for each in path.parents if os.access(each, os.F_OK))
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         hint = f"make {folder} a folder that you may write to, or {kind.way_out}"
-        return kind.error(
-            f"the {kind.name} {path} cannot be written: {text}", "state-readonly", hint
-        )
-    return TemporaryError(
-        f"the disk with {folder} is full or does not accept writes: {text}",
-        hint="free some space, then run the same command again; what was acknowledged is safe",
-        code="disk-full",
-    )
+        text = f"the {kind.name} {path} cannot be written: {text}"
+        return kind.error(text, "state-readonly", hint)
+    return full_disk(folder, text)

@@ -9,10 +9,10 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any
 
 from ldimport.errors import TemporaryError
@@ -28,6 +28,8 @@ _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
 """Of Linux: prctl(2), unshare(2)."""
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ESTALE}
 """What a disk answers that takes no more."""
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _SAID = ("new thread", "failed to map", "allocate memory", "open shared object")
 _NOTE = b"%20d"
@@ -175,14 +177,9 @@ else:
     def limit_child(cpu_seconds: int, memory_bytes: int) -> None:
         """Limit this process: CPU seconds from now on, then it is killed; address space in
         bytes. May be called again before each piece of work."""
-        usage = resource.getrusage(resource.RUSAGE_SELF)
-        soft = math.ceil(usage.ru_utime + usage.ru_stime) + cpu_seconds
-        _, hard = resource.getrlimit(resource.RLIMIT_CPU)
-        if hard != resource.RLIM_INFINITY:
-            soft = min(soft, hard)
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
+        _limit(resource.RLIMIT_CPU, math.ceil(time.process_time()) + cpu_seconds)
         if sys.platform != "darwin":  # macOS refuses RLIMIT_AS
-            resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+            _limit(resource.RLIMIT_AS, memory_bytes, memory_bytes)
 
     def fence_child() -> None:
         """From now on this process writes no file, starts no other, has few files open, leaves no
@@ -190,28 +187,31 @@ else:
         first to go when memory runs out, and has no network where the kernel lets a user give
         that up."""
         if sys.platform == "linux":
-            die_with_parent()
+            libc = _libc()
+            libc.prctl(_PDEATHSIG, signal.SIGKILL)
             with suppress(OSError):
                 Path("/proc/self/oom_score_adj").write_text("1000")
-            libc = _libc()
             if libc.unshare(_NEW_NETWORK):  # only root may; others within users of their own
                 libc.unshare(_NEW_USERS | _NEW_NETWORK)
         for kind, most in ((resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0),
                            (resource.RLIMIT_NPROC, 0), (resource.RLIMIT_NOFILE, 64)):  # fmt: skip
-            hard = resource.getrlimit(kind)[1]
-            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.setrlimit(kind, (most, most))
+            _limit(kind, most, most)
 
     def open_files(wanted: int) -> int | None:
         """How many files and connections this process may have open, after asking for so many;
         None: no such limit."""
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         if soft == resource.RLIM_INFINITY:
             return None
-        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, most), hard))
+            _limit(resource.RLIMIT_NOFILE, max(soft, wanted))
         return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+    def _limit(kind: int, soft: int, hard: int = resource.RLIM_INFINITY) -> None:
+        """Set both limits, to no more than the hard one is already."""
+        now = resource.getrlimit(kind)[1]
+        ends = [each for each in (hard, now) if each != resource.RLIM_INFINITY]
+        resource.setrlimit(kind, (min([soft, *ends]), min(ends, default=hard)))
 
 
 def most_memory() -> float:
@@ -228,12 +228,6 @@ def cpu_seconds(pid: int) -> float:
         if sys.platform == "linux":
             return time.clock_gettime(~pid << 3 | 2)  # as clock_getcpuclockid(3) makes it
     return 0.0
-
-
-def die_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it is gone (Linux only)."""
-    if sys.platform == "linux":
-        _libc().prctl(_PDEATHSIG, signal.SIGKILL)
 
 
 def _libc() -> Any:
@@ -271,12 +265,31 @@ def scarce(error: BaseException) -> TemporaryError | None:
     return no_process("the system gives no more memory, open files or threads", said)
 
 
-def ending_signals() -> list[signal.Signals]:
-    """What ends a command: Ctrl-C, SIGTERM, and that its terminal is gone, unless it was begun to
-    outlive that (nohup)."""
-    gone = getattr(signal, "SIGHUP", None)
-    more = [gone] if gone and signal.getsignal(gone) is not signal.SIG_IGN else []
-    return [signal.SIGINT, signal.SIGTERM, *more]
+@contextmanager
+def on_signals(*names: str, call: Callable[[int], None]) -> Iterator[bool]:
+    """Inside, these signals (as far as the system has them) call ``call``. False, and nothing is
+    changed, outside of the main thread: whoever runs us there minds the signals."""
+    if current_thread() is not main_thread():
+        yield False
+        return
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, lambda n, _: call(n))
+        for number in numbers
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN  # nohup
+    }
+    try:
+        yield bool(before)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def full_disk(folder: Path, why: str) -> TemporaryError:
+    """That nothing can be written there."""
+    text = f"the disk with {folder} is full or does not accept writes: {why}"
+    hint = "free some space, then run the same command again; what was acknowledged is safe"
+    return TemporaryError(text, hint=hint, code="disk-full")
 
 
 def end_after(cpu_seconds: float, seconds: float) -> None:

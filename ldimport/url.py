@@ -293,9 +293,8 @@ def locate_below(root: Path, relative: str) -> Path:
         except (OSError, RuntimeError) as error:  # name too long, a loop of links
             raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}") from error
         if outside:
-            raise Rejected(
-                Cause.OUTSIDE_FOLDER, f"{relative} leads out of the folder of the manifest"
-            )
+            reason = f"{relative} leads out of the folder of the manifest"
+            raise Rejected(Cause.OUTSIDE_FOLDER, reason)
         if exists:
             return path
     raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")

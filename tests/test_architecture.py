@@ -16,7 +16,7 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake", "harmless"}  # fmt: skip
+              "mojibake", "harmless", "closing"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -34,6 +34,7 @@ ALLOWED = {
     "credentials": {"errors"},
     "mojibake": set(),
     "harmless": set(),
+    "closing": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

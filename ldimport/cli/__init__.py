@@ -4,31 +4,15 @@ Importing this costs nothing: ``--version`` is answered before typer is imported
 command's module is imported when it is called.
 """
 
-from __future__ import annotations
-
 import os
 import sys
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; the console script exits with it."""
-    if argv is not None:
-        return _main(argv)
-    _on_signals(_leave)
-    try:
-        return _main(sys.argv[1:])
-    except MemoryError:  # there was not even enough to say so in our form
-        os.write(2, b"out of memory\n")
-        return 5
-    finally:
-        _on_signals()
-
-
-def _main(arguments: list[str]) -> int:
+    if argv is None:
+        _leave_on_signals()
+    arguments = sys.argv[1:] if argv is None else argv
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--version" in own or "-V" in own:
         from ldimport import __version__
@@ -39,20 +23,24 @@ def _main(arguments: list[str]) -> int:
             sys.stdout = None  # or Python tries again at its end
             return 5
         return 0
-    from ldimport.cli.run import run
+    try:
+        from ldimport.cli.run import run
 
-    return run(arguments)
+        return run(arguments)
+    except MemoryError:  # there was not even enough to say so in our form
+        os.write(2, b"out of memory\n")
+        return 5
 
 
-def _on_signals(call: Callable[[int, object], None] | None = None) -> None:
-    """Signals that end us never end in a traceback while modules are imported, nor change the exit
-    code while Python ends (``call`` None). Commands put their own handlers before this one."""
+def _leave_on_signals() -> None:
+    """In a process of our own, what ends it never ends in a traceback: neither while modules are
+    imported nor while Python ends. Commands put their own handlers before this one."""
     try:
         import signal
 
         for number in filter(None, map(vars(signal).get, ("SIGINT", "SIGTERM", "SIGHUP"))):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells ask for
-                signal.signal(number, call or signal.SIG_IGN)
+                signal.signal(number, _leave)
     except KeyboardInterrupt:
         _leave(2)
 

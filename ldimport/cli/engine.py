@@ -53,9 +53,8 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
     folder = session.settings.engine
     if not yes:
         if not session.can_ask:
-            raise UsageError(
-                f"this removes the engine in {folder}", hint="run it again with --yes", code="ask"
-            )
+            hint = "run it again with --yes"
+            raise UsageError(f"this removes the engine in {folder}", hint=hint, code="ask")
         if not typer.confirm(f"Remove the engine in {folder}?", default=False, err=True):
             raise UsageError("nothing was removed", code="declined")
     maintenance.reset(folder)

@@ -187,10 +187,8 @@ class EngineOptions:
         wanted = {"--allow-host": "allow_hosts" in given, "--integrity": self.integrity}
         for name in wanted if not settings.embedded else ():
             if wanted[name]:
-                raise UsageError(
-                    f"{name} is for the local engine; at {settings.target} the server decides",
-                    hint=f"leave {name} out",
-                )
+                text = f"{name} is for the local engine; at {settings.target} the server decides"
+                raise UsageError(text, hint=f"leave {name} out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,9 +226,8 @@ def read_seconds(option: str, text: str | None) -> float | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|)", text.strip())
     if found is None:
-        raise UsageError(
-            f"{option} {text} is not a time", hint=f"like {option} 90s, {option} 30m, {option} 2h"
-        )
+        hint = f"like {option} 90s, {option} 30m, {option} 2h"
+        raise UsageError(f"{option} {text} is not a time", hint=hint)
     return float(found[1]) * _SECONDS[found[2]]
 
 

@@ -94,10 +94,8 @@ def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
         return OutputFormat.CSV
     ending = wanted.output.suffix.lower().removeprefix(".")
     if ending not in WRITERS:
-        raise UsageError(
-            f"-o {wanted.output}: the ending says no format",
-            hint="use .csv, .json or .jsonl, or add --format",
-        )
+        hint = "use .csv, .json or .jsonl, or add --format"
+        raise UsageError(f"-o {wanted.output}: the ending says no format", hint=hint)
     return OutputFormat(ending)
 
 

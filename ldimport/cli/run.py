@@ -15,14 +15,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import environment_flag
-from ldimport.errors import (
-    ConfigError,
-    ExitCode,
-    LdimportError,
-    TemporaryError,
-    Terminated,
-    UsageError,
-)
+from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError, UsageError
 from ldimport.system import DISK, scarce
 from ldimport.url import without_secrets
 
@@ -38,10 +31,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         code = _guarded(arguments)
         sys.stdout.flush()
-    except Terminated:
-        return _stopped(arguments, ExitCode.TERMINATED)
-    except KeyboardInterrupt:
-        return _stopped(arguments, ExitCode.INTERRUPTED)
+    except KeyboardInterrupt as stop:
+        return _stopped(arguments, getattr(stop, "exit_code", ExitCode.INTERRUPTED))
     except BrokenPipeError:  # whoever read our output has had enough: not an error
         _to_nowhere()
         return ExitCode.OK
@@ -58,8 +49,6 @@ def _guarded(arguments: Sequence[str]) -> int:
 
     try:
         return _call(arguments)
-    except BrokenPipeError:
-        raise
     except LdimportError as error:
         return _report(arguments, error)
     except Abort:
@@ -69,7 +58,8 @@ def _guarded(arguments: Sequence[str]) -> int:
     except TyperException as error:
         return _report(arguments, _usage_error(error))
     except Exception as error:  # the last line of defence: a crash file and exit 70
-        if isinstance(error, OSError) and error.errno in DISK:
+        disk = isinstance(error, OSError) and error.errno in DISK
+        if disk or isinstance(error, BrokenPipeError):
             raise
         if isinstance(error, PermissionError):
             return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
@@ -216,11 +206,9 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
 def _disk_error(error: OSError) -> LdimportError:
     """A full disk that nobody further in spoke of: most often behind standard output."""
     what = error.filename or "standard output"
-    return TemporaryError(
-        f"{what} could not be written: {error.strerror or error}",
-        code="disk-full",
-        hint="free some space, then run the same command again",
-    )
+    text = f"{what} could not be written: {error.strerror or error}"
+    hint = "free some space, then run the same command again"
+    return TemporaryError(text, code="disk-full", hint=hint)
 
 
 class _Unheard(io.FileIO):

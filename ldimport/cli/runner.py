@@ -6,7 +6,7 @@ from itertools import islice
 from typing import cast
 
 from ldimport import __version__
-from ldimport.cli.interrupt import ends_in_order, on_signals
+from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
     JsonLinesListener,
@@ -24,6 +24,7 @@ from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
+from ldimport.system import on_signals
 from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
@@ -209,11 +210,8 @@ def refuse_to_ask(job: JobRow, target: Target) -> None:
 def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
     """The folder of an engine stands in no state file, so it has to be named."""
     option = "embedded --engine FOLDER" if _embedded(there) else there
-    return UsageError(
-        f"{what} at {_place(there)}, none at {_here(target)}",
-        hint=f"ldimport {command} --target {option}",
-        code="other-target",
-    )
+    text = f"{what} at {_place(there)}, none at {_here(target)}"
+    return UsageError(text, hint=f"ldimport {command} --target {option}", code="other-target")
 
 
 def _place(identity: str) -> str:

@@ -61,11 +61,9 @@ def serve(
     try:
         from ldimport.server.run import run
     except ImportError as error:
-        raise ConfigError(
-            "ldimport serve needs the server parts",
-            hint="pip install 'ldimport[server]'",
-            code="missing-extra",
-        ) from error
+        text = "ldimport serve needs the server parts"
+        hint = "pip install 'ldimport[server]'"
+        raise ConfigError(text, hint=hint, code="missing-extra") from error
     code, screen = ExitCode.OK, _ServeScreen(session, chosen)
     try:
         run(chosen, screen)

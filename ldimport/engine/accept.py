@@ -37,10 +37,8 @@ def same_request(accepted: tuple[str, str], body: str) -> str:
     KeyConflictError when that was another request."""
     job_id, before = accepted
     if before != body:
-        raise KeyConflictError(
-            "this Idempotency-Key was used before for another request",
-            hint="use a new key for a new request",
-        )
+        text = "this Idempotency-Key was used before for another request"
+        raise KeyConflictError(text, hint="use a new key for a new request")
     return job_id
 
 

@@ -19,8 +19,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Protocol
 
-from ldimport.errors import TemporaryError
-from ldimport.system import durable_folder, private_folder, sync_folder
+from ldimport.system import durable_folder, full_disk, private_folder, sync_folder
 
 
 class BlobWriter(Protocol):
@@ -221,8 +220,4 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TemporaryError(
-            f"the disk with {folder} is full or does not accept writes: {error.strerror}",
-            hint="free some space, then run the same command again; what was acknowledged is safe",
-            code="disk-full",
-        ) from error
+        raise full_disk(folder, error.strerror or str(error)) from error

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from ldimport import model
 from ldimport.causes import known_cause
+from ldimport.closing import Closing
 from ldimport.engine import accept, addresses
 from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
 
 
-class Engine:
+class Engine(Closing):
     """The import API's behaviour on one folder: store and blobs, no service needed.
 
     Several processes may use one folder at once. ``project_config`` is a file, its JSON, or what
@@ -225,12 +226,6 @@ class Engine:
     def close(self) -> None:
         """Close the store. May be called twice."""
         self.store.close()
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _result(self, of: StoredResult, system_name: str) -> model.Result:
         stored = of.asset

@@ -141,10 +141,8 @@ def _error_of(member: _Member) -> LdimportError:
     except (ValueError, TypeError, KeyError):
         member.errors.seek(0)
         lines = member.errors.read().decode(errors="replace").strip().splitlines() or [""]
-        return LdimportError(
-            f"a worker of the local engine ended unexpectedly ({code}): {lines[-1]}",
-            hint="this is a bug in ldimport; what was recorded is safe",
-            code="worker-died",
-        )
+        text = f"a worker of the local engine ended unexpectedly ({code}): {lines[-1]}"
+        hint = "this is a bug in ldimport; what was recorded is safe"
+        return LdimportError(text, hint=hint, code="worker-died")
     kinds = {ExitCode.TEMPORARY: TemporaryError, ExitCode.CONFIG: StateFileError}
     return kinds.get(ExitCode(code), LdimportError)(message, hint=hint, code=word)

@@ -29,7 +29,7 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ldimport.cells import Writing
-from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError
+from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError, did_you_mean
 from ldimport.model import Json
 
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
@@ -179,8 +179,7 @@ class FieldMap:
         if key == "template":
             return self._with_source(name, value, where)
         if key not in _OPTIONS:
-            near = get_close_matches(key, _OPTIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
+            hint = did_you_mean(key, _OPTIONS, f"it may have {', '.join(_OPTIONS)}")
             raise _mistake(f"{where} has an unknown option “{key}”", hint)
         try:
             if key == "zone":

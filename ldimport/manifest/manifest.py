@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ldimport.closing import Closing
 from ldimport.errors import ManifestError, TemporaryError, UsageError
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
@@ -42,7 +43,7 @@ _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] 
 }
 
 
-class Manifest:
+class Manifest(Closing):
     """Rows to import, from one file or several in their order. Reading is repeatable and streams.
     A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
 
@@ -125,12 +126,6 @@ class Manifest:
         for part in self._parts.values():
             part.close()
         _remove_spools(self._sources)
-
-    def __enter__(self) -> Manifest:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = None) -> Manifest:

@@ -37,9 +37,8 @@ def inspect(data: bytes, limits: Limits) -> Facts:
     ``not-an-image``, ``…-not-accepted``, ``truncated``, ``corrupt``, ``too-many-bytes``,
     ``too-many-pixels``, ``too-many-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
     if len(data) > limits.max_bytes:
-        raise Rejected(
-            Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
-        )
+        reason = f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
+        raise Rejected(Cause.TOO_MANY_BYTES, reason)
     facts = _walked(data, limits)
     check_pixels(facts.width, facts.height, limits)
     return facts
@@ -48,32 +47,28 @@ def inspect(data: bytes, limits: Limits) -> Facts:
 def _walked(data: bytes, limits: Limits) -> Facts:
     if data.startswith(jpeg.SIGNATURE):
         photo = jpeg.walk(data)
-        return _facts(ImageType.JPG, data, photo, 1, photo.orientation, photo.notes)
+        return _facts(ImageType.JPG, data, photo)
     if data.startswith(png.SIGNATURE):
         picture = png.walk(data)
         if picture.frames > limits.max_frames:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
         _check_reach(picture, picture.animation, limits)
-        return _facts(ImageType.PNG, data, picture, picture.frames, picture.orientation)
+        return _facts(ImageType.PNG, data, picture, picture.frames)
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
         _check_reach(animation, animation.frames, limits)
-        frames = len(animation.frames)
-        return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
+        return _facts(ImageType.GIF, data, animation, len(animation.frames))
     if is_markup(data):
         return SvgReader().read(data)
     raise _refusal(data)
 
 
 def _facts(
-    kind: ImageType,
-    data: bytes,
-    found: jpeg.Jpeg | png.Png | gif.Gif,
-    frames: int,
-    orientation: int,
-    notes: tuple[str, ...] = (),
+    kind: ImageType, data: bytes, found: jpeg.Jpeg | png.Png | gif.Gif, frames: int = 1
 ) -> Facts:
+    orientation = 1 if isinstance(found, gif.Gif) else found.orientation
+    notes = () if isinstance(found, png.Png) else found.notes
     if extra := len(data) - found.end:
         notes += (f"{extra:,} bytes after the end of the image",)
     return Facts(kind, found.width, found.height, frames, orientation, notes)

@@ -141,9 +141,8 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
         start = position + 8
         end = start + length
         if end + 4 > size:
-            raise Rejected(
-                Cause.TRUNCATED, f"the PNG ends inside chunk {_name(kind)}: it is cut off"
-            )
+            reason = f"the PNG ends inside chunk {_name(kind)}: it is cut off"
+            raise Rejected(Cause.TRUNCATED, reason)
         if crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise _damaged(f"the checksum of {_name(kind)} is wrong")
         yield kind, start, end

@@ -23,6 +23,7 @@ from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ldimport.causes import Cause, known_cause
+from ldimport.closing import Closing
 from ldimport.errors import ConfigError, Rejected, TemporaryError
 from ldimport.model import Facts, ImageType, Json, Limits
 from ldimport.system import cpu_seconds, most_memory
@@ -69,7 +70,7 @@ class _ChildReply(NamedTuple):
     body: bytes
 
 
-class Sandbox:
+class Sandbox(Closing):
     """Start, feed and replace the child. To be used by one thread at a time.
 
     ``seconds`` of CPU time are granted to each image, ``memory_bytes`` of address space to the
@@ -118,12 +119,6 @@ class Sandbox:
         child, self._child = self._child, None
         if child is not None:
             child.close()
-
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _ask(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
         """One image through the child. When an old child gave up, once more through a new one,
@@ -253,16 +248,10 @@ class _Child:
 
 
 def _stuck(why: str) -> TemporaryError:
-    return TemporaryError(
-        f"the image decoder cannot work: {why}",
-        hint="no image was judged; see that a process of 450 MB can run, and run it again",
-        code="decoder",
-    )
+    hint = "no image was judged; see that a process of 450 MB can run, and run it again"
+    return TemporaryError(f"the image decoder cannot work: {why}", hint=hint, code="decoder")
 
 
 def _unusable(why: str) -> ConfigError:
-    return ConfigError(
-        f"the image decoder cannot be used: {why}",
-        hint="install ldimport again, with all it needs: pip install --force-reinstall ldimport",
-        code="decoder",
-    )
+    hint = "install ldimport again, with all it needs: pip install --force-reinstall ldimport"
+    return ConfigError(f"the image decoder cannot be used: {why}", hint=hint, code="decoder")

@@ -17,7 +17,6 @@ from ldimport.errors import (
     LdimportError,
     QuotaError,
     RefusedError,
-    Terminated,
     worst,
 )
 from ldimport.migration.account import Account, RunOptions
@@ -195,11 +194,8 @@ class Run:
         codes = [ExitCode.FAILURES] if failures else []
         if self.tracker.failed_jobs:
             codes.append(ExitCode.REFUSED)
-        if isinstance(self.stopped, LdimportError):
-            codes.append(self.stopped.exit_code)
-        elif self.stopped is not None:
-            terminated = isinstance(self.stopped, Terminated)
-            codes.append(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
+        if self.stopped is not None:
+            codes.append(getattr(self.stopped, "exit_code", ExitCode.INTERRUPTED))
         return worst(*codes)
 
     def _recover(self, to_send: int) -> Iterator[Event]:
@@ -248,10 +244,8 @@ class Run:
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:
             jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
-            raise DeadlineError(
-                f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running",
-                hint="run the same command again to go on",
-            )
+            text = f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running"
+            raise DeadlineError(text, hint="run the same command again to go on")
 
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
 from ldimport.manifest.csv import Table
@@ -124,13 +124,9 @@ class Collector:
 
 def _shown(problem: Problem) -> Problem:
     """A problem is for people, wherever it is written: it quotes no secret of a URL."""
-    return replace(
-        problem,
-        message=without_secrets(problem.message),
-        hint=without_secrets(problem.hint),
-        id=without_secrets(problem.id),
-        value=without_secrets(problem.value),
-    )
+    texts = ("message", "hint", "id", "value")
+    shown: Any = {name: without_secrets(getattr(problem, name)) for name in texts}
+    return replace(problem, **shown)
 
 
 def validate(

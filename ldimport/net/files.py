@@ -47,10 +47,8 @@ def _locate(roots: Sequence[str], relative: str) -> tuple[Path, Path]:
                 refused = error
     if refused is not None:
         raise refused
-    raise Rejected(
-        Cause.OUTSIDE_FOLDER,
-        f"local files are not allowed here: {relative} is neither an http nor an https URL",
-    )
+    text = f"local files are not allowed here: {relative} is neither an http nor an https URL"
+    raise Rejected(Cause.OUTSIDE_FOLDER, text)
 
 
 def _open(root: Path, path: Path) -> int:

@@ -88,10 +88,9 @@ def parse_allow_host(text: str) -> tuple[tuple[str, int], ...]:
             raise Rejected(Cause.BAD_URL, "not a host")
         url = parse(f"http://{text}/")
     except Rejected as error:
-        raise UsageError(
-            f"--allow-host {text!r} is not of the form HOST or HOST:PORT",
-            hint="Name one host exactly, for example photos.example, 10.0.0.5:8080 or [::1]:8080.",
-        ) from error
+        text = f"--allow-host {text!r} is not of the form HOST or HOST:PORT"
+        hint = "Name one host exactly, for example photos.example, 10.0.0.5:8080 or [::1]:8080."
+        raise UsageError(text, hint=hint) from error
     ports = (url.port,) if ":" in text.rpartition("]")[2] else WEB_PORTS
     return tuple((url.host, port) for port in ports)
 
@@ -161,7 +160,5 @@ def refusal(url: Url, why: str) -> Rejected:
     """The answer for an address that is not allowed. It is given before anything is connected,
     so it tells nothing about what listens there."""
     place = url.place
-    return Rejected(
-        Cause.ADDRESS_NOT_ALLOWED,
-        f"address not allowed: {place} ({why}); --allow-host {place} makes an exception",
-    )
+    text = f"address not allowed: {place} ({why}); --allow-host {place} makes an exception"
+    return Rejected(Cause.ADDRESS_NOT_ALLOWED, text)

@@ -14,9 +14,8 @@ from itertools import islice
 from math import inf
 from typing import Any, cast
 
-from ldimport.errors import ConfigError
+from ldimport.errors import ConfigError, near
 from ldimport.model import Json
-from ldimport.schema.findings import near
 
 
 class ValueShape(Enum):

@@ -11,12 +11,13 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 
 from ldimport.cells import Writing
+from ldimport.errors import near
 from ldimport.model import MAX_VALUE, Json, Severity
 from ldimport.mojibake import MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime, moment
-from ldimport.schema.findings import SHOWN, BadValue, Finding, cut, listed, near, proposed
+from ldimport.schema.findings import SHOWN, BadValue, Finding, cut, listed, proposed
 from ldimport.schema.jsonschema import (
     media_type_schema,
     storage_schema,

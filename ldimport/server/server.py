@@ -31,7 +31,7 @@ from ldimport.server.contract import (
 )
 from ldimport.server.endpoint import Backend
 from ldimport.server.protocol import protocol
-from ldimport.system import open_files
+from ldimport.system import open_files, start_thread
 
 BACKLOG = 1_024
 TAKEN_AT_ONCE = 16
@@ -131,11 +131,9 @@ def _room(wanted: int) -> int:
     if files is None:
         return wanted
     if files < SPARE_FILES:
-        raise TemporaryError(
-            f"only {files} files may be open at once, the server needs {SPARE_FILES}",
-            hint="ulimit -n 1024   then the same command again",
-            code="few-files",
-        )
+        text = f"only {files} files may be open at once, the server needs {SPARE_FILES}"
+        hint = "ulimit -n 1024   then the same command again"
+        raise TemporaryError(text, hint=hint, code="few-files")
     return min(wanted, max(8, (files - SPARE_FILES) // 2))
 
 
@@ -181,8 +179,7 @@ class _Uvicorn(uvicorn.Server):
 def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
     """Inside, ``work`` goes on in a thread, until it is told to end."""
     told = threading.Event()
-    thread = threading.Thread(target=work, args=(told,), daemon=True)
-    thread.start()
+    thread = start_thread(work, told)
     try:
         yield
     finally:
@@ -265,8 +262,5 @@ def _not_listening(error: OSError, host: str, port: int) -> ConfigError:
 
 
 def _no_address(host: str) -> ConfigError:
-    return ConfigError(
-        f"{host} is no address of this machine",
-        hint="ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses",
-        code="bad-host",
-    )
+    hint = "ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses"
+    return ConfigError(f"{host} is no address of this machine", hint=hint, code="bad-host")

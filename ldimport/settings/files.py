@@ -3,6 +3,7 @@ in ours every key and value is checked, also those of profiles that are not in u
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
-from ldimport.errors import ConfigError
-from ldimport.settings.trust import digest_of
-from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.errors import ConfigError, did_you_mean
+from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
 
 if TYPE_CHECKING:
@@ -87,17 +87,15 @@ class _FileReader:
                     self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
-                near = nearest(key, (*_IN_FILE, "profiles", "tokenFile"))
                 known = f"known are {', '.join(_IN_FILE)}, profiles"
-                raise where.error("is not a setting", f"did you mean {near}?" if near else known)
+                hint = did_you_mean(key, (*_IN_FILE, "profiles", "tokenFile"), known)
+                raise where.error("is not a setting", hint)
         return found
 
     def token(self, key: str, raw: object, where: Where) -> Value:
         if key == "token":
-            raise where.error(
-                "must not stand in a config file",
-                "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile",
-            )
+            hint = "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile"
+            raise where.error("must not stand in a config file", hint)
         if key == "tokenCommand":
             return Value(self.command(raw, where), where.source)
         path = read_path(raw, where)
@@ -107,10 +105,8 @@ class _FileReader:
     def check_below(self, path: Path, where: Where, variable: str) -> None:
         """What a file of the user holds is not for a project's file to send away."""
         if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
-            raise where.error(
-                f"must name a file below {self.path.parent}",
-                f"set {variable}, or name it in your own config file",
-            )
+            hint = f"set {variable}, or name it in your own config file"
+            raise where.error(f"must name a file below {self.path.parent}", hint)
 
     def command(self, raw: object, where: Where) -> credentials.Secret:
         if not self.private:
@@ -210,7 +206,7 @@ def read_yaml(path: Path) -> tuple[Section, str]:
         raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
-    return body or Section(), digest_of(text)
+    return body or Section(), hashlib.sha256(text.encode()).hexdigest()
 
 
 def _text(path: Path) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from ldimport import credentials
 from ldimport.credentials import MASK, Secret
-from ldimport.errors import UsageError
+from ldimport.errors import UsageError, did_you_mean
 from ldimport.model import Json
 from ldimport.settings.files import ConfigFile, Dotfile, read_dotfile, read_file
 from ldimport.settings.trust import TrustedFiles, UntrustedError
-from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, read_path
 from ldimport.url import without_secrets
 
 PROJECT_FILE = "ldimport.yaml"
@@ -239,13 +239,9 @@ class _Sources:
         )
         if name in known or name in dotfile:
             return name
-        near = nearest(name, known)
         listed = f"known are {', '.join(known)}" if known else "no config file names any"
-        raise UsageError(
-            f"no profile {name!r}",
-            hint=f"did you mean {near}?" if near else listed,
-            code="no-such-profile",
-        )
+        hint = did_you_mean(name, known, listed)
+        raise UsageError(f"no profile {name!r}", hint=hint, code="no-such-profile")
 
     def _token(
         self, layers: list[Layer], profiles: list[Layer], named: Layer, target: Value

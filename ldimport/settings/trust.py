@@ -5,7 +5,6 @@ private addresses are open and where files are written counts only once the user
 and only while its content is the same.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,11 +26,6 @@ class UntrustedError(ConfigError, code="untrusted-file"):
             facts=asked,
         )
         self.file, self.digest = file, digest
-
-
-def digest_of(content: str) -> str:
-    """What is remembered of a file's content."""
-    return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ldimport.cli import main
+from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, TemporaryError
 from ldimport.net import files
@@ -95,15 +97,6 @@ def test_a_terminal_that_goes_away_ends_a_command_in_order(tmp_path: Path, ignor
     assert command.returncode == 0 and '"exitCode":0' in out, err
 
 
-def test_a_signal_while_python_ends_changes_nothing() -> None:
-    late = "import atexit, os, signal; atexit.register(os.kill, os.getpid(), signal.SIGTERM);"
-    run = (
-        "import sys; from ldimport.cli import main; sys.argv[1:] = ['--version']; sys.exit(main())"
-    )
-    done = subprocess.run([sys.executable, "-c", late + run], capture_output=True, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-
-
 @pytest.mark.parametrize("kind", ["a pipe", "a link to itself", "its folder is a file"])
 def test_a_place_that_no_later_time_makes_better_is_exit_4(tmp_path: Path, kind: str) -> None:
     folder = tmp_path / "s"
@@ -116,6 +109,26 @@ def test_a_place_that_no_later_time_makes_better_is_exit_4(tmp_path: Path, kind:
     (tmp_path / "a.csv").write_text("id,url,fileName\n1,a.png,a\n")
     line = ["submit", str(tmp_path / "a.csv"), "--state", str(folder / "state.sqlite")]
     assert main([*line, "--engine", str(tmp_path / "e")]) == ExitCode.CONFIG
+
+
+def test_too_little_memory_for_a_word_is_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*WORDS, "status"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
+        preexec_fn=limited(resource.RLIMIT_AS, 40 << 20),
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 5)
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-32"])
+def test_an_answer_that_is_not_utf_8_accepts_no_job(coding: str) -> None:
+    """JSON on the network is UTF-8 (RFC 8259, 8.1); Python reads the others too."""
+    reader = AnswerReader("https://a.example", "v1", None, time.time)
+    call = ApiCall("POST", "import/images", "write")
+    answer = ApiAnswer(200, {"content-type": "application/json"}, '{"id":"abc"}'.encode(coding))
+    with pytest.raises(TemporaryError, match="cut off"):
+        reader.read(answer, call)
+    assert reader.read(replace(answer, body=b'{"id":"abc"}'), call) == {"id": "abc"}
 
 
 @pytest.fixture

@@ -76,8 +76,10 @@ def test_its_open_job_is_carried_out(folder: Path) -> None:
 
 
 def test_it_is_sound(folder: Path) -> None:
-    health = maintenance.check(folder)
+    ticks: list[int] = []
+    health = maintenance.check(folder, ticks.append)
     assert health.sound, health
+    assert ticks == [1, 2, 3]
     assert (health.entries, health.open_images, health.originals) == (3, 3, 3)
     with Engine(folder) as engine:
         assert engine.progress(OPEN) == Counts(pending=3)

@@ -7,6 +7,7 @@ import hashlib
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from invariants import assert_sound
 from origins import XMP, Origin, image, picture, request
 
 from ldimport.engine import Engine
@@ -340,6 +341,7 @@ def test_an_svg_is_stored_sanitised_and_still_recognised(engine: Engine, origin:
     with stored.open() as file:
         assert b"onclick" not in file.read()
     assert only(ended(engine, asked)).status is Status.SKIPPED
+    assert_sound(engine)
 
 
 def test_what_the_request_leaves_open_is_filled_from_the_file(
@@ -356,6 +358,15 @@ def test_what_the_request_leaves_open_is_filled_from_the_file(
     }
     again = request(image("1", url, metadata={"credit": "Mine"}))
     assert only(ended(engine, again)).status is Status.SKIPPED
+
+
+def test_a_title_that_is_given_is_not_replaced_by_the_file_name(
+    engine: Engine, origin: Origin
+) -> None:
+    url = origin.put("a.jpg", picture())
+    ended(engine, request(image("1", url, metadata={"title": "Given", "credit": "Mine"})))
+    entry = engine.find("archive", "1")
+    assert entry is not None and entry.metadata["title"] == "Given"
 
 
 def test_filling_also_happens_when_only_the_request_changed(engine: Engine, origin: Origin) -> None:

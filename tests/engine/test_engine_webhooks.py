@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -104,6 +105,19 @@ def test_a_bug_ends_the_try_and_not_the_sending(
         wait_for(lambda: len(tries) == 2)
     (bug,) = [each.note for each in tries if each.note]
     assert bug.startswith("a bug in ldimport: ZeroDivisionError: one; again in ")
+
+
+def test_the_end_waits_for_what_is_due_without_working_hard(
+    engine: Engine, clock: Clock, receivers: Receivers
+) -> None:
+    ended(engine, A)
+    slept: list[float] = []
+    ticks = itertools.count(0.0, 1.0)
+    sender = Sender(engine.store, now=clock, monotonic=lambda: next(ticks), sleep=slept.append)
+    sender._thread = threading.Thread(target=lambda: None)
+    sender._thread.start()
+    sender.end(9.0)
+    assert len(slept) == 8 and receivers.asked == []
 
 
 def test_nothing_more_is_begun_once_it_is_told_to_end(

@@ -160,6 +160,18 @@ def test_an_outcome_is_recorded_soon_although_other_images_take_long(
     session.leave()
 
 
+def test_a_worker_without_work_looks_for_it_now_and_then(engine: Engine, clock: Clock) -> None:
+    blobs, slept = BlobFolder(engine.folder), [0.0]
+    session = engine.store.join(blobs)
+    worker = Worker(
+        engine.store, session, blobs, lambda: len(slept) > 99, 1, clock,
+        monotonic=lambda: sum(slept), sleep=slept.append,
+    )  # fmt: skip
+    worker._wait(engine.store.version())
+    assert 1.0 <= sum(slept) < 1.1 and len(slept) == 21
+    session.leave()
+
+
 def test_a_worker_leaves_no_decoder_behind(engine: Engine, origin: Origin) -> None:
     url = origin.put("a.jpg", picture())
     options = JobOptions(allow_hosts=(origin.host,), integrity=Integrity.FULL)
@@ -261,6 +273,16 @@ def pids(folder: Path) -> list[int]:
     """Processes that hold the locks of workers."""
     holders = [ProcessLock(path).holder() for path in folder.glob("*.lock")]
     return [int(str(holder["pid"])) for holder in holders if holder]
+
+
+def test_ctrl_c_is_left_to_the_parent(engine: Engine, origin: Origin) -> None:
+    url = origin.put("a.jpg", picture())
+    with worker(engine.folder) as process:
+        for n in range(2):
+            job_id = engine.submit(request(image(f"{n}", url)))
+            wait_for(lambda job=job_id: engine.progress(job) == Counts(success=1))  # type: ignore[misc]
+            process.send_signal(signal.SIGINT)
+        assert process.poll() is None
 
 
 def test_a_worker_that_waits_begins_new_jobs(engine: Engine, origin: Origin) -> None:

@@ -34,7 +34,7 @@ from reporting import (
 
 from ldimport.errors import TemporaryError, UsageError
 from ldimport.manifest import open_manifest
-from ldimport.migration.reports import junit, sarif
+from ldimport.migration.reports import files, junit, sarif
 from ldimport.migration.reports.files import COLUMNS, Files, Reports
 from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.sarif import uri_of
@@ -69,6 +69,21 @@ def test_csv_holds_every_problem_in_order(tmp_path: Path) -> None:
         "hint": "begin it with https://",
     }
     assert (second["severity"], second["row"]) == ("warning", "3")
+
+
+def test_a_file_that_cannot_be_begun_leaves_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise TemporaryError("no room")
+
+    monkeypatch.setitem(files._REPORTS, "--junitxml", broken)
+    with archive(tmp_path) as manifest:
+        before = {*tmp_path.iterdir()}
+        wanted = Files(problems=tmp_path / "p.csv", junitxml=tmp_path / "r.xml")
+        with pytest.raises(TemporaryError), Reports(manifest, wanted):
+            raise AssertionError("must not be entered")
+        assert {*tmp_path.iterdir()} == before
 
 
 def test_csv_takes_the_semicolons_of_the_manifest(tmp_path: Path) -> None:

@@ -169,20 +169,18 @@ def _progress(progress: events.Progress, now: float) -> Document:
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
+def _ended(ended: events.JobEnded, _: float) -> Document:
+    counts = wire.counts_to_json(ended.counts)
+    return {"id": ended.job_id, "state": ended.state, "images": counts}
+
+
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
     events.Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
-    events.JobEnded: (
-        "job",
-        lambda ended, _: {
-            "id": ended.job_id,
-            "state": ended.state,
-            "images": wire.counts_to_json(ended.counts),
-        },
-    ),
+    events.JobEnded: ("job", _ended),
 }
 """Every event but the last, with its type in JSON."""
 

@@ -194,11 +194,8 @@ def _by_ending(path: Path) -> _Made:
     for ending, made in _PROBLEMS.items():
         if path.name.lower().endswith(ending):
             return made
-    raise UsageError(
-        f"{path}: the ending says no format",
-        hint="end it in .csv, .jsonl, .json or .sarif",
-        code="format",
-    )
+    hint = "end it in .csv, .jsonl, .json or .sarif"
+    raise UsageError(f"{path}: the ending says no format", hint=hint, code="format")
 
 
 def _same(one: Path, other: Path) -> bool:

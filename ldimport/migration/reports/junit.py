@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ldimport.closing import Closing
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.files import NewFile
 from ldimport.harmless import escaped
@@ -110,7 +111,7 @@ def _listed(places: Iterable[Place], kind: FindingGroup) -> str:
     return "\n".join(lines)
 
 
-class RunReport:
+class RunReport(Closing):
     """A context manager around a run; tell it how the run ``ended``, or that it was ``refused``:
     the file then appears, complete. ``path`` None: no file. Raises UsageError at once when there
     can be no such file."""
@@ -133,10 +134,8 @@ class RunReport:
             self._file.write(suite(self._class, name, cases))
             self._file.commit()
 
-    def __enter__(self) -> RunReport:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Leave no file where nothing was written."""
         if self._file is not None:
             self._file.discard()
 

@@ -1,5 +1,6 @@
 """The state file as a file: opened, locked, written in transactions, closed as one whole."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -13,6 +14,7 @@ from types import NoneType, UnionType
 from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ldimport import database
+from ldimport.closing import Closing
 from ldimport.errors import LdimportError, LockedError
 from ldimport.migration.store.schema import KIND, damaged
 from ldimport.system import ProcessLock, durable_folder
@@ -21,7 +23,7 @@ _T = TypeVar("_T")
 _Reader = Callable[[sqlite3.Row], Any]
 
 
-class StateFile:
+class StateFile(Closing):
     """An open state file. One writer at a time, by an OS lock on ``<file>.lock``; readers never
     block."""
 
@@ -40,13 +42,11 @@ class StateFile:
         StateFileError when it is not ours, TemporaryError when the disk does not let us.
         """
         if not write:
-            there = path.is_symlink() or path.exists()
-            found = database.connect(path, KIND, write=False) if there else None
-            return cls(path, found or database.in_memory(KIND), None)
+            there = os.path.lexists(path)
+            found = database.connect(path, KIND, write=False) if there else database.in_memory(KIND)
+            return cls(path, found, None)
         with database.translated(path, KIND):
-            if (
-                path.exists() or path.is_symlink()
-            ):  # a foreign file gets its message, not a lock beside it
+            if os.path.lexists(path):  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
             durable_folder(path.parent)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
@@ -71,12 +71,6 @@ class StateFile:
         self._connection.close()
         if self._lock is not None:
             self._lock.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ldimport import database
 from ldimport.engine.store.sqlite.schema import FILE, KIND
-from ldimport.errors import StateFileError
 
 
 class Catalogue:
@@ -68,14 +67,10 @@ def _refuse_foreign(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StateFileError(
-            f"{folder} cannot be used as engine folder: {error.strerror}",
-            hint=KIND.way_out,
-            code="not-a-folder" if isinstance(error, NotADirectoryError) else "state-readonly",
-        ) from error
+        code = "not-a-folder" if isinstance(error, NotADirectoryError) else "state-readonly"
+        text = f"{folder} cannot be used as engine folder: {error.strerror}"
+        raise KIND.error(text, code) from error
     if names and not any(name.startswith(FILE) for name in names):
-        raise StateFileError(
-            f"{folder} holds other files and no engine; it is left untouched",
-            hint="name an empty or new folder with --engine FOLDER",
-            code="not-our-db",
-        )
+        text = f"{folder} holds other files and no engine; it is left untouched"
+        hint = "name an empty or new folder with --engine FOLDER"
+        raise KIND.error(text, "not-our-db", hint)

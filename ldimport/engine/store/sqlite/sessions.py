@@ -143,15 +143,12 @@ def orphans(catalogue: Catalogue, blobs: Blobs, part: str) -> Sequence[str]:
     """See ``Store.orphans``."""
 
     def found() -> list[str]:
-        stored = blobs.stored(part)
-        rows = catalogue.rows("SELECT sha256 FROM asset WHERE sha256 BETWEEN ?1 AND ?1||'g'", part)
-        return sorted(set(stored) - {sha256 for (sha256,) in rows})
+        return library.without_row(catalogue.connection, blobs.stored(part))
 
     if not found():
         return ()
     with catalogue.writing():  # now nobody can enter a row for one of them
-        gone = found()
-        for sha256 in gone:
+        for sha256 in (gone := found()):
             blobs.delete(sha256)
     return gone
 

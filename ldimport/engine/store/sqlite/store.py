@@ -16,7 +16,7 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
-from ldimport.errors import LdimportError, LockedError, StateFileError
+from ldimport.errors import LdimportError, LockedError
 
 
 class SqliteStore(Store):
@@ -97,9 +97,7 @@ class SqliteTokens(Tokens):
 def require(folder: Path) -> None:
     """Raise StateFileError when there is no store in this folder."""
     if not exists(folder):
-        raise StateFileError(
-            f"there is no engine in {folder}", hint=KIND.way_out, code="state-missing"
-        )
+        raise KIND.error(f"there is no engine in {folder}", "state-missing")
 
 
 def exists(folder: Path) -> bool:
@@ -113,10 +111,8 @@ def remove(folder: Path) -> None:
     require(folder)
     SqliteStore(folder).close()  # refuses what is not ours
     if sessions.busy(folder):
-        raise LockedError(
-            f"workers are busy with the engine in {folder}",
-            hint="end the submit, watch, worker or serve that runs them first",
-        )
+        hint = "end the submit, watch, worker or serve that runs them first"
+        raise LockedError(f"workers are busy with the engine in {folder}", hint=hint)
     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
         (folder / name).unlink(missing_ok=True)
     if (folder / sessions.FOLDER).is_dir():
