@@ -16,7 +16,7 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
-from ldimport.errors import LdimportError, LockedError
+from ldimport.errors import LockedError
 
 
 class SqliteStore(Store):
@@ -32,7 +32,7 @@ class SqliteStore(Store):
             self.uuid = str(uuid.UUID(found))
         except BaseException as error:
             self.close()
-            if isinstance(error, LdimportError | KeyboardInterrupt):
+            if not isinstance(error, ValueError | TypeError | AttributeError):
                 raise
             text = f"the engine catalogue {self._catalogue.path} is damaged: it has no identity"
             raise KIND.error(text, "state-damaged") from error
