@@ -125,6 +125,18 @@ def _unknown(marker: int) -> Rejected:
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
 
 
+def without_texts(data: bytes) -> bytes:
+    """The same picture without the segments of ``metadata_segments``. Never raises."""
+    kept, position = [], 0
+    for marker, start, end in _segments(data):
+        if marker in (_SOS, _EOI):
+            break
+        if marker in _TEXTS and start <= end <= len(data):
+            kept.append(data[position : start - 4])
+            position = end
+    return b"".join([*kept, data[position:]])
+
+
 def metadata_segments(data: bytes) -> Iterator[tuple[int, bytes]]:
     """The APPn and COM segments before the first scan, as (marker, body); ends at the first thing
     that is not as it should be. Never raises."""

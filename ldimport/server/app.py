@@ -41,6 +41,8 @@ _SERVER = re.compile(r"(?:https?:)?//[^/]*", re.IGNORECASE)
 _ONCE = (b"authorization", b"idempotency-key", b"content-type", b"content-encoding", b"range")
 """Headers that decide something: of two that differ, somebody before us may have read the other.
 So it is with every parameter of a query."""
+MOST_TOLD = 500
+"""Characters of a path or a note that are told; somebody without a token may fill a log by them."""
 _log = logging.getLogger(__name__)
 
 
@@ -70,8 +72,9 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             if status == 0:
                 await refusal.response()(scope, receive, watched)
         finally:
-            seconds, note = time.monotonic() - began, scope["state"]["note"]
-            on_event(RequestAnswered(scope["method"], scope["path"], status, seconds, note))
+            asked = (scope["method"][:20], scope["path"][:MOST_TOLD], status)
+            seconds, note = time.monotonic() - began, scope["state"]["note"][:MOST_TOLD]
+            on_event(RequestAnswered(*asked, seconds, note))
 
     return app
 

@@ -44,7 +44,7 @@ from uvicorn.server import ServerState
 from ldimport.engine import access_tokens, addresses
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import Json
-from ldimport.server.contract import ServeOptions
+from ldimport.server.contract import RequestAnswered, ServeOptions
 from ldimport.server.media import disposition
 from ldimport.server.protocol import BoundedProtocol, protocol
 
@@ -813,6 +813,14 @@ def test_the_same_key_in_flight_waits_for_the_same_answer(quiet: Api) -> None:
         ids = {each.result().json()["id"] for each in keyed}
     assert len(ids) == 1
     assert len(quiet.engine.jobs(1000)) == before + 1
+
+
+def test_a_request_is_told_in_few_words(tmp_path: Path) -> None:
+    with served(tmp_path / "engine", workers=0) as api:
+        assert raw(api.port, get(path=b"/" + b"a" * 60_000)).startswith(b"HTTP/1.1 404 ")
+        assert raw(api.port, get().replace(b"GET", b"G" * 60_000)).startswith(b"HTTP/1.1 405 ")
+        until(lambda: sum(isinstance(each, RequestAnswered) for each in api.events) == 2)
+        assert all(len(repr(each)) < 1_500 for each in api.events)
 
 
 def test_requests_are_told_without_their_query(quiet: Api) -> None:
