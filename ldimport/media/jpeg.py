@@ -125,15 +125,15 @@ def _unknown(marker: int) -> Rejected:
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
 
 
-def without_texts(data: bytes) -> bytes:
-    """The same picture without the segments of ``metadata_segments``. Never raises."""
-    kept, position = [], 0
+def with_one_exif(data: bytes) -> bytes:
+    """The same picture with the first of its EXIF segments alone. Never raises."""
+    kept, position, first = [], 0, True
     for marker, start, end in _segments(data):
-        if marker in (_SOS, _EOI):
-            break
-        if marker in _TEXTS and start <= end <= len(data):
-            kept.append(data[position : start - 4])
-            position = end
+        if marker == 0xE1 and start <= end <= len(data) and data.startswith(_EXIF, start):
+            if not first:
+                kept.append(data[position : start - 4])
+                position = end
+            first = False
     return b"".join([*kept, data[position:]])
 
 
