@@ -291,7 +291,13 @@ def test_the_child_dies_with_its_parent_in_the_middle_of_an_image() -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_the_child_sees_no_secret_and_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LDIMPORT_TOKEN", "AWS_SECRET_ACCESS_KEY", "CI_JOB_PATH", "HOME"):
+    for name in (
+        "LDIMPORT_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "CI_JOB_PATH",
+        "HOME",
+        "PYTHON_API_TOKEN",
+    ):
         monkeypatch.setenv(name, "s3cret")
     with Sandbox(LIMITS) as sandbox:
         decode(sandbox, png())
