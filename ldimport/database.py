@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import clear_up, durable_folder, full_disk, new_lock, sync_folder
+from ldimport.system import (
+    DISK,
+    clear_up,
+    durable_folder,
+    full_disk,
+    new_lock,
+    scarce,
+    sync_folder,
+)
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
@@ -164,6 +172,14 @@ def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
     return connection
 
 
+def missing(connection: sqlite3.Connection, kind: DatabaseKind) -> Sequence[str]:
+    """The tables and indexes that a whole file has, and this one lacks."""
+    query = "SELECT type || ' ' || name FROM sqlite_master WHERE sql IS NOT NULL"
+    with contextlib.closing(in_memory(kind)) as whole:
+        both = [{name for (name,) in each.execute(query)} for each in (whole, connection)]
+    return sorted(both[0] - both[1])
+
+
 def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
     mode = "ro&immutable=1" if not write and _frozen(path) else "rw"  # the last one clears up
     return _connection(f"{path.resolve().as_uri()}?mode={mode}", path, kind)
@@ -302,11 +318,11 @@ def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
         raise _ours(error, path, kind) from error
     except FileNotFoundError as error:
         raise kind.error(f"{path} does not exist", "state-missing") from error
-    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
-        text = f"the {kind.name} {path} cannot be used: {error.strerror}: {error.filename}"
-        raise kind.error(text, "state-unusable") from error
     except OSError as error:
-        raise _disk(path, kind, error.strerror or str(error)) from error
+        if error.errno in DISK:
+            raise _disk(path, kind, error.strerror or str(error)) from error
+        text = f"the {kind.name} {path} cannot be used: {error.strerror}: {error.filename}"
+        raise scarce(error) or kind.error(text, "state-unusable") from error
 
 
 _FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")

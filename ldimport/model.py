@@ -254,8 +254,7 @@ class Limits:
 class Facts:
     """What the bytes of an image say: exact size as stored, in pixels.
 
-    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations; ``notes`` are
-    oddities that do not block (bytes after the end, an impossible length in a comment).
+    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations.
     """
 
     type: ImageType
@@ -263,7 +262,6 @@ class Facts:
     height: int
     frames: int = 1
     orientation: int = 1
-    notes: tuple[str, ...] = ()
 
 
 def canonical_json(value: object) -> bytes:

@@ -1,5 +1,6 @@
 """What differs by operating system: locks, limits of a child, folders."""
 
+import errno
 import json
 import math
 import os
@@ -25,8 +26,12 @@ else:
 _PDEATHSIG = 1
 _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
 """Of Linux: prctl(2), unshare(2)."""
-
-
+DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ESTALE}
+"""What a disk answers that takes no more."""
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
+_SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
+_SAID = ("new thread", "failed to map", "allocate memory", "open shared object")
 _NOTE = b"%20d"
 
 
@@ -243,8 +248,21 @@ def start_thread(target: Callable[..., object], *args: object, name: str | None 
 
 def no_process(what: str, why: str) -> TemporaryError:
     """That the system refuses processes or threads."""
-    hint = "close other programs or raise the limit (ulimit -u), then run the same command again"
+    hint = "close other programs or raise the limit (ulimit -a), then run the same command again"
     return TemporaryError(f"{what}: {why}", hint=hint, code="no-process")
+
+
+def scarce(error: BaseException) -> TemporaryError | None:
+    """What to say of an error by which the machine refuses memory, open files, threads or
+    processes, wherever it was met: neither a bug nor a word about the work at hand. None for any
+    other."""
+    said = str(error) or "out of memory"
+    short = isinstance(error, OSError) and error.errno in _SCARCE
+    if isinstance(error, ImportError | RuntimeError):
+        short = any(sign in said for sign in _SAID)
+    if not (short or isinstance(error, MemoryError)):
+        return None
+    return no_process("the system gives no more memory, open files or threads", said)
 
 
 @contextmanager
@@ -255,7 +273,11 @@ def on_signals(*names: str, call: Callable[[int], None]) -> Iterator[bool]:
         yield False
         return
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, lambda n, _: call(n)) for number in numbers}
+    before = {
+        number: signal.signal(number, lambda n, _: call(n))
+        for number in numbers
+        if number.name != "SIGHUP" or signal.getsignal(number) is not signal.SIG_IGN  # nohup
+    }
     try:
         yield bool(before)
     finally:

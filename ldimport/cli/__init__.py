@@ -23,18 +23,22 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout = None  # or Python tries again at its end
             return 5
         return 0
-    from ldimport.cli.run import run
+    try:
+        from ldimport.cli.run import run
 
-    return run(arguments)
+        return run(arguments)
+    except MemoryError:  # there was not even enough to say so in our form
+        os.write(2, b"out of memory\n")
+        return 5
 
 
 def _leave_on_signals() -> None:
-    """In a process of our own, Ctrl-C and SIGTERM never end in a traceback: neither while modules
-    are imported nor while Python ends. Commands put their own handlers before this one."""
+    """In a process of our own, what ends it never ends in a traceback: neither while modules are
+    imported nor while Python ends. Commands put their own handlers before this one."""
     try:
         import signal
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in filter(None, map(vars(signal).get, ("SIGINT", "SIGTERM", "SIGHUP"))):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells ask for
                 signal.signal(number, _leave)
     except KeyboardInterrupt:
@@ -45,4 +49,4 @@ def _leave(number: int, _: object = None) -> None:
     try:
         os.write(2, b"interrupted\n" if number == 2 else b"terminated\n")
     finally:
-        os._exit(128 + number)
+        os._exit(130 if number == 2 else 143)

@@ -1,4 +1,4 @@
-"""Signals during a command: Ctrl-C and SIGTERM end it in order, a second one at once; an alarm
+"""Signals during a command: Ctrl-C, SIGTERM, SIGHUP end it in order, a second one at once; an alarm
 limits how long a question may take."""
 
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ldimport.errors import LdimportError, Terminated
-from ldimport.system import on_signals
+from ldimport.system import ENDING, on_signals
 
 _SHOW_CURSOR = "\x1b[?25h"
 
@@ -22,13 +22,14 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
 
     def end(number: int) -> None:
         nonlocal asked
+        by_hand = number == signal.SIGINT
         if asked:
-            _leave(128 + number)
+            _leave(130 if by_hand else 143)
         asked = True
         told()
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if by_hand else Terminated
 
-    with on_signals("SIGINT", "SIGTERM", call=end):
+    with on_signals(*ENDING, call=end):
         yield
 
 

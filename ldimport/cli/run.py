@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import io
 import os
@@ -18,6 +17,7 @@ from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import clean, environment_flag
 from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError, UsageError
 from ldimport.harmless import spoken
+from ldimport.system import DISK, scarce
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -59,11 +59,13 @@ def _guarded(arguments: Sequence[str]) -> int:
     except TyperException as error:
         return _report(arguments, _usage_error(error))
     except Exception as error:  # the last line of defence: a crash file and exit 70
-        disk = isinstance(error, OSError) and error.errno in _DISK
+        disk = isinstance(error, OSError) and error.errno in DISK
         if disk or isinstance(error, BrokenPipeError):
             raise
         if isinstance(error, PermissionError):
             return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
+        if short := scarce(error):
+            return _report(arguments, short)
         return _crashed(arguments, error)
 
 
@@ -212,8 +214,6 @@ def clean_logs() -> None:
 
 
 # -- streams -------------------------------------------------------------------------------------
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG}
 
 
 def _disk_error(error: OSError) -> LdimportError:

@@ -91,7 +91,7 @@ class AnswerReader:
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
-            body: Json = json.loads(answer.body)
+            body: Json = json.loads(answer.body.decode("utf-8-sig"))  # never UTF-16, as by itself
         except (ValueError, RecursionError):
             raise _FailedAnswer(self, answer, call).not_json() from None
         return body

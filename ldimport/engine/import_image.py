@@ -24,6 +24,7 @@ from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
+from ldimport.system import scarce
 from ldimport.url import is_http_url
 from ldimport.wire import rendered
 
@@ -110,7 +111,9 @@ class ImageImporter:
             return _rejected(task, rejected)
         except LdimportError:
             raise
-        except Exception as error:  # noqa: BLE001  a bug met by one image must not stop the others
+        except Exception as error:
+            if short := scarce(error):
+                raise short from error
             _log.exception("image %s of %s", task.image.id, task.system_name)
             text = f"a bug in ldimport: {type(error).__name__}: {error}"
             return _rejected(task, Rejected(Cause.BUG, text))

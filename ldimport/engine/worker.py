@@ -27,7 +27,7 @@ from ldimport.engine.blobs import BlobFolder, Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
 from ldimport.engine.store import Store, WorkerSession, open_store
 from ldimport.errors import LdimportError
-from ldimport.system import end_after, end_with_parent, start_thread
+from ldimport.system import end_after, end_with_parent, scarce, start_thread
 
 if TYPE_CHECKING:
     from ldimport.engine.import_image import ImageImporter
@@ -240,7 +240,10 @@ def main() -> None:
         with closing(open_store(options.folder)) as store:
             blobs = BlobFolder(options.folder)
             run_worker(store, blobs, told.is_set, workers=options.workers, watch=_live_on)
-    except LdimportError as error:
+    except Exception as fault:
+        error = fault if isinstance(fault, LdimportError) else scarce(fault)
+        if error is None:
+            raise
         said = {"message": error.message, "hint": error.hint, "code": error.code}
         with suppress(OSError):  # nobody listens
             os.write(1, json.dumps(said).encode())

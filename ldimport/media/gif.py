@@ -37,8 +37,6 @@ class Gif:
     width: int
     height: int
     frames: tuple[Frame, ...]
-    end: int
-    notes: tuple[str, ...]
 
 
 def walk(data: bytes, max_frames: int) -> Gif:
@@ -50,10 +48,7 @@ def walk(data: bytes, max_frames: int) -> Gif:
     if not width or not height:
         raise Rejected(Cause.CORRUPT, f"the GIF says it is {width} x {height} pixels")
     frames: list[Frame] = []
-    notes: tuple[str, ...] = ()
-    position = 13 + _colours(flags)
-    for kind, start, end in _blocks(data, position):
-        position = end
+    for kind, start, end in _blocks(data, 13 + _colours(flags)):
         if kind == _IMAGE:
             if len(frames) >= max_frames:
                 raise Rejected(Cause.TOO_MANY_FRAMES, f"more than {max_frames:,} frames, the limit")
@@ -63,13 +58,12 @@ def walk(data: bytes, max_frames: int) -> Gif:
         elif kind != _EXTENSION:
             if not frames:
                 raise Rejected(Cause.CORRUPT, f"damaged GIF: unknown block {kind:02X}")
-            notes = (f"unknown GIF block {kind:02X} behind the last frame",)
             break
     else:
         raise _cut_off()
     if not frames:
         raise Rejected(Cause.CORRUPT, "the GIF holds no picture")
-    return Gif(width, height, tuple(frames), position, notes)
+    return Gif(width, height, tuple(frames))
 
 
 def _cut_off() -> Rejected:

@@ -47,31 +47,22 @@ def inspect(data: bytes, limits: Limits) -> Facts:
 def _walked(data: bytes, limits: Limits) -> Facts:
     if data.startswith(jpeg.SIGNATURE):
         photo = jpeg.walk(data)
-        return _facts(ImageType.JPG, data, photo)
+        return Facts(ImageType.JPG, photo.width, photo.height, 1, photo.orientation)
     if data.startswith(png.SIGNATURE):
         picture = png.walk(data)
         if picture.frames > limits.max_frames:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
         _check_reach(picture, picture.animation, limits)
-        return _facts(ImageType.PNG, data, picture, picture.frames)
+        size = (picture.width, picture.height)
+        return Facts(ImageType.PNG, *size, picture.frames, picture.orientation)
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
         _check_reach(animation, animation.frames, limits)
-        return _facts(ImageType.GIF, data, animation, len(animation.frames))
+        return Facts(ImageType.GIF, animation.width, animation.height, len(animation.frames))
     if is_markup(data):
         return SvgReader().read(data)
     raise _refusal(data)
-
-
-def _facts(
-    kind: ImageType, data: bytes, found: jpeg.Jpeg | png.Png | gif.Gif, frames: int = 1
-) -> Facts:
-    orientation = 1 if isinstance(found, gif.Gif) else found.orientation
-    notes = () if isinstance(found, png.Png) else found.notes
-    if extra := len(data) - found.end:
-        notes += (f"{extra:,} bytes after the end of the image",)
-    return Facts(kind, found.width, found.height, frames, orientation, notes)
 
 
 def _check_reach(

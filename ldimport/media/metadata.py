@@ -75,7 +75,7 @@ def read_xmp(packet: bytes) -> dict[str, Json]:
     if len(packet) > _MAX_PACKET:
         return found
     try:
-        parser = DefusedXMLParser()
+        parser = DefusedXMLParser(forbid_dtd=True)  # whose defaults fill each element
         parser.parser.StartNamespaceDeclHandler = check_namespace
         parser.feed(_utf_8(packet))  # entities are ValueErrors
         root = parser.close()

@@ -41,8 +41,7 @@ class PngFrame:
 @dataclass(frozen=True, slots=True)
 class Png:
     """What the chunks say. ``pixels`` are the (start, end) offsets of the IDAT bodies; ``frames``
-    counts every picture of an APNG, those that it only claims and the default image included;
-    ``end`` is the offset behind IEND."""
+    counts every picture of an APNG, those that it only claims and the default image included."""
 
     width: int
     height: int
@@ -53,14 +52,13 @@ class Png:
     orientation: int
     pixels: Sequence[tuple[int, int]]
     animation: Sequence[PngFrame]
-    end: int
 
 
 def walk(data: bytes) -> Png:
     """Walk all chunks to IEND, checking each CRC and their order. Raises Rejected ``truncated``,
     ``corrupt``, ``too-complex`` or ``cgbi-png-not-accepted``."""
     header: tuple[int, int, int, int, bool] | None = None
-    orientation, end = 0, 0
+    orientation = 0
     palette = pixels_ended = False
     pixels: list[tuple[int, int]] = []
     animation = _Animation()
@@ -94,7 +92,7 @@ def walk(data: bytes) -> Png:
         raise Rejected(Cause.CORRUPT, "the PNG holds no picture data")
     if header[3] == 3 and not palette:
         raise _damaged("it uses a palette but has none")
-    return Png(*header, animation.count(), orientation or 1, pixels, animation.frames, end + 4)
+    return Png(*header, animation.count(), orientation or 1, pixels, animation.frames)
 
 
 @dataclass(slots=True)

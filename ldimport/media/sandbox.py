@@ -36,7 +36,7 @@ _TICK = 0.2
 """Seconds between two looks at a child that is at work."""
 _NEEDED = re.compile(
     r"PATH|SYSTEMROOT|LANG|LC_\w+|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LD_LIBRARY_PATH|DYLD_\w+"
-    r"|__PYVENV_LAUNCHER__|PYTHON\w*"
+    r"|__PYVENV_LAUNCHER__|PYTHON(PATH|HOME|UTF8|USERBASE|NOUSERSITE|DONTWRITEBYTECODE)"
 )
 """What Python starts by; nothing else of our environment, which may hold secrets, is passed on."""
 _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)

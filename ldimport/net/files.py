@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, over_bytes
+from ldimport.system import scarce
 from ldimport.url import locate_below
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -76,8 +77,8 @@ def _check(found: os.stat_result, relative: str, max_bytes: int) -> None:
         raise over_bytes(f"{found.st_size:,} bytes", max_bytes)
 
 
-def _unreadable(relative: str, error: OSError) -> Rejected:
+def _unreadable(relative: str, error: OSError) -> Exception:
     if isinstance(error, FileNotFoundError):
         return Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")
     why = error.strerror or str(error)
-    return Rejected(Cause.NOT_READABLE, f"{relative} cannot be read: {why}")
+    return scarce(error) or Rejected(Cause.NOT_READABLE, f"{relative} cannot be read: {why}")

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
@@ -112,6 +113,7 @@ def _scheme(url: str) -> str:
     return url.partition(":")[0].lower() if _HAS_SCHEME.match(url) else ""
 
 
+MOST_REASONS = 20
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 is_plain_id = re.compile(r"[!-~](?:[ -~]{0,8190}[!-~])?").fullmatch
@@ -146,18 +148,20 @@ class Checked:
 def metadata_reasons(
     config: ProjectConfig, image: Image, *, lenient: bool = False
 ) -> tuple[str, ...]:
-    """Why the metadata of an image violates the config, in sentences; empty when it does not. A
-    required title is met by fileName; with ``lenient`` only the storage shape counts."""
+    """Why the metadata of an image violates the config, in at most ``MOST_REASONS`` sentences; none
+    when it does not. A required title is met by fileName; with ``lenient`` only the storage shape
+    counts."""
     check = _metadata_check(config, image.media_type or config.default_media_type)
     if check is None:
         return (f"there is no media type “{image.media_type}”",)
     metadata = {name: value for name, value in image.metadata.items() if value is not None}
     found = check.findings(metadata, has_title=bool(image.file_name))
-    return tuple(
+    said = (
         each.message
         for _, each in found
         if each.severity is Severity.ERROR and not (lenient and each.publishing)
     )
+    return tuple(islice(said, MOST_REASONS))
 
 
 @lru_cache(maxsize=64)

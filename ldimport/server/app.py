@@ -4,6 +4,7 @@ log, the last catch."""
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
 from urllib.parse import unquote, unquote_to_bytes
 
@@ -38,7 +39,10 @@ _OURS = re.compile(
 )
 _SERVER = re.compile(r"(?:https?:)?//[^/]*", re.IGNORECASE)
 _ONCE = (b"authorization", b"idempotency-key", b"content-type", b"content-encoding", b"range")
-"""Headers that decide something: of two that differ, somebody before us may have read the other."""
+"""Headers that decide something: of two that differ, somebody before us may have read the other.
+So it is with every parameter of a query."""
+MOST_TOLD = 500
+"""Characters of a path or a note that are told; somebody without a token may fill a log by them."""
 _log = logging.getLogger(__name__)
 
 
@@ -68,8 +72,9 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             if status == 0:
                 await refusal.response()(scope, receive, watched)
         finally:
-            seconds, note = time.monotonic() - began, scope["state"]["note"]
-            on_event(RequestAnswered(scope["method"], scope["path"], status, seconds, note))
+            asked = (scope["method"][:20], scope["path"][:MOST_TOLD], status)
+            seconds, note = time.monotonic() - began, scope["state"]["note"][:MOST_TOLD]
+            on_event(RequestAnswered(*asked, seconds, note))
 
     return app
 
@@ -100,14 +105,16 @@ def _check_head(scope: Scope, limit: int) -> None:
         b"content-length" in names or scope["http_version"] == "1.0"
     ):
         raise Refusal(400, "Where the body ends is not clear", close=True)
-    if twice := [name.decode() for name in _ONCE if names.count(name) > 1]:
+    query = [(unquote(part.partition(b"=")[0].decode())[:60], part)
+             for part in scope["query_string"].split(b"&") if part]  # fmt: skip
+    once = [*(name.decode() for name in names if name in _ONCE), *(name for name, _ in query)]
+    if twice := [name for name, count in Counter(once).items() if count > 1]:
         raise Refusal(400, dict.fromkeys(twice, "must stand once"), close=True)
-    query = [(part.partition(b"=")[0], part) for part in scope["query_string"].split(b"&")]
-    for name, text in ((b"url", scope["raw_path"]), *query):
+    for name, text in (("url", scope["raw_path"]), *query):
         try:
             unquote_to_bytes(text).decode()
         except UnicodeDecodeError:
-            raise Refusal(400, {unquote(name.decode())[:60]: NOT_UNICODE}) from None
+            raise Refusal(400, {name: NOT_UNICODE}) from None
 
 
 def _admit(scope: Scope) -> None:

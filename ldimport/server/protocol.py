@@ -26,6 +26,8 @@ PATIENCE = 1.0
 """Seconds in which a client that has just come is not one that keeps us waiting."""
 PIECE = 65_536
 """Bytes of an answer that a client has to take in ``write_seconds``."""
+MOUTHFUL = 4_096
+"""Bytes read of one client before it is the next one's turn; chunks of a byte cost most."""
 
 
 def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
@@ -65,6 +67,7 @@ class BoundedProtocol(H11Protocol):
         """A connection: room is made for it, and the clock starts."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # paused: the client has not taken all of it
+        transport.max_size = MOUTHFUL  # type: ignore[attr-defined]  # asyncio's name for it
         self._whose = _whose(self.client[0]) if self.client else b""
         self._arm()
         self._make_room()

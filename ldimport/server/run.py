@@ -11,7 +11,7 @@ from ldimport.errors import Terminated
 from ldimport.net.guard import parse_allow_host
 from ldimport.server.contract import OnEvent, RequestAnswered, ServeEvent, ServeOptions
 from ldimport.server.server import Server
-from ldimport.system import on_signals, start_thread
+from ldimport.system import ENDING, on_signals, start_thread
 
 MOST_WAITING = 10_000
 """Events that wait for somebody slow; beyond that, requests are no longer told."""
@@ -48,11 +48,11 @@ def _minding_signals(stop: Callable[[], None]) -> Iterator[None]:
 
     def end(number: int) -> None:
         if asked:  # what was acknowledged is durable; workers end with us
-            os._exit(128 + number)
+            os._exit(130 if number == signal.SIGINT else 143)
         asked.append(number)
         stop()
 
-    with on_signals("SIGINT", "SIGTERM", call=end):
+    with on_signals(*ENDING, call=end):
         yield
     if asked:
         raise KeyboardInterrupt if asked[0] == signal.SIGINT else Terminated

@@ -181,6 +181,13 @@ def _packet(packet: str) -> bytes:
     return png(before=chunk(b"iTXt", _XMP + bytes(4) + packet.encode()))
 
 
+def _xmp_defaults(size: int) -> bytes:
+    """A long attribute that the document type gives to each of many elements."""
+    items = "<rdf:li/>" * (size // 20)
+    declared = f'<!DOCTYPE x [<!ATTLIST rdf:li a CDATA "{"x" * (size // 2)}">]>'
+    return _packet(declared + xmp(f"<dc:subject><rdf:Bag>{items}</rdf:Bag></dc:subject>").decode())
+
+
 def _described(piece: str, end: str = "", begin: str = "") -> Make:
     """A packet whose description holds ``piece`` again and again, and ``end`` as often."""
 
@@ -317,6 +324,7 @@ INPUTS: dict[str, tuple[str, Make]] = {
     "xmp: comments": ("metadata", _described("<!---->")),
     "xmp: references": ("metadata", _described("&amp;")),
     "xmp: keyword of blanks": ("metadata", lambda size: _packet(xmp(f"<dc:subject>a{' ' * min(size, 32_000)}b</dc:subject>").decode())),
+    "xmp: a default for each element": ("metadata", _xmp_defaults),
     "xmp: open tags": ("metadata", _described("<dc:a ")),
     # GIF
     "gif: sub-blocks of a byte": ("inspect", _sub_blocks(b"\xfe")),

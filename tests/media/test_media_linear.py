@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from io import BytesIO
 from types import FrameType
 
 import pytest
 from adversarial import INPUTS, cost, read
-from media_files import chunk, jpeg_with, png
+from media_files import chunk, jpeg_with, png, segment
 
 from ldimport.errors import Rejected
-from ldimport.media import blocks, gif, jpeg
+from ldimport.media import blocks, decoding, gif, jpeg
 from ldimport.media import png as png_module
 from ldimport.media.inspect import inspect
 from ldimport.model import Limits
@@ -65,6 +66,21 @@ def test_expressions_and_libraries_are_linear_too(name: str, size: int) -> None:
 def test_metadata_over_many_segments_is_put_together_once(name: str) -> None:
     parser, make = INPUTS[name]
     assert cost(parser, make(4_000_000)) < max(0.5, 40 * cost(parser, make(250_000)))
+
+
+def test_a_decoder_of_pixels_gets_exif_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow joins EXIF that is spread over segments, copying all of it for each."""
+    given: list[int] = []
+
+    class Counted(decoding.JpegImageFile):
+        def __init__(self, stream: BytesIO) -> None:
+            given.append(len(stream.getvalue()))
+            super().__init__(stream)
+
+    monkeypatch.setattr(decoding, "JpegImageFile", Counted)
+    one, other = segment(0xE1, b"Exif\0\0" + bytes(700)), segment(0xFE, b"x")
+    read("decode", jpeg_with((one + other) * 1_000))
+    assert given == [len(jpeg_with(one + other * 1_000))]
 
 
 @pytest.mark.parametrize("name", ["png: many packed bombs", "png: many packed XMP bombs"])

@@ -257,10 +257,10 @@ def test_every_row_is_heard_by_who_asks_for_it(broken: Source) -> None:
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("good.csv", "id,url,fileName\na,https://img.example/1,A\nb,https://img.example/2,B\nc,,C\n"),
+        ("good.csv", "id,url,fileName\na,https://img.example/1.jpg,A\nb,https://img.example/2.jpg,B\nc,,C\n"),
         ("good.jsonl", "".join(
             json.dumps({"id": each, "url": url, "fileName": each}) + "\n"
-            for each, url in {"a": "https://img.example/1", "b": "https://img.example/2",
+            for each, url in {"a": "https://img.example/1.jpg", "b": "https://img.example/2.jpg",
                               "c": ""}.items()
         )),
     ],

@@ -44,9 +44,9 @@ from uvicorn.server import ServerState
 from ldimport.engine import access_tokens, addresses
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import Json
-from ldimport.server.contract import ServeOptions
+from ldimport.server.contract import RequestAnswered, ServeOptions
 from ldimport.server.media import disposition
-from ldimport.server.protocol import protocol
+from ldimport.server.protocol import BoundedProtocol, protocol
 
 GOOD = image("1", "https://images.example/1.jpg")
 BODY = json.dumps(batch(GOOD)).encode()
@@ -217,6 +217,30 @@ def test_addresses_hold_unicode_too(quiet: Api, path: str, name: str) -> None:
     answer = quiet.get(path)
     assert answer.status_code == 400
     assert answer.json()["error_details"] == {name: "must be valid Unicode"}
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (f"{STATUS}?id=a&id=b", "id"),
+        (f"{STATUS}?id=a&%69d=b", "id"),
+        (f"{STATUS}?x&x&id=a", "x"),
+        ("/api/v1/mediaLibrary?ids=a&ids=b", "ids"),
+        ("/api/v1/mediaLibrary?systemName=a&externalId=b&systemName=a", "systemName"),
+        ("/api/v1/images/x?id=a&format=auto&id=b", "id"),
+    ],
+)
+def test_a_parameter_of_a_query_stands_once(quiet: Api, path: str, name: str) -> None:
+    answer = quiet.get(path)
+    assert answer.status_code == 400
+    assert answer.json()["error_details"] == {name: "must stand once"}
+
+
+def test_an_image_with_thousands_of_faults_names_some_of_them(api: Api, origin: Origin) -> None:
+    faulty = image("1", origin.url("1.jpg"), metadata={f"none{n}": n for n in range(20_000)})
+    (found,) = api.ended(api.start(faulty))["images"]
+    assert "none0" in found["reason"] and "none19" in found["reason"]
+    assert len(found["reason"]) < 2_000
 
 
 def test_a_look_up_and_a_patch_are_of_a_bounded_number(quiet: Api) -> None:
@@ -425,6 +449,24 @@ def test_a_crowd_that_does_not_read_keeps_nobody_out(tmp_path: Path, origin: Ori
         finally:
             for each in crowd:
                 each.close()
+
+
+def test_nobody_is_read_for_long_while_others_wait(
+    quiet: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A body in chunks of a byte costs thousands of steps in what is read at once."""
+    sizes: list[int] = []
+    before = BoundedProtocol.data_received
+
+    def counted(self: BoundedProtocol, data: bytes) -> None:
+        sizes.append(len(data))
+        before(self, data)
+
+    monkeypatch.setattr(BoundedProtocol, "data_received", counted)
+    head = request_head("Transfer-Encoding: chunked", "Connection: close")
+    answer = raw(quiet.port, head + b"1\r\n \r\n" * 30_000 + b"0\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ") and sum(sizes) > 180_000
+    assert max(sizes) <= 4_096
 
 
 @dataclass(eq=False)
@@ -771,6 +813,14 @@ def test_the_same_key_in_flight_waits_for_the_same_answer(quiet: Api) -> None:
         ids = {each.result().json()["id"] for each in keyed}
     assert len(ids) == 1
     assert len(quiet.engine.jobs(1000)) == before + 1
+
+
+def test_a_request_is_told_in_few_words(tmp_path: Path) -> None:
+    with served(tmp_path / "engine", workers=0) as api:
+        assert raw(api.port, get(path=b"/" + b"a" * 60_000)).startswith(b"HTTP/1.1 404 ")
+        assert raw(api.port, get().replace(b"GET", b"G" * 60_000)).startswith(b"HTTP/1.1 405 ")
+        until(lambda: sum(isinstance(each, RequestAnswered) for each in api.events) == 2)
+        assert all(len(repr(each)) < 1_500 for each in api.events)
 
 
 def test_requests_are_told_without_their_query(quiet: Api) -> None:

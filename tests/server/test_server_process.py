@@ -183,7 +183,8 @@ def answers(http: httpx.Client) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("host", "warned"), [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True)]
+    ("host", "warned"),
+    [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("::", True)],
 )
 def test_a_server_without_tls_that_others_reach_says_so(
     tmp_path: Path, host: str, warned: bool

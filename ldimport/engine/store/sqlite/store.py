@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from ldimport import database
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.records import Activity, StoredToken
 from ldimport.engine.store.contract import Store, Tokens
@@ -27,10 +28,14 @@ class SqliteStore(Store):
         self.library = SqliteLibrary(self._catalogue)
         self.tokens = SqliteTokens(self._catalogue)
         try:
-            self.uuid = str(uuid.UUID(self._catalogue.rows("SELECT uuid FROM engine")[0][0]))
-        except BaseException:
+            ((found,),) = self._catalogue.rows("SELECT uuid FROM engine")
+            self.uuid = str(uuid.UUID(found))
+        except BaseException as error:
             self.close()
-            raise
+            if not isinstance(error, ValueError | TypeError | AttributeError):
+                raise
+            text = f"the engine catalogue {self._catalogue.path} is damaged: it has no identity"
+            raise KIND.error(text, "state-damaged") from error
 
     def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
         return sessions.SqliteSession(self._catalogue, blobs)
@@ -55,7 +60,8 @@ class SqliteStore(Store):
         found = [text for (text,) in rows if text != "ok"]
         if broken := self._catalogue.rows("PRAGMA foreign_key_check"):
             found.append(f"{len(broken)} rows refer to rows that are not there")
-        return found
+        lost = database.missing(self._catalogue.connection, KIND)
+        return [*found, *(f"its {name} is missing" for name in lost)]
 
     def close(self) -> None:
         self._catalogue.close()
