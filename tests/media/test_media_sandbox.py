@@ -153,12 +153,6 @@ def test_an_image_that_takes_too_long_is_refused_and_the_next_one_is_not() -> No
         assert pid(sandbox) != first
 
 
-def cpu_seconds(process: int) -> float:
-    """What a process has used so far (proc(5): 14 and 15 of its ``stat``)."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 def test_cpu_time_is_granted_to_each_image_anew() -> None:
