@@ -5,10 +5,7 @@ The public API, loaded on first use (PEP 562), so that ``import ldimport`` costs
     from ldimport import Engine, LivingdocsClient, Migration, read_manifest
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False  # typing itself takes longer to import than all of this
 if TYPE_CHECKING:
     from ldimport.client import LivingdocsClient
     from ldimport.engine import Engine

@@ -1,7 +1,10 @@
 """``python -m ldimport``: the same as the command ``ldimport``."""
 
+import os
 import sys
 
-from ldimport.cli import main
-
+try:
+    from ldimport.cli import main
+except KeyboardInterrupt:
+    os._exit(130)
 sys.exit(main())

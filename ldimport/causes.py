@@ -58,6 +58,7 @@ class Cause(Enum):
     JOB_NOT_POSSIBLE = "job-not-possible", False
     NO_RESULT = "no-result", True
     BUG = "bug", False
+    STOPPED_WORKER = "stopped-worker", False
     # -- told by a server that gives no cause of its own; see ``migration.causes``
     COULD_NOT_UPLOAD = "could-not-upload-image", True
     OTHER = "other", False

@@ -1,22 +1,39 @@
-"""How values stand in cells: of a CSV that no spreadsheet runs, and as JSON on one line.
+"""How values stand in files: in the cells of a CSV that no spreadsheet runs, and as JSON on a line.
 
-A cell that a spreadsheet could take for a formula (``=1+1``, ``@SUM(A1)``, ``+49 30``) gets an
-apostrophe in front, as OWASP advises; plain numbers such as ``-12.5`` do not. Reading a manifest
-takes the apostrophe away again. Structured values stand in their cell as JSON.
+A cell that a spreadsheet could take for a formula (``=1+1``, ``@SUM(A1)``, ``+49 30``), as a whole
+or from a line break in it on, gets an apostrophe in front, as OWASP advises, and another one
+behind each such line break; so do texts that a CI system would obey in its log (``::error::``).
+Plain numbers such as ``-12.5`` get none. Reading a manifest takes these apostrophes away again.
+Structured values stand in their cell as JSON.
 """
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import orjson
 
+from ldimport.harmless import BREAK, HIDDEN, escaped
 from ldimport.model import Json
 
-FORMULA = r"(?:[ \t\r\n\x0b\x0c\x00\xa0]*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])"
+_SKIPPED = rf"\s\x00-\x1f{HIDDEN}\"'"
+_SIGN = "(?:[=+\\-@\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b]|::)"
+_LEADS = re.compile(rf"[{_SKIPPED}]*{_SIGN}|'*[\t{BREAK}]")
 """What a spreadsheet may take for a formula, or skip on its way to one."""
-_MAY_RUN = re.compile(f"'*{FORMULA}")
-_NUMBER = re.compile(r"-\d+(?:[.,]\d+)?")
+_INNER = (
+    rf"[{BREAK}](?=(?:(?![{BREAK}])[{_SKIPPED}])*{_SIGN})"
+    r"|##(?='*\w{0,9}\[)|section_(?:start|end)(?='*:\d)"
+)
+"""Where an apostrophe goes inside of a cell; also before what CI systems look for anywhere."""
+_INSIDE, _GUARDED = re.compile(f"({_INNER})"), re.compile(f"({_INNER})'")
+_SPECIAL = rf"{BREAK}\"#,;\t|\ud800-\udfff"
+_ORDINARY = re.compile(rf"[\w/](?:[^{_SPECIAL}]*[^{_SPECIAL}\s'])?")
+"""Most cells: neither dangerous nor to be quoted."""
+_NUMBER = re.compile(r"-\d+(?:[.,]\d+)?(?:[eE][+-]?\d+)?")
+_QUOTED = re.compile(rf"[{BREAK}\",;\t|]|\A[\s']|[\s']\Z")
+_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
+"""A cell such as ``="0042"``: how Excel is told to keep the zeros."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -30,20 +47,55 @@ class Writing:
     zone: str | None = None
 
 
+def csv_line(values: Iterable[Json], delimiter: str = ",", end: str = "\r\n") -> str:
+    """A row of a CSV, its cells as ``safe_cell`` says. In quotes stands every one in which any
+    reader could find the end of a line or a cell, or something to trim."""
+
+    def written(value: Json) -> str:
+        if isinstance(value, str) and _ORDINARY.fullmatch(value) and delimiter not in value:
+            return value
+        cell = safe_cell(value)
+        quoted = _QUOTED.search(cell) or delimiter in cell
+        return '"' + cell.replace('"', '""') + '"' if quoted else cell
+
+    return (delimiter.join(map(written, values)) or '""') + end
+
+
 def safe_cell(value: Json) -> str:
-    """A value as the cell of a CSV that no spreadsheet will run."""
-    if not isinstance(value, str):
-        return "" if value is None else json_text(value)
-    text = value if value.isascii() else without_surrogates(value)
-    return f"'{text}" if _MAY_RUN.match(text) and not _NUMBER.fullmatch(text) else text
+    """A value as the text of a cell that no spreadsheet will run, and no CI system obey."""
+    text = cell_text(value)
+    if _dangerous(text) and not _NUMBER.fullmatch(text):
+        return "'" + _INSIDE.sub(r"\1'", text)
+    return text
 
 
-def json_text(value: Json) -> str:
-    """Compact JSON on one line."""
+def cell_text(value: Json) -> str:
+    """A value as a text that can be encoded."""
+    if isinstance(value, str):
+        return value if value.isascii() else without_surrogates(value)
+    return "" if value is None else json_text(value)
+
+
+def bare_cell(cell: str) -> str:
+    """A cell without what only spreadsheets need: the apostrophes of ``safe_cell``, the equals sign
+    and quotes around a text; the cell itself where there is neither."""
+    if cell[:1] == "=" and (found := _AS_TEXT.fullmatch(cell)):
+        return found[1].replace('""', '"')
+    if cell[:1] == "'" and _dangerous(cell[1:]):
+        return _GUARDED.sub(r"\1", cell[1:])
+    return cell
+
+
+def _dangerous(text: str) -> bool:
+    return bool(_LEADS.match(text) or _INSIDE.search(text))
+
+
+def json_text(value: object) -> str:
+    """Compact JSON on one line, without a raw character that a terminal or CI system obeys."""
     try:
-        return orjson.dumps(value).decode()
+        return escaped(orjson.dumps(value).decode())
     except TypeError:  # half surrogates, whole numbers over 64 bits
-        return json.dumps(value, separators=(",", ":"))
+        return escaped(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def without_surrogates(text: str) -> str:

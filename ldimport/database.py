@@ -5,7 +5,6 @@ Used by the state file and by the engine's catalogue; imports only ``errors`` an
 
 import contextlib
 import os
-import secrets
 import sqlite3
 import stat
 import threading
@@ -17,13 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.system import sync_folder
+from ldimport.system import (
+    DISK,
+    clear_up,
+    durable_folder,
+    full_disk,
+    new_lock,
+    scarce,
+    sync_folder,
+)
 
 Step = str | Callable[[sqlite3.Connection], object]
 """One migration: an SQL script, or what does its work on a connection inside a transaction."""
 
 _SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False}
-_LEFT_SECONDS = 3_600
+_NEW = ".new-"
 COPY_MOST = 1 << 30
 """The largest older file in bytes that is copied into memory to be read."""
 
@@ -64,8 +71,39 @@ class DatabaseKind:
         return StateFileError(text, hint=hint or self.way_out, code=code)
 
 
+def _gate(name: str) -> Callable[..., Any]:
+    """A cursor's method, its errors turned into ours."""
+    method = getattr(sqlite3.Cursor, name)
+
+    def gated(self: sqlite3.Cursor, *values: object) -> Any:
+        try:
+            return method(self, *values)
+        except sqlite3.Error as error:
+            assert isinstance(self.connection, _Connection)
+            raise _ours(error, *self.connection.of) from error
+
+    return gated
+
+
+class _Cursor(sqlite3.Cursor):
+    """All statements on our files go through here, and all rows."""
+
+    execute, executemany, __next__ = map(_gate, ("execute", "executemany", "__next__"))
+    fetchone, fetchmany, fetchall = map(_gate, ("fetchone", "fetchmany", "fetchall"))
+
+
 class _Connection(sqlite3.Connection):
-    """A connection that is known of for as long as it is open."""
+    """A connection to a file of ours, which is known of for as long as it is open."""
+
+    of: tuple[Path, DatabaseKind]
+
+    def execute(self, *values: Any) -> Any:
+        """Carry out a statement. Raises errors of ours."""
+        return self.cursor(_Cursor).execute(*values)
+
+    def executemany(self, *values: Any) -> Any:
+        """The same for many rows."""
+        return self.cursor(_Cursor).executemany(*values)
 
     def close(self) -> None:
         """Close it, and forget it."""
@@ -93,12 +131,16 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
     TemporaryError when the disk does not let us. A foreign file is never touched.
     """
     with translated(path, kind), _opening:
-        if write and not (path.exists() or path.is_symlink()):
+        if write and not os.path.lexists(path):
             _create(path, kind)
         file = _recognise(path, kind)
-        connection = _open_file(path, write)
+        if write and file not in _open.values():
+            clear_up(path.parent, path.name + _NEW)  # they may be second names: of no open file
+            sync_folder(path.parent)  # who made it may have been killed before that
+        connection = _open_file(path, kind, write)
         try:
-            older = _version(connection, path, kind) < len(kind.migrations)
+            _refuse_newer(version := _pragma(connection, "user_version"), path, kind)
+            older = version < len(kind.migrations)
             if older and not write:
                 return _migrated_copy(connection, path, kind)
             if write:
@@ -116,32 +158,37 @@ def connect(path: Path, kind: DatabaseKind, *, write: bool = True) -> sqlite3.Co
 
 
 def check(path: Path, kind: DatabaseKind) -> None:
-    """Raise what ``connect`` would raise for this file, without migrating or copying it."""
+    """Raise what ``connect`` would raise for a file that is not ours or newer; the rest of it is
+    not looked at."""
     with translated(path, kind), _opening:
         _recognise(path, kind)
-        with contextlib.closing(_open_file(path, write=False)) as connection:
-            _version(connection, path, kind)
 
 
 def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
     """A connection to an empty database of the newest schema, as a new file would have it."""
-    connection = _memory()
+    connection = _connection(":memory:", Path(kind.name), kind)
     _migrate(connection, kind)
     connection.execute("PRAGMA foreign_keys=1")
     return connection
 
 
-def _memory() -> sqlite3.Connection:
-    connection: sqlite3.Connection = sqlite3.connect(":memory:", **_SHARED)
-    connection.row_factory = sqlite3.Row
-    return connection
+def missing(connection: sqlite3.Connection, kind: DatabaseKind) -> Sequence[str]:
+    """The tables and indexes that a whole file has, and this one lacks."""
+    query = "SELECT type || ' ' || name FROM sqlite_master WHERE sql IS NOT NULL"
+    with contextlib.closing(in_memory(kind)) as whole:
+        both = [{name for (name,) in each.execute(query)} for each in (whole, connection)]
+    return sorted(both[0] - both[1])
 
 
-def _open_file(path: Path, write: bool) -> _Connection:
-    mode = "rw" if write else "ro&immutable=1" if _frozen(path) else "ro"
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=30, factory=_Connection, **_SHARED)
+def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
+    mode = "ro&immutable=1" if not write and _frozen(path) else "rw"  # the last one clears up
+    return _connection(f"{path.resolve().as_uri()}?mode={mode}", path, kind)
+
+
+def _connection(name: str, path: Path, kind: DatabaseKind) -> _Connection:
+    connection = sqlite3.connect(name, uri=True, timeout=30, factory=_Connection, **_SHARED)
     connection.row_factory = sqlite3.Row
+    connection.of = path, kind
     return connection
 
 
@@ -156,34 +203,27 @@ def _frozen(path: Path) -> bool:
 def _create(path: Path, kind: DatabaseKind) -> None:
     """Made whole under another name, then linked into place: whoever sees the file sees all of
     its schema, so an empty one is never ours."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    new = path.with_name(f"{path.name}.new-{secrets.token_hex(8)}")
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    os.close(os.open(new, flags, 0o600))
+    durable_folder(path.parent)
+    with contextlib.closing(in_memory(kind)) as connection:
+        whole = bytearray(connection.serialize())
+    whole[18:20] = b"\2\2"  # write-ahead log (https://www.sqlite.org/fileformat.html, 1.3)
+    new = new_lock(path.parent, f"{path.name}{_NEW}")
     try:
-        with contextlib.closing(sqlite3.connect(new, isolation_level=None)) as connection:
-            connection.execute("PRAGMA synchronous=FULL")
-            _migrate(connection, kind)
-            connection.execute("PRAGMA journal_mode=WAL")
+        with new.path.open("r+b") as file:
+            file.write(whole)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):  # another process was quicker: take its file
-            os.link(new, path)
-        sync_folder(path.parent)
+            os.link(new.path, path)
     finally:
-        new.unlink(missing_ok=True)
-
-
-def tidy(path: Path, now: float) -> None:
-    """Remove what processes left that were killed an hour ago or longer while they made ``path``.
-    By age, since their ids mean nothing in another container or on another machine."""
-    for left in path.parent.glob(f"{path.name}.new-*"):
-        with contextlib.suppress(OSError):
-            if now - left.stat().st_mtime > _LEFT_SECONDS:
-                left.unlink()
+        new.discard()
 
 
 def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
-    """Refuse what is not an SQLite file of ours, before SQLite may write to it. Returns device
-    and inode. A file that this process has open is ours, and is not opened beside SQLite."""
+    """Refuse what is not an SQLite file of ours, or newer, before SQLite may write to it or beside
+    it. Returns device and inode. A file that this process has open is ours, and is not opened
+    beside SQLite."""
     found = path.lstat()
     file, head = (found.st_dev, found.st_ino), b""
     if file in _open.values():
@@ -195,16 +235,15 @@ def _recognise(path: Path, kind: DatabaseKind) -> tuple[int, int]:
     if not head.startswith(b"SQLite format 3\0") or head[68:72] != ours:
         text = f"{path} is not an ldimport {kind.name}; it is left untouched"
         raise kind.error(text, "not-our-db")
+    _refuse_newer(int.from_bytes(head[60:64], "big"), path, kind)
     return file
 
 
-def _version(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> int:
-    """The schema version of the file; raises StateFileError for one from the future."""
-    version, newest = _pragma(connection, "user_version"), len(kind.migrations)
+def _refuse_newer(version: int, path: Path, kind: DatabaseKind) -> None:
+    newest = len(kind.migrations)
     if version > newest:
         text = f"{path} was written by a newer ldimport (schema {version}, this one knows {newest})"
         raise kind.error(text, "state-newer", f"upgrade ldimport, or {kind.way_out}")
-    return version
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -220,7 +259,7 @@ def _migrated_copy(
             "state-older",
             "the next command that writes to it will migrate it; then run this one again",
         )
-    copy = _memory()
+    copy = _connection(":memory:", path, kind)
     try:
         connection.backup(copy)
         _migrate(copy, kind)
@@ -264,50 +303,52 @@ def writing(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # the error under way says more
+        with contextlib.suppress(LdimportError, sqlite3.Error):  # the error under way says more
             connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 
 
-_FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
-
-
 @contextlib.contextmanager
 def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
-    """Turn SQLite's and the system's errors into ours. A full disk shows itself as any of the
-    four messages in ``_FULL``."""
+    """Turn the system's errors into ours, and SQLite's where no statement met them."""
     try:
         yield
-    except LdimportError:
-        raise
-    except sqlite3.DatabaseError as error:
-        text = str(error)
-        if any(sign in text.lower() for sign in _FULL):
-            raise _disk(path, kind, text) from error
-        if isinstance(error, sqlite3.OperationalError) and "locked" in text:
-            raise TemporaryError(
-                f"the {kind.name} {path} stays locked by another process",
-                hint="wait for it to end, then run the same command again",
-            ) from error
-        if isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError):
-            raise
-        raise kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged") from error
+    except sqlite3.Error as error:
+        raise _ours(error, path, kind) from error
     except FileNotFoundError as error:
         raise kind.error(f"{path} does not exist", "state-missing") from error
     except OSError as error:
-        raise _disk(path, kind, error.strerror or str(error)) from error
+        if error.errno in DISK:
+            raise _disk(path, kind, error.strerror or str(error)) from error
+        text = f"the {kind.name} {path} cannot be used: {error.strerror}: {error.filename}"
+        raise scarce(error) or kind.error(text, "state-unusable") from error
+
+
+_FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
+_DAMAGED = ("no such", "could not decode", "malformed")
+
+
+def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
+    """What to say instead of an error of SQLite's; itself when it is a bug of ours. A full disk
+    shows itself as any of the messages in ``_FULL``, damage also as those in ``_DAMAGED``."""
+    text = str(error)
+    said = text.lower()
+    if any(sign in said for sign in _FULL):
+        return _disk(path, kind, text)
+    misuse = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
+    if misuse and "lock" in said:
+        hint = "wait for it to end, then run the same command again"
+        return TemporaryError(f"the {kind.name} {path} stays locked by another process", hint=hint)
+    if misuse and not any(sign in said for sign in _DAMAGED):
+        return error
+    return kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged")
 
 
 def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:
-    folder = path.parent
+    folder = next(each for each in path.parents if os.access(each, os.F_OK))
     if not os.access(folder, os.W_OK) or (path.exists() and not os.access(path, os.W_OK)):
         hint = f"make {folder} a folder that you may write to, or {kind.way_out}"
-        return kind.error(
-            f"the {kind.name} {path} cannot be written: {text}", "state-readonly", hint
-        )
-    return TemporaryError(
-        f"the disk with {folder} is full or does not accept writes: {text}",
-        hint="free some space, then run the same command again; what was acknowledged is safe",
-        code="disk-full",
-    )
+        text = f"the {kind.name} {path} cannot be written: {text}"
+        return kind.error(text, "state-readonly", hint)
+    return full_disk(folder, text)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 from types import MappingProxyType
 
@@ -98,6 +98,21 @@ class LdimportError(Exception):
         self.hint = hint
         self.code = code or self.default_code
         self.facts = dict(facts or {})
+
+
+def near(word: str, known: Iterable[str]) -> str | None:
+    """The known word that this one is probably a typing error of."""
+    from difflib import get_close_matches
+
+    folded = {each.casefold(): each for each in known}
+    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    return folded[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """The hint for a word that is none of the known ones."""
+    meant = near(word, known)
+    return f"did you mean {meant}?" if meant else otherwise
 
 
 class UsageError(LdimportError, code="usage", exit_code=ExitCode.USAGE):
@@ -227,3 +242,5 @@ def over_bytes(size: str, most: int) -> Rejected:
 
 class Terminated(KeyboardInterrupt):
     """The process was told to end (SIGTERM); exit code 143 instead of 130."""
+
+    exit_code = ExitCode.TERMINATED

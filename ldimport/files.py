@@ -11,19 +11,22 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO
 
 from ldimport.errors import LdimportError, TemporaryError, UsageError
-from ldimport.system import sync_folder
+from ldimport.harmless import HIDDEN
+from ldimport.system import clear_up, hold, sync_folder
 
 STDOUT = "-"
 """The path that means standard output."""
 
+_TEMPORARY = (".ldimport-", ".tmp")
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 _STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 _MOST_LINKS = 40
+_OBEYED = re.compile(f"[\x00-\x08\x0b-\x1f{HIDDEN}]")
 _USAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLONG, errno.EEXIST,
           errno.EISDIR, errno.ENXIO, errno.EBADF}  # fmt: skip
 """No later time will help; another path does."""
@@ -31,8 +34,8 @@ _USAGE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.ENAMETOOLON
 
 class NewFile:
     """A text file written under a temporary name beside ``path``; ``commit`` gives it its name,
-    durably and with mode 0600, ``discard`` removes it. As a context manager it does the one at
-    the end, the other after an error.
+    durably and with mode 0600, ``discard`` removes it, and so does the next one beside it after
+    a kill. As a context manager it does the one at the end, the other after an error.
 
     A symbolic link stays: the file that it points to is replaced. What is no regular file
     (a device, a FIFO), ``-`` and names of open descriptors (``/dev/stdout``, ``/dev/fd/3``) are
@@ -42,16 +45,13 @@ class NewFile:
     def __init__(self, path: str | Path, encoding: str = "utf-8") -> None:
         self.path = Path(path)
         self._temporary: Path | None = None
-        try:
+        with _writing(self.path):
             if self.path.is_dir():  # renaming would fail, but only after all the work
                 raise UsageError(f"{self.path} is a folder", code="unwritable")
-            if self.path.is_symlink():
-                self._target = Path(os.path.realpath(self.path))
-            else:
-                self._target = self.path
+            linked = self.path.is_symlink()
+            self._target = Path(os.path.realpath(self.path)) if linked else self.path
             self._file = os.fdopen(self._open(), "w", encoding=encoding, newline="")
-        except OSError as error:
-            raise unwritable(self.path, error) from error
+            self._on_terminal = self._file.isatty()
 
     def _open(self) -> int:
         descriptor = _descriptor(str(self.path))
@@ -60,30 +60,35 @@ class NewFile:
             return os.dup(descriptor)
         if not _replaceable(self._target):
             return os.open(self._target, os.O_WRONLY)
-        opened, name = tempfile.mkstemp(prefix=".", suffix=".tmp", dir=self._target.parent)
-        self._temporary = Path(name)
-        return opened
+        clear_up(self._target.parent, *_TEMPORARY)
+        while True:
+            opened, name = tempfile.mkstemp(_TEMPORARY[1], _TEMPORARY[0], self._target.parent)
+            hold(opened)
+            if os.fstat(opened).st_nlink:  # else somebody cleared it up before it was locked
+                self._temporary = Path(name)
+                return opened
+            os.close(opened)
 
     def write(self, text: str) -> None:
         """Write on."""
         try:
-            self._file.write(text)
+            self._file.write(_OBEYED.sub("", text) if self._on_terminal else text)
         except OSError as error:
             raise unwritable(self.path, error) from error
 
     def commit(self) -> None:
         """Close the file and let it take the place of ``path``."""
-        try:
+        with _writing(self.path):
             if self._temporary is None:
                 self._file.close()
                 return
             _sync(self._file)
-            self._file.close()
             self._temporary.chmod(0o600)  # whatever the umask is
+            if sys.platform == "win32":
+                self._file.close()
             self._temporary.replace(self._target)
+            self._file.close()
             sync_folder(self._target.parent)
-        except OSError as error:
-            raise unwritable(self.path, error) from error
 
     def discard(self) -> None:
         """Remove what was written. After ``commit`` there is nothing to remove."""
@@ -108,14 +113,11 @@ def appended(path: Path) -> TextIO:
     follows no symbolic link but those of open descriptors (``/dev/stderr``): a log is opened at
     the same place again and again, also below folders where others may write. Raises as
     ``NewFile`` does; writing raises OSError."""
-    try:
-        descriptor = _descriptor(str(path))
-        if descriptor is not None:
-            opened = os.dup(descriptor)
+    with _writing(path):
+        if (opened := _descriptor(str(path))) is not None:
+            opened = os.dup(opened)
         else:
             opened = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | _NO_LINK, 0o600)
-    except OSError as error:
-        raise unwritable(path, error) from error
     return os.fdopen(opened, "a", encoding="utf-8")
 
 
@@ -123,14 +125,12 @@ def write_new(path: Path, text: str) -> None:
     """Write a file that was not there before, durably and with mode 0600. Raises UsageError when
     anything (a link too) has its name, and as ``NewFile`` does."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK
-    try:
+    with _writing(path):
         opened = os.open(path, flags, 0o600)
         with os.fdopen(opened, "w", encoding="utf-8", errors="replace", newline="") as file:
             file.write(text)
             _sync(file)
         sync_folder(path.parent)
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 class TextList:
@@ -176,10 +176,8 @@ class Spool:
         """All lines from the first, without their ends. Nothing can be added after."""
         if self._file is None:
             return
-        try:
+        with _writing(self._path):
             self._file.seek(0)
-        except OSError as error:
-            raise unwritable(self._path, error) from error
         for line in self._file:
             yield line[:-1]
 
@@ -191,6 +189,14 @@ class Spool:
             self._file.close()
         except OSError:  # a full disk refuses bytes that nobody wants any more
             self._file = None
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from error
 
 
 def unwritable(path: Path, error: OSError) -> LdimportError | BrokenPipeError:

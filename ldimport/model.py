@@ -18,6 +18,9 @@ MAX_BATCH_BYTES = 480_000
 """A batch stays below Livingdocs' default limit (docs/livingdocs-api.md, "Limits")."""
 MAX_CONTEXT_BYTES = 8_192
 """Size of ``context``, as UTF-8 of compact JSON (docs/livingdocs-api.md, "Import request")."""
+MAX_NAME, MAX_ID, MAX_VALUE = 1_000, 8_192, 65_536
+"""Characters at most of a fileName, systemName, mediaType or metadata property's name; of an id
+(some are addresses); of one metadata value. Ours: the API states none."""
 MAX_OPEN_JOBS = 16
 
 
@@ -156,9 +159,13 @@ class JobOptions:
     lenient: bool = False
 
 
+IMAGE_SERVICE = "ldimport"
+"""How assets of our own engine name what serves them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored."""
+    """What the target stored; ``media_type`` and ``metadata`` only where its library told it."""
 
     media_id: str
     original_url: str
@@ -167,6 +174,8 @@ class Asset:
     height: int | None
     mime_type: str | None
     image_service: str | None = None
+    media_type: str | None = field(default=None, compare=False)
+    metadata: Mapping[str, Json] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +194,13 @@ class Result:
     system_name: str | None = None
     cause: str | None = None
     retryable: bool | None = None
+
+    @property
+    def leaves_open(self) -> bool:
+        """Whether a changed image may be at the target as it was before: others skip what they
+        have, our own engine only what it has exactly as sent."""
+        ours = self.asset is not None and self.asset.image_service == IMAGE_SERVICE
+        return self.status is Status.SKIPPED and not ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +254,7 @@ class Limits:
 class Facts:
     """What the bytes of an image say: exact size as stored, in pixels.
 
-    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations; ``notes`` are
-    oddities that do not block (bytes after the end, an impossible length in a comment).
+    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations.
     """
 
     type: ImageType
@@ -247,7 +262,6 @@ class Facts:
     height: int
     frames: int = 1
     orientation: int = 1
-    notes: tuple[str, ...] = ()
 
 
 def canonical_json(value: object) -> bytes:

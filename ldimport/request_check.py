@@ -5,16 +5,27 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ldimport.errors import InvalidRequestError
-from ldimport.model import MAX_CONTEXT_BYTES, Image, ImportRequest, Json
-from ldimport.url import is_http_url, is_relative
-from ldimport.wire import encode
+from ldimport.model import (
+    MAX_CONTEXT_BYTES,
+    MAX_ID,
+    MAX_NAME,
+    MAX_VALUE,
+    Image,
+    ImportRequest,
+    Json,
+)
+from ldimport.url import MAX_LENGTH, is_http_url, is_relative
+from ldimport.wire import characters, encode
 
 MOST = 100
 """Findings about images, about; then nobody looks further."""
 
 _KEYS = ("id", "url", "fileName", "metadata", "mediaType")
+NOT_UNICODE = "must be valid Unicode"
 _TYPE = "Invalid type: expected {}"
-_HALF_PAIR = re.compile("[\ud800-\udfff]")
+_TOO_LONG = "has {:,} characters, the limit is {:,}"
+_NO_JSON = "cannot be written as JSON"
+HALF_PAIR = re.compile("[\ud800-\udfff]")
 
 
 def request_from_json(body: object, *, relative_urls: bool = False) -> ImportRequest:
@@ -39,6 +50,11 @@ def check_request(request: ImportRequest, *, relative_urls: bool = False) -> Non
     check.frame(request)
 
 
+def shown(key: str) -> str:
+    """A key that somebody made up, as part of a path."""
+    return key[:60].encode("utf-8", "replace").decode()
+
+
 class _Check:
     """Collects findings: of model objects, and of JSON on its way to them. The first finding at a
     path counts, so what is missing is not found empty too."""
@@ -51,7 +67,9 @@ class _Check:
         """What surrounds the images. Raises InvalidRequestError with all that was found."""
         self._text("systemName", request.system_name)
         webhook, context = request.webhook, request.context
-        if webhook is not None and not (isinstance(webhook, str) and is_http_url(webhook)):
+        if webhook is not None and (
+            self._text("webhook", webhook, MAX_LENGTH) and not is_http_url(webhook)
+        ):
             self._wrong("webhook", "must be an http or https URL")
         if context is not None and self._typed("context", context, Mapping, "object"):
             self._context(context)
@@ -99,38 +117,51 @@ class _Check:
                 self._wrong(f"{dot}{key}", f"Missing required property: {key}")
         for key in body:
             if key not in required and key not in others:
-                shown = key[:60].encode("utf-8", "replace").decode()
-                self._wrong(f"{dot}{shown}", "Additional properties not allowed")
+                self._wrong(f"{dot}{shown(key)}", "Additional properties not allowed")
 
     def _image(self, image: Image, dot: str) -> None:
-        self._text(f"{dot}id", image.id)
+        self._text(f"{dot}id", image.id, MAX_ID)
         url = image.url
-        if self._text(f"{dot}url", url) and not (
+        if self._text(f"{dot}url", url, MAX_LENGTH) and not (
             is_http_url(url) or (self._relative_urls and is_relative(url))
         ):
             what = "data URLs are not allowed" if url[:5].lower() == "data:" else "not a valid URL"
             self._wrong(f"{dot}url", f"must be an http or https URL ({what})")
         self._text(f"{dot}fileName", image.file_name)
-        self._typed(f"{dot}metadata", image.metadata, Mapping, "object")
+        if self._typed(f"{dot}metadata", image.metadata, Mapping, "object"):
+            self._metadata(f"{dot}metadata", image.metadata)
         if image.media_type is not None:
-            self._typed(f"{dot}mediaType", image.media_type, str, "string")
+            self._text(f"{dot}mediaType", image.media_type)
+
+    def _metadata(self, path: str, metadata: Mapping[str, Json]) -> None:
+        for name, value in metadata.items():
+            if len(name) > MAX_NAME:
+                self._wrong(path, f"a name {_TOO_LONG.format(len(name), MAX_NAME)}")
+            try:
+                if (size := characters(value)) > MAX_VALUE:
+                    self._wrong(f"{path}.{shown(name)}", _TOO_LONG.format(size, MAX_VALUE))
+            except (ValueError, RecursionError):
+                self._wrong(f"{path}.{shown(name)}", _NO_JSON)
 
     def _context(self, context: Mapping[str, Json]) -> None:
         try:
             size = len(encode(dict(context)))
         except (ValueError, TypeError, RecursionError):
-            self._wrong("context", "cannot be written as JSON")
+            self._wrong("context", _NO_JSON)
             return
         if size > MAX_CONTEXT_BYTES:
             self._wrong("context", f"is {size} bytes of JSON, the limit is {MAX_CONTEXT_BYTES}")
 
-    def _text(self, path: str, value: str) -> bool:
+    def _text(self, path: str, value: str, most: int = MAX_NAME) -> bool:
         if not self._typed(path, value, str, "string"):
             return False
-        if value and not _HALF_PAIR.search(value):
-            return True
-        self._wrong(path, "must be valid Unicode" if value else "must not be empty")
-        return False
+        if not value:
+            self._wrong(path, "must not be empty")
+        elif len(value) > most:
+            self._wrong(path, _TOO_LONG.format(len(value), most))
+        elif HALF_PAIR.search(value):
+            self._wrong(path, NOT_UNICODE)
+        return path not in self._details
 
     def _typed(self, path: str, value: object, kind: type, word: str) -> bool:
         if not isinstance(value, kind):

@@ -28,12 +28,43 @@ _REFUSED = re.compile(r"[\x00-\x20\x7f\\]")
 _SIGNS = {" ": "a blank", "\\": "a backslash", "\t": "a tab", "\n": "a line break"}
 _NOT_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*)([^#]*))?")
-_AUTHORITY = re.compile(r"(?:(.*)@)?(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
+_AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
 _LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _TO_ENCODE = re.compile(r"[^\x21\x23-\x3b\x3d\x3f-\x5f\x61-\x7a\x7c\x7e]+")
+_PARAMETER = re.compile(r"([?&;#/])([^=&;#?/\s\"<>“”]{1,80})=(?!…)([^&#;?\s\"<>“”\\]+(?<![:,.)']))")
+_CUT_OFF = re.compile(r"(=…)[;?][^&#\s\"<>“”\\]*(?<![:,.)'])")  # of a value that held one of these
+_USERINFO = re.compile(
+    r"(?i)([\\/]{2}|(?<=http:)[\\/]?|(?<=https:)[\\/]?"
+    r"|(?<![\w/.@:-])(?!mailto:)(?=[\w.~+-]{1,64}:(?!…@)[^\s/@:\"'<>]{1,64}@[\w\[]))"
+    r"(?:[^ /?#\"<>]*"
+    r"|[^ /?#@\[\"<>]{1,256}:(?!\d*(?:[/?#\s\"'”]|$))[^@]{0,256}(?:@[^\s@/\"]{0,256})?)@"
+)
+_IN_PATH = re.compile(
+    r"(?i)(//(?:[\w-]{1,63}\.)*(?:web)?hooks?\.[^/\s\"<>]{1,253}/|/(?:web)?hooks?(?:b\d)?/)"
+    r"(?=[^\s\"<>?#]{0,200}\d)[^\s\"<>“”?#]{8,}(?<![:,.)'])"
+    r"|(/bot\d+:|/(?:key|token|secret|sig|signature|auth)/|/s--(?=[\w-]{8,32}--/))[^\s/\"<>“”?#]+"
+    r"|(\b)eyJ[\w-]{2,2000}+\.[\w-]{2,8000}+\.[\w-]*+"
+)
+"""Addresses of webhooks (Slack, Discord, Teams …), bots, signed pictures of Cloudinary; JWTs."""
+_SECRET = re.compile(
+    r"(?i)(?:x-(?:amz|goog|oss|obs|ms|tos|bce|cos)-.+|q-.*(?:sign|ak|time).*|goog.*id|.*key|.*keyid"
+    r"|.*(?:token|secret|passw|signature|credential|session|sess_?id|api[_-]?key|accessid|hmac|jwt"
+    r"|saml|assertion|csrf|xsrf|verif|bearer|expir).*|.*pass(?:phrase|code)?|.*auth2?|auth[_-].*"
+    r"|.*key-?pair-?id|.*sigs?|(?:.*[_-])?sign(?:[_-].*|ed.*)?|pwd|psw|pw|pin|[ht]?otp|policy|ticket"
+    r"|.*nonce|digest|hash|md5|sha\d+|checksum|auth(?:orization|n|z)|hdn(?:ea|ts|tl)|__gda__|sas|sid"
+    r"|v?mac|creds?|sess|secure|code|tk|tok|tkn|sgn|ak|sk|akid|exp|ws(?:secret|time)|ik-[st]|oe|oh|hm"
+    r"|se|st|sp|spr|sv|sr|ss|srt|sip|sks|skt|ske|skv|skoid|sktid|saoid|suoid|scid|sdd)(?:\[\w*\])?"
+)
+"""Signatures and what is signed with them, at AWS, CloudFront, Google, Azure (``se`` to ``sdd``),
+Alibaba, Tencent, Akamai, Facebook and Discord; keys, passwords and tokens by whatever name."""
+_OPAQUE = re.compile(r"(?=[^\d]*\d)[\w~-]{16,}")
+_SPELLED = re.compile(
+    r"(?i)(?:%(?:25)*+|(?<!\\)\\++(?:u00|x))(?!20|22|3c|3e|7f)([2-7][0-9a-f])|(?<!\\)\\++(?=/)"
+)
+"""A sign as URLs within URLs, JSON and ``repr`` spell it."""
 _PASTED = re.compile(r"/api/(v[0-9]+|beta|20[0-9]{2}-[0-9]{2})(/|$)")
 
 
@@ -120,13 +151,30 @@ def origin_of(url: str) -> str:
     return f"{url.partition(':')[0].lower()}://{host_of(url)}"
 
 
-def without_secrets(url: str) -> str:
-    """``url`` for screens: user name, password and query are where secrets hide."""
-    parts = _parts(url)
-    if parts is None:
-        return "(not a URL)"
-    shown, _, query = parts.text.partition("?")
-    return f"{shown}?…" if query else shown
+def without_secrets(text: str) -> str:
+    """What may be shown of a URL, or of a sentence with URLs in it: user names, passwords and the
+    values of parameters that sign or let in are left out (``?w=200&sig=…``), the rest is kept."""
+    shown = _masked(text)
+    if "%" in shown or "\\" in shown:
+        plain = _SPELLED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "", shown)
+        if (inner := _masked(plain)) != plain:
+            return inner
+    return shown
+
+
+def _masked(text: str) -> str:
+    if "=" in text:
+        text = _CUT_OFF.sub(r"\1", _PARAMETER.sub(_parameter, text))
+    if "@" in text:
+        text = _USERINFO.sub(r"\1…@", text)
+    return _IN_PATH.sub(r"\1\2\3…", text)
+
+
+def _parameter(found: re.Match[str]) -> str:
+    """A parameter as it may be shown. Names of one letter or two mean many things."""
+    start, name, value = found.groups()
+    short = len(name) < 3 and name != "id" and _OPAQUE.fullmatch(value)
+    return f"{start}{name}=…" if short or _SECRET.fullmatch(unquote(name)) else found[0]
 
 
 def is_loopback(url: str) -> bool:
@@ -176,10 +224,11 @@ def _split(text: str) -> Url:
     scheme = found[1].lower()
     if scheme not in PORTS:
         raise _bad(f"only http and https are fetched, not {scheme[:20]}")
-    authority = _AUTHORITY.fullmatch(found[2] or "")
+    user, at, place = (found[2] or "").rpartition("@")
+    authority = _AUTHORITY.fullmatch(place)
     if authority is None:
         raise _bad("its host or port is not valid")
-    user, host, port = authority.groups()
+    host, port = authority.groups()
     if not host:
         raise _bad("it has no host")
     if host.startswith("["):
@@ -188,7 +237,7 @@ def _split(text: str) -> Url:
     number = int(port) if port else PORTS[scheme]
     if not 0 < number < 65_536:
         raise _bad("its port is not between 1 and 65535")
-    return Url(scheme, user, host.lower(), number, _path(found[3]))
+    return Url(scheme, user if at else None, host.lower(), number, _path(found[3]))
 
 
 def _parts(text: str) -> Url | None:
@@ -265,9 +314,8 @@ def locate_below(root: Path, relative: str) -> Path:
         except (OSError, RuntimeError) as error:  # name too long, a loop of links
             raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}") from error
         if outside:
-            raise Rejected(
-                Cause.OUTSIDE_FOLDER, f"{relative} leads out of the folder of the manifest"
-            )
+            reason = f"{relative} leads out of the folder of the manifest"
+            raise Rejected(Cause.OUTSIDE_FOLDER, reason)
         if exists:
             return path
     raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")

@@ -40,7 +40,7 @@ _JOB_STATES = {state.value: state for state in JobState}
 _STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Status.SUCCESS}
 _QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
 _ASSET_KEYS = ("mediaId", "originalUrl", "url", "width", "height", "mimeType", "imageService")
-_asset_values = attrgetter(*(field.name for field in fields(Asset)))
+_asset_values = attrgetter(*(field.name for field in fields(Asset) if field.compare))
 _text = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
@@ -52,6 +52,14 @@ _text = json.JSONEncoder(
 def encode(body: Json | Mapping[str, Json]) -> bytes:
     """Compact JSON as UTF-8; its length is what the body limits count."""
     return json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+
+
+def characters(value: Json) -> int:
+    """Length of a text, of any other value as JSON: what ``MAX_VALUE`` bounds. Raises ValueError
+    or RecursionError for a value without an end."""
+    return len(
+        value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    )
 
 
 def image_body(image: Image) -> bytes:
@@ -265,7 +273,7 @@ def error_details(body: object) -> dict[str, str]:
 def quota_from_json(body: object, retry_after: float | None = None) -> QuotaError:
     """Read a 429 body, array or object; the three numbers are None where it does not say."""
     message = error_details(body).get("message", "")
-    found = _QUOTA.search(message)
+    found = _QUOTA.search(message[:1_000])
     limit, used, trying = (int(text) for text in found.groups()) if found else (None, None, None)
     text = (
         f"quota reached: {used:,} of {limit:,} images in the last 24 hours"

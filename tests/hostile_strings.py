@@ -1,10 +1,12 @@
 """Strings that terminals, spreadsheets, shells and parsers obey or stumble over, made by rules.
 
-``CONTROLS`` are for screens, ``FORMULAS`` for cells, ``ALL`` for every field of every format.
+``CONTROLS`` are for screens, ``FORMULAS`` for cells, ``COMMANDS`` for the logs of CI systems,
+``ALL`` for every field of every format.
 """
 
 from __future__ import annotations
 
+import re
 from itertools import product
 
 _ESC, _BEL, _ST = "\x1b", "\x07", "\x1b\\"
@@ -36,6 +38,27 @@ FORMULAS = (
     "=", "==1", "-", "+", "@SUM(A1)", "'=1+1", '"=1+1', "-12.5", "|cmd", "%0a=1+1",
 )  # fmt: skip
 
+BREAKS = "\n\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""What one reader or another takes for the end of a line."""
+
+COMMANDS = (
+    "::error file=a.py,line=1::owned", "::stop-commands::x", " \t::add-mask::1", "\xa0::debug::x",
+    "##[group]x", "##[error]", "a ##[add-mask]b", "##vso[task.setvariable variable=a]b",
+    "##teamcity[buildStop comment='x']", "###[debug]x", "a\r::error::x", "a\n::error::x",
+    "a\r\n  ::set-output name=a::b", "section_start:1700000000:x[collapsed=true]\r\x1b[0Kx",
+)  # fmt: skip
+"""What the runners of GitHub, Azure, TeamCity and GitLab would obey in a log."""
+
+
+def commands_in(text: str) -> list[str]:
+    """The lines of a log in which a runner would find a command: as GitHub's ``ActionCommand``
+    looks for them, and GitLab's sections."""
+    lines = re.split("\r\n|\r|\n", text)
+    found = [line for line in lines if line.lstrip().startswith("::") and line.count("::") > 1]
+    found += [line for line in lines if re.search(r"##\w*\[", line)]
+    return found + re.findall(r"section_(?:start|end):\d+:[\w.-]*(?:\[\S*\])?\r\x1b\[0K", text)
+
+
 _TEXTS = (
     "undefined", "null", "NULL", "None", "true", "false", "nil", "NaN", "Infinity", "-0",
     "1e400", "0x10", "1_000", "٣", "१", "½", "1,000.50", "1'000", "yes", "no", "on", "off", "~",
@@ -56,6 +79,6 @@ _TEXTS = (
 _AROUND = ("", " ", "\u00a0", '"', "'", "\ufeff")
 
 ALL = tuple(dict.fromkeys((
-    *CONTROLS, *FORMULAS, *_TEXTS,
+    *CONTROLS, *FORMULAS, *COMMANDS, *_TEXTS, *(f"p{mark}=1+1" for mark in BREAKS),
     *(f"{mark}{text}{mark}" for mark, text in product(_AROUND[1:], _TEXTS) if len(text) < 60),
 )))  # fmt: skip

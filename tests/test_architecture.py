@@ -16,14 +16,14 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake"}  # fmt: skip
+              "mojibake", "harmless", "closing"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
     "causes": set(),
     "yamlsize": set(),
-    "cells": {"model"},
-    "files": {"errors", "system"},
+    "cells": {"harmless", "model"},
+    "files": {"errors", "harmless", "system"},
     "errors": {"causes"},
     "system": {"errors"},
     "wire": {"model", "errors"},
@@ -33,6 +33,8 @@ ALLOWED = {
     "url": {"errors", "causes"},
     "credentials": {"errors"},
     "mojibake": set(),
+    "harmless": set(),
+    "closing": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

@@ -295,3 +295,82 @@ def test_waiting_lines_come_back_in_order(tmp_path: Path) -> None:
     spool.close()
     spool.close()
     assert list(tmp_path.iterdir()) == []
+
+
+# -- what killed writers leave ---------------------------------------------------------------
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from ldimport.files import NewFile
+
+file = NewFile(sys.argv[1])
+file.write("half of it" * 1000)
+if sys.argv[2] == "at the rename":
+    Path.replace = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+    file.commit()
+if sys.argv[2] == "alive":
+    print("ready", flush=True)
+    sys.stdin.readline()
+    file.commit()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@posix
+@pytest.mark.parametrize("when", ["while it writes", "at the rename"])
+def test_what_a_killed_writer_left_goes_with_the_next_file_beside_it(
+    tmp_path: Path, when: str
+) -> None:
+    (tmp_path / "old.csv").write_text("old")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(tmp_path / "old.csv"), when], check=False, timeout=60
+    )
+    assert done.returncode == -9 and len(names(tmp_path)) == 2
+    assert (tmp_path / "old.csv").read_text() == "old"
+    write(tmp_path / "other.csv")
+    assert names(tmp_path) == ["old.csv", "other.csv"]
+
+
+@posix
+def test_a_live_writer_and_strangers_keep_their_files(tmp_path: Path) -> None:
+    ours = [".ldimport-a.tmp.txt", ".other-a.tmp", "ldimport-a.tmp"]
+    for name in ours:
+        (tmp_path / name).write_text("somebody else's")
+    (tmp_path / ".ldimport-folder.tmp").mkdir()
+    os.mkfifo(tmp_path / ".ldimport-pipe.tmp")
+    words = [sys.executable, "-c", KILLED, str(tmp_path / "slow.csv"), "alive"]
+    with subprocess.Popen(words, stdin=-1, stdout=-1, text=True) as writer:
+        assert writer.stdin is not None and writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+        with NewFile(tmp_path / "mine.csv") as one, NewFile(tmp_path / "too.csv") as two:
+            one.write("1")
+            two.write("2")
+        writer.stdin.write("go on\n")
+        writer.stdin.flush()
+        writer.wait(60)
+    assert (tmp_path / "slow.csv").read_text() == "half of it" * 1000
+    assert set(names(tmp_path)) >= {*ours, ".ldimport-folder.tmp", "mine.csv", "too.csv"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a descriptor's name is asked of /proc")
+def test_a_file_cleared_up_before_it_was_locked_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ldimport import files
+
+    taken: list[str] = []
+
+    def late(descriptor: int) -> None:
+        if len(taken) < 2:
+            taken.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+            Path(taken[-1]).unlink()
+
+    monkeypatch.setattr(files, "hold", late)
+    write(tmp_path / "a.csv")
+    assert len(set(taken)) == 2
+    assert names(tmp_path) == ["a.csv"]

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from ldimport import database
-from ldimport.errors import Rejected, StateFileError, TemporaryError
-from ldimport.system import ProcessLock
+from ldimport.errors import LdimportError, Rejected, StateFileError, TemporaryError
+from ldimport.system import ProcessLock, durable_folder
 from ldimport.url import locate_below
 
 KIND = database.DatabaseKind(
@@ -76,6 +76,52 @@ def test_a_child_does_not_inherit_the_lock(tmp_path: Path) -> None:
         lock.release()
         assert ProcessLock(tmp_path / "x.lock").acquire()
         child.kill()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+@pytest.mark.parametrize("umask", [0, 0o277])
+def test_folders_are_private_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        durable_folder(tmp_path / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    for folder in ("a", "a/b", "a/b/c"):
+        assert (tmp_path / folder).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared").chmod(0o755)
+    durable_folder(tmp_path / "shared" / "new")
+    assert (tmp_path / "shared").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError):
+        durable_folder(tmp_path / "file")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no folders")
+def test_every_new_folder_has_its_name_before_anything_is_below_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[tuple[str, str]] = []
+    mkdir = os.mkdir
+    monkeypatch.setattr(os, "mkdir", lambda p, m: (steps.append(("mkdir", str(p))), mkdir(p, m)))
+    monkeypatch.setattr("ldimport.system.sync_folder", lambda p: steps.append(("sync", str(p))))
+    (tmp_path / "was there").mkdir()
+    steps.clear()
+    durable_folder(tmp_path / "was there" / "a" / "b")
+    here = tmp_path / "was there"
+    assert steps == [
+        ("sync", str(tmp_path)),  # its maker may have been killed before
+        ("mkdir", str(here / "a")),
+        ("sync", str(here)),
+        ("mkdir", str(here / "a" / "b")),
+        ("sync", str(here / "a")),
+    ]
 
 
 def test_paths_stay_below_their_folder(tmp_path: Path) -> None:
@@ -147,7 +193,7 @@ def test_a_failed_migration_leaves_the_old_version(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     database.connect(path, KIND).close()
     script = "CREATE TABLE b (y);\nINSERT INTO nowhere VALUES (1);"
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StateFileError, match="nowhere"):
         database.connect(path, newer(script))
     connection = database.connect(path, KIND)
     assert [row["name"] for row in connection.execute("SELECT name FROM sqlite_master")] == ["a"]
@@ -174,7 +220,7 @@ def test_an_older_file_is_read_through_a_migrated_copy(tmp_path: Path) -> None:
     before = path.read_bytes()
     with contextlib.closing(database.connect(path, newer(FILL), write=False)) as connection:
         assert connection.execute("SELECT y FROM b").fetchone()["y"] == 2
-        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        with pytest.raises(LdimportError, match="readonly"):
             connection.execute("INSERT INTO b VALUES (3)")
     assert path.read_bytes() == before
 
@@ -322,6 +368,88 @@ def test_a_full_disk_is_told_as_one(tmp_path: Path) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
 
+LARGE = newer("CREATE TABLE t (n INTEGER PRIMARY KEY, x TEXT);\nCREATE INDEX i ON t (x);")
+
+
+def test_damage_met_in_the_middle_is_told_as_such(tmp_path: Path) -> None:
+    """Each page in turn, by each way to read: what comes back is true, or an error of ours."""
+    path = tmp_path / "a.sqlite"
+    with contextlib.closing(database.connect(path, LARGE)) as connection:
+        with database.writing(connection):
+            connection.executemany(
+                "INSERT INTO t (x) VALUES (?)", ([f"{n}" * 9] for n in range(999))
+            )
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        whole = [tuple(row) for row in connection.execute("SELECT * FROM t")]
+    sound, met = path.read_bytes(), 0
+    ways = (
+        lambda c: [tuple(row) for row in c.execute("SELECT * FROM t")],
+        lambda c: [tuple(row) for row in c.execute("SELECT * FROM t").fetchall()],
+        lambda c: [(row["n"], row["x"]) for row in c.execute("SELECT * FROM t ORDER BY x, n")],
+        lambda c: [
+            tuple(c.execute("SELECT * FROM t WHERE n = ?", (n,)).fetchone()) for n in (1, 9)
+        ],
+    )
+    for page in range(1, len(sound) // 4096):
+        path.write_bytes(sound[: page * 4096] + b"\x5a" * 4096 + sound[(page + 1) * 4096 :])
+        for way in ways:
+            with contextlib.closing(database.connect(path, LARGE, write=False)) as connection:
+                try:
+                    assert sorted(way(connection)) in (whole, [whole[0], whole[8]])
+                except StateFileError as error:
+                    met += 1
+                    assert (error.code, error.hint) == ("state-damaged", LARGE.way_out)
+    assert met > 30
+
+
+def test_a_table_that_is_gone_is_damage(tmp_path: Path) -> None:
+    with contextlib.closing(database.connect(tmp_path / "a.sqlite", KIND)) as connection:
+        connection.execute("DROP TABLE a")
+        for ask in (
+            lambda: connection.execute("SELECT x FROM a"),
+            lambda: connection.executemany("INSERT INTO a VALUES (?)", [(1,)]),
+        ):
+            with pytest.raises(StateFileError, match="no such table") as caught:
+                ask()
+            assert caught.value.code == "state-damaged"
+        with pytest.raises(sqlite3.OperationalError):  # that is a bug of ours
+            connection.execute("SELEC x FROM a")
+
+
+def test_a_disk_that_fills_in_a_statement_is_told_as_one(tmp_path: Path) -> None:
+    path = tmp_path / "a.sqlite"
+    with contextlib.closing(database.connect(path, LARGE)) as connection:
+        connection.execute("PRAGMA max_page_count=8")
+        rows = ([f"{n}" * 50] for n in range(999))
+        with pytest.raises(TemporaryError, match="full") as caught, database.writing(connection):
+            connection.executemany("INSERT INTO t (x) VALUES (?)", rows)
+        assert str(tmp_path) in caught.value.message
+        assert "free some space" in (caught.value.hint or "")
+        assert connection.execute("SELECT count(*) FROM t").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_a_newer_file_is_refused_and_nothing_is_left_beside_it(tmp_path: Path, write: bool) -> None:
+    path = tmp_path / "a.sqlite"
+    database.connect(path, newer(FILL)).close()
+    with pytest.raises(StateFileError, match="newer"):
+        database.connect(path, KIND, write=write)
+    with pytest.raises(StateFileError, match="newer"):
+        database.check(path, KIND)
+    assert [each.name for each in tmp_path.iterdir()] == ["a.sqlite"]
+
+
+def test_a_full_disk_is_told_as_one_though_the_folder_is_not_there_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(TemporaryError, match="No space left"):
+        database.connect(tmp_path / "new" / "deep" / "a.sqlite", KIND)
+
+
 def test_what_a_failed_transaction_wrote_is_gone(tmp_path: Path) -> None:
     with contextlib.closing(database.connect(tmp_path / "a.sqlite", KIND)) as connection:
         with pytest.raises(ZeroDivisionError), database.writing(connection):
@@ -339,15 +467,32 @@ def test_the_name_of_a_new_file_is_durable(tmp_path: Path, monkeypatch: pytest.M
     assert synced == [tmp_path / "deep"]
 
 
-def test_half_made_files_go_by_their_age(tmp_path: Path) -> None:
+def test_what_a_dead_maker_left_goes_at_the_next_start(tmp_path: Path) -> None:
+    """Also its journal, and a second name of the file itself, which must come to no harm."""
     path = tmp_path / "a.sqlite"
     database.connect(path, KIND).close()
-    young, old = (path.with_name(f"a.sqlite.new-{name}") for name in ("young", "old"))
-    for left, age in ((young, 3_600), (old, 3_601)):
-        left.touch()
-        os.utime(left, (10_000 - age, 10_000 - age))
-    database.tidy(path, 10_000)
-    assert {each.name for each in tmp_path.iterdir()} == {"a.sqlite", young.name}
+    os.link(path, path.with_name("a.sqlite.new-linked"))
+    for name in ("a.sqlite.new-old", "a.sqlite.new-old-journal", "other.sqlite.new-x"):
+        path.with_name(name).write_bytes(b"half")
+    alive = ProcessLock(path.with_name("a.sqlite.new-alive"))
+    assert alive.acquire()
+    with contextlib.closing(database.connect(path, KIND)) as connection:
+        assert connection.execute("SELECT x FROM a").fetchone()[0] == 1
+        left = {each.name for each in tmp_path.iterdir()} - {"a.sqlite-wal", "a.sqlite-shm"}
+    assert left == {"a.sqlite", "a.sqlite.new-alive", "other.sqlite.new-x"}
+    alive.release()
+
+
+def test_a_note_outlives_its_process(tmp_path: Path) -> None:
+    lock = ProcessLock(tmp_path / "x.lock")
+    assert lock.acquire("me")
+    for value in (0, 7, 1234567890123, 8):
+        lock.note(value)
+        assert ProcessLock(lock.path).holder()["note"] == value
+    lock.release()
+    assert lock.take()  # and taking it changes nothing
+    assert lock.holder()["note"] == 8
+    lock.discard()
 
 
 def test_writers_wait_for_each_other(tmp_path: Path) -> None:
@@ -357,7 +502,7 @@ def test_writers_wait_for_each_other(tmp_path: Path) -> None:
         one.execute("INSERT INTO a VALUES (2)")
         two.execute("PRAGMA busy_timeout=50")
         started = time.monotonic()
-        with pytest.raises(sqlite3.OperationalError, match="locked"), database.writing(two):
+        with pytest.raises(TemporaryError, match="locked"), database.writing(two):
             pass
         assert time.monotonic() > started
     with database.writing(two):

@@ -4,18 +4,49 @@ Importing this costs nothing: ``--version`` is answered before typer is imported
 command's module is imported when it is called.
 """
 
+import os
 import sys
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; the console script exits with it."""
+    if argv is None:
+        _leave_on_signals()
     arguments = sys.argv[1:] if argv is None else argv
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--version" in own or "-V" in own:
         from ldimport import __version__
 
-        sys.stdout.write(f"ldimport {__version__}\n")
+        try:
+            print(f"ldimport {__version__}", flush=True)  # noqa: T201  also to no stream at all
+        except OSError:
+            sys.stdout = None  # or Python tries again at its end
+            return 5
         return 0
-    from ldimport.cli.run import run
+    try:
+        from ldimport.cli.run import run
 
-    return run(arguments)
+        return run(arguments)
+    except MemoryError:  # there was not even enough to say so in our form
+        os.write(2, b"out of memory\n")
+        return 5
+
+
+def _leave_on_signals() -> None:
+    """In a process of our own, what ends it never ends in a traceback: neither while modules are
+    imported nor while Python ends. Commands put their own handlers before this one."""
+    try:
+        import signal
+
+        for number in filter(None, map(vars(signal).get, ("SIGINT", "SIGTERM", "SIGHUP"))):
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup and shells ask for
+                signal.signal(number, _leave)
+    except KeyboardInterrupt:
+        _leave(2)
+
+
+def _leave(number: int, _: object = None) -> None:
+    try:
+        os.write(2, b"interrupted\n" if number == 2 else b"terminated\n")
+    finally:
+        os._exit(130 if number == 2 else 143)

@@ -18,6 +18,7 @@ from typer.models import OptionInfo
 
 from ldimport.cli import options
 from ldimport.cli.command import COMMANDS, GROUPS, LIST, Command, Group
+from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
@@ -68,7 +69,8 @@ class OurCommand(TyperCommand):
         )
         gc.freeze()  # modules stay for ever: neither a collection nor the exit need look at them
         gc.enable()
-        return super().invoke(ctx)
+        with ends_in_order(lambda: None):
+            return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Own options first, then the global ones."""

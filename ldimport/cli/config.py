@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import fields_of
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT, TableColumn, table
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode
+from ldimport.errors import ExitCode, UsageError
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
@@ -71,13 +72,47 @@ def schema(session: Session, media_type: str | None = None) -> None:
     """Print the JSON Schema (draft 2020-12) that a media type's metadata must meet."""
     import json
 
+    from ldimport.harmless import escaped
     from ldimport.migration.open import json_schema
 
     body = json_schema(session.project_config(), media_type)
-    session.out.file.write(json.dumps(body, ensure_ascii=True, indent=2) + "\n")
+    session.out.line(escaped(json.dumps(body, ensure_ascii=True, indent=2)))
+
+
+def trust(
+    session: Session, files: list[Path] | None = None, revoke: bool = False, list_: bool = False
+) -> None:
+    """Agree to what a project file says now: target, webhook, private hosts, places to write to.
+
+    Without a FILE: the ldimport.yaml of this folder or of one above it. Once its content
+    changes, it asks for agreement again.
+    """
+    from ldimport.settings import UserFolders, project_file
+    from ldimport.settings.files import read_yaml
+
+    trusted = UserFolders.of(None).trusted
+    if not list_:
+        found = project_file(Path())
+        paths = files or ([] if found is None else [found])
+        if not paths:
+            raise UsageError("there is no ldimport.yaml here or above", code="no-such-file")
+        for path in paths:
+            if not revoke:
+                trusted.add(path, read_yaml(path)[1])
+                session.notes.say("✓", f"agreed to {path}")
+            elif trusted.remove(path):
+                session.notes.say("✓", f"no longer agreed to {path}")
+            else:
+                raise UsageError(f"{path}: was not agreed to", code="no-such-file")
+    if session.options.json:
+        session.document({"format": 1, "trusted": dict(trusted.all())})
+    elif list_:
+        for name in trusted.all():
+            session.screen.line(name)
 
 
 SHOW_EXAMPLES = ("ldimport config show", "ldimport config show --profile tagblatt")
+TRUST_EXAMPLES = ("ldimport config trust", "ldimport config trust --revoke old/ldimport.yaml")
 CHECK_EXITS = {0: "address, token and scopes work", 4: "something does not work; it says what"}
 SCHEMA_EXAMPLES = ("ldimport config schema image --project-config project-config.json",)
 COMMAND = Group(
@@ -86,6 +121,7 @@ COMMAND = Group(
     (
         Command(show, SHOW_EXAMPLES, {0: "shown"}, also=(2, 4)),
         Command(check, ("ldimport config check --profile tagblatt",), CHECK_EXITS, also=(2,)),
+        Command(trust, TRUST_EXAMPLES, {0: "remembered", 2: "no such file"}, also=(4,)),
         Command(schema, SCHEMA_EXAMPLES, {0: "printed", 2: "unknown media type"}, also=(4,)),
     ),
 )

@@ -4,7 +4,7 @@ import typer
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import FORMAT, fields_of
-from ldimport.cli.output.text import counted, size
+from ldimport.cli.output.text import clean, counted, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 
@@ -33,6 +33,9 @@ def check(session: Session) -> ExitCode:
             shown = ", ".join(found[:3]) + (" …" if len(found) > 3 else "")
             what = counted(len(found), "original")
             screen.say("✗", f"{what} {word}: {shown}")
+    if health.removed:
+        what = counted(len(health.removed), "stored file")
+        screen.say("✓", f"{what} that nothing referred to removed")
     if health.sound:
         screen.say("✓", "sound: every original is there, byte for byte")
     else:
@@ -50,10 +53,9 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
     folder = session.settings.engine
     if not yes:
         if not session.can_ask:
-            raise UsageError(
-                f"this removes the engine in {folder}", hint="run it again with --yes", code="ask"
-            )
-        if not typer.confirm(f"Remove the engine in {folder}?", default=False, err=True):
+            hint = "run it again with --yes"
+            raise UsageError(f"this removes the engine in {folder}", hint=hint, code="ask")
+        if not typer.confirm(clean(f"Remove the engine in {folder}?"), default=False, err=True):
             raise UsageError("nothing was removed", code="declined")
     maintenance.reset(folder)
     if session.options.json:

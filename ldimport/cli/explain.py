@@ -7,11 +7,10 @@ from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
 from ldimport.cli.output.summary import LET_IN
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
-from ldimport.errors import UsageError
+from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.explanations import CODES, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
-from ldimport.settings.values import nearest
 
 
 def explain(session: Session, what: str) -> None:
@@ -20,12 +19,10 @@ def explain(session: Session, what: str) -> None:
         found = migration.history(what)
     meaning, cause = CODES.get(what), known_cause(what)
     if not (found or meaning or cause):
-        near = nearest(what, [*CODES, *(each.code for each in Cause)])
-        raise UsageError(
-            f"“{what}” is neither an image in the state file nor a problem code",
-            hint=f"did you mean {near}?" if near else "ldimport results   lists all images",
-            code="unknown-id",
-        )
+        text = f"“{what}” is neither an image in the state file nor a problem code"
+        codes = [*CODES, *(each.code for each in Cause)]
+        hint = did_you_mean(what, codes, "ldimport results   lists all images")
+        raise UsageError(text, hint=hint, code="unknown-id")
     if session.options.json:
         session.document(_document(what, found, meaning, cause))
         return

@@ -1,13 +1,16 @@
 """``ldimport init``: an ``ldimport.yaml`` and an empty manifest to start from."""
 
+import shlex
 from pathlib import Path
 
 import typer
 
 from ldimport.cli.command import Command
+from ldimport.cli.output.text import clean
 from ldimport.cli.session import Session
 from ldimport.migration.init import Start, columns, write_start
-from ldimport.settings import Settings
+from ldimport.settings import Settings, UserFolders
+from ldimport.settings.files import read_yaml
 
 
 def init(
@@ -23,6 +26,7 @@ def init(
     found = columns(session.project_config(), media_type)
     start = Start(settings.target, name, _beside(settings, place))
     written = write_start(place, start, found, overwrite=force)
+    UserFolders.of(None).trusted.add(written[0], read_yaml(written[0])[1])  # the user's own
     if session.options.json:
         needed = [column.name for column in found if column.required]
         files = [str(path) for path in written]
@@ -30,12 +34,14 @@ def init(
         return
     for path in written:
         session.screen.say("✓", f"wrote {path}")
-    session.screen.hints([(f"ldimport validate {written[1]}", "once your rows are in it")])
+    session.screen.hints(
+        [(f"ldimport validate {shlex.quote(str(written[1]))}", "once your rows are in it")]
+    )
 
 
 def _ask_name(session: Session, place: Path) -> str:
     """The archive's name: asked for where somebody can answer, else the folder's."""
-    proposed = place.resolve().name or "archive"
+    proposed = clean(place.resolve().name) or "archive"
     if not session.can_ask or session.options.json:
         return proposed
     return str(typer.prompt("systemName of this archive, for ever", default=proposed, err=True))

@@ -1,33 +1,16 @@
-"""Signals during a command: Ctrl-C and SIGTERM end it in order, a second one at once; an alarm
+"""Signals during a command: Ctrl-C, SIGTERM, SIGHUP end it in order, a second one at once; an alarm
 limits how long a question may take."""
 
 import os
 import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ldimport.errors import ExitCode, LdimportError, Terminated
+from ldimport.errors import LdimportError, Terminated
+from ldimport.system import ENDING, on_signals
 
-_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 _SHOW_CURSOR = "\x1b[?25h"
-
-
-@contextmanager
-def on_signals(*names: str, call: Callable[[int], None]) -> Iterator[bool]:
-    """Inside, these signals (as far as the system has them) call ``call``. False, and nothing is
-    changed, outside of the main thread: whoever runs us there minds the signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield False
-        return
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, lambda n, _: call(n)) for number in numbers}
-    try:
-        yield bool(before)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextmanager
@@ -39,17 +22,18 @@ def ends_in_order(told: Callable[[], None]) -> Iterator[None]:
 
     def end(number: int) -> None:
         nonlocal asked
+        by_hand = number == signal.SIGINT
         if asked:
-            _leave(_CODES[signal.Signals(number)])
+            _leave(130 if by_hand else 143)
         asked = True
         told()
-        raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt if by_hand else Terminated
 
-    with on_signals("SIGINT", "SIGTERM", call=end):
+    with on_signals(*ENDING, call=end):
         yield
 
 
-def _leave(code: ExitCode) -> None:
+def _leave(code: int) -> None:
     with suppress(OSError, ValueError):
         if sys.stderr.isatty():
             os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())

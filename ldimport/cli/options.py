@@ -39,10 +39,10 @@ TABLE: Mapping[str, Any] = {
     # on every command
     "profile": Option("--profile", "-p", metavar="NAME", help="profile of ldimport.yaml"),
     "config": Option(metavar="FILE", help="config file instead of the one found"),
-    "state": Option(metavar="FILE", help="state file to use"),
+    "state": Option(metavar="FILE", readable=False, help="state file to use"),
     "target": Option(metavar="URL", help="Livingdocs server, or `embedded`"),
     "api_version": Option(metavar="V", help="v1, or a dated version such as 2026-07"),
-    "engine": Option(metavar="FOLDER", help="folder of the local engine"),
+    "engine": Option(metavar="FOLDER", readable=False, help="folder of the local engine"),
     "project_config": Option(metavar="FILE", help="project config to check against"),
     "system_name": Option(metavar="NAME", help="name of this archive, for ever"),
     "insecure": Option(help="do not check certificates; anybody can then read along"),
@@ -122,6 +122,7 @@ TABLE: Mapping[str, Any] = {
     "output": Option("--output", "-o", metavar="FILE",
                      help="write here, - is standard output; its ending is the format"),
     "as_manifest": Option(help="the rows as they were sent, to edit and submit again"),
+    "redact": Option(help="leave passwords and signatures out of URLs"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
     "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
     # the rest
@@ -130,6 +131,9 @@ TABLE: Mapping[str, Any] = {
     "force": Option(help="replace files that are there already"),
     "schema.media_type": Argument(metavar="MEDIA_TYPE",
                                   help="default: the project's default media type"),
+    "files": Argument(metavar="FILE...", help="default: the one that is in force here"),
+    "revoke": Option(help="no longer"),
+    "list_": Option("--list", help="show the files agreed to"),
     "shell": Argument(help="which shell"),
 }
 # fmt: on
@@ -183,10 +187,8 @@ class EngineOptions:
         wanted = {"--allow-host": "allow_hosts" in given, "--integrity": self.integrity}
         for name in wanted if not settings.embedded else ():
             if wanted[name]:
-                raise UsageError(
-                    f"{name} is for the local engine; at {settings.target} the server decides",
-                    hint=f"leave {name} out",
-                )
+                text = f"{name} is for the local engine; at {settings.target} the server decides"
+                raise UsageError(text, hint=f"leave {name} out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +226,8 @@ def read_seconds(option: str, text: str | None) -> float | None:
         return None
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|d|)", text.strip())
     if found is None:
-        raise UsageError(
-            f"{option} {text} is not a time", hint=f"like {option} 90s, {option} 30m, {option} 2h"
-        )
+        hint = f"like {option} 90s, {option} 30m, {option} 2h"
+        raise UsageError(f"{option} {text} is not a time", hint=hint)
     return float(found[1]) * _SECONDS[found[2]]
 
 

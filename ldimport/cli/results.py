@@ -1,13 +1,15 @@
 """``ldimport results``: the outcome of every image, for people and as a map of ids."""
 
+import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
+from ldimport.cli.output.documents import redacted
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
@@ -62,6 +64,7 @@ class OutputOptions:
     form: OutputFormat | None = None
     output: Path | None = None
     as_manifest: bool = False
+    redact: bool = False
     most: int | None = None
 
 
@@ -92,10 +95,8 @@ def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
         return OutputFormat.CSV
     ending = wanted.output.suffix.lower().removeprefix(".")
     if ending not in WRITERS:
-        raise UsageError(
-            f"-o {wanted.output}: the ending says no format",
-            hint="use .csv, .json or .jsonl, or add --format",
-        )
+        hint = "use .csv, .json or .jsonl, or add --format"
+        raise UsageError(f"-o {wanted.output}: the ending says no format", hint=hint)
     return OutputFormat(ending)
 
 
@@ -111,11 +112,17 @@ def _write(
     wanted: OutputOptions,
     form: OutputFormat,
 ) -> None:
+    if wanted.redact:
+        rows = map(_without_secrets, rows)
     first = list(islice(rows, 1))
     with NewFile(wanted.output or STDOUT) as file:
         WRITERS[form](file, chain(first, rows))
     if not first and not session.options.quiet:
         _none(session, which)
+
+
+def _without_secrets(row: ResultRow) -> ResultRow:
+    return replace(row, **redacted(asdict(row)))
 
 
 def _table(session: Session, migration: Migration, which: Filter, most: int) -> None:
@@ -129,7 +136,7 @@ def _table(session: Session, migration: Migration, which: Filter, most: int) -> 
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
     again = f"ldimport results --{which.status.value}" if which.status else "ldimport results"
     for name in ("job", "cause", "host"):
-        again += f" --{name} {value}" if (value := getattr(which, name)) else ""
+        again += f" --{name} {shlex.quote(value)}" if (value := getattr(which, name)) else ""
     hints = []
     if more:
         screen.blank()
@@ -155,6 +162,8 @@ def _as_manifest(
     elif form is None and str(path) == STDOUT:
         form = OutputFormat.CSV
     rows = migration.failed_rows(replace(which, status=Status.FAILED))
+    if wanted.redact:
+        rows = ((redacted(own), _without_secrets(row)) for own, row in rows)
     count = write_as_manifest(path, rows, form)
     if not session.options.quiet:
         session.notes.line(f"{counted(count, 'failed image')}, as they were sent")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gc
 import io
 import os
@@ -14,12 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
-from ldimport.cli.interrupt import on_signals
 from ldimport.cli.output.stream import look_at
-from ldimport.cli.output.text import environment_flag
-from ldimport.errors import ExitCode, LdimportError, TemporaryError, Terminated, UsageError
+from ldimport.cli.output.text import clean, environment_flag
+from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError, UsageError
+from ldimport.harmless import spoken
+from ldimport.system import DISK, scarce
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from typer import TyperException
 
 
@@ -28,11 +30,10 @@ def run(arguments: Sequence[str]) -> int:
     prepare_streams()
     gc.disable()  # until the command begins: imports make no garbage, looking for it takes 20 ms
     try:
-        with on_signals("SIGTERM", call=_terminate):
-            code = _guarded(arguments)
-            sys.stdout.flush()
-            with suppress(OSError):
-                sys.stderr.flush()
+        code = _guarded(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt as stop:
+        return _stopped(arguments, getattr(stop, "exit_code", ExitCode.INTERRUPTED))
     except BrokenPipeError:  # whoever read our output has had enough: not an error
         _to_nowhere()
         return ExitCode.OK
@@ -44,30 +45,27 @@ def run(arguments: Sequence[str]) -> int:
     return code
 
 
-def _terminate(number: int) -> None:
-    raise Terminated
-
-
 def _guarded(arguments: Sequence[str]) -> int:
     from typer import Abort, Exit, TyperException
 
     try:
         return _call(arguments)
-    except BrokenPipeError:
-        raise
     except LdimportError as error:
         return _report(arguments, error)
-    except Terminated:
-        return _stopped(arguments, ExitCode.TERMINATED)
-    except (KeyboardInterrupt, Abort):
-        return _stopped(arguments, ExitCode.INTERRUPTED)
+    except Abort:
+        raise KeyboardInterrupt from None
     except Exit as error:  # --help
         return error.exit_code
     except TyperException as error:
         return _report(arguments, _usage_error(error))
     except Exception as error:  # the last line of defence: a crash file and exit 70
-        if isinstance(error, OSError) and error.errno in _DISK:
+        disk = isinstance(error, OSError) and error.errno in DISK
+        if disk or isinstance(error, BrokenPipeError):
             raise
+        if isinstance(error, PermissionError):
+            return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
+        if short := scarce(error):
+            return _report(arguments, short)
         return _crashed(arguments, error)
 
 
@@ -154,9 +152,6 @@ _SECRETS = (
     (re.compile(r"(?i)\bbearer\s+\S+"), "Bearer …"),
     (re.compile(r"(?i)(token|secret|password)([\"'\s:=]+)\S+"), r"\1\2…"),
     (re.compile(r"\bldi_[A-Za-z0-9_-]+"), "ldi_…"),
-    (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), "…"),
-    (re.compile(r"(https?://)[^/\s@]+@"), r"\1…@"),
-    (re.compile(r"(https?://[^\s?\"']+)\?[^\s\"']+"), r"\1?…"),
 )
 
 
@@ -171,6 +166,7 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
 
     from ldimport import __version__
     from ldimport.files import write_new
+    from ldimport.system import durable_folder
 
     command = [
         word.split("=", 1)[0] if word.startswith("-") else (word if n == 0 else "…")
@@ -186,7 +182,7 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
     for folder in (platformdirs.user_state_path("ldimport"), Path(tempfile.gettempdir())):
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_folder(folder)
             write_new(folder / name, text)
         except (OSError, LdimportError):
             continue
@@ -201,26 +197,47 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
             text = text.replace(value, "…")
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
-    return text
+    return without_secrets(text)
+
+
+def clean_logs() -> None:
+    """What goes to standard error by ``logging`` (a bug's traceback, with what a client sent)."""
+    import logging
+
+    class Cleaned(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            lines = redact(super().format(record), os.environ).splitlines()
+            return spoken("\n".join(map(clean, lines)))
+
+    if logging.lastResort is not None:
+        logging.lastResort.setFormatter(Cleaned())
 
 
 # -- streams -------------------------------------------------------------------------------------
-
-_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO}
 
 
 def _disk_error(error: OSError) -> LdimportError:
     """A full disk that nobody further in spoke of: most often behind standard output."""
     what = error.filename or "standard output"
-    return TemporaryError(
-        f"{what} could not be written: {error.strerror or error}",
-        code="disk-full",
-        hint="free some space, then run the same command again",
-    )
+    text = f"{what} could not be written: {error.strerror or error}"
+    hint = "free some space, then run the same command again"
+    return TemporaryError(text, code="disk-full", hint=hint)
+
+
+class _Unheard(io.FileIO):
+    def write(self, text: ReadableBuffer) -> int:
+        try:
+            return super().write(text)
+        except OSError:
+            return memoryview(text).nbytes
 
 
 def prepare_streams() -> None:
-    """No stream may fail on a character; a closed one is replaced by nowhere."""
+    """No stream may fail on a character; a closed one is replaced by nowhere. What standard error
+    does not take nobody would read: the work goes on, and its exit code tells of it."""
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None and sys.platform != "win32":
+        heard = io.BufferedWriter(_Unheard(sys.stderr.fileno(), "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(heard, sys.stderr.encoding, line_buffering=True)
     for name in ("stdout", "stderr"):
         stream = cast("TextIO | None", getattr(sys, name))
         if stream is None:

@@ -1,12 +1,13 @@
 """What ``submit``, ``retry`` and ``watch`` share: who listens, how a run ends, what is shown."""
 
+import shlex
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from typing import cast
 
 from ldimport import __version__
-from ldimport.cli.interrupt import ends_in_order, on_signals
+from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output import documents, github, outcomes, summary
 from ldimport.cli.output.listeners import (
     JsonLinesListener,
@@ -17,6 +18,7 @@ from ldimport.cli.output.listeners import (
 )
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import counted
+from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
 from ldimport.files import appended
@@ -24,6 +26,7 @@ from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
+from ldimport.system import on_signals
 from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
@@ -42,6 +45,7 @@ def follow(
     """Drive a run to its Summary, telling whoever listens, ``first`` before the others.
     ``reading`` is how far the manifest was read; ``sends`` False: nothing is sent, only followed.
     Ctrl-C and SIGTERM end the run in order: the Summary then says what was done."""
+    clean_logs()
     with ExitStack() as stack:
         stack.callback(cast("Generator[Event, None, None]", events).close)
         listeners = [] if first is None else [first]
@@ -208,12 +212,9 @@ def refuse_to_ask(job: JobRow, target: Target) -> None:
 
 def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
     """The folder of an engine stands in no state file, so it has to be named."""
-    option = "embedded --engine FOLDER" if _embedded(there) else there
-    return UsageError(
-        f"{what} at {_place(there)}, none at {_here(target)}",
-        hint=f"ldimport {command} --target {option}",
-        code="other-target",
-    )
+    option = "embedded --engine FOLDER" if _embedded(there) else shlex.quote(there)
+    text = f"{what} at {_place(there)}, none at {_here(target)}"
+    return UsageError(text, hint=f"ldimport {command} --target {option}", code="other-target")
 
 
 def _place(identity: str) -> str:

@@ -6,6 +6,7 @@ from ldimport import __version__
 from ldimport.cli import options
 from ldimport.cli.command import Command
 from ldimport.cli.output import served
+from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
@@ -20,6 +21,7 @@ from ldimport.server.contract import (
     ServeOptions,
     Stopped,
 )
+from ldimport.url import is_loopback
 from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
@@ -60,11 +62,10 @@ def serve(
     try:
         from ldimport.server.run import run
     except ImportError as error:
-        raise ConfigError(
-            "ldimport serve needs the server parts",
-            hint="pip install 'ldimport[server]'",
-            code="missing-extra",
-        ) from error
+        text = "ldimport serve needs the server parts"
+        hint = "pip install 'ldimport[server]'"
+        raise ConfigError(text, hint=hint, code="missing-extra") from error
+    clean_logs()
     code, screen = ExitCode.OK, _ServeScreen(session, chosen)
     try:
         run(chosen, screen)
@@ -110,6 +111,11 @@ class _ServeScreen:
 
     def _begun(self, engine: EngineServed) -> None:
         session, chosen = self.session, self.chosen
+        host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+        if not is_loopback(f"http://{host}"):
+            text = f"{chosen.host} may be reached from outside, without TLS: tokens travel readable"
+            session.notes.say("!", text)
+            session.notes.hint("--host 127.0.0.1", "and a proxy with TLS before it")
         if not session.options.json:
             served.banner(session.screen, __version__, self.url, engine, chosen, tilde)
         if chosen.token is None and not engine.tokens:

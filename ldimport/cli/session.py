@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from ldimport.migration import Migration, Source
     from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
-    from ldimport.settings import Settings
+    from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
+
+_OF_THE_ENGINE = ("serve", "worker", "token", "engine")
 
 
 @dataclass
@@ -82,11 +84,32 @@ class Session:
     @cached_property
     def settings(self) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""
-        from ldimport.settings import load
+        from ldimport.settings import UntrustedError, load
 
         near = None if not self.paths or self.paths[0] == "-" else Path(self.paths[0])
         folder = near if near is None or near.is_dir() else near.parent
-        return load(self.flags, near=folder, environ=self.environ, cwd=Path.cwd())
+        flags = self.flags
+        if self.words and self.words[0] in _OF_THE_ENGINE:  # wherever a file sends images
+            flags = {"target": "embedded", **flags}
+        while True:
+            try:
+                return load(flags, near=folder, environ=self.environ, cwd=Path.cwd())
+            except UntrustedError as error:
+                if not self._agrees(error):
+                    raise
+
+    def _agrees(self, asked: UntrustedError) -> bool:
+        """Ask whether a project file may decide this; remembered if so."""
+        if not self.can_ask or self.options.json:
+            return False
+        import typer
+
+        from ldimport.settings import UserFolders
+
+        self.notes.error(asked)
+        if agreed := typer.confirm("  Agree to this file?", default=False, err=True):
+            UserFolders.of(None).trusted.add(asked.file, asked.digest)
+        return agreed
 
     @property
     def filters(self) -> dict[str, str | None]:

@@ -1,5 +1,6 @@
 """``ldimport status [ID]``: what the state file knows, and what became of one job."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -8,7 +9,7 @@ from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, LdimportError, TemporaryError, UsageError
+from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
 from ldimport.migration.model import JobRow, Overview
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
@@ -90,6 +91,8 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
         ):
             runner.refuse_to_ask(row, target)
             return migration.refresh(row.id)
+    except StateFileError:
+        raise
     except LdimportError as error:
         session.notes.line("! ", f"{error.message}; this is what the state file knows", indent=2)
         return None
@@ -119,7 +122,7 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         none = "Nothing of it could be tried."
         screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
         again = "sends them again; images that arrived are skipped"
-        screen.hints([(f"ldimport submit {row.manifest}", again)])
+        screen.hints([(f"ldimport submit {shlex.quote(row.manifest)}", again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -131,9 +134,10 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
     hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
-    hints.append((f"ldimport results --job {row.id}", f"all {counts.total:,} with media ids"))
+    name = shlex.quote(row.id)
+    hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
     if counts.failed:
-        hints.append((f"ldimport retry --job {row.id}", "send the failed ones again"))
+        hints.append((f"ldimport retry --job {name}", "send the failed ones again"))
     screen.hints(hints)
 
 

@@ -158,11 +158,9 @@ def _first_use(session: Session, migration: Migration, source: Source, *, agreed
         return
     text = "it names this archive for ever"
     if not session.can_ask:
-        raise UsageError(
-            f"systemName “{name}” is new on {target.label}; {text}",
-            hint="if it is right, run the same command with --yes",
-            code="new-system-name",
-        )
+        text = f"systemName “{name}” is new on {target.label}; {text}"
+        hint = "if it is right, run the same command with --yes"
+        raise UsageError(text, hint=hint, code="new-system-name")
     import typer
 
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)

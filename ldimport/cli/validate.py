@@ -42,7 +42,7 @@ def validate(
     if github.active(session.environ) and not no_annotations:
         stream = session.err if session.options.json else session.out
         for line in github.commands(found):
-            stream.line(line)
+            stream.file.write(f"{line}\n")  # not as a line for people
         github.append_summary(session.environ, github.summary(found, source.manifest.name))
     return ExitCode.INVALID if found.invalid else ExitCode.OK
 

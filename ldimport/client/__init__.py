@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from ldimport import wire
 from ldimport.client.answers import ApiCall
+from ldimport.closing import Closing
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError
 from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json
@@ -50,7 +51,7 @@ class LibraryEntry:
         return self.system_name in (None, system_name) and self.external_id in (None, external_id)
 
 
-class LivingdocsClient:
+class LivingdocsClient(Closing):
     """A client for one project of one Livingdocs server; safe to share between threads.
 
     ``base_url`` may carry a path (``https://edit.livingdocs.io/proxy/api``). ``timeout`` is how
@@ -156,17 +157,9 @@ class LivingdocsClient:
 
     def _unexpected(self, path: str, wanted: str) -> ConfigError:
         url = endpoint(self.base_url, self.api_version, path)
-        return ConfigError(
-            f"{url} answered with something other than {wanted}",
-            hint="is this address the API of a Livingdocs server?",
-            code="unexpected-answer",
-        )
-
-    def __enter__(self) -> LivingdocsClient:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        text = f"{url} answered with something other than {wanted}"
+        hint = "is this address the API of a Livingdocs server?"
+        return ConfigError(text, hint=hint, code="unexpected-answer")
 
     def __repr__(self) -> str:
         return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"

@@ -23,7 +23,7 @@ from ldimport.errors import (
     TooLargeError,
 )
 from ldimport.model import Json
-from ldimport.url import endpoint, host_of
+from ldimport.url import endpoint, host_of, without_secrets
 
 _RENEW = (
     "make a new one in Project Setup → API Clients with public-api:write and "
@@ -91,7 +91,7 @@ class AnswerReader:
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
-            body: Json = json.loads(answer.body)
+            body: Json = json.loads(answer.body.decode("utf-8-sig"))  # never UTF-16, as by itself
         except (ValueError, RecursionError):
             raise _FailedAnswer(self, answer, call).not_json() from None
         return body
@@ -121,10 +121,9 @@ class _FailedAnswer:
     def unauthorized(self) -> LdimportError:
         token = self.reader.token
         if token is None:
-            return AuthError(
-                f"{self.host} asks for a token ({self.status}) and there is none",
-                hint="put it into the environment: LDIMPORT_TOKEN=…, or name a file by tokenFile",
-            )
+            text = f"{self.host} asks for a token ({self.status}) and there is none"
+            hint = "put it into the environment: LDIMPORT_TOKEN=…, or name a file by tokenFile"
+            return AuthError(text, hint=hint)
         why, hint = self._expiry(token)
         if token.source:
             why += f" · read from {token.source}"
@@ -161,11 +160,9 @@ class _FailedAnswer:
         details = wire.error_details(self.body)
         if details.get("name") == "NotFound":
             return RefusedError(self._words(details.get("message", "not found")), code="not-found")
-        return ConfigError(
-            f"{self._url} does not exist on this server (404)",
-            hint=f"{_NO_API} or is apiVersion {self.reader.version} wrong?",
-            code="no-such-route",
-        )
+        text = f"{self._url} does not exist on this server (404)"
+        hint = f"{_NO_API} or is apiVersion {self.reader.version} wrong?"
+        return ConfigError(text, hint=hint, code="no-such-route")
 
     def conflict(self) -> LdimportError:
         if self.call.key is not None:
@@ -175,11 +172,9 @@ class _FailedAnswer:
         return RefusedError(f"{self.host} refused (409): {text}", code="conflict")
 
     def gone(self) -> LdimportError:
-        return RefusedError(
-            f"API {self.reader.version} has been removed from this server (410)",
-            hint="set apiVersion to a newer one, such as 2026-07",
-            code="api-gone",
-        )
+        text = f"API {self.reader.version} has been removed from this server (410)"
+        hint = "set apiVersion to a newer one, such as 2026-07"
+        return RefusedError(text, hint=hint, code="api-gone")
 
     def too_large(self) -> LdimportError:
         size = len(self.call.body or b"")
@@ -201,11 +196,9 @@ class _FailedAnswer:
 
     def redirect(self) -> LdimportError:
         goal = self._words(self.answer.headers.get("location", "")).split("?")[0]
-        return ConfigError(
-            f"{self._url} sends us elsewhere ({self.answer.status}): {goal or 'without a place'}",
-            hint="set the target to the address of the API itself; the token goes nowhere else",
-            code="redirect",
-        )
+        text = f"{self._url} sends us elsewhere ({self.answer.status}): {goal or 'without a place'}"
+        hint = "set the target to the address of the API itself; the token goes nowhere else"
+        return ConfigError(text, hint=hint, code="redirect")
 
     def _quota(self) -> QuotaError | None:
         error = wire.quota_from_json(self.body, self._retry_after)
@@ -231,11 +224,8 @@ class _FailedAnswer:
             return UnavailableError(text, arrived=True, code="broken-answer")
         web = "html" in media_type or body[:1] == b"<"
         kind = "a web page" if web else (media_type or "something unknown")
-        return ConfigError(
-            f"{self._url} answered with {kind}, not with the API ({status} {media_type})",
-            hint=_NO_API,
-            code="not-json",
-        )
+        text = f"{self._url} answered with {kind}, not with the API ({status} {media_type})"
+        return ConfigError(text, hint=_NO_API, code="not-json")
 
     # -- words --
 
@@ -272,10 +262,10 @@ class _FailedAnswer:
         return self._words(error) if isinstance(error, str) else ""
 
     def _words(self, text: str) -> str:
-        """One short line without control signs, and without the token."""
+        """One short line without control signs, the token and what URLs should not show."""
         token = self.reader.token
         line = " ".join((text if token is None else token.mask(text)).split())
-        return "".join(sign for sign in line if sign.isprintable())[:_LONGEST]
+        return without_secrets("".join(sign for sign in line if sign.isprintable()))[:_LONGEST]
 
     @property
     def _url(self) -> str:

@@ -153,16 +153,11 @@ class Transport:
             parts.append(part)
             size += len(part)
             if size > MAX_ANSWER_BYTES:
-                raise ConfigError(
-                    f"{self._base} answers without end (more than {MAX_ANSWER_BYTES:,} bytes)",
-                    code="unexpected-answer",
-                )
+                text = f"{self._base} answers without end (more than {MAX_ANSWER_BYTES:,} bytes)"
+                raise ConfigError(text, code="unexpected-answer")
             if self._policy.clock() > ends:
-                raise UnavailableError(
-                    f"{self._base} took more than {ends - started:.3g} s for one answer",
-                    arrived=True,
-                    code="unreachable",
-                )
+                text = f"{self._base} took more than {ends - started:.3g} s for one answer"
+                raise UnavailableError(text, arrived=True, code="unreachable")
         return b"".join(parts)
 
 

@@ -37,10 +37,8 @@ def same_request(accepted: tuple[str, str], body: str) -> str:
     KeyConflictError when that was another request."""
     job_id, before = accepted
     if before != body:
-        raise KeyConflictError(
-            "this Idempotency-Key was used before for another request",
-            hint="use a new key for a new request",
-        )
+        text = "this Idempotency-Key was used before for another request"
+        raise KeyConflictError(text, hint="use a new key for a new request")
     return job_id
 
 
@@ -118,7 +116,7 @@ def patched(
         name = _property_name(operation, path)
         if media_type is None or name not in media_type.properties:
             raise InvalidRequestError(
-                {f"{path}.propertyName": f'mediaType "{entry.media_type}" has no "{name}"'}
+                {f"{path}.propertyName": f'mediaType "{entry.media_type}" has no "{name[:60]}"'}
             )
         metadata[name] = operation.get("value")
         if metadata[name] is None:
@@ -134,10 +132,10 @@ def _property_name(operation: Mapping[str, Json], path: str) -> str:
         raise InvalidRequestError({path: "Invalid type: expected object"})
     word, name = operation.get("operation"), operation.get("propertyName")
     if word != "setMetadataProperty":
-        raise InvalidRequestError({f"{path}.operation": f'No enum match for: "{word}"'})
+        raise InvalidRequestError({f"{path}.operation": f'No enum match for: "{str(word)[:60]}"'})
     for key in operation:
         if key not in ("operation", "propertyName", "value"):
-            raise InvalidRequestError({f"{path}.{key}": "Additional properties not allowed"})
+            raise InvalidRequestError({f"{path}.{key[:60]}": "Additional properties not allowed"})
     if not isinstance(name, str):
         raise InvalidRequestError({f"{path}.propertyName": "Invalid type: expected string"})
     return name

@@ -14,10 +14,9 @@ import uuid
 from datetime import UTC, datetime
 
 from ldimport.engine.records import StoredAsset
-from ldimport.model import Asset, ImageType
+from ldimport.model import IMAGE_SERVICE, Asset, ImageType
 
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:9095"
-IMAGE_SERVICE = "ldimport"
 _ENDINGS = {ImageType.JPG: "jpeg", ImageType.PNG: "png", ImageType.GIF: "gif", ImageType.SVG: "svg"}
 _TYPES = {kind.mime: kind for kind in ImageType}
 _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.(?:jpeg|png|gif|svg)")
@@ -44,8 +43,9 @@ def new_key(kind: ImageType, now: float) -> str:
 
 
 def slug(title: str) -> str:
-    """``title`` as ``[a-z0-9-]``, at most 80 characters, ``image`` when nothing is left."""
-    plain = unicodedata.normalize("NFKD", title.casefold()).encode("ascii", "ignore").decode()
+    """``title`` as ``[a-z0-9-]``, at most 80 characters, ``image`` when nothing is left. Only its
+    first 100 count: marks that follow each other are put in order in quadratic time."""
+    plain = unicodedata.normalize("NFKD", title[:100].casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain)[:80].strip("-") or "image"
 
 

@@ -19,8 +19,7 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Protocol
 
-from ldimport.errors import TemporaryError
-from ldimport.system import sync_folder
+from ldimport.system import durable_folder, full_disk, private_folder, sync_folder
 
 
 class BlobWriter(Protocol):
@@ -57,12 +56,19 @@ class Blobs(Protocol):
     def writer(self, name: str) -> BlobWriter:
         """A way in for the worker of this name, which no other has."""
 
+    def parts(self) -> Sequence[str]:
+        """What all names are divided into, by how they begin."""
+
+    def stored(self, part: str) -> Sequence[str]:
+        """The names of this part that no writer has under way; one that begins meanwhile with
+        bytes that are stored sees by ``missing`` when they go."""
+
     def leftovers(self) -> Sequence[str]:
         """Names of writers that have not ended in order, or are at work."""
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
-        """Clear up behind a writer that is at its end: delete those of its blobs that
-        ``unreferenced`` picks out, then all that it had under way."""
+        """Clear up behind a writer that is at its end, or lost its leases: delete those of its
+        blobs that ``unreferenced`` picks out, then all that it had under way."""
 
 
 # -- a folder -------------------------------------------------------------------------------
@@ -92,10 +98,18 @@ class BlobFolder(Blobs):
     def writer(self, name: str) -> FolderWriter:
         folder = self._temporary / name
         with _disk(folder):
-            for each in (folder, self._places):
-                each.mkdir(parents=True, exist_ok=True, mode=0o700)
-            sync_folder(self._places.parent)
+            durable_folder(folder)
+            durable_folder(self._places)
         return FolderWriter(self._place, folder)
+
+    def parts(self) -> Sequence[str]:
+        return [f"{n:02x}" for n in range(256)]
+
+    def stored(self, part: str) -> Sequence[str]:
+        with _disk(self._places), suppress(FileNotFoundError):
+            stored = {path.name for path in (self._places / part).iterdir()}  # first: see forget
+            return sorted(stored - {path.name for path in self._temporary.glob(f"*/{part}*")})
+        return []
 
     def leftovers(self) -> Sequence[str]:
         with _disk(self._temporary), suppress(FileNotFoundError):
@@ -104,7 +118,7 @@ class BlobFolder(Blobs):
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
         folder = self._temporary / name
-        with suppress(FileNotFoundError):
+        with _disk(folder), suppress(FileNotFoundError):
             names = [path.name for path in folder.iterdir() if len(path.name) == 64]
             for sha256 in unreferenced(names):
                 self.delete(sha256)
@@ -126,11 +140,15 @@ class FolderWriter(BlobWriter):
     def __init__(self, place: Callable[[str], Path], folder: Path) -> None:
         self._place = place
         self._folder = folder
+        self._durable: set[Path] = set()
+        """Folders of places that this writer knows to be durable."""
         self._group: dict[str, Path | None] = {}
         """First name of each blob; None when its bytes were stored before."""
 
     def put(self, data: bytes, sha256: str | None = None) -> str:
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
+        if not self._group:  # the folder has gone if the leases were lost
+            private_folder(self._folder)
         if sha256 not in self._group:
             temporary = None if self._place(sha256).exists() else self._folder / sha256
             if temporary is not None:
@@ -141,15 +159,26 @@ class FolderWriter(BlobWriter):
     def settle(self) -> None:
         """Files first (one that cannot be synced is thrown away), then each folder once."""
         fresh = [path for path in self._group.values() if path is not None]
+        folders = {self._place(sha256).parent for sha256 in self._group}
         with _disk(self._folder):
             for temporary in fresh:
                 _sync_file(temporary)
             if fresh:
                 sync_folder(self._folder)
+            self._make(folders - self._durable)
             for temporary in fresh:
-                _link(temporary, self._place(temporary.name))
-            for folder in {self._place(sha256).parent for sha256 in self._group}:
+                with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
+                    os.link(temporary, self._place(temporary.name))
+            for folder in folders:
                 sync_folder(folder)
+
+    def _make(self, folders: set[Path]) -> None:
+        """Durably, even those that are there: another worker may be about to."""
+        for folder in folders:
+            private_folder(folder)
+        for parent in {folder.parent for folder in folders}:
+            sync_folder(parent)
+        self._durable |= folders
 
     def missing(self) -> set[str]:
         return {sha256 for sha256 in self._group if not self._place(sha256).exists()}
@@ -175,14 +204,6 @@ def _write(path: Path, data: bytes) -> None:
             raise
 
 
-def _link(temporary: Path, place: Path) -> None:
-    if not place.parent.is_dir():
-        place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        sync_folder(place.parent.parent)
-    with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
-        os.link(temporary, place)
-
-
 def _sync_file(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
@@ -199,8 +220,4 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise TemporaryError(
-            f"the disk with {folder} is full or does not accept writes: {error.strerror}",
-            hint="free some space, then run the same command again; what was acknowledged is safe",
-            code="disk-full",
-        ) from error
+        raise full_disk(folder, error.strerror or str(error)) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 from ldimport import model
 from ldimport.causes import known_cause
+from ldimport.closing import Closing
 from ldimport.engine import accept, addresses
 from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
 from ldimport.engine.store import Follower, Store, Tokens, open_store
-from ldimport.errors import ConflictError, NotFoundError
+from ldimport.errors import ConflictError, LdimportError, NotFoundError
 from ldimport.model import Asset, Counts, ImportRequest, Integrity, JobOptions, Json, Limits
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ldimport.schema.config import ProjectConfig
 
 
-class Engine:
+class Engine(Closing):
     """The import API's behaviour on one folder: store and blobs, no service needed.
 
     Several processes may use one folder at once. ``project_config`` is a file, its JSON, or what
@@ -65,6 +66,7 @@ class Engine:
         """The identity of this folder's engine, for ever."""
         self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
+        self._clear_up()
         self._pool: WorkerPool | None = None
 
     @property
@@ -177,6 +179,13 @@ class Engine:
         """Whether accepted images wait for their outcome."""
         return self.store.jobs.open_images() > 0
 
+    def stalled(self) -> tuple[bool, float | None]:
+        """Whether images are open and nothing has moved for a lease; and for how many seconds the
+        oldest leased image has been so (None: none is)."""
+        found, now = self.store.activity(), self._now()
+        oldest = None if found.leased_at is None else max(0.0, now - found.leased_at)
+        return found.open > 0 and now - found.moved_at > self.limits.lease_seconds, oldest
+
     def run(self, workers: int = 0) -> None:
         """Carry out all open images: in the calling thread, or with so many worker processes.
         Returns when nothing is open."""
@@ -203,6 +212,11 @@ class Engine:
         finally:
             self._pool = None
             pool.end()
+            self._clear_up()
+
+    def _clear_up(self) -> None:
+        with suppress(LdimportError):  # whoever works here next will do it, or meet it
+            self.store.clear_up(self._blobs)
 
     def check_workers(self) -> None:
         """Raise what ended a worker of ``working`` for good (disk full), if anything did."""
@@ -212,12 +226,6 @@ class Engine:
     def close(self) -> None:
         """Close the store. May be called twice."""
         self.store.close()
-
-    def __enter__(self) -> Engine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _result(self, of: StoredResult, system_name: str) -> model.Result:
         stored = of.asset

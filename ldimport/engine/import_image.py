@@ -17,15 +17,19 @@ from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
-from ldimport.media.inspect import inspect
+from ldimport.media.inspect import inspect, is_markup
 from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, ImageType, Integrity, Json, Status
+from ldimport.model import Facts, Image, Integrity, Json, Status
 from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
+from ldimport.system import scarce
 from ldimport.url import is_http_url
 from ldimport.wire import rendered
+
+MOST_DEATHS = 3
+"""An image over which so many workers died or hung is not tried again."""
 
 _INVALID = "Invalid metadata: "
 
@@ -41,13 +45,21 @@ def fingerprint(image: Image) -> str:
 
 class ImageImporter:
     """Carries out tasks under one job's terms. Keeps connections and the decoding child.
-    ``lease_seconds`` is how long these terms let a lease last."""
+    ``lease_seconds`` is how long these terms let a lease last; ``hold`` is told which task is
+    being carried out (None: none)."""
 
-    def __init__(self, terms: records.Terms, blobs: Blobs, writer: BlobWriter) -> None:
+    def __init__(
+        self,
+        terms: records.Terms,
+        blobs: Blobs,
+        writer: BlobWriter,
+        hold: Callable[[ImportTask | None], None] = lambda _: None,
+    ) -> None:
         self.lease_seconds = terms.limits.lease_seconds
         self._terms = terms
         self._blobs = blobs
         self._writer = writer
+        self._hold = hold
         self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts))
         self._sandbox = Sandbox(terms.limits)
 
@@ -57,9 +69,12 @@ class ImageImporter:
         self._sandbox.close()
 
     def refused(self, task: ImportTask) -> ImportOutcome | None:
-        """The outcome of a task whose metadata violates the project config, before any fetch."""
+        """The outcome of a task that has stopped the worker too often, or whose metadata violates
+        the project config, before any fetch."""
 
         def check() -> None:
+            if task.deaths >= MOST_DEATHS:
+                raise Rejected(Cause.STOPPED_WORKER, f"stopped the worker {task.deaths} times")
             if reasons := self._reasons(task.image):
                 texts = (reason.removeprefix(_INVALID) for reason in reasons)
                 raise Rejected(Cause.INVALID_METADATA, _INVALID + "; ".join(texts))
@@ -89,16 +104,21 @@ class ImageImporter:
     def _guarded(self, task: ImportTask, step: Callable[[], Found]) -> Found | ImportOutcome:
         """One image fails alone, whatever happens to it; only errors of the run (disk full)
         pass."""
+        self._hold(task)
         try:
             return step()
         except Rejected as rejected:
             return _rejected(task, rejected)
         except LdimportError:
             raise
-        except Exception as error:  # noqa: BLE001  a bug met by one image must not stop the others
+        except Exception as error:
+            if short := scarce(error):
+                raise short from error
             _log.exception("image %s of %s", task.image.id, task.system_name)
             text = f"a bug in ldimport: {type(error).__name__}: {error}"
             return _rejected(task, Rejected(Cause.BUG, text))
+        finally:
+            self._hold(None)
 
     def _reasons(self, image: Image) -> tuple[str, ...]:
         lenient = self._terms.options.lenient
@@ -155,9 +175,9 @@ class ImageImporter:
 
     def _inspected(self, body: bytes) -> tuple[bytes, Facts]:
         """The bytes to store, and what they are. Raises Rejected."""
-        facts = inspect(body, self._terms.limits)
-        if facts.type is ImageType.SVG:
+        if is_markup(body):  # read in the child alone
             return self._sandbox.sanitise(body)
+        facts = inspect(body, self._terms.limits)
         if self._terms.options.integrity is Integrity.FULL:
             self._sandbox.decode(body, facts)
         return body, facts

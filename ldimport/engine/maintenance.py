@@ -13,7 +13,8 @@ from ldimport.engine.blobs import BlobFolder, Blobs
 @dataclass(frozen=True, slots=True)
 class Health:
     """What a check found: numbers of entries, open images, stored originals and their bytes;
-    originals that are ``missing`` or ``damaged`` (sha256), what the store complains about."""
+    originals that are ``missing`` or ``damaged`` (sha256), what the store complains about; and
+    stored bytes that nothing referred to, which were ``removed``."""
 
     entries: int
     open_images: int
@@ -22,6 +23,7 @@ class Health:
     missing: tuple[str, ...]
     damaged: tuple[str, ...]
     complaints: tuple[str, ...]
+    removed: tuple[str, ...]
 
     @property
     def sound(self) -> bool:
@@ -30,26 +32,28 @@ class Health:
 
 
 def check(folder: Path, tick: Callable[[int], None] | None = None) -> Health:
-    """Read the whole store and every stored original; ``tick`` gets the originals read so far.
-    Raises StateFileError when there is no engine in ``folder``."""
+    """Read the whole store and every stored original, and clear up what dead workers left;
+    ``tick`` gets the originals read so far. Raises StateFileError when there is no engine in
+    ``folder``."""
     store.require(folder)
+    blobs = BlobFolder(folder)
     with closing(store.open_store(folder)) as opened:
         complaints = tuple(opened.complaints())
         entries, _ = opened.library.holdings()
         waiting = opened.jobs.open_images()
         originals = opened.library.blobs()
+        opened.clear_up(blobs)
+        removed = tuple(each for part in blobs.parts() for each in opened.orphans(blobs, part))
     missing: list[str] = []
     damaged: list[str] = []
     for n, (sha256, _) in enumerate(originals, 1):
-        found = _digest(BlobFolder(folder), sha256)
+        found = _digest(blobs, sha256)
         if found != sha256:
             (missing if found is None else damaged).append(sha256)
         if tick is not None:
             tick(n)
-    total = sum(size for _, size in originals)
-    return Health(
-        entries, waiting, len(originals), total, tuple(missing), tuple(damaged), complaints
-    )
+    counts = entries, waiting, len(originals), sum(size for _, size in originals)
+    return Health(*counts, tuple(missing), tuple(damaged), complaints, removed)
 
 
 def reset(folder: Path) -> None:

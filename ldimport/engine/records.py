@@ -105,6 +105,17 @@ class JobSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """What the work is at: ``open`` images; since when the oldest lease lasts (None: nothing is
+    leased); when anything last moved, be it a worker's turn or the arrival of the first open job.
+    Times are Unix seconds."""
+
+    open: int
+    leased_at: float | None
+    moved_at: float
+
+
+@dataclass(frozen=True, slots=True)
 class StoredResult:
     """What became of one image. A failure has its ``cause``, if it ended since these are kept."""
 
@@ -150,13 +161,15 @@ class KnownMedia:
 
 @dataclass(frozen=True, slots=True)
 class ImportTask:
-    """One open image, leased by ``worker``. ``image.media_type`` is never None here."""
+    """One open image, leased by ``worker``. ``image.media_type`` is never None here; ``deaths``
+    is how many workers it has stopped."""
 
     item: int
     worker: int
     system_name: str
     image: model.Image
     known: KnownMedia | None
+    deaths: int = 0
 
 
 @dataclass(frozen=True, slots=True)

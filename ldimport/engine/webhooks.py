@@ -25,6 +25,7 @@ from ldimport import __version__, retry_after
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import ConfigError, LdimportError, Rejected
+from ldimport.system import start_thread
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -102,11 +103,10 @@ class Sender:
         self._under_way = 0
         self._told = threading.Event()
         self._at_once = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ldimport-webhooks", daemon=True)
 
     def start(self) -> None:
-        """Begin to send."""
-        self._thread.start()
+        """Begin to send. Raises TemporaryError when the system gives no thread."""
+        self._thread = start_thread(self._run, name="ldimport-webhooks")
 
     def end(self, patience: float) -> None:
         """Send what is due, for at most ``patience`` seconds, then stop. What is left, or has no
@@ -163,7 +163,7 @@ class Sender:
         fresh = session.deliver([outcome for outcome, _ in done], room, self.now())
         self._under_way += len(fresh) - len(done)
         for each in fresh:
-            threading.Thread(target=self._send, args=(each, self._tried), daemon=True).start()
+            start_thread(self._send, each, self._tried)
         for _, attempt in done:
             self.on_attempt(attempt)
 

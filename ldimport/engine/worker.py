@@ -3,7 +3,7 @@
 ``python -m ldimport.engine.worker FOLDER [--parent PID]`` is one as a process of its own. It works
 until SIGTERM, or until the parent is gone (its end of our standard input is closed, or we have got
 another parent). Ctrl-C is left to the parent. An error of the run is one line of JSON on standard
-error, and its exit code.
+output, and its exit code.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from ldimport.engine.blobs import BlobFolder, Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
 from ldimport.engine.store import Store, WorkerSession, open_store
 from ldimport.errors import LdimportError
+from ldimport.system import end_after, end_with_parent, scarce, start_thread
 
 if TYPE_CHECKING:
     from ldimport.engine.import_image import ImageImporter
@@ -52,13 +53,15 @@ def run_worker(
     until_done: bool = False,
     workers: int = 1,
     now: Callable[[], float] = time.time,
+    watch: Callable[[float], None] = lambda _: None,
 ) -> None:
     """Work until ``stop`` says so, with ``until_done`` also until no image is open, whoever works
-    on it. ``workers`` share the connections that a host may get. What was begun is recorded or
-    free again at the end."""
+    on it. ``workers`` share the connections that a host may get. ``watch`` is told again and again
+    within how many seconds to hear of us next, 0 when there is no knowing. What was begun is
+    recorded or free again at the end."""
     session = store.join(blobs)
     try:
-        Worker(store, session, blobs, stop, workers, now).run(until_done)
+        Worker(store, session, blobs, stop, workers, now, watch).run(until_done)
     finally:
         session.leave()
 
@@ -74,6 +77,7 @@ class Worker:
     stop: Callable[[], bool]
     workers: int
     now: Callable[[], float]
+    watch: Callable[[float], None] = lambda _: None
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _writer: BlobWriter = field(init=False)
@@ -82,9 +86,12 @@ class Worker:
     _local: deque[ImportTask] = field(default_factory=deque)
     _done: list[ImportOutcome] = field(default_factory=list)
     _recorded_at: float = float("-inf")
+    _lease: float = 0.0
+    _parts: Iterator[str] = field(init=False)
 
     def __post_init__(self) -> None:
         self._writer = self.blobs.writer(self.session.name)
+        self._parts = iter(self.blobs.parts())
 
     def run(self, until_done: bool) -> None:
         """Work, wait, look after the dead, until told to stop."""
@@ -102,11 +109,14 @@ class Worker:
                 importer.close()
 
     def _wait(self, seen: int) -> None:
-        """Until the store changes, or a while has passed."""
+        """Until the store changes, or a while has passed. There is time to look for blobs that
+        nobody knows of, once over all."""
         until = self.monotonic() + IDLE
         while not self.stop() and self.monotonic() < until:
             if self.store.version() != seen:
                 return
+            if part := next(self._parts, None):
+                self.store.orphans(self.blobs, part)
             self.sleep(POLL)
 
     def _round(self) -> bool:
@@ -150,11 +160,17 @@ class Worker:
 
     def _pulse(self) -> bool:
         """Called all the time while working: looks after leases, hears the call to stop. A hung
-        worker does not come here, and so loses its leases."""
+        worker does not come here, and so loses its leases, and its life."""
+        self.watch(self._lease)
         if self.session.ageing or self._lingering():
             self._commit()
         self.session.patrol()
         return self.stop()
+
+    def _hold(self, task: ImportTask | None) -> None:
+        """A task begins, or ends: each has a whole lease of time, and is known if it kills us."""
+        self.session.hold(task)
+        self.watch(self._lease)
 
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
@@ -164,7 +180,9 @@ class Worker:
         return self._commit(HANDFUL, terms)
 
     def _commit(self, most: int = 0, terms: int | None = None) -> int | None:
-        """One group commit: blobs first, then their rows; the leases renewed on the way."""
+        """One group commit: blobs first, then their rows; the leases renewed on the way. Disks may
+        be slow, so it has all the time it wants."""
+        self.watch(0)
         self._writer.settle()
         claimed = self.session.work(
             self._done, self.now(), lost=self._writer.missing, most=most, terms=terms
@@ -190,13 +208,14 @@ class Worker:
                 terms = self.store.jobs.terms(number)
                 per_host = max(1, terms.limits.per_host // self.workers)
                 terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
-                self._importers[number] = ImageImporter(terms, self.blobs, self._writer)
+                self._importers[number] = ImageImporter(terms, self.blobs, self._writer, self._hold)
             except LdimportError as error:
                 reason = f"the job could not be carried out: {error.message}"
                 self.store.jobs.fail(number, reason, Cause.JOB_NOT_POSSIBLE.code, self.now())
                 self._remote.clear()
                 return None
-        self.session.last(self._importers[number].lease_seconds)
+        self._lease = self._importers[number].lease_seconds
+        self.session.last(self._lease)
         return self._importers[number]
 
 
@@ -211,22 +230,34 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="as many work here")
     options = parser.parse_args()
     told = threading.Event()
+    end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda *_: told.set())
-    if options.parent is not None:
-        threading.Thread(target=_watch_parent, args=(options.parent, told), daemon=True).start()
     try:
+        if options.parent is not None:
+            start_thread(_await_end_of_input, told)
+            start_thread(_watch_parent, options.parent, told)
         with closing(open_store(options.folder)) as store:
-            run_worker(store, BlobFolder(options.folder), told.is_set, workers=options.workers)
-    except LdimportError as error:
+            blobs = BlobFolder(options.folder)
+            run_worker(store, blobs, told.is_set, workers=options.workers, watch=_live_on)
+    except Exception as fault:
+        error = fault if isinstance(fault, LdimportError) else scarce(fault)
+        if error is None:
+            raise
         said = {"message": error.message, "hint": error.hint, "code": error.code}
-        sys.stderr.write(json.dumps(said) + "\n")
-        sys.exit(error.exit_code)
+        with suppress(OSError):  # nobody listens
+            os.write(1, json.dumps(said).encode())
+        os._exit(error.exit_code)  # at an orderly end a broken disk would have the last word
+
+
+def _live_on(seconds: float) -> None:
+    """Die unless called again: a worker that hangs for longer than its lease has lost it anyhow,
+    and one that computes so long meets something that was never meant to be."""
+    end_after(*((1 + seconds / 10, 10 + seconds) if seconds else (0, 0)))
 
 
 def _watch_parent(parent: int, told: threading.Event) -> None:
     """End with the parent."""
-    threading.Thread(target=_await_end_of_input, args=(told,), daemon=True).start()
     while not told.wait(0.2):
         if os.getppid() != parent:
             told.set()

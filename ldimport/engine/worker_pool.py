@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError
+from ldimport.system import no_process, start_thread
 
 GRACE = 5.0
 """Seconds that workers have to end in order before they are killed; they lose nothing."""
@@ -48,6 +49,8 @@ class _Member:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
         self.errors.close()
 
 
@@ -62,13 +65,13 @@ class WorkerPool:
         self._error: LdimportError | None = None
         self._false_starts = 0
         self._ending = threading.Event()
-        self._watch = threading.Thread(target=self._watch_over, name="ldimport-pool", daemon=True)
+        self._watch: threading.Thread | None = None
 
     def start(self) -> None:
         """Start all. Raises TemporaryError when the system gives no more processes."""
         for _ in range(self._size):
             self._members.append(self._new_member())
-        self._watch.start()
+        self._watch = start_thread(self._watch_over, name="ldimport-pool")
 
     def check(self) -> None:
         """Raise what ended a worker for good, if anything did."""
@@ -78,8 +81,12 @@ class WorkerPool:
     def end(self) -> None:
         """Tell all to stop, wait for them, kill who does not listen."""
         self._ending.set()
-        if self._watch.is_alive():
+        if self._watch is None:
+            self._end_members()
+        else:
             self._watch.join()
+
+    def _end_members(self) -> None:
         for member in self._members:
             member.tell()
         for member in self._members:
@@ -89,24 +96,26 @@ class WorkerPool:
         # -P: a module in the working folder, which may be a stranger's archive, is not ours
         command = [sys.executable, "-P", "-m", "ldimport.engine.worker"]
         command += [str(self._folder), "--parent", str(os.getpid()), "--workers", str(self._size)]
-        errors = tempfile.TemporaryFile()  # noqa: SIM115  closed with its process
-        try:
-            pipe, null = subprocess.PIPE, subprocess.DEVNULL
-            process = subprocess.Popen(command, stdin=pipe, stdout=null, stderr=errors)
-        except OSError as error:
-            errors.close()
-            raise TemporaryError(
-                f"no worker of the local engine could be started: {error.strerror}",
-                hint="close other programs, then run the same command again",
-                code="no-process",
-            ) from error
+        pipe = subprocess.PIPE
+        with contextlib.ExitStack() as opened:
+            try:
+                errors = opened.enter_context(tempfile.TemporaryFile())
+                process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors)
+            except OSError as error:
+                why = error.strerror or str(error)
+                raise no_process("no worker of the local engine could be started", why) from error
+            opened.pop_all()  # it is closed with its process
         return _Member(process, errors, time.monotonic())
 
     def _watch_over(self) -> None:
+        """All members end before this thread does: those that it started go with it (see
+        ``end_with_parent``)."""
         while self._error is None and not self._ending.wait(0.1):
             for place, member in enumerate(self._members):
                 if member.process.poll() is not None:
                     self._replace(place, member)
+        self._ending.wait()
+        self._end_members()
 
     def _replace(self, place: int, member: _Member) -> None:
         lived = time.monotonic() - member.since
@@ -124,17 +133,16 @@ class WorkerPool:
 
 def _error_of(member: _Member) -> LdimportError:
     """What a worker said before it ended."""
-    member.errors.seek(0)
-    lines = member.errors.read().decode(errors="replace").strip().splitlines() or [""]
     code = member.process.returncode
+    assert member.process.stdout is not None
     try:
-        said = json.loads(lines[-1])
+        said = json.loads(member.process.stdout.read())
         message, hint, word = said["message"], said["hint"], said["code"]
     except (ValueError, TypeError, KeyError):
-        return LdimportError(
-            f"a worker of the local engine ended unexpectedly ({code}): {lines[-1]}",
-            hint="this is a bug in ldimport; what was recorded is safe",
-            code="worker-died",
-        )
+        member.errors.seek(0)
+        lines = member.errors.read().decode(errors="replace").strip().splitlines() or [""]
+        text = f"a worker of the local engine ended unexpectedly ({code}): {lines[-1]}"
+        hint = "this is a bug in ldimport; what was recorded is safe"
+        return LdimportError(text, hint=hint, code="worker-died")
     kinds = {ExitCode.TEMPORARY: TemporaryError, ExitCode.CONFIG: StateFileError}
     return kinds.get(ExitCode(code), LdimportError)(message, hint=hint, code=word)

@@ -1,8 +1,7 @@
 """Tables: CSV in any dialect, row by row at the speed of ``csv.reader``: the fast way to entries
 for rows as they should be, the careful way for all others.
 
-Cells of spreadsheets that begin with ``'`` and then a formula sign (``'=1+1``) lose that one
-apostrophe: ``cells.safe_cell`` puts it there.
+Cells that ``cells.safe_cell`` wrote (``'=1+1``) lose the apostrophe that it put there.
 """
 
 import csv
@@ -10,29 +9,26 @@ import io
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
-from itertools import islice
-from typing import BinaryIO, cast
-from unicodedata import is_normalized
+from itertools import islice, takewhile
 
-from ldimport.cells import FORMULA
+from ldimport.cells import bare_cell
 from ldimport.errors import ManifestError
-from ldimport.manifest.detect import undecodable
-from ldimport.manifest.fields import PREFIX, Layout, column_index, ignored_text, layout
+from ldimport.manifest.fields import PREFIX, Layout, ignored_text, layout
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.streams import ByteStream, Part, Position, SourceFile
+from ldimport.manifest.streams import Part, Position, SourceFile, buffered, undecodable
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import is_whole, surely_whole
 
 LONGEST_LINE = 32 << 20
 """Bytes of one line of a table at most: lines are read whole."""
-_PREFIXED = re.compile(f"'+{FORMULA}")
-_PREFIXED_BYTES = re.compile(rb"'[ \t\r\n\x0b\x0c\x00\xa0\xc2]*[=+\-@\xef]|'[\t\r\n]")
-"""The same in any encoding that contains ASCII; may find more."""
-_AS_TEXT = re.compile('="((?:[^"]|"")*)"')
-"""A cell such as ``="0042"``: how Excel is told to keep the zeros."""
+_GUARDED_BYTES = re.compile(
+    rb"'(?:[\x00-\x20\"\x7f-\xaf\xb9-\xbf\xc2\xd8\xe1-\xe3\xef]*(?:[=+\-@]|::|\xef[\xb9\xbc])"
+    rb"|[\t\r\n\x0b\x0c\x1c-\x1e\x85]|\xc2\x85|\xe2\x80[\xa8\xa9])|##'|section_(?:start|end)'"
+)
+"""What ``bare_cell`` takes away, in any encoding that contains ASCII; may find more."""
 _AS_TEXT_BYTES = re.compile(rb'(?<!\w)="')
-"""Where that may begin; attributes of HTML, which captions hold, do not."""
+"""Where a cell such as ``="0042"`` may begin; attributes of HTML, which captions hold, do not."""
 _RESUMES = 20
 """How often a pass goes back to the line after an unclosed quote; each costs a partial pass."""
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
@@ -54,19 +50,19 @@ class OddRow(list[str]):
 
 
 class TableRow(Mapping[str, Json]):
-    """A row as it stands in the file: column -> cell. Holds no dict, since few rows are asked."""
+    """A row as it stands in the file: column -> cell. ``names`` has the index of each column, and
+    is shared by all rows."""
 
     __slots__ = ("_cells", "_names")
 
-    def __init__(self, names: tuple[str, ...], cells: Sequence[str]) -> None:
+    def __init__(self, names: Mapping[str, int], cells: Sequence[str]) -> None:
         self._names = names
         self._cells = cells
 
     def __getitem__(self, name: str) -> Json:
-        try:
-            return self._cells[self._names.index(name)]
-        except (ValueError, IndexError):
-            raise KeyError(name) from None
+        if (index := self._names[name]) < len(self._cells):
+            return self._cells[index]
+        raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         return islice(self._names, len(self._cells))
@@ -77,21 +73,8 @@ class TableRow(Mapping[str, Json]):
 
 def _is_odd(cell: str) -> bool:
     """Whether a cell is not simply its own value."""
-    odd = "\0" in cell or _bare(cell) is not cell
-    if cell.isascii():
-        return odd
-    return odd or not is_whole(cell) or not is_normalized("NFC", cell)
-
-
-def _bare(cell: str) -> str:
-    """A cell without what only spreadsheets need: the apostrophe before a formula, the equals
-    sign and quotes around a text; the cell itself where there is neither."""
-    first = cell[:1]
-    if first == "'" and _PREFIXED.match(cell):
-        return cell[1:]
-    if first == "=" and (found := _AS_TEXT.fullmatch(cell)):
-        return found[1].replace('""', '"')
-    return cell
+    dressed = bare_cell(cell) is not cell
+    return "\0" in cell or dressed or compose(cell) is not cell or not is_whole(cell)
 
 
 class _Suspicion:
@@ -117,17 +100,13 @@ class _Suspicion:
             raise ManifestError(message, hint=hint, code="too-large")
         if not self.raised:
             chunk = self._end + chunk
-            odd = b"\0" in chunk or _dressed(chunk) or not surely_whole(chunk, utf8=self._utf8)
+            odd = b"\0" in chunk or not surely_whole(chunk, utf8=self._utf8)
+            odd = odd or bool(b"'" in chunk and _GUARDED_BYTES.search(chunk))
+            odd = odd or bool(b'="' in chunk and _AS_TEXT_BYTES.search(chunk))
             self.raised = odd or (self._utf8 and not surely_composed(chunk))
             self._end = chunk[-_OVERLAP:]
         if self._position is not None:
             self._position(position)
-
-
-def _dressed(chunk: bytes) -> bool:
-    """Whether ``_bare`` may have something to take away."""
-    prefixed = b"'" in chunk and _PREFIXED_BYTES.search(chunk) is not None
-    return prefixed or (b'="' in chunk and _AS_TEXT_BYTES.search(chunk) is not None)
 
 
 class Table(Part):
@@ -146,7 +125,7 @@ class Table(Part):
         line, header = self._read_names()
         self._header_lines = header.last
         self.layout = layout(header, self._mapping, name, line)
-        self.names = self.layout.names
+        self.names = tuple(self.layout.names)
         self._width = len(self.names)
         simple = self._mapping.plain and "metadata" not in self.layout.places
         self._build: Callable[[int, int, list[str]], Entry]
@@ -160,8 +139,10 @@ class Table(Part):
     def columns(self) -> tuple[str, ...] | None:
         """For each cell of ``rows`` the field it is ("" for none), or None when rows alone do not
         tell the values: templates, constants, one column for two fields."""
-        shared = len(set(self.layout.places.values())) < len(self.layout.places)
-        return None if shared or not self._mapping.plain else self.layout.fields
+        fields = {index: name for name, index in self.layout.places.items()}
+        if len(fields) < len(self.layout.places) or not self._mapping.plain:
+            return None
+        return tuple(fields.get(index, "") for index in range(self._width))
 
     def rows(self, position: Position | None = None) -> Generator[tuple[int, list[str]]]:
         """(line, cells) of every row that is not blank. ``cells`` is exactly a ``list`` with one
@@ -178,29 +159,21 @@ class Table(Part):
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every row."""
         with closing(self.rows(position)) as rows:
-            build = self._build
+            build, odd = self._build, self.entry
             for number, (line, cells) in enumerate(rows, first):
-                if type(cells) is list:
-                    yield build(number, line, cells)
-                else:
-                    yield self.entry(number, line, cells)
+                yield (build if type(cells) is list else odd)(number, line, cells)
 
     def entry(self, row: int, line: int, cells: list[str]) -> Entry:
         """One of ``rows`` as an Entry; ``row`` counts them from 1."""
-        if not isinstance(cells, OddRow):
-            return self._build(row, line, cells)
-        if cells.error:
-            return self._unreadable(row, line, cells)
-        return self._careful(row, line, cells)
+        if isinstance(cells, OddRow):
+            return (self._unreadable if cells.error else self._careful)(row, line, cells)
+        return self._build(row, line, cells)
 
-    def locate(self, entry: Entry, field: str) -> Place:
-        """Where the cell of ``field`` begins; the row's beginning if no cell is its source."""
-        place, index = entry.place, self.layout.places.get(field)
-        start = place.line, 1
-        if index is not None:
-            record = self.lines.between(place.line, place.line + _RECORD_LINES)
-            start = self.dialect.cell_start(record, index, place.line)
-        return Place(place.file, place.row, *start)
+    def _start(self, place: Place, field: str) -> tuple[int, int]:
+        if (index := self.layout.places.get(field)) is None:
+            return place.line, 1
+        record = self.lines.between(place.line, place.line + _RECORD_LINES)
+        return self.dialect.cell_start(record, index, place.line)
 
     def _run(
         self, skip: int, position: Position | None, resume: bool
@@ -208,7 +181,8 @@ class Table(Part):
         """Rows after ``skip`` lines. Returns the line of a record with broken quotes to go on
         behind, or None at the end."""
         suspicion = _Suspicion(self.name, self.encoding, position)
-        with self._table(suspicion) as lines:
+        stream = buffered(self.path, self.name, watch=suspicion)
+        with io.TextIOWrapper(stream, self.encoding, newline="") as lines:
             next(islice(lines, skip, skip), None)
             reader = self.dialect.reader(lines)
             width = self._width
@@ -234,13 +208,6 @@ class Table(Part):
                 except UnicodeDecodeError as error:
                     raise undecodable(self.path, self.name, self.encoding) from error
 
-    def _table(self, watch: _Suspicion, errors: str = "strict") -> io.TextIOWrapper:
-        stream = cast("BinaryIO", ByteStream(self.path, self.name, watch=watch))
-        return io.TextIOWrapper(stream, self.encoding, errors, newline="")
-
-    def _text(self) -> io.TextIOWrapper:
-        return self._table(_Suspicion(self.name, self.encoding, None), "replace")
-
     def _read_names(self) -> tuple[int, OddRow]:
         """The line in which the header begins, and its cells."""
         with closing(self._run(self.dialect.skip, None, resume=False)) as run:
@@ -260,45 +227,43 @@ class Table(Part):
         record = "\n".join(self.lines.between(line, cells.last))
         hint = "double every quote inside a quoted cell, and close the cell"
         problems.add("bad-quotes", "", cells.error, hint, record)
-        original = {"_record": record}
-        return Entry("", "", None, None, {}, problems.place, True, tuple(problems), original)
+        return problems.entry({"_record": record}, textual=True)
 
     def _careful(self, row: int, line: int, cells: list[str]) -> Entry:
         """Any row that could be parsed."""
         problems = RowProblems(Place(self.name, row, line))
-        raw = [_bare(cell) for cell in cells]
+        raw = [bare_cell(cell) for cell in cells]
         names = self._row_names(len(raw), problems)
-        values = self._values(names, raw)
-        for name, text in values.items():
-            if "\0" in text:
-                hint = "take it out; often the file is UTF-16: --encoding utf-16"
-                problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
+        values = self._values(raw)
+        hint = "take it out; often the file is UTF-16: --encoding utf-16"
+        for name in (name for name, text in values.items() if "\0" in text):
+            problems.add("nul-byte", name, f"{name} holds a NUL byte", hint)
         metadata = _metadata(values, problems)
         id_, url = values.get("id", ""), values.get("url", "")
         title, kind = values.get("fileName") or None, values.get("mediaType") or None
         told, original = problems.of(id_), TableRow(names, raw)
         return Entry(id_, url, title, kind, metadata, problems.place, True, told, original)
 
-    def _row_names(self, width: int, problems: RowProblems) -> tuple[str, ...]:
+    def _row_names(self, width: int, problems: RowProblems) -> Mapping[str, int]:
+        names = self.layout.names
         if width == self._width:
-            return self.names
+            return names
         message = f"the row has {width} cells, the header {self._width}"
         hint = "a delimiter or quote inside a cell? put the cell in quotes"
         problems.add("ragged-row", "", message, hint)
-        return (*self.names, *(f"_more ({n})" for n in range(1, width - self._width + 1)))
+        more = range(self._width, width)
+        return names | {f"_more ({n - self._width + 1})": n for n in more} if more else names
 
-    def _values(self, names: Sequence[str], raw: list[str]) -> dict[str, str]:
+    def _values(self, raw: list[str]) -> dict[str, str]:
         """Field -> text, the fields that have one."""
-        values = {
-            name: raw[index] for name, index in self.layout.places.items() if index < len(raw)
-        }
+        there = takewhile(lambda place: place[1] < len(raw), self.layout.places.items())
+        values = {name: raw[index] for name, index in there}
+        templated = self.layout.templated.items()
+        cells = {column: raw[index] for column, index in templated if index < len(raw)}
         for name, template in self._mapping.templates.items():
-            at = ((column, column_index(names, column)) for column in template.columns)
-            cells = {c: raw[index] for c, index in at if index is not None and index < len(raw)}
             values[name] = template.fill(cells)
-        values = {
-            name: text if name in ("id", "url") else compose(text) for name, text in values.items()
-        }
+        for name in values.keys() - {"id", "url"}:
+            values[name] = compose(values[name])
         for name, text in self._mapping.constants.items():
             if not values.get(name):
                 values[name] = text
@@ -343,13 +308,14 @@ def _metadata(values: Mapping[str, str], problems: RowProblems) -> dict[str, Jso
     return metadata | own
 
 
+_QUOTING = {
+    "unexpected end": "a quoted cell is never closed",
+    "field limit": f"a cell is longer than {csv.field_size_limit():,} characters; is its quote "
+    "closed?",
+    "expected after": "a quote inside a quoted cell is not doubled",
+}
+"""Python's words for broken quoting, and ours."""
+
+
 def _quoting(error: csv.Error) -> str:
-    """Python's words for broken quoting, in ours."""
-    text = str(error)
-    if "unexpected end" in text:
-        return "a quoted cell is never closed"
-    if "field limit" in text:
-        return f"a cell is longer than {csv.field_size_limit():,} characters; is its quote closed?"
-    if "expected after" in text:
-        return "a quote inside a quoted cell is not doubled"
-    return text
+    return next((ours for theirs, ours in _QUOTING.items() if theirs in str(error)), str(error))

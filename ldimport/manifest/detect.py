@@ -3,7 +3,8 @@ by content (the name is a hint), and the dialect of a CSV."""
 
 import codecs
 import re
-from collections.abc import Iterable
+import tomllib
+from importlib import resources
 from pathlib import PurePath
 
 import orjson
@@ -13,34 +14,14 @@ from ldimport.errors import ManifestError, UsageError
 from ldimport.manifest.dialect import DELIMITERS, SEP_LINE, detect_dialect
 from ldimport.manifest.fields import FieldMap, field_of
 from ldimport.manifest.kinds import Detected, ManifestFormat, ReadOptions
-from ldimport.manifest.streams import CHUNK, buffered
+from ldimport.manifest.streams import CHUNK, buffered, undecodable
 
 SAMPLE = 1 << 18
 _PREAMBLE = 1 << 14
-_FORMATS = {
-    **dict.fromkeys((".csv", ".tsv", ".tab"), ManifestFormat.CSV),
-    ".json": ManifestFormat.JSON,
-    **dict.fromkeys((".jsonl", ".ndjson"), ManifestFormat.JSONL),
-    **dict.fromkeys((".yaml", ".yml"), ManifestFormat.YAML),
-}
 _PACKED = (".gz", ".zst")
-_NOT_TEXT = (
-    (b"PK\x03\x04", "a ZIP file or an Office document: save it as CSV (UTF-8)"),
-    (b"\xd0\xcf\x11\xe0", "an Office document: save it as CSV (UTF-8)"),
-    (b"PAR1", "a Parquet file: export it as CSV or JSON Lines"),
-    (b"SQLite format 3", "an SQLite database: export the table as CSV"),
-    (b"%PDF", "a PDF"),
-    (b"<?xml", "XML: export it as CSV or JSON"),
-    (b"<svg", "an SVG image"),
-    (b"<!", "a web page: was it saved in place of the file?"),
-    (b"<html", "a web page: was it saved in place of the file?"),
-    (b"\xff\xd8\xff", "a JPEG image"),
-    (b"\x89PNG", "a PNG image"),
-    (b"GIF8", "a GIF image"),
-    (b"BZh", "compressed with bzip2: use gzip or zstd"),
-    (b"\xfd7zXZ", "compressed with xz: use gzip or zstd"),
-    (b"7z\xbc\xaf", "a 7z archive: unpack it first"),
-)
+_TABLE = tomllib.loads(resources.files("ldimport.manifest").joinpath("formats.toml").read_text())
+_FORMATS = {each: ManifestFormat(kind) for kind, all_ in _TABLE["endings"].items() for each in all_}
+_NOT_TEXT = [(start.encode("latin-1"), what) for start, what in _TABLE["begins"]]
 _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _FEW_CONTROLS = 200
 """So many do not make a file binary: they are problems of their fields."""
@@ -63,13 +44,6 @@ a text that has them is judged by statistics."""
 _WESTERN_SIGNS = frozenset("«»„“”‚‘’‹›–—…•·€£§°©®™²³½¼¾±×¡¿ªº\xa0\xad")
 _SIGN_IN_WORD = re.compile(r"[A-Za-z][«»„“”‚‘‹›…•€£§©®™²³½¼¾±×¡¿ªº][a-z]")
 _WORD = re.compile(r"[^\W\d_]+")
-_NAMES = {
-    "utf-8-sig": "UTF-8 with BOM",
-    "utf-16-le": "UTF-16",
-    "utf-16-be": "UTF-16",
-    "mac_roman": "Mac Roman",
-    **{f"cp{number}": f"Windows-{number}" for number in (1250, 1251, 1252)},
-}
 
 
 def named_format(path: str) -> ManifestFormat | None:
@@ -87,10 +61,8 @@ def sniff(path: str, name: str, options: ReadOptions) -> Detected:
         head = stream.read(SAMPLE)
     if what := next((what for magic, what in _NOT_TEXT if head.startswith(magic)), None):
         raise _no_manifest(f"{name} is not a manifest, but {what}")
-    if options.encoding:
-        encoding = _prescribed(options.encoding, head)
-    else:
-        encoding = _detect_encoding(head, path, name)
+    given = options.encoding
+    encoding = _prescribed(given, head) if given else _detect_encoding(head, path, name)
     try:
         text = codecs.getincrementaldecoder(encoding)("replace").decode(head).lstrip("\ufeff")
     except UnicodeError as error:  # UTF-16 and UTF-32 without a byte order mark
@@ -151,8 +123,7 @@ def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> Ma
 
 
 def _is_lines(text: str) -> bool:
-    """Whether a whole object stands in the first line and something follows it, or it is alone
-    and no request body."""
+    """Whether the first line is a whole object, and more follows or it is no request body."""
     first, _, rest = text.lstrip().partition("\n")
     if not first.startswith("{"):
         return False
@@ -164,11 +135,6 @@ def _is_lines(text: str) -> bool:
 
 
 # -- encodings ------------------------------------------------------------------------------
-
-
-def encoding_name(encoding: str) -> str:
-    """How people call it: ``cp1252`` is Windows-1252."""
-    return _NAMES.get(encoding, encoding.upper() if encoding.islower() else encoding)
 
 
 def _prescribed(encoding: str, head: bytes) -> str:
@@ -193,37 +159,8 @@ def _detect_encoding(head: bytes, path: str, name: str) -> str:
     marked = next((encoding for mark, encoding in _MARKS if head.startswith(mark)), None)
     if found := marked or _wide(head):
         return found
-    sample = head if not head.isascii() else _beyond_ascii(path, name, len(head))
+    sample = head if not head.isascii() else _beyond_ascii(path, name)
     return "utf-8" if _mostly_utf8(sample) else _by_statistics(sample)
-
-
-def undecodable(path: str, name: str, encoding: str) -> ManifestError:
-    """The error for a file that is not in ``encoding``, with the place of the first wrong byte."""
-    label = encoding_name(encoding)
-    with buffered(path, name) as stream:
-        found = _first_wrong(stream, encoding)
-    if found is None:
-        return ManifestError(f"{name} is not {label}", hint="--encoding NAME", code="encoding")
-    line, column, byte = found
-    where = f"{name}:{line}:{column}"
-    if encoding.startswith("utf-8"):
-        code, hint = "not-utf8", "read it as Windows-1252? --encoding cp1252"
-    else:
-        code, hint = "encoding", "say what it is: --encoding NAME"
-    return ManifestError(f"{where}: byte 0x{byte:02X} is not {label}", hint=hint, code=code)
-
-
-def _first_wrong(stream: Iterable[bytes], encoding: str) -> tuple[int, int, int] | None:
-    """(line, column in characters, byte); None where lines cannot be told, as in UTF-16."""
-    for line, raw in enumerate(stream, 1):
-        try:
-            raw.decode(encoding)
-        except UnicodeDecodeError as error:
-            if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")):
-                return None
-            before = raw[: error.start].decode(encoding)
-            return line, len(before) + 1, raw[error.start]
-    return None
 
 
 def _wide(head: bytes) -> str | None:
@@ -236,10 +173,10 @@ def _wide(head: bytes) -> str | None:
     return None
 
 
-def _beyond_ascii(path: str, name: str, skip: int) -> bytes:
+def _beyond_ascii(path: str, name: str) -> bytes:
     """The first chunk that is not ASCII, or none. Testing for ASCII costs next to nothing."""
     with buffered(path, name) as stream:
-        stream.read(skip)
+        stream.read(SAMPLE)
         while (chunk := stream.read(CHUNK)) and chunk.isascii():
             pass
     return chunk
@@ -278,11 +215,8 @@ def _by_statistics(sample: bytes) -> str:
     except UnicodeDecodeError:
         fallback = "latin-1"
     matches = from_bytes(telling, cp_isolation=_CANDIDATES)
-    best = matches.best()
-    if best is None:
+    if (best := matches.best()) is None:
         return fallback
-    for match in matches:
-        equal = (match.chaos, match.coherence) == (best.chaos, best.coherence)
-        if "cp1252" in match.could_be_from_charset and equal:
-            return "cp1252"
-    return best.encoding
+    equal = (m for m in matches if (m.chaos, m.coherence) == (best.chaos, best.coherence))
+    western = any("cp1252" in match.could_be_from_charset for match in equal)
+    return "cp1252" if western else best.encoding

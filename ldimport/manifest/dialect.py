@@ -133,8 +133,7 @@ def _extra(rows: list[list[str]]) -> int:
 
 
 def _sample_rows(text: str, dialect: CsvDialect, cut: bool) -> tuple[list[list[str]], int]:
-    """The first rows, and how many could not be parsed; the last row of a cut sample is left
-    out."""
+    """The first rows, without a cut one, and how many could not be parsed."""
     reader = dialect.reader(io.StringIO(text, newline=""))
     rows: list[list[str]] = []
     broken = 0

@@ -24,11 +24,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from itertools import product
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from ldimport.cells import Writing
-from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError
+from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError, did_you_mean
 from ldimport.model import Json
 
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
@@ -135,7 +136,7 @@ class FieldMap:
         found = self
         for pair in pairs:
             name, value = _split(pair, "--map", 'url="Bild-URL"')
-            found = found._with_source(name, value, UsageError, f"--map {pair}")
+            found = found._with_source(name, value, f"--map {pair}", UsageError)
         return found
 
     def with_set(self, pairs: Iterable[str]) -> FieldMap:
@@ -144,17 +145,16 @@ class FieldMap:
         return replace(self, constants={**self.constants, **dict(split)})
 
     def _with_source(
-        self, name: str, text: str, error: type[LdimportError], where: str
+        self, name: str, text: str, where: str, error: type[LdimportError] = ConfigError
     ) -> FieldMap:
         if "{" not in text:
             templates = {key: value for key, value in self.templates.items() if key != name}
             return replace(self._with("columns", name, text), templates=templates)
         try:
-            template = Template.parse(text)
+            return self._with("templates", name, Template.parse(text))
         except ValueError as cause:
             hint = 'write it like fileName: "{headline} ({year})"'
             raise error(f"{where}: {cause}", hint=hint, code="mapping") from cause
-        return self._with("templates", name, template)
 
     def _with(self, part: str, name: str, value: Any) -> FieldMap:
         changed: dict[str, Any] = {part: {**getattr(self, part), name: value}}
@@ -162,55 +162,42 @@ class FieldMap:
 
     def _with_spec(self, name: str, spec: Json, where: str) -> FieldMap:
         if isinstance(spec, str):
-            return self._with_source(name, spec, ConfigError, where)
+            return self._with_source(name, spec, where)
         if not isinstance(spec, dict):
             hint = "for example: {column: Datum, date: '%d.%m.%Y'}"
             raise _mistake(f"{where} must be a column, a template or options", hint)
         found = self
-        for key, value in spec.items():
-            found = found._with_option(name, key, _text(value, f"{where}.{key}"), where)
+        for key, value in spec.items():  # YAML may have made a number of a text
+            if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+                raise _mistake(f"{where}.{key} must be a text", "put it in quotes")
+            found = found._with_option(name, key, str(value), where)
         return found
 
     def _with_option(self, name: str, key: str, value: str, where: str) -> FieldMap:
-        match key:
-            case "column":
-                return self._with("columns", name, value)
-            case "template":
-                return self._with_source(name, value, ConfigError, where)
-            case "value":
-                return self._with("constants", name, value)
-            case "separator" | "date" | "zone":
-                if key == "zone":
-                    _check_zone(value, where)
-                written = replace(self.writings.get(name, Writing()), **{key: value})
-                return self._with("writings", name, written)
-        near = get_close_matches(key, _OPTIONS, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"it may have {', '.join(_OPTIONS)}"
-        raise _mistake(f"{where} has an unknown option “{key}”", hint)
+        if key in ("column", "value"):
+            return self._with("columns" if key == "column" else "constants", name, value)
+        if key == "template":
+            return self._with_source(name, value, where)
+        if key not in _OPTIONS:
+            hint = did_you_mean(key, _OPTIONS, f"it may have {', '.join(_OPTIONS)}")
+            raise _mistake(f"{where} has an unknown option “{key}”", hint)
+        try:
+            if key == "zone":
+                ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            text = f"{where}.zone: there is no time zone “{value}”"
+            raise _mistake(text, "name it as Europe/Zurich") from error
+        written = replace(self.writings.get(name, Writing()), **{key: value})
+        return self._with("writings", name, written)
 
 
 def _mistake(message: str, hint: str) -> ConfigError:
     return ConfigError(message, hint=hint, code="mapping")
 
 
-def _check_zone(name: str, where: str) -> None:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        text = f"{where}.zone: there is no time zone “{name}”"
-        raise _mistake(text, "name it as Europe/Zurich") from error
-
-
-def _text(value: Json, where: str) -> str:
-    """A scalar of the config file as text; YAML may have made a number of it."""
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise _mistake(f"{where} must be a text", "put it in quotes")
-    return str(value)
-
-
 def _split(pair: str, option: str, example: str) -> tuple[str, str]:
-    name, equals, value = pair.partition("=")
-    if not equals or not name.strip() or not value:
+    name, _, value = pair.partition("=")
+    if not name.strip() or not value:
         message, hint = f"{option} {pair}: it needs a field and a value", f"{option} {example}"
         raise UsageError(message, hint=f"for example: {hint}", code="mapping")
     return full_name(name), value
@@ -221,13 +208,13 @@ def _split(pair: str, option: str, example: str) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """``names`` of all columns, made unique; ``fields``: for each column the field it feeds, or
-    "" when it is not used by its position alone; ``places``: field -> index of its column;
+    """``names`` of all columns, made unique, each with its index; ``places``: field -> index of its
+    column, in the columns' order; ``templated``: the same for columns that templates need;
     ``ignored``: unknown columns that nothing uses."""
 
-    names: tuple[str, ...]
-    fields: tuple[str, ...]
+    names: dict[str, int]
     places: dict[str, int]
+    templated: dict[str, int]
     ignored: tuple[str, ...]
 
 
@@ -250,18 +237,16 @@ def layout(header: Sequence[str], mapping: FieldMap, file: str, line: int = 1) -
             raise ManifestError(message, hint=hint, code="duplicate-column")
         if meant is not None and meant not in settled:
             places[meant] = index
-    used = set(places.values())
-    for template in mapping.templates.values():
-        used |= {_find(names, each, f"“{template.text}” needs", file) for each in template.columns}
+    templated = {
+        column: _find(names, column, f"“{template.text}” needs", file)
+        for template in mapping.templates.values()
+        for column in template.columns
+    }
     _need(names, places, mapping, file)
-    fields = {index: name for name, index in places.items()}
-    unused = (name for index, name in enumerate(names) if index not in used)
-    return Layout(
-        names,
-        tuple(fields.get(index, "") for index in range(len(names))),
-        places,
-        tuple(name for name in unused if not name.startswith("_")),
-    )
+    used = {*places.values(), *templated.values()}
+    unused = (name for name, index in names.items() if index not in used and name[0] != "_")
+    ordered = dict(sorted(places.items(), key=itemgetter(1)))
+    return Layout(names, ordered, templated, tuple(unused))
 
 
 def ignored_text(names: Iterable[str], file: str) -> str:
@@ -276,8 +261,9 @@ def ignored_text(names: Iterable[str], file: str) -> str:
     return f"{file}: not used: {listed}{meant}{use}"
 
 
-def column_index(names: Sequence[str], column: str) -> int | None:
+def column_index(names: Iterable[str], column: str) -> int | None:
     """Where a column stands: by its exact name, else in any case; None if it is not there."""
+    names = list(names)
     if column in names:
         return names.index(column)
     folded = [name.casefold() for name in names]
@@ -285,10 +271,10 @@ def column_index(names: Sequence[str], column: str) -> int | None:
     return folded.index(wanted) if wanted in folded else None
 
 
-def _find(names: Sequence[str], column: str, what: str, file: str) -> int:
+def _find(names: Iterable[str], column: str, what: str, file: str) -> int:
     if (index := column_index(names, column)) is not None:
         return index
-    near = get_close_matches(column, names, n=1)
+    near = get_close_matches(column, list(names), n=1)
     hint = f"did you mean “{near[0]}”?" if near else None
     message, facts = f"{file} has no column “{column}”; {what} it", {"columns": ", ".join(names)}
     raise ManifestError(message, hint=hint, code="no-column", facts=facts)
@@ -299,22 +285,22 @@ def _cleaned(name: str) -> str:
     return " ".join(name.replace("\ufeff", "").split())
 
 
-def _unique(names: Sequence[str]) -> tuple[str, ...]:
-    """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``, so that rows keep all
-    their cells."""
+def _unique(names: Sequence[str]) -> dict[str, int]:
+    """A second ``credit`` becomes ``credit (2)``, one without a name ``_4``: rows keep all."""
     seen: Counter[str] = Counter()
-    result = []
-    for number, name in enumerate(names, 1):
-        name = name or f"_{number}"
-        seen[name] += 1
-        result.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return tuple(result)
+    result: dict[str, int] = {}
+    for index, name in enumerate(names):
+        unique = name = name or f"_{index + 1}"
+        while unique in result:
+            seen[name] += 1
+            unique = f"{name} ({seen[name] + 1})"
+        result[unique] = index
+    return result
 
 
-def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file: str) -> None:
+def _need(names: Mapping[str, int], places: dict[str, int], mapping: FieldMap, file: str) -> None:
     given = {*places, *mapping.templates, *mapping.constants}
-    missing = [name for name in _NEEDED if name not in given]
-    if not missing:
+    if not (missing := [name for name in _NEEDED if name not in given]):
         return
     message = f"{file} has no column for “{missing[0]}”"
     if len(names) == 1:
@@ -322,8 +308,8 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
         hint = "a manifest is CSV, JSON, JSON Lines or YAML; name an unusual --delimiter"
     else:
         lacking = missing if "fileName" in given else [*missing, "fileName"]
-        taken = places.values()
-        free = [name for n, name in enumerate(names) if n not in taken and name[:1] != "_"]
+        taken = set(places.values())
+        free = [name for name, index in names.items() if index not in taken and name[0] != "_"]
         path = "-" if file == "stdin" else _quoted(file)
         hint = f"ldimport validate {path} {_proposal(lacking, free)}"
     facts = {"columns": ", ".join(names)}
@@ -332,23 +318,16 @@ def _need(names: Sequence[str], places: dict[str, int], mapping: FieldMap, file:
 
 def _proposal(missing: Sequence[str], columns: Sequence[str]) -> str:
     """``--map`` options that would do, as far as the columns' names tell."""
-    free = list(columns)
+    free = {column: column.casefold() for column in columns}
     found: dict[str, str] = {}
-    for name, words in _GUESSES:
-        if name in missing and name not in found and (column := _suggested(free, words)):
-            free.remove(column)
+    for name, words in _GUESSES:  # short words only at the end: there is an “id” in “Video”
+        fitting = (column for word, (column, folded) in product(words, free.items())
+                   if folded.endswith(word) or (len(word) > 2 and word in folded))  # fmt: skip
+        if name in missing and name not in found and (column := next(fitting, None)):
+            del free[column]
             found[name] = column
     shown = (f"{name}={_quoted(found[name]) if name in found else 'COLUMN'}" for name in missing)
     return " ".join(f"--map {each}" for each in shown)
-
-
-def _suggested(columns: Sequence[str], words: Sequence[str]) -> str | None:
-    """Short words count only at the end of a name: there is an “id” in “Video”."""
-    for word, each in product(words, columns):
-        name = each.casefold()
-        if name.endswith(word) or (len(word) > 2 and word in name):
-            return each
-    return None
 
 
 def _quoted(text: str) -> str:

@@ -8,6 +8,7 @@ all.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import BinaryIO, NamedTuple
@@ -17,14 +18,14 @@ import orjson
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
 from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
 
 _LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
-_LOCATE_LINES = 5_000
+_AHEAD = 128
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OTHER = rb'[^"\[\]{}]*+'
@@ -63,12 +64,10 @@ class _Search:
             if sign == b'"':
                 self.passed = match.start() - start
                 return None  # a text that is not all there
-            if sign in (b"{", b"["):
-                self.depth += 1
-            elif sign in (b"}", b"]"):
-                self.depth -= 1
-                if not self.depth:
-                    return match.end()
+            closing = sign in (b"}", b"]")
+            self.depth += (sign in (b"{", b"[")) - closing
+            if closing and not self.depth:
+                return match.end()
         self.passed = len(data) - start
         return None
 
@@ -93,8 +92,7 @@ class Scanner:
         while True:
             match = _SPACE.match(self._data, self._at)
             assert match is not None
-            if match.end() > self._at:
-                self._advance(match.end())
+            self._advance(match.end())
             if self._at < len(self._data) or not self._more():
                 return self._data[self._at : self._at + 1]
 
@@ -111,10 +109,7 @@ class Scanner:
         first = self.peek()
         line, column = self.place()
         search = _Search()
-        while True:
-            end = self._end(first, search)
-            if end is not None:
-                break
+        while (end := self._end(first, search)) is None:
             if len(self._data) - self._at > _LARGEST:
                 raise self.error("this entry is larger than 16 MB; no request may be", "too-large")
             if not self._more():
@@ -130,10 +125,9 @@ class Scanner:
     def members(self) -> Iterator[str]:
         """The keys of the object that comes next; the caller takes each value in between."""
         for span in self._items(b"{", b"}"):
-            try:
+            key = None
+            with suppress(orjson.JSONDecodeError):
                 key = orjson.loads(span.raw)
-            except orjson.JSONDecodeError:
-                key = None
             if not isinstance(key, str) or not self.take(b":"):
                 raise self.error("a key in quotes and a colon must stand here", "bad-json")
             yield key
@@ -173,16 +167,14 @@ class Scanner:
         if first in (b"{", b"["):
             match = None if search.passed else _WHOLE.match(self._data, self._at)
             return match.end() if match else search.end(self._data, self._at)
-        if first == b'"':
-            match = _TEXT.match(self._data, self._at)
-            return match.end() if match else None
-        match = _SCALAR.match(self._data, self._at)
-        if match is None:
-            if first:
-                raise self.error("a value must stand here", "bad-json")
-            return None
-        end = match.end()  # at the end of the data it may go on, unless the file ends with it
-        return end if end < len(self._data) or not self._more() else None
+        text = first == b'"'
+        match = (_TEXT if text else _SCALAR).match(self._data, self._at)
+        if match is None and first and not text:
+            raise self.error("a value must stand here", "bad-json")
+        # at the end of the data a scalar may go on, unless the file ends with it
+        if match and (text or match.end() < len(self._data) or not self._more()):
+            return match.end()
+        return None
 
     def _more(self) -> bool:
         """Read on; what was stepped over is dropped."""
@@ -211,30 +203,34 @@ class Scanner:
 
 
 class _JsonFile(Part):
-    """What JSON documents and JSON Lines have in common."""
+    """What JSON documents and JSON Lines have in common; ``_most_lines`` of an entry behind its
+    first one are searched for a value."""
+
+    _most_lines = 5_000
 
     def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
         super().__init__(source, detected, findings)
         self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
 
-    def locate(self, entry: Entry, field: str) -> Place:
-        """Where the value of ``field`` begins; the entry's beginning if it has none."""
-        place = entry.place
+    def _start(self, place: Place, field: str) -> tuple[int, int] | None:
         column = max(place.column, 1)
         record = self._pieces_from(place.line, column)
-        try:
-            scanner = Scanner(record, self.name, place.line, column)
-            found = _find(scanner, self._findings.columns.columns.get(field, field))
-        except ManifestError:  # the object is broken from here on
-            found = None
-        return place if found is None else Place(place.file, place.row, *found)
+        with suppress(ManifestError):  # the object is broken from here on
+            return _find(Scanner(record, self.name, place.line, column), self._named(field))
+        return None
 
     def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
-        """Line after line: reading ahead would have to be undone for the next entry."""
-        for number, line in enumerate(self.lines.between(first, first + _LOCATE_LINES)):
-            text = line if number else line[column - 1 :]
-            yield f"{text}\n".encode("utf-8", "replace")
+        """Few lines at a time, since reading ahead would have to be undone for the next entry, and
+        more as more have passed: the scanner looks at a long value again with each piece."""
+        passed, piece, started = 0, b"", first
+        for number, line in enumerate(self.lines.between(first, first + self._most_lines), first):
+            text = line if number > first else line[column - 1 :]
+            piece += f"{text}\n".encode("utf-8", "replace")
+            if len(piece) >= passed or number - started >= _AHEAD:
+                yield piece
+                passed, piece, started = passed + len(piece), b"", number
+        yield piece
 
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
@@ -249,6 +245,8 @@ class _JsonFile(Part):
 
 class JsonLines(_JsonFile):
     """One entry a line; blank lines are skipped."""
+
+    _most_lines = 0
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every line. Raises ManifestError for a line of more than 16 MB."""
@@ -298,12 +296,14 @@ class JsonDocument(_JsonFile):
         with self._open() as stream:
             scanner = self._scanner(stream)
             found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
-        header = HeaderReader(self.name, self._findings)
-        for key, span in found if self._body else ():
-            problems = RowProblems(Place(self.name, 0, span.line, span.column))
-            header.take(key, parse_json(span.raw, problems, key), span.line, problems)
-        self.header = header.finish()
+        keys = (self._header_key(key, span) for key, span in found if self._body)
+        self.header = read_header(self.name, self._findings, keys)
         super()._begin()
+
+    def _header_key(self, key: str, span: Span) -> HeaderKey:
+        problems = RowProblems(Place(self.name, 0, span.line, span.column))
+        value = parse_json(span.raw, problems, key) if span.raw else None
+        return key, value, span.line, problems[0].message if problems else ""
 
     def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
         """What stands beside ``images``, wherever ``images`` stands."""
@@ -320,8 +320,7 @@ class JsonDocument(_JsonFile):
 
 
 def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:
-    """Line and column of the value at ``path`` (``metadata.credit``) in the object that comes
-    next; None when it has no such key."""
+    """Line and column of the value at ``path`` in the object that comes next, if it has one."""
     head, dot, rest = path.partition(".")
     for key in scanner.members():
         first, place = scanner.peek(), scanner.place()

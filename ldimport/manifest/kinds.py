@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.fields import FieldMap, ignored_text
-from ldimport.model import Json, Place, Problem, Severity
+from ldimport.model import Entry, Json, Place, Problem, Severity
 
 _SHOWN = 120
 _MOST_KEYS = 1_000
@@ -132,6 +132,10 @@ class RowProblems(list[Problem]):
         """One error; ``value`` is cut to a length that fits a screen."""
         at, value = place or self.place, value[:_SHOWN]
         self.append(Problem(Severity.ERROR, code, at, field, message, hint, value=value))
+
+    def entry(self, original: Mapping[str, Json], *, textual: bool) -> Entry:
+        """An entry of which nothing but the problems is known."""
+        return Entry("", "", None, None, {}, self.place, textual, tuple(self), original)
 
     def of(self, id_: str) -> tuple[Problem, ...]:
         """All of them, with the entry's id."""

@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from ldimport.closing import Closing
 from ldimport.errors import ManifestError, TemporaryError, UsageError
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
@@ -42,7 +43,7 @@ _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] 
 }
 
 
-class Manifest:
+class Manifest(Closing):
     """Rows to import, from one file or several in their order. Reading is repeatable and streams.
     A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
 
@@ -68,8 +69,7 @@ class Manifest:
 
     @property
     def folder(self) -> Path:
-        """Where relative urls begin: the first file's folder; for standard input the working
-        folder."""
+        """Where relative urls begin: the first file's folder, or the working folder for ``-``."""
         first = self._sources[0]
         return Path() if first.given == STDIN else Path(first.path).parent
 
@@ -127,12 +127,6 @@ class Manifest:
             part.close()
         _remove_spools(self._sources)
 
-    def __enter__(self) -> Manifest:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
 
 def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = None) -> Manifest:
     """Open files, folders, patterns, or ``-`` for standard input, as one manifest.
@@ -179,7 +173,9 @@ def _find_files(path: str) -> Iterator[SourceFile]:
         return
     found = [path]
     if Path(path).is_dir():
-        found = sorted(str(each) for each in Path(path).iterdir() if _may_be_manifest(each))
+        files = (each for each in Path(path).iterdir() if each.is_file())
+        there = (each for each in files if named_format(each.name))
+        found = sorted(str(each) for each in there if not each.name.startswith(_NOT_MANIFESTS))
         if not found:
             text = f"{path} holds no manifest"
             raise ManifestError(text, hint=_FORMATS_HINT, code="no-manifest")
@@ -189,11 +185,6 @@ def _find_files(path: str) -> Iterator[SourceFile]:
         if not found:
             raise UsageError(f"{path}: no file matches", code="no-such-file")
     yield from map(_source, found)
-
-
-def _may_be_manifest(path: Path) -> bool:
-    hidden = path.name.startswith(_NOT_MANIFESTS)
-    return path.is_file() and not hidden and named_format(path.name) is not None
 
 
 def _spool() -> SourceFile:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from types import NoneType
 from typing import Any
 
@@ -10,11 +11,13 @@ from ldimport.errors import ManifestError
 from ldimport.manifest.fields import FIELDS, PREFIX, field_of
 from ldimport.manifest.kinds import Findings, Header, RowProblems
 from ldimport.manifest.texts import BigNumber, check_numbers, compose, map_texts
-from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json, Problem
+from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json
 from ldimport.url import is_http_url
 from ldimport.wire import encode
 
 HEADER_KEYS = ("systemName", "webhook", "context")
+HeaderKey = tuple[str, Json, int, str]
+"""A key, its value, the line it stands in, and what is wrong with it ("" for nothing)."""
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = frozenset(FIELDS)
 _KINDS = {NoneType: "null", bool: "true or false", int: "a number", float: "a number",
@@ -73,8 +76,7 @@ class ObjectBuilder:
             kind = _KINDS[type(value)]
             message = f"an entry must be an object with id, url and fileName, not {kind}"
             problems.add("wrong-type", "", message, value=_shown(value))
-        told = tuple(problems)
-        return Entry("", "", None, None, {}, problems.place, self._textual, told, {})
+        return problems.entry({}, textual=self._textual)
 
     def check_numbers(self, found: Json, problems: RowProblems) -> None:
         """Numbers that would be rounded on their way; the id may be one, as text."""
@@ -174,48 +176,31 @@ def name_fault(system_name: str) -> str:
     return "has blanks at its ends" if system_name != system_name.strip() else ""
 
 
-class HeaderReader:
-    """Takes the keys of one file's header and checks them by the rules of the request."""
-
-    def __init__(self, name: str, findings: Findings) -> None:
-        self._name = name
-        self._findings = findings
-        self._found: dict[str, Any] = {}
-
-    def take(self, key: str, value: Json, line: int, problems: Sequence[Problem] = ()) -> None:
-        """One key; those that the API has not are noted. Raises ManifestError for what it refuses,
-        and when a key stands there twice."""
+def read_header(name: str, findings: Findings, keys: Iterable[HeaderKey]) -> Header:
+    """The header of the file ``name``. Keys that the API has not are noted. Raises ManifestError
+    for what the request would be refused for, and when a key stands there twice."""
+    found: dict[str, Any] = {}
+    for key, value, line, problem in keys:
         if key not in HEADER_KEYS:
-            self._findings.unknown_key(self._name, key)
-            return
-        fault = _fault(key, value)
-        if problems:
-            fault = f": {problems[0].message}"
-        elif key in self._found:
-            fault = " stands there twice"
-        if fault:
-            raise ManifestError(f"{self._name}:{line}: {key}{fault}", code="bad-header")
+            findings.unknown_key(name, key)
+            continue
+        again = " stands there twice" if key in found else ""
+        if fault := f": {problem}" if problem else again or _fault(key, value):
+            raise ManifestError(f"{name}:{line}: {key}{fault}", code="bad-header")
         if value is not None:
-            self._found[key] = value
-
-    def finish(self) -> Header:
-        """The header found."""
-        return Header(*map(self._found.get, HEADER_KEYS))
+            found[key] = value
+    return Header(*map(found.get, HEADER_KEYS))
 
 
 def merged(headers: Iterable[tuple[str, Header]]) -> Header:
     """One header for several files, each with its name. Raises ManifestError when two differ."""
-    result = empty = Header()
-    origin = ""
-    for name, header in headers:
-        if header == empty:
-            continue
-        if result not in (empty, header):
+    told = [(name, header) for name, header in headers if header != Header()]
+    for (origin, one), (name, other) in pairwise(told):
+        if one != other:
             message = f"{name} and {origin} differ in systemName, webhook or context"
             hint = "import them one after the other"
             raise ManifestError(message, hint=hint, code="bad-header")
-        result, origin = header, name
-    return result
+    return told[0][1] if told else Header()
 
 
 def _fault(key: str, value: Json) -> str:
@@ -227,8 +212,7 @@ def _fault(key: str, value: Json) -> str:
     if key == "webhook":
         return "" if is_http_url(str(value)) else " must be an http or https URL"
     if key == "systemName":
-        fault = name_fault(str(value))
-        return f" {fault}" if fault else ""
+        return f" {name_fault(str(value))}".rstrip()
     try:
         size = len(encode(value))
     except (ValueError, RecursionError):

@@ -20,12 +20,18 @@ from ldimport.manifest.kinds import Detected, Findings, Header
 from ldimport.model import Entry, Place
 
 CHUNK = 1 << 20
-_TEXT_CHUNK = 1 << 16
 _LONGEST = 1 << 20
 _KEPT = 256
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _UTF8 = ("utf-8", "utf-8-sig")
+_NAMES = {
+    "utf-8-sig": "UTF-8 with BOM",
+    "utf-16-le": "UTF-16",
+    "utf-16-be": "UTF-16",
+    "mac_roman": "Mac Roman",
+    **{f"cp{number}": f"Windows-{number}" for number in (1250, 1251, 1252)},
+}
 _STAMP = attrgetter("st_dev", "st_ino", "st_size", "st_mtime_ns")
 Watch = Callable[[bytes, int], None]
 """Sees every chunk before anybody reads it, and how many bytes of the file on disk are read."""
@@ -36,15 +42,18 @@ Position = Callable[[int], None]
 class ByteStream(io.RawIOBase):
     """The content of ``path``: gzip and zstd are recognised by their first bytes and unpacked.
     ``recode``: an encoding to turn into UTF-8 on the way. ``name`` is for messages. Raises
-    ManifestError for damaged compression, ConfigError when zstd needs its extra."""
+    ManifestError for damaged compression and bytes that are not in the encoding, ConfigError when
+    zstd needs its extra."""
 
     def __init__(
         self, path: str, name: str, *, recode: str | None = None, watch: Watch | None = None
     ) -> None:
         super().__init__()
+        self._path = path
         self._name = name
         self._watch = watch
         self._left = b""
+        self._recode = recode or ""
         self._decoder = codecs.getincrementaldecoder(recode)() if recode else None
         self._file = cast("BinaryIO", open(path, "rb", buffering=0))  # noqa: SIM115, PTH123
         try:
@@ -83,18 +92,14 @@ class ByteStream(io.RawIOBase):
         view[: len(taken)] = taken
         return len(taken)
 
-    def read1(self, size: int = -1) -> bytes:
-        """Whatever comes next in one piece, larger than ``size`` if it likes: a text wrapper asks
-        for 8 kB at a time, and every piece costs a call."""
-        data = self._left or self._next(_TEXT_CHUNK)
-        self._left = b""
-        return data
-
     def _next(self, size: int) -> bytes:
         data = self._read(size)
         if self._decoder is not None:
-            while not (text := self._decoder.decode(data, final=not data)) and data:
-                data = self._read(size)
+            try:
+                while not (text := self._decoder.decode(data, final=not data)) and data:
+                    data = self._read(size)
+            except UnicodeDecodeError as error:
+                raise undecodable(self._path, self._name, self._recode) from error
             data = text.encode("utf-8", "surrogatepass")
         if self._watch is not None and data:
             self._watch(data, self._file.tell())
@@ -127,6 +132,46 @@ def buffered(
     return io.BufferedReader(ByteStream(path, name, recode=recode, watch=watch), CHUNK)
 
 
+def encoding_name(encoding: str) -> str:
+    """How people call it: ``cp1252`` is Windows-1252."""
+    return _NAMES.get(encoding, encoding.upper() if encoding.islower() else encoding)
+
+
+def undecodable(path: str, name: str, encoding: str) -> ManifestError:
+    """The error for a file that is not in ``encoding``, with the place of the first wrong byte."""
+    code, hint = "encoding", "say what it is: --encoding NAME"
+    if encoding.startswith("utf-8"):
+        code, hint = "not-utf8", "read it as Windows-1252? --encoding cp1252"
+    with buffered(path, name) as stream:
+        where = _first_wrong(stream, encoding)
+    return ManifestError(f"{name}{where} is not {encoding_name(encoding)}", hint=hint, code=code)
+
+
+def _first_wrong(stream: BinaryIO, encoding: str) -> str:
+    """``:line:column: byte 0x…``, the column in characters; "" where the very mark is missing by
+    which UTF-16 and UTF-32 begin."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = column = 1
+    data = wrong = b"?"
+    while data:
+        data, before = stream.read(CHUNK), decoder.getstate()
+        try:
+            text, wrong = decoder.decode(data, final=not data), b""
+        except UnicodeDecodeError as error:
+            decoder.setstate(before)
+            text = decoder.decode(data[: max(error.start - len(before[0]), 0)])
+            wrong = error.object[error.start : error.start + 1]
+        except UnicodeError:
+            break
+        line += text.count("\n")
+        column = len(text) - text.rfind("\n") + (0 if "\n" in text else column - 1)
+        if (line, column) == (1, 1) and encoding.startswith(("utf-16", "utf-32")):
+            break
+        if wrong:
+            return f":{line}:{column}: byte 0x{wrong.hex().upper()}"
+    return ""
+
+
 class Lines:
     """Random access to lines, cheap when asked in ascending order: one pass serves them all.
     ``opened`` opens the text from its beginning."""
@@ -138,8 +183,7 @@ class Lines:
         self._kept: deque[str | None] = deque(maxlen=_KEPT)
 
     def line(self, number: int) -> str | None:
-        """Line ``number`` (from 1) without its break; None behind the end, or if it is longer
-        than a million characters."""
+        """Line ``number`` (from 1) without its break; None behind the end, and for giants."""
         if number < 1:
             return None
         if self._text is None or number <= self._last - len(self._kept):
@@ -217,13 +261,21 @@ class Part(ABC):
 
     @abstractmethod
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
-        """Every entry; ``first`` is the number of the first one. Raises ManifestError where the
-        file cannot be read on."""
+        """Every entry, counted from ``first``. Raises ManifestError where reading has to end."""
 
-    @abstractmethod
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins, behind its quote; the entry's beginning if it has
         none. Cheap when asked in ascending order."""
+        line, column = self._start(entry.place, field) or (entry.place.line, entry.place.column)
+        return Place(entry.place.file, entry.place.row, line, column)
+
+    @abstractmethod
+    def _start(self, place: Place, field: str) -> tuple[int, int] | None:
+        """Line and column of a field's value in the entry at ``place``."""
+
+    def _named(self, field: str) -> str:
+        """What the field is called in this file."""
+        return self._findings.columns.columns.get(field, field)
 
     def close(self) -> None:
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,9 +10,10 @@ from typing import Any
 import orjson
 import yaml
 
-from ldimport.cells import json_text, safe_cell, without_surrogates
+from ldimport.cells import cell_text, csv_line, json_text, without_surrogates
 from ldimport.errors import UsageError
 from ldimport.files import NewFile, Spool, TextList
+from ldimport.harmless import escaped
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
 from ldimport.manifest.kinds import Detected, ManifestFormat
@@ -29,7 +29,9 @@ def row_of(entry: Entry) -> Row:
     """An entry as a row: as it stood in its file, else field by field; those that have problems
     get ``_problem`` (the first message) and ``_problems`` (all, with their codes), which reading
     skips."""
-    row = entry.original or _by_fields(entry)
+    fields = {"id": entry.id, "url": entry.url, "fileName": entry.file_name,
+              "mediaType": entry.media_type, "metadata": dict(entry.metadata)}  # fmt: skip
+    row = entry.original or {name: it for name, it in fields.items() if it is not None}
     if not entry.problems:
         return row
     listed = "; ".join(f"{each.message} [{each.code}]" for each in entry.problems)
@@ -101,12 +103,6 @@ class RowWriter:
             self.discard()
 
 
-def _by_fields(entry: Entry) -> Row:
-    optional = {"fileName": entry.file_name, "mediaType": entry.media_type}
-    given = {name: text for name, text in optional.items() if text is not None}
-    return {"id": entry.id, "url": entry.url, **given, "metadata": dict(entry.metadata)}
-
-
 def format_of(path: str | Path) -> ManifestFormat:
     """The format that a path's ending names. Raises UsageError for another ending."""
     found = named_format(str(path))
@@ -127,14 +123,14 @@ class _CsvRows:
 
     def add(self, flat: Row) -> None:
         self._columns |= dict.fromkeys(flat)
-        self._waiting.add(orjson.dumps([safe_cell(flat.get(name)) for name in self._columns]))
+        self._waiting.add(orjson.dumps([cell_text(flat.get(name)) for name in self._columns]))
 
     def end(self, _after: str) -> None:
-        writer = csv.writer(self._file, delimiter=self._delimiter)
-        writer.writerow(map(safe_cell, self._columns))
+        self._file.write(csv_line(self._columns, self._delimiter))
         for line in self._waiting:
             cells = orjson.loads(line)
-            writer.writerow(cells + [""] * (len(self._columns) - len(cells)))
+            cells += [""] * (len(self._columns) - len(cells))
+            self._file.write(csv_line(cells, self._delimiter))
 
     def close(self) -> None:
         self._waiting.close()
@@ -148,16 +144,8 @@ def _flat(row: dict[str, Json]) -> dict[str, Json]:
     return row | {PREFIX + handle: value for handle, value in metadata.items()}
 
 
-def _json_line(row: Json) -> str:
-    return f"{json_text(row)}\n"
-
-
 class _Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc]
-    """Texts that could be read as anything else are quoted; nothing becomes an alias."""
-
-    def ignore_aliases(self, _data: object) -> bool:
-        """Always: aliases are refused when read."""
-        return True
+    """Texts that could be read as anything else are quoted."""
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
@@ -169,14 +157,15 @@ _Dumper.add_representer(str, _represent_text)
 
 
 def _yaml(row: Json) -> str:
-    clean = [map_texts(row, without_surrogates)]
-    return str(yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=10**6))
+    clean = [map_texts(row, without_surrogates)]  # copies: nothing becomes an alias
+    text = yaml.dump(clean, None, _Dumper, allow_unicode=True, sort_keys=False, width=2**31 - 1)
+    return escaped(text)
 
 
 _ROWS: Mapping[ManifestFormat, tuple[Callable[[dict[str, Json]], Any], str, str, str]] = {
     ManifestFormat.CSV: (_flat, "", "", ""),
     ManifestFormat.JSON: (json_text, "[\n", ",\n", "\n]\n"),
-    ManifestFormat.JSONL: (_json_line, "", "", ""),
+    ManifestFormat.JSONL: (json_text, "", "\n", "\n"),
     ManifestFormat.YAML: (_yaml, "", "", ""),
 }
 """How a row is rendered, and what stands before the first, between two and behind the last."""

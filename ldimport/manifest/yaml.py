@@ -14,10 +14,9 @@ import orjson
 import yaml
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.detect import undecodable
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderReader, ObjectBuilder
-from ldimport.manifest.streams import Part, Position, SourceFile
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
+from ldimport.manifest.streams import Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
 
@@ -115,14 +114,11 @@ def _place(file: str, event: Any) -> Place:
 
 
 def _scalar(event: Any, typed: bool) -> Json:
-    text = str(event.value)
-    if event.style:
-        return text
-    if text in _NULLS:
+    text: Json = event.value
+    if not event.style and text in _NULLS:
         return None
     with suppress(orjson.JSONDecodeError):
-        found: Json = orjson.loads(text) if typed else text
-        return found
+        text = orjson.loads(event.value) if typed and not event.style else text
     return text
 
 
@@ -146,14 +142,6 @@ class YamlFile(Part):
                 problems += [replace(p, place=replace(p.place, row=row)) for p in item.problems]
                 yield self._build(item.value, problems)
 
-    def locate(self, entry: Entry, field: str) -> Place:
-        """Where the value of ``field`` begins; the entry's beginning if it has none. Asking in
-        ascending order costs one pass in all."""
-        place = entry.place
-        path = self._findings.columns.columns.get(field, field)
-        line, column = self._marks(place).get(path, (place.line, place.column))
-        return Place(place.file, place.row, line, column)
-
     def close(self) -> None:
         """Close what ``locate`` keeps open."""
         if self._items_left is not None:
@@ -161,18 +149,17 @@ class YamlFile(Part):
         self._items_left = self._found = None
         super().close()
 
-    def _marks(self, place: Place) -> dict[str, tuple[int, int]]:
-        """Those of the item that begins at ``place``."""
+    def _start(self, place: Place, field: str) -> tuple[int, int] | None:
+        """In ascending order one pass over the items will do."""
         wanted = (place.line, place.column)
         if self._items_left is None or (self._found and self._found.at > wanted):
             self.close()
             self._items_left = self._items()
         while self._found is None or self._found.at < wanted:
-            following = next(self._items_left, None)
-            if following is None:
-                return {}
+            if (following := next(self._items_left, None)) is None:
+                return None
             self._found = following
-        return self._found.marks if self._found.at == wanted else {}
+        return self._found.marks.get(self._named(field)) if self._found.at == wanted else None
 
     def _begin(self) -> None:
         """A list has no header; a mapping is read to its end, since ``images`` may come first."""
@@ -185,7 +172,7 @@ class YamlFile(Part):
 
     def _items(self, position: Position | None = None) -> Generator[Item]:
         """Every item; at their end the header is known."""
-        header = HeaderReader(self.name, self._findings)
+        header: list[HeaderKey] = []
         with closing(self._events(position)) as events:
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
@@ -196,7 +183,7 @@ class YamlFile(Part):
                     item = self._item(event, events)
                     if item.value is not None or item.problems:
                         yield item
-        self.header = header.finish()
+        self.header = read_header(self.name, self._findings, header)
 
     def _sequence(self, events: Events) -> Iterator[Item]:
         for event in _until(yaml.SequenceEndEvent, events):
@@ -207,7 +194,7 @@ class YamlFile(Part):
         item.value = item.read(event)
         return item
 
-    def _mapping(self, start: Any, events: Events, header: HeaderReader) -> Iterator[Item]:
+    def _mapping(self, start: Any, events: Events, header: list[HeaderKey]) -> Iterator[Item]:
         """A document that is a mapping: a request body, a header, or one entry."""
         item = Item(events, start, self.name)
         found: dict[str, Json] = {}
@@ -224,11 +211,11 @@ class YamlFile(Part):
             item.value = found
             yield item
             return
-        for first in item.problems[:1]:
+        if item.problems:
+            first = item.problems[0]
             where = f"{self.name}:{first.place.line}"
             raise ManifestError(f"{where}: {first.message}", hint=first.hint, code=first.code)
-        for key, each in found.items():
-            header.take(key, each, item.marks[key][0])
+        header += [(key, each, item.marks[key][0], "") for key, each in found.items()]
 
     def _events(self, position: Position | None = None) -> Generator[Any]:
         with self._open(position) as stream:

@@ -9,7 +9,6 @@ from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import gif, jpeg, png
 from ldimport.media.budget import Budget, Inflated
-from ldimport.media.orientation import XMP_KEYWORD
 from ldimport.model import ImageType
 
 _MAX_BYTES = 1_000_000
@@ -20,7 +19,9 @@ _XMP_SEGMENT = b"http://ns.adobe.com/xap/1.0/\0"
 _EXIF_SEGMENT = b"Exif\0\0"
 _PHOTOSHOP_SEGMENT = b"Photoshop 3.0\0"
 _RAW_PROFILE = re.compile(rb"Raw profile type (iptc|8bim|xmp|exif|APP1)\0")
-_HEX_PROFILE = re.compile(rb"\s*[^\n]{1,80}\n\s*\d+\s+([0-9a-fA-F\s]*)")
+_NO_HEX = re.compile(rb"[^0-9a-fA-F\s]")
+_PER_TEXT = 1_000
+"""Bytes that a compressed text counts for at least."""
 
 
 @dataclass(slots=True)
@@ -29,8 +30,8 @@ class Blocks:
     bare IIM, ``tiff`` is EXIF without ``Exif\\0\\0``."""
 
     xmp: bytes = b""
-    iim: bytes = b""
-    tiff: bytes = b""
+    iim: bytearray = field(default_factory=bytearray)
+    tiff: bytearray = field(default_factory=bytearray)
     _budget: Budget = field(
         default_factory=partial(Budget, _MAX_BYTES, Cause.TOO_COMPLEX, "an enormous text")
     )
@@ -47,20 +48,20 @@ class Blocks:
     def add_chunk(self, name: bytes, body: bytes) -> None:
         """A chunk of a PNG."""
         if name == b"eXIf":
-            self.tiff = body.removeprefix(_EXIF_SEGMENT)
-        elif name == b"iTXt" and body.startswith(XMP_KEYWORD):
-            self.xmp = self._international(body[len(XMP_KEYWORD) :])
+            self.tiff = bytearray(body.removeprefix(_EXIF_SEGMENT))
+        elif name == b"iTXt" and body.startswith(png.XMP_KEYWORD):
+            self.xmp = self._international(body[len(png.XMP_KEYWORD) :])
         elif name in (b"zTXt", b"tEXt") and (found := _RAW_PROFILE.match(body)):
             text = body[found.end() :]
             self._add_profile(found[1], self._inflated(text[1:]) if name == b"zTXt" else text)
 
     def _add_profile(self, kind: bytes, text: bytes) -> None:
         """What ImageMagick makes of profiles in a PNG: name, length and hex digits as text."""
-        found = _HEX_PROFILE.match(text[:_MAX_BYTES])
-        digits = b"".join(found[1].split()) if found else b""
+        _, _, behind_name = text[:_MAX_BYTES].lstrip().partition(b"\n")
+        digits = b"".join(_NO_HEX.split(behind_name, 1)[0].split()[1:])
         profile = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
         if kind in (b"iptc", b"8bim"):
-            self.iim = self.iim or profile
+            self.iim = self.iim or bytearray(profile)
         elif kind == b"xmp":
             self.xmp = self.xmp or profile
         else:
@@ -73,6 +74,7 @@ class Blocks:
 
     def _inflated(self, data: bytes) -> bytes:
         try:
+            self._budget.spend(_PER_TEXT)
             return Inflated([data], self._budget).read(self._budget.left + 1)
         except (zlib.error, Rejected):
             return b""

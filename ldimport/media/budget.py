@@ -11,7 +11,7 @@ from ldimport.errors import Rejected
 @dataclass(slots=True)
 class Budget:
     """At most ``left`` bytes or characters; who asks for more is refused with ``why`` and
-    ``reason``."""
+    ``reason``, and from then on everybody."""
 
     left: int
     why: Cause
@@ -20,6 +20,7 @@ class Budget:
     def spend(self, size: int) -> None:
         """Take ``size`` out, before or as it is made. Raises Rejected."""
         if size > self.left:
+            self.left = 0
             raise Rejected(self.why, self.reason)
         self.left -= size
 

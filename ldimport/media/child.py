@@ -6,14 +6,19 @@ described in ``sandbox``.
 """
 
 import json
+import mmap
 import signal
 import sys
+from contextlib import suppress
+from io import BytesIO
+from pathlib import Path
 from typing import BinaryIO
 
+from ldimport import system
 from ldimport.errors import Rejected
+from ldimport.media.inspect import check_pixels
 from ldimport.media.sandbox import KINDS, REPLY, REQUEST, ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Limits
-from ldimport.system import limit_child
 
 
 def main() -> None:
@@ -24,15 +29,21 @@ def main() -> None:
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     try:
         from ldimport.media import cleaning, decoding, metadata  # noqa: F401  before memory is limited
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
         return
+    if sys.platform != "win32":
+        system.fence_child()
     _reply(replies, ChildOutcome.DONE)
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
         work, kind, size = REQUEST.unpack(header)
-        data = requests.read(size)
-        limit_child(options["seconds"], options["memory"])
         try:
+            data = requests.read(size) if work != Work.PROVE else _sound(KINDS[kind])
+            if sys.platform != "win32":  # which has no such limits; the parent's patience holds
+                system.limit_child(options["seconds"], options["memory"])
+            if work == Work.PROVE:
+                _take_memory(options["memory"])
+                work = Work.SANITISE if KINDS[kind] is ImageType.SVG else Work.DECODE
             _reply(replies, ChildOutcome.DONE, *_done(Work(work), KINDS[kind], data, limits))
         except Rejected as rejected:
             refusal = json.dumps([rejected.code, rejected.reason])
@@ -48,11 +59,32 @@ def _done(
     from ldimport.media import cleaning, decoding, metadata
 
     if work is Work.SANITISE:
-        return cleaning.clean(data, limits.max_bytes)
+        safe, facts = cleaning.clean(data, limits.max_bytes)
+        check_pixels(facts.width, facts.height, limits)
+        return safe, facts
     if work is Work.METADATA:
         return (json.dumps(metadata.extract(data, kind)).encode(),)
     decoding.decode(kind, data, limits)
     return ()
+
+
+def _sound(kind: ImageType) -> bytes:
+    """The smallest image of this kind, surely sound."""
+    from PIL import Image
+
+    if kind is ImageType.SVG:
+        return b"<svg/>"
+    stream = BytesIO()
+    Image.new("L", (1, 1)).save(stream, "JPEG" if kind is ImageType.JPG else kind)
+    return stream.getvalue()
+
+
+def _take_memory(memory: int) -> None:
+    """Use half of what an image may still take, for a moment; where that cannot be had the system
+    kills us, or MemoryError is raised."""
+    with suppress(OSError):  # only on Linux
+        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        _ = b"x" * ((memory - pages * mmap.PAGESIZE) // 2)
 
 
 def _reply(

@@ -223,8 +223,10 @@ def _begins_loading(node: Node, before: Sequence[Node]) -> bool:
     """Whether this begins a statement or a value that is left out to its end."""
     if node.type == "at-keyword":
         return bool(node.lower_value.startswith(_STATEMENTS))
+    if node != ":":
+        return False
     name = next((each for each in reversed(before) if each.type != "whitespace"), _NONE)
-    return node == ":" and name.type == "ident" and bool(_BINDING.fullmatch(name.value))
+    return name.type == "ident" and bool(_BINDING.fullmatch(name.value))
 
 
 def _safe(node: Node) -> Node:

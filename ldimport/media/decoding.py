@@ -22,10 +22,8 @@ def decode(kind: ImageType, data: bytes, limits: Limits) -> None:
         _jpeg(data, jpeg.walk(data))
     elif kind is ImageType.PNG:
         png.check_pixels(data, png.walk(data))
-    elif kind is ImageType.GIF:
-        _gif(data, gif.walk(data, limits.max_frames))
     else:
-        raise ValueError(f"{kind} is not decoded but sanitised")
+        _gif(data, gif.walk(data, limits.max_frames))
 
 
 def _jpeg(data: bytes, found: jpeg.Jpeg) -> None:
@@ -33,7 +31,7 @@ def _jpeg(data: bytes, found: jpeg.Jpeg) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with JpegImageFile(BytesIO(data)) as image:
+            with JpegImageFile(BytesIO(jpeg.with_one_exif(data))) as image:  # Pillow adds them up
                 if not found.lossless:
                     image.draft(image.mode, (max(1, found.width // 8), max(1, found.height // 8)))
                 image.load()

@@ -12,15 +12,19 @@ SIGNATURES = (b"GIF87a", b"GIF89a")
 _SCREEN = struct.Struct("<HHB")
 _RECTANGLE = struct.Struct("<HHHHB")
 _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
+MAX_BLOCKS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame: its own rectangle in pixels, and where its compressed pixels lie (``start`` is
-    the byte with the code size, ``end`` is behind the last block)."""
+    """One frame: its own rectangle in pixels, how far that reaches on the screen, and where its
+    compressed pixels lie (``start`` is the byte with the code size, ``end`` is behind the last
+    block)."""
 
     width: int
     height: int
+    right: int
+    bottom: int
     interlaced: bool
     start: int
     end: int
@@ -33,23 +37,18 @@ class Gif:
     width: int
     height: int
     frames: tuple[Frame, ...]
-    end: int
-    notes: tuple[str, ...]
 
 
 def walk(data: bytes, max_frames: int) -> Gif:
     """Walk all blocks to the trailer. An unknown block behind a whole frame ends the walk.
-    Raises Rejected ``truncated``, ``corrupt`` or ``too-many-frames``."""
+    Raises Rejected ``truncated``, ``corrupt``, ``too-complex`` or ``too-many-frames``."""
     if len(data) < 13:
         raise _cut_off()
     width, height, flags = _SCREEN.unpack_from(data, 6)
     if not width or not height:
         raise Rejected(Cause.CORRUPT, f"the GIF says it is {width} x {height} pixels")
     frames: list[Frame] = []
-    notes: tuple[str, ...] = ()
-    position = 13 + _colours(flags)
-    for kind, start, end in _blocks(data, position):
-        position = end
+    for kind, start, end in _blocks(data, 13 + _colours(flags)):
         if kind == _IMAGE:
             if len(frames) >= max_frames:
                 raise Rejected(Cause.TOO_MANY_FRAMES, f"more than {max_frames:,} frames, the limit")
@@ -59,13 +58,12 @@ def walk(data: bytes, max_frames: int) -> Gif:
         elif kind != _EXTENSION:
             if not frames:
                 raise Rejected(Cause.CORRUPT, f"damaged GIF: unknown block {kind:02X}")
-            notes = (f"unknown GIF block {kind:02X} behind the last frame",)
             break
     else:
         raise _cut_off()
     if not frames:
         raise Rejected(Cause.CORRUPT, "the GIF holds no picture")
-    return Gif(width, height, tuple(frames), position, notes)
+    return Gif(width, height, tuple(frames))
 
 
 def _cut_off() -> Rejected:
@@ -78,9 +76,12 @@ def _colours(flags: int) -> int:
 
 
 def _blocks(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
-    """Every block as (kind, start of its body, end). Raises Rejected ``truncated``."""
+    """Every block as (kind, start of its body, end). Raises Rejected ``truncated`` or
+    ``too-complex``."""
     size = len(data)
-    while position < size:
+    for _ in range(MAX_BLOCKS):
+        if position >= size:
+            return
         kind = data[position]
         start = position + 1
         if kind == _IMAGE:
@@ -94,6 +95,7 @@ def _blocks(data: bytes, position: int) -> Iterator[tuple[int, int, int]]:
             return
         position = _skip(data, sub_blocks)
         yield kind, start, position
+    raise Rejected(Cause.TOO_COMPLEX, f"the GIF has more than {MAX_BLOCKS:,} blocks")
 
 
 def _skip(data: bytes, position: int) -> int:
@@ -107,13 +109,13 @@ def _skip(data: bytes, position: int) -> int:
 
 
 def _frame(data: bytes, start: int, end: int) -> Frame:
-    _, _, width, height, flags = _RECTANGLE.unpack_from(data, start)
+    left, top, width, height, flags = _RECTANGLE.unpack_from(data, start)
     if not width or not height:
         raise Rejected(Cause.CORRUPT, f"damaged GIF: a frame of {width} x {height} pixels")
     first = start + 9 + _colours(flags)
     if not 1 <= data[first] <= 11:
         raise Rejected(Cause.CORRUPT, "damaged GIF: impossible code size")
-    return Frame(width, height, bool(flags & 0x40), first, end)
+    return Frame(width, height, left + width, top + height, bool(flags & 0x40), first, end)
 
 
 def applications(data: bytes) -> Iterator[tuple[bytes, bytes]]:

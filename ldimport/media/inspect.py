@@ -1,10 +1,11 @@
 """What an image is, said by its bytes alone: type, exact size, frames, and whether it is whole.
 
-Only structure is walked, nothing is decoded; ``sandbox`` does that. Cheap to import.
+Only structure is walked, in bounded steps; nothing is decoded. What ``is_markup`` is only read in
+the limited child (``sandbox``), which does the decoding as well. Cheap to import.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -36,49 +37,43 @@ def inspect(data: bytes, limits: Limits) -> Facts:
     ``not-an-image``, ``…-not-accepted``, ``truncated``, ``corrupt``, ``too-many-bytes``,
     ``too-many-pixels``, ``too-many-frames``, ``svg-unsafe``, ``svg-size``, ``too-complex``."""
     if len(data) > limits.max_bytes:
-        raise Rejected(
-            Cause.TOO_MANY_BYTES, f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
-        )
+        reason = f"{len(data):,} bytes, the limit is {limits.max_bytes:,}"
+        raise Rejected(Cause.TOO_MANY_BYTES, reason)
     facts = _walked(data, limits)
-    _check_pixels(facts.width, facts.height, limits)
+    check_pixels(facts.width, facts.height, limits)
     return facts
 
 
 def _walked(data: bytes, limits: Limits) -> Facts:
     if data.startswith(jpeg.SIGNATURE):
         photo = jpeg.walk(data)
-        return _facts(ImageType.JPG, data, photo, 1, photo.orientation, photo.notes)
+        return Facts(ImageType.JPG, photo.width, photo.height, 1, photo.orientation)
     if data.startswith(png.SIGNATURE):
         picture = png.walk(data)
         if picture.frames > limits.max_frames:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
-        return _facts(ImageType.PNG, data, picture, picture.frames, picture.orientation)
+        _check_reach(picture, picture.animation, limits)
+        size = (picture.width, picture.height)
+        return Facts(ImageType.PNG, *size, picture.frames, picture.orientation)
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
-        for frame in animation.frames:
-            _check_pixels(frame.width, frame.height, limits)
-        frames = len(animation.frames)
-        return _facts(ImageType.GIF, data, animation, frames, 1, animation.notes)
-    if _is_markup(data):
+        _check_reach(animation, animation.frames, limits)
+        return Facts(ImageType.GIF, animation.width, animation.height, len(animation.frames))
+    if is_markup(data):
         return SvgReader().read(data)
     raise _refusal(data)
 
 
-def _facts(
-    kind: ImageType,
-    data: bytes,
-    found: jpeg.Jpeg | png.Png | gif.Gif,
-    frames: int,
-    orientation: int,
-    notes: tuple[str, ...] = (),
-) -> Facts:
-    if extra := len(data) - found.end:
-        notes += (f"{extra:,} bytes after the end of the image",)
-    return Facts(kind, found.width, found.height, frames, orientation, notes)
+def _check_reach(
+    screen: png.Png | gif.Gif, frames: Iterable[png.PngFrame | gif.Frame], limits: Limits
+) -> None:  # decoders may make the screen as large as its frames reach
+    for frame in frames:
+        check_pixels(max(screen.width, frame.right), max(screen.height, frame.bottom), limits)
 
 
-def _check_pixels(width: int, height: int, limits: Limits) -> None:
+def check_pixels(width: int, height: int, limits: Limits) -> None:
+    """Raises Rejected ``too-many-pixels``."""
     if width * height > limits.max_pixels:
         raise Rejected(
             Cause.TOO_MANY_PIXELS,
@@ -87,7 +82,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
         )
 
 
-def _is_markup(data: bytes) -> bool:
+def is_markup(data: bytes) -> bool:
     """Whether to read this as XML: it begins with a tag and is no HTML page."""
     head = _head(data)
     return data.startswith(_UTF16) or bool(_TAG.match(head) and not _is_html(head))

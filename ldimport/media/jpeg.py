@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
-from ldimport.media.orientation import of_exif
+from ldimport.media import exif
 
 SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 500
@@ -32,25 +32,24 @@ _EXIF = b"Exif\0"
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """What the frame header says. ``lossless`` ones cannot be decoded at reduced scale; ``end``
-    is the offset behind EOI."""
+    """What the frame header says. ``lossless`` ones cannot be decoded at reduced scale."""
 
     width: int
     height: int
     lossless: bool
     orientation: int
-    end: int
-    notes: tuple[str, ...]
 
 
 def walk(data: bytes) -> Jpeg:
     """Walk all markers to EOI. Raises Rejected ``truncated``, ``corrupt``, ``…-not-accepted`` or
-    ``too-complex``. An impossible length in a comment or APPn segment is only noted: the walk
-    goes on at the next marker, as decoders do."""
+    ``too-complex``. At an impossible length in a comment or APPn segment the walk goes on at the
+    next marker, as decoders do."""
     frame: tuple[int, int, bool] | None = None
     orientation = scans = segments = 0
-    notes: list[str] = []
     for marker, start, end in _segments(data):
+        segments += 1
+        if segments > MAX_SEGMENTS:
+            raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == _EOI:
             break
         if marker == _SOI:
@@ -58,13 +57,10 @@ def walk(data: bytes) -> Jpeg:
         if marker == _TEM:
             continue
         if not start <= end <= len(data):
-            _tolerate(marker, end < start, notes)
-            continue
-        segments += 1
-        if segments > MAX_SEGMENTS:
-            raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
-        if marker == 0xE1 and not orientation and data.startswith(_EXIF, start):
-            orientation = of_exif(data[start + 6 : end])
+            if marker not in _TEXTS:
+                raise _no_end(marker, end < start)
+        elif marker == 0xE1 and not orientation and data.startswith(_EXIF, start):
+            orientation = exif.orientation(data[start + 6 : end])
         elif marker in _SOF:
             frame = _frame(data[start:end], marker, frame)
         elif marker == _SOS:
@@ -75,7 +71,7 @@ def walk(data: bytes) -> Jpeg:
         raise Rejected(Cause.TRUNCATED, "the JPEG ends before its end marker: the file is cut off")
     if frame is None or not scans:
         raise Rejected(Cause.CORRUPT, "the JPEG holds no picture data")
-    return Jpeg(*frame, orientation or 1, start, tuple(notes))
+    return Jpeg(*frame, orientation or 1)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -92,14 +88,10 @@ def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
         yield marker, start, end
 
 
-def _tolerate(marker: int, impossible: bool, notes: list[str]) -> None:
-    if marker not in _TEXTS:
-        if impossible:
-            raise Rejected(Cause.CORRUPT, f"damaged JPEG: segment {marker:02X} has no valid length")
-        raise Rejected(Cause.TRUNCATED, f"the JPEG ends inside segment {marker:02X}: it is cut off")
-    note = f"impossible length in JPEG segment {marker:02X}"
-    if note not in notes:
-        notes.append(note)
+def _no_end(marker: int, impossible: bool) -> Rejected:
+    if impossible:
+        return Rejected(Cause.CORRUPT, f"damaged JPEG: segment {marker:02X} has no valid length")
+    return Rejected(Cause.TRUNCATED, f"the JPEG ends inside segment {marker:02X}: it is cut off")
 
 
 def _frame(header: bytes, marker: int, earlier: object) -> tuple[int, int, bool]:
@@ -131,6 +123,18 @@ def _unknown(marker: int) -> Rejected:
         name, reason = _NOT_ACCEPTED[marker]
         return Rejected(Cause.FORMAT_NOT_ACCEPTED.with_(format=name), reason)
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
+
+
+def with_one_exif(data: bytes) -> bytes:
+    """The same picture with the first of its EXIF segments alone. Never raises."""
+    kept, position, first = [], 0, True
+    for marker, start, end in _segments(data):
+        if marker == 0xE1 and start <= end <= len(data) and data.startswith(_EXIF, start):
+            if not first:
+                kept.append(data[position : start - 4])
+                position = end
+            first = False
+    return b"".join([*kept, data[position:]])
 
 
 def metadata_segments(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -6,25 +6,24 @@ some of it (XMP behind the pixels of a PNG or in a GIF, IIM in a PNG).
 """
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
 from xml.etree.ElementTree import Element
 
-from defusedxml import ElementTree
-from PIL import ExifTags, Image
+from defusedxml.ElementTree import DefusedXMLParser
 
+from ldimport.errors import Rejected
+from ldimport.media import exif
 from ldimport.media.blocks import read_blocks
 from ldimport.media.fields import EMPTY, FIELDS, NAMESPACES, Field, FieldKind
+from ldimport.media.svg import check_namespace
 from ldimport.model import ImageType, Json
 
 _MAX_TEXT = 32_000
 """Characters of one text: about what IIM can hold at most."""
 _MAX_PACKET = 1_000_000
-_MAX_EXIF_TEXT = 10_000
-_SEPARATORS = re.compile(r"\s*[;,]\s*")
-_EXIF_TEXTS = ("ImageDescription", "Artist", "Copyright", "DateTimeOriginal", "OffsetTimeOriginal")
+_SEPARATORS = re.compile(r"[;,]")
 _MAX_DATASETS = 5_000
 _RESOURCE = b"8BIM"
 _IPTC = 0x0404
@@ -45,8 +44,8 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     raises but MemoryError."""
     blocks = read_blocks(data, kind)
     properties = read_xmp(blocks.xmp) if blocks.xmp else {}
-    datasets = read_iim(blocks.iim) if blocks.iim else {}
-    tags = read_exif(blocks.tiff) if blocks.tiff else {}
+    datasets = read_iim(bytes(blocks.iim)) if blocks.iim else {}
+    tags = {name: _decoded(raw) for name, raw in exif.texts(bytes(blocks.tiff)).items()}
     found: dict[str, Json] = {}
     for field in FIELDS:
         for candidate in _candidates(field, properties, datasets, tags):
@@ -57,29 +56,7 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     return found
 
 
-# -- EXIF by Pillow, XMP by defusedxml -----------------------------------------------------------
-
-
-def read_exif(tiff: bytes) -> dict[str, str]:
-    """The texts of a TIFF block (EXIF without ``Exif\\0\\0``) that fields are filled from. Never
-    raises."""
-    exif = Image.Exif()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            exif.load(tiff)
-            tags = {**exif.get_ifd(ExifTags.IFD.Exif), **exif}
-        except Exception:  # noqa: BLE001  damage takes many forms in Pillow
-            return {}
-    texts = {name: _exif_text(tags.get(ExifTags.Base[name])) for name in _EXIF_TEXTS}
-    return {name: text for name, text in texts.items() if text}
-
-
-def _exif_text(value: object) -> str:
-    """Pillow reads all of it as Latin-1."""
-    if not isinstance(value, str):
-        return ""
-    return _decoded(value.partition("\0")[0].encode("latin-1", "replace")[:_MAX_EXIF_TEXT])
+# -- XMP by defusedxml ---------------------------------------------------------------------------
 
 
 def _decoded(raw: bytes) -> str:
@@ -98,13 +75,16 @@ def read_xmp(packet: bytes) -> dict[str, Json]:
     if len(packet) > _MAX_PACKET:
         return found
     try:
-        root = ElementTree.fromstring(_utf_8(packet))
-        for description in chain.from_iterable(root.iter(f"{_RDF}RDF")):
+        parser = DefusedXMLParser(forbid_dtd=True)  # whose defaults fill each element
+        parser.parser.StartNamespaceDeclHandler = check_namespace
+        parser.feed(_utf_8(packet))  # entities are ValueErrors
+        root = parser.close()
+        for description in next(root.iter(f"{_RDF}RDF"), ()):
             for name, value in _properties(description):
                 namespace, _, local = name[1:].partition("}")
                 if namespace in NAMESPACES and value not in EMPTY:
                     found.setdefault(f"{NAMESPACES[namespace]}:{local}", value)
-    except (SyntaxError, ValueError, LookupError, RecursionError):  # entities are ValueErrors
+    except (SyntaxError, ValueError, LookupError, RecursionError, Rejected):
         return {}
     return found
 
@@ -242,7 +222,7 @@ def _shaped(field: Field, value: Json) -> Json:
     texts = [text[:_MAX_TEXT] for text in _texts(value)]
     if field.kind is FieldKind.LIST:
         if len(texts) == 1 and field.name == "Keywords":  # some writers keep them in one text
-            texts = _SEPARATORS.split(texts[0])
+            texts = [word.strip() for word in _SEPARATORS.split(texts[0])]
         return list[Json](dict.fromkeys(text for text in texts if text))
     if field.kind is FieldKind.DATE:
         return iso(texts[0]) if texts else None

@@ -2,18 +2,22 @@
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
+from ldimport.media import exif
 from ldimport.media.budget import Budget, Inflated
-from ldimport.media.orientation import XMP_KEYWORD, of_exif, of_xmp
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+XMP_KEYWORD = b"XML:com.adobe.xmp\0"
+MAX_CHUNKS = 200_000
+"""A file at the byte limit has some 2,000 of the size that encoders use."""
 _HEADER = struct.Struct(">I4s")
 _IHDR = struct.Struct(">IIBBBBB")
+_FCTL = struct.Struct(">IIII6x")
 _DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
@@ -23,10 +27,21 @@ _PIECE = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
+class PngFrame:
+    """A picture of an APNG beside the default one: size, how far it reaches in the image, and the
+    (start, end) offsets of its pixels; none if what belongs to it is not in sequence."""
+
+    width: int
+    height: int
+    right: int
+    bottom: int
+    pixels: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
 class Png:
     """What the chunks say. ``pixels`` are the (start, end) offsets of the IDAT bodies; ``frames``
-    counts every picture of an APNG, the default image included;
-    ``end`` is the offset behind IEND."""
+    counts every picture of an APNG, those that it only claims and the default image included."""
 
     width: int
     height: int
@@ -35,17 +50,18 @@ class Png:
     interlaced: bool
     frames: int
     orientation: int
-    pixels: tuple[tuple[int, int], ...]
-    end: int
+    pixels: Sequence[tuple[int, int]]
+    animation: Sequence[PngFrame]
 
 
 def walk(data: bytes) -> Png:
     """Walk all chunks to IEND, checking each CRC and their order. Raises Rejected ``truncated``,
-    ``corrupt`` or ``cgbi-png-not-accepted``."""
+    ``corrupt``, ``too-complex`` or ``cgbi-png-not-accepted``."""
     header: tuple[int, int, int, int, bool] | None = None
-    declared, orientation, end = 0, 0, 0
-    palette = pixels_ended = first_is_default = False
+    orientation = 0
+    palette = pixels_ended = False
     pixels: list[tuple[int, int]] = []
+    animation = _Animation()
     for kind, start, end in _chunks(data):
         if header is None:
             header = _image_header(kind, data[start:end])
@@ -58,13 +74,13 @@ def walk(data: bytes) -> Png:
             palette = _palette(end - start, header[3], late=bool(pixels))
         elif kind == b"acTL" and end - start == 8 and not pixels:
             count = int.from_bytes(data[start : start + 4], "big")
-            declared = count if count < 1 << 31 else 0  # else the default image stands for itself
-        elif kind == b"fcTL" and not pixels:
-            first_is_default = True
+            animation.declared = count if count < 1 << 31 else 0  # an absurd number is none
+        elif animation.declared and kind in (b"fcTL", b"fdAT"):
+            animation.add(kind, data, start, end, default=not pixels)
         elif kind == b"eXIf":
-            orientation = of_exif(data[start:end])
+            orientation = exif.orientation(data[start:end])
         elif kind == b"iTXt" and not orientation and data.startswith(XMP_KEYWORD, start):
-            orientation = of_xmp(data[start:end])
+            orientation = exif.orientation_of_xmp(data[start:end])
         elif kind == b"IEND":
             break
         elif not kind[0] & 0x20:
@@ -76,8 +92,39 @@ def walk(data: bytes) -> Png:
         raise Rejected(Cause.CORRUPT, "the PNG holds no picture data")
     if header[3] == 3 and not palette:
         raise _damaged("it uses a palette but has none")
-    frames = declared + (not first_is_default) if declared else 1
-    return Png(*header, frames, orientation or 1, tuple(pixels), end + 4)
+    return Png(*header, animation.count(), orientation or 1, pixels, animation.frames)
+
+
+@dataclass(slots=True)
+class _Animation:
+    """What an APNG adds to the default image. Decoders show that alone where the other frames
+    are not in sequence."""
+
+    declared: int = 0
+    default_belongs: bool = False
+    frames: list[PngFrame] = field(default_factory=list)
+    _next: int = 0
+
+    def count(self) -> int:
+        """Of all pictures, the default image and frames that are only claimed included."""
+        most = max(self.declared, len(self.frames) + self.default_belongs)
+        return most + (not self.default_belongs) if self.declared else 1
+
+    def add(self, kind: bytes, data: bytes, start: int, end: int, *, default: bool) -> None:
+        """fcTL (a frame begins, or the default image is one) or fdAT (its pixels)."""
+        inside = int.from_bytes(data[start : start + 4], "big") == self._next
+        self._next = self._next + 1 if inside else -1
+        if kind == b"fdAT" and self.frames:
+            pixels = self.frames[-1].pixels
+            if not inside:
+                pixels.clear()
+            else:
+                pixels.append((start + 4, end))
+        elif default:
+            self.default_belongs = True
+        elif end - start == 4 + _FCTL.size:
+            width, height, left, top = _FCTL.unpack_from(data, start + 4)
+            self.frames.append(PngFrame(width, height, left + width, top + height, []))
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -85,18 +132,20 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
     view = memoryview(data)
     position, size = len(SIGNATURE), len(data)
     crc32, unpack = zlib.crc32, _HEADER.unpack_from
-    while position + 12 <= size:
+    for _ in range(MAX_CHUNKS):
+        if position + 12 > size:
+            return
         length, kind = unpack(data, position)
         start = position + 8
         end = start + length
         if end + 4 > size:
-            raise Rejected(
-                Cause.TRUNCATED, f"the PNG ends inside chunk {_name(kind)}: it is cut off"
-            )
+            reason = f"the PNG ends inside chunk {_name(kind)}: it is cut off"
+            raise Rejected(Cause.TRUNCATED, reason)
         if crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise _damaged(f"the checksum of {_name(kind)} is wrong")
         yield kind, start, end
         position = end + 4
+    raise Rejected(Cause.TOO_COMPLEX, f"the PNG has more than {MAX_CHUNKS:,} chunks")
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -134,11 +183,23 @@ def _palette(size: int, colour: int, *, late: bool) -> bool:
 
 
 def check_pixels(data: bytes, png: Png) -> None:
-    """Inflate the picture data to exactly the expected number of bytes and look at the filter of
-    every row, in flat memory. Bytes of IDAT behind the end of the stream are harmless. Raises
-    Rejected ``corrupt`` or ``truncated``."""
+    """Inflate each picture to exactly the expected number of bytes and look at the filter of every
+    row, in flat memory. Bytes behind the end of a stream are harmless. Raises Rejected ``corrupt``
+    or ``truncated``."""
+    _check_picture(data, png)
+    for frame in png.animation:
+        if pixels := frame.pixels:
+            picture = replace(png, width=frame.width, height=frame.height, pixels=pixels)
+            _check_picture(data, picture)
+
+
+def _check_picture(data: bytes, png: Png) -> None:
     passes = tuple(_passes(png))
-    pieces = (data[start:end] for start, end in png.pixels)
+    pieces = (
+        data[place : min(place + _PIECE, end)]
+        for start, end in png.pixels
+        for place in range(start, end, _PIECE)
+    )
     too_many = "damaged PNG: it has more pixels than its header says"
     budget = Budget(sum(row * rows for row, rows in passes), Cause.CORRUPT, too_many)
     stream = Inflated(pieces, budget)

@@ -1,34 +1,44 @@
 """A child process in which decoders, the SVG sanitiser and readers of metadata meet hostile bytes.
 
-One child serves many images; it is limited in CPU time and memory, and started again after it
-died. A request is a header (work, kind, size) and the image; an answer is a header (outcome,
-width, height, size) and a body: the cleaned SVG, metadata as JSON, or code and reason of a
-refusal as JSON.
+One child serves many images; it is limited in CPU time and memory, sees of our environment what
+Python needs, and is started again after it died. A request is a header (work, kind, size) and the
+image; an answer is a header (outcome, width, height, size) and a body: the cleaned SVG, metadata as
+JSON, or code and reason of a refusal as JSON.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import os
+import re
 import signal
 import struct
 import subprocess
 import sys
 import threading
-import time
 from contextlib import suppress
 from dataclasses import asdict
 from enum import IntEnum
 from typing import Any, NamedTuple
 
 from ldimport.causes import Cause, known_cause
-from ldimport.errors import ConfigError, Rejected
+from ldimport.closing import Closing
+from ldimport.errors import ConfigError, Rejected, TemporaryError
 from ldimport.model import Facts, ImageType, Json, Limits
+from ldimport.system import cpu_seconds, most_memory
 
 REQUEST = struct.Struct(">BBI")
 REPLY = struct.Struct(">BIII")
 KINDS = (ImageType.PNG, ImageType.JPG, ImageType.GIF, ImageType.SVG)
 """A request names its kind by the position here."""
+_TICK = 0.2
+"""Seconds between two looks at a child that is at work."""
+_NEEDED = re.compile(
+    r"PATH|SYSTEMROOT|LANG|LC_\w+|TMPDIR|TEMP|TMP|VIRTUAL_ENV|LD_LIBRARY_PATH|DYLD_\w+"
+    r"|__PYVENV_LAUNCHER__|PYTHON(PATH|HOME|UTF8|USERBASE|NOUSERSITE|DONTWRITEBYTECODE)"
+)
+"""What Python starts by; nothing else of our environment, which may hold secrets, is passed on."""
 _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
 """Exit status of a child whose CPU time is used up; none of Windows' own."""
 
@@ -39,6 +49,8 @@ class Work(IntEnum):
     DECODE = 0
     SANITISE = 1
     METADATA = 2
+    PROVE = 3
+    """No image: show that this kind can be read at all, by one that is sound."""
 
 
 class ChildOutcome(IntEnum):
@@ -58,24 +70,21 @@ class _ChildReply(NamedTuple):
     body: bytes
 
 
-class Sandbox:
+class Sandbox(Closing):
     """Start, feed and replace the child. To be used by one thread at a time.
 
     ``seconds`` of CPU time are granted to each image, ``memory_bytes`` of address space to the
-    child; it is waited for ``patience`` times as long, since machines can be busy. Nothing runs
-    until the first image comes.
+    child; one that does not use its CPU time is waited for ``patience`` times as long. Nothing
+    runs until the first image comes.
     """
 
     def __init__(
-        self,
-        limits: Limits,
-        *,
-        seconds: float = 10,
-        memory_bytes: int = 450_000_000,
+        self, limits: Limits, *, seconds: float = 10, memory_bytes: int = 450_000_000,
         patience: float = 3,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self._seconds = max(1, math.ceil(seconds))
         self._patience = self._seconds * patience
+        self._memory = memory_bytes
         self._options = json.dumps(
             {"limits": asdict(limits), "seconds": self._seconds, "memory": memory_bytes}
         )
@@ -83,20 +92,21 @@ class Sandbox:
 
     def decode(self, data: bytes, facts: Facts) -> None:
         """Decode every pixel of a png, jpg or gif that ``inspect`` accepted. Raises Rejected
-        ``corrupt``, ``truncated`` or ``too-complex``, ConfigError if no child can be started."""
+        ``corrupt``, ``truncated`` or ``too-complex``; ConfigError if the decoder is not installed,
+        TemporaryError if it cannot work, which says nothing about the image."""
         if facts.type is ImageType.SVG:
             raise ValueError("an SVG is not decoded: see sanitise")
         self._ask(Work.DECODE, facts.type, data)
 
     def sanitise(self, data: bytes) -> tuple[bytes, Facts]:
         """What to store for an SVG, and the facts of that. Raises Rejected as ``inspect`` does,
-        and ConfigError if no child can be started."""
+        and what ``decode`` raises."""
         answer = self._ask(Work.SANITISE, ImageType.SVG, data)
         return answer.body, Facts(ImageType.SVG, answer.width, answer.height)
 
     def metadata(self, data: bytes, facts: Facts) -> dict[str, Json]:
         """What the image says of itself, by the names of ``fields.FIELDS``; nothing where reading
-        it takes too much. Raises ConfigError if no child can be started."""
+        it takes too much. Raises ConfigError and TemporaryError as ``decode`` does."""
         if facts.type is ImageType.SVG:
             return {}
         with suppress(Rejected):
@@ -110,96 +120,96 @@ class Sandbox:
         if child is not None:
             child.close()
 
-    def __enter__(self) -> Sandbox:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def _ask(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
-        """One image through the child; once more through a new one if an old child gave up for
-        another reason than time, since earlier images may have worn it out."""
+        """One image through the child. When an old child gave up, once more through a new one,
+        since earlier images may have worn it out. When a new one did, the image is at fault only
+        if decoding works at all."""
         worn = self._child is not None
         try:
             answer = self._exchange(work, kind, data)
-        except _ChildDiedError as death:
-            if death.out_of_time:
+        except _ChildFailedError as failure:
+            if failure.status == _OUT_OF_CPU or (failure.late and sys.platform == "win32"):
                 reason = f"the image takes more than {self._seconds} seconds to decode"
-                raise Rejected(Cause.TOO_COMPLEX, reason) from death
-            if not worn:
-                reason = f"the decoder broke down over the image (status {death.status})"
-                raise Rejected(Cause.TOO_COMPLEX, reason) from death
-        else:
-            if answer.outcome is ChildOutcome.DONE:
-                return answer
-            if answer.outcome is ChildOutcome.REJECTED:
-                code, reason = json.loads(answer.body)
-                raise Rejected(known_cause(code) or Cause.CORRUPT, reason)
-            self.close()
-            if not worn:
-                raise Rejected(Cause.TOO_COMPLEX, "the image takes too much memory to decode")
-        return self._ask(work, kind, data)
+                raise Rejected(Cause.TOO_COMPLEX, reason) from failure
+            if failure.late:
+                raise _stuck(f"it did nothing for {self._patience:g} seconds") from failure
+            if work is Work.PROVE:
+                raise _stuck(f"it broke down over an image that is sound ({failure})") from failure
+            if worn:
+                return self._ask(work, kind, data)
+            self._ask(Work.PROVE, kind, b"")
+            reason = f"the decoder broke down over the image ({failure})"
+            raise Rejected(Cause.TOO_COMPLEX, reason) from failure
+        if answer.outcome is ChildOutcome.REJECTED:
+            code, reason = json.loads(answer.body)
+            raise Rejected(known_cause(code) or Cause.CORRUPT, reason)
+        return answer
 
     def _exchange(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
-        child = self._child = self._child or _Child(self._options)
+        """An answer of a child that is well. Raises _ChildFailedError, and ends the child."""
+        if (most := most_memory()) < self._memory:
+            raise _stuck(f"a process may have only {most / 1e6:,.0f} MB here (ulimit -v)")
+        child = self._child = self._child or _Child(self._options, self._patience)
         try:
-            return child.exchange(work, kind, data, self._patience)
+            answer = child.exchange(work, kind, data)
+            if answer.outcome is ChildOutcome.EXHAUSTED:
+                raise _ChildFailedError("too much memory")
         except BaseException:  # also Ctrl-C: half an answer may be in the pipe
             self.close()
             raise
+        return answer
 
 
-class _ChildDiedError(Exception):
-    """The pipe ended. ``status`` is the exit status, negative for a signal."""
+class _ChildFailedError(Exception):
+    """No answer. ``status`` is the exit status, negative for a signal; ``late`` says that we ended
+    it, since it used neither its CPU time nor gave an answer."""
 
-    def __init__(self, status: int, *, late: bool) -> None:
-        super().__init__(status)
-        self.status = status
-        self.out_of_time = late or status == _OUT_OF_CPU
+    def __init__(self, reason: str, status: int = 0, *, late: bool = False) -> None:
+        super().__init__(reason)
+        self.status, self.late = status, late
 
 
 class _Child:
-    """One process and the thread that watches its time. Raises ConfigError if it cannot serve."""
+    """One process and the thread that watches its time. Raises ConfigError if it is not installed,
+    TemporaryError if it cannot work."""
 
-    def __init__(self, options: str) -> None:
+    def __init__(self, options: str, patience: float) -> None:
         self._late = False
-        self._deadline = math.inf
+        self._patience = self._ticks = patience / _TICK
         self._lock = threading.Lock()
         self._ended = threading.Event()
         command = [sys.executable, "-P", "-m", "ldimport.media.child", options]
+        environment = {name: os.environ[name] for name in filter(_NEEDED.fullmatch, os.environ)}
         pipe, nowhere = subprocess.PIPE, subprocess.DEVNULL
         try:
             self._process = subprocess.Popen(
-                command, stdin=pipe, stdout=pipe, stderr=nowhere, pipesize=1 << 20
+                command, stdin=pipe, stdout=pipe, stderr=nowhere, pipesize=1 << 20, env=environment
             )
         except OSError as error:
-            raise _unusable(str(error)) from error
+            gone = isinstance(error, FileNotFoundError | PermissionError)
+            raise (_unusable if gone else _stuck)(str(error)) from error
         assert self._process.stdin and self._process.stdout
         self._requests, self._replies = self._process.stdin, self._process.stdout
         try:
+            threading.Thread(target=self._watch, daemon=True).start()
             greeting = self._receive()
-        except _ChildDiedError as death:
+        except (_ChildFailedError, RuntimeError) as failure:  # or no thread can be started
             self.close()
-            raise _unusable(f"it ended with status {death.status}") from death
+            raise _stuck(f"it does not start: {failure}") from failure
         if greeting.outcome is ChildOutcome.UNUSABLE:
             self.close()
             raise _unusable(greeting.body.decode())
-        threading.Thread(target=self._watch, daemon=True).start()
 
-    def exchange(self, work: Work, kind: ImageType, data: bytes, seconds: float) -> _ChildReply:
-        """Send one image and wait for its answer; kill the child after ``seconds``. Raises
-        _ChildDiedError."""
+    def exchange(self, work: Work, kind: ImageType, data: bytes) -> _ChildReply:
+        """Send one image and wait for its answer. Raises _ChildFailedError."""
         with self._lock:
-            self._deadline = time.monotonic() + seconds
+            self._ticks = self._patience
         try:
             self._requests.write(REQUEST.pack(work, KINDS.index(kind), len(data)) + data)
             self._requests.flush()
         except BrokenPipeError as error:
             raise self._death() from error
-        answer = self._receive()
-        with self._lock:
-            self._deadline = math.inf
-        return answer
+        return self._receive()
 
     def close(self) -> None:
         """Kill the process and wait for it."""
@@ -209,9 +219,14 @@ class _Child:
             pass
 
     def _watch(self) -> None:
-        while not self._ended.wait(0.5):
+        """Kill the child once it has kept us waiting for too long without using its CPU time. Ticks
+        are counted, so that no time passes while this process is stopped as well (Ctrl-Z)."""
+        used = 0.0
+        while not self._ended.wait(_TICK):
             with self._lock:
-                if time.monotonic() > self._deadline:
+                before, used = used, cpu_seconds(self._process.pid)
+                self._ticks -= used == before
+                if self._ticks <= 0:
                     self._late = True
                     self._process.kill()
                     return
@@ -222,16 +237,21 @@ class _Child:
             outcome, width, height, size = REPLY.unpack(header)
             body = self._replies.read(size)
             if len(body) == size:
+                with self._lock:
+                    self._ticks = math.inf
                 return _ChildReply(ChildOutcome(outcome), width, height, body)
         raise self._death()
 
-    def _death(self) -> _ChildDiedError:
-        return _ChildDiedError(self._process.wait(), late=self._late)
+    def _death(self) -> _ChildFailedError:
+        status = self._process.wait()
+        return _ChildFailedError(f"status {status}", status, late=self._late)
+
+
+def _stuck(why: str) -> TemporaryError:
+    hint = "no image was judged; see that a process of 450 MB can run, and run it again"
+    return TemporaryError(f"the image decoder cannot work: {why}", hint=hint, code="decoder")
 
 
 def _unusable(why: str) -> ConfigError:
-    return ConfigError(
-        f"the image decoder cannot be used: {why}",
-        hint="install ldimport again, with all it needs: pip install --force-reinstall ldimport",
-        code="decoder",
-    )
+    hint = "install ldimport again, with all it needs: pip install --force-reinstall ldimport"
+    return ConfigError(f"the image decoder cannot be used: {why}", hint=hint, code="decoder")

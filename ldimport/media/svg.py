@@ -20,6 +20,10 @@ MAX_DEPTH = 256
 MAX_ELEMENTS = 200_000
 MAX_ATTRIBUTES = 500
 """Of one element."""
+_MAX_DEFAULTS = 100
+"""Attributes that the document type may give to elements."""
+_MAX_NAMESPACE = 1_000
+"""Characters: it is copied for each name in it."""
 _MAX_ENTITIES = 100
 _MAX_EXPANSION = 1_000_000
 """Characters that all entity references of a document may expand to."""
@@ -64,6 +68,12 @@ def _decoded(data: bytes, encoding: str) -> str:
     return text.lstrip()[found.end() :] if found else text
 
 
+def check_namespace(_prefix: str | None, name: str | None) -> None:
+    """Raises Rejected ``too-complex`` for a name that is absurdly long."""
+    if len(name or "") > _MAX_NAMESPACE:
+        raise Rejected(Cause.TOO_COMPLEX, "the SVG has a namespace with an absurdly long name")
+
+
 class SvgReader:
     """One reading of one document. ``cleaning.Cleaner`` builds on it and overrides the ``on_``
     methods; names arrive as ``namespace local`` (namespace omitted where there is none)."""
@@ -74,6 +84,8 @@ class SvgReader:
         self._elements = 0
         self._entities = Budget(_MAX_ENTITIES, Cause.SVG_UNSAFE, _TOO_MUCH)
         self._expansion = Budget(_MAX_EXPANSION, Cause.SVG_UNSAFE, _TOO_MUCH)
+        many = f"the SVG declares more than {_MAX_DEFAULTS} attributes"
+        self._defaults = Budget(_MAX_DEFAULTS, Cause.TOO_COMPLEX, many)
         self._text = ""
         self._size = (0, 0)
 
@@ -85,6 +97,8 @@ class SvgReader:
         try:
             parser.Parse(self._text, True)
         except expat.ExpatError as error:
+            if error.code == expat.errors.codes[expat.errors.XML_ERROR_NO_MEMORY]:
+                raise MemoryError from error
             raise Rejected(Cause.CORRUPT, f"the SVG is not well-formed XML: {error}") from error
         return Facts(ImageType.SVG, *self._size)
 
@@ -106,6 +120,8 @@ class SvgReader:
         parser.EndElementHandler = self._end
         parser.CharacterDataHandler = self.on_text
         parser.EntityDeclHandler = self._declare
+        parser.AttlistDeclHandler = lambda *_: self._defaults.spend(1)
+        parser.StartNamespaceDeclHandler = check_namespace
         return parser
 
     def _start(self, name: str, attributes: list[str]) -> None:

@@ -1,11 +1,11 @@
 """Starting a migration: an ``ldimport.yaml`` with comments, and an empty manifest with the columns
 that the project config asks for."""
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ldimport.cells import json_text
 from ldimport.errors import UsageError
 from ldimport.files import NewFile
 from ldimport.manifest.write import write_rows
@@ -63,10 +63,9 @@ def write_start(
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder", code="no-such-file")
     for path in (settings, manifest):
-        if path.exists() and not overwrite:
-            raise UsageError(
-                f"{path} is there already", hint="use another folder, or --force", code="exists"
-            )
+        if (path.exists() or path.is_symlink()) and not overwrite:
+            hint = "use another folder, or --force"
+            raise UsageError(f"{path} is there already", hint=hint, code="exists")
     write_rows(manifest, [{column.name: column.example for column in found}])
     with NewFile(settings) as file:
         file.write(settings_text(start, found))
@@ -94,22 +93,18 @@ def settings_text(start: Start, found: Sequence[TemplateColumn]) -> str:
     """The content of ``ldimport.yaml``: what was settled, and what else can stand there."""
     target = "# target: https://edit.example.com/proxy/api   # absent: the local engine"
     if start.target != "embedded":
-        target = f"target: {_quoted(start.target)}"
+        target = f"target: {json_text(start.target)}"
     config = "# projectConfig: project-config.json        # what the project accepts"
     if start.project_config is not None:
-        config = f"projectConfig: {_quoted(str(start.project_config))}"
+        config = f"projectConfig: {json_text(str(start.project_config))}"
     width = max(len(column.name) for column in found)
-    columns = "\n".join(
+    lines = (
         f"#   {each.name:<{width}}  {'required' if each.required else 'optional'}  {each.holds}"
         for each in found
     )
-    name = _quoted(start.system_name)
+    columns = "\n".join("".join(filter(str.isprintable, line)) for line in lines)  # no line more
+    name = json_text(start.system_name)
     return _SETTINGS.format(target=target, name=name, config=config, columns=columns)
-
-
-def _quoted(text: str) -> str:
-    """A YAML scalar in double quotes, which JSON's form is too."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 # -- a cell for each metadata property that its media type's check has nothing to say about ----
@@ -118,20 +113,20 @@ def _quoted(text: str) -> str:
 def examples(config: ProjectConfig, kind: MediaType) -> dict[str, str]:
     """By handle: the cell; "" where nothing fits what the config asks for, or where only the
     project knows."""
-    found = {}
-    for handle, each in kind.properties.items():
-        check = ValueCheck(each, config)
-        fitting = (cell for cell in _candidates(each) if check.accepts(cell))
-        found[handle] = next(fitting, "")
-    return found
+    return {
+        handle: next(filter(ValueCheck(each, config).accepts, _candidates(each)), "")
+        for handle, each in kind.properties.items()
+    }
 
 
 def _candidates(found: Property) -> Iterator[str]:
     """Cells that may do, the nicest first."""
     if found.plugin in ("li-string-list", "li-numeric-list"):
-        for items in _lists(found):
-            yield "|".join(map(str, items))
-            yield json.dumps(items, ensure_ascii=False)
+        most = min(2, int(found.number("maxItems") or 2))
+        usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
+        for items in (list(found.choices or usual), [1], ["a"]):
+            yield "|".join(map(str, items[:most]))
+            yield json_text(items[:most])
         return
     yield from map(str, found.choices or ())
     if found.plugin in ("li-integer", "li-system-integer"):
@@ -140,8 +135,7 @@ def _candidates(found: Property) -> Iterator[str]:
     elif isinstance(text := EXAMPLES.get(found.plugin), str):
         yield from _fitted(text, found)
     else:
-        for value in _objects(found):
-            yield json.dumps(value, ensure_ascii=False)
+        yield from map(json_text, _objects(found))
 
 
 def _fitted(text: str, found: Property) -> Iterator[str]:
@@ -151,14 +145,6 @@ def _fitted(text: str, found: Property) -> Iterator[str]:
         most = int(found.number(key.replace("Min", "Max").replace("min", "max")) or 0)
         yield (f"{text} " * (least // (len(text) + 1) + 1)).strip()[: most or None]
         yield text.ljust(least, "x")[: most or None]
-
-
-def _lists(found: Property) -> Iterator[list[Json]]:
-    most = int(found.number("maxItems") or 2)
-    usual: list[Json] = [1, 2] if found.plugin == "li-numeric-list" else ["one", "two"]
-    tried: list[list[Json]] = [list(found.choices or usual), [1], ["a"]]
-    for items in tried:
-        yield items[: min(most, 2)]
 
 
 def _objects(found: Property) -> Iterator[Json]:

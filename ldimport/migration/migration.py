@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.errors import UsageError
+from ldimport.closing import Closing
+from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
+from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import JobRow
 from ldimport.migration.retry import retry
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
 
 
-class Migration:
+class Migration(Closing):
     """One archive's account (the state file) and, where something is to be sent or asked, the
     target it goes to. Everything that commands want to know or do is a method of this; what is
     merely read is answered by the state file's own methods.
@@ -66,12 +68,6 @@ class Migration:
         """Close the state file; the target stays open."""
         self._store.close()
 
-    def __enter__(self) -> Migration:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        self._store.__exit__(kind, error, at)
-
     @property
     def _account(self) -> Account:
         return Account(self._store, self.target, self._clock)
@@ -82,17 +78,17 @@ class Migration:
         """One job. Raises UsageError, with what was probably meant, for an unknown id."""
         row = self._store.job(job_id)
         if row is None:
-            meant = self._store.similar_jobs(job_id)
-            hint = f"did you mean {meant[0]}?" if meant else "ldimport status   lists the jobs"
+            known = self._store.job_ids()
+            hint = did_you_mean(job_id, known, "ldimport status   lists the jobs")
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
         return row
 
     def refresh(self, job_id: str) -> JobStatus | None:
-        """Ask the target about one open job, and store its end when writable; None when the job
-        is not open there."""
+        """Ask the target about one open job, and store its end when writable and clear; None when
+        the job is not open there."""
         for batch in self._account.open_batches([job_id]):
             job = self.target.status(job_id)
-            if job.finished and self._store.writable:
+            if job.finished and self._store.writable and is_clear(batch, job):
                 self._store.settle(batch, job, self._clock.now())
             return job
         return None

@@ -178,7 +178,7 @@ class History:
 class Known:
     """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
     content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
-    of the one it last came from."""
+    of the one it last came from; ``source_url`` and ``file_name`` of the last outcome."""
 
     status: Status | None
     sent: bytes | None
@@ -187,6 +187,8 @@ class Known:
     open: bool
     not_taken_over: bool
     manifest: str | None
+    source_url: str | None = None
+    file_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

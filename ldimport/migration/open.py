@@ -42,11 +42,8 @@ def open_target(
 
         return EmbeddedTarget(Engine(engine, project_config=config), workers, secrets)
     if not token:
-        raise AuthError(
-            f"there is no token for {place}",
-            hint="put it into the environment: LDIMPORT_TOKEN=…, or name a file with tokenFile",
-            code="no-token",
-        )
+        hint = "put it into the environment: LDIMPORT_TOKEN=…, or name a file with tokenFile"
+        raise AuthError(f"there is no token for {place}", hint=hint, code="no-token")
     from ldimport.client import LivingdocsClient
     from ldimport.targets.livingdocs import LivingdocsTarget
 
@@ -79,11 +76,9 @@ def read_options(
     if delimiter in ("tab", "\\t"):
         delimiter = "\t"
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
-        raise UsageError(
-            f"--delimiter “{delimiter}” is not one character",
-            hint="for example: --delimiter ';', or the word tab",
-            code="delimiter",
-        )
+        text = f"--delimiter “{delimiter}” is not one character"
+        hint = "for example: --delimiter ';', or the word tab"
+        raise UsageError(text, hint=hint, code="delimiter")
     columns = FieldMap.from_config(mapping).with_map(list(maps)).with_set(list(sets))
     return ReadOptions(encoding, delimiter, columns)
 
@@ -92,11 +87,9 @@ def media_type(config: ProjectConfig, handle: str | None) -> MediaType:
     """A media type of the project, by default the default one. Raises UsageError."""
     handle = handle or config.default_media_type
     if handle not in config.media_types:
-        raise UsageError(
-            f"the project has no media type “{handle}”",
-            hint=f"it has: {', '.join(config.media_types)}",
-            code="unknown-media-type",
-        )
+        text = f"the project has no media type “{handle}”"
+        hint = f"it has: {', '.join(config.media_types)}"
+        raise UsageError(text, hint=hint, code="unknown-media-type")
     return config.media_types[handle]
 
 

@@ -17,11 +17,11 @@ from ldimport.errors import (
     LdimportError,
     QuotaError,
     RefusedError,
-    Terminated,
     worst,
 )
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
+from ldimport.migration.confirm import confirmed, lacks_results
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Plan, Progress, Summary
 from ldimport.migration.model import CauseRow, OpenBatch, Settled, Totals, added
 from ldimport.model import MAX_OPEN_JOBS, Counts, JobState, JobStatus
@@ -30,6 +30,8 @@ LOCAL_PAUSE = 0.1
 """Seconds between two looks at the embedded engine: a look is one small query."""
 FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 0.5, 30.0, 1.5
 REQUESTS_PER_SECOND = 5
+ASK_AGAIN = 2
+"""How often a job that ended with fewer results than images is asked about once more."""
 
 
 @dataclass(slots=True)
@@ -38,6 +40,7 @@ class _Tracked:
     pause: float
     due: float
     counts: Counts
+    again: int = ASK_AGAIN
 
 
 class Tracker:
@@ -48,7 +51,7 @@ class Tracker:
         self.totals = Totals()
         self.failed_jobs = 0
         self.job_ids: list[str] = []
-        self._store, self._target = account.store, account.target
+        self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
 
@@ -88,7 +91,10 @@ class Tracker:
             if tracked.due > self._clock.monotonic():
                 continue
             job = self._target.status(tracked.batch.job_id or "")
-            if job.finished:
+            if lacks_results(tracked.batch, job) and tracked.again:
+                tracked.again -= 1
+                self._look_again(tracked)
+            elif job.finished:
                 yield from self._end(tracked, job)
             else:
                 self._look_again(tracked)
@@ -118,6 +124,7 @@ class Tracker:
 
     def _end(self, tracked: _Tracked, job: JobStatus) -> Iterator[Event]:
         batch = tracked.batch
+        job = confirmed(self._account, batch, job)
         settled = self._store.settle(batch, job, self._clock.now())
         del self._open[batch.id]
         self.totals = added(Totals, (self.totals, settled.totals))
@@ -187,11 +194,8 @@ class Run:
         codes = [ExitCode.FAILURES] if failures else []
         if self.tracker.failed_jobs:
             codes.append(ExitCode.REFUSED)
-        if isinstance(self.stopped, LdimportError):
-            codes.append(self.stopped.exit_code)
-        elif self.stopped is not None:
-            terminated = isinstance(self.stopped, Terminated)
-            codes.append(ExitCode.TERMINATED if terminated else ExitCode.INTERRUPTED)
+        if self.stopped is not None:
+            codes.append(getattr(self.stopped, "exit_code", ExitCode.INTERRUPTED))
         return worst(*codes)
 
     def _recover(self, to_send: int) -> Iterator[Event]:
@@ -240,10 +244,8 @@ class Run:
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:
             jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
-            raise DeadlineError(
-                f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running",
-                hint="run the same command again to go on",
-            )
+            text = f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running"
+            raise DeadlineError(text, hint="run the same command again to go on")
 
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""

@@ -73,10 +73,8 @@ def _in_time(options: SubmitOptions, clock: Clock, tick: Tick | None) -> Tick:
 
 def too_late(deadline: float | None) -> DeadlineError:
     """The deadline passed while the manifest was read."""
-    return DeadlineError(
-        f"stopped after {deadline:g} s, as asked; the manifest is not read yet, nothing was sent",
-        hint="run the same command again with more time",
-    )
+    text = f"stopped after {deadline:g} s, as asked; the manifest is not read yet, nothing was sent"
+    return DeadlineError(text, hint="run the same command again with more time")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
 from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.rows import row_test
+from ldimport.url import without_secrets
 
 MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
@@ -93,26 +94,23 @@ class Collector:
         self._taken(None, problem)
 
     def finish(self, checker: Checker) -> Validation:
-        """The findings of the pass that ``checker`` made; kinds of errors first, the most
-        frequent before."""
-        kinds = sorted(
-            self._kinds.values(), key=lambda kind: (kind.severity is Severity.WARNING, -kind.rows)
-        )
-        return Validation(
-            self.entries,
-            self._invalid,
-            self._warnings,
-            tuple(kinds),
-            tuple(self._problems),
-            (*self.manifest.notices(), *_of_checker(checker)),
-        )
+        """The findings of ``checker``'s pass; errors first, the most frequent kinds before."""
+        kinds = sorted(self._kinds.values(), key=lambda kind: (kind.severity, -kind.rows))
+        notices = (*self.manifest.notices(), *_of_checker(checker))
+        sums = self.entries, self._invalid, self._warnings
+        return Validation(*sums, tuple(kinds), tuple(self._problems), notices)
 
     def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
         self._warnings += problem.severity is Severity.WARNING
-        what = self._kind(problem)
+        what: _Kind = (problem.code, problem.field, problem.severity)
+        if what not in self._kinds and len(self._kinds) >= _MAX_KINDS:  # any number of properties
+            what = (problem.code, _OTHERS, problem.severity)
         room = len(self._problems) < self.max_problems
+        exact = entry is None or (problem.place.column and problem.place != entry.place)
         if what not in self._kinds or room or self.sink is not None:
-            problem = self._located(entry, problem)
+            if entry and not exact:
+                problem = replace(problem, place=self.manifest.locate(entry, problem.field))
+            problem = _shown(problem)
         if room:
             self._problems.append(problem)
         if what not in self._kinds:
@@ -123,19 +121,12 @@ class Collector:
         self._kinds[what].rows += 1
         return problem
 
-    def _kind(self, problem: Problem) -> _Kind:
-        """Files may have any number of unknown properties; from a thousand kinds on, the rest
-        counts together."""
-        kind = (problem.code, problem.field, problem.severity)
-        if kind in self._kinds or len(self._kinds) < _MAX_KINDS:
-            return kind
-        return (problem.code, _OTHERS, problem.severity)
 
-    def _located(self, entry: Entry | None, problem: Problem) -> Problem:
-        found = problem.place
-        if entry is None or (found.column and found != entry.place):  # exact already
-            return problem
-        return replace(problem, place=self.manifest.locate(entry, problem.field))
+def _shown(problem: Problem) -> Problem:
+    """A problem is for people, wherever it is written: it quotes no secret of a URL."""
+    texts = ("message", "hint", "id", "value")
+    shown: Any = {name: without_secrets(getattr(problem, name)) for name in texts}
+    return replace(problem, **shown)
 
 
 def validate(
@@ -167,11 +158,10 @@ def validate(
 
 def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
     told = checker.config.warnings
-    for text in told[:_CONFIG_WARNINGS]:
+    more = len(told) - _CONFIG_WARNINGS
+    rest = [f"{more} more: ldimport config check"] if more > 0 else []
+    for text in (*told[:_CONFIG_WARNINGS], *rest):
         yield ReadingNote("project-config", f"project config: {text}")
-    if len(told) > _CONFIG_WARNINGS:
-        more = len(told) - _CONFIG_WARNINGS
-        yield ReadingNote("project-config", f"project config: {more} more: ldimport config check")
     if checker.defaulted:
         kind = checker.config.default_media_type
         text = f"rows without a mediaType get “{kind}”, the project's default"
@@ -184,8 +174,7 @@ def _by_rows(
     collector: Collector,
     on_progress: Callable[[int], None] | None,
 ) -> None:
-    """The fast way for a single CSV: a row that passes the test has nothing worth saying about
-    it, and never becomes an entry."""
+    """The fast way for a single CSV: a row that passes the test never becomes an entry."""
     passes = row_test(checker, table.columns or (), table.name)
     good = 0
     for number, (line, cells) in enumerate(table.rows(on_progress), 1):

@@ -107,10 +107,8 @@ def trusted_roots(ca_file: str | None = None) -> str:
     if ca_file is None:
         return next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
     if not Path(ca_file).is_file():
-        raise ConfigError(
-            f"{ca_file} is not a file of certificates",
-            hint="Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it.",
-        )
+        hint = "Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it."
+        raise ConfigError(f"{ca_file} is not a file of certificates", hint=hint)
     return ca_file
 
 
@@ -355,9 +353,7 @@ def post(
     Rejected when there is no answer, ValueError for a header that breaks its line."""
     lines = [_line(name, value) for name, value in headers.items()]
     exchange = Exchange(
-        ca_file=trusted_roots(),
-        headers=["Accept: */*", "Expect:", *lines],
-        open_socket=open_socket,
+        ca_file=trusted_roots(), headers=["Accept: */*", "Expect:", *lines], open_socket=open_socket
     )
     try:
         checked = _checked(url, guard, timeout)

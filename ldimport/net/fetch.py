@@ -15,6 +15,7 @@ from random import random
 
 from ldimport import retry_after
 from ldimport.causes import Cause
+from ldimport.closing import Closing
 from ldimport.errors import Rejected
 from ldimport.model import Limits
 from ldimport.net import answers
@@ -38,7 +39,7 @@ _OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 
 
 @dataclass
-class Fetcher:
+class Fetcher(Closing):
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
     and ``limits.per_host`` with one host. Keeps connections and looked-up names between calls;
     for one thread. ``ca_file`` names the root certificates to trust instead of the system's.
@@ -96,12 +97,6 @@ class Fetcher:
     def close(self) -> None:
         """Close all connections. May be called twice."""
         self.transfers.close()
-
-    def __enter__(self) -> Fetcher:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
 
 @dataclass(slots=True)

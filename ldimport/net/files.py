@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, over_bytes
+from ldimport.system import scarce
 from ldimport.url import locate_below
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -46,10 +47,8 @@ def _locate(roots: Sequence[str], relative: str) -> tuple[Path, Path]:
                 refused = error
     if refused is not None:
         raise refused
-    raise Rejected(
-        Cause.OUTSIDE_FOLDER,
-        f"local files are not allowed here: {relative} is neither an http nor an https URL",
-    )
+    text = f"local files are not allowed here: {relative} is neither an http nor an https URL"
+    raise Rejected(Cause.OUTSIDE_FOLDER, text)
 
 
 def _open(root: Path, path: Path) -> int:
@@ -78,8 +77,8 @@ def _check(found: os.stat_result, relative: str, max_bytes: int) -> None:
         raise over_bytes(f"{found.st_size:,} bytes", max_bytes)
 
 
-def _unreadable(relative: str, error: OSError) -> Rejected:
+def _unreadable(relative: str, error: OSError) -> Exception:
     if isinstance(error, FileNotFoundError):
         return Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")
     why = error.strerror or str(error)
-    return Rejected(Cause.NOT_READABLE, f"{relative} cannot be read: {why}")
+    return scarce(error) or Rejected(Cause.NOT_READABLE, f"{relative} cannot be read: {why}")

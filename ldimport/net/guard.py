@@ -5,6 +5,7 @@ made to a checked address alone. A name with one blocked address is refused whol
 """
 
 import csv
+import re
 import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from several threads."""
 
 WEB_PORTS = (80, 443)
 _COUNT = 31
+_KIND = re.compile(r" \(it leads to [^()]*\)")
 
 
 def read_networks(text: str) -> dict[IPv4Network | IPv6Network, str]:
@@ -86,10 +88,9 @@ def parse_allow_host(text: str) -> tuple[tuple[str, int], ...]:
             raise Rejected(Cause.BAD_URL, "not a host")
         url = parse(f"http://{text}/")
     except Rejected as error:
-        raise UsageError(
-            f"--allow-host {text!r} is not of the form HOST or HOST:PORT",
-            hint="Name one host exactly, for example photos.example, 10.0.0.5:8080 or [::1]:8080.",
-        ) from error
+        text = f"--allow-host {text!r} is not of the form HOST or HOST:PORT"
+        hint = "Name one host exactly, for example photos.example, 10.0.0.5:8080 or [::1]:8080."
+        raise UsageError(text, hint=hint) from error
     ports = (url.port,) if ":" in text.rpartition("]")[2] else WEB_PORTS
     return tuple((url.host, port) for port in ports)
 
@@ -149,11 +150,15 @@ def _canonical(address: str) -> str:
         return address
 
 
+def without_kind(reason: str) -> str:
+    """A refusal as strangers may read it: the kind of network that a name leads to is a map of
+    what lies inside."""
+    return _KIND.sub("", reason)
+
+
 def refusal(url: Url, why: str) -> Rejected:
     """The answer for an address that is not allowed. It is given before anything is connected,
     so it tells nothing about what listens there."""
     place = url.place
-    return Rejected(
-        Cause.ADDRESS_NOT_ALLOWED,
-        f"address not allowed: {place} ({why}); --allow-host {place} makes an exception",
-    )
+    text = f"address not allowed: {place} ({why}); --allow-host {place} makes an exception"
+    return Rejected(Cause.ADDRESS_NOT_ALLOWED, text)

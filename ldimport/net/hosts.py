@@ -1,6 +1,5 @@
 """What is known of each host while fetching."""
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -8,6 +7,7 @@ from queue import Empty, SimpleQueue
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.net.guard import Guard
+from ldimport.system import start_thread
 from ldimport.url import Url
 
 MAX_KNOWN = 10_000
@@ -83,7 +83,7 @@ class Lookups:
         place = (url.host, url.port)
         if place not in self._asked:
             self._asked[place] = self._clock() + MAX_SECONDS
-            threading.Thread(target=self._answer, args=(place, url), daemon=True).start()
+            start_thread(self._answer, place, url)
 
     def answers(self, seconds: float) -> Iterator[tuple[HostPort, Found]]:
         """All answers that have come in, and a refusal for names that took too long; waits up to

@@ -4,17 +4,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
 from ldimport.cells import Writing
 from ldimport.errors import Rejected
-from ldimport.model import Entry, Image, Json, Problem, Severity
+from ldimport.model import MAX_ID, MAX_NAME, Entry, Image, Json, Problem, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.config import ProjectConfig
-from ldimport.schema.findings import SHOWN, Finding, cut, listed, near
+from ldimport.schema.findings import SHOWN, Finding, cut, listed, proposed
 from ldimport.schema.identity import Seen
-from ldimport.schema.values import MetadataCheck, text_advice
+from ldimport.schema.values import MetadataCheck, text_advice, too_long
 from ldimport.url import (
     MAX_LENGTH,
     PLAIN_PLACE,
@@ -47,10 +48,9 @@ def resolved(url: str, base_url: str | None) -> str:
 
 
 def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
-    """Everything about a url. ``folder``: below it relative urls are files; None: there are no
-    relative urls."""
+    """Everything about a url; below ``folder``, if there is one, relative ones are files."""
     if not url:
-        yield _error("required", "url is empty", "every image needs an address")
+        yield Finding("required", "url is empty", "every image needs an address")
     elif _scheme(url) in PORTS:
         yield from _address(url)
     elif folder is not None and is_relative(url):
@@ -62,14 +62,14 @@ def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
 def _address(url: str) -> Iterator[Finding]:
     if holds_user(url):
         hint = "serve the images without a password, or with signed addresses"
-        yield _error("url-userinfo", "url holds a user name or password", hint)
+        yield Finding("url-userinfo", "url holds a user name or password", hint)
         return
     try:
         yield from _ending(parse(url).rest.partition("?")[0])
     except Rejected as rejected:
         hint = "write a blank in an address as %20" if re.search(r"\s", url) else ""
         why = rejected.reason.partition(": ")[2]
-        yield _error("not-a-url", f"url: “{cut(url)}”: {why}", hint)
+        yield Finding("not-a-url", f"url: “{cut(url)}”: {why}", hint)
 
 
 def _ending(path: str) -> Iterator[Finding]:
@@ -84,46 +84,38 @@ def _file(url: str, folder: Path) -> Iterator[Finding]:
     try:
         locate_below(folder, url)
     except Rejected as rejected:
+        hint, severity = "local images stand in the manifest's folder or below it", Severity.ERROR
         if rejected.code == "no-such-file":  # until then it may be there
             hint = "the row is sent, and fails unless the file is there by then"
-            yield Finding("no-such-file", f"url: {rejected.reason}", hint, Severity.WARNING)
-            return
-        hint = "local images stand in the manifest's folder or below it"
-        yield _error(rejected.code, f"url: {rejected.reason}", hint)
-        return
-    yield from _ending(url)
+            severity = Severity.WARNING
+        yield Finding(rejected.code, f"url: {rejected.reason}", hint, severity)
+    else:
+        yield from _ending(url)
 
 
 def _refused(url: str, folder: Path | None) -> Finding:
-    scheme, shown = _scheme(url), cut(url)
+    scheme, shown = _scheme(url), f"url: “{cut(url)}”"
     if scheme == "data":
-        return _error("data-url", "url is a data: URL, which the API does not take",
-                      "write the image to a file and give its address")  # fmt: skip
+        hint = "write the image to a file and give its address"
+        return Finding("data-url", "url is a data: URL, which the API does not take", hint)
     if scheme == "file" or url.startswith(("/", "\\")) or (len(scheme) == 1 and folder is not None):
         way = "write the path from the manifest's folder" if folder else "give an http address"
-        return _error("absolute-path", f"url: “{shown}” is a path on this machine", way)
-    if scheme:
-        return _error("not-a-url", f"url: “{shown}” is not an http or https address")
-    if "\\" in url and is_relative(url.replace("\\", "/")):
-        return _error("not-a-url", f"url: “{shown}” holds a backslash", "write / instead of \\")
-    if folder is None and is_relative(url):
-        return _error("relative-url", f"url: “{shown}” is relative, and there is no base for it",
-                      "--base-url https://… says where relative ones begin")  # fmt: skip
-    return _error("not-a-url", f"url: “{shown}” is not an http or https address")
+        return Finding("absolute-path", f"{shown} is a path on this machine", way)
+    if not scheme and "\\" in url and is_relative(url.replace("\\", "/")):
+        return Finding("not-a-url", f"{shown} holds a backslash", "write / instead of \\")
+    if not scheme and folder is None and is_relative(url):
+        hint = "--base-url https://… says where relative ones begin"
+        return Finding("relative-url", f"{shown} is relative, and there is no base for it", hint)
+    return Finding("not-a-url", f"{shown} is not an http or https address")
 
 
 def _scheme(url: str) -> str:
     return url.partition(":")[0].lower() if _HAS_SCHEME.match(url) else ""
 
 
-def _error(code: str, message: str, hint: str = "") -> Finding:
-    return Finding(code, message, hint)
-
-
+MOST_REASONS = 20
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-MAX_TEXT = 8_192
-"""Characters of an id or a fileName at most; ours, the API states none."""
 is_plain_id = re.compile(r"[!-~](?:[ -~]{0,8190}[!-~])?").fullmatch
 """Matches ids about which nothing can be said but that they may have been used before."""
 
@@ -156,18 +148,20 @@ class Checked:
 def metadata_reasons(
     config: ProjectConfig, image: Image, *, lenient: bool = False
 ) -> tuple[str, ...]:
-    """Why the metadata of an image violates the config, in sentences; empty when it does not. A
-    required title is met by fileName; with ``lenient`` only the storage shape counts."""
+    """Why the metadata of an image violates the config, in at most ``MOST_REASONS`` sentences; none
+    when it does not. A required title is met by fileName; with ``lenient`` only the storage shape
+    counts."""
     check = _metadata_check(config, image.media_type or config.default_media_type)
     if check is None:
         return (f"there is no media type “{image.media_type}”",)
     metadata = {name: value for name, value in image.metadata.items() if value is not None}
     found = check.findings(metadata, has_title=bool(image.file_name))
-    return tuple(
+    said = (
         each.message
         for _, each in found
         if each.severity is Severity.ERROR and not (lenient and each.publishing)
     )
+    return tuple(islice(said, MOST_REASONS))
 
 
 @lru_cache(maxsize=64)
@@ -188,15 +182,12 @@ class Checker:
         self._checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
-        """Whether nothing is to be said about a row; then its id is remembered. Otherwise nothing
-        is, and ``check`` has to look."""
+        """Whether nothing is to be said about a row; only then its id is remembered."""
         return self._quick(entry) is not None
 
     def check(self, entry: Entry) -> Checked:
-        """One row. The place of its problems is that of the entry: only those that are shown are
-        worth to be located exactly."""
-        quick = self._quick(entry)
-        if quick is not None:
+        """One row. Its problems have the entry's place: only those that are shown are located."""
+        if (quick := self._quick(entry)) is not None:
             handle, stored = quick
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
         findings = [*self._identity(entry)]
@@ -214,17 +205,15 @@ class Checker:
             more = check.findings(metadata, has_title=bool(entry.file_name), skip=skip)
             findings += [(_PREFIX + name, each) for name, each in (*bad, *more)]
         problems = tuple(self._problems(entry, findings))
-        if any(each.severity is Severity.ERROR for each in problems):
-            return Checked(entry, None, problems)
-        url = resolved(entry.url, self.options.base_url)
-        return Checked(
-            entry, Image(entry.id, url, entry.file_name or "", metadata, handle), problems
-        )
+        image = None
+        if not any(each.severity is Severity.ERROR for each in problems):
+            url = resolved(entry.url, self.options.base_url)
+            image = Image(entry.id, url, entry.file_name or "", metadata, handle)
+        return Checked(entry, image, problems)
 
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""
-        check = self._checks.get(handle)
-        if check is None and handle in self.config.media_types:
+        if (check := self._checks.get(handle)) is None and handle in self.config.media_types:
             media_type = self.config.media_types[handle]
             check = MetadataCheck(self.config, media_type, self.options.writings)
             self._checks[handle] = check
@@ -232,28 +221,22 @@ class Checker:
 
     def _quick(self, entry: Entry) -> tuple[str, dict[str, Json]] | None:
         """Media type and metadata of a row that is surely right: most are."""
-        title = entry.file_name
-        if entry.problems or not title or len(title) > MAX_TEXT or not is_plain_id(entry.id):
+        title, place = entry.file_name, entry.place
+        if entry.problems or not title or len(title) > MAX_NAME or not is_plain_id(entry.id):
             return None
-        if PLAIN.fullmatch(entry.url) is None or len(entry.url) > MAX_URL:
-            return None
-        if not is_whole(title):
+        if PLAIN.fullmatch(entry.url) is None or len(entry.url) > MAX_URL or not is_whole(title):
             return None
         handle = self._media_type(entry)
-        check = self.metadata_check(handle)
-        if check is None:
+        if (check := self.metadata_check(handle)) is None:
             return None
         stored = check.quick(entry.metadata, textual=entry.textual)
-        if stored is None:
+        if stored is None or not self.seen.add_new(entry.id, place.file, place.line):
             return None
-        place = entry.place
-        return (handle, stored) if self.seen.add_new(entry.id, place.file, place.line) else None
+        return handle, stored
 
     def _media_type(self, entry: Entry) -> str:
-        if entry.media_type:
-            return entry.media_type
-        self.defaulted = True
-        return self.config.default_media_type
+        self.defaulted |= not entry.media_type
+        return entry.media_type or self.config.default_media_type
 
     # -- one row ----------------------------------------------------------------------------
 
@@ -264,8 +247,7 @@ class Checker:
                 yield "id", Finding("required", "id is empty", hint)
             return
         place = entry.place
-        met = self.seen.add(entry.id, place.file, place.line)
-        if met is not None:
+        if met := self.seen.add(entry.id, place.file, place.line):
             where = f"line {met.line}" if met.file == place.file else f"{met.file}, line {met.line}"
             yield "id", _met_before(entry.id, where, exactly=met.exactly)
         yield from (("id", each) for each in id_advice(entry.id))
@@ -277,33 +259,31 @@ class Checker:
         if not entry.file_name:
             hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
             yield "fileName", Finding("required", "fileName is empty", hint)
-        elif len(entry.file_name) > MAX_TEXT:
-            yield "fileName", _too_long("fileName", entry.file_name)
+        elif len(entry.file_name) > MAX_NAME:
+            yield "fileName", too_long("fileName", len(entry.file_name), MAX_NAME)
         else:
             yield from (("fileName", each) for each in text_advice("fileName", entry.file_name))
 
     def _no_type(self, handle: str) -> Finding:
-        known = list(self.config.media_types)
-        if handle.strip() in known:
-            text = f"media type “{handle.strip()}” has blanks at its ends"
-            return Finding("unknown-media-type", text, "take them away", value=handle)
-        if handle in self.config.others:
-            text = f"media type “{handle}” is not for images"
-            return Finding("unknown-media-type", text, f"for images: {listed(known)}", value=handle)
-        guess = near(handle, known)
-        has = f"the project has: {listed(known)}"
-        if self.config.is_default:
-            has += "; --project-config names your own"
-        hint = f"did you mean “{guess}”? {has}" if guess else has
-        text = f"there is no media type “{cut(handle)}”"
+        known = self.config.media_types
+        if (stripped := handle.strip()) in known:
+            text, hint = f"media type “{stripped}” has blanks at its ends", "take them away"
+        elif handle in self.config.others:
+            text, hint = f"media type “{handle}” is not for images", f"for images: {listed(known)}"
+        else:
+            text = f"there is no media type “{cut(handle)}”"
+            hint = proposed(handle, known, "the project has: ") + self._own_config
         return Finding("unknown-media-type", text, hint, value=handle)
+
+    @property
+    def _own_config(self) -> str:
+        return "; --project-config names your own" if self.config.is_default else ""
 
     def _problems(self, entry: Entry, findings: Iterable[tuple[str, Finding]]) -> Iterator[Problem]:
         for problem in entry.problems:
             yield self._judged(problem)
-        default_hint = "; --project-config names your own" if self.config.is_default else ""
         for name, each in findings:
-            hint = each.hint + (default_hint if each.code == "unknown-property" else "")
+            hint = each.hint + (self._own_config if each.code == "unknown-property" else "")
             problem = Problem(
                 each.severity, each.code, entry.place, name, each.message, hint, entry.id,
                 each.value[:SHOWN], each.publishing,
@@ -312,17 +292,17 @@ class Checker:
 
     def _judged(self, problem: Problem) -> Problem:
         severity = problem.severity
-        if self.options.lenient and problem.publishing:
-            severity = Severity.WARNING
         if self.options.strict:
             severity = Severity.ERROR
+        elif self.options.lenient and problem.publishing:
+            severity = Severity.WARNING
         return problem if severity is problem.severity else replace(problem, severity=severity)
 
 
 def id_advice(text: str) -> Iterator[Finding]:
     """What is odd, or wrong, about an id: it can never be changed."""
-    if len(text) > MAX_TEXT:
-        yield _too_long("id", text)
+    if len(text) > MAX_ID:
+        yield too_long("id", len(text), MAX_ID)
     if text != text.strip():
         yield Finding("id-blanks", f"id “{cut(text)}” has blanks at its ends",
                       "they are part of the id for ever; take them away before the first import",
@@ -334,20 +314,9 @@ def id_advice(text: str) -> Iterator[Finding]:
 
 def _met_before(text: str, where: str, *, exactly: bool) -> Finding:
     if exactly:
-        return Finding(
-            "duplicate-id",
-            f"id “{cut(text)}” is used twice, first in {where}",
-            "an id names one image for ever: the second row would overwrite the first",
-            value=text,
-        )
-    return Finding(
-        "id-case",
-        f"id “{cut(text)}” differs from the one in {where} only in upper and lower case",
-        "both are kept; if they mean the same image, write them alike",
-        Severity.WARNING,
-        value=text,
-    )
-
-
-def _too_long(name: str, text: str) -> Finding:
-    return Finding("too-long", f"{name} has {len(text):,} characters, the limit is {MAX_TEXT:,}")
+        told = f"id “{cut(text)}” is used twice, first in {where}"
+        hint = "an id names one image for ever: the second row would overwrite the first"
+        return Finding("duplicate-id", told, hint, value=text)
+    told = f"id “{cut(text)}” differs from the one in {where} only in upper and lower case"
+    hint = "both are kept; if they mean the same image, write them alike"
+    return Finding("id-case", told, hint, Severity.WARNING, value=text)

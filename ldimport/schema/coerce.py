@@ -8,15 +8,12 @@ from ldimport.cells import Writing
 from ldimport.model import Json
 from ldimport.schema.dates import read_date, read_datetime
 from ldimport.schema.findings import BadValue, cut
-from ldimport.schema.properties import Property, ValueShape
+from ldimport.schema.properties import TABLES, Property, ValueShape
 
 Coercion = Callable[[str], Json]
 
-_WORDS = {
-    **dict.fromkeys(("true", "yes", "y", "1", "on"), True),
-    **dict.fromkeys(("ja", "j", "wahr", "oui", "o", "vrai", "si", "sì", "sí", "vero"), True),
-    **dict.fromkeys(("false", "no", "n", "0", "off"), False),
-    **dict.fromkeys(("nein", "falsch", "non", "faux", "falso"), False),
+_WORDS: dict[str, bool] = {
+    word: value == "true" for value, words in TABLES["booleans"].items() for word in words
 }
 _WHOLE = re.compile(r"[+-]?\d+")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:['’\u00a0\u202f ]\d{3})+")
@@ -24,7 +21,6 @@ _DECIMAL_ZERO = re.compile(r"([+-]?\d+)[.,](?:0{1,2}|0{4,})")
 _MOST_DIGITS = 300
 _SEPARATORS = ("|", ";", "\n", ",")
 """How lists are written in one cell: the first of these that stands in it."""
-
 
 PLAIN = Writing()
 
@@ -67,8 +63,7 @@ def to_integer(text: str) -> int:
 
 def to_boolean(text: str) -> bool:
     """yes/no, true/false, 1/0, and the words of German, French, Italian and Spanish."""
-    found = _WORDS.get(text.strip().casefold())
-    if found is None:
+    if (found := _WORDS.get(text.strip().casefold())) is None:
         raise BadValue("not-a-boolean", f"“{cut(text)}” is neither yes nor no", "write yes or no")
     return found
 

@@ -20,16 +20,11 @@ from ldimport.yamlsize import values_in
 IMAGE = "mediaImage"
 _TYPES = (IMAGE, "mediaVideo", "mediaFile")
 _HANDLE = r"[a-z][a-zA-Z0-9-]{2,49}"
-_DEFAULT_TYPES: Json = [
-    {
-        "handle": "image",
-        "type": IMAGE,
-        "metadata": [
-            {"handle": handle, "type": "li-text"}
-            for handle in ("title", "caption", "source", "description")
-        ],
-    }
+_TEXTS: Json = [
+    {"handle": handle, "type": "li-text"}
+    for handle in ("title", "caption", "source", "description")
 ]
+_DEFAULT_TYPES: Json = [{"handle": "image", "type": IMAGE, "metadata": _TEXTS}]
 """What Livingdocs assumes where no media type is configured."""
 _PARTS = frozenset(
     ("v", "$baseRevision", "settings", "editorSettings", "contentTypes", "designSettings")
@@ -39,6 +34,7 @@ _TYPE_KEYS = ("handle", "type", "metadata", "info", "asset", "exifExtraction", "
 MAX_BYTES = 50_000_000
 _MAX_VALUES = 1_000_000
 _NODE_SECONDS = 30.0
+_DOWNLOAD = "livingdocs-cli project-config:download --format json --dist FOLDER"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,16 +92,13 @@ def _load_folder(folder: Path) -> ProjectConfig:
             return load(folder / name)
     if (folder / "index.js").is_file():
         return _read(_javascript(folder), str(folder))
-    raise _error(
-        f"{folder} is a folder without index.json",
-        "livingdocs-cli project-config:download --format json --dist FOLDER writes one",
-    )
+    raise _error(f"{folder} is a folder without index.json", f"{_DOWNLOAD} writes one")
 
 
 def _javascript(folder: Path) -> Json:
     """A config in livingdocs-cli's own format are modules of JavaScript: Node reads them."""
     node = shutil.which("node")
-    hint = "write it as JSON: livingdocs-cli project-config:download --format json --dist FOLDER"
+    hint = f"write it as JSON: {_DOWNLOAD}"
     if node is None:
         raise _error(f"{folder} holds JavaScript, and there is no Node.js to read it", hint)
     script = "process.stdout.write(JSON.stringify(require(require('path').resolve('index.js'))))"
@@ -144,6 +137,7 @@ def _error(message: str, hint: str | None = None) -> ConfigError:
 def _parsed(path: Path, content: bytes) -> Json:
     """JSON, else YAML; a complaint about whichever it looks like."""
     text = content.removeprefix(b"\xef\xbb\xbf")
+    start = text.lstrip()[:1]
     try:
         found: Json = json.loads(text)
         return found
@@ -152,9 +146,8 @@ def _parsed(path: Path, content: bytes) -> Json:
     except UnicodeDecodeError as error:
         raise _unreadable(path, "it is not UTF-8 text") from error
     except ValueError as error:
-        if text.lstrip()[:1] in (b"{", b"[") or not text.strip():
-            why = str(error) if text.strip() else "it is empty"
-            raise _unreadable(path, why) from error
+        if start in (b"{", b"[", b""):
+            raise _unreadable(path, str(error) if start else "it is empty") from error
     return _yaml(path, text)
 
 
@@ -194,28 +187,19 @@ def _read(body: Json, origin: str, *, is_default: bool = False) -> ProjectConfig
     if not types:
         types, _ = _media_types(_DEFAULT_TYPES, complaints)
     chosen = _default_type(body, types, complaints)
+    complaints.raise_any(origin or "the project config")
+    given = body.get("$baseRevision")
+    revision, warnings = given if isinstance(given, int) else None, tuple(complaints.warnings)
     locales = _handles(body, ("settings", "languages", "available"), "locale")
     licences = _handles(body, ("mediaCenter", "licenseProfiles", "profiles"), "handle")
-    complaints.raise_any(origin or "the project config")
-    revision = body.get("$baseRevision")
     return ProjectConfig(
-        types,
-        chosen,
-        body,
-        digest(body),
-        origin,
-        revision if isinstance(revision, int) else None,
-        others,
-        tuple(complaints.warnings),
-        is_default,
-        locales,
+        types, chosen, body, digest(body), origin, revision, others, warnings, is_default, locales,
         licences,
-    )
+    )  # fmt: skip
 
 
 def _missing_types(body: Mapping[str, Json], complaints: Complaints) -> None:
-    """A config may have no media types; a typing error, or a file that is
-    something else altogether, must not pass for one."""
+    """No media types are fine; a typing error, or another file, must not pass for that."""
     if complaints.typos(body, "", ("mediaTypes",), wrong=True):
         return
     if body and not body.keys() & _PARTS:
@@ -227,17 +211,15 @@ def _media_types(
     found: Json, complaints: Complaints
 ) -> tuple[dict[str, MediaType], tuple[str, ...]]:
     """Media types for images by handle, and the handles of the others."""
-    types: dict[str, MediaType] = {}
-    others: list[str] = []
+    types: dict[str, MediaType | None] = {}
     for path, each in complaints.objects(found, "mediaTypes", "handle, type and metadata"):
         complaints.typos(each, path, _TYPE_KEYS)
-        taken = [*types, *others]
-        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE, taken)
+        handle = complaints.handle(each.get("handle"), f"{path}.handle", _HANDLE, types)
         kind = each.get("type")
         if kind not in _TYPES:
             complaints.wrong(f"{path}.type", f"must be one of {', '.join(_TYPES)}")
         if kind != IMAGE:
-            others.append(handle)
+            types[handle] = None
             continue
         properties = read_properties(each.get("metadata"), f"{path}.metadata", complaints)
         exif = _mappings(each.get("exifExtraction"), f"{path}.exifExtraction", complaints)
@@ -250,7 +232,8 @@ def _media_types(
             complaints.odd(f"{path}.deletionRoutine", text)
         kept = tuple((field, target) for field, target in exif if target in properties)
         types[handle] = MediaType(handle, properties, kept)
-    return types, tuple(others)
+    others = tuple(handle for handle, each in types.items() if each is None)
+    return {handle: each for handle, each in types.items() if each is not None}, others
 
 
 def _mappings(found: Json, path: str, complaints: Complaints) -> list[tuple[str, str]]:

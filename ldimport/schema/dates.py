@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, tzinfo
 from zoneinfo import ZoneInfo
 
-from ldimport.schema.findings import BadValue
+from ldimport.schema.findings import BadValue, cut
 
-_ISO = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})|(\d{4})(\d{2})(\d{2})")
-_DOTTED = re.compile(r"(\d{1,2})\.\s?(\d{1,2})\.\s?(\d{4})")
-_SLASHED = re.compile(r"(\d{1,2})([/-])(\d{1,2})\2(\d{4})")
+_DAYS = (
+    re.compile(r"(?P<year>\d{4})[-/](?P<month>\d{1,2})[-/](?P<day>\d{1,2})"),
+    re.compile(r"(?P<year>\d{4})(?P<month>\d{2})(?P<day>\d{2})"),
+    re.compile(r"(?P<day>\d{1,2})\.\s?(?P<month>\d{1,2})\.\s?(?P<year>\d{4})"),
+    re.compile(r"(?P<day>\d{1,2})(?P<sign>[/-])(?P<month>\d{1,2})(?P=sign)(?P<year>\d{4})"),
+)
 _SHORT_YEAR = re.compile(r"\d{1,2}([./-])\d{1,2}\1\d{2}")
 _TIME = re.compile(
     r"(\S.*?)(?:[T ] *(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
@@ -17,6 +20,8 @@ _TIME = re.compile(
 )
 _STORED_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _STORED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)")
+_LONGEST = 200
+"""Characters of a date or time at most, blanks and all; longer texts are none."""
 _DATE_HINT = 'say how the column writes dates, in ldimport.yaml: {column: …, date: "%d.%m.%Y"}'
 
 _ZONE_HINT = "write …Z or …+02:00, or name it in ldimport.yaml: {column: …, zone: Europe/Zurich}"
@@ -40,14 +45,13 @@ def _exists(text: str, form: re.Pattern[str], read: Callable[[str], object]) -> 
 
 
 def moment(text: str) -> datetime:
-    """A stored date and time; ValueError when it is none. Python reads at most six digits of a
-    second."""
+    """A stored date and time, else ValueError. Python reads six digits of a second."""
     return datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", text))
 
 
 def read_date(text: str, form: str | None = None) -> str:
     """``YYYY-MM-DD``. ``form``: how the column writes dates (``strptime``). Raises BadValue."""
-    text = text.strip()
+    text = _short(text)
     if form is not None:
         return _by_form(text, form).date().isoformat()
     day, at = _split(text)
@@ -59,7 +63,7 @@ def read_date(text: str, form: str | None = None) -> str:
 def read_datetime(text: str, form: str | None = None, zone: str | None = None) -> str:
     """ISO 8601 with an offset or ``Z``; one that is so already stays as it is. ``zone`` (IANA
     name) is for times that name none. Raises BadValue."""
-    text = text.strip()
+    text = _short(text)
     if is_datetime(text):
         return text
     if form is not None:
@@ -71,6 +75,12 @@ def read_datetime(text: str, form: str | None = None, zone: str | None = None) -
                            _ZONE_HINT)  # fmt: skip
         at = time(0)
     return _iso(_zoned(datetime.combine(day, at), zone, text))
+
+
+def _short(text: str) -> str:
+    if len(stripped := text.strip()) > _LONGEST:
+        raise _no_date(cut(stripped))
+    return stripped
 
 
 def _zoned(found: datetime, zone: str | None, text: str) -> datetime:
@@ -101,60 +111,42 @@ def _by_form(text: str, form: str) -> datetime:
 
 
 def _split(text: str) -> tuple[date, time | None]:
-    found = _TIME.fullmatch(text)
-    if found is None:
+    """The day, and the time behind it if there is one."""
+    if (found := _TIME.fullmatch(text)) is None:
         raise _no_date(text)
-    return _day(found[1], text), _time(found)
-
-
-def _time(found: re.Match[str]) -> time | None:
-    """The time behind the day, if there is one."""
-    _, hour, minute, second, fraction, zone = found.groups()
+    head, hour, minute, second, fraction, zone = found.groups()
+    day = _day(head, text)
     if hour is None:
-        return None
+        return day, None
     try:
         micro = int((fraction or "0").ljust(6, "0")[:6])
-        return time(int(hour), int(minute), int(second or 0), micro, tzinfo=_offset(zone))
+        return day, time(int(hour), int(minute), int(second or 0), micro, tzinfo=_offset(zone))
     except ValueError as error:
-        raise BadValue("bad-date", f"“{found[0]}”: there is no such time") from error
+        raise BadValue("bad-date", f"“{text}”: there is no such time") from error
 
 
 def _offset(zone: str | None) -> tzinfo | None:
-    if zone is None:
-        return None
-    if zone in ("Z", "z", "UTC"):
-        return UTC
-    padded = zone if len(zone) > 3 else f"{zone}00"
-    return datetime.strptime(padded, "%z").tzinfo
+    if zone is None or zone in ("Z", "z", "UTC"):
+        return UTC if zone else None
+    return datetime.strptime(zone if len(zone) > 3 else f"{zone}00", "%z").tzinfo
 
 
 def _day(text: str, whole: str) -> date:
-    if found := _ISO.fullmatch(text):
-        year, month, day = found.groups()[:3] if found[1] else found.groups()[3:]
-        return _date(year, month, day, whole)
-    if found := _DOTTED.fullmatch(text):
-        return _date(found[3], found[2], found[1], whole)
-    if found := _SLASHED.fullmatch(text):
-        return _slashed(found[1], found[3], found[4], whole)
-    if _SHORT_YEAR.fullmatch(text):
-        raise BadValue("ambiguous-date", f"“{whole}” has a year of two digits", _DATE_HINT)
-    raise _no_date(whole)
-
-
-def _slashed(first: str, second: str, year: str, whole: str) -> date:
-    """Day first in most of the world, month first in the USA: told apart where one is over 12."""
-    if int(first) > 12 or first.zfill(2) == second.zfill(2):
-        return _date(year, second, first, whole)
-    if int(second) > 12:
-        return _date(year, first, second, whole)
-    raise BadValue(
-        "ambiguous-date", f"“{whole}” may begin with the day or with the month", _DATE_HINT
-    )
-
-
-def _date(year: str, month: str, day: str, whole: str) -> date:
+    found = next(filter(None, (form.fullmatch(text) for form in _DAYS)), None)
+    if found is None:
+        if _SHORT_YEAR.fullmatch(text):
+            raise BadValue("ambiguous-date", f"“{whole}” has a year of two digits", _DATE_HINT)
+        raise _no_date(whole)
+    parts = found.groupdict()
+    day, month = parts["day"], parts["month"]
+    if "sign" in parts and int(day) <= 12 and day.zfill(2) != month.zfill(2):
+        # the day first in most of the world, the month in the USA
+        if int(month) <= 12:
+            text = f"“{whole}” may begin with the day or with the month"
+            raise BadValue("ambiguous-date", text, _DATE_HINT)
+        day, month = month, day
     try:
-        return date(int(year), int(month), int(day))
+        return date(int(parts["year"]), int(month), int(day))
     except ValueError as error:
         raise BadValue("bad-date", f"“{whole}”: there is no such day") from error
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 
+from ldimport.errors import near
 from ldimport.model import Severity
 
 SHOWN = 120
@@ -35,18 +35,11 @@ class BadValue(ValueError):  # noqa: N818  an answer about one value
         self.hint = hint
 
 
-def near(word: str, known: Iterable[str]) -> str | None:
-    """The known word that this one is probably a typing error of."""
-    folded = {each.casefold(): each for each in known}
-    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    return folded[found[0]] if found else None
-
-
-def proposed(word: str, known: Iterable[str]) -> str:
+def proposed(word: str, known: Iterable[str], it_has: str = "it has: ") -> str:
     """The hint for a word that is not among the known ones."""
     known = list(known)
     guess = near(word, known)
-    return f"{f'did you mean “{guess}”? ' if guess else ''}it has: {listed(known)}"
+    return f"{f'did you mean “{guess}”? ' if guess else ''}{it_has}{listed(known)}"
 
 
 def listed(words: Iterable[str], most: int = 8) -> str:

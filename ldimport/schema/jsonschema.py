@@ -5,7 +5,7 @@ from copy import deepcopy
 
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.properties import PLUGINS, Property, ValueShape, shapes
+from ldimport.schema.properties import PLUGINS, TABLES, Property, ValueShape, shapes
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Json]
@@ -17,23 +17,18 @@ def media_type_schema(config: ProjectConfig, media_type: MediaType) -> Schema:
     A required ``title`` stands in ``required`` like any other; an import request meets it by
     ``fileName`` too.
     """
-    properties: Schema = {
-        handle: value_schema(each) for handle, each in media_type.properties.items()
-    }
-    required: list[Json] = [
-        handle for handle, each in media_type.properties.items() if each.required
-    ]
+    found = media_type.properties
     schema: Schema = {
         "$schema": DIALECT,
         "title": f"Metadata of media type {media_type.handle}",
         "type": "object",
-        "properties": properties,
+        "properties": {handle: value_schema(each) for handle, each in found.items()},
         "additionalProperties": False,
     }
     if config.origin:
         schema["$comment"] = f"from {config.origin}"
-    if required:
-        schema["required"] = required
+    if required := [handle for handle, each in found.items() if each.required]:
+        schema["required"] = [*required]
     return with_definitions(schema)
 
 
@@ -60,34 +55,17 @@ def with_definitions(schema: Schema) -> Schema:
 
 
 def _references(schema: Json) -> Iterator[str]:
-    if isinstance(schema, dict):
-        for key, value in schema.items():
-            if key == "$ref" and isinstance(value, str):
-                yield value.removeprefix("#/$defs/")
-            else:
-                yield from _references(value)
-    elif isinstance(schema, list):
-        for each in schema:
+    if isinstance(schema, dict) and isinstance(name := schema.get("$ref"), str):
+        yield name.removeprefix("#/$defs/")
+    if isinstance(schema, (dict, list)):
+        for each in schema.values() if isinstance(schema, dict) else schema:
             yield from _references(each)
 
 
-_KEYWORDS: Mapping[ValueShape | None, Mapping[str, str]] = {
-    ValueShape.TEXT: {"minLength": "minLength", "maxLength": "maxLength"},
-    ValueShape.INTEGER: {"minValue": "minimum", "maxValue": "maximum"},
-    ValueShape.TEXTS: {"maxItems": "maxItems"},
-    ValueShape.INTEGERS: {"maxItems": "maxItems"},
-}
-_NOT_EMPTY: Mapping[ValueShape | None, str] = {
-    ValueShape.TEXT: "minLength",
-    ValueShape.TEXTS: "minItems",
-    ValueShape.INTEGERS: "minItems",
-    ValueShape.OBJECT: "minProperties",
-}
-
-
 def _limits(found: Property) -> Schema:
-    limits = _given(found, _KEYWORDS.get(found.shape, {}))
-    keyword = _NOT_EMPTY.get(found.shape)
+    shape = found.shape.name.lower() if found.shape else ""
+    limits = _given(found, TABLES["limits"].get(shape, {}))
+    keyword = TABLES["not-empty"].get(shape)
     if found.required and keyword:
         least = limits.get(keyword)
         limits[keyword] = max(1, least if isinstance(least, int) else 0)
@@ -114,8 +92,5 @@ def _inner_limits(found: Property) -> Schema:
 
 
 def _given(found: Property, names: Mapping[str, str]) -> Schema:
-    return {
-        keyword: found.config[key]
-        for key, keyword in names.items()
-        if found.config.get(key) is not None
-    }
+    limits = ((keyword, found.config.get(key)) for key, keyword in names.items())
+    return {keyword: limit for keyword, limit in limits if limit is not None}

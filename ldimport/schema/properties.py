@@ -4,17 +4,18 @@ stand in ``plugins.toml``, JSON Schemas of their values in ``shapes.json``."""
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from enum import Enum, auto
 from functools import cache
 from importlib import resources
-from typing import cast
+from itertools import islice
+from math import inf
+from typing import Any, cast
 
-from ldimport.errors import ConfigError
+from ldimport.errors import ConfigError, near
 from ldimport.model import Json
-from ldimport.schema.findings import near
 
 
 class ValueShape(Enum):
@@ -45,13 +46,14 @@ def _data(name: str) -> str:
     return resources.files("ldimport.schema").joinpath(name).read_text("utf-8")
 
 
-_TABLES = tomllib.loads(_data("plugins.toml"))
-EXAMPLES: Mapping[str, Json] = _TABLES["examples"]
+TABLES: Mapping[str, Any] = tomllib.loads(_data("plugins.toml"))
+"""What ``plugins.toml`` holds."""
+EXAMPLES: Mapping[str, Json] = TABLES["examples"]
 """By plugin: a text for a cell, or a structured value, that fits where nothing limits it."""
 PLUGINS: Mapping[str, Plugin] = {
-    handle: Plugin(handle, ValueShape[shape.upper()], media, _TABLES["gone"].get(handle, ""))
+    handle: Plugin(handle, ValueShape[shape.upper()], media, TABLES["gone"].get(handle, ""))
     for table, media in {"on-media-types": True, "elsewhere": False}.items()
-    for shape, handles in _TABLES[table].items()
+    for shape, handles in TABLES[table].items()
     for handle in handles
 }
 """Every plugin with a page. A type that is not here is a project's own plugin."""
@@ -93,7 +95,7 @@ class Complaints:
             else:
                 self.wrong(f"{path}.{n}", f"must be an object with {wanted}")
 
-    def handle(self, found: Json, path: str, pattern: str, taken: Sequence[str] = ()) -> str:
+    def handle(self, found: Json, path: str, pattern: str, taken: Container[str] = ()) -> str:
         """A handle, or "" when it is none; ``pattern`` only warns: old projects have others."""
         if not isinstance(found, str) or not found:
             self.wrong(path, "must be a text")
@@ -108,37 +110,29 @@ class Complaints:
         self, found: Mapping[str, Json], path: str, known: Sequence[str], *, wrong: bool = False
     ) -> bool:
         """Keys that look like a known one which is not there; whether there are any."""
-        before = len(self._errors) + len(self.warnings)
+        told = False
         for key in found:
             meant = get_close_matches(key, known, n=1, cutoff=0.8) if key not in known else []
             if meant and meant[0] not in found:
-                told = self.wrong if wrong else self.odd
-                told(f"{path}.{key}" if path else key, f"did you mean {meant[0]}?")
-        return len(self._errors) + len(self.warnings) > before
+                tell = self.wrong if wrong else self.odd
+                tell(f"{path}.{key}" if path else key, f"did you mean {meant[0]}?")
+                told = True
+        return told
 
     def raise_any(self, name: str) -> None:
         """Raise ConfigError when there are errors; its facts have the first twenty."""
         if not self._errors:
             return
         (path, text), *more = self._errors.items()
-        shown = dict(list(self._errors.items())[:_MOST])
+        message = f"{name}: {len(self._errors)} mistakes" if more else f"{name}: {path} {text}"
+        shown = dict(islice(self._errors.items(), _MOST))
         if len(self._errors) > _MOST:
             shown["…"] = f"and {len(self._errors) - _MOST} more"
-        raise ConfigError(
-            f"{name}: {len(self._errors)} mistakes" if more else f"{name}: {path} {text}",
-            hint="correct the project config, or download it again",
-            code="project-config",
-            facts=shown if more else None,
-        )
+        hint, facts = "correct the project config, or download it again", shown if more else None
+        raise ConfigError(message, hint=hint, code="project-config", facts=facts)
 
 
 _HANDLE = r"[a-zA-Z][a-zA-Z0-9_-]{2,49}"
-_RANGES = (
-    ("minLength", "maxLength"),
-    ("minValue", "maxValue"),
-    ("min", "max"),
-    ("recommendedMinLength", "recommendedMaxLength"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +170,8 @@ class Property:
         named = self.config.get("namedCrops")
         if not isinstance(named, list):
             return None
-        return {
-            str(each.get("name")): each.get("isOptional") is True
-            for each in named
-            if isinstance(each, dict)
-        }
+        objects = (each for each in named if isinstance(each, dict))
+        return {str(each.get("name")): each.get("isOptional") is True for each in objects}
 
     def number(self, key: str) -> int | float | None:
         """A limit of the config."""
@@ -192,7 +183,7 @@ def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str,
     properties: dict[str, Property] = {}
     for place, each in complaints.objects(found, path, "handle and type"):
         complaints.typos(each, place, ("handle", "type", "config", "ui"))
-        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE, [*properties])
+        handle = complaints.handle(each.get("handle"), f"{place}.handle", _HANDLE, properties)
         plugin = _plugin(each.get("type"), f"{place}.type", complaints)
         config = each.get("config")
         if config is not None and not isinstance(config, dict):
@@ -220,34 +211,24 @@ def _plugin(found: Json, path: str, complaints: Complaints) -> str:
     return found
 
 
-def _numeric(value: Json) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _flag(value: Json) -> bool:
-    return isinstance(value, bool)
-
-
-def _count(value: Json) -> bool:
-    return _numeric(value) and isinstance(value, int) and value >= 0
-
-
 _LENGTHS = ("minLength", "maxLength", "recommendedMinLength", "recommendedMaxLength")
-_EXPECTED: Mapping[str, tuple[Callable[[Json], bool], str]] = {
-    **dict.fromkeys(("required", "allowNewlines"), (_flag, "true or false")),
-    **dict.fromkeys((*_LENGTHS, "maxItems", "min", "max"), (_count, "a whole number from 0")),
-    **dict.fromkeys(("minValue", "maxValue"), (_numeric, "a number")),
+_EXPECTED: Mapping[str, tuple[set[type], float, str]] = {
+    **dict.fromkeys(("required", "allowNewlines"), ({bool}, 0, "true or false")),
+    **dict.fromkeys((*_LENGTHS, "maxItems", "min", "max"), ({int}, 0, "a whole number from 0")),
+    **dict.fromkeys(("minValue", "maxValue"), ({int, float}, -inf, "a number")),
 }
+"""Types, the least value, and both in words."""
 
 
 def _check_config(found: Property, path: str, complaints: Complaints) -> None:
     """Everything in a plugin's config that limits values has to make sense."""
     config = found.config
     complaints.typos(config, path, (*_EXPECTED, "dataProvider", "namedCrops"))
-    for key, (fits, wanted) in _EXPECTED.items():
-        if config.get(key) is not None and not fits(config[key]):
+    for key, (kinds, lowest, wanted) in _EXPECTED.items():
+        value: Any = config.get(key)
+        if value is not None and not (type(value) in kinds and value >= lowest):
             complaints.wrong(f"{path}.{key}", f"must be {wanted}")
-    for low, high in _RANGES:
+    for low, high in TABLES["ranges"].items():
         least, most = config.get(low), config.get(high)
         if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
             complaints.wrong(f"{path}.{low}", f"is larger than {high}: no value could fit")
@@ -255,12 +236,10 @@ def _check_config(found: Property, path: str, complaints: Complaints) -> None:
     named = config.get("namedCrops")
     if named is not None and not _all_have(named, "name", str):
         complaints.wrong(f"{path}.namedCrops", "must be a list of objects with a name")
-    pattern = config.get("regex")
-    if pattern is not None:
-        try:
-            re.compile(str(pattern))
-        except re.error as error:
-            complaints.odd(f"{path}.regex", f"cannot be checked here: {error}")
+    try:
+        re.compile(str(config.get("regex")))
+    except (re.error, OverflowError, RecursionError) as error:
+        complaints.odd(f"{path}.regex", f"cannot be checked here: {error}")
 
 
 def _check_provider(found: Property, path: str, complaints: Complaints) -> None:

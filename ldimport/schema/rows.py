@@ -8,8 +8,8 @@ once and remembered.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ldimport.model import Json
-from ldimport.schema.check import MAX_TEXT, MAX_URL, PLAIN, Checker
+from ldimport.model import MAX_ID, MAX_NAME, Json
+from ldimport.schema.check import MAX_URL, PLAIN, Checker
 
 RowTest = Callable[[list[str], int], bool]
 _PREFIX = "metadata."
@@ -44,9 +44,11 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
         try:
             test = tests[name]
         except KeyError:
-            test = tests[name] = _tests(checker, name or default, places)
+            test = _tests(checker, name or default, places)
             checker.defaulted |= not name
-        if test is None or not 0 < len(cells[title]) <= MAX_TEXT:
+            if test is not None:  # names that mean nothing may be as many as rows
+                tests[name] = test
+        if test is None or not 0 < len(cells[title]) <= MAX_NAME:
             return False
         for index, most in test.texts:
             if len(cells[index]) > most:
@@ -65,7 +67,7 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
         if is_plain_url(address) is None or len(address) > MAX_URL:
             return False
         text = cells[id_]
-        plain = text.isascii() and text.isprintable() and 0 < len(text) <= MAX_TEXT
+        plain = text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ID
         return plain and text[0] != " " != text[-1] and seen.add_new(text, file, line)
 
     return passes

@@ -5,17 +5,19 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cached_property, partial
+from math import inf
 from typing import Any
 
 from jsonschema_rs import Draft202012Validator
 
 from ldimport.cells import Writing
-from ldimport.model import Json, Severity
+from ldimport.errors import near
+from ldimport.model import MAX_VALUE, Json, Severity
 from ldimport.mojibake import MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime, moment
-from ldimport.schema.findings import SHOWN, BadValue, Finding, cut, listed, near, proposed
+from ldimport.schema.findings import SHOWN, BadValue, Finding, cut, listed, proposed
 from ldimport.schema.jsonschema import (
     media_type_schema,
     storage_schema,
@@ -24,8 +26,7 @@ from ldimport.schema.jsonschema import (
 )
 from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
-
-Advise = Callable[[Json], Iterator[Finding]]
+from ldimport.wire import characters
 
 _HEX = re.compile(r"#(?:[0-9a-fA-F]{3,4}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 
@@ -34,31 +35,31 @@ def _warning(code: str, message: str, hint: str = "", value: str = "") -> Findin
     return Finding(code, message, hint, Severity.WARNING, value=value)
 
 
+def too_long(field: str, size: int, most: int) -> Finding:
+    """The finding about a text beyond the limit of ours that ``model`` names."""
+    return Finding("too-long", f"{field} has {size:,} characters, the limit is {most:,}")
+
+
 def text_advice(field: str, text: str) -> Iterator[Finding]:
     """Letters that an encoding mangled or lost."""
     found = None if is_whole(text) else MANGLED.search(text)
-    if found is None:
-        return
-    if found[0] == "\ufffd":
-        yield _warning("replacement-character", f"{field}: a letter is lost (�): “{cut(text)}”",
-                       "export it again as UTF-8", text)  # fmt: skip
-    else:
-        yield _warning("mojibake", f"{field}: “{cut(text)}” looks like UTF-8 read as Windows-1252",
-                       "check the program that exported it, or --encoding", text)  # fmt: skip
+    if found and found[0] == "\ufffd":
+        told, hint = f"{field}: a letter is lost (�): “{cut(text)}”", "export it again as UTF-8"
+        yield _warning("replacement-character", told, hint, text)
+    elif found:
+        told = f"{field}: “{cut(text)}” looks like UTF-8 read as Windows-1252"
+        hint = "check the program that exported it, or --encoding"
+        yield _warning("mojibake", told, hint, text)
 
 
-def advice_for(found: Property, config: ProjectConfig) -> Sequence[Advise]:
-    """The functions that look at values of one property."""
-    return tuple(partial(advise, f"metadata.{found.handle}") for advise in _chosen(found, config))
-
-
-def _chosen(found: Property, config: ProjectConfig) -> Iterator[Callable[..., Iterator[Finding]]]:
-    most = found.number("maxLength")
-    if found.shape is ValueShape.TEXT and most is not None:
-        yield partial(_astral, most=int(most))
-    ends = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
-    if found.shape is ValueShape.TEXT and any(ends):
-        yield partial(_recommended, least=ends[0], most=ends[1])
+def _advice(found: Property, config: ProjectConfig) -> Iterator[Callable[..., Iterator[Finding]]]:
+    """The functions that look at values of one property, given its field."""
+    if found.shape is ValueShape.TEXT:
+        if (most := found.number("maxLength")) is not None:
+            yield partial(_astral, most=int(most))
+        ends = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
+        if any(ends):
+            yield partial(_recommended, least=ends[0], most=ends[1])
     if found.choices is not None and found.plugin in ("li-text", "li-integer"):
         yield partial(_unlisted, choices=found.choices)
     wanted = [name for name, optional in (found.crops or {}).items() if not optional]
@@ -77,23 +78,22 @@ def _chosen(found: Property, config: ProjectConfig) -> Iterator[Callable[..., It
 
 def _astral(field: str, value: Json, most: int) -> Iterator[Finding]:
     """JavaScript counts UTF-16 units, JSON Schema characters: they differ for emoji."""
-    if not isinstance(value, str) or len(value) > most or value.isascii():
-        return
-    units = len(value.encode("utf-16-le", "surrogatepass")) // 2
-    if units > most:
+    if isinstance(value, str) and len(value) <= most < (units := _utf16_units(value)):
         text = f"{field} has {units:,} UTF-16 units, the limit is {most:,} of one or the other"
         yield _warning("maybe-too-long", text, "make it shorter, or take out emoji", value)
+
+
+def _utf16_units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def _recommended(
     field: str, value: Json, least: float | None, most: float | None
 ) -> Iterator[Finding]:
-    count = len(value) if isinstance(value, str) else None
-    if count is not None and not (least or 0) <= count <= (count if most is None else most):
+    if isinstance(value, str) and not (least or 0) <= len(value) <= (inf if most is None else most):
         wanted = f"{least or 0:,} to {most:,}" if most is not None else f"at least {least:,}"
-        yield _warning("recommended-length",
-                       f"{field} has {count:,} characters, recommended are {wanted}",
-                       value=str(value))  # fmt: skip
+        text = f"{field} has {len(value):,} characters, recommended are {wanted}"
+        yield _warning("recommended-length", text, value=value)
 
 
 def _unlisted(field: str, value: Json, choices: Sequence[Json]) -> Iterator[Finding]:
@@ -104,24 +104,21 @@ def _unlisted(field: str, value: Json, choices: Sequence[Json]) -> Iterator[Find
 
 def _crops(field: str, value: Json, wanted: Sequence[str]) -> Iterator[Finding]:
     crops = value.get("crops") if isinstance(value, dict) else None
-    given = [each.get("name") for each in crops if isinstance(each, dict)] if isinstance(
-        crops, list) else []  # fmt: skip
-    lacking = [name for name in wanted if name not in given]
-    if lacking:
-        yield _warning("missing-crop", f"{field} has no crop {listed(lacking)}",
-                       "Livingdocs makes these at an upload, perhaps not at an import")  # fmt: skip
+    listing = crops if isinstance(crops, list) else []
+    given = [each.get("name") for each in listing if isinstance(each, dict)]
+    if lacking := [name for name in wanted if name not in given]:
+        hint = "Livingdocs makes these at an upload, perhaps not at an import"
+        yield _warning("missing-crop", f"{field} has no crop {listed(lacking)}", hint)
 
 
 def _colour(field: str, value: Json) -> Iterator[Finding]:
     if isinstance(value, str) and value and not _HEX.fullmatch(value):
-        yield _warning("unusual-colour", f"{field}: “{cut(value)}” is not a colour such as #8CBA51",
-                       value=value)  # fmt: skip
+        text = f"{field}: “{cut(value)}” is not a colour such as #8CBA51"
+        yield _warning("unusual-colour", text, value=value)
 
 
 def _validity(field: str, value: Json) -> Iterator[Finding]:
-    if not isinstance(value, dict):
-        return
-    ends = [value.get("from"), value.get("to")]
+    ends = (value.get("from"), value.get("to")) if isinstance(value, dict) else (None, None)
     start, end = (moment(each) if isinstance(each, str) and is_datetime(each) else None
                   for each in ends)  # fmt: skip
     if start and end and start > end:
@@ -138,8 +135,8 @@ def _reference(field: str, value: Json, key: str, known: Sequence[str]) -> Itera
 
 
 _EMPTY: tuple[Json, ...] = (None, "", [], {})
-REMEMBERED = 10_000
-"""Cells remembered for one property."""
+REMEMBERED, _SHORT = 10_000, 500
+"""Cells remembered for one property, and how many characters each has at most."""
 _FORMATS = {"date": is_date, "date-time": is_datetime}
 
 
@@ -157,7 +154,7 @@ class ValueCheck:
     def __init__(self, found: Property, config: ProjectConfig, writing: Writing = PLAIN) -> None:
         self.property = found
         self.field = f"metadata.{found.handle}"
-        self.advice = advice_for(found, config)
+        self.advice = [partial(advise, self.field) for advise in _advice(found, config)]
         self.reads_text = reads_text(found, writing)
         self.coerce = coercion(found, writing)
         self.good: dict[str, Json] = {}
@@ -166,8 +163,7 @@ class ValueCheck:
         self._whole = with_definitions(value_schema(found))
 
     def accepts(self, text: str) -> bool:
-        """Whether a cell becomes a value that nothing is said about; then ``good`` has its value,
-        as long as there is room."""
+        """Whether nothing is said about a cell; ``good`` then has its value, if there is room."""
         if text in self.good:
             return True
         try:
@@ -176,7 +172,7 @@ class ValueCheck:
             return False
         if not text or next(self.findings(value), None) is not None:
             return False
-        if len(self.good) < REMEMBERED:
+        if len(self.good) < REMEMBERED and len(text) <= _SHORT:
             self.good[text] = value
         return True
 
@@ -189,42 +185,34 @@ class ValueCheck:
             return
         if not self._whole_decider.is_valid(value):
             for each in violations(self._whole, value, self.field, publishing=True):
-                yield from self._counted_in_utf16(each, value)
+                if each.code != "too-short" or self._too_short(value):
+                    yield each
         yield from self.odd(value)
 
     def odd(self, value: Json) -> Iterator[Finding]:
-        """Warnings about a value."""
+        """What no schema says about a value: too much of it, and warnings."""
+        if (size := characters(value)) > MAX_VALUE:
+            yield too_long(self.field, size, MAX_VALUE)
         for advise in self.advice:
             yield from advise(value)
-        if isinstance(value, str):
-            yield from text_advice(self.field, value)
-        elif isinstance(value, list):
-            for each in value:
-                if isinstance(each, str):
-                    yield from text_advice(self.field, each)
+        for each in value if isinstance(value, list) else (value,):
+            if isinstance(each, str):
+                yield from text_advice(self.field, each)
 
     def missing(self, *, has_title: bool) -> Finding:
         """The finding about a required property that is absent."""
         if has_title:
-            return Finding(
-                "title-from-file-name",
-                f"{self.field} is empty: fileName becomes the title",
-                severity=Severity.WARNING,
-            )
+            told = f"{self.field} is empty: fileName becomes the title"
+            return _warning("title-from-file-name", told)
         text = self.property.config.get("requiredErrorMessage")
         own = f": {text}" if isinstance(text, str) and text else ""
-        handle = self.property.handle
-        hint = f'give every row a value: --set {handle}="…"'
+        hint = f'give every row a value: --set {self.property.handle}="…"'
         return Finding("required", f"{self.field} is empty{own}", hint, publishing=True)
 
-    def _counted_in_utf16(self, found: Finding, value: Json) -> Iterator[Finding]:
-        """JavaScript counts UTF-16 units: a text that is long enough in these may be meant so."""
+    def _too_short(self, value: Json) -> bool:
+        """Whether a text is so in UTF-16 units too, which JavaScript counts."""
         least = self.property.number("minLength")
-        if found.code == "too-short" and isinstance(value, str) and least is not None:
-            units = len(value.encode("utf-16-le", "surrogatepass")) // 2
-            if units >= least:
-                return
-        yield found
+        return not isinstance(value, str) or least is None or _utf16_units(value) < least
 
     @cached_property
     def _shape_decider(self) -> Draft202012Validator:
@@ -244,7 +232,7 @@ def _any_text(found: Property) -> int | None:
     if limited & found.config.keys() or found.config.get("allowNewlines") is False:
         return None
     most = found.number("maxLength")
-    return 1 << 30 if most is None else int(most) // 2
+    return MAX_VALUE if most is None else min(MAX_VALUE, int(most) // 2)
 
 
 class MetadataCheck:
@@ -267,8 +255,7 @@ class MetadataCheck:
         self._decider = _decider(schema)
 
     def quick(self, metadata: Mapping[str, Json], *, textual: bool) -> dict[str, Json] | None:
-        """The stored values of metadata that nothing at all is to be said about; None when
-        something may be."""
+        """The stored values of metadata that nothing at all is to be said about, else None."""
         stored: dict[str, Json] = {}
         for handle, value in metadata.items():
             check = self.values.get(handle)
@@ -289,15 +276,13 @@ class MetadataCheck:
     def coerced(
         self, metadata: Mapping[str, Json], *, textual: bool
     ) -> tuple[dict[str, Json], list[tuple[str, Finding]]]:
-        """Values as they are stored, without absent ones, and what could not be read, each with
-        its handle."""
+        """Values as they are stored, and what could not be read, each with its handle."""
         found: dict[str, Json] = {}
         bad: list[tuple[str, Finding]] = []
         for handle, value in metadata.items():
             check = self.values.get(handle)
-            if value is None or (
-                value == "" and check and check.property.shape is not ValueShape.TEXT
-            ):
+            is_text = check is None or check.property.shape is ValueShape.TEXT
+            if value is None or (value == "" and not is_text):
                 continue
             if check is None or not isinstance(value, str) or not (textual or check.reads_text):
                 found[handle] = value
@@ -321,9 +306,7 @@ class MetadataCheck:
             yield from self._wrong(metadata)
             return
         for handle, value in metadata.items():
-            check = self.values[handle]
-            if check.advice or not isinstance(value, str) or not value.isascii():
-                yield from ((handle, each) for each in check.odd(value))
+            yield from ((handle, each) for each in self.values[handle].odd(value))
 
     def _wrong(self, metadata: Mapping[str, Json]) -> Iterator[tuple[str, Finding]]:
         for handle, value in metadata.items():
@@ -334,11 +317,7 @@ class MetadataCheck:
                 yield from ((handle, each) for each in check.findings(value))
 
     def _unknown(self, handle: str) -> Finding:
-        known = list(self.values)
-        guess = near(handle, known)
-        has = f"it has: {listed(known)}" if known else "it has none"
-        return Finding(
-            "unknown-property",
-            f"media type “{self.media_type.handle}” has no property “{handle}”",
-            f"did you mean {guess}? {has}" if guess else has,
-        )
+        has = f"it has: {listed(self.values)}" if self.values else "it has none"
+        guess = near(handle, self.values)
+        text = f"media type “{self.media_type.handle}” has no property “{handle}”"
+        return Finding("unknown-property", text, f"did you mean {guess}? {has}" if guess else has)

@@ -9,18 +9,11 @@ from typing import TYPE_CHECKING, Any
 from ldimport.model import Json
 from ldimport.schema.dates import is_date, is_datetime
 from ldimport.schema.findings import Finding, cut, listed, proposed
+from ldimport.schema.properties import TABLES
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
 
-_KINDS = {
-    "string": "a text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "array": "a list",
-    "object": "an object",
-}
 _MOST = 20
 
 
@@ -49,41 +42,36 @@ def _finding(error: Any, field: str, publishing: bool) -> Finding:
 
 def _sentence(error: Any, name: str) -> tuple[str, str, str]:
     """Code, message, hint. The errors of ``jsonschema`` are untyped where it matters."""
-    keyword, value = str(error.validator), error.instance
+    keyword, value, wanted = str(error.validator), error.instance, error.validator_value
     if keyword in _NOT_EMPTY and not value:
         return "required", f"{name} is empty", ""
     if keyword in _LIMITS:
         code, text = _LIMITS[keyword]
         count = len(value) if isinstance(value, (str, list)) else value
-        return code, f"{name} {text.format(count=count, limit=error.validator_value)}", ""
+        return code, f"{name} {text.format(count=count, limit=wanted)}", ""
     form = error.schema.get("format") if isinstance(error.schema, Mapping) else None
     if keyword == "format" or (keyword == "pattern" and form in _DATES):
         text = f"{name}: {_shown(value)} is not a date"
         return "bad-date", text, f"write it as {_DATES.get(str(form), _DATES['date'])}"
     match keyword:
         case "type":
-            wanted = error.validator_value
-            words = [wanted] if isinstance(wanted, str) else list(wanted)
-            expected = " or ".join(_KINDS.get(word, word) for word in words)
+            words = [wanted] if isinstance(wanted, str) else wanted
+            expected = " or ".join(TABLES["kinds"].get(word, word) for word in words)
             return "wrong-type", f"{name} has to be {expected}, not {_shown(value)}", ""
         case "enum":
-            return _not_in_list(str(value), [str(each) for each in error.validator_value], name)
+            crop = name.endswith(".name") and ".crops[" in name
+            code = "unknown-crop" if crop else "not-in-list"
+            what = "is no crop of this project" if crop else "is not in the list"
+            text = f"{name}: “{cut(str(value))}” {what}"
+            return code, text, proposed(str(value), map(str, wanted))
         case "required":
-            lacking = [key for key in error.validator_value if key not in value]
-            return "wrong-shape", f"{name} has no “{listed(lacking)}”", ""
+            lacking = listed(key for key in wanted if key not in value)
+            return "wrong-shape", f"{name} has no “{lacking}”", ""
         case "pattern":
-            text = f"{name}: {_shown(value)} is not of the form {error.validator_value}"
-            return "wrong-shape", text, ""
+            return "wrong-shape", f"{name}: {_shown(value)} is not of the form {wanted}", ""
         case "not":
             return "line-break", f"{name} has a line break, and may not", "put it on one line"
     return "wrong-shape", f"{name}: {cut(error.message, 160)}", ""
-
-
-def _not_in_list(value: str, choices: list[str], name: str) -> tuple[str, str, str]:
-    crop = name.endswith(".name") and ".crops[" in name
-    code = "unknown-crop" if crop else "not-in-list"
-    what = "is no crop of this project" if crop else "is not in the list"
-    return code, f"{name}: “{cut(value)}” {what}", proposed(value, choices)
 
 
 _NOT_EMPTY = ("minLength", "minItems", "minProperties")
@@ -100,18 +88,11 @@ _DATES = {"date": _DAY, "date-time": "2003-04-12T09:30:00Z"}
 
 
 def _shown(value: Json) -> str:
-    match value:
-        case None:
-            return "nothing"
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f"“{cut(value)}”" if value else "an empty text"
-        case list():
-            return "a list"
-        case dict():
-            return "an object"
-    return str(value)
+    if isinstance(value, str):
+        return f"“{cut(value)}”" if value else "an empty text"
+    if isinstance(value, (list, dict)):
+        return "a list" if isinstance(value, list) else "an object"
+    return "nothing" if value is None else str(value).lower()
 
 
 @cache

@@ -4,14 +4,16 @@ log, the last catch."""
 import logging
 import re
 import time
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from urllib.parse import unquote, unquote_to_bytes
 
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import LdimportError
+from ldimport.request_check import NOT_UNICODE
 from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
 from ldimport.server.endpoint import VERSIONS, Backend, Methods, Resource, Version, is_removed
@@ -31,10 +33,16 @@ _ROUTES: Mapping[str, Methods] = {
     "/openapi.json": {"GET": (None, imports.description)},
 }
 _OURS = re.compile(
-    r"(?P<prefix>.*?)"
+    r"(?P<prefix>(?:/[A-Za-z0-9._~-]+)*?)"
     r"(?P<path>/api/(?P<version>v\d{1,3}|beta|\d{4}-\d{2})(?:/.*)?|/health|/openapi\.json)",
     re.DOTALL,
 )
+_SERVER = re.compile(r"(?:https?:)?//[^/]*", re.IGNORECASE)
+_ONCE = (b"authorization", b"idempotency-key", b"content-type", b"content-encoding", b"range")
+"""Headers that decide something: of two that differ, somebody before us may have read the other.
+So it is with every parameter of a query."""
+MOST_TOLD = 500
+"""Characters of a path or a note that are told; somebody without a token may fill a log by them."""
 _log = logging.getLogger(__name__)
 
 
@@ -54,19 +62,19 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
                 status = message["status"]
             await send(message)
 
-        state = scope["state"] = {"note": ""}
+        scope["state"] = {"note": ""}
         try:
-            scope["root_path"] = _admitted(scope["path"], state)
+            _check_head(scope, backend.options.header_limit)
+            _admit(scope)
             await router(scope, receive, watched)
         except Exception as error:  # noqa: BLE001  the last catch: an answer all the same
-            refusal, state["note"] = refusal_of(error), _note(error, scope)
+            refusal, scope["state"]["note"] = refusal_of(error), _note(error, scope)
             if status == 0:
                 await refusal.response()(scope, receive, watched)
         finally:
-            seconds = time.monotonic() - began
-            on_event(
-                RequestAnswered(scope["method"], scope["path"], status, seconds, state["note"])
-            )
+            asked = (scope["method"][:20], scope["path"][:MOST_TOLD], status)
+            seconds, note = time.monotonic() - began, scope["state"]["note"][:MOST_TOLD]
+            on_event(RequestAnswered(*asked, seconds, note))
 
     return app
 
@@ -85,12 +93,41 @@ async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
     raise Refusal(404, {"url": scope["path"]})
 
 
-def _admitted(path: str, state: dict[str, Any]) -> str:
-    """The prefix of a path that is ours; its API version is put into ``state``."""
+def _check_head(scope: Scope, limit: int) -> None:
+    """What h11 lets through though two readers may understand it differently (RFC 9112 6.1), or
+    because all of it came at once. Raises Refusal 400 or 431."""
+    names = [name for name, _ in scope["headers"]]
+    size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
+    if size + len(scope["raw_path"]) + len(scope["query_string"]) > limit:
+        text = f"The head of the request is larger than {limit} bytes"
+        raise Refusal(431, text, close=True)
+    if b"transfer-encoding" in names and (
+        b"content-length" in names or scope["http_version"] == "1.0"
+    ):
+        raise Refusal(400, "Where the body ends is not clear", close=True)
+    query = [(unquote(part.partition(b"=")[0].decode())[:60], part)
+             for part in scope["query_string"].split(b"&") if part]  # fmt: skip
+    once = [*(name.decode() for name in names if name in _ONCE), *(name for name, _ in query)]
+    if twice := [name for name, count in Counter(once).items() if count > 1]:
+        raise Refusal(400, dict.fromkeys(twice, "must stand once"), close=True)
+    for name, text in (("url", scope["raw_path"]), *query):
+        try:
+            unquote_to_bytes(text).decode()
+        except UnicodeDecodeError:
+            raise Refusal(400, {name: NOT_UNICODE}) from None
+
+
+def _admit(scope: Scope) -> None:
+    """Take a server's name, as proxies are told it (RFC 9112 3.2.2), off the path, then find its
+    prefix and its API version. Raises Refusal for a path that is not ours."""
+    state, path = scope["state"], scope["path"]
+    if server := _SERVER.match(path):
+        path = scope["path"] = path[server.end() :]
     found = _OURS.fullmatch(path)
     if found is None:
         raise Refusal(404, {"url": path})
     name: str | None = found["version"]
+    scope["root_path"] = found["prefix"]
     if name in VERSIONS:
         state["version"] = Version(name)
     elif name is not None and is_removed(name):
@@ -98,4 +135,3 @@ def _admitted(path: str, state: dict[str, Any]) -> str:
         raise Refusal(410, text)
     elif name is not None:
         raise Refusal(404, {"url": found["path"]})
-    return found["prefix"]

@@ -7,11 +7,14 @@ of range, lone surrogates, nesting without end.
 import asyncio
 import json
 import re
+from collections.abc import Iterator
+from itertools import islice
 from typing import NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
 from ldimport.model import Json
+from ldimport.request_check import HALF_PAIR, MOST, NOT_UNICODE, shown
 from ldimport.server.responses import Refusal
 
 MAX_DEPTH = 64
@@ -20,7 +23,7 @@ DRAIN_BYTES = 8_000_000
 """So much beyond the limit is read and dropped, so that a client that does not look for an
 answer while it sends still gets one; whoever sends more is cut off."""
 
-_SURROGATE = re.compile(r"\\u[dD][89abAB]")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST = 2**53 - 1
 """Beyond it the readers of JSON disagree: JavaScript, and so Livingdocs, rounds whole numbers."""
 
@@ -83,18 +86,27 @@ def parse(body: bytes) -> Json:
             parse_int=_int,
         )
         _check_depth(value)
-        if _SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()
+        if _SURROGATE.search(text) and (found := [*islice(_half_pairs(value, ""), MOST)]):
+            raise Refusal(400, {path or "message": NOT_UNICODE for path in found})
         return value
     except RecursionError:
         why = "it is nested too deeply"
     except UnicodeDecodeError:
         why = "it is not UTF-8"
-    except UnicodeEncodeError:
-        why = "it holds half of a surrogate pair"
     except ValueError as error:
         why = str(error)
     raise Refusal(400, f"The body is not valid JSON: {why}")
+
+
+def _half_pairs(value: Json, path: str) -> Iterator[str]:
+    """Where texts and keys hold half of a surrogate pair, by dotted path."""
+    if isinstance(value, str) and HALF_PAIR.search(value):
+        yield path
+    children = dict(enumerate(value)) if isinstance(value, list) else value
+    for key, child in children.items() if isinstance(children, dict) else ():
+        place = f"{path}.{shown(str(key))}" if path else shown(str(key))
+        yield from _half_pairs(str(key), place)
+        yield from _half_pairs(child, place)
 
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

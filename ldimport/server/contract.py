@@ -25,7 +25,8 @@ class ServeOptions:
     alone; ``dialect`` None follows the API version of each request; ``public_url`` None is the
     address really listened on; ``token`` has all scopes for this run. Sizes in bytes, times in
     seconds: ``header_seconds`` for the head of a request, ``body_seconds`` for its body,
-    ``idle_seconds`` between two requests, ``grace_seconds`` for requests under way at the end.
+    ``write_seconds`` for a client to take 64 kB of an answer, ``idle_seconds`` between two
+    requests, ``grace_seconds`` for requests under way at the end.
     """
 
     engine: Path
@@ -46,6 +47,7 @@ class ServeOptions:
     body_seconds: float = 60.0
     idle_seconds: float = 30.0
     grace_seconds: float = 10.0
+    write_seconds: float = 20.0
     connections: int = 1_000
 
 
@@ -82,8 +84,9 @@ class RequestAnswered:
 
     @property
     def is_poll(self) -> bool:
-        """Whether it happens all the time: somebody asked for a state, and was told."""
-        quiet = self.path.endswith(("/import/images/status", "/health"))
+        """Whether it happens all the time: somebody asked for a state, was told, and that is all
+        that can be said."""
+        quiet = self.path.endswith(("/import/images/status", "/health")) and not self.note
         return quiet and self.method == "GET" and self.status == 200
 
 

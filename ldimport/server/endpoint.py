@@ -3,7 +3,7 @@ is made in a thread.
 
 Engine calls wait for the disk and for locks, so they never run in the event loop. Reading has
 threads apart from writing: who asks for the state of a job does not queue behind batches that
-wait for a worker's transaction.
+wait for a worker's transaction, nor behind all who look at images; nor does who asks for health.
 """
 
 import asyncio
@@ -94,20 +94,22 @@ Methods = Mapping[str, tuple[TokenScope | None, Endpoint]]
 
 
 class Backend:
-    """Has an engine answer requests. ``close`` ends its threads."""
+    """Has an engine answer requests under ``options``. ``close`` ends its threads."""
 
     def __init__(self, engine: Engine, options: ServeOptions) -> None:
         self._engine = engine
-        self._options = options
+        self.options = options
         extra = options.token
         self._extra = "" if extra is None else hash_of(extra.reveal().encode())
         self._readers = ThreadPoolExecutor(READERS, "engine reader")
         self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
+        self._senders = ThreadPoolExecutor(READERS, "engine sender")
+        self._pulse = ThreadPoolExecutor(1, "engine health")
 
     def close(self) -> None:
         """Wait for calls under way, end the threads."""
-        self._readers.shutdown()
-        self._writers.shutdown()
+        for pool in (self._readers, self._writers, self._senders, self._pulse):
+            pool.shutdown()
 
     async def answer(self, request: Request, methods: Methods) -> Response:
         """The response of a path with these methods. Raises Refusal or an LdimportError."""
@@ -120,16 +122,17 @@ class Backend:
         scope, endpoint = found
         header = request.headers.get("authorization")
         in_thread = asyncio.get_running_loop().run_in_executor
-        call = Call(request, self._engine, self._options)
+        call = Call(request, self._engine, self.options)
         if reads:
 
             def checked() -> Response:
                 self._check(header, scope)
                 return answer(endpoint(call))
 
-            return await in_thread(self._readers, checked)
+            public = self._senders if "slug" in request.path_params else self._pulse
+            return await in_thread(self._readers if scope else public, checked)
         await in_thread(self._readers, self._check, header, scope)
-        options = self._options
+        options = self.options
         raw = await body.read(request, options.body_limit, options.body_seconds)
         call = replace(call, body=raw)
         return await in_thread(self._writers, lambda: answer(endpoint(call)))

@@ -3,6 +3,9 @@ what belongs to the server as a whole: project config, health, its own descripti
 
 import re
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -10,6 +13,7 @@ import yaml
 
 from ldimport import __version__, wire
 from ldimport.model import Json
+from ldimport.net.guard import without_kind
 from ldimport.request_check import request_from_json
 from ldimport.server import body
 from ldimport.server.endpoint import VERSIONS, Call
@@ -31,9 +35,16 @@ def start(call: Call) -> Json:
 
 
 def status(call: Call) -> Json:
-    """State and results of a job; an unknown one is ``lost``."""
+    """State and results of a job; an unknown one is ``lost``. To what kind of network a refused
+    address leads, the log says and the answer does not."""
     dialect = call.options.dialect or wire.Dialect.of_version(call.version.name)
-    return wire.status_to_json(call.engine.status(call.required("id")), dialect)
+    job = call.engine.status(call.required("id"))
+    results = list(job.results)
+    for n, each in enumerate(results):
+        if each.reason and (said := without_kind(each.reason)) != each.reason:
+            results[n] = replace(each, reason=said)
+            call.request.state.note = each.reason
+    return wire.status_to_json(replace(job, results=tuple(results)), dialect)
 
 
 def config(call: Call) -> Json:
@@ -42,8 +53,17 @@ def config(call: Call) -> Json:
 
 
 def health(call: Call) -> Json:
-    """Whether the catalogue can be read; 503 when it cannot."""
-    return {"status": "ok", "version": __version__, "busy": call.engine.has_open()}
+    """Whether the catalogue can be read and open images move; 503 when one is not so."""
+    stalled, oldest = call.engine.stalled()
+    found: dict[str, Json] = {
+        "status": "stalled" if stalled else "ok",
+        "version": __version__,
+        "busy": call.engine.has_open(),
+        "oldestLeaseSeconds": oldest,
+    }
+    if stalled:
+        raise Refusal(503, "open images wait, and nothing moves", body=found)
+    return found
 
 
 def description(call: Call) -> Json:
@@ -52,11 +72,16 @@ def description(call: Call) -> Json:
     return document(prefix, types, call.options.body_limit, call.options.dialect)
 
 
+@cache
+def _template() -> Any:
+    return yaml.safe_load(files("ldimport.server").joinpath("openapi.yaml").read_text())
+
+
 def document(
     prefix: str, media_types: Sequence[str], body_limit: int, dialect: Dialect | None
 ) -> dict[str, Json]:
     """The description; ``prefix`` is the path it was asked for below, ``dialect`` a forced one."""
-    found: Any = yaml.safe_load(files("ldimport.server").joinpath("openapi.yaml").read_text())
+    found = deepcopy(_template())
     schemas = found["components"]["schemas"]
     found["info"]["version"] = __version__
     found["servers"] = [{"url": prefix or "/"}]

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
-from io import BufferedIOBase
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, QueryParams
@@ -19,7 +18,9 @@ from ldimport.server import body
 from ldimport.server.endpoint import Call, Version
 from ldimport.server.responses import MISSING, Refusal, no_such
 
-_IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32})*")
+_IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32}){0,99}")
+MOST_PATCHES = 200
+"""Operations of one PATCH: after each of them the whole metadata is checked."""
 _NOT = "Invalid type: expected {}"
 
 
@@ -56,7 +57,7 @@ def _found(engine: Engine, query: QueryParams) -> list[MediaEntry]:
         elif query.get(name) == "":
             wrong[name] = "must not be empty"
     if not by_identity and not _IDS.fullmatch(query["ids"]):
-        wrong["ids"] = "must be media ids with commas between"
+        wrong["ids"] = "must be 1 to 100 media ids with commas between"
     if wrong:
         raise InvalidRequestError(wrong)
     if by_identity:
@@ -109,6 +110,8 @@ def _patch(parsed: Json, api: Version) -> tuple[Sequence[Mapping[str, Json]], in
         wrong["patches"] = _NOT.format("array")
     elif not patches:
         wrong["patches"] = "must have at least 1 item"
+    elif len(patches) > MOST_PATCHES:
+        wrong["patches"] = f"has {len(patches):,} items, the limit is {MOST_PATCHES}"
     else:
         wrong |= {f"patches.{n}": _NOT.format("object")
                   for n, each in enumerate(operations) if not isinstance(each, dict)}  # fmt: skip
@@ -174,13 +177,16 @@ def original(call: Call) -> Response:
         headers["Content-Range"] = f"bytes {begin}-{end - 1}/{image.size}"
     headers["Content-Disposition"] = disposition(image.file_name, image.mime_type)
     headers["Content-Length"] = str(end - begin)
-    chunks = _chunks(image.open(), begin, end) if call.request.method == "GET" else iter(())
-    return StreamingResponse(chunks, 206 if part else 200, headers, image.mime_type)
+    chunks = _chunks(image, begin, end)
+    next(chunks)  # what cannot be opened is no answer; a generator begun closes its file if dropped
+    sent = chunks if call.request.method == "GET" else iter(())
+    return StreamingResponse(sent, 206 if part else 200, headers, image.mime_type)
 
 
-def _chunks(file: BufferedIOBase, begin: int, end: int) -> Iterator[bytes]:
-    with file:
+def _chunks(image: StoredImage, begin: int, end: int) -> Iterator[bytes]:
+    with image.open() as file:
         file.seek(begin)
+        yield b""
         while begin < end and (chunk := file.read(min(_CHUNK, end - begin))):
             begin += len(chunk)
             yield chunk

@@ -1,42 +1,54 @@
-"""HTTP/1.1 as uvicorn speaks it, with what it lacks: a deadline for request heads (somebody who
-sends one byte a minute would hold a connection for ever), a cap on connections that drops idle ones
-first, and refusals in the API's own form.
+"""HTTP/1.1 as uvicorn speaks it, with what it lacks: deadlines for request heads and for taking an
+answer (somebody who sends or reads one byte a minute would hold a connection for ever), caps on
+connections that drop those first who keep us waiting, and refusals in the API's own form.
 
 uvicorn documents that a protocol class may be given, not what is in its own; this subclass uses
-``cycle``, ``conn``, ``connections`` and ``send_400_response`` of it. So the ``server`` extra names
-the newest uvicorn that its tests (``tests/server/test_server_hostile.py``) have passed with.
+``client``, ``cycle``, ``conn``, ``connections``, ``flow`` and ``send_400_response`` of it. So the
+``server`` extra names the newest uvicorn that its tests (``tests/server/test_server_hostile.py``)
+have passed with.
 """
 
 import asyncio
 import sys
+from collections import Counter
+from ipaddress import ip_address
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ldimport import wire
+from ldimport.server.contract import ServeOptions
 from ldimport.server.responses import PHRASES, Refusal
 
 LINGER = 1.0
 """Seconds for a client that was refused to read why."""
+PATIENCE = 1.0
+"""Seconds in which a client that has just come is not one that keeps us waiting."""
+PIECE = 65_536
+"""Bytes of an answer that a client has to take in ``write_seconds``."""
+MOUTHFUL = 4_096
+"""Bytes read of one client before it is the next one's turn; chunks of a byte cost most."""
 
 
-def protocol(header_seconds: float, most_connections: int) -> type[H11Protocol]:
-    """The protocol class for a server: seconds for the head of a request, and how many
-    connections may be open at once."""
-    limits = {"HEADER_SECONDS": header_seconds, "MOST_CONNECTIONS": most_connections}
+def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
+    """The protocol class for a server with room for so many connections; half of them is the most
+    for one client."""
+    limits = {"OPTIONS": options, "MOST": connections, "MOST_OF_ONE": max(connections // 2, 1)}
     return type("Bounded", (BoundedProtocol,), limits)
 
 
 class BoundedProtocol(H11Protocol):
     """One connection."""
 
-    HEADER_SECONDS = 20.0
-    MOST_CONNECTIONS = 1_000
+    OPTIONS: ServeOptions
+    MOST: int
+    MOST_OF_ONE: int
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._whose = b""
         self._refused = False
         self._since = self.loop.time()
 
@@ -45,22 +57,48 @@ class BoundedProtocol(H11Protocol):
         """Whether no request is under way."""
         return self.cycle is None or self.cycle.response_complete
 
+    @property
+    def waits(self) -> bool:
+        """Whether it is long the client's turn: to ask, to send its body, to take the answer."""
+        turn = self.idle or self.cycle.more_body or self.flow.write_paused
+        return turn and self.loop.time() - self._since > PATIENCE
+
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: room is made for it, and the clock starts."""
         super().connection_made(transport)
-        if len(self.connections) > self.MOST_CONNECTIONS:
-            self._make_room()
+        transport.set_write_buffer_limits(high=0)  # paused: the client has not taken all of it
+        transport.max_size = MOUTHFUL  # type: ignore[attr-defined]  # asyncio's name for it
+        self._whose = _whose(self.client[0]) if self.client else b""
         self._arm()
+        self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of it."""
         self._disarm()
+        self.resume_writing()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not take what it is sent: it has so long for it."""
+        super().pause_writing()
+        pieces = max(1.0, self.transport.get_write_buffer_size() / PIECE)
+        seconds = self.OPTIONS.write_seconds * pieces
+        self._unread = self.loop.call_later(seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """All was taken."""
+        super().resume_writing()
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        self._since = self.loop.time()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of a request: the clock stops when its head is whole."""
         if self._refused:
             return
+        if self.idle and not self.conn.trailing_data[0]:
+            self._since = self.loop.time()
         super().data_received(data)
         if not self.idle:
             self._disarm()
@@ -78,15 +116,9 @@ class BoundedProtocol(H11Protocol):
     def _refuse(self, status: int, text: str) -> None:
         """Answer, and end the connection a moment later: closed with bytes unread, the system
         would reset it, and the client might never see the answer."""
-        body = wire.encode(Refusal(status, text).body)
-        headers = [
-            ("content-type", "application/json"),
-            ("content-length", str(len(body))),
-            ("x-content-type-options", "nosniff"),
-            ("connection", "close"),
-        ]
-        head = h11.Response(status_code=status, headers=headers, reason=PHRASES[status])
-        for event in (head, h11.Data(data=body), h11.EndOfMessage()):
+        answer, reason = Refusal(status, text, close=True).response(), PHRASES[status]
+        head = h11.Response(status_code=status, headers=answer.raw_headers, reason=reason)
+        for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self._refused = True
         self._disarm()
@@ -105,7 +137,7 @@ class BoundedProtocol(H11Protocol):
 
     def _arm(self) -> None:
         if self._deadline is None:
-            self._deadline = self.loop.call_later(self.HEADER_SECONDS, self._late)
+            self._deadline = self.loop.call_later(self.OPTIONS.header_seconds, self._late)
 
     def _disarm(self) -> None:
         if self._deadline is not None:
@@ -123,13 +155,24 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
 
     def _make_room(self) -> None:
-        """Drop the connection that has been idle longest; when all are at work, uvicorn's
-        ``limit_concurrency`` answers 503."""
+        """Where a connection is one too many, drop one of the client that has most: the one that
+        has waited for it longest; one at work only where there is no room otherwise."""
+        held = [each for each in self.connections if isinstance(each, BoundedProtocol)]
+        crowds = Counter(each._whose for each in held)
+        full, crowded = len(held) > self.MOST, crowds[self._whose] > self.MOST_OF_ONE
+        if not (full or crowded):
+            return
         others = [
-            each
-            for each in self.connections
-            if isinstance(each, BoundedProtocol) and each is not self and each.idle
-            and not each.transport.is_closing()
-        ]  # fmt: skip
-        if others:
-            min(others, key=lambda each: each._since).transport.abort()
+            each for each in held if each is not self and (full or each._whose == self._whose)
+        ]
+        dropped = min(others, key=lambda each: (-crowds[each._whose], not each.waits, each._since))
+        if full or dropped.waits:
+            self.connections.discard(dropped)
+            dropped.transport.abort()
+
+
+def _whose(host: str) -> bytes:
+    """Whom a connection is counted to: an IPv4 address, or the 64 bits that one household or
+    machine has of IPv6 to itself."""
+    address = ip_address(host.partition("%")[0])
+    return (getattr(address, "ipv4_mapped", None) or address).packed[:8]

@@ -3,16 +3,15 @@
 import os
 import queue
 import signal
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
 
 from ldimport.engine import Engine
-from ldimport.errors import ExitCode, Terminated
+from ldimport.errors import Terminated
 from ldimport.net.guard import parse_allow_host
 from ldimport.server.contract import OnEvent, RequestAnswered, ServeEvent, ServeOptions
 from ldimport.server.server import Server
+from ldimport.system import ENDING, on_signals, start_thread
 
 MOST_WAITING = 10_000
 """Events that wait for somebody slow; beyond that, requests are no longer told."""
@@ -44,24 +43,17 @@ def run(options: ServeOptions, on_event: OnEvent) -> None:
 @contextmanager
 def _minding_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Inside, the first signal ends the server in order, a second one at once; afterwards the
-    first is raised. Elsewhere than in the main thread, whoever runs us minds the signals."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    first is raised."""
     asked: list[int] = []
 
-    def end(number: int, frame: FrameType | None) -> None:
+    def end(number: int) -> None:
         if asked:  # what was acknowledged is durable; workers end with us
-            os._exit(ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED)
+            os._exit(130 if number == signal.SIGINT else 143)
         asked.append(number)
         stop()
 
-    before = {each: signal.signal(each, end) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with on_signals(*ENDING, call=end):
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
     if asked:
         raise KeyboardInterrupt if asked[0] == signal.SIGINT else Terminated
 
@@ -86,8 +78,7 @@ def _one_at_a_time(on_event: OnEvent, on_break: Callable[[], None]) -> Iterator[
             broken.append(error)
             on_break()
 
-    thread = threading.Thread(target=tell, name="ldimport-events", daemon=True)
-    thread.start()
+    thread = start_thread(tell, name="ldimport-events")
     try:
         yield put
     finally:

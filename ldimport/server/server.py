@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,7 +19,7 @@ from ldimport.engine import Engine, access_tokens
 from ldimport.engine.store import Follower
 from ldimport.engine.webhooks import Sender
 from ldimport.engine.worker_pool import cores
-from ldimport.errors import ConfigError, LdimportError
+from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.server.app import application
 from ldimport.server.contract import (
     EngineServed,
@@ -30,11 +31,15 @@ from ldimport.server.contract import (
 )
 from ldimport.server.endpoint import Backend
 from ldimport.server.protocol import protocol
-from ldimport.system import most_open_files
+from ldimport.system import open_files, start_thread
 
-BACKLOG = 512
-SPARE_FILES = 128
-"""Descriptors kept back from connections: the catalogue, images that are sent, workers."""
+BACKLOG = 1_024
+TAKEN_AT_ONCE = 16
+"""Connections taken before what the last ones sent is read: who asks is told from who waits."""
+SPARE_FILES = 64
+"""Descriptors kept back from connections: the catalogue in every thread, workers."""
+SEND_BUFFER = 262_144
+"""Bytes that the system holds back for a client; more would be lent to those who do not read."""
 HOOK_PATIENCE = 3.0
 """Seconds at the end for webhooks that are due."""
 PAUSE = 30.0
@@ -54,6 +59,7 @@ class Server:
         self._options = options
         self._uvicorn: uvicorn.Server | None = None
         self._told = False
+        self._stumbled_at = 0.0
 
     def stop(self) -> None:
         """Take no more requests, finish those under way, end. From any thread, or a signal."""
@@ -64,9 +70,10 @@ class Server:
     def serve(self, on_event: OnEvent) -> None:
         """Serve until ``stop``; ``on_event`` hears what happens, from several threads. Raises
         ConfigError for a port that is taken, a project config, a token or a secret that makes no
-        sense; nothing has been served then."""
+        sense, TemporaryError where too few files may be open; nothing has been served then."""
         engine, options = self._engine, self._options
         assert engine.config  # a broken one shows itself now
+        room = _room(options.connections)
         with ExitStack() as ends:
             listener = ends.enter_context(listen(options.host, options.port))
             engine.public_url = options.public_url or url_of(listener)
@@ -84,9 +91,21 @@ class Server:
                 )
             on_event(Listening(url_of(listener), listener.getsockname()[1]))
             on_event(_served(engine, options.workers))
-            self._uvicorn = _Uvicorn(_configured(application(backend, on_event), options))
-            self._uvicorn.should_exit = self._told
-            asyncio.run(self._uvicorn.serve([listener]))
+            app = application(backend, on_event)
+            self._uvicorn = uvicorn_ = _Uvicorn(_configured(app, options, room))
+            uvicorn_.should_exit = self._told
+            with asyncio.Runner() as runner:
+                runner.get_loop().set_exception_handler(self._stumbled)
+                runner.run(uvicorn_.serve([listener]))
+
+    def _stumbled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What the event loop could not do is told once in a second: mostly it could not take a
+        connection, for want of descriptors, and tries again."""
+        error = context.get("exception")
+        if loop.time() - self._stumbled_at > 1:
+            self._stumbled_at = loop.time()
+            why = os.strerror(error.errno or 0) if isinstance(error, OSError) else repr(error)
+            _log.warning("%s: %s; the server goes on", context["message"], why)
 
 
 def _served(engine: Engine, workers: int | None) -> EngineServed:
@@ -105,22 +124,33 @@ def _served(engine: Engine, workers: int | None) -> EngineServed:
     )
 
 
-def _configured(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
-    files = most_open_files()
-    room = options.connections if files is None else max(8, files - SPARE_FILES)
-    connections = min(options.connections, room)
+def _room(wanted: int) -> int:
+    """How many connections there is room for; each may have a file of its own. Raises
+    TemporaryError where there is none for the server itself."""
+    files = open_files(2 * wanted + SPARE_FILES)
+    if files is None:
+        return wanted
+    if files < SPARE_FILES:
+        text = f"only {files} files may be open at once, the server needs {SPARE_FILES}"
+        hint = "ulimit -n 1024   then the same command again"
+        raise TemporaryError(text, hint=hint, code="few-files")
+    return min(wanted, max(8, (files - SPARE_FILES) // 2))
+
+
+def _configured(app: ASGIApp, options: ServeOptions, connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=protocol(options.header_seconds, connections),
+        http=protocol(options, connections),
         ws="none",
         lifespan="off",
         loop="asyncio",
         log_config=None,
         log_level="critical",  # what clients do wrong is told as an event
         access_log=False,
+        backlog=TAKEN_AT_ONCE,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=2 * connections,
+        limit_concurrency=2 * connections,  # of requests whose clients have gone, too
         timeout_keep_alive=int(options.idle_seconds),
         timeout_graceful_shutdown=int(options.grace_seconds),
         h11_max_incomplete_event_size=options.header_limit,
@@ -128,7 +158,13 @@ def _configured(app: ASGIApp, options: ServeOptions) -> uvicorn.Config:
 
 
 class _Uvicorn(uvicorn.Server):
-    """Leaves signals to whoever runs it."""
+    """Leaves signals to whoever runs it, and lets many wait that are taken a few at once."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen; the loop has one number for both."""
+        await super().startup(sockets)
+        for each in sockets or ():
+            each.listen(BACKLOG)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -143,8 +179,7 @@ class _Uvicorn(uvicorn.Server):
 def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
     """Inside, ``work`` goes on in a thread, until it is told to end."""
     told = threading.Event()
-    thread = threading.Thread(target=work, args=(told,), daemon=True)
-    thread.start()
+    thread = start_thread(work, told)
     try:
         yield
     finally:
@@ -161,8 +196,9 @@ def _work(engine: Engine, size: int | None, on_event: OnEvent, told: threading.E
             with engine.working(size):
                 while not told.wait(LOOK):
                     engine.check_workers()
-        except LdimportError as error:
-            on_event(WorkersPaused(error.message, PAUSE))
+        except (LdimportError, OSError) as error:
+            why = error.message if isinstance(error, LdimportError) else str(error)
+            on_event(WorkersPaused(why, PAUSE))
             told.wait(PAUSE)
 
 
@@ -196,6 +232,7 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         made = socket.create_server(place, family=family, backlog=BACKLOG, dualstack_ipv6=both)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not see it is TCP
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     except OSError as error:
         raise _not_listening(error, host, port) from error
     made.setblocking(False)
@@ -225,8 +262,5 @@ def _not_listening(error: OSError, host: str, port: int) -> ConfigError:
 
 
 def _no_address(host: str) -> ConfigError:
-    return ConfigError(
-        f"{host} is no address of this machine",
-        hint="ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses",
-        code="bad-host",
-    )
+    hint = "ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses"
+    return ConfigError(f"{host} is no address of this machine", hint=hint, code="bad-host")

@@ -3,6 +3,7 @@ in ours every key and value is checked, also those of profiles that are not in u
 
 from __future__ import annotations
 
+import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
-from ldimport.errors import ConfigError
-from ldimport.settings.values import SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.errors import ConfigError, did_you_mean
+from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
 
 if TYPE_CHECKING:
@@ -25,17 +26,31 @@ _IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
 
 class ConfigFile(NamedTuple):
-    """A checked file: its settings at the top, and those of each profile."""
+    """A checked file: its settings at the top, and those of each profile; ``digest`` of all that
+    it says; ``private`` is the user's own."""
 
+    path: Path
+    digest: str
+    private: bool
     top: Layer
     profiles: Mapping[str | None, Layer]
+
+    @property
+    def sections(self) -> Mapping[str, Layer]:
+        """All that it says, by what stands before the keys: nothing, ``profiles.NAME.``."""
+        return {"": self.top, **{f"profiles.{name}.": each for name, each in self.profiles.items()}}
+
+    def layers(self, profile: str | None) -> tuple[Layer, Layer]:
+        """What it says with this profile, the one that counts first."""
+        return self.profiles.get(profile, {}), self.top
 
 
 def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
     """Read and check a whole config file, profiles that are not in use included. ``private`` is
     the user's own one, which alone may name a command that prints the token. Raises ConfigError
     with file, line and key."""
-    body, reader = read_yaml(path), _FileReader(path, home, private)
+    body, digest = read_yaml(path)
+    reader = _FileReader(path, home, private)
     named = body.pop("profiles", None)
     named = Section() if named is None else named
     if not isinstance(named, Section):
@@ -44,7 +59,7 @@ def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
         name: reader.layer(raw, reader.where(named, "profiles", name), "profiles", name)
         for name, raw in named.items()
     }
-    return ConfigFile(reader.layer(body, reader.where(body, "")), profiles)
+    return ConfigFile(path, digest, private, reader.layer(body, reader.where(body, "")), profiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +88,30 @@ class _FileReader:
                     raise where.error("is a second source of the token", "keep one of the two")
                 found["token"] = self.token(key, raw, where)
             elif key in _IN_FILE:
+                if key == "context" and isinstance(raw, str) and raw.startswith("@"):
+                    self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
-                near = nearest(key, (*_IN_FILE, "profiles", "tokenFile"))
                 known = f"known are {', '.join(_IN_FILE)}, profiles"
-                raise where.error("is not a setting", f"did you mean {near}?" if near else known)
+                hint = did_you_mean(key, (*_IN_FILE, "profiles", "tokenFile"), known)
+                raise where.error("is not a setting", hint)
         return found
 
     def token(self, key: str, raw: object, where: Where) -> Value:
         if key == "token":
-            raise where.error(
-                "must not stand in a config file",
-                "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile",
-            )
+            hint = "keep the token in LDIMPORT_TOKEN, or in a file of its own named by tokenFile"
+            raise where.error("must not stand in a config file", hint)
         if key == "tokenCommand":
             return Value(self.command(raw, where), where.source)
         path = read_path(raw, where)
-        if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
-            raise where.error(
-                f"must name a file below {self.path.parent}",
-                "set LDIMPORT_TOKEN_FILE, or name it in your own config file",
-            )
+        self.check_below(path, where, "LDIMPORT_TOKEN_FILE")
         return Value(credentials.from_file(path), where.source)
+
+    def check_below(self, path: Path, where: Where, variable: str) -> None:
+        """What a file of the user holds is not for a project's file to send away."""
+        if not self.private and not path.resolve().is_relative_to(self.path.parent.resolve()):
+            hint = f"set {variable}, or name it in your own config file"
+            raise where.error(f"must name a file below {self.path.parent}", hint)
 
     def command(self, raw: object, where: Where) -> credentials.Secret:
         if not self.private:
@@ -105,6 +122,8 @@ class _FileReader:
             raise where.error(f"cannot be split into words: {error}") from None
         if not isinstance(words, list) or not words or not all(isinstance(w, str) for w in words):
             raise where.error("must be a command line, as a text or a list of words")
+        if "/" in words[0]:  # else it would be one of the working folder, perhaps a stranger's
+            words = [str(read_path(words[0], where)), *words[1:]]
         return credentials.from_command(words, where.name)
 
 
@@ -116,6 +135,7 @@ class Dotfile:
     them is named, and its entry is taken as a whole (docs/livingdocs-api.md, "Project config")."""
 
     path: Path
+    digest: str
     environments: Mapping[str, object]
     aliases: Mapping[str, object]
 
@@ -148,13 +168,13 @@ def read_dotfile(folder: Path) -> Dotfile:
     environments, projects and aliases is its tool's own business."""
     path = folder / ".livingdocs-cli"
     if not path.is_file():
-        return Dotfile(path, {}, {})
-    body = read_yaml(path)
+        return Dotfile(path, "", {}, {})
+    body, digest = read_yaml(path)
     environments = dict(_mapping(body.get("environments")))
     for project, content in _mapping(body.get("projects")).items():
         for name, entry in _mapping(_mapping(content).get("environments")).items():
             environments[f"{project}/{name}"] = entry
-    return Dotfile(path, environments, _mapping(body.get("alias")))
+    return Dotfile(path, digest, environments, _mapping(body.get("alias")))
 
 
 def _mapping(value: object) -> Mapping[str, object]:
@@ -171,14 +191,15 @@ class Section(dict[str, Any]):
         self.lines = lines or {}
 
 
-def read_yaml(path: Path) -> Section:
-    """The mapping in a YAML (or JSON) file. An empty file is an empty mapping; dates stay texts.
-    Raises ConfigError with file and line for anything that cannot be read, is no mapping, or names
-    a key twice."""
+def read_yaml(path: Path) -> tuple[Section, str]:
+    """The mapping in a YAML (or JSON) file, and the digest of its text. An empty file is an empty
+    mapping; dates stay texts. Raises ConfigError with file and line for anything that cannot be
+    read, is no mapping, or names a key twice."""
     import yaml
 
+    text = _text(path)
     try:
-        loader = _loader()(_text(path))
+        loader = _loader()(text)
         loader.name = str(path)
         node = loader.get_single_node()
         if values_in(node, _MAX_NODES) > _MAX_NODES:
@@ -192,7 +213,7 @@ def read_yaml(path: Path) -> Section:
         raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
-    return body or Section()
+    return body or Section(), hashlib.sha256(text.encode()).hexdigest()
 
 
 def _text(path: Path) -> str:

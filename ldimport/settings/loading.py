@@ -8,18 +8,21 @@ import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from ldimport import credentials
 from ldimport.credentials import MASK, Secret
-from ldimport.errors import UsageError
+from ldimport.errors import UsageError, did_you_mean
 from ldimport.model import Json
 from ldimport.settings.files import ConfigFile, Dotfile, read_dotfile, read_file
-from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, nearest, read_path
+from ldimport.settings.trust import TrustedFiles, UntrustedError
+from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, read_path
 from ldimport.url import without_secrets
 
 PROJECT_FILE = "ldimport.yaml"
 USER_FILE = "config.yaml"
+_DANGEROUS = {each.key for each in SETTINGS if each.dangerous} | {"token"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,19 +66,19 @@ class SettingRow:
 
 def describe(settings: Settings) -> list[SettingRow]:
     """What is in force and where it comes from, in the order of the config file."""
-    shown = {"profile": settings.profile or ""}
-    shown |= {each.key: _shown(getattr(settings, each.name)) for each in SETTINGS}
-    shown |= {key: shown[key] and without_secrets(shown[key]) for key in ("baseUrl", "webhook")}
-    shown["token"] = "" if settings.token is None else MASK
-    return [SettingRow(key, value, settings.sources.get(key, "")) for key, value in shown.items()]
+    texts = {"profile": settings.profile or ""}
+    texts |= {each.key: shown(getattr(settings, each.name)) for each in SETTINGS}
+    texts["token"] = "" if settings.token is None else MASK
+    return [SettingRow(key, value, settings.sources.get(key, "")) for key, value in texts.items()]
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as people read it, without secrets."""
     if isinstance(value, tuple):
         return ", ".join(value)
     if isinstance(value, bool | Mapping):
-        return json.dumps(value, ensure_ascii=False) if value else ""
-    return "" if value is None else str(value)
+        return without_secrets(json.dumps(value, ensure_ascii=False)) if value else ""
+    return "" if value is None else without_secrets(str(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,11 @@ class UserFolders:
         dirs = PlatformDirs("ldimport", appauthor=False)
         return cls(dirs.user_config_path, dirs.user_data_path, dirs.user_state_path, Path.home())
 
+    @property
+    def trusted(self) -> TrustedFiles:
+        """The project files that the user has agreed to."""
+        return TrustedFiles(self.config / "trusted.json")
+
 
 def load(
     flags: Mapping[str, object],
@@ -114,7 +122,8 @@ def load(
     for tests.
 
     Raises UsageError for a wrong flag, an unknown profile or a missing ``--config`` file, and
-    ConfigError for what is wrong in a variable or a file.
+    ConfigError for what is wrong in a variable or a file; UntrustedError when what is in force
+    comes from a file that was found, needs the user's agreement and has none.
     """
     return _Sources(flags, near, environ, cwd, UserFolders.of(home)).settings()
 
@@ -133,10 +142,17 @@ class _Sources:
         files = list(self._files())
         profile = self._profile(files, dotfile)
         named = {} if profile is None else dotfile.layer(profile)
-        layers = [self._flags(), self._variables()]
-        layers += [each for file in files for each in (file.profiles.get(profile, {}), file.top)]
+        theirs = [file.layers(profile) for file in files]
+        layers = [self._flags(), self._variables(), *chain.from_iterable(theirs)]
         chosen = ChainMap(*layers, named, _defaults(profile, self.folders))
-        token = self._token(layers, named, chosen["target"])
+        profiles = [layer for layer, _ in theirs]
+        token = self._token(layers, profiles, named, chosen["target"])
+        strangers: list[tuple[ConfigFile | Dotfile, Mapping[str, Layer]]] = [
+            (file, file.sections) for file in files if not (file.private or self._named)
+        ]
+        if token is not named.get("token"):  # its own goes to its own address only
+            strangers.append((dotfile, {f"{profile}.": named}))
+        self._check_trust(strangers, {**chosen, "token": token})
         found = {each.name: chosen[each.key] for each in SETTINGS if each.key in chosen}
         sources = {each.key: found[each.name].source for each in SETTINGS if each.name in found}
         if token is not None:
@@ -182,14 +198,38 @@ class _Sources:
             yield read_file(user, self.folders.home, private=True)
 
     def _project_file(self) -> Path | None:
-        if named := self.flags.get("config") or self.environ.get("LDIMPORT_CONFIG"):
-            path = self.cwd / str(named)
+        if self._named:
+            path = self.cwd / self._named
             if not path.is_file():
                 raise UsageError(f"{path}: no such config file", code="no-such-file")
             return path
-        starts = [(self.cwd / each).resolve() for each in (self.near, self.cwd) if each is not None]
-        places = (folder / PROJECT_FILE for each in starts for folder in (each, *each.parents))
-        return next((path for path in places if path.is_file()), None)
+        return project_file(self.cwd / (self.near or ""), self.cwd)
+
+    @property
+    def _named(self) -> str:
+        """The config file that the user names: so they have agreed to it."""
+        return str(self.flags.get("config") or self.environ.get("LDIMPORT_CONFIG") or "")
+
+    def _check_trust(
+        self,
+        strangers: list[tuple[ConfigFile | Dotfile, Mapping[str, Layer]]],
+        chosen: Mapping[str, Value | None],
+    ) -> None:
+        """Raises UntrustedError where one of these files gives what is in force and dangerous; it
+        tells all that is agreed to with the file, also what other profiles say."""
+        target = chosen["target"]
+        harmless = {"target", "token"} if target and target.value == EMBEDDED else set()
+        for file, sections in strangers:
+            found = [
+                (f"{at}{key}", key, value)
+                for at, layer in sections.items() for key, value in layer.items()
+                if key in _DANGEROUS or (key == "projectConfig" and value.value.is_dir())  # code
+            ]  # fmt: skip
+            asked = any(chosen[key] is value and key not in harmless for _, key, value in found)
+            if asked and not self.folders.trusted.hold(file.path, file.digest):
+                told = {name: MASK if key == "token" else shown(value.value)
+                        for name, key, value in found}  # fmt: skip
+                raise UntrustedError(file.path, file.digest, told)
 
     def _profile(self, files: list[ConfigFile], dotfile: Dotfile) -> str | None:
         profile = self.flags.get("profile") or self.environ.get("LDIMPORT_PROFILE")
@@ -201,27 +241,36 @@ class _Sources:
         )
         if name in known or name in dotfile:
             return name
-        near = nearest(name, known)
         listed = f"known are {', '.join(known)}" if known else "no config file names any"
-        raise UsageError(
-            f"no profile {name!r}",
-            hint=f"did you mean {near}?" if near else listed,
-            code="no-such-profile",
-        )
+        hint = did_you_mean(name, known, listed)
+        raise UsageError(f"no profile {name!r}", hint=hint, code="no-such-profile")
 
-    def _token(self, layers: list[Layer], named: Layer, target: Value) -> Value | None:
-        """A dotfile's address and token belong together: LI_TOKEN stays out when the address is
-        the dotfile's, and its token goes to no other address."""
-        variables, *files = layers[1:]
-        theirs = named.get("target")
-        candidates = [variables]
+    def _token(
+        self, layers: list[Layer], profiles: list[Layer], named: Layer, target: Value
+    ) -> Value | None:
+        """The address and the token of a profile belong together: a profile's token goes to no
+        other address, and what is no profile's not to a profile's, where it has one of its own.
+        So has a dotfile's; and LI_TOKEN stays out when the address is the dotfile's."""
+
+        def elsewhere(layer: Layer) -> bool:
+            own = layer.get("target", target)
+            of_profile = any(each is layer or each.get("target") is target for each in profiles)
+            return own.value != target.value and of_profile
+
+        candidates = [layers[1]]
         shared = self.environ.get("LI_TOKEN")
-        if shared and target is not theirs:
+        if shared and target is not named.get("target"):
             candidates.append({"token": _secret(shared, "LI_TOKEN")})
-        candidates += files
-        if theirs is not None and theirs.value == target.value:
+        candidates += [layer for layer in layers[2:] if not elsewhere(layer)]
+        if "target" in named and named["target"].value == target.value:
             candidates.append(named)
         return next((layer["token"] for layer in candidates if "token" in layer), None)
+
+
+def project_file(*starts: Path) -> Path | None:
+    """The first ``ldimport.yaml`` in one of these folders or above it."""
+    folders = (folder for each in map(Path.resolve, starts) for folder in (each, *each.parents))
+    return next((path for each in folders if (path := each / PROJECT_FILE).is_file()), None)
 
 
 def _defaults(profile: str | None, folders: UserFolders) -> Layer:

@@ -61,18 +61,13 @@ def _target(raw: object, where: Where) -> str:
         raise where.error(f"{error}, or be the word {EMBEDDED}") from None
 
 
-def _version(raw: object, where: Where) -> str:
-    text = _text(raw, where)
-    if not API_VERSION.fullmatch(text):
-        raise where.error("must be v1 or a dated version such as 2025-03")
-    return text
+def _such(fits: Callable[[str], object], words: str) -> Callable[[object, Where], str]:
+    def read(raw: object, where: Where) -> str:
+        if not fits(text := _text(raw, where)):
+            raise where.error(words)
+        return text
 
-
-def _url(raw: object, where: Where) -> str:
-    text = _text(raw, where)
-    if not is_http_url(text):
-        raise where.error("must be an http or https URL")
-    return text
+    return read
 
 
 def read_path(raw: object, where: Where) -> Path:
@@ -90,13 +85,9 @@ def _hosts(raw: object, where: Where) -> tuple[str, ...]:
     hosts = tuple(each.strip() for each in items if each.strip())
     for each in hosts:
         if any(sign in each for sign in "/@?# \t"):
-            raise where.error(f"must hold HOST or HOST:PORT, not “{_shown(each)}”")
+            text = f"must hold HOST or HOST:PORT, not “{without_secrets(f'//{each}')[2:]}”"
+            raise where.error(text)
     return hosts
-
-
-def _shown(host: str) -> str:
-    """What was written in place of a host, without what may be a secret."""
-    return without_secrets(host) if any(sign in host for sign in "/@?#") else host
 
 
 def _context(raw: object, where: Where) -> Mapping[str, Any]:
@@ -153,12 +144,13 @@ def _kind(raw: object) -> str:
 
 class Setting(NamedTuple):
     """One setting: its name in ``Settings``, what checks a value, its flag, whether it may stand in
-    a config file."""
+    a config file, and whether the user has to agree to one that is not their own (``trust``)."""
 
     name: str
     read: Callable[[object, Where], Any]
     option: str = ""
     in_file: bool = True
+    dangerous: bool = False
 
     @property
     def key(self) -> str:
@@ -176,27 +168,19 @@ class Setting(NamedTuple):
         return Value(self.read(raw, where), where.source)
 
 
+_VERSIONS, _HTTP = "must be v1 or a dated version such as 2025-03", "must be an http or https URL"
 SETTINGS = (
-    Setting("target", _target, "--target"),
-    Setting("api_version", _version, "--api-version"),
+    Setting("target", _target, "--target", dangerous=True),
+    Setting("api_version", _such(API_VERSION.fullmatch, _VERSIONS), "--api-version"),
     Setting("system_name", _text, "--system-name"),
     Setting("project_config", read_path, "--project-config"),
-    Setting("state", read_path, "--state"),
-    Setting("engine", read_path, "--engine"),
-    Setting("allow_hosts", _hosts, "--allow-host"),
-    Setting("base_url", _url, "--base-url"),
-    Setting("webhook", _url, "--webhook"),
+    Setting("state", read_path, "--state", dangerous=True),
+    Setting("engine", read_path, "--engine", dangerous=True),
+    Setting("allow_hosts", _hosts, "--allow-host", dangerous=True),
+    Setting("base_url", _such(is_http_url, _HTTP), "--base-url"),
+    Setting("webhook", _such(is_http_url, _HTTP), "--webhook", dangerous=True),
     Setting("context", _context, "--context"),
     Setting("manifest", _mapping),
     Setting("insecure", _flag, "--insecure", in_file=False),
 )
 """Every setting but profile and token, in the order of ``config show``."""
-
-
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """The known word that a person probably meant, if any."""
-    from difflib import get_close_matches
-
-    lowered = {each.lower(): each for each in words}
-    found = get_close_matches(word.lower(), list(lowered), n=1, cutoff=0.6)
-    return lowered[found[0]] if found else None

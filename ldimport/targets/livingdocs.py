@@ -44,7 +44,9 @@ class LivingdocsTarget(Target):
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self._client.find(system_name, external_id)
-        return None if entry is None else entry.asset
+        if entry is None:
+            return None
+        return replace(entry.asset, media_type=entry.media_type, metadata=entry.metadata)
 
     def project_config(self) -> Json:
         return self._client.project_config()

@@ -6,6 +6,8 @@ import ast
 import json
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -327,6 +329,24 @@ def test_a_bug_is_exit_70_with_a_crash_file_that_holds_no_secret(
         assert secret not in text and secret not in err
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
+def test_folders_that_a_command_makes_are_private_whatever_the_umask(home: Path) -> None:
+    """State file, lock and crash file with all folders above them."""
+    before = os.umask(0)
+    try:
+        write_crash(ValueError("x"), ["status"], os.environ)
+        (home / "m.csv").write_text("id,url\n")
+        assert main(["retry", "--state", "a/b/state.sqlite", "--engine", "c/d"]) == 0
+    finally:
+        os.umask(before)
+    made = [home / name for name in (".local", "a", "c")]
+    made += [path for folder in made for path in folder.rglob("*")]
+    assert {"b", "d", "ldimport"} <= {path.name for path in made}
+    assert {path.name: oct(path.stat().st_mode & 0o077) for path in made} == {
+        path.name: "0o0" for path in made
+    }
+
+
 def test_a_crash_file_goes_elsewhere_where_the_home_cannot_be_written(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +388,70 @@ def test_signals_end_with_their_codes(
     assert (json.loads(out)["exitCode"] == code) if code else (out == "")
 
 
+STRUCK = """
+import os, sys
+
+class Strike:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            for _ in range({times}):
+                os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Strike())
+sys.argv = ["ldimport", *{words!r}]
+"""
+
+
+def struck(home: Path, module: str, number: int, times: int, words: list[str]) -> tuple[int, str]:
+    """A command to which signals come when a module is about to be imported."""
+    script = STRUCK.format(module=module, number=int(number), times=times, words=words)
+    script += "from ldimport.cli import main\nsys.exit(main())\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=home, timeout=60,
+        check=False,
+    )  # fmt: skip
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "module", ["ldimport.cli.run", "typer", "ldimport.cli.status", "ldimport.migration"]
+)
+def test_signals_while_modules_are_imported_end_in_one_line(
+    home: Path, module: str, number: int, times: int
+) -> None:
+    code, told = struck(home, module, number, times, ["status"])
+    assert code == 128 + number
+    assert "Traceback" not in told and "Error" not in told
+    early = {2: "interrupted\n", 15: "terminated\n"}[number]
+    assert told == early or module == "ldimport.migration", "then in order, or at once"
+
+
+def test_signals_that_a_shell_turned_off_stay_off(home: Path) -> None:
+    script = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n" + STRUCK.format(
+        module="ldimport.cli.run", number=2, times=2, words=["config", "show"]
+    )
+    script += "from ldimport.cli import main\nsys.exit(main())\n"
+    done = subprocess.run([sys.executable, "-c", script], cwd=home, timeout=60, check=False)
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_python_ends_is_no_traceback(home: Path, number: int) -> None:
+    script = (
+        "import atexit, os, sys; sys.argv = ['ldimport', 'status']\n"
+        f"atexit.register(lambda: os.kill(os.getpid(), {int(number)}))\n"
+        "from ldimport.cli import main\nsys.exit(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=home, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert (done.returncode, "Traceback" in done.stderr) == (128 + number, False)
+
+
 def test_when_several_exit_codes_apply_the_first_of_the_documented_order_counts() -> None:
     order = [70, 130, 143, 2, 4, 7, 10, 11, 5, 6, 8, 3, 1, 0]
     assert list(PRECEDENCE) == order and set(PRECEDENCE) == set(ExitCode)
@@ -396,6 +480,41 @@ def test_a_full_disk_behind_standard_output_is_exit_5(home: Path) -> None:
     assert done.returncode == ExitCode.TEMPORARY
     assert "could not be written: No space left" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize(
+    ("words", "form", "code"),
+    [
+        ("status", "2>/dev/full", 0),
+        ("no-such", "2>/dev/full", 2),
+        ("no-such", "2>&1 >/dev/full", 2),
+        ("validate no-such.csv", "2>/dev/full", 2),
+        ("validate archive.csv", "2>/dev/full", 0),
+        ("validate archive.csv", "2> >(true)", 0),
+        ("validate archive.csv", "2>err", 0),
+        ("validate archive.csv", ">out 2>err", 5),
+        ("--version", ">/dev/full", 5),
+        ("--version", ">&-", 0),
+        ("--version", ">out", 5),
+        ("--help", ">/dev/full", 5),
+        ("--help", ">out", 5),
+    ],
+)
+def test_streams_that_take_nothing_end_with_the_documented_code(
+    home: Path, words: str, form: str, code: int
+) -> None:
+    """A regular file takes nothing where the size of files is limited to none. What standard
+    error does not take nobody reads, and the work goes on."""
+    (home / "archive.csv").write_text("id,url,fileName\na,https://img.example/a.jpg,A\n")
+    limit = "trap '' XFSZ; ulimit -f 0; " if form.endswith(("out", "err")) else ""
+    line = f"{limit}{shlex.join([sys.executable, '-B'])} -m ldimport {words} {form}"
+    done = subprocess.run(
+        ["bash", "-c", line], cwd=home, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "HOME": str(home)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("Traceback")) == (code, 0)
+    assert "Exception ignored" not in done.stderr
 
 
 @pytest.mark.parametrize("form", [">&-", "2>&-", ">&- 2>&-"])

@@ -46,9 +46,12 @@ def shell(run: Ldimport) -> Callable[..., subprocess.CompletedProcess[str]]:
     return lines
 
 
-def settle(folder: Path, url: str) -> None:
-    """The address and the archive's name in the project file, the token in a file of its own."""
+def settle(run: Ldimport, url: str) -> None:
+    """The address and the archive's name in a project file that the user agrees to, the token in
+    a file of its own."""
+    folder = run.folder
     (folder / "ldimport.yaml").write_text(f"target: {url}\nsystemName: archiv\n")
+    run("config", "trust")
     token = folder / "token"
     token.write_text(f"{TOKEN}\n")
     token.chmod(0o600)
@@ -65,7 +68,7 @@ def test_cron_is_silent_over_a_quota_and_goes_on_at_the_next_run(
     cron = {"LDIMPORT_TOKEN_FILE": str(run.folder / "token")}
     run.env |= cron
     with place.running(limit=3) as url:
-        settle(run.folder, url)
+        settle(run, url)
         for _ in range(2):  # the second meets the quota
             done = shell("sh", "import.sh", "archive.csv")
             assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
@@ -88,7 +91,7 @@ def test_cron_speaks_when_an_image_fails(
     origin.files["1.jpg"] = 404
     (run.folder / "import.sh").write_text(SCRIPT)
     with place.running() as url:
-        settle(run.folder, url)
+        settle(run, url)
         done = shell("sh", "import.sh", "archive.csv",
                      LDIMPORT_TOKEN_FILE=str(run.folder / "token"))  # fmt: skip
     assert done.returncode == 1
@@ -113,7 +116,7 @@ def test_the_lines_of_a_ci_job_run(
 ) -> None:
     archive(2)
     with place.running() as url:
-        settle(run.folder, url)
+        settle(run, url)
         run.env["LDIMPORT_STATE"] = "state/import.db"
         for line in steps()[ci]:
             done = shell("bash", "-e", "-c", line, LDIMPORT_TOKEN=TOKEN)

@@ -309,6 +309,24 @@ def test_damage_inside_is_found_only_by_full_integrity(engine: Engine, origin: O
     assert found == {Integrity.FULL: Status.FAILED, Integrity.FAST: Status.SUCCESS}
 
 
+def test_an_svg_is_read_in_the_limited_child_alone(
+    engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("read in the worker")
+
+    monkeypatch.setattr("ldimport.media.svg.SvgReader.read", read)
+    digits = b"1" * 240
+    hard = b'<svg viewBox="' + b" ".join([digits] * 4) + b'x"/>'
+    wide = SVG.replace(b'width="20"', b'width="30000000"')
+    many = SVG.replace(b'width="20" height="10"', b'width="6000" height="5000"')
+    images = [image(name, origin.put(f"{name}.svg", data))
+              for name, data in (("a", SVG), ("b", hard), ("c", wide), ("d", many))]  # fmt: skip
+    results = ended(engine, request(*images)).results
+    assert [result.cause for result in results] == [
+        None, "svg-size", "svg-size", "too-many-pixels"]  # fmt: skip
+
+
 def test_an_svg_is_stored_sanitised_and_still_recognised(engine: Engine, origin: Origin) -> None:
     asked = request(image("1", origin.put("a.svg", SVG)))
     result = only(ended(engine, asked))
@@ -424,7 +442,7 @@ def test_a_pair_open_in_another_job_waits_for_it(engine: Engine, origin: Origin)
 
 def test_the_files_own_name_never_becomes_a_path(engine: Engine, origin: Origin) -> None:
     url = origin.put("a.jpg", picture())
-    names = ["../../etc/passwd", "C:\\x", "a\x00b", ".", "x" * 3000, "\u202egpj.exe", "💥"]
+    names = ["../../etc/passwd", "C:\\x", "a\x00b", ".", "x" * 1000, "\u202egpj.exe", "💥"]
     status = ended(
         engine, request(*(image(f"{n}", url, file_name=name) for n, name in enumerate(names)))
     )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -255,6 +257,21 @@ def test_a_wrong_patch_changes_nothing(
 )
 def test_an_unknown_original_is_none(engine: Engine, key: str) -> None:
     assert engine.original(key) is None
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX modes")
+def test_all_folders_are_private_whatever_the_umask(open_engine: Open, origin: Origin) -> None:
+    before = os.umask(0)
+    try:
+        engine = open_engine("deep/down/engine")
+        engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+        engine.run()
+    finally:
+        os.umask(before)
+    deep = engine.folder.parent.parent
+    folders = [deep, *(path for path in deep.rglob("*") if path.is_dir())]
+    assert {"down", "engine", "blobs", "tmp", "workers"} <= {path.name for path in folders}
+    assert {path.stat().st_mode & 0o777 for path in folders} == {0o700}
 
 
 def test_the_folder_is_private(engine: Engine, tmp_path: Path, media_id: str) -> None:

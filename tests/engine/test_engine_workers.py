@@ -16,14 +16,14 @@ import pytest
 from invariants import assert_sound
 from origins import Clock, Open, Origin, image, picture, request, wait_for
 
-from ldimport.engine import Engine
+from ldimport.engine import Engine, maintenance
 from ldimport.engine.blobs import BlobFolder, FolderWriter
-from ldimport.engine.records import ImportOutcome
+from ldimport.engine.records import ImportOutcome, NewBytes
 from ldimport.engine.store import open_store
 from ldimport.engine.store.sqlite.sessions import SqliteSession
 from ldimport.engine.worker import Worker, run_worker
 from ldimport.errors import LdimportError, TemporaryError
-from ldimport.model import Counts, Integrity, JobOptions, Limits, Status
+from ldimport.model import Counts, Facts, ImageType, Integrity, JobOptions, Limits, Status
 from ldimport.system import ProcessLock
 
 
@@ -332,6 +332,84 @@ def test_an_orphaned_blob_is_removed_at_the_next_start(engine: Engine) -> None:
     assert BlobFolder(engine.folder).size(orphan) == 6
     engine.run()
     assert BlobFolder(engine.folder).size(orphan) is None
+    assert_sound(engine)
+
+
+def test_what_a_dead_worker_left_is_gone_at_the_next_start_whatever_that_does(
+    engine: Engine,
+) -> None:
+    leave_behind(engine, b"orphan")
+    engine.close()
+    with Engine(engine.folder) as again:
+        assert_sound(again)
+
+
+def test_what_a_worker_left_that_died_at_the_end_is_gone_with_the_run(engine: Engine) -> None:
+    with engine.working(0):
+        leave_behind(engine, b"orphan")
+    assert_sound(engine)
+
+
+def test_what_a_fenced_writer_stored_late_does_not_stay(engine: Engine, origin: Origin) -> None:
+    """Its source has changed meanwhile, so nobody else stores these bytes."""
+    engine.submit(request(image("1", origin.put("a.jpg", picture(size=(20, 20))))))
+    blobs = BlobFolder(engine.folder)
+    late = engine.store.join(blobs)
+    writer = blobs.writer(late.name)
+    (task,) = late.work((), 1000.0, most=1).tasks
+    with engine.store._catalogue.writing() as connection:  # type: ignore[attr-defined]
+        connection.execute("UPDATE item SET worker = NULL")
+        connection.execute("DELETE FROM worker")
+    engine.run()
+    sha256 = writer.put(b"what the source was before")
+    writer.settle()
+    new = NewBytes(sha256, sha256, 26, Facts(ImageType.JPG, 4, 3))
+    done = ImportOutcome(task, Status.SUCCESS, metadata={}, new=new, request="r")
+    assert not late.work([done], 1001.0).kept
+    writer.forget()
+    assert blobs.size(sha256) is None
+    writer.put(b"it works on")
+    writer.settle()
+    late.leave()
+    assert_sound(engine)
+
+
+def orphaned(engine: Engine) -> list[str]:
+    """Blobs of which nobody knows; their names."""
+    writer = BlobFolder(engine.folder).writer("before")
+    names = sorted(writer.put(b"%d" % n) for n in range(3))
+    writer.settle()
+    writer.forget()
+    (engine.folder / "tmp" / "before").rmdir()
+    return names
+
+
+def test_orphans_are_found_and_removed_by_a_check(engine: Engine, origin: Origin) -> None:
+    engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+    engine.run()
+    orphans = orphaned(engine)
+    blobs = BlobFolder(engine.folder)
+    session = engine.store.join(blobs)
+    writer = blobs.writer(session.name)
+    under_way = writer.put(b"under way")
+    writer.settle()
+    health = maintenance.check(engine.folder)
+    assert (sorted(health.removed), health.sound) == (orphans, True)
+    assert blobs.size(under_way) == 9
+    session.leave()
+    assert_sound(engine)
+
+
+def test_orphans_are_removed_by_a_worker_that_has_time(engine: Engine) -> None:
+    orphans = orphaned(engine)
+    blobs = BlobFolder(engine.folder)
+    session = engine.store.join(blobs)
+    asked = iter(range(10_000))
+    ends = {"monotonic": lambda: 0.0, "sleep": lambda _: None}
+    worker = Worker(engine.store, session, blobs, lambda: next(asked) > 1_000, 1, Clock(), **ends)
+    worker.run(until_done=False)
+    session.leave()
+    assert [each for each in orphans if blobs.size(each) is not None] == []
     assert_sound(engine)
 
 

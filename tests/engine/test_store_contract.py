@@ -13,6 +13,7 @@ from origins import CONFIG, Clock, image, request
 
 from ldimport.engine.records import (
     ALREADY_EXISTS,
+    Activity,
     Claimed,
     Delivery,
     DeliveryOutcome,
@@ -358,6 +359,109 @@ def test_outcomes_whose_blob_is_gone_are_begun_again(store: Store) -> None:
     assert [each.image.id for each in again.tasks] == ["1"]
     assert counts(store, "one") == Counts(success=1, pending=1)
     session.leave()
+
+
+def deaths(session: WorkerSession) -> list[tuple[str, int]]:
+    """What can be claimed, and how many workers each has stopped."""
+    found = [(each.image.id, each.deaths) for each in claim(session).tasks]
+    session.leave()
+    return found
+
+
+def test_a_death_counts_for_the_image_in_hand_alone(implementation: Sqlite, store: Store) -> None:
+    store.jobs.accept(job("one", "1", "2", "3"), 0)
+    dead, other = store.join(), store.join()
+    first, second, _ = claim(dead).tasks
+    dead.hold(first)
+    dead.hold(second)
+    implementation.kill(dead)
+    other.patrol()
+    assert deaths(other) == [("1", 0)]  # what was in hand is leased alone
+    third = store.join()
+    (task,) = claim(third, most=1).tasks
+    third.work([failed(task)], 2000.0)
+    assert deaths(third) == [("2", 1)]
+
+
+def test_an_image_that_killed_is_carried_out_alone(implementation: Sqlite, store: Store) -> None:
+    store.jobs.accept(job("one", "1", "2", "3", "4"), 0)
+    for n in range(3):
+        dead, other = store.join(), store.join()
+        (task,) = claim(dead, most=1).tasks
+        assert (task.image.id, task.deaths) == ("1", n)
+        dead.hold(task)
+        assert n == 0 or claim(dead).tasks == ()  # nothing is leased beside it
+        implementation.kill(dead)
+        other.patrol()
+        other.leave()
+    one, two = store.join(), store.join()
+    (bad,) = claim(one).tasks
+    assert (bad.image.id, bad.deaths) == ("1", 3)
+    assert [each.image.id for each in claim(two, most=2).tasks] == ["2", "3"]
+    one.work([failed(bad)], 2000.0)
+    assert [(each.image.id, each.deaths) for each in claim(one).tasks] == [("4", 0)]
+
+
+def test_who_has_others_in_hand_does_not_take_one_that_killed(
+    implementation: Sqlite, store: Store
+) -> None:
+    store.jobs.accept(job("one", "1", "2", "3"), 0)
+    dead, busy = store.join(), store.join()
+    (task,) = claim(dead, most=1).tasks
+    assert len(claim(busy, most=1).tasks) == 1
+    dead.hold(task)
+    implementation.kill(dead)
+    busy.patrol()
+    assert claim(busy).tasks == ()
+
+
+def test_an_orderly_end_and_a_task_that_ended_count_nothing(
+    implementation: Sqlite, store: Store
+) -> None:
+    store.jobs.accept(job("one", "1", "2"), 0)
+    session, dead = store.join(), store.join()
+    session.hold(claim(session, most=1).tasks[0])
+    session.leave()
+    dead.hold(claim(dead).tasks[0])
+    dead.hold(None)
+    implementation.kill(dead)
+    last = store.join()
+    last.patrol()
+    assert deaths(last) == [("1", 0), ("2", 0)]
+
+
+def test_a_hung_session_counts_as_a_death(store: Store, clock: Clock) -> None:
+    store.jobs.accept(job("one", "1", "2"), 0)
+    hung, other = store.join(), store.join()
+    hung.hold(claim(hung).tasks[0])
+    clock.at += LEASE + 1
+    other.patrol()
+    assert deaths(other) == [("1", 1)]
+
+
+def test_what_dead_sessions_left_is_cleared_up_without_a_session(
+    implementation: Sqlite, store: Store
+) -> None:
+    store.jobs.accept(job("one", "1"), 0)
+    dead = store.join()
+    dead.hold(claim(dead).tasks[0])
+    implementation.kill(dead)
+    blobs: Any = Leftovers("gone", dead.name)
+    store.clear_up(blobs)
+    assert set(blobs.deleted) == {"gone", dead.name}
+    assert deaths(store.join()) == [("1", 1)]
+
+
+def test_what_the_work_is_at(store: Store) -> None:
+    assert store.activity() == Activity(0, None, 0.0)
+    store.jobs.accept(job("one", "1", "2"), 0)
+    assert store.activity() == Activity(2, None, 1000.0)
+    session = store.join()
+    (first,) = session.work((), 2000.0, most=1).tasks
+    session.work((), 2010.0, most=1)
+    assert store.activity() == Activity(2, 2000.0, 2010.0)
+    session.work([failed(first)], 2020.0)
+    assert store.activity() == Activity(1, 2010.0, 2020.0)
 
 
 class Leftovers:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -21,15 +22,17 @@ from media_files import (
     photoshop,
     png,
     png_rows,
+    segment,
     svg,
     xmp,
     xmp_segment,
 )
 
-from ldimport.errors import ConfigError, Rejected
+from ldimport.errors import ConfigError, ExitCode, Rejected, TemporaryError
 from ldimport.media.inspect import inspect
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, ImageType, Limits
+from ldimport.system import cpu_seconds
 
 LIMITS = Limits()
 
@@ -51,6 +54,12 @@ def decode(sandbox: Sandbox, data: bytes) -> None:
 
 def refusal(sandbox: Sandbox, data: bytes) -> Rejected:
     with pytest.raises(Rejected) as caught:
+        decode(sandbox, data)
+    return caught.value
+
+
+def fault(sandbox: Sandbox, data: bytes) -> TemporaryError:
+    with pytest.raises(TemporaryError) as caught:
         decode(sandbox, data)
     return caught.value
 
@@ -144,12 +153,6 @@ def test_an_image_that_takes_too_long_is_refused_and_the_next_one_is_not() -> No
         assert pid(sandbox) != first
 
 
-def cpu_seconds(process: int) -> float:
-    """What a process has used so far (proc(5): 14 and 15 of its ``stat``)."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="asks /proc")
 def test_cpu_time_is_granted_to_each_image_anew() -> None:
@@ -189,11 +192,30 @@ def test_a_child_that_dies_while_a_large_image_is_sent_is_replaced() -> None:
         assert sandbox.sanitise(large)[1].width == 10
 
 
-def test_a_stopped_child_is_given_up_on() -> None:
-    with Sandbox(LIMITS, seconds=1, patience=0.2) as sandbox:
+def test_a_stopped_child_is_no_verdict_on_the_image() -> None:
+    with Sandbox(LIMITS, seconds=1, patience=1) as sandbox:
         decode(sandbox, png())
         os.kill(pid(sandbox), signal.SIGSTOP)
-        assert refusal(sandbox, png()).code == "too-complex"
+        assert fault(sandbox, png()).exit_code == ExitCode.TEMPORARY
+        decode(sandbox, png())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only there CPU time can be seen")
+def test_a_child_that_gets_on_slowly_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = iter(range(1_000))
+
+    def slowly(process: int) -> float:
+        if process != stopped:  # that of another test
+            return cpu_seconds(process)
+        if (look := next(looks)) == 12:
+            os.kill(process, signal.SIGCONT)
+        return float(look)
+
+    with Sandbox(LIMITS, seconds=1, patience=1) as sandbox:  # five looks of no progress
+        decode(sandbox, png())
+        stopped = pid(sandbox)
+        os.kill(stopped, signal.SIGSTOP)
+        monkeypatch.setattr("ldimport.media.sandbox.cpu_seconds", slowly)
         decode(sandbox, png())
 
 
@@ -245,12 +267,159 @@ def _alive(child: int) -> bool:
     return not status.exists() or status.read_text().split()[2] != "Z"
 
 
+def test_the_child_dies_with_its_parent_in_the_middle_of_an_image() -> None:
+    program = (
+        "import os, threading; from ldimport.media.sandbox import Sandbox\n"
+        "from ldimport.model import *\n"
+        "s = Sandbox(Limits(), seconds=600)\n"
+        "s.sanitise(b'<svg/>')\n"
+        "print(s._child._process.pid, flush=True)\n"
+        "flushed = s._child._requests.flush\n"
+        "class Requests:\n"
+        "    write = s._child._requests.write\n"
+        "    def flush(self): flushed(); os.kill(os.getpid(), 9)\n"
+        "s._child._requests = Requests()\n"
+        "s.sanitise(b'<svg><style>' + rb'\\75 ' * 3_500_000 + b'</style></svg>')\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    child = int(answer.stdout)
+    used = 0.0
+    while _alive(child) and used < 2:
+        used = cpu_seconds(child)
+        time.sleep(0.02)
+    assert not _alive(child)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_the_child_sees_no_secret_and_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (
+        "LDIMPORT_TOKEN",
+        "AWS_SECRET_ACCESS_KEY",
+        "CI_JOB_PATH",
+        "HOME",
+        "PYTHON_API_TOKEN",
+    ):
+        monkeypatch.setenv(name, "s3cret")
+    with Sandbox(LIMITS) as sandbox:
+        decode(sandbox, png())
+        process = Path(f"/proc/{pid(sandbox)}")
+        given = (process / "environ").read_bytes()
+        assert b"s3cret" not in given
+        assert b"PATH=" in given
+        limits = (process / "limits").read_text()
+        for name, most in (("processes", 0), ("file size", 0), ("core file size", 0)):
+            assert re.search(rf"Max {name} +{most} ", limits)
+        links = (process / "net/dev").read_text().splitlines()[2:]
+        allowed = subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False)
+        if allowed.returncode == 0:
+            assert [each.split(":")[0].strip() for each in links] == ["lo"]
+
+
+# -- a decoder that cannot work is no verdict on images --------------------------------------------
+
+Breaking = Callable[..., None]
+
+
+@pytest.fixture
+def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Breaking:
+    """Have a statement run in each new child before it decodes ``data``."""
+
+    def breaks(statement: str, first: str = "") -> None:
+        (tmp_path / "sitecustomize.py").write_text(
+            f"import os, mmap; {first}\n"
+            "from ldimport.media import decoding\n"
+            "sound = decoding.decode\n"
+            "def decode(kind, data, limits):\n"
+            f"    {statement}\n"
+            "    sound(kind, data, limits)\n"
+            "decoding.decode = decode\n"
+        )
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+    return breaks
+
+
+DEADLY = png(before=chunk(b"teXt", b"deadly"))
+
+
+@pytest.mark.parametrize(
+    "end", ["os.abort()", "os.kill(os.getpid(), 9)", "raise MemoryError", "raise IndexError"]
+)
+def test_an_image_that_kills_the_decoder_fails_alone(breaking: Breaking, end: str) -> None:
+    breaking(f"if b'deadly' in data: {end}")
+    with Sandbox(LIMITS) as sandbox:
+        for _ in range(3):  # one after the other: their number is no sign of a broken decoder
+            assert refusal(sandbox, DEADLY).code == "too-complex"
+        decode(sandbox, png())
+
+
+@pytest.mark.parametrize("end", ["os.abort()", "os.kill(os.getpid(), 9)", "raise MemoryError"])
+def test_a_decoder_that_breaks_down_over_sound_images_fails_none(
+    breaking: Breaking, end: str
+) -> None:
+    breaking(end)
+    with Sandbox(LIMITS) as sandbox:
+        for data in (png(), gif()):
+            error = fault(sandbox, data)
+            assert (error.exit_code, error.code) == (ExitCode.TEMPORARY, "decoder")
+            assert "over an image that is sound" in error.message
+
+
+@pytest.mark.parametrize("data", [png(), jpeg(), gif()])
+def test_a_decoder_that_is_broken_for_one_kind_fails_none_of_it(
+    breaking: Breaking, data: bytes
+) -> None:
+    kind = inspect(data, LIMITS).type
+    breaking(f"if kind == {kind.value!r}: os.abort()")
+    with Sandbox(LIMITS) as sandbox:
+        assert fault(sandbox, data).code == "decoder"
+        for each in {png(), jpeg(), gif()} - {data}:
+            decode(sandbox, each)
+        breaking("if b'deadly' in data: os.abort()")
+        sandbox.close()
+        deadly = {"png": DEADLY, "jpg": jpeg_with(segment(0xFE, b"deadly")),
+                  "gif": gif(3, 2, gif_frame(), b"!\xfe\x06deadly\0")}  # fmt: skip
+        assert refusal(sandbox, deadly[kind]).code == "too-complex"
+
+
+def test_a_machine_without_the_memory_judges_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ldimport.media.sandbox.most_memory", lambda: 300_000_000)
+    with Sandbox(LIMITS) as sandbox:
+        assert "only 300 MB here (ulimit -v)" in fault(sandbox, png()).message
+
+
+def test_memory_of_the_machine_that_is_used_up_judges_no_image(breaking: Breaking) -> None:
+    """A child may have its memory by its own limit, but the system does not give it."""
+    breaking("if b'deadly' in data: os.kill(os.getpid(), 9)", "mmap.PAGESIZE = -10 ** 12")
+    with Sandbox(LIMITS) as sandbox:
+        assert "too much memory" in fault(sandbox, DEADLY).message
+
+
+def test_processes_or_threads_that_cannot_start_are_a_fault_of_the_run(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    def full(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patched, Sandbox(LIMITS) as sandbox:
+        patched.setattr(subprocess, "Popen", refuse)
+        assert "temporarily unavailable" in fault(sandbox, png()).message
+    with monkeypatch.context() as patched, Sandbox(LIMITS) as sandbox:
+        patched.setattr("threading.Thread.start", full)
+        assert "new thread" in fault(sandbox, png()).message
+        patched.undo()
+        decode(sandbox, png())
+
+
 def test_a_child_that_cannot_start_is_no_fault_of_the_image(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with Sandbox(LIMITS) as sandbox, pytest.raises(ConfigError, match="status 1"):
-        decode(sandbox, png())
+    with Sandbox(LIMITS) as sandbox:
+        assert "status 1" in fault(sandbox, png()).message
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with Sandbox(LIMITS) as sandbox, pytest.raises(ConfigError, match="No such file"):
         decode(sandbox, png())

@@ -82,7 +82,7 @@ def test_a_transaction_that_fails_changes_nothing(
     monkeypatch.setitem(recording.SQL, "keep", "INSERT INTO nowhere VALUES (?, ?, ?)")
     (batch,) = state.open_batches("test:1")
     status = JobStatus("job1", JobState.SUCCESS)
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(StateFileError, match="nowhere"):
         state.settle(batch, status, 1.0)
     assert (state.overview(), state.open_batches("test:1")) == (before, [batch])
     assert next(state.results()).status is None

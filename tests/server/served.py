@@ -324,7 +324,8 @@ class Process:
 
     def told(self, kind: str) -> list[dict[str, Any]]:
         """The lines of one type so far."""
-        return [line for line in map(json.loads, list(self.lines)) if line["type"] == kind]
+        told = [json.loads(line) for line in list(self.lines) if line.startswith("{")]
+        return [line for line in told if line["type"] == kind]
 
     @property
     def url(self) -> str:

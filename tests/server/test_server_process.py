@@ -142,6 +142,60 @@ def test_settings_that_make_no_sense(
     assert "Traceback" not in done.stderr
 
 
+def with_files(most: int, *arguments: str) -> list[str]:
+    """A server that may have so many files and connections open."""
+    return ["/bin/sh", "-c", f'ulimit -n {most}; exec "$@"', "sh", *REAL, *arguments]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limit")
+@pytest.mark.parametrize("most", [8, 20, 40])
+def test_too_few_files_are_said_in_one_line(tmp_path: Path, most: int) -> None:
+    done = subprocess.run(
+        with_files(most, "serve", "--port", "0", "--engine", str(tmp_path / "e")),
+        env=environment(tmp_path), stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 5 and "Traceback" not in done.stderr
+    assert f"only {most} files may be open at once" in done.stderr and "ulimit -n" in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such limit")
+def test_more_connections_than_files_keep_nobody_out(tmp_path: Path) -> None:
+    options = ("--port", "0", "--workers", "1")
+    with process(tmp_path, *options, command=with_files(64)) as running:
+        port = int(running.url.rpartition(":")[2])
+        for _ in range(3):
+            crowd = [socket.create_connection(("127.0.0.1", port), 60) for _ in range(100)]
+            with client(running.url) as http:
+                until(lambda: answers(http))
+            for each in crowd:
+                each.close()
+        running.process.terminate()
+        assert running.wait() == 0
+    assert not [line for line in running.lines if "Traceback" in line or "Error" in line]
+
+
+def answers(http: httpx.Client) -> bool:
+    try:
+        return http.get("/health").status_code == 200
+    except httpx.TransportError:  # a newcomer made room for others
+        return False
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("127.0.0.1", False), ("localhost", False), ("0.0.0.0", True), ("::", True)],
+)
+def test_a_server_without_tls_that_others_reach_says_so(
+    tmp_path: Path, host: str, warned: bool
+) -> None:
+    with process(tmp_path, "--port", "0", "--workers", "0", "--host", host) as running:
+        until(lambda: [line for line in running.lines if '"engine"' in line])
+        running.process.terminate()
+        running.process.wait(60)
+    assert any("without TLS" in line for line in running.lines) == warned
+
+
 def test_a_reader_that_does_not_read_does_not_stop_the_server(tmp_path: Path) -> None:
     """Its log goes into a pipe that is full: requests are answered all the same."""
     reader, writer = os.pipe()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agreeing import agree
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -77,6 +78,7 @@ class World:
             "dotfile": self.cwd / ".livingdocs-cli",
         }[name]
         path.write_text(content if isinstance(content, str) else json.dumps(content))
+        agree(self.home, path)
 
     def load(self, **more: Any) -> Settings:
         near = more.pop("near", self.project / "deep")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from agreeing import agree
 
 from ldimport.errors import ConfigError, LdimportError
 from ldimport.settings import Settings, describe, load
@@ -29,9 +30,11 @@ class Place:
 
     def project(self, text: str) -> None:
         (self.root / "ldimport.yaml").write_text(text)
+        agree(self.root, self.root / "ldimport.yaml")
 
     def dotfile(self, body: Any) -> None:
         (self.root / ".livingdocs-cli").write_text(json.dumps(body))
+        agree(self.root, self.root / ".livingdocs-cli")
 
     def file(self, name: str, token: str) -> Path:
         path = self.root / name
@@ -131,6 +134,21 @@ def test_a_project_file_gives_no_token_away(place: Place, text: str, words: str)
     assert "abc" not in f"{caught.value.message} {caught.value.hint}"
 
 
+@pytest.mark.parametrize("name", ["../docker.json", "~/docker.json", "link"])
+def test_a_project_file_sends_no_file_of_the_users_as_context(place: Place, name: str) -> None:
+    project = place.root / "deep"
+    project.mkdir()
+    (place.root / "docker.json").write_text('{"auth": "private"}')
+    (project / "link").symlink_to(place.root / "docker.json")
+    (project / "own.json").write_text('{"run": 1}')
+    (project / "ldimport.yaml").write_text(f'context: "@{name}"')
+    with pytest.raises(ConfigError, match="must name a file below") as caught:
+        load({}, environ={}, cwd=project, home=place.root)
+    assert "LDIMPORT_CONTEXT" in str(caught.value.hint)
+    (project / "ldimport.yaml").write_text('context: "@own.json"')
+    assert load({}, environ={}, cwd=project, home=place.root).context == {"run": 1}
+
+
 def test_a_link_out_of_the_project_gives_no_token_away(place: Place) -> None:
     project = place.root / "deep"
     project.mkdir()
@@ -170,7 +188,7 @@ def test_nothing_that_prints_settings_prints_the_token(place: Place) -> None:
     rows = {row.key: row for row in describe(settings)}
     assert rows["token"].value == "********"
     assert rows["token"].source == "environment LDIMPORT_TOKEN"
-    assert rows["webhook"].value == "https://hook.example/x?…"
+    assert rows["webhook"].value == "https://…@hook.example/x?key=…"
     shown = f"{rows} {asdict(settings)['token']!r} {settings.token}"
     for word in ("s3cr3t", "pass@", "k3y"):
         assert word not in shown

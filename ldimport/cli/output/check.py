@@ -10,6 +10,7 @@ from ldimport.migration import Source
 from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Place, Problem, Severity
 from ldimport.schema.config import ProjectConfig
+from ldimport.url import without_secrets
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
@@ -247,7 +248,9 @@ def window(
     and the caret's width. ``used`` columns are taken by the gutter. A long line is cut on the
     left, then on the right, so that the caret stays in sight."""
     first = source.splitlines()[0] if source else ""
-    before, marked = first[: max(0, column - 1)], first[max(0, column - 1) :]
+    before, whole = without_secrets(first[: max(0, column - 1)]), without_secrets(first)
+    before = before if whole.startswith(before) else ""  # the column is within a password
+    marked = whole[len(before) :]
     hit = len(value) if value and marked.startswith(value) else 1
     before, shown, rest = clean(before), clean(marked[:hit]), clean(marked[hit:])
     caret_width = max(1, cells(shown))

@@ -9,11 +9,13 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
-from ldimport.cli.output.text import safe_json, utc
+from ldimport.cli.output.text import utc
 from ldimport.errors import LdimportError
+from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -23,9 +25,20 @@ FORMAT = 1
 Document = dict[str, Any]
 
 
-def dumps(document: Mapping[str, Any]) -> str:
-    """One document as one line, without raw control characters."""
-    return safe_json(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+def dumps(document: Mapping[str, Any], *, exact: bool = False) -> str:
+    """One document as one line, without a character or mark that a terminal or CI obeys; unless
+    ``exact`` without what a URL should not show."""
+    shown = document if exact else redacted(document)
+    return escaped(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+
+
+def redacted(value: Any) -> Any:
+    """A JSON value in which no URL holds what should not be shown (``url.without_secrets``)."""
+    if isinstance(value, str):
+        return without_secrets(value)
+    if isinstance(value, Mapping):
+        return {redacted(key): redacted(each) for key, each in value.items()}
+    return [*map(redacted, value)] if isinstance(value, list | tuple) else value
 
 
 def fields_of(thing: Any, but: str = "") -> Document:
@@ -41,15 +54,15 @@ def fields_of(thing: Any, but: str = "") -> Document:
 
 def error(problem: LdimportError) -> Document:
     """Last or only document of a command that failed."""
-    document: Document = {
+    return {
         "type": "error",
         "format": FORMAT,
         "code": problem.code,
         "message": problem.message,
         "hint": problem.hint,
         "exitCode": int(problem.exit_code),
+        **({"facts": dict(problem.facts)} if problem.facts else {}),
     }
-    return {**document, "facts": dict(problem.facts)} if problem.facts else document
 
 
 # -- what is known -------------------------------------------------------------------------
@@ -57,13 +70,12 @@ def error(problem: LdimportError) -> Document:
 
 def plan(found: Plan) -> Document:
     """What a submit would do."""
-    return {**fields_of(found, "sources"), **plan_counts(found), "sources": dict(found.sources)}
+    return {**fields_of(found, "sources"), "days": None, "sources": dict(found.sources)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    counts = fields_of(found, "manifest target system_name sources")
-    return {**counts, "days": None}  # until the quota is known
+    return {**fields_of(found, "manifest target system_name sources"), "days": None}
 
 
 def cause(row: CauseRow) -> Document:
@@ -157,7 +169,7 @@ def _progress(progress: events.Progress, now: float) -> Document:
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
-def _ended(ended: events.JobEnded, now: float) -> Document:
+def _ended(ended: events.JobEnded, _: float) -> Document:
     counts = wire.counts_to_json(ended.counts)
     return {"id": ended.job_id, "state": ended.state, "images": counts}
 

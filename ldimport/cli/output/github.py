@@ -9,9 +9,9 @@ from pathlib import Path
 from ldimport.cli.output.check import pointer
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import clean, counted, environment_flag, number
+from ldimport.harmless import spoken
 from ldimport.migration.events import Summary
-from ldimport.migration.validate import FindingGroup, Validation
-from ldimport.model import Severity
+from ldimport.migration.validate import Validation
 
 MOST_ANNOTATIONS = 9
 MOST_SUMMARY_ROWS = 200
@@ -24,7 +24,7 @@ def active(environ: Mapping[str, str]) -> bool:
 
 def commands(found: Validation) -> Iterator[str]:
     """Workflow commands, one for each kind of problem, and one that counts the rest."""
-    kinds = _ordered(found)
+    kinds = found.kinds  # errors first, the most frequent before
     for kind in kinds[:MOST_ANNOTATIONS]:
         place = kind.first
         facts = {"file": place.file, "line": place.line, "col": place.column}
@@ -47,7 +47,7 @@ def summary(found: Validation, name: str) -> str:
     """The findings as Markdown, for the step summary."""
     rows = f"{number(found.invalid)} of {counted(found.entries, 'row')}"
     head = f"### {_cell(name)}\n\n{rows} have errors, {counted(found.warnings, 'warning')}\n\n"
-    kinds = _ordered(found)
+    kinds = found.kinds
     if not kinds:
         return head
     columns = "rows:|problem|field|first at|message"
@@ -87,12 +87,8 @@ def append_summary(environ: Mapping[str, str], text: str) -> None:
             file.write(text)
 
 
-def _ordered(found: Validation) -> Sequence[FindingGroup]:
-    return sorted(found.kinds, key=lambda kind: (kind.severity is not Severity.ERROR, -kind.rows))
-
-
 def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    return spoken(clean(text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")))
 
 
 def _property(text: str) -> str:

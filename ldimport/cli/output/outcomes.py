@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -186,25 +185,23 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 
 
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
-    """CSV with header. A text cell that a spreadsheet would take for a formula begins with an
-    apostrophe, which our own reader takes away again."""
-    from ldimport.cells import safe_cell
+    """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
+    from ldimport.cells import csv_line
 
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(documents.RESULT_KEYS)
+    file.write(csv_line(documents.RESULT_KEYS, end="\n"))
     for row in rows:
-        writer.writerow([safe_cell(value) for value in documents.result(row).values()])
+        file.write(csv_line(documents.result(row).values(), end="\n"))
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document a line."""
     for row in rows:
-        file.write(f"{documents.dumps(documents.result(row))}\n")
+        file.write(f"{documents.dumps(documents.result(row), exact=True)}\n")
 
 
 def write_json(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
     file.write(f'{{"format":{documents.FORMAT},"results":[')
     for n, row in enumerate(rows):
-        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row))}")
+        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row), exact=True)}")
     file.write("\n]}\n")

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells, clean, cut, number
@@ -73,7 +73,7 @@ def console_for(stream: Stream) -> Console:
             raise  # the command line ends quietly; Rich would exit with 1
 
     return OurConsole(
-        file=stream.file,
+        file=cast("IO[str]", stream),
         force_terminal=stream.tty or stream.colour,
         force_interactive=stream.live,
         color_system="standard" if stream.colour else None,
@@ -192,13 +192,8 @@ class Screen:
     def _write(self, lines: Iterable[Text]) -> None:
         for line in lines:
             line.rstrip()
-            if self.stream.unicode:  # straight, so that a live display stays below
-                self.console.print(line, soft_wrap=True)
-                continue
-            with self.console.capture() as captured:
-                self.console.print(line, soft_wrap=True)
-            self.stream.write(captured.get())
-        self.stream.file.flush()
+            self.console.print(line, soft_wrap=True)
+        self.stream.flush()
 
 
 def assemble(*parts: Part) -> Text:

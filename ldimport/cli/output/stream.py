@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from ldimport.cli.output.text import environment_flag
+from ldimport.harmless import spoken
 
 MOST_COLUMNS = 100
 """No screen is wider, even where the terminal is."""
@@ -43,13 +44,19 @@ class Stream:
         return max(20, min(columns or 80, MOST_COLUMNS))
 
     def write(self, text: str) -> None:
-        """Write text as it is, but for signs that the stream cannot encode."""
+        """Write whole lines as they are, but for what a CI system takes for a command, and signs
+        that the stream cannot encode."""
+        text = spoken(text)
         self.file.write(text if self.unicode else text.translate(_ASCII))
+
+    def flush(self) -> None:
+        """Let it be seen."""
+        self.file.flush()
 
     def line(self, text: str) -> None:
         """Write one line and let it be seen at once."""
         self.write(f"{text}\n")
-        self.file.flush()
+        self.flush()
 
 
 def look_at(
@@ -58,7 +65,8 @@ def look_at(
     """Find out about ``file``. ``still`` forbids movement (``--json``, ``--quiet``)."""
     tty = not file.closed and file.isatty()
     dumb = environ.get("TERM") == "dumb"
-    can = _can_encode(file)
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    can = b"?" not in "✓⧗→━╸“".encode(encoding, "replace")
     forced = any(environment_flag(environ, name) for name in ("FORCE_COLOR", "CLICOLOR_FORCE"))
     wanted = not (no_color or environ.get("NO_COLOR")) and (forced or (tty and not dumb))
     columns = environ.get("COLUMNS", "")
@@ -70,11 +78,3 @@ def look_at(
         unicode=can,
         columns=int(columns) or None if columns.isascii() and columns.isdigit() else None,
     )
-
-
-def _can_encode(file: TextIO) -> bool:
-    try:
-        "✓⧗→━╸“".encode(getattr(file, "encoding", None) or "utf-8")
-    except (UnicodeEncodeError, LookupError):
-        return False
-    return True

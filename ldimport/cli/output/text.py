@@ -1,40 +1,20 @@
 """Words and numbers as people read them, and outside text made harmless. Imports nothing heavy."""
 
 import re
+import time
 from collections.abc import Mapping
-from functools import cache
 
-_UNSAFE = [
-    code
-    for first, last in (
-        (0x00, 0x1F), (0x7F, 0x9F), (0xAD, 0xAD), (0x61C, 0x61C), (0x180E, 0x180E),
-        (0x200B, 0x200B), (0x200E, 0x200F), (0x2028, 0x202E), (0x2060, 0x206F),
-        (0xD800, 0xDFFF), (0xFEFF, 0xFEFF), (0xFFF9, 0xFFFB),
-    )
-    for code in range(first, last + 1)
-]  # fmt: skip
-"""Control characters of both ranges, those that reorder or hide text, lone surrogates."""
-_CLEAN: dict[int, str | None] = {
-    **dict.fromkeys(_UNSAFE),
-    **dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x85\u2028\u2029"), " "),
-}
+from ldimport.harmless import BREAK, HIDDEN
+from ldimport.url import without_secrets
+
+_UNSAFE = re.compile(f"[\x00-\x1f{HIDDEN}\ud800-\udfff]")
+_BLANK = re.compile(f"[\t{BREAK}]")
 
 
 def clean(text: str) -> str:
     """Outside text for one line of a screen or log: no control, no bidi, no invisible
-    characters; line breaks and tabs become blanks."""
-    return text.translate(_CLEAN)
-
-
-@cache
-def _escapes() -> Mapping[int, str]:
-    return {code: f"\\u{code:04x}" for code in _UNSAFE}
-
-
-def safe_json(text: str) -> str:
-    """JSON text whose strings hold no raw control or bidi character: they become ``\\uXXXX``,
-    which reads back as the same value."""
-    return text.translate(_escapes())
+    characters, nothing of a URL that lets others in; line breaks and tabs become blanks."""
+    return without_secrets(_UNSAFE.sub("", _BLANK.sub(" ", text)))
 
 
 def number(count: int) -> str:
@@ -89,9 +69,7 @@ def size(count: int) -> str:
 
 def utc(moment: float) -> str:
     """A Unix time for logs and JSON: ``2026-11-23T08:09:30Z``."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def clock(moment: float, now: float) -> str:
@@ -129,9 +107,9 @@ def cut_left(text: str, width: int) -> str:
     """Like ``cut``, but the end is kept, as the end of a path says more."""
     if cells(text) <= width:
         return text
-    while text and cells(text) > width - 1:
-        text = text[1:]
-    return "…" + text
+    from rich.cells import set_cell_size
+
+    return "…" + set_cell_size(text[::-1], max(0, width - 1))[::-1]
 
 
 def environment_flag(environ: Mapping[str, str], name: str) -> bool:

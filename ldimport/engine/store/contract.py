@@ -134,6 +134,11 @@ class WorkerSession(Protocol):
     def ageing(self) -> bool:
         """Whether a third of the lease is over: time for the next ``work`` or ``deliver``."""
 
+    def hold(self, task: records.ImportTask | None) -> None:
+        """Say which image is being carried out in this moment (None: none is), without a
+        transaction. When this session dies or its lease runs out meanwhile, that is counted for
+        this image alone; what else it had leased is free as if nothing had been."""
+
     def last(self, seconds: float) -> None:
         """From the next turn on leases last so long."""
 
@@ -153,8 +158,10 @@ class WorkerSession(Protocol):
         that are gone again; outcomes with these are not recorded, their images become free. From
         its call to the commit no session clears up blobs. Images are leased oldest first, all of
         one number of terms (of ``terms``, if given); an identity that is open in an earlier job
-        waits for it. PostgreSQL: FOR UPDATE SKIP LOCKED to claim; outcomes of one identity cannot
-        meet, since only one of them is free; a shared advisory lock against clearing up.
+        waits for it, and an image over which a session died is leased alone. What a fenced session
+        had stored without a row is cleared up. PostgreSQL: FOR UPDATE SKIP LOCKED to claim;
+        outcomes of one identity cannot meet, since only one of them is free; a shared advisory lock
+        against clearing up.
         """
 
     def deliver(
@@ -181,6 +188,16 @@ class Store(Protocol):
     jobs: Jobs
     library: Library
     tokens: Tokens
+
+    def activity(self) -> records.Activity:
+        """What the work is at, whoever does it; cheap."""
+
+    def clear_up(self, blobs: Blobs) -> None:
+        """Free what dead sessions had leased, and remove what they left."""
+
+    def orphans(self, blobs: Blobs, part: str) -> Sequence[str]:
+        """Remove the blobs of this part that no original refers to and no writer has under way;
+        their names. PostgreSQL: under the exclusive advisory lock."""
 
     def join(self, blobs: Blobs | None = None) -> WorkerSession:
         """A new session; with ``blobs`` it also clears up what dead ones left there."""

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
     from ldimport.schema.check import Checked
 
+COLUMNS = (
+    "severity", "code", "file", "row", "line", "column", "id", "field", "message", "hint",
+)  # fmt: skip
+
 
 class Report:
     """A file fed row by row. ``every_row`` False: rows without problems are of no use to it."""
@@ -43,19 +47,8 @@ class Report:
 
 def problem_document(found: Problem) -> dict[str, Json]:
     """One finding with its place, as JSON."""
-    return {
-        "severity": found.severity,
-        "code": found.code,
-        "file": found.place.file,
-        "row": found.place.row,
-        "line": found.place.line,
-        "column": found.place.column,
-        "id": found.id,
-        "field": found.field,
-        "message": found.message,
-        "hint": found.hint,
-        "publishing": found.publishing,
-    }
+    places = dict.fromkeys(("file", "row", "line", "column"), found.place)
+    return {name: getattr(places.get(name, found), name) for name in (*COLUMNS, "publishing")}
 
 
 def counted(count: int, noun: str) -> str:

@@ -3,21 +3,21 @@ pass that checks the manifest, in its order; and failed images as a manifest."""
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.cells import json_text, safe_cell
+from ldimport.cells import csv_line, json_text
 from ldimport.errors import UsageError
 from ldimport.files import NewFile, TextList
 from ldimport.manifest.manifest import STDIN
-from ldimport.manifest.write import RowWriter, format_of, row_of, write_rows
+from ldimport.manifest.write import RowWriter, row_of, write_rows
 from ldimport.migration.model import ResultRow
-from ldimport.migration.reports import Report, problem_document
+from ldimport.migration.reports import COLUMNS, Report, problem_document
 from ldimport.migration.reports.junit import JUnit
 from ldimport.migration.reports.sarif import Sarif
 from ldimport.model import Json, Problem
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from ldimport.schema.check import Checked
 
 FORMAT = 1
-COLUMNS = (
-    "severity", "code", "file", "row", "line", "column", "id", "field", "message", "hint",
-)  # fmt: skip
 
 
 class CsvProblems(Report):
@@ -40,13 +37,14 @@ class CsvProblems(Report):
     def __init__(self, path: Path, manifest: Manifest) -> None:
         super().__init__(path, manifest, NewFile(path, "utf-8-sig"))
         semicolons = any(each.detected.delimiter == ";" for each in manifest.files)
-        self._writer = csv.writer(self.file, delimiter=";" if semicolons else ",")
-        self._writer.writerow(COLUMNS)
+        self._delimiter = ";" if semicolons else ","
+        self.file.write(csv_line(COLUMNS, self._delimiter))
 
     def problem(self, problem: Problem) -> None:
         """One line."""
         found = problem_document(problem)
-        self._writer.writerow([safe_cell(found[name] or None) for name in COLUMNS])
+        cells = [found[name] or None for name in COLUMNS]
+        self.file.write(csv_line(cells, self._delimiter))
 
 
 class JsonLinesProblems(Report):
@@ -167,18 +165,16 @@ class Reports:
             report.file.commit()
 
     def __enter__(self) -> Reports:
-        try:
+        with ExitStack() as stack:
             for option, path in self._files.given().items():
-                self._reports.append(_REPORTS[option](path, self._manifest))
-                self.every_row |= self._reports[-1].every_row
-        except BaseException:
-            self.__exit__()
-            raise
+                self._reports.append(report := _REPORTS[option](path, self._manifest))
+                stack.callback(report.discard)
+                self.every_row |= report.every_row
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        for report in self._reports:
-            report.discard()
+        self._stack.close()
 
 
 def _check(manifest: Manifest, files: Files) -> None:
@@ -191,11 +187,6 @@ def _check(manifest: Manifest, files: Files) -> None:
                 text = "is the manifest itself" if other in own else f"is also {other}"
                 raise UsageError(f"{option} {path} {text}", hint="name another file")
         taken[option] = path
-    if files.problems is not None:
-        _by_ending(files.problems)
-    for rows in (files.write_valid, files.write_invalid):
-        if rows is not None:
-            format_of(rows)
 
 
 def _by_ending(path: Path) -> _Made:
@@ -203,11 +194,8 @@ def _by_ending(path: Path) -> _Made:
     for ending, made in _PROBLEMS.items():
         if path.name.lower().endswith(ending):
             return made
-    raise UsageError(
-        f"{path}: the ending says no format",
-        hint="end it in .csv, .jsonl, .json or .sarif",
-        code="format",
-    )
+    hint = "end it in .csv, .jsonl, .json or .sarif"
+    raise UsageError(f"{path}: the ending says no format", hint=hint, code="format")
 
 
 def _same(one: Path, other: Path) -> bool:

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ldimport.closing import Closing
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.files import NewFile
+from ldimport.harmless import escaped
 from ldimport.migration.reports import Report, counted
 from ldimport.model import Place, Problem, Severity
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
@@ -108,7 +111,7 @@ def _listed(places: Iterable[Place], kind: FindingGroup) -> str:
     return "\n".join(lines)
 
 
-class RunReport:
+class RunReport(Closing):
     """A context manager around a run; tell it how the run ``ended``, or that it was ``refused``:
     the file then appears, complete. ``path`` None: no file. Raises UsageError at once when there
     can be no such file."""
@@ -131,10 +134,8 @@ class RunReport:
             self._file.write(suite(self._class, name, cases))
             self._file.commit()
 
-    def __enter__(self) -> RunReport:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Leave no file where nothing was written."""
         if self._file is not None:
             self._file.discard()
 
@@ -186,7 +187,8 @@ def suite(classname: str, name: str, cases: Sequence[Case]) -> str:
         if case.out:
             _node(node, "system-out", case.out)
     indent(root)
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{tostring(root, "unicode")}\n'
+    text = escaped(tostring(root, "unicode"), "&#{};").replace("::", "&#58;:")
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
 
 
 def _node(parent: Element, tag: str, text: str | None = None, /, **attributes: str) -> Element:
@@ -196,6 +198,6 @@ def _node(parent: Element, tag: str, text: str | None = None, /, **attributes: s
 
 
 def xml_text(text: str) -> str:
-    """Text without what XML cannot hold: such a character is written as ``\\x1b`` or ``\\ud800``.
-    A carriage return is one of them, since reading would turn it into a line feed."""
-    return _NOT_XML.sub(lambda found: ascii(found[0])[1:-1], text)
+    """Text without secrets of URLs and what XML cannot hold: such a character is written as
+    ``\\x1b`` or ``\\ud800``; so is a carriage return, which reading would turn into a line feed."""
+    return _NOT_XML.sub(lambda found: ascii(found[0])[1:-1], without_secrets(text))

@@ -1,5 +1,6 @@
 """The state file as a file: opened, locked, written in transactions, closed as one whole."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -13,15 +14,16 @@ from types import NoneType, UnionType
 from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from ldimport import database
-from ldimport.errors import LockedError
-from ldimport.migration.store.schema import KIND
-from ldimport.system import ProcessLock
+from ldimport.closing import Closing
+from ldimport.errors import LdimportError, LockedError
+from ldimport.migration.store.schema import KIND, damaged
+from ldimport.system import ProcessLock, durable_folder
 
 _T = TypeVar("_T")
 _Reader = Callable[[sqlite3.Row], Any]
 
 
-class StateFile:
+class StateFile(Closing):
     """An open state file. One writer at a time, by an OS lock on ``<file>.lock``; readers never
     block."""
 
@@ -40,13 +42,13 @@ class StateFile:
         StateFileError when it is not ours, TemporaryError when the disk does not let us.
         """
         if not write:
-            there = path.is_symlink() or path.exists()
-            found = database.connect(path, KIND, write=False) if there else None
-            return cls(path, found or database.in_memory(KIND), None)
+            there = os.path.lexists(path)
+            found = database.connect(path, KIND, write=False) if there else database.in_memory(KIND)
+            return cls(path, found, None)
         with database.translated(path, KIND):
-            if path.exists():  # a foreign file gets its message, not a lock beside it
+            if os.path.lexists(path):  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            durable_folder(path.parent)
             lock = ProcessLock(path.with_name(path.name + ".lock"))
             if not lock.acquire(command):
                 raise _locked(path, lock)
@@ -64,25 +66,16 @@ class StateFile:
     def close(self) -> None:
         """Fold the write-ahead log into the one file, and let the next run in."""
         if self._lock is not None:
-            with suppress(sqlite3.Error):  # a reader may be in the way: the next close does it
+            with suppress(LdimportError):  # a reader may be in the way: the next close does it
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._connection.close()
         if self._lock is not None:
             self._lock.release()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: object, error: BaseException | None, at: object) -> None:
-        self.close()
-        if isinstance(error, sqlite3.DatabaseError):  # met while reading: damage shows late
-            with database.translated(self.path, KIND):
-                raise error
-
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One durable transaction."""
-        with database.translated(self.path, KIND), database.writing(self._connection):
+        with database.writing(self._connection):
             yield self._connection
 
     def _each(self, kind: type[_T], query: str, asked: Mapping[str, Any]) -> Iterator[_T]:
@@ -123,7 +116,10 @@ def made(kind: type[_T], row: sqlite3.Row, **given: object) -> _T:
     """A ``kind`` from the columns that are called as its fields; a field that is a dataclass is
     made of the same row. ``given`` fields are not looked for."""
     readers = _readers(cast("Hashable", kind))
-    return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
+    try:
+        return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
+    except ValueError as error:
+        raise damaged(error) from error
 
 
 @cache

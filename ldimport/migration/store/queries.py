@@ -5,7 +5,6 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from typing import Any
 
 from ldimport import wire
@@ -118,10 +117,10 @@ class StateStore(Recording):
         """One job, or None when the state file does not know it."""
         return next(self.jobs(ids=[job_id]), None)
 
-    def similar_jobs(self, text: str) -> list[str]:
-        """The job id that was probably meant."""
+    def job_ids(self) -> list[str]:
+        """Those of all jobs."""
         rows = self._connection.execute("SELECT job_id FROM batch WHERE job_id IS NOT NULL")
-        return get_close_matches(text, [row[0] for row in rows], n=1, cutoff=0.6)
+        return [row[0] for row in rows]
 
     def job_status(self, job_id: str) -> JobStatus:
         """What the target last told of a job, from the stored results."""
@@ -169,7 +168,8 @@ def _asked(which: model.Filter | None) -> dict[str, Any]:
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    return made(Result, row, asset=None if none else made(Asset, row), system_name=None)
+    asset = None if none else made(Asset, row, media_type=None, metadata={})
+    return made(Result, row, asset=asset, system_name=None)
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:

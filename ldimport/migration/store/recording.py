@@ -15,7 +15,7 @@ from ldimport.migration.batch import Envelope, Outgoing, Parcel
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
 from ldimport.migration.store.file import StateFile
-from ldimport.migration.store.schema import SQL
+from ldimport.migration.store.schema import SQL, damaged
 from ldimport.model import Image, JobState, JobStatus, Result, Status
 from ldimport.wire import image_body
 
@@ -138,7 +138,7 @@ def _outcome(
         none = Cause.NO_RESULT
         result = Result(each.image.id, Status.FAILED, reason=none.meaning, cause=none.code)
     failed = result.status is Status.FAILED
-    not_taken = result.status is Status.SKIPPED and arrived not in (None, each.content)
+    not_taken = result.leaves_open and arrived not in (None, each.content)
     cause, retryable = cause_of(result) if failed else (None, None)
     return {
         **(_NO_ASSET if result.asset is None else asdict(result.asset)),
@@ -238,4 +238,7 @@ def _json(body: Mapping[str, Any]) -> bytes:
 
 
 def _parsed(packed: bytes) -> Any:
-    return json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
+    try:
+        return json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
+    except (zlib.error, TypeError, ValueError) as error:
+        raise damaged(error) from error

@@ -3,6 +3,7 @@
 import sqlite3
 
 from ldimport.database import DatabaseKind, script, statements
+from ldimport.errors import StateFileError
 from ldimport.migration.causes import guess
 
 SQL = statements(__package__, "statements.sql")
@@ -25,3 +26,8 @@ KIND = DatabaseKind(
     migrations=(script(__package__, "schema_1.sql"), _causes_as_codes),
     way_out="name another one with --state FILE",
 )
+
+
+def damaged(error: Exception) -> StateFileError:
+    """A value that was never written."""
+    return KIND.error(f"the state file is damaged: {error}", "state-damaged")

@@ -39,7 +39,8 @@ UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
   original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
   height = coalesce(:height, height), mime_type = coalesce(:mime_type, mime_type),
   image_service = coalesce(:image_service, image_service), title = :title,
-  file_name = :file_name, source_url = :source_url
+  file_name = CASE WHEN :not_taken_over THEN file_name ELSE :file_name END,
+  source_url = CASE WHEN :not_taken_over THEN source_url ELSE :source_url END
 WHERE scope = :scope AND external_id = :external_id AND open_batch = :batch
 
 -- name: attempt
@@ -86,7 +87,7 @@ WHERE batch.state IN ('intent', 'started') AND target = :target ORDER BY batch.i
 
 -- name: known
 SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
-  not_taken_over, manifest_path AS manifest
+  not_taken_over, manifest_path AS manifest, source_url, file_name
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 

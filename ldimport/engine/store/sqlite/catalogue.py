@@ -9,7 +9,6 @@ from pathlib import Path
 
 from ldimport import database
 from ldimport.engine.store.sqlite.schema import FILE, KIND
-from ldimport.errors import StateFileError
 
 
 class Catalogue:
@@ -45,8 +44,7 @@ class Catalogue:
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """What one statement finds, all of it of the same moment."""
-        with database.translated(self.path, KIND):
-            return self.connection.execute(sql, values).fetchall()
+        return self.connection.execute(sql, values).fetchall()
 
     def version(self) -> int:
         """A number that changes whenever another connection commits; costs no file access."""
@@ -69,21 +67,10 @@ def _refuse_foreign(folder: Path) -> None:
     except FileNotFoundError:
         return
     except OSError as error:
-        raise StateFileError(
-            f"{folder} cannot be used as engine folder: {error.strerror}",
-            hint=KIND.way_out,
-            code="not-a-folder" if isinstance(error, NotADirectoryError) else "state-readonly",
-        ) from error
+        code = "not-a-folder" if isinstance(error, NotADirectoryError) else "state-readonly"
+        text = f"{folder} cannot be used as engine folder: {error.strerror}"
+        raise KIND.error(text, code) from error
     if names and not any(name.startswith(FILE) for name in names):
-        raise StateFileError(
-            f"{folder} holds other files and no engine; it is left untouched",
-            hint="name an empty or new folder with --engine FOLDER",
-            code="not-our-db",
-        )
-
-
-def insert(connection: sqlite3.Connection, table: str, tail: str = "", **values: object) -> int:
-    """Enter a row into a table of ours (``tail`` ends the statement); returns its number."""
-    marks = ", ".join("?" * len(values))
-    sql = f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks}) {tail}"  # noqa: S608
-    return connection.execute(sql, tuple(values.values())).lastrowid or 0
+        text = f"{folder} holds other files and no engine; it is left untouched"
+        hint = "name an empty or new folder with --engine FOLDER"
+        raise KIND.error(text, "not-our-db", hint)

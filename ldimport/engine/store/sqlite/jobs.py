@@ -17,7 +17,7 @@ from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
 from ldimport.engine.records import ImportOutcome, ImportTask, JobChange, JobSummary, NewJob, Terms
 from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import SQL
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
 
@@ -70,10 +70,7 @@ class SqliteJobs(Jobs):
         sql = "SELECT n, images FROM job WHERE state = 'started' AND terms = ?"
         with self._catalogue.writing() as connection:
             for job, images in connection.execute(sql, (terms,)).fetchall():
-                untried = connection.execute(
-                    SQL["fail_untried"],
-                    (reason, cause, job),
-                ).rowcount
+                untried = connection.execute(SQL["fail_untried"], (reason, cause, job)).rowcount
                 _count(connection, job, Status.FAILED, untried)
                 state = JobState.FAILED if untried == images else JobState.SUCCESS
                 _end_if_done(connection, job, now, state)
@@ -127,23 +124,12 @@ def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: f
 
 def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
     request = job.request
-    number = insert(
-        connection,
-        "job",
-        id=job.id,
-        key=job.key,
-        body=job.body,
-        system_name=request.system_name,
-        webhook=request.webhook,
-        context=None if request.context is None else json.dumps(dict(request.context)),
-        terms=_terms_row(connection, job.terms),
-        images=len(request.images),
-        created_at=job.created_at,
-    )
-    connection.executemany(
-        SQL["enter_item"],
-        ((number, request.system_name, *_as_sent(image)) for image in request.images),
-    )
+    context = None if request.context is None else json.dumps(dict(request.context))
+    asked = (request.system_name, request.webhook, context, _terms_row(connection, job.terms))
+    row = (job.id, job.key, job.body, *asked, len(request.images), job.created_at)
+    number = connection.execute(SQL["enter_job"], row).lastrowid
+    items = ((number, request.system_name, *_as_sent(image)) for image in request.images)
+    connection.executemany(SQL["enter_item"], items)
 
 
 def _as_sent(image: Image) -> tuple[str | None, ...]:
@@ -153,18 +139,13 @@ def _as_sent(image: Image) -> tuple[str | None, ...]:
 
 def _terms_row(connection: sqlite3.Connection, terms: Terms) -> int:
     """The number of these terms, recorded when they are new."""
-    config = terms.config
-    connection.execute(
-        "INSERT OR IGNORE INTO config VALUES (?, ?, ?)",
-        (config.digest, json.dumps(config.raw), config.origin),
-    )
-    limits = json.dumps(asdict(terms.limits), sort_keys=True)
+    config, limits = terms.config, json.dumps(asdict(terms.limits), sort_keys=True)
+    given = (config.digest, json.dumps(config.raw), config.origin)
+    connection.execute("INSERT OR IGNORE INTO config VALUES (?, ?, ?)", given)
     row = (config.digest, wire.options_to_json(terms.options), limits)
-    connection.execute(
-        "INSERT OR IGNORE INTO terms (config, options, limits) VALUES (?, ?, ?)", row
-    )
-    sql = "SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?"
-    return int(connection.execute(sql, row).fetchone()["id"])
+    sql = "INSERT OR IGNORE INTO terms (config, options, limits) VALUES (?, ?, ?)"
+    connection.execute(sql, row)
+    return int(connection.execute(SQL["terms_row"], row).fetchone()["id"])
 
 
 def _limits_of(text: str) -> Limits:
@@ -177,24 +158,28 @@ def _limits_of(text: str) -> Limits:
 
 
 def claim(
-    connection: sqlite3.Connection, worker: int, most: int, terms: int | None
+    connection: sqlite3.Connection, worker: int, most: int, terms: int | None, now: float
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
     """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
     rows = connection.execute(SQL["free"], (most,)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
+    held, deaths = connection.execute(SQL["held"], (worker,)).fetchone()
+    if deaths or (held and rows[0]["deaths"]):
+        return None, ()
     terms = rows[0]["terms"]
-    mine = list(takewhile(lambda row: row["terms"] == terms, rows))
-    connection.executemany(
-        "UPDATE item SET worker = ? WHERE id = ?", ((worker, row["item"]) for row in mine)
-    )
+    mine = list(takewhile(lambda row: row["terms"] == terms and not row["deaths"], rows))
+    mine = mine or rows[:1]
+    sql = "UPDATE item SET worker = ?, leased_at = ? WHERE id = ?"
+    connection.executemany(sql, ((worker, now, row["item"]) for row in mine))
     return terms, tuple(_task(row, worker) for row in mine)
 
 
 def _task(row: sqlite3.Row, worker: int) -> ImportTask:
     sent = (row["external_id"], row["item_url"], row["file_name"])
     image = Image(*sent, json.loads(row["metadata"]), row["media_type"])
-    return ImportTask(row["item"], worker, row["system_name"], image, library.known(row))
+    known, deaths = library.known(row), row["deaths"]
+    return ImportTask(row["item"], worker, row["system_name"], image, known, deaths)
 
 
 # -- recording ------------------------------------------------------------------------------
@@ -212,10 +197,8 @@ def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], no
         asset = None
         if outcome.status is not Status.FAILED:
             asset = library.take_over(connection, outcome, now)
-        connection.execute(
-            SQL["record"],
-            (outcome.status, outcome.reason, outcome.cause, asset, outcome.task.item),
-        )
+        became = (outcome.status, outcome.reason, outcome.cause, asset, outcome.task.item)
+        connection.execute(SQL["record"], became)
         ended[row["job"], outcome.status] += 1
     for (job, status), images in ended.items():
         _count(connection, job, status, images)
@@ -225,10 +208,8 @@ def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], no
 
 def release(connection: sqlite3.Connection, tasks: Iterable[ImportTask]) -> None:
     """Give back leases of images that have to be begun again."""
-    connection.executemany(
-        "UPDATE item SET worker = NULL WHERE id = ? AND worker = ? AND status IS NULL",
-        ((task.item, task.worker) for task in tasks),
-    )
+    sql = "UPDATE item SET worker = NULL WHERE id = ? AND worker = ? AND status IS NULL"
+    connection.executemany(sql, ((task.item, task.worker) for task in tasks))
 
 
 def _count(connection: sqlite3.Connection, job: int, status: Status, images: int) -> None:
@@ -241,10 +222,7 @@ def _end_if_done(
 ) -> None:
     """The one place where a job ends, in the transaction of its last image's outcome: its
     notification is put down with it, so that there is exactly one."""
-    ended = connection.execute(
-        SQL["end_if_done"],
-        (state, now, job),
-    ).rowcount
+    ended = connection.execute(SQL["end_if_done"], (state, now, job)).rowcount
     row = connection.execute("SELECT * FROM job WHERE n = ?", (job,)).fetchone()
     if not ended or row["webhook"] is None:
         return

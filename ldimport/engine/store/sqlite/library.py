@@ -9,7 +9,7 @@ from dataclasses import fields
 from ldimport.engine import addresses
 from ldimport.engine.records import ImportOutcome, KnownMedia, MediaEntry, NewBytes, StoredAsset
 from ldimport.engine.store.contract import Edit, Library
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import SQL
 from ldimport.model import Facts
 
@@ -40,10 +40,8 @@ class SqliteLibrary(Library):
             if (entry := self.get(media_id)) is None:
                 return None
             new = edit(entry)
-            connection.execute(
-                "UPDATE media SET metadata = ?, version = version + 1, updated_at = ? WHERE id = ?",
-                (json.dumps(dict(new.metadata)), new.updated_at, media_id),
-            )
+            changed = (json.dumps(dict(new.metadata)), new.updated_at, media_id)
+            connection.execute(SQL["change_entry"], changed)
             return self.get(media_id)
 
     def holdings(self) -> tuple[int, int]:
@@ -91,61 +89,27 @@ def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float
     if outcome.metadata is not None:
         _write(connection, outcome, media_id, asset, now)
     elif old and outcome.validators != old.validators:
-        connection.execute(
-            "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?",
-            (*outcome.validators, media_id),
-        )
+        sql = "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?"
+        connection.execute(sql, (*outcome.validators, media_id))
     return asset
 
 
 def _add_asset(connection: sqlite3.Connection, media_id: str, new: NewBytes, now: float) -> int:
-    kind = new.facts.type
-    return insert(
-        connection,
-        "asset",
-        media=media_id,
-        key=addresses.new_key(kind, now),
-        sha256=new.sha256,
-        source_sha256=new.source_sha256,
-        mime_type=kind.mime,
-        size=new.size,
-        created_at=now,
-        **{name: getattr(new.facts, name) for name in _SHAPE},
-    )
-
-
-_OR_CHANGED = """
-ON CONFLICT (id) DO UPDATE
-   SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
-       metadata = excluded.metadata, request = excluded.request, url = excluded.url,
-       etag = excluded.etag, last_modified = excluded.last_modified, asset = excluded.asset,
-       updated_at = excluded.updated_at
-"""
+    kind, hashes = new.facts.type, (new.sha256, new.source_sha256)
+    shape = (getattr(new.facts, name) for name in _SHAPE)
+    row = (media_id, addresses.new_key(kind, now), *hashes, kind.mime, new.size, now, *shape)
+    return connection.execute(SQL["enter_asset"], row).lastrowid or 0
 
 
 def _write(
     connection: sqlite3.Connection, outcome: ImportOutcome, media_id: str, asset: int, now: float
 ) -> None:
     """The entry as the outcome says; created, or under the same media id with one version more."""
-    image, (etag, last_modified) = outcome.task.image, outcome.validators
-    insert(
-        connection,
-        "media",
-        _OR_CHANGED,
-        id=media_id,
-        system_name=outcome.task.system_name,
-        external_id=image.id,
-        media_type=image.media_type,
-        title=image.file_name,
-        metadata=json.dumps(outcome.metadata),
-        request=outcome.request,
-        url=image.url,
-        etag=etag,
-        last_modified=last_modified,
-        asset=asset,
-        created_at=now,
-        updated_at=now,
-    )
+    image = outcome.task.image
+    identity = (media_id, outcome.task.system_name, image.id)
+    content = (image.media_type, image.file_name, json.dumps(outcome.metadata), outcome.request)
+    source = (image.url, *outcome.validators)
+    connection.execute(SQL["write_entry"], (*identity, *content, *source, asset, now, now))
 
 
 def without_row(connection: sqlite3.Connection, blobs: Iterable[str]) -> list[str]:

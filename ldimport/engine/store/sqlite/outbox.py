@@ -31,10 +31,8 @@ def any_due(catalogue: Catalogue, now: float) -> bool:
 def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) -> list[Notification]:
     """Lease up to ``most`` that are due, and count the try."""
     rows = connection.execute(SQL["claim"], (now, now + FARTHEST, most, worker)).fetchall()
-    connection.executemany(
-        "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?",
-        ((worker, row["id"]) for row in rows),
-    )
+    sql = "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?"
+    connection.executemany(sql, ((worker, row["id"]) for row in rows))
     return [
         Notification(**dict(row) | {"options": wire.options_from_json(row["options"])})
         for row in rows
@@ -45,17 +43,9 @@ def settle(connection: sqlite3.Connection, outcome: DeliveryOutcome, now: float)
     """Record what a try came to; a late writer, whose lease was voided, is fenced off."""
     of, state = outcome.notification, outcome.state
     ended_at = None if state is Delivery.WAITING else now
-    recorded = connection.execute(
-        SQL["settle"],
-        (state, outcome.due_at, outcome.answer, ended_at, of.id, of.worker),
-    ).rowcount
+    row = (state, outcome.due_at, outcome.answer, ended_at, of.id, of.worker)
+    recorded = connection.execute(SQL["settle"], row).rowcount
     if recorded and outcome.slow_until is not None:
-        connection.execute(
-            SQL["slow_down"],
-            (outcome.slow_until, of.endpoint),
-        )
+        connection.execute(SQL["slow_down"], (outcome.slow_until, of.endpoint))
     if recorded and state is Delivery.DISABLED:
-        connection.execute(
-            SQL["disable"],
-            (now, outcome.answer, of.url),
-        )
+        connection.execute(SQL["disable"], (now, outcome.answer, of.url))

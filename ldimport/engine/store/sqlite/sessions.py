@@ -6,18 +6,19 @@ are monotonic, which all processes of one boot share; after a restart of the mac
 held. The number of its row is the fencing token.
 """
 
-import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ldimport import database
+from ldimport.engine import records
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.records import Claimed, DeliveryOutcome, ImportOutcome, Notification
 from ldimport.engine.store.contract import WorkerSession
 from ldimport.engine.store.sqlite import jobs, library, outbox
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
+from ldimport.engine.store.sqlite.schema import KIND
 from ldimport.model import Limits
-from ldimport.system import ProcessLock
+from ldimport.system import ProcessLock, durable_folder, new_lock, private_folder
 
 FOLDER = "workers"
 PATROL = 1.0
@@ -31,7 +32,9 @@ class SqliteSession(WorkerSession):
         self._catalogue = catalogue
         self._blobs = blobs
         self._clock = catalogue.monotonic
-        self._lock = _take_lock(catalogue.folder / FOLDER)
+        with database.translated(catalogue.path, KIND):
+            durable_folder(catalogue.folder / FOLDER)
+            self._lock = new_lock(catalogue.folder / FOLDER, after=".lock", command="worker")
         self._worker = 0
         self._seconds = Limits().lease_seconds
         self._expires = 0.0
@@ -45,30 +48,36 @@ class SqliteSession(WorkerSession):
     def ageing(self) -> bool:
         return self._clock() > self._expires - self._seconds * 2 / 3
 
+    def hold(self, task: records.ImportTask | None) -> None:
+        self._lock.note(0 if task is None else task.item)
+
     def last(self, seconds: float) -> None:
         if seconds != self._seconds:
             self._seconds, self._expires = seconds, 0.0
 
     def work(
         self,
-        done: Sequence[ImportOutcome],
+        done: Sequence[records.ImportOutcome],
         now: float,
         *,
         lost: Callable[[], set[str]] = set,
         most: int = 0,
         terms: int | None = None,
-    ) -> Claimed:
+    ) -> records.Claimed:
         with self._catalogue.writing() as connection:  # who clears up writes, and so waits
-            kept = self._renew(connection)
+            began, kept = self._worker, self._renew(connection)
+            connection.execute("UPDATE engine SET moved_at = ?", (now,))
             gone = lost()
             again = [each.task for each in done if each.new and each.new.sha256 in gone]
             jobs.release(connection, again)
             jobs.record(connection, done, now)
-            return Claimed(kept, *jobs.claim(connection, self._worker, most, terms))
+            if began and not kept:
+                _recover(connection, self._blobs, self.name)
+            return records.Claimed(kept, *jobs.claim(connection, self._worker, most, terms, now))
 
     def deliver(
-        self, done: Sequence[DeliveryOutcome], most: int, now: float
-    ) -> Sequence[Notification]:
+        self, done: Sequence[records.DeliveryOutcome], most: int, now: float
+    ) -> Sequence[records.Notification]:
         with self._catalogue.writing() as connection:
             self._renew(connection)
             for outcome in done:
@@ -80,22 +89,18 @@ class SqliteSession(WorkerSession):
         if now < self._patrolled_at + PATROL:
             return
         self._patrolled_at = now
-        sql = "SELECT id, name, expires FROM worker WHERE name <> ?"
-        others = self._catalogue.rows(sql, self.name)
-        if gone := [n for n, name, end in others if end < now or not self._lock_of(name).held()]:
+        sql = "SELECT name FROM worker WHERE expires < ? AND name <> ?"
+        if hung := self._catalogue.rows(sql, now, self.name):
             with self._catalogue.writing() as connection:
-                for worker in gone:
-                    _void(connection, worker)
-        names = {path.stem for path in self._lock.path.parent.glob("*.lock")}
-        left = set() if self._blobs is None else set(self._blobs.leftovers())
-        for name in (names | left) - {self.name}:
-            self._clear_up(name)
+                for (name,) in hung:
+                    _void(connection, name, self._lock.path.with_name(f"{name}.lock"))
+        clear_up(self._catalogue, self._blobs, self.name)
 
     def leave(self) -> None:
         try:
             with self._catalogue.writing() as connection:
-                _void(connection, self._worker)
-                self._recover(connection, self.name)
+                _void(connection, self.name)
+                _recover(connection, self._blobs, self.name)
         finally:
             self._lock.discard()
 
@@ -106,46 +111,66 @@ class SqliteSession(WorkerSession):
         sql = "UPDATE worker SET expires = ? WHERE id = ?"
         if connection.execute(sql, (self._expires, self._worker)).rowcount:
             return True
-        self._worker = insert(connection, "worker", name=self.name, expires=self._expires)
+        sql = "INSERT INTO worker (name, expires) VALUES (?, ?)"
+        self._worker = connection.execute(sql, (self.name, self._expires)).lastrowid or 0
         return False
 
-    def _lock_of(self, name: str) -> ProcessLock:
-        return ProcessLock(self._lock.path.with_name(f"{name}.lock"))
 
-    def _recover(self, connection: sqlite3.Connection, name: str) -> None:
-        if self._blobs is not None:
-            self._blobs.recover(name, lambda blobs: library.without_row(connection, blobs))
-
-    def _clear_up(self, name: str) -> None:
-        """Remove what a dead worker left behind, while holding its lock: a worker that is just
-        starting under this name cannot come in between (see ``_take_lock``)."""
-        lock = self._lock_of(name)
-        if not lock.acquire():
-            return
+def clear_up(catalogue: Catalogue, blobs: Blobs | None, but: str = "") -> None:
+    """Strike out the sessions that died (all ``but`` one are looked at), and remove what they
+    left, while holding their locks: a worker that is just starting under such a name cannot come
+    in between (see ``new_lock``)."""
+    folder = catalogue.folder / FOLDER
+    names = {path.stem for path in folder.glob("*.lock")}
+    names.update(row["name"] for row in catalogue.rows("SELECT name FROM worker"))
+    names.update(() if blobs is None else blobs.leftovers())
+    for name in names - {but}:
+        with database.translated(catalogue.path, KIND):
+            private_folder(folder)
+            lock = ProcessLock(folder / f"{name}.lock")
+            if not lock.take():
+                continue
         try:
-            with self._catalogue.writing() as connection:
-                self._recover(connection, name)
+            with catalogue.writing() as connection:
+                _void(connection, name, lock.path)
+                _recover(connection, blobs, name)
             lock.discard()
         finally:
             lock.release()
 
 
-def _void(connection: sqlite3.Connection, worker: int) -> None:
-    """Strike a session out: what it had leased is free at once."""
-    connection.execute("UPDATE item SET worker = NULL WHERE worker = ?", (worker,))
-    connection.execute("UPDATE webhook SET worker = NULL WHERE worker = ?", (worker,))
-    connection.execute("DELETE FROM worker WHERE id = ?", (worker,))
+def orphans(catalogue: Catalogue, blobs: Blobs, part: str) -> Sequence[str]:
+    """See ``Store.orphans``."""
+
+    def found() -> list[str]:
+        return library.without_row(catalogue.connection, blobs.stored(part))
+
+    if not found():
+        return ()
+    with catalogue.writing():  # now nobody can enter a row for one of them
+        for sha256 in (gone := found()):
+            blobs.delete(sha256)
+    return gone
 
 
-def _take_lock(folder: Path) -> ProcessLock:
-    """A lock of a new name. Somebody may have removed the file between its making and its
-    locking; then it guards nothing, and another name is tried."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    while True:
-        lock = ProcessLock(folder / f"{secrets.token_hex(8)}.lock")
-        if lock.acquire("ldimport worker") and lock.path.exists():
-            return lock
-        lock.release()
+def _recover(connection: sqlite3.Connection, blobs: Blobs | None, name: str) -> None:
+    if blobs is not None:
+        blobs.recover(name, lambda names: library.without_row(connection, names))
+
+
+def _void(connection: sqlite3.Connection, name: str, lock: Path | None = None) -> None:
+    """Strike a session out: what it had leased is free at once. With its ``lock`` file this is a
+    death, and counted for the image that it was at."""
+    row = connection.execute("SELECT id FROM worker WHERE name = ?", (name,)).fetchone()
+    if row is None:
+        return
+    at = None if lock is None else ProcessLock(lock).holder().get("note")
+    sql = "UPDATE item SET deaths = deaths + 1 WHERE id = ? AND worker = ?"
+    connection.execute(sql, (at, row["id"]))
+    for table in ("item", "webhook"):
+        sql = f"UPDATE {table} SET worker = NULL WHERE worker = ?"  # noqa: S608
+        connection.execute(sql, (row["id"],))
+    connection.execute("DELETE FROM worker WHERE id = ?", (row["id"],))
 
 
 def busy(folder: Path) -> bool:

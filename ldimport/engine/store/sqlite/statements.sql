@@ -7,7 +7,7 @@ SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
 -- name: free
 -- Free images, oldest first. A pair that is open in an earlier job waits for it.
 SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
-       i.metadata, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
+       i.metadata, i.deaths, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
        a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
        a.orientation
   FROM item i INDEXED BY item_free
@@ -19,6 +19,16 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
                     WHERE e.status IS NULL AND e.system_name = i.system_name
                       AND e.external_id = i.external_id AND e.id < i.id)
  ORDER BY i.id LIMIT ?
+
+-- name: held
+SELECT count(*), coalesce(max(deaths), 0) FROM item WHERE worker = ?
+
+-- name: activity
+SELECT ({open_images}) AS open,
+       (SELECT min(leased_at) FROM item WHERE worker IS NOT NULL) AS leased_at,
+       max(moved_at, coalesce((SELECT min(created_at) FROM job WHERE state = 'started'), 0))
+         AS moved_at
+  FROM engine
 
 -- name: results
 SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
@@ -42,6 +52,13 @@ SELECT (SELECT coalesce(max(n), 0) FROM job),
 -- name: changed
 SELECT * FROM job WHERE n IN (SELECT value FROM json_each(?2))
   UNION ALL SELECT * FROM job WHERE n > ?1 ORDER BY n
+
+-- name: enter_job
+INSERT INTO job (id, key, body, system_name, webhook, context, terms, images, created_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: terms_row
+SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?
 
 -- name: enter_item
 INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
@@ -93,3 +110,24 @@ SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
 -- name: original
 SELECT a.*, a.created_at AS stored_at, m.title AS file_name
   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?
+
+-- name: enter_asset
+INSERT INTO asset (media, key, sha256, source_sha256, mime_type, size, created_at,
+                   width, height, frames, orientation)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: write_entry
+INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request, url, etag,
+                   last_modified, asset, created_at, updated_at)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE
+   SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
+       metadata = excluded.metadata, request = excluded.request, url = excluded.url,
+       etag = excluded.etag, last_modified = excluded.last_modified, asset = excluded.asset,
+       updated_at = excluded.updated_at
+
+-- name: change_entry
+UPDATE media SET metadata = ?, version = version + 1, updated_at = ? WHERE id = ?
+
+-- name: enter_token
+INSERT INTO token VALUES (:id, :name, :sha256, :scopes, :created_at, :expires_at, :revoked_at)

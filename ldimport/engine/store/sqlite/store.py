@@ -9,14 +9,14 @@ from pathlib import Path
 
 from ldimport import database
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.records import StoredToken
+from ldimport.engine.records import Activity, StoredToken
 from ldimport.engine.store.contract import Store, Tokens
 from ldimport.engine.store.sqlite import outbox, sessions
-from ldimport.engine.store.sqlite.catalogue import Catalogue, insert
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
-from ldimport.engine.store.sqlite.schema import FILE, KIND
-from ldimport.errors import LockedError, StateFileError
+from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
+from ldimport.errors import LockedError
 
 
 class SqliteStore(Store):
@@ -28,14 +28,26 @@ class SqliteStore(Store):
         self.library = SqliteLibrary(self._catalogue)
         self.tokens = SqliteTokens(self._catalogue)
         try:
-            self.uuid = str(uuid.UUID(self._catalogue.rows("SELECT uuid FROM engine")[0][0]))
-        except BaseException:
+            ((found,),) = self._catalogue.rows("SELECT uuid FROM engine")
+            self.uuid = str(uuid.UUID(found))
+        except BaseException as error:
             self.close()
-            raise
+            if not isinstance(error, ValueError | TypeError | AttributeError):
+                raise
+            text = f"the engine catalogue {self._catalogue.path} is damaged: it has no identity"
+            raise KIND.error(text, "state-damaged") from error
 
     def join(self, blobs: Blobs | None = None) -> sessions.SqliteSession:
-        database.tidy(self._catalogue.path, time.time())
         return sessions.SqliteSession(self._catalogue, blobs)
+
+    def activity(self) -> Activity:
+        return Activity(*self._catalogue.rows(SQL["activity"])[0])
+
+    def clear_up(self, blobs: Blobs) -> None:
+        sessions.clear_up(self._catalogue, blobs)
+
+    def orphans(self, blobs: Blobs, part: str) -> Sequence[str]:
+        return sessions.orphans(self._catalogue, blobs, part)
 
     def any_due(self, now: float) -> bool:
         return outbox.any_due(self._catalogue, now)
@@ -48,7 +60,8 @@ class SqliteStore(Store):
         found = [text for (text,) in rows if text != "ok"]
         if broken := self._catalogue.rows("PRAGMA foreign_key_check"):
             found.append(f"{len(broken)} rows refer to rows that are not there")
-        return found
+        lost = database.missing(self._catalogue.connection, KIND)
+        return [*found, *(f"its {name} is missing" for name in lost)]
 
     def close(self) -> None:
         self._catalogue.close()
@@ -62,7 +75,8 @@ class SqliteTokens(Tokens):
 
     def add(self, token: StoredToken) -> None:
         with self._catalogue.writing() as connection:
-            insert(connection, "token", **asdict(token) | {"scopes": " ".join(token.scopes)})
+            row = asdict(token) | {"scopes": " ".join(token.scopes)}
+            connection.execute(SQL["enter_token"], row)
 
     def all(self) -> Sequence[StoredToken]:
         return self._found("ORDER BY created_at, id")
@@ -83,9 +97,7 @@ class SqliteTokens(Tokens):
 def require(folder: Path) -> None:
     """Raise StateFileError when there is no store in this folder."""
     if not exists(folder):
-        raise StateFileError(
-            f"there is no engine in {folder}", hint=KIND.way_out, code="state-missing"
-        )
+        raise KIND.error(f"there is no engine in {folder}", "state-missing")
 
 
 def exists(folder: Path) -> bool:
@@ -99,10 +111,8 @@ def remove(folder: Path) -> None:
     require(folder)
     SqliteStore(folder).close()  # refuses what is not ours
     if sessions.busy(folder):
-        raise LockedError(
-            f"workers are busy with the engine in {folder}",
-            hint="end the submit, watch, worker or serve that runs them first",
-        )
+        hint = "end the submit, watch, worker or serve that runs them first"
+        raise LockedError(f"workers are busy with the engine in {folder}", hint=hint)
     for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
         (folder / name).unlink(missing_ok=True)
     if (folder / sessions.FOLDER).is_dir():

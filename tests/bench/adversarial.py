@@ -1,0 +1,38 @@
+"""What files made to be slow cost to read: CPU seconds at a size, twice and four times that.
+
+    python tests/bench/adversarial.py [--size 500000] [--only TEXT] [--limit 20]
+
+``x2`` near 2 is linear, near 4 quadratic. A reading that takes longer than the limit is given up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "media"))
+
+from adversarial import INPUTS, cost
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--size", type=int, default=500_000)
+    parser.add_argument("--only", default="")
+    parser.add_argument("--limit", type=float, default=20)
+    asked = parser.parse_args()
+    print("| input | parser | bytes | CPU s | at twice | at four times | x2 |")
+    print("|---|---|---:|---:|---:|---:|---:|")
+    for name, (aimed_at, make) in INPUTS.items():
+        if asked.only not in name:
+            continue
+        datas = [make(asked.size * times) for times in (1, 2, 4)]
+        costs = [cost(aimed_at, data, asked.limit) for data in datas]
+        ratio = f"{costs[2] / costs[1]:.1f}" if costs[2] > 0.05 else ""
+        seconds = " | ".join(f"{each:.3f}" for each in costs)
+        print(f"| {name} | {aimed_at} | {len(datas[0]):,} | {seconds} | {ratio} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

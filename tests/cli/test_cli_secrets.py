@@ -1,0 +1,164 @@
+"""URLs whose parts let in whoever has them: every command is run, and nothing it shows or writes
+holds such a part, but for the documents that carry the URL as it is."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import stat
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import forked
+import pytest
+
+from ldimport.cells import csv_line
+from ldimport.cli.output.check import window
+from ldimport.cli.run import clean_logs, redact
+from ldimport.files import NewFile
+from ldimport.url import without_secrets
+
+S3 = "X-Amz-Credential=S3CRETA&X-Amz-Signature=S3CRETB&w=200"
+BAD = "https://usr:S3CRETC@a.test/x.jpg?sig=S3CRETD&se=S3CRETE"
+HOOK = "https://hooks.test/x?sig=S3CRETF"
+BASE = "http://127.0.0.1:1/base/?token=S3CRETG"
+EVENTS = ("--json", "--log-file", "log.jsonl")
+
+
+class Place:
+    """A folder with a manifest of secrets, and all that the commands said."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("LDIMPORT_", "LI_"))}
+        self.env = {**kept, "HOME": str(root / "home"), "COLUMNS": "80",
+                    "HTTPS_PROXY": "http://usr:S3CRETH@127.0.0.1:1"}  # fmt: skip
+        for name in ("XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+            self.env[name] = str(root / "home" / name)
+        (root / "home").mkdir()
+        (root / "good.csv").write_text(
+            "id,url,fileName\n"
+            f"a,http://127.0.0.1:1/a.jpg?{S3},A\n"
+            "b,no-such.jpg?key=S3CRETI,B\n"
+            f"https://a.test/?token=S3CRETJ,http://127.0.0.1:1/c.jpg?{S3},C\n"
+        )
+        (root / "bad.csv").write_text(
+            f"id,url,fileName\nd,{BAD},D\ne,https://a.test/x y?sig=S3CRETK,E\n"
+            f"f,{BAD.replace('https', 'ftp')},F\n"
+        )
+        self.said: list[str] = []
+
+    def run(self, *words: str, exact: bool = False, **env: str) -> str:
+        done = subprocess.run(
+            [*forked.command(), *words], cwd=self.root, env={**self.env, **env}, timeout=120,
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        assert "Traceback" not in done.stderr and done.returncode != 70
+        self.said.append(f"{'' if exact else done.stdout}{done.stderr}")
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    """After every command was run once, as text and as JSON."""
+    place = Place(tmp_path_factory.mktemp("secrets"))
+    sending = ("good.csv", "--base-url", BASE, "--system-name", "x", "--allow-host", "127.0.0.1:1")
+    for more in ((), EVENTS):
+        place.run("submit", *sending, "--webhook", HOOK, *more)
+        for command in ("validate", "plan"):
+            place.run(command, *sending[:5], *more)
+            place.run(command, "bad.csv", "--system-name", "x", *more)
+        place.run("validate", "bad.csv", "--problems", "p.csv", "--junitxml", "j.xml", *more)
+        place.run("validate", "bad.csv", "--problems", "p.jsonl", *more, GITHUB_ACTIONS="1",
+                  GITHUB_STEP_SUMMARY=str(place.root / "summary.md"))  # fmt: skip
+        place.run("validate", "bad.csv", "--problems", "p.sarif", *more)
+        place.run("validate", "bad.csv", "--problems", "p.json", *more)
+        place.run("submit", "bad.csv", "--system-name", "x", "--webhook", HOOK, *more)
+        place.run("retry", "--fail-on", HOOK, *more)
+        place.run("watch", *more)
+        place.run("status", *more)
+        place.run("explain", "a", *more)
+        place.run("explain", "https://a.test/?token=S3CRETJ", *more)
+        place.run("results", "--format", "table", "--failed")
+        place.run("submit", *sending[:5], "--target", BAD, *more)
+        place.run("submit", *sending[:3], "--allow-host", "usr:S3CRETL@a.test", *more)
+        place.run("config", "check", *more, LDIMPORT_TARGET="https://a.test/?sig=S3CRETM")
+        place.run("config", "show", *more, LDIMPORT_WEBHOOK=HOOK, LDIMPORT_BASE_URL=BASE)
+        place.run("config", "check", "--target", "https://a.test", *more, LDIMPORT_TOKEN="t")
+    return place
+
+
+def test_no_command_shows_what_lets_in(place: Place) -> None:
+    leaks = [said for said in place.said if "S3CRET" in said]
+    assert not leaks, leaks[0]
+    assert any("…@a.test" in said for said in place.said)
+    assert any("w=200" in said for said in place.said)
+
+
+@pytest.mark.parametrize(
+    "name", ["log.jsonl", "p.csv", "p.jsonl", "p.json", "p.sarif", "j.xml", "summary.md"]
+)
+def test_no_log_or_report_holds_what_lets_in(place: Place, name: str) -> None:
+    written = (place.root / name).read_text("utf-8-sig")
+    assert written and "S3CRET" not in written
+
+
+def test_whatever_holds_it_is_the_owners_alone(place: Place) -> None:
+    files = [path for path in place.root.rglob("*") if path.is_file()]
+    kept = [path for path in files if b"S3CRET" in path.read_bytes()]
+    own = [path for path in kept if path.name not in ("good.csv", "bad.csv")]
+    assert any(path.suffix == ".sqlite" for path in own)
+    assert all(stat.S_IMODE(path.stat().st_mode) & 0o077 == 0 for path in own), own
+
+
+@pytest.mark.parametrize("form", ["csv", "json", "jsonl"])
+def test_results_for_scripts_are_exact_unless_redacted(place: Place, form: str) -> None:
+    exact = place.run("results", "--format", form, exact=True)
+    assert "S3CRETB" in exact
+    redacted = place.run("results", "--format", form, "--redact")
+    assert "S3CRET" not in redacted and "w=200" in redacted
+    assert len(redacted.splitlines()) == len(exact.splitlines())
+    rows = place.run("results", "--as-manifest", "--format", form, exact=True)
+    assert "S3CRETB" in rows
+    assert "S3CRET" not in place.run("results", "--as-manifest", "--format", form, "--redact")
+
+
+def test_json_of_results_stays_json(place: Place) -> None:
+    found = json.loads(place.run("results", "--json", "--redact"))
+    assert {row["fileName"] for row in found["results"]} == {"A", "B", "C"}
+
+
+@pytest.mark.parametrize("column", [1, 4, 9, 20, 35, 60])
+@pytest.mark.parametrize("width", [None, 40, 80])
+def test_the_line_above_a_caret_holds_no_secret(column: int, width: int | None) -> None:
+    value = without_secrets(BAD)
+    line, caret, _ = window(f"d, {BAD} ,D", column, value if column == 4 else "", width, 8)
+    assert "S3CRET" not in line
+    assert caret == 4 or column != 4
+
+
+def test_a_log_of_a_bug_holds_no_secret_and_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    clean_logs()
+    log = logging.Logger("tests")
+    log.error("GET %s", f"/a\n::error::x\x1b[2J\u202e {BAD}", exc_info=ValueError(f"{BAD} ##[x]"))
+    said = capsys.readouterr().err
+    assert "S3CRET" not in said and "\x1b" not in said and "\u202e" not in said
+    assert "ValueError" in said and "##[" not in said and "\n::" not in said
+
+
+def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    with NewFile(f"/dev/fd/{theirs}") as file:
+        file.write(csv_line(["a\x1b]0;x\x07\x9b2J\u202eb\rc"]))
+    os.close(theirs)
+    shown = os.read(ours, 100).decode()
+    os.close(ours)
+    assert shown.strip() == '"a]0;x2Jbc"'
+
+
+def test_a_crash_file_holds_no_secret_of_a_url() -> None:
+    assert "S3CRET" not in redact(f"ValueError: {BAD} and http://x.test/?{S3}", {})
