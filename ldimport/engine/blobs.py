@@ -84,16 +84,16 @@ class BlobFolder(Blobs):
         self._temporary = folder / "tmp"
 
     def size(self, sha256: str) -> int | None:
-        try:
+        with _disk(self._places), suppress(FileNotFoundError):
             return self._place(sha256).stat().st_size
-        except FileNotFoundError:
-            return None
+        return None
 
     def open(self, sha256: str) -> BufferedIOBase:
         return self._place(sha256).open("rb")
 
     def delete(self, sha256: str) -> None:
-        self._place(sha256).unlink(missing_ok=True)
+        with _disk(self._places):
+            self._place(sha256).unlink(missing_ok=True)
 
     def writer(self, name: str) -> FolderWriter:
         folder = self._temporary / name
@@ -127,7 +127,7 @@ class BlobFolder(Blobs):
     def remove_all(self) -> None:
         """Remove every blob and everything under way."""
         for folder in (self._places, self._temporary):
-            if folder.is_dir():
+            with _disk(folder), suppress(FileNotFoundError):
                 shutil.rmtree(folder)
 
     def _place(self, sha256: str) -> Path:
@@ -147,13 +147,14 @@ class FolderWriter(BlobWriter):
 
     def put(self, data: bytes, sha256: str | None = None) -> str:
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
-        if not self._group:  # the folder has gone if the leases were lost
-            private_folder(self._folder)
-        if sha256 not in self._group:
-            temporary = None if self._place(sha256).exists() else self._folder / sha256
-            if temporary is not None:
-                _write(temporary, data)
-            self._group[sha256] = temporary
+        with _disk(self._folder):
+            if not self._group:  # the folder has gone if the leases were lost
+                private_folder(self._folder)
+            if sha256 not in self._group:
+                temporary = None if self._place(sha256).exists() else self._folder / sha256
+                if temporary is not None:
+                    _write(temporary, data)
+                self._group[sha256] = temporary
         return sha256
 
     def settle(self) -> None:
@@ -181,27 +182,28 @@ class FolderWriter(BlobWriter):
         self._durable |= folders
 
     def missing(self) -> set[str]:
-        return {sha256 for sha256 in self._group if not self._place(sha256).exists()}
+        with _disk(self._folder):
+            return {sha256 for sha256 in self._group if not self._place(sha256).exists()}
 
     def forget(self) -> None:
-        for temporary in filter(None, self._group.values()):
-            temporary.unlink(missing_ok=True)
+        with _disk(self._folder):
+            for temporary in filter(None, self._group.values()):
+                temporary.unlink(missing_ok=True)
         self._group.clear()
 
 
 def _write(path: Path, data: bytes) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-    with _disk(path.parent):
-        try:
-            with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
-                view = memoryview(data)
-                while view:
-                    view = view[file.write(view) :]
-                if hasattr(os, "posix_fadvise"):  # begin writing to disk now, for the group's sync
-                    os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        except OSError:
-            path.unlink(missing_ok=True)
-            raise
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
+            view = memoryview(data)
+            while view:
+                view = view[file.write(view) :]
+            if hasattr(os, "posix_fadvise"):  # begin writing to disk now, for the group's sync
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _sync_file(path: Path) -> None:

@@ -29,6 +29,42 @@ from ldimport.model import Counts, ImageType, Integrity, JobOptions, Limits
 # -- blobs ----------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("call", ["mkdir", "open", "stat", "link", "fsync", "unlink", "scandir"])
+def test_a_disk_with_errors_is_told_as_such_whatever_it_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    """Whichever step meets it first, none ends in an error that nobody expects."""
+    blobs = BlobFolder(tmp_path)
+    before = blobs.writer("v")
+    stored = before.put(b"bytes")
+    before.settle()
+
+    def broken(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    steps = [
+        lambda: blobs.writer("w"),
+        lambda: before.put(b"other bytes"),
+        before.settle,
+        before.missing,
+        before.forget,
+        lambda: blobs.size(stored),
+        lambda: blobs.delete(stored),
+        lambda: blobs.stored(stored[:2]),
+        lambda: blobs.recover("v", lambda names: names),
+    ]
+    told = 0
+    with monkeypatch.context() as disk:
+        disk.setattr(f"os.{call}", broken)
+        for step in steps:
+            try:
+                step()
+            except TemporaryError as error:
+                assert error.code == "disk-full"
+                told += 1
+    assert told
+
+
 def test_a_file_that_cannot_be_synced_is_thrown_away(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,7 @@ def cut_left(text: str, width: int) -> str:
         return text
     from rich.cells import set_cell_size
 
-    return "…" + set_cell_size(text[::-1], max(0, width - 1))[::-1]
+    return "…" + set_cell_size(text[::-1], max(0, width - 1))[::-1].lstrip()
 
 
 def environment_flag(environ: Mapping[str, str], name: str) -> bool:
