@@ -52,6 +52,12 @@ class Cause(Enum):
     TOO_COMPLEX = "too-complex", False
     SVG_UNSAFE = "svg-unsafe", False
     SVG_SIZE = "svg-size", False
+    # -- taken all the same: notes to images that were imported
+    UNPACKED = "unpacked", False
+    DAMAGED_CHUNK = "damaged-chunk", False
+    NO_END_MARK = "no-end-mark", False
+    STRAY_BYTES = "stray-bytes", False
+    WRONG_ENCODING = "wrong-encoding", False
     # -- what was sent with it
     INVALID_METADATA = "invalid-metadata", False
     # -- the run

@@ -182,8 +182,9 @@ class Asset:
 class Result:
     """Outcome of one image: ``asset`` for success and skipped, ``reason`` for skipped, failed.
 
-    ``cause`` is the code of ``causes.Cause`` that a failure travels with, ``retryable`` whether the
-    same request may work later; both None where the target does not say (Livingdocs does not).
+    ``cause`` is the code of ``causes.Cause`` that a failure travels with, or a success that has a
+    note (its ``reason``), ``retryable`` whether the same request may work later; None where the
+    target does not say (Livingdocs does not).
     """
 
     external_id: str
@@ -254,7 +255,8 @@ class Limits:
 class Facts:
     """What the bytes of an image say: exact size as stored, in pixels.
 
-    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations.
+    ``orientation`` is the EXIF value 1 to 8; ``frames`` is 1 but for animations; ``notes`` are
+    codes of ``causes.Cause`` for what was not in order and is no reason to refuse it.
     """
 
     type: ImageType
@@ -262,6 +264,7 @@ class Facts:
     height: int
     frames: int = 1
     orientation: int = 1
+    notes: tuple[str, ...] = ()
 
 
 def canonical_json(value: object) -> bytes:

@@ -91,9 +91,14 @@ class Url:
         return shown if self.port == PORTS[self.scheme] else f"{shown}:{self.port}"
 
     @property
+    def origin(self) -> str:
+        """Scheme, host and port (RFC 6454)."""
+        return f"{self.scheme}://{self.place}"
+
+    @property
     def text(self) -> str:
         """The whole in one plain form."""
-        return f"{self.scheme}://{self.place}{self.rest}"
+        return f"{self.origin}{self.rest}"
 
 
 def parse(text: str) -> Url:

@@ -7,11 +7,11 @@ the file's own metadata filled in is not compared.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from ldimport.causes import Cause
+from ldimport.causes import Cause, known_cause
 from ldimport.engine import records
 from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
@@ -146,9 +146,17 @@ class ImageImporter:
             etag, last_modified = task.known.validators
             now = (answer.etag or etag, answer.last_modified or last_modified)
             return self._same_bytes(task, task.known, now)
-        return self._with_bytes(task, answer.body, (answer.etag, answer.last_modified))
+        return self._with_bytes(
+            task, answer.body, (answer.etag, answer.last_modified), answer.notes
+        )
 
-    def _with_bytes(self, task: ImportTask, body: bytes, validators: Validators) -> ImportOutcome:
+    def _with_bytes(
+        self,
+        task: ImportTask,
+        body: bytes,
+        validators: Validators,
+        notes: tuple[str, ...] = (),
+    ) -> ImportOutcome:
         known, source_sha256 = task.known, hashlib.sha256(body).hexdigest()
         if known and known.source_sha256 == source_sha256 and self._has(known):
             return self._same_bytes(task, known, validators)
@@ -156,7 +164,7 @@ class ImageImporter:
         metadata = self._complete(task.image, lambda: data, facts)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
-        return _succeeded(task, metadata, new, validators)
+        return _succeeded(task, metadata, new, validators, (*notes, *facts.notes))
 
     def _same_bytes(
         self, task: ImportTask, known: KnownMedia, validators: Validators
@@ -178,7 +186,7 @@ class ImageImporter:
         if is_markup(body):  # read in the child alone
             return self._sandbox.sanitise(body)
         facts = inspect(body, self._terms.limits)
-        if self._terms.options.integrity is Integrity.FULL:
+        if facts.notes or self._terms.options.integrity is Integrity.FULL:
             self._sandbox.decode(body, facts)
         return body, facts
 
@@ -200,10 +208,16 @@ class ImageImporter:
 
 
 def _succeeded(
-    task: ImportTask, metadata: Mapping[str, Json], new: NewBytes | None, validators: Validators
+    task: ImportTask,
+    metadata: Mapping[str, Json],
+    new: NewBytes | None,
+    validators: Validators,
+    notes: Sequence[str] = (),
 ) -> ImportOutcome:
     request = fingerprint(task.image)
-    return ImportOutcome(task, Status.SUCCESS, None, None, metadata, new, request, validators)
+    told = "; ".join(found.meaning for code in notes if (found := known_cause(code)))
+    note = (told, notes[0]) if notes else (None, None)
+    return ImportOutcome(task, Status.SUCCESS, *note, metadata, new, request, validators)
 
 
 def _skipped(task: ImportTask, validators: Validators) -> ImportOutcome:

@@ -117,7 +117,8 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
-    """What became of one image. A failure has its ``cause``, if it ended since these are kept."""
+    """What became of one image. A failure has its ``cause``, if it ended since these are kept;
+    ``reason`` and ``cause`` of a success are a note."""
 
     external_id: str
     title: str
@@ -184,7 +185,8 @@ class NewBytes:
 
 @dataclass(frozen=True, slots=True)
 class ImportOutcome:
-    """What became of a task; a failure has its ``cause`` (a code of ``causes``). ``success`` with
+    """What became of a task; a failure has its ``cause`` (a code of ``causes``), a success has one
+    if there is something to note, and says it in ``reason``. ``success`` with
     ``new`` creates the entry or gives it new bytes, without it changes only what was sent.
     ``metadata`` is what the entry shall hold. Only a failure leaves the validators as they are."""
 

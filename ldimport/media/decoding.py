@@ -31,7 +31,7 @@ def _jpeg(data: bytes, found: jpeg.Jpeg) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            with JpegImageFile(BytesIO(jpeg.with_one_exif(data))) as image:  # Pillow adds them up
+            with JpegImageFile(BytesIO(jpeg.for_decoder(data))) as image:  # Pillow adds EXIF up
                 if not found.lossless:
                     image.draft(image.mode, (max(1, found.width // 8), max(1, found.height // 8)))
                 image.load()

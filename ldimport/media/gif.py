@@ -12,6 +12,8 @@ SIGNATURES = (b"GIF87a", b"GIF89a")
 _SCREEN = struct.Struct("<HHB")
 _RECTANGLE = struct.Struct("<HHHHB")
 _IMAGE, _EXTENSION, _TRAILER = 0x2C, 0x21, 0x3B
+_CONTROL = 0xF9
+"""Label of the extension that announces a frame."""
 MAX_BLOCKS = 200_000
 
 
@@ -32,38 +34,46 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Gif:
-    """What the blocks say; the logical screen is the size, wherever frames reach."""
+    """What the blocks say; the logical screen is the size, wherever frames reach. ``ended`` is
+    False for one that lacks its end mark."""
 
     width: int
     height: int
     frames: tuple[Frame, ...]
+    ended: bool
 
 
 def walk(data: bytes, max_frames: int) -> Gif:
-    """Walk all blocks to the trailer. An unknown block behind a whole frame ends the walk.
-    Raises Rejected ``truncated``, ``corrupt``, ``too-complex`` or ``too-many-frames``."""
+    """Walk all blocks to the trailer, or to the end of the file behind a whole frame, as browsers
+    do. An unknown block behind a whole frame ends the walk. Raises Rejected ``truncated``, ``corrupt``, ``too-complex`` or ``too-many-frames``."""
     if len(data) < 13:
         raise _cut_off()
     width, height, flags = _SCREEN.unpack_from(data, 6)
     if not width or not height:
         raise Rejected(Cause.CORRUPT, f"the GIF says it is {width} x {height} pixels")
     frames: list[Frame] = []
+    announced = False
     for kind, start, end in _blocks(data, 13 + _colours(flags)):
         if kind == _IMAGE:
             if len(frames) >= max_frames:
                 raise Rejected(Cause.TOO_MANY_FRAMES, f"more than {max_frames:,} frames, the limit")
             frames.append(_frame(data, start, end))
+            announced = False
         elif kind == _TRAILER:
             break
-        elif kind != _EXTENSION:
-            if not frames:
-                raise Rejected(Cause.CORRUPT, f"damaged GIF: unknown block {kind:02X}")
+        elif kind == _EXTENSION:
+            announced = announced or data[start] == _CONTROL
+        elif not frames:
+            raise Rejected(Cause.CORRUPT, f"damaged GIF: unknown block {kind:02X}")
+        else:
             break
     else:
-        raise _cut_off()
+        if announced or not frames:
+            raise _cut_off()
+        return Gif(width, height, tuple(frames), ended=False)
     if not frames:
         raise Rejected(Cause.CORRUPT, "the GIF holds no picture")
-    return Gif(width, height, tuple(frames))
+    return Gif(width, height, tuple(frames), ended=True)
 
 
 def _cut_off() -> Rejected:

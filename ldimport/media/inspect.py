@@ -45,24 +45,31 @@ def inspect(data: bytes, limits: Limits) -> Facts:
 
 
 def _walked(data: bytes, limits: Limits) -> Facts:
-    if data.startswith(jpeg.SIGNATURE):
+    if jpeg.begins(data):
         photo = jpeg.walk(data)
-        return Facts(ImageType.JPG, photo.width, photo.height, 1, photo.orientation)
+        notes = _noted(photo.stray, Cause.STRAY_BYTES)
+        return Facts(ImageType.JPG, photo.width, photo.height, 1, photo.orientation, notes)
     if data.startswith(png.SIGNATURE):
         picture = png.walk(data)
         if picture.frames > limits.max_frames:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
         _check_reach(picture, picture.animation, limits)
-        size = (picture.width, picture.height)
-        return Facts(ImageType.PNG, *size, picture.frames, picture.orientation)
+        shape = (picture.width, picture.height, picture.frames, picture.orientation)
+        return Facts(ImageType.PNG, *shape, _noted(picture.damaged, Cause.DAMAGED_CHUNK))
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
         _check_reach(animation, animation.frames, limits)
-        return Facts(ImageType.GIF, animation.width, animation.height, len(animation.frames))
+        notes = _noted(not animation.ended, Cause.NO_END_MARK)
+        shape = (animation.width, animation.height, len(animation.frames))
+        return Facts(ImageType.GIF, *shape, notes=notes)
     if is_markup(data):
         return SvgReader().read(data)
     raise _refusal(data)
+
+
+def _noted(what: bool, note: Cause) -> tuple[str, ...]:
+    return (note.code,) if what else ()
 
 
 def _check_reach(

@@ -8,12 +8,12 @@ from ldimport.causes import Cause
 from ldimport.errors import Rejected
 from ldimport.media import exif
 
-SIGNATURE = b"\xff\xd8\xff"
 MAX_SCANS = 500
 """Progressive files of the wild have about ten; thousands are a decompression bomb."""
 MAX_SEGMENTS = 20_000
 """A file at the byte limit, made of the largest segments alone, has some 230."""
 
+_START = re.compile(rb"\xff\xd8(?:\xff|[^\xff]{1,64}\xff[\xc0-\xcf\xd8-\xfe])")
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 """A marker that is neither a stuffed zero, a restart nor a fill byte: what ends a scan."""
 
@@ -32,12 +32,19 @@ _EXIF = b"Exif\0"
 
 @dataclass(frozen=True, slots=True)
 class Jpeg:
-    """What the frame header says. ``lossless`` ones cannot be decoded at reduced scale."""
+    """What the frame header says. ``lossless`` ones cannot be decoded at reduced scale; ``stray``
+    says that bytes which belong to nothing stand between segments."""
 
     width: int
     height: int
     lossless: bool
     orientation: int
+    stray: bool
+
+
+def begins(data: bytes) -> bool:
+    """Whether this begins like a JPEG; a few stray bytes may stand before the first segment."""
+    return _START.match(data) is not None
 
 
 def walk(data: bytes) -> Jpeg:
@@ -46,8 +53,12 @@ def walk(data: bytes) -> Jpeg:
     next marker, as decoders do."""
     frame: tuple[int, int, bool] | None = None
     orientation = scans = segments = 0
+    stray, behind = False, 2
     for marker, start, end in _segments(data):
         segments += 1
+        begin = start - (2 if marker in _BARE else 4)
+        stray = stray or (begin > behind and bool(data[behind:begin].strip(b"\xff")))
+        behind = len(data) if marker == _SOS else max(start, end)
         if segments > MAX_SEGMENTS:
             raise Rejected(Cause.TOO_COMPLEX, f"the JPEG has more than {MAX_SEGMENTS:,} segments")
         if marker == _EOI:
@@ -71,7 +82,7 @@ def walk(data: bytes) -> Jpeg:
         raise Rejected(Cause.TRUNCATED, "the JPEG ends before its end marker: the file is cut off")
     if frame is None or not scans:
         raise Rejected(Cause.CORRUPT, "the JPEG holds no picture data")
-    return Jpeg(*frame, orientation or 1)
+    return Jpeg(*frame, orientation or 1, stray)
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
@@ -125,9 +136,12 @@ def _unknown(marker: int) -> Rejected:
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
 
 
-def with_one_exif(data: bytes) -> bytes:
-    """The same picture with the first of its EXIF segments alone. Never raises."""
+def for_decoder(data: bytes) -> bytes:
+    """The same picture with the first of its EXIF segments alone, and no stray bytes before its
+    first segment. Never raises."""
     kept, position, first = [], 0, True
+    if (found := _MARKER.search(data, 2)) and found.start() > 2:
+        kept, position = [data[:2]], found.start()
     for marker, start, end in _segments(data):
         if marker == 0xE1 and start <= end <= len(data) and data.startswith(_EXIF, start):
             if not first:

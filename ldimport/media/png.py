@@ -15,6 +15,8 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp\0"
 MAX_CHUNKS = 200_000
 """A file at the byte limit has some 2,000 of the size that encoders use."""
+_DAMAGED = b"    "
+"""No chunk's type: of those that are skipped, since their checksum is wrong."""
 _HEADER = struct.Struct(">I4s")
 _IHDR = struct.Struct(">IIBBBBB")
 _FCTL = struct.Struct(">IIII6x")
@@ -41,7 +43,8 @@ class PngFrame:
 @dataclass(frozen=True, slots=True)
 class Png:
     """What the chunks say. ``pixels`` are the (start, end) offsets of the IDAT bodies; ``frames``
-    counts every picture of an APNG, those that it only claims and the default image included."""
+    counts every picture of an APNG, those that it only claims and the default image included;
+    ``damaged`` says that a chunk which decoders can do without has a wrong checksum."""
 
     width: int
     height: int
@@ -52,14 +55,16 @@ class Png:
     orientation: int
     pixels: Sequence[tuple[int, int]]
     animation: Sequence[PngFrame]
+    damaged: bool
 
 
 def walk(data: bytes) -> Png:
-    """Walk all chunks to IEND, checking each CRC and their order. Raises Rejected ``truncated``,
-    ``corrupt``, ``too-complex`` or ``cgbi-png-not-accepted``."""
+    """Walk all chunks to IEND, checking each CRC and their order. A wrong CRC costs an ancillary
+    chunk alone, as in libpng and browsers. Raises Rejected ``truncated``, ``corrupt``,
+    ``too-complex`` or ``cgbi-png-not-accepted``."""
     header: tuple[int, int, int, int, bool] | None = None
     orientation = 0
-    palette = pixels_ended = False
+    palette = pixels_ended = damaged = False
     pixels: list[tuple[int, int]] = []
     animation = _Animation()
     for kind, start, end in _chunks(data):
@@ -83,6 +88,8 @@ def walk(data: bytes) -> Png:
             orientation = exif.orientation_of_xmp(data[start:end])
         elif kind == b"IEND":
             break
+        elif kind == _DAMAGED:
+            damaged = True
         elif not kind[0] & 0x20:
             raise _damaged(f"misplaced or unknown chunk {_name(kind)}")
         pixels_ended = bool(pixels)
@@ -92,7 +99,7 @@ def walk(data: bytes) -> Png:
         raise Rejected(Cause.CORRUPT, "the PNG holds no picture data")
     if header[3] == 3 and not palette:
         raise _damaged("it uses a palette but has none")
-    return Png(*header, animation.count(), orientation or 1, pixels, animation.frames)
+    return Png(*header, animation.count(), orientation or 1, pixels, animation.frames, damaged)
 
 
 @dataclass(slots=True)
@@ -128,7 +135,8 @@ class _Animation:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Every chunk as (type, start, end of its body), its CRC checked."""
+    """Every chunk as (type, start, end of its body), its CRC checked; an ancillary one whose CRC
+    is wrong under the type ``_DAMAGED``."""
     view = memoryview(data)
     position, size = len(SIGNATURE), len(data)
     crc32, unpack = zlib.crc32, _HEADER.unpack_from
@@ -142,7 +150,9 @@ def _chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
             reason = f"the PNG ends inside chunk {_name(kind)}: it is cut off"
             raise Rejected(Cause.TRUNCATED, reason)
         if crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise _damaged(f"the checksum of {_name(kind)} is wrong")
+            if not (kind.isalpha() and kind[0] & 0x20):
+                raise _damaged(f"the checksum of {_name(kind)} is wrong")
+            kind = _DAMAGED
         yield kind, start, end
         position = end + 4
     raise Rejected(Cause.TOO_COMPLEX, f"the PNG has more than {MAX_CHUNKS:,} chunks")

@@ -2,6 +2,7 @@
 another place, or no, and for how long."""
 
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ MAX_RETRY_AFTER = 30.0
 
 _FIRST_WAIT = 0.5
 _WAIT_FACTOR = 4.0
+_GZIP = frozenset(("gzip", "x-gzip"))
+_COMPRESSIONS = _GZIP | {"deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz", "exi",
+                         "bzip2", "xz", "lzma", "pack200-gzip"}  # fmt: skip
+"""Codings that change the bytes: IANA's list, and what servers use beside it."""
+_GZIP_MAGIC = b"\x1f\x8b"
 _PLAIN = re.compile(r"[\x20-\x7e]{1,1000}")
 
 
@@ -38,13 +44,14 @@ class FetchSource:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The bytes of a source, or ``not_modified`` with none."""
+    """The bytes of a source, or ``not_modified`` with none; ``notes`` as in ``model.Facts``."""
 
     source: FetchSource
     body: bytes
     etag: str | None
     last_modified: str | None
     not_modified: bool
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +67,13 @@ FetchOutcome = Fetched | NotFetched
 
 def screen_image(status: int, headers: Mapping[str, str], max_bytes: int) -> Rejected | None:
     """A look at the headers that refuses, before any body is read, what is too large by its own
-    account and what is encoded: a few kilobytes of gzip may stand for gigabytes."""
+    account and what is compressed in a way that we do not read."""
     if status != 200:
         return None
-    if headers.get("content-encoding", "").strip().lower() not in ("", "identity"):
-        return Rejected(Cause.ENCODED_BODY, "origin sent the file encoded, although asked not to")
+    for coding in _compressions(headers):
+        if coding not in _GZIP:
+            reason = f"origin sent the file compressed ({coding}), although asked not to"
+            return Rejected(Cause.ENCODED_BODY, reason)
     declared = headers.get("content-length", "")
     if declared.isdecimal() and len(declared) < 20 and int(declared) > max_bytes:
         return over_bytes(f"{int(declared):,} bytes", max_bytes)
@@ -79,8 +88,12 @@ def fetched(source: FetchSource, answer: Answer, max_bytes: int) -> Fetched:
         why = Cause.ORIGIN_STATUS.with_(status=answer.status)
         raise Rejected(why, f"origin answered {answer.status}")
     body = b"" if not_modified else _body(answer, max_bytes)
+    notes: tuple[str, ...] = ()
+    for _ in _compressions(answer.headers):
+        if body.startswith(_GZIP_MAGIC):  # else it says so, and is not
+            body, notes = _unpacked(body, max_bytes), (Cause.UNPACKED.code,)
     etag, last_modified = answer.headers.get("etag"), answer.headers.get("last-modified")
-    return Fetched(source, body, etag, last_modified, not_modified)
+    return Fetched(source, body, etag, last_modified, not_modified, notes)
 
 
 def _body(answer: Answer, max_bytes: int) -> bytes:
@@ -91,6 +104,28 @@ def _body(answer: Answer, max_bytes: int) -> bytes:
     if not answer.body:
         raise Rejected(Cause.EMPTY, "origin sent an empty file")
     return answer.body
+
+
+def _compressions(headers: Mapping[str, str]) -> list[str]:
+    """The compressions that ``Content-Encoding`` names. What names none (``none``, ``UTF-8``,
+    ``aws-chunked``: object stores repeat what they were told at the upload) changes no byte."""
+    named = headers.get("content-encoding", "").lower().split(",")
+    return [coding for coding in map(str.strip, named) if coding in _COMPRESSIONS]
+
+
+def _unpacked(packed: bytes, max_bytes: int) -> bytes:
+    """The content of gzip; bytes behind its end count for nothing, as in browsers. Raises Rejected
+    ``too-many-bytes``, ``incomplete`` or ``encoded-body``."""
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        body = stream.decompress(packed, max_bytes + 1)
+    except zlib.error as error:
+        raise Rejected(Cause.ENCODED_BODY, "origin sent the file as damaged gzip") from error
+    if len(body) > max_bytes:
+        raise over_bytes(f"more than {max_bytes:,} bytes", max_bytes)
+    if not stream.eof:
+        raise Rejected(Cause.INCOMPLETE, "origin sent the file as gzip, and not all of it")
+    return body
 
 
 def backoff(tries: int, chance: float) -> float:

@@ -1,8 +1,8 @@
 """HTTP exchanges by libcurl, many at a time or one POST alone (for webhooks).
 
 Whether an answer is an image worth keeping is for ``answers``. What holds for every exchange is
-decided here: a socket is opened to a checked address alone, TLS is verified, no proxy, cookie,
-credential or redirect of libcurl's own, bounded headers, body and time.
+decided here: a socket is opened to a checked address alone, TLS is verified, no proxy, credential
+or redirect of libcurl's own, no cookie but those given to it, bounded headers, body and time.
 """
 
 import re
@@ -76,6 +76,7 @@ _OPTIONS = (
     (pycurl.FOLLOWLOCATION, 0),
     (pycurl.PROXY, ""),  # an empty name also switches off the proxies of the environment
     (pycurl.NETRC, 0),
+    (pycurl.COOKIEFILE, ""),  # no file: cookies are understood, for as long as ``begin`` says
     (pycurl.SSL_VERIFYPEER, 1),
     (pycurl.SSL_VERIFYHOST, 2),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
@@ -87,13 +88,15 @@ _OPTIONS = (
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an origin answered. ``headers`` have lower-case names, those in use here only;
-    ``broken`` says why the body is incomplete, ``cut`` that it went on beyond the limit."""
+    ``broken`` says why the body is incomplete, ``cut`` that it went on beyond the limit;
+    ``cookies`` are those known after it, each a line for libcurl."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     cut: bool
     broken: Rejected | None
+    cookies: tuple[str, ...] = ()
 
 
 Screen = Callable[[int, Mapping[str, str], int], Rejected | None]
@@ -143,9 +146,15 @@ class Exchange:
         for option, value in (*_OPTIONS, *own):
             self.curl.setopt(option, value)
 
-    def begin(self, checked: CheckedAddress, seconds: float, headers: Sequence[str] = ()) -> None:
+    def begin(
+        self,
+        checked: CheckedAddress,
+        seconds: float,
+        headers: Sequence[str] = (),
+        cookies: Sequence[str] = (),
+    ) -> None:
         """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
-        byte; a GET unless ``curl`` was told otherwise."""
+        byte; a GET unless ``curl`` was told otherwise. ``cookies`` are all that it may send."""
         self._status = 0
         self._interim = 0
         self._header_bytes = 0
@@ -165,6 +174,8 @@ class Exchange:
         self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
         self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1_000)))
         self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
+        for line in ("ALL", *cookies):
+            self.curl.setopt(pycurl.COOKIELIST, line)
 
     def end(self, error: int = 0, text: str = "") -> Answer:
         """What came of it; ``error`` and ``text`` are libcurl's, 0 if it was content. Raises
@@ -176,7 +187,8 @@ class Exchange:
         if broken is not None and not self._status:
             raise broken
         body, self._body = bytes(self._body), bytearray()
-        return Answer(self._status, self._headers, body, self._cut, broken)
+        cookies = tuple(self.curl.getinfo(pycurl.INFO_COOKIELIST))
+        return Answer(self._status, self._headers, body, self._cut, broken, cookies)
 
     def perform(self) -> Answer:
         """Carry out alone what ``begin`` prepared. Raises Rejected like ``end``."""
@@ -290,11 +302,16 @@ class Transfers(Generic[Owner]):
         return len(self._active)
 
     def start(
-        self, owner: Owner, checked: CheckedAddress, seconds: float, headers: Sequence[str] = ()
+        self,
+        owner: Owner,
+        checked: CheckedAddress,
+        seconds: float,
+        headers: Sequence[str] = (),
+        cookies: Sequence[str] = (),
     ) -> None:
         """Begin a GET of ``checked`` for ``owner``, to be over within ``seconds``."""
         exchange = self._idle.pop() if self._idle else self._make()
-        exchange.begin(checked, seconds, headers)
+        exchange.begin(checked, seconds, headers, cookies)
         self._active[exchange.curl] = (owner, exchange)
         self._multi.add_handle(exchange.curl)
 

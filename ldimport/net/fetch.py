@@ -103,7 +103,8 @@ class Fetcher(Closing):
 class FetchTask:
     """A source under way. ``url`` is where it stands now, ``hops`` redirects behind its own URL;
     it rests until ``at``; ``begun`` and ``try_begun`` are clock times of the first try and of the
-    one under way; ``failed`` is what became of the last one."""
+    one under way; ``failed`` is what became of the last one. ``cookies`` that a redirect set live
+    for this try, each for the origin that it came from alone."""
 
     source: FetchSource
     origin: Url
@@ -114,6 +115,7 @@ class FetchTask:
     begun: float | None = None
     try_begun: float | None = None
     failed: Rejected | None = None
+    cookies: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def place(self) -> HostPort:
@@ -134,6 +136,7 @@ class FetchTask:
         self.url = self.origin
         self.hops = 0
         self.try_begun = None
+        self.cookies.clear()
 
 
 @dataclass(slots=True)
@@ -242,8 +245,9 @@ class _Round:
             return self._failed(task, found)
         self._fetcher.hosts[task.url.host].busy += 1
         checked = self._fetcher.guard.checked(task.url, found)
+        cookies = task.cookies.get(task.url.origin, ())
         self._fetcher.transfers.start(
-            task, checked, self._seconds_left(task), task.source.conditions
+            task, checked, self._seconds_left(task), task.source.conditions, cookies
         )
         return None
 
@@ -284,6 +288,7 @@ class _Round:
         if task.hops >= self._fetcher.limits.redirects:
             raise Rejected(Cause.TOO_MANY_REDIRECTS, "origin redirects on and on")
         task.hops += 1
+        task.cookies[task.url.origin] = answer.cookies
         task.url = self._fetcher.guard.parse(join(task.url, location.encode("latin-1")))
         self._waiting.appendleft(task)
 

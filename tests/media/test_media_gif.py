@@ -51,8 +51,27 @@ def test_the_logical_screen_is_the_size_wherever_frames_reach() -> None:
 @settings(max_examples=60, deadline=None)
 def test_every_cut_is_noticed(data: st.DataObject) -> None:
     whole = animation(20, 20, 2)
-    cut = data.draw(st.integers(6, len(whole) - 1))
-    assert code(whole[:cut]) in ("truncated", "corrupt")
+    cut = whole[: data.draw(st.integers(6, len(whole) - 1))]
+    try:
+        facts = inspect(cut, LIMITS)
+        decode(ImageType.GIF, cut, LIMITS)
+    except Rejected as rejected:
+        assert rejected.code in ("truncated", "corrupt")
+    else:  # behind a whole frame
+        assert facts.notes == ("no-end-mark",)
+
+
+def test_a_gif_that_lacks_its_end_mark_alone_is_taken_with_a_note() -> None:
+    whole = gif(1, 1, gif_frame(1, 1), b"!\xfe\x01x\0")
+    assert inspect(whole, LIMITS).notes == ()
+    assert inspect(whole[:-1], LIMITS).notes == ("no-end-mark",)
+    decode(ImageType.GIF, whole[:-1], LIMITS)
+
+
+def test_a_gif_that_ends_where_a_frame_was_announced_is_cut_off() -> None:
+    announced = b"!\xf9\4\0\0\0\0\0"
+    assert code(gif(2, 2, gif_frame(2, 2), announced)[:-1]) == "truncated"
+    assert code(gif(2, 2, gif_frame(2, 2))[:-2]) == "truncated"  # within the frame
 
 
 def test_sizes_of_nothing_are_refused() -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from media_files import jpeg, jpeg_with, segment, tiff
 
 from ldimport.errors import Rejected
+from ldimport.media.decoding import decode
 from ldimport.media.inspect import inspect
 from ldimport.media.jpeg import MAX_SCANS, MAX_SEGMENTS
 from ldimport.model import ImageType, Limits
@@ -125,3 +126,23 @@ def test_thousands_of_comments_are_a_bomb() -> None:
 
 def test_a_run_of_marker_bytes_costs_no_more_than_its_length() -> None:
     assert code(b"\xff\xd8" + b"\xff" * 5_000_000) == "truncated"
+
+
+@pytest.mark.parametrize("stray", [b"\0", b"\0\0\0", b"\r\n", b"abc"])
+def test_stray_bytes_between_segments_are_taken_with_a_note(stray: bytes) -> None:
+    """Behind the first marker too, where browsers look on and Pillow gives up."""
+    whole = jpeg()
+    behind = 4 + int.from_bytes(whole[4:6], "big")
+    for data in (jpeg_with(stray), whole[:behind] + stray + whole[behind:]):
+        facts = inspect(data, LIMITS)
+        assert (facts.width, facts.height, facts.notes) == (16, 16, ("stray-bytes",))
+        decode(ImageType.JPG, data, LIMITS)
+
+
+def test_fill_bytes_are_no_stray_bytes() -> None:
+    assert inspect(jpeg_with(b"\xff\xff\xff"), LIMITS).notes == ()
+
+
+def test_what_only_begins_like_a_jpeg_is_a_damaged_one() -> None:
+    assert code(b"\xff\xd8\0\xff\xe0" + bytes(200)) in ("corrupt", "truncated")
+    assert code(b"\xff\xd8" + bytes(200)) == "not-an-image"

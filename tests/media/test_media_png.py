@@ -13,8 +13,10 @@ from media_files import CHANNELS, chunk, png, png_rows, tiff, xmp
 from PIL import Image
 
 from ldimport.errors import Rejected
+from ldimport.media.decoding import decode
 from ldimport.media.inspect import inspect
-from ldimport.media.png import check_pixels, walk
+from ldimport.media.metadata import extract
+from ldimport.media.png import XMP_KEYWORD, check_pixels, walk
 from ldimport.model import ImageType, Limits
 
 LIMITS = Limits()
@@ -206,3 +208,34 @@ def test_orientation_from_exif_or_else_xmp() -> None:
 
 def test_a_tail_does_no_harm() -> None:
     assert inspect(png() + b"PK", LIMITS) == inspect(png(), LIMITS)
+
+
+def with_wrong_checksum(made: bytes) -> bytes:
+    """The chunk with one bit of its checksum turned over."""
+    return made[:-1] + bytes([made[-1] ^ 1])
+
+
+@pytest.mark.parametrize("name", [b"tEXt", b"zTXt", b"iTXt", b"iCCP", b"tIME", b"eXIf", b"tRNS"])
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_a_wrong_checksum_costs_a_chunk_that_no_picture_needs(name: bytes, side: str) -> None:
+    data = png(**{side: with_wrong_checksum(chunk(name, b"Comment\0x"))})
+    facts = inspect(data, LIMITS)
+    assert (facts.width, facts.height, facts.notes) == (7, 5, ("damaged-chunk",))
+    decode(ImageType.PNG, data, LIMITS)
+
+
+def test_what_a_damaged_chunk_says_is_not_believed_and_what_follows_is_read() -> None:
+    turned = chunk(b"eXIf", b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0\0\0\0\0")
+    assert inspect(png(before=turned), LIMITS).orientation == 6
+    assert inspect(png(before=with_wrong_checksum(turned)), LIMITS).orientation == 1
+    packet = XMP_KEYWORD + b"\0\0\0\0" + xmp('dc:source="X"')
+    data = png(before=with_wrong_checksum(turned) + chunk(b"iTXt", packet))
+    assert extract(data, ImageType.PNG) == extract(png(before=chunk(b"iTXt", packet)), ImageType.PNG)
+
+
+@pytest.mark.parametrize("name", ["IHDR", "PLTE", "IDAT", "IEND", "abc\x01"])
+def test_a_wrong_checksum_of_what_a_picture_needs_is_damage(name: str) -> None:
+    data = png(colour=3, before=chunk(b"abc\x01", b"x"))
+    body = data.index(name.encode())
+    end = body + 4 + int.from_bytes(data[body - 4 : body], "big")
+    assert code(data[:end] + bytes(4) + data[end + 4 :]) == "corrupt"

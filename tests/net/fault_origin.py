@@ -126,12 +126,19 @@ FAULTS: dict[str, Fault] = {
     ),
     "endless": Fault(lambda number: (head() if n == 0 else NOISE * 32 for n in count()),
                      "too-many-bytes"),
-    "gzip": Fault(packed(gzip.compress(IMAGE)), "encoded-body"),
-    "gzip-lie": Fault(packed(IMAGE), "encoded-body"),
-    "gzip-cut": Fault(packed(gzip.compress(IMAGE)[:-9]), "encoded-body"),
-    "gzip-bomb": Fault(lambda number: bomb(), "encoded-body"),
-    "packed-twice": Fault(packed(IMAGE, "gzip, br"), "encoded-body"),
-    "packed-unknown": Fault(packed(IMAGE, "x-unheard-of"), "encoded-body"),
+    "gzip": Fault(packed(gzip.compress(IMAGE)), 69),
+    "gzip-by-another-name": Fault(packed(gzip.compress(IMAGE), "X-GZIP"), 69),
+    "gzip-of-gzip": Fault(packed(gzip.compress(gzip.compress(IMAGE)), "gzip, gzip"), 69),
+    "gzip-and-what-is-none": Fault(packed(gzip.compress(IMAGE), "aws-chunked,gzip"), 69),
+    "gzip-lie": Fault(packed(IMAGE), 69),
+    "gzip-cut": Fault(packed(gzip.compress(IMAGE)[:-9]), "incomplete", 2.5),
+    "gzip-damaged": Fault(packed(gzip.compress(IMAGE)[:12] + bytes(40)), "encoded-body"),
+    "gzip-bomb": Fault(lambda number: bomb(), "too-many-bytes"),
+    "packed-twice": Fault(packed(IMAGE, "gzip, br"), "encoded-body", says="(br)"),
+    "packed-by-zstd": Fault(packed(IMAGE, "zstd"), "encoded-body"),
+    "packed-unknown": Fault(packed(IMAGE, "x-unheard-of"), 69),
+    **{f"labelled-{name}": Fault(packed(IMAGE, name), 69)
+       for name in ("aws-chunked", "none", "UTF-8", "binary", "null", "base64", "")},
     # -- heads
     "endless-headers": Fault(
         lambda number: (b"HTTP/1.1 200 OK\r\n" if n == 0 else b"X-A: " + b"b" * 8_000 + b"\r\n"

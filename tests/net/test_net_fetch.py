@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import pycurl
 import pytest
@@ -502,16 +503,41 @@ def test_a_connection_is_never_shared_by_two_names_of_one_address(
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_followed_without_cookies(origin: Origin, fetcher: Make, status: int) -> None:
+def test_a_redirect_is_followed(origin: Origin, fetcher: Make, status: int) -> None:
     def script(seen: Seen) -> Reply:
         if seen.path == "/new.png?x=1":
             return Reply()
-        return Reply(status, headers={"Location": "/new.png?x=1#top", "Set-Cookie": "a=b"})
+        return Reply(status, headers={"Location": "/new.png?x=1#top"})
 
     origin.script = script
     fetch_one(fetcher(), FetchSource(origin.url()))
     assert origin.seen[-1].path == "/new.png?x=1"
-    assert all("cookie" not in seen.headers for seen in origin.seen)
+
+
+def test_a_cookie_of_a_redirect_lives_for_that_image_alone(origin: Origin, fetcher: Make) -> None:
+    """Hosts send whoever comes without their cookie to the same address again, with one."""
+
+    def script(seen: Seen) -> Reply:
+        if seen.headers.get("cookie") == "seen=1":
+            return Reply()
+        return Reply(302, headers={"Location": seen.path, "Set-Cookie": "seen=1; Path=/"})
+
+    origin.script = script
+    sources = [FetchSource(origin.url("/a.png")), FetchSource(origin.url("/b.png"))]
+    with fetcher(concurrency=1) as one:
+        assert all(isinstance(each, Fetched) for each in one.fetch_many(sources))
+    assert ["cookie" in seen.headers for seen in origin.seen] == [False, True, False, True]
+
+
+def test_a_cookie_is_not_sent_to_another_origin(origin: Origin, fetcher: Make) -> None:
+    """Not even on the same host, though a cookie has no port."""
+    with closing(Origin()) as other:
+        headers = {"Location": other.url("/new.png"), "Set-Cookie": "a=b; Path=/"}
+        origin.script = lambda _: Reply(302, headers=headers)
+        guard = Guard([origin.place, other.place])
+        fetch_one(fetcher(guard=guard), FetchSource(origin.url()))
+        assert [seen.path for seen in other.seen] == ["/new.png"]
+        assert "cookie" not in other.seen[0].headers
 
 
 def test_as_many_redirects_as_allowed_are_followed(origin: Origin, fetcher: Make) -> None:

@@ -139,7 +139,7 @@ def _outcome(
         result = Result(each.image.id, Status.FAILED, reason=none.meaning, cause=none.code)
     failed = result.status is Status.FAILED
     not_taken = result.leaves_open and arrived not in (None, each.content)
-    cause, retryable = cause_of(result) if failed else (None, None)
+    cause, retryable = cause_of(result) if failed else (result.cause, None)
     return {
         **(_NO_ASSET if result.asset is None else asdict(result.asset)),
         "scope": batch.archive,

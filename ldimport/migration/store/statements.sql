@@ -157,7 +157,7 @@ image.open_batch IS NULL AND image.status IS 'failed'
 external_id, system_name,
   CASE WHEN {ended} THEN image.status END AS status,
   CASE WHEN {ended} THEN reason END AS reason,
-  CASE WHEN {last_failed} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
+  CASE WHEN {ended} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
   media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
   image.row, attempts, image.not_taken_over, scope.label AS target
 
