@@ -57,7 +57,6 @@ class Cause(Enum):
     DAMAGED_CHUNK = "damaged-chunk", False
     NO_END_MARK = "no-end-mark", False
     STRAY_BYTES = "stray-bytes", False
-    WRONG_ENCODING = "wrong-encoding", False
     # -- what was sent with it
     INVALID_METADATA = "invalid-metadata", False
     # -- the run

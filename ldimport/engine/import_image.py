@@ -215,9 +215,9 @@ def _succeeded(
     notes: Sequence[str] = (),
 ) -> ImportOutcome:
     request = fingerprint(task.image)
-    told = "; ".join(found.meaning for code in notes if (found := known_cause(code)))
-    note = (told, notes[0]) if notes else (None, None)
-    return ImportOutcome(task, Status.SUCCESS, *note, metadata, new, request, validators)
+    told = "; ".join(found.meaning for code in notes if (found := known_cause(code))) or None
+    note = notes[0] if notes else None
+    return ImportOutcome(task, Status.SUCCESS, told, note, metadata, new, request, validators)
 
 
 def _skipped(task: ImportTask, validators: Validators) -> ImportOutcome:

@@ -11,6 +11,8 @@ _IN_XMP = re.compile(rb"""tiff:Orientation(?:\s*=\s*["']|(?:\s[^>]{0,200})?>)([1
 _MAX_PACKET = 65_536
 _MAX_ENTRIES = 200
 _MAX_TEXT = 10_000
+_INSIDE, _LEAD = bytes(range(0x80, 0xC0)), bytes(range(0xC0, 0x100))
+"""Bytes that go on with a letter of UTF-8, and that begin one."""
 _ORIENTATION, _EXIF_DIRECTORY = 0x0112, 0x8769
 _ASCII, _SHORT, _LONG = 2, 3, 4
 _TEXTS = {0x010E: "ImageDescription", 0x013B: "Artist", 0x8298: "Copyright",
@@ -41,6 +43,8 @@ def texts(tiff: bytes) -> Mapping[str, bytes]:
         kind, size, value = tags[tag]
         place = int.from_bytes(value, _order(tiff))
         text = value[:size] if size <= 4 else tiff[place : place + min(size, _MAX_TEXT)]
+        if size > _MAX_TEXT:  # not within a letter
+            text = text.rstrip(_INSIDE).rstrip(_LEAD)
         if kind == _ASCII and (size <= 4 or place + size <= len(tiff)):
             found[_TEXTS[tag]] = text.partition(b"\0")[0]
     return found

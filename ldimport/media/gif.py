@@ -45,7 +45,8 @@ class Gif:
 
 def walk(data: bytes, max_frames: int) -> Gif:
     """Walk all blocks to the trailer, or to the end of the file behind a whole frame, as browsers
-    do. An unknown block behind a whole frame ends the walk. Raises Rejected ``truncated``, ``corrupt``, ``too-complex`` or ``too-many-frames``."""
+    do. An unknown block behind a whole frame ends the walk. Raises Rejected ``truncated``,
+    ``corrupt``, ``too-complex`` or ``too-many-frames``."""
     if len(data) < 13:
         raise _cut_off()
     width, height, flags = _SCREEN.unpack_from(data, 6)

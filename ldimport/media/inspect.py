@@ -55,14 +55,15 @@ def _walked(data: bytes, limits: Limits) -> Facts:
             reason = f"{picture.frames:,} frames, the limit is {limits.max_frames:,}"
             raise Rejected(Cause.TOO_MANY_FRAMES, reason)
         _check_reach(picture, picture.animation, limits)
-        shape = (picture.width, picture.height, picture.frames, picture.orientation)
-        return Facts(ImageType.PNG, *shape, _noted(picture.damaged, Cause.DAMAGED_CHUNK))
+        notes = _noted(picture.damaged, Cause.DAMAGED_CHUNK)
+        size = (picture.width, picture.height)
+        return Facts(ImageType.PNG, *size, picture.frames, picture.orientation, notes)
     if data.startswith(gif.SIGNATURES):
         animation = gif.walk(data, limits.max_frames)
         _check_reach(animation, animation.frames, limits)
         notes = _noted(not animation.ended, Cause.NO_END_MARK)
-        shape = (animation.width, animation.height, len(animation.frames))
-        return Facts(ImageType.GIF, *shape, notes=notes)
+        size = (animation.width, animation.height)
+        return Facts(ImageType.GIF, *size, len(animation.frames), notes=notes)
     if is_markup(data):
         return SvgReader().read(data)
     raise _refusal(data)

@@ -6,6 +6,7 @@ some of it (XMP behind the pixels of a PNG or in a GIF, IIM in a PNG).
 """
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import chain
@@ -25,6 +26,14 @@ _MAX_TEXT = 32_000
 _MAX_PACKET = 1_000_000
 _SEPARATORS = re.compile(r"[;,]")
 _MAX_DATASETS = 5_000
+_UTF_8 = "utf-8"
+_CODED_CHARACTER_SET = (1, 90)
+_LATIN = ("A cp1252", "B iso8859-2", "C iso8859-3", "D iso8859-4", "L iso8859-5", "G iso8859-6",
+          "F iso8859-7", "H iso8859-8", "M iso8859-9")  # fmt: skip
+_CODINGS = {b"\x1b%G": _UTF_8} | {
+    b"\x1b%b%b" % (area, each[:1].encode()): each[2:] for each in _LATIN for area in (b"-", b".")
+}
+"""What 1:90 says (ISO 2022); of ISO 8859-1 nearly all writers mean Windows-1252."""
 _RESOURCE = b"8BIM"
 _IPTC = 0x0404
 _DATE = re.compile(
@@ -45,7 +54,7 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     blocks = read_blocks(data, kind)
     properties = read_xmp(blocks.xmp) if blocks.xmp else {}
     datasets = read_iim(bytes(blocks.iim)) if blocks.iim else {}
-    tags = {name: _decoded(raw) for name, raw in exif.texts(bytes(blocks.tiff)).items()}
+    tags = {name: _text(raw) for name, raw in exif.texts(bytes(blocks.tiff)).items()}
     found: dict[str, Json] = {}
     for field in FIELDS:
         for candidate in _candidates(field, properties, datasets, tags):
@@ -59,13 +68,24 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
 # -- XMP by defusedxml ---------------------------------------------------------------------------
 
 
-def _decoded(raw: bytes) -> str:
-    """Most writers use UTF-8, with or without saying so; what is not UTF-8 is Windows-1252."""
-    try:
-        text = raw.decode()
-    except UnicodeDecodeError:
-        text = raw.decode("cp1252", "replace")
+def _text(raw: bytes, coding: str = "") -> str:
+    """Bytes in the coding that they are said to be in (``""``: not said). Most writers use UTF-8,
+    with or without saying so; what is not UTF-8 is Windows-1252."""
+    text = _utf_8_text(raw, said=coding == _UTF_8) if coding in ("", _UTF_8) else None
+    if text is None:
+        text = raw.decode("cp1252" if coding in ("", _UTF_8) else coding, "replace")
     return text.replace("\0", "").strip()
+
+
+def _utf_8_text(raw: bytes, *, said: bool) -> str | None:
+    """The text, without half a letter at its end: writers cut at a number of bytes. None where it
+    is not UTF-8, or only half a letter (and nobody's word) speaks for it."""
+    try:
+        text = getincrementaldecoder(_UTF_8)().decode(raw)
+    except UnicodeDecodeError:
+        return None
+    whole = len(text.encode()) == len(raw)
+    return text if whole or said or not text.isascii() else None
 
 
 def read_xmp(packet: bytes) -> dict[str, Json]:
@@ -147,8 +167,11 @@ def read_iim(resources: bytes) -> dict[int, list[str]]:
     order. Never raises."""
     found: dict[int, list[str]] = {}
     for block in _iptc_blocks(resources):
+        coding = ""
         for record, dataset, value in _datasets(block):
-            if record == 2 and (text := _decoded(value)):
+            if (record, dataset) == _CODED_CHARACTER_SET:
+                coding = _CODINGS.get(value.strip(b"\0 "), "")
+            elif record == 2 and (text := _text(value, coding)):
                 found.setdefault(dataset, []).append(text)
     return found
 
@@ -212,6 +235,8 @@ def _from_iim(field: Field, datasets: Mapping[int, list[str]]) -> Json:
         return [text.split(":")[1] if text.count(":") > 1 else text for text in texts]
     if field.name == "Intellectual Genre":  # 001:Current
         return texts[0].split(":", 1)[-1]
+    if field.name == "Keywords" and len(texts) == 1:
+        return texts[0]
     return list[Json](texts)
 
 
@@ -221,8 +246,8 @@ def _shaped(field: Field, value: Json) -> Json:
         return value
     texts = [text[:_MAX_TEXT] for text in _texts(value)]
     if field.kind is FieldKind.LIST:
-        if len(texts) == 1 and field.name == "Keywords":  # some writers keep them in one text
-            texts = [word.strip() for word in _SEPARATORS.split(texts[0])]
+        if field.name == "Keywords" and isinstance(value, str):  # all of them in one text
+            texts = [word.strip() for word in _SEPARATORS.split(value[:_MAX_TEXT])]
         return list[Json](dict.fromkeys(text for text in texts if text))
     if field.kind is FieldKind.DATE:
         return iso(texts[0]) if texts else None

@@ -32,6 +32,8 @@ _REFERENCE = re.compile(r"&(?!#\d+;|#x[0-9a-fA-F]+;)")
 _DECLARATION = re.compile(rb"""<\?xml\s[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _XML_DECLARATION = re.compile(r"<\?xml\s[^>]*\?>")
 _ENCODINGS = re.compile(r"utf-?8|us-ascii|ascii|iso-?8859-?\d{1,2}|latin-?1|windows-125\d", re.I)
+_WIDE = re.compile(r"utf-?16(?:-?[lb]e)?|ucs-?2|iso-10646-ucs-2|unicode", re.I)
+"""What writers declare that make UTF-8 of a text which says UTF-16 (.NET's StringWriter)."""
 _STARTS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"),
            (b"<\0", "utf-16-le"), (b"\0<", "utf-16-be"))  # fmt: skip
 
@@ -48,12 +50,15 @@ _TOO_MUCH = "the SVG's entities would expand to an enormous text"
 
 def decode(data: bytes) -> str:
     """The document as text without its XML declaration. Raises Rejected ``corrupt`` for bytes
-    that do not fit, ``svg-unsafe`` for an encoding that could hide markup (UTF-7 and the like)."""
+    that do not fit, ``svg-unsafe`` for an encoding that could hide markup (UTF-7 and the like).
+    Bytes that cannot be UTF-16 are read as UTF-8 though it is declared, as browsers do."""
     for start, encoding in _STARTS:
         if data.startswith(start):
             return _decoded(data, encoding)
     declared = _DECLARATION.match(data.lstrip())
     encoding = declared[1].decode() if declared else "utf-8"
+    if _WIDE.fullmatch(encoding):  # the bytes say that it is not
+        encoding = "utf-8"
     if not _ENCODINGS.fullmatch(encoding):
         raise Rejected(Cause.SVG_UNSAFE, f"the SVG is written in {encoding}; save it as UTF-8")
     return _decoded(data, encoding)

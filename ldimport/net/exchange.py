@@ -5,6 +5,7 @@ decided here: a socket is opened to a checked address alone, TLS is verified, no
 or redirect of libcurl's own, no cookie but those given to it, bounded headers, body and time.
 """
 
+import os
 import re
 import socket
 import time
@@ -104,15 +105,25 @@ Screen = Callable[[int, Mapping[str, str], int], Rejected | None]
 the exchange."""
 
 
-def trusted_roots(ca_file: str | None = None) -> str:
-    """The file of root certificates to trust: the one given, the system's, else certifi's.
-    Raises ConfigError if the one given is not there."""
-    if ca_file is None:
-        return next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
+def trusted_roots(
+    ca_file: str | None = None, environ: Mapping[str, str] = os.environ
+) -> tuple[int, str]:
+    """Which root certificates to trust, as an option of libcurl: the file given, else what
+    SSL_CERT_FILE or SSL_CERT_DIR name (as for the API), the system's, certifi's. Raises
+    ConfigError if what was named is not there."""
+    if folder := None if ca_file or environ.get("SSL_CERT_FILE") else environ.get("SSL_CERT_DIR"):
+        if Path(folder).is_dir():
+            return pycurl.CAPATH, folder
+        hint = "Point SSL_CERT_DIR to a folder of root certificates (openssl rehash), or unset it."
+        raise ConfigError(f"{folder} is not a folder of certificates", hint=hint)
+    ca_file = ca_file or environ.get("SSL_CERT_FILE")
+    if not ca_file:
+        own = next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
+        return pycurl.CAINFO, own
     if not Path(ca_file).is_file():
         hint = "Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it."
         raise ConfigError(f"{ca_file} is not a file of certificates", hint=hint)
-    return ca_file
+    return pycurl.CAINFO, ca_file
 
 
 Owner = TypeVar("Owner")
@@ -125,7 +136,7 @@ class Exchange:
     def __init__(
         self,
         *,
-        ca_file: str,
+        roots: tuple[int, str],
         max_bytes: int = MAX_OTHER_BYTES,
         headers: Sequence[str] = (),
         screen: Screen | None = None,
@@ -138,11 +149,12 @@ class Exchange:
         self._headers_always = ("Accept-Encoding: identity", *headers)
         self._opened: list[socket.socket] = []
         own = (
-            (pycurl.CAINFO, ca_file),
+            roots,
             (pycurl.HEADERFUNCTION, self._header),
             (pycurl.WRITEFUNCTION, self._chunk),
             (pycurl.OPENSOCKETFUNCTION, self._socket),
         )
+        self.curl.unsetopt(pycurl.CAINFO)  # libcurl's own idea of it
         for option, value in (*_OPTIONS, *own):
             self.curl.setopt(option, value)
 
@@ -370,7 +382,7 @@ def post(
     Rejected when there is no answer, ValueError for a header that breaks its line."""
     lines = [_line(name, value) for name, value in headers.items()]
     exchange = Exchange(
-        ca_file=trusted_roots(), headers=["Accept: */*", "Expect:", *lines], open_socket=open_socket
+        roots=trusted_roots(), headers=["Accept: */*", "Expect:", *lines], open_socket=open_socket
     )
     try:
         checked = _checked(url, guard, timeout)

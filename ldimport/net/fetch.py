@@ -63,7 +63,7 @@ class Fetcher(Closing):
     def __post_init__(self) -> None:
         make = partial(
             Exchange,
-            ca_file=trusted_roots(self.ca_file),
+            roots=trusted_roots(self.ca_file),
             headers=(_ACCEPT,),
             max_bytes=self.limits.max_bytes,
             screen=answers.screen_image,

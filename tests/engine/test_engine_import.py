@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import gzip
 import hashlib
 from urllib.parse import parse_qs, urlsplit
 
@@ -454,3 +455,41 @@ def test_the_files_own_name_never_becomes_a_path(engine: Engine, origin: Origin)
     inside = {path.relative_to(engine.folder).parts[0] for path in engine.folder.rglob("*")}
     assert inside <= {"blobs", "tmp", "workers", "catalogue.sqlite", "catalogue.sqlite-wal",
                       "catalogue.sqlite-shm"}  # fmt: skip
+
+
+def with_damaged_text(data: bytes) -> bytes:
+    """A PNG with a text chunk whose checksum is wrong."""
+    return data[:33] + b"\0\0\0\1tEXtx" + bytes(4) + data[33:]
+
+
+@pytest.mark.parametrize("integrity", list(Integrity))
+def test_what_is_odd_and_harmless_is_imported_with_a_note(
+    engine: Engine, origin: Origin, integrity: Integrity
+) -> None:
+    odd = with_damaged_text(picture("PNG"))
+    packed = origin.put("b.svg", gzip.compress(SVG), Content_Encoding="gzip")
+    both = origin.put("c.png", gzip.compress(odd), Content_Encoding="gzip")
+    images = (image("1", origin.put("a.png", odd)), image("2", packed), image("3", both))
+    first, second, third = ended(
+        engine, request(*images), JobOptions((origin.host,), integrity=integrity)
+    ).results
+    assert [each.status for each in (first, second, third)] == [Status.SUCCESS] * 3
+    assert (first.cause, first.retryable) == ("damaged-chunk", False)
+    assert "is damaged and was left aside" in str(first.reason)
+    assert (second.cause, third.cause) == ("unpacked", "unpacked")
+    assert str(third.reason).endswith(str(first.reason))
+
+
+def test_what_is_odd_and_does_not_decode_fails_at_any_integrity(
+    engine: Engine, origin: Origin
+) -> None:
+    broken = with_damaged_text(picture("PNG", (400, 300)))
+    at = broken.index(b"IDAT")
+    size = int.from_bytes(broken[at - 4 : at], "big")
+    pixels = b"IDAT" + bytes(size)
+    whole = (
+        broken[:at] + pixels + binascii.crc32(pixels).to_bytes(4, "big") + broken[at + 8 + size :]
+    )
+    asked = request(image("1", origin.put("a.png", whole)))
+    result = only(ended(engine, asked, JobOptions((origin.host,), integrity=Integrity.FAST)))
+    assert (result.status, result.cause) == (Status.FAILED, "corrupt")

@@ -26,7 +26,7 @@ from media_files import (
 
 from ldimport.media.fields import FIELDS, NAMES, fill
 from ldimport.media.inspect import inspect
-from ldimport.media.metadata import extract, iso
+from ldimport.media.metadata import extract, iso, read_iim
 from ldimport.model import ImageType, Json, Limits
 
 LIMITS = Limits()
@@ -97,15 +97,57 @@ def test_packets_in_utf_16_are_read(encoding: str) -> None:
 
 @pytest.mark.parametrize("written", [["sunset, sea"], ["sunset; sea"], ["sunset", "sea", "sea"]])
 def test_keywords_in_one_text_are_taken_apart(written: list[str]) -> None:
-    items = "".join(f"<rdf:li>{word}</rdf:li>" for word in written)
-    assert found(xmp_segment(BAG.format("dc:subject", items))) == {"Keywords": ["sunset", "sea"]}
-    assert found(photoshop(*((25, word.encode()) for word in written))) == {
-        "Keywords": ["sunset", "sea"]}  # fmt: skip
+    words = photoshop(*((25, word.encode()) for word in written))
+    assert found(words) == {"Keywords": ["sunset", "sea"]}
+
+
+def test_an_item_of_a_bag_is_one_keyword() -> None:
+    bag = BAG.format("dc:subject", "<rdf:li>Washington, D.C.</rdf:li>")
+    assert found(xmp_segment(bag)) == {"Keywords": ["Washington, D.C."]}
+    text = xmp_segment("<dc:subject>sunset, sea</dc:subject>")
+    assert found(text) == {"Keywords": ["sunset", "sea"]}
 
 
 def test_iim_texts_in_utf_8_and_windows_1252() -> None:
     assert found(photoshop((90, "Zürich".encode()), (101, "Österreich".encode("cp1252")))) == {
         "City (legacy)": "Zürich", "Country (legacy)": "Österreich"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        ("Lüthi, Zürich und Bernü".encode()[:-1], "Lüthi, Zürich und Bern"),
+        ("Lüthi €".encode()[:-1], "Lüthi"),  # two bytes of three
+        (b"Caf\xe9", "Café"),  # nothing but one byte speaks for UTF-8
+    ],
+)
+def test_a_text_cut_inside_a_letter_loses_that_letter(raw: bytes, text: str) -> None:
+    assert found(photoshop((120, raw))) == {"Description": text}
+    assert found(exif({0x010E: raw + b"\0"})) == {"Description": text}
+
+
+@pytest.mark.parametrize(
+    ("said", "raw", "text"),
+    [
+        (b"\x1b%G", b"Bern\xc3", "Bern"),
+        (b"\x1b-A", "Ã¼".encode("cp1252"), "Ã¼"),
+        (b"\x1b.A", b"\x80 5", "€ 5"),
+        (b"\x1b-B", "Łódź".encode("iso8859-2"), "Łódź"),
+        (b"\x1b-L", "Москва".encode("iso8859-5"), "Москва"),
+        (b"\x1b%G", "Zürich".encode("cp1252"), "Zürich"),  # it is not, whatever it says
+        (b"", "Zürich".encode(), "Zürich"),
+    ],
+)
+def test_the_coding_that_a_block_says_is_believed(said: bytes, raw: bytes, text: str) -> None:
+    first = b"\x1c\x01\x5a" + len(said).to_bytes(2, "big") + said
+    assert read_iim(first + b"\x1c\x02\x5a" + len(raw).to_bytes(2, "big") + raw) == {90: [text]}
+
+
+def test_a_long_text_of_exif_is_not_cut_inside_a_letter() -> None:
+    long = "x" + "ü" * 20_000
+    (text,) = found(exif({0x010E: long.encode() + b"\0"})).values()
+    assert isinstance(text, str)
+    assert set(text) == {"x", "ü"}
 
 
 def test_iim_codes_lose_their_prefixes() -> None:

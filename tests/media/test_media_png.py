@@ -230,7 +230,9 @@ def test_what_a_damaged_chunk_says_is_not_believed_and_what_follows_is_read() ->
     assert inspect(png(before=with_wrong_checksum(turned)), LIMITS).orientation == 1
     packet = XMP_KEYWORD + b"\0\0\0\0" + xmp('dc:source="X"')
     data = png(before=with_wrong_checksum(turned) + chunk(b"iTXt", packet))
-    assert extract(data, ImageType.PNG) == extract(png(before=chunk(b"iTXt", packet)), ImageType.PNG)
+    assert extract(data, ImageType.PNG) == extract(
+        png(before=chunk(b"iTXt", packet)), ImageType.PNG
+    )
 
 
 @pytest.mark.parametrize("name", ["IHDR", "PLTE", "IDAT", "IEND", "abc\x01"])

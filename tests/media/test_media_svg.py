@@ -189,9 +189,15 @@ def test_encodings_that_xml_writers_use(encoding: str) -> None:
     assert "<text>ä</text>" in cleaned(body.encode(encoding))
 
 
+@pytest.mark.parametrize("declared", ["utf-16", "UTF-16LE", "ucs-2", "iso-10646-ucs-2"])
+def test_utf_8_that_calls_itself_utf_16_is_utf_8(declared: str) -> None:
+    body = f'<?xml version="1.0" encoding="{declared}"?><svg><text>ä</text></svg>'
+    assert "<text>ä</text>" in cleaned(body.encode())
+    assert code(body.encode("latin-1")) == "corrupt"
+
+
 def test_encodings_that_hide_markup_are_refused() -> None:
     assert code(b'<?xml version="1.0" encoding="UTF-7"?>+ADw-svg+AD4-') == "svg-unsafe"
-    assert code(b'<?xml version="1.0" encoding="utf-16"?><svg/>') == "svg-unsafe"
     assert code(b'<svg width="1" height="1"><text>\xff</text></svg>') == "corrupt"
 
 

@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from pathlib import Path
+from shutil import copyfile
 
 import pycurl
 import pytest
@@ -29,6 +31,9 @@ from ldimport.net.exchange import Exchange, trusted_roots
 from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import KEEP_SECONDS
+
+HASHED = "3ced6be2.0"
+"""The name that ``openssl rehash`` gives to ``self_signed.pem``."""
 
 
 def codes(outcomes: Sequence[Fetched | NotFetched]) -> list[str]:
@@ -389,7 +394,7 @@ def test_a_name_that_moves_is_followed_to_its_new_address(clock: Clock) -> None:
 def test_a_socket_is_refused_if_libcurl_goes_elsewhere(origin: Origin) -> None:
     guard = Guard(resolve=Names(photos_test=[["93.184.216.34"]]))
     sockets = Sockets(real=True)
-    exchange = Exchange(ca_file=trusted_roots(), open_socket=sockets)
+    exchange = Exchange(roots=trusted_roots(), open_socket=sockets)
     exchange.begin(check_url(guard, "http://photos.test/"), 2.0)
     exchange.curl.setopt(pycurl.CONNECT_TO, [f"::127.0.0.1:{origin.port}"])
     with pytest.raises(Rejected) as caught:
@@ -595,6 +600,32 @@ def test_an_endless_page_behind_a_redirect_is_not_read(origin: Origin, fetcher: 
 def test_a_file_of_certificates_that_is_not_there_is_said_at_once() -> None:
     with pytest.raises(ConfigError, match="not a file of certificates"):
         Fetcher(Limits(), Guard(), ca_file="/nowhere/roots.pem")
+
+
+def test_certificates_named_for_the_api_hold_for_images(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, fetcher: Make
+) -> None:
+    """``SSL_CERT_FILE``, or a folder of files that are named by the hash of their subject."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with closing(Origin("self_signed.pem")) as secure:
+        assert refused(*over_tls(secure, fetcher, None)).code == "tls"
+        monkeypatch.setenv("SSL_CERT_FILE", str(CERTIFICATES / "self_signed.pem"))
+        assert fetch_one(*over_tls(secure, fetcher, None)).body == PHOTO
+        monkeypatch.delenv("SSL_CERT_FILE")
+        copyfile(CERTIFICATES / "self_signed.pem", tmp_path / HASHED)
+        monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
+        assert fetch_one(*over_tls(secure, fetcher, None)).body == PHOTO
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
+def test_certificates_that_are_not_there_are_said_at_once(
+    monkeypatch: pytest.MonkeyPatch, variable: str
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv(variable, "/nowhere/roots")
+    with pytest.raises(ConfigError, match="certificates") as caught:
+        Fetcher(Limits(), Guard())
+    assert variable in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(
