@@ -61,11 +61,14 @@ class Cause(Enum):
     INVALID_METADATA = "invalid-metadata", False
     # -- the run
     JOB_NOT_POSSIBLE = "job-not-possible", False
+    TOO_LARGE_TO_SEND = "too-large-to-send", False
     NO_RESULT = "no-result", True
     BUG = "bug", False
     STOPPED_WORKER = "stopped-worker", False
     # -- told by a server that gives no cause of its own; see ``migration.causes``
     COULD_NOT_UPLOAD = "could-not-upload-image", True
+    NO_REASON = "no-reason", True
+    UNKNOWN_AT_TARGET = "unknown-at-target", True
     OTHER = "other", False
 
     def __init__(self, code: str, temporary: bool) -> None:

@@ -131,6 +131,10 @@ class AuthError(ConfigError, code="unauthorized"):
     """The target refused the token (HTTP 401 or 403), or there is none."""
 
 
+class UnexpectedAnswerError(ConfigError, code="unexpected-answer"):
+    """The target answered with JSON that is not what its API answers there."""
+
+
 class StateFileError(ConfigError, code="state"):
     """A state file or engine folder that is not ours, is damaged, or was written by a newer one."""
 

@@ -159,6 +159,8 @@ class JobOptions:
     lenient: bool = False
 
 
+UNKNOWN_AT_TARGET = "unknown-at-target"
+"""The cause (``causes.Cause``) of a result that is neither success, skipped nor failed."""
 IMAGE_SERVICE = "ldimport"
 """How assets of our own engine name what serves them."""
 
@@ -195,6 +197,11 @@ class Result:
     system_name: str | None = None
     cause: str | None = None
     retryable: bool | None = None
+
+    @property
+    def unknown(self) -> bool:
+        """Whether the target used a word for it that we do not know."""
+        return self.cause == UNKNOWN_AT_TARGET
 
     @property
     def leaves_open(self) -> bool:

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from ldimport.errors import QuotaError
 from ldimport.model import (
+    UNKNOWN_AT_TARGET,
     Asset,
     Counts,
     Image,
@@ -177,48 +178,62 @@ def status_to_json(job: JobStatus, dialect: Dialect = Dialect.SEED) -> dict[str,
 
 def status_from_json(body: object, job_id: str) -> JobStatus:
     """Read a status answer of any dialect. An unknown state counts as running while
-    ``finished`` is false, as failed when it is true. Raises ValueError when it is no status
-    answer at all."""
+    ``finished`` is false; when it is true it ran if there are results, else it failed. Entries
+    that name no image are left out. Raises ValueError when it is no status answer at all."""
     if not isinstance(body, dict) or not isinstance(body.get("state"), str):
         raise ValueError("not a status answer")
     state, finished = _JOB_STATES.get(body["state"], JobState.STARTED), body.get("finished")
+    images = body.get("images")
+    told = images if isinstance(images, list) else []
     if state is JobState.STARTED and finished is True:
-        state = JobState.FAILED
+        state = JobState.SUCCESS if told else JobState.FAILED
     elif state is not JobState.LOST and finished is False:
         state = JobState.STARTED
-    images = body.get("images")
     results: tuple[Result, ...] = ()
-    if state is JobState.SUCCESS and isinstance(images, list):
-        results = tuple(result_from_json(item) for item in images)
+    if state is JobState.SUCCESS:
+        results = tuple(result for result in map(result_from_json, told) if result is not None)
     return JobStatus(job_id, state, optional(str, body.get("startedAt")), results)
 
 
-def result_from_json(item: object) -> Result:
-    """Read one entry of a finished job. Raises ValueError when it cannot be one."""
-    if not isinstance(item, dict):
-        raise ValueError("an entry of images is not an object")
-    word, external_id = item.get("state", item.get("status")), item.get("externalId")
-    if not isinstance(word, str) or word not in _STATUS_WORDS or not isinstance(external_id, str):
-        raise ValueError("an entry of images has no known state or no externalId")
-    image = item.get("image")
+def result_from_json(item: object) -> Result | None:
+    """Read one entry of a finished job; None for one that names no image. A word that we do not
+    know is kept as the reason of a failure (``Result.unknown``)."""
+    external_id = item.get("externalId") if isinstance(item, dict) else None
+    if not isinstance(item, dict) or not isinstance(external_id, str):
+        return None
+    word, image = item.get("state", item.get("status")), item.get("image")
+    reason, cause = item.get("reason"), optional(str, item.get("cause"))
+    status = _STATUS_WORDS.get(word) if isinstance(word, str) else None
+    if status is None:
+        reason, cause = f"unknown at the target: “{_said(word)}”", UNKNOWN_AT_TARGET
     return Result(
         external_id,
-        _STATUS_WORDS[word],
+        status or Status.FAILED,
         optional(str, item.get("title")),
-        optional(str, item.get("reason")),
+        None if reason is None else _said(reason),
         asset_from_json(image) if isinstance(image, dict) else None,
         optional(str, item.get("systemName")),
-        optional(str, item.get("cause")),
+        cause,
         optional(bool, item.get("retryable")),
     )
+
+
+def _said(value: object) -> str:
+    """A text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def asset_from_json(image: Mapping[str, Any]) -> Asset:
     """Read an ``image`` object; keys that are missing become empty or None."""
     media_id, original, url = (str(image.get(key, "")) for key in _ASSET_KEYS[:3])
-    width, height = (optional(int, image.get(key)) for key in _ASSET_KEYS[3:5])
+    width, height = (_pixels(image.get(key)) for key in _ASSET_KEYS[3:5])
     mime_type, service = (optional(str, image.get(key)) for key in _ASSET_KEYS[5:])
     return Asset(media_id, original, url, width, height, mime_type, service)
+
+
+def _pixels(value: object) -> int | None:
+    number = optional(int, value)
+    return number if number is not None and 0 <= number < 1 << 31 else None
 
 
 def optional(kind: type[T], value: object) -> T | None:

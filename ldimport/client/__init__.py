@@ -18,7 +18,7 @@ from ldimport import wire
 from ldimport.client.answers import ApiCall
 from ldimport.closing import Closing
 from ldimport.credentials import Secret
-from ldimport.errors import ConfigError, RefusedError
+from ldimport.errors import ConfigError, RefusedError, UnexpectedAnswerError
 from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json
 from ldimport.url import API_VERSION, endpoint, server_url
 
@@ -155,11 +155,11 @@ class LivingdocsClient(Closing):
         """Close all connections. May be called twice."""
         self._transport.close()
 
-    def _unexpected(self, path: str, wanted: str) -> ConfigError:
+    def _unexpected(self, path: str, wanted: str) -> UnexpectedAnswerError:
         url = endpoint(self.base_url, self.api_version, path)
         text = f"{url} answered with something other than {wanted}"
         hint = "is this address the API of a Livingdocs server?"
-        return ConfigError(text, hint=hint, code="unexpected-answer")
+        return UnexpectedAnswerError(text, hint=hint)
 
     def __repr__(self) -> str:
         return f"LivingdocsClient({self.base_url!r}, api_version={self.api_version!r})"

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,7 @@ _RENEW = (
     "public-api:config:read, then run the same command again"
 )
 _NO_API = "is /proxy/api missing in the address?"
+_HALF_OF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 _MOST_SECONDS = 7 * 86_400
 _LONGEST = 500
 
@@ -91,7 +93,11 @@ class AnswerReader:
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
-            body: Json = json.loads(answer.body.decode("utf-8-sig"))  # never UTF-16, as by itself
+            text = answer.body.decode("utf-8-sig")  # never UTF-16, as by itself
+            body: Json = json.loads(text)
+            if _HALF_OF_A_PAIR.search(text):  # which no text may hold
+                pairs = json.dumps(body, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
+                body = json.loads(pairs.decode("utf-16-le", "replace"))
         except (ValueError, RecursionError):
             raise _FailedAnswer(self, answer, call).not_json() from None
         return body

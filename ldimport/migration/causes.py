@@ -41,6 +41,8 @@ _SIGNS: tuple[tuple[re.Pattern[str], Cause], ...] = tuple(
 
 def guess(reason: str | None) -> KnownCause:
     """The cause that a sentence seems to tell of; ``Cause.OTHER`` where it tells of none."""
+    if not (reason or "").strip():
+        return Cause.NO_REASON.with_()
     for pattern, cause in _SIGNS:
         if found := pattern.search((reason or "")[:1_000]):
             return cause.with_(**{key: value.lower() for key, value in found.groupdict().items()})

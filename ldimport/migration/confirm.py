@@ -15,8 +15,9 @@ thousand times."""
 
 
 def lacks_results(batch: OpenBatch, job: JobStatus) -> bool:
-    """Whether a job ended well, but with fewer results than images were sent."""
-    return job.state is JobState.SUCCESS and len(job.results) < batch.images
+    """Whether a job ended well, but does not say of every image what became of it."""
+    clear = sum(not result.unknown for result in job.results)
+    return job.state is JobState.SUCCESS and clear < batch.images
 
 
 def is_clear(batch: OpenBatch, job: JobStatus) -> bool:
@@ -52,7 +53,7 @@ def _left_open(account: Account, parcel: Parcel, job: JobStatus) -> Iterator[tup
         changed = before.arrived not in (None, each.content)
         if changed and not _comparable(each.image, before):
             continue
-        if result is None or (changed and result.leaves_open):
+        if result is None or result.unknown or (changed and result.leaves_open):
             yield each.image, changed
 
 

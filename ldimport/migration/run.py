@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ldimport.causes import Cause
 from ldimport.errors import (
     AuthError,
     DeadlineError,
@@ -17,6 +18,8 @@ from ldimport.errors import (
     LdimportError,
     QuotaError,
     RefusedError,
+    TooLargeError,
+    UnexpectedAnswerError,
     worst,
 )
 from ldimport.migration.account import Account, RunOptions
@@ -24,7 +27,7 @@ from ldimport.migration.batch import Parcel
 from ldimport.migration.confirm import confirmed, lacks_results
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Plan, Progress, Summary
 from ldimport.migration.model import CauseRow, OpenBatch, Settled, Totals, added
-from ldimport.model import MAX_OPEN_JOBS, Counts, JobState, JobStatus
+from ldimport.model import MAX_OPEN_JOBS, Counts, JobState, JobStatus, Result, Status
 
 LOCAL_PAUSE = 0.1
 """Seconds between two looks at the embedded engine: a look is one small query."""
@@ -45,12 +48,14 @@ class _Tracked:
 
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
-    ``failed_jobs`` failed as a whole or were lost; ``job_ids`` are all that were followed."""
+    ``failed_jobs`` failed as a whole or were lost; ``job_ids`` are all that were followed;
+    ``trouble`` is the first answer that kept one job from its end, while others went on."""
 
     def __init__(self, account: Account) -> None:
         self.totals = Totals()
         self.failed_jobs = 0
         self.job_ids: list[str] = []
+        self.trouble: LdimportError | None = None
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
@@ -74,10 +79,13 @@ class Tracker:
                 continue
             try:
                 sent = self.hand_over(batch, self._store.parcel(batch))
-            except RefusedError:
+            except RefusedError as error:
                 self._store.refuse(batch, self._clock.now())
-                raise
-            yield sent
+                self.trouble = self.trouble or error
+            except UnexpectedAnswerError as error:
+                self.trouble = self.trouble or error
+            else:
+                yield sent
 
     def hand_over(self, batch: OpenBatch, parcel: Parcel) -> BatchSent:
         """Submit what a recorded batch carries, and follow its job."""
@@ -90,7 +98,11 @@ class Tracker:
         for tracked in list(self._open.values()):
             if tracked.due > self._clock.monotonic():
                 continue
-            job = self._target.status(tracked.batch.job_id or "")
+            try:
+                job = self._target.status(tracked.batch.job_id or "")
+            except UnexpectedAnswerError as error:
+                self._not_understood(tracked, error)
+                continue
             if lacks_results(tracked.batch, job) and tracked.again:
                 tracked.again -= 1
                 self._look_again(tracked)
@@ -121,6 +133,24 @@ class Tracker:
             spread = len(self._open) / REQUESTS_PER_SECOND
             tracked.pause = min(LONGEST_PAUSE, max(tracked.pause * SLOWER, spread))
         tracked.due = self._clock.monotonic() + tracked.pause
+
+    def _not_understood(self, tracked: _Tracked, error: UnexpectedAnswerError) -> None:
+        """Ask again, then leave this job to a later run; the others go on."""
+        tracked.again -= 1
+        if tracked.again >= 0:
+            return self._look_again(tracked)
+        self.trouble = self.trouble or error
+        del self._open[tracked.batch.id]
+        return None
+
+    def too_large(self, batch: OpenBatch, parcel: Parcel) -> Iterator[Event]:
+        """The one image of this batch is more than the target takes."""
+        (only,) = parcel.images
+        result = Result(only.image.id, Status.FAILED, cause=Cause.TOO_LARGE_TO_SEND.code)
+        job = JobStatus("", JobState.SUCCESS, results=(result,))
+        settled = self._store.settle(batch, job, self._clock.now())
+        self.totals = added(Totals, (self.totals, settled.totals))
+        yield from settled.failures
 
     def _end(self, tracked: _Tracked, job: JobStatus) -> Iterator[Event]:
         batch = tracked.batch
@@ -167,12 +197,13 @@ class Run:
                 try:
                     yield from self._recover(to_send)
                     yield from self._send_all(parcels, to_send)
-                except QuotaError as error:  # what is under way is still followed to its end
-                    self.stopped = error
+                except (QuotaError, RefusedError, UnexpectedAnswerError) as error:
+                    self.stopped = error  # what is under way is still followed to its end
                 while self._options.wait and len(self.tracker):
                     yield from self._step(to_send)
         except (LdimportError, KeyboardInterrupt) as error:
             self.stopped = error
+        self.stopped = self.stopped or self.tracker.trouble
         for text in self._target.undelivered():
             yield Notice("webhook-undelivered", text)
 
@@ -222,8 +253,11 @@ class Run:
         try:
             sent = self.tracker.hand_over(batch, parcel)
         except (QuotaError, AuthError, RefusedError) as error:
+            if isinstance(error, TooLargeError) and len(parcel.images) == 1:
+                yield from self.tracker.too_large(batch, parcel)
+                return []
             store.refuse(batch, now())
-            if error.code != "too-large" or len(parcel.images) == 1:
+            if not isinstance(error, TooLargeError):
                 raise
             return parcel.halves()
         self.sent += sent.images

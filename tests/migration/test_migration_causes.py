@@ -37,8 +37,9 @@ def told(id_: str, reason: str, cause: str | None = None, retryable: bool | None
         ("origin redirects on and on (after 5 redirects)", "too-many-redirects", False),
         ("origin sent the file encoded, although asked not to", "encoded-body", False),
         ("Es ging schief", "other", False),
-        ("", "other", False),
-        (None, "other", False),
+        ("", "no-reason", True),
+        (" \n", "no-reason", True),
+        (None, "no-reason", True),
     ],
 )
 def test_a_foreign_sentence_is_recognised_or_is_other(

@@ -20,6 +20,7 @@ from ldimport.errors import (
     QuotaError,
     RefusedError,
     TemporaryError,
+    TooLargeError,
     UsageError,
 )
 from ldimport.migration import (
@@ -142,7 +143,7 @@ def test_a_lost_answer_is_reconciled_with_the_same_key(state: StateStore, tmp_pa
 def test_a_batch_that_is_too_large_is_halved(state: StateStore, tmp_path: Path) -> None:
     def small_only(request: ImportRequest) -> None:
         if len(request.images) > 2:
-            raise RefusedError("too large", code="too-large")
+            raise TooLargeError("too large", size=500_000)
 
     target = StandIn(before=small_only)
     end = summary(submit(state, target, manifest(tmp_path, 7)))
@@ -160,7 +161,7 @@ def test_later_batches_keep_to_what_was_learned_from_a_refusal(
         tried.append(len(request.images))
         if len(request.images) > 2:
             target.limits = BatchLimits(images=len(request.images) // 2)
-            raise RefusedError("too large", code="too-large")
+            raise TooLargeError("too large", size=500_000)
 
     target.before = learning
     assert summary(submit(state, target, manifest(tmp_path, 20))).totals.success == 20
@@ -358,13 +359,24 @@ def test_a_server_is_asked_ever_less_often(state: StateStore, tmp_path: Path) ->
     assert max(time.waits) <= 0.5, "a wait is short: Ctrl-C and deadlines are looked at"
 
 
-def test_a_row_that_is_too_large_alone_is_refused(state: StateStore, tmp_path: Path) -> None:
+def test_a_row_that_is_too_large_alone_fails_and_the_others_go_on(
+    state: StateStore, tmp_path: Path
+) -> None:
     def too_large(request: ImportRequest) -> None:
-        raise RefusedError("too large", code="too-large")
+        if any(each.id == "id3" for each in request.images):
+            raise TooLargeError("too large", size=500_000)
 
-    end = summary(submit(state, StandIn(before=too_large), manifest(tmp_path, 3)))
-    assert (end.exit_code, end.totals.unsubmitted) == (ExitCode.REFUSED, 3)
-    assert isinstance(end.stopped, RefusedError)
+    target = StandIn(before=too_large, looks=3)
+    events = submit(state, target, manifest(tmp_path, 7))
+    end = summary(events)
+    assert (end.exit_code, end.totals.success, end.totals.failed) == (ExitCode.FAILURES, 6, 1)
+    (failure,) = [each for each in events if isinstance(each, Failure)]
+    assert (failure.external_id, failure.row) == ("id3", 3)
+    assert (failure.cause, failure.retryable) == ("too-large-to-send", False)
+    assert state.overview().totals == end.totals
+    sent = len(target.requests)
+    assert summary(submit(state, target, manifest(tmp_path, 7))).totals == end.totals
+    assert len(target.requests) == sent
 
 
 def test_what_is_under_way_when_the_quota_ends_is_followed(
