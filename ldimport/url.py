@@ -7,6 +7,7 @@ in which everything unusual is percent-encoded.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -29,7 +30,8 @@ _SIGNS = {" ": "a blank", "\\": "a backslash", "\t": "a tab", "\n": "a line brea
 _NOT_IN_PATH = re.compile(r"[\x00-\x1f\x7f\\]")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(?://([^/?#]*)([^#]*))?")
 _AUTHORITY = re.compile(r"(\[[^\[\]]*\]|[^:\[\]\ud800-\udfff]*)(?::([0-9]{0,5}))?")
-_LABEL = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}")
+"""What resolvers and browsers take (RFC 1123 has no hyphen at the ends)."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PRINTABLE = bytes(range(0x21, 0x7F))
@@ -275,9 +277,16 @@ def _ascii(text: str) -> str:
     import idna  # large tables, for few
 
     try:
-        return idna.encode(text, uts46=True).decode("ascii")
+        with suppress(UnicodeError):
+            return idna.encode(text, uts46=True).decode("ascii")
+        labels = idna.uts46_remap(text).split(".")  # symbols too (UTS 46), as browsers take them
+        return ".".join(map(_a_label, labels))
     except UnicodeError as error:  # idna's own errors are of this kind
         raise _bad("its host is not a valid international name") from error
+
+
+def _a_label(label: str) -> str:
+    return label if label.isascii() else f"xn--{label.encode('punycode').decode('ascii')}"
 
 
 def _ip_address(kind: type[IPv4Address] | type[IPv6Address], text: str) -> str:

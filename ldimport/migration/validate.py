@@ -162,6 +162,9 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
     rest = [f"{more} more: ldimport config check"] if more > 0 else []
     for text in (*told[:_CONFIG_WARNINGS], *rest):
         yield ReadingNote("project-config", f"project config: {text}")
+    if checker.trimmed:
+        text = f"{checker.trimmed:,} ids and urls had blanks around them; they were taken away"
+        yield ReadingNote("trimmed", text)
     if checker.defaulted:
         kind = checker.config.default_media_type
         text = f"rows without a mediaType get “{kind}”, the project's default"

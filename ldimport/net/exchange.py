@@ -5,21 +5,19 @@ decided here: a socket is opened to a checked address alone, TLS is verified, no
 or redirect of libcurl's own, no cookie but those given to it, bounded headers, body and time.
 """
 
-import os
 import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
-import certifi
 import pycurl
 
 from ldimport import __version__
 from ldimport.causes import Cause
-from ldimport.errors import ConfigError, Rejected
+from ldimport.errors import Rejected
+from ldimport.net.certificates import trusted_roots
 from ldimport.net.guard import CheckedAddress, Guard, refusal
 from ldimport.net.hosts import Lookups, unresolved
 
@@ -35,12 +33,6 @@ MAX_OTHER_BYTES = 65_536
 CONNECT_SECONDS = 15.0
 READ_BYTES = 65_536
 
-_SYSTEM_ROOTS = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-    "/etc/ssl/cert.pem",  # macOS, Alpine, BSD
-)
 _WANTED = {"content-encoding", "content-length", "content-type", "etag", "last-modified",
            "location", "retry-after"}  # fmt: skip
 _STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
@@ -103,27 +95,6 @@ class Answer:
 Screen = Callable[[int, Mapping[str, str], int], Rejected | None]
 """Looks at status, headers and the most bytes wanted before the body is read; what it returns ends
 the exchange."""
-
-
-def trusted_roots(
-    ca_file: str | None = None, environ: Mapping[str, str] = os.environ
-) -> tuple[int, str]:
-    """Which root certificates to trust, as an option of libcurl: the file given, else what
-    SSL_CERT_FILE or SSL_CERT_DIR name (as for the API), the system's, certifi's. Raises
-    ConfigError if what was named is not there."""
-    if folder := None if ca_file or environ.get("SSL_CERT_FILE") else environ.get("SSL_CERT_DIR"):
-        if Path(folder).is_dir():
-            return pycurl.CAPATH, folder
-        hint = "Point SSL_CERT_DIR to a folder of root certificates (openssl rehash), or unset it."
-        raise ConfigError(f"{folder} is not a folder of certificates", hint=hint)
-    ca_file = ca_file or environ.get("SSL_CERT_FILE")
-    if not ca_file:
-        own = next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
-        return pycurl.CAINFO, own
-    if not Path(ca_file).is_file():
-        hint = "Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it."
-        raise ConfigError(f"{ca_file} is not a file of certificates", hint=hint)
-    return pycurl.CAINFO, ca_file
 
 
 Owner = TypeVar("Owner")

@@ -20,7 +20,8 @@ from ldimport.errors import Rejected
 from ldimport.model import Limits
 from ldimport.net import answers
 from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched
-from ldimport.net.exchange import Answer, Exchange, OpenSocket, Transfers, trusted_roots
+from ldimport.net.certificates import trusted_roots
+from ldimport.net.exchange import Answer, Exchange, OpenSocket, Transfers
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import Found, HostPort, Hosts, Lookups
 from ldimport.url import Url, join

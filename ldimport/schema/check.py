@@ -30,21 +30,24 @@ MAX_URL = MAX_LENGTH
 _LIKELY = ("png", "jpg", "jpeg", "gif", "svg")
 PLAIN = re.compile(
     rf"{PLAIN_PLACE}"
-    r"/(?:[!#$&-\-/-;=_~A-Za-z]*+(?:%[0-9A-Fa-f]{2}[!#$&-\-/-;=_~A-Za-z]*+)*+\.)++"
+    r"/(?:[!$&-\-/-9;=_~A-Za-z]*+(?:%[0-9A-Fa-f]{2}[!$&-\-/-9;=_~A-Za-z]*+)*+\.)++"
     r"(?:jpe?g|JPE?G|png|PNG|gif|GIF|svg|SVG)"
 )
 """URLs that nothing can be said about; most are so. At most ``MAX_URL`` characters."""
 _HAS_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
 _ENDING = re.compile(r"\.([A-Za-z0-9]{1,8})$")
+_AT_ANOTHER = re.compile(r"(?<![\s;,|])[\s;,|]++(?=https?://)", re.IGNORECASE)
+_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def resolved(url: str, base_url: str | None) -> str:
     """The url as it is sent: a relative one from ``base_url``, if there is one. A path is written
-    as files are named; what addresses cannot hold is percent-encoded."""
+    as files are named, so that ``%``, ``#`` and ``?`` are signs of a name like others; what
+    addresses cannot hold is percent-encoded."""
     if base_url is None or not is_relative(url):
         return url
     base = base_url if base_url.endswith("/") else f"{base_url}/"
-    return urljoin(base, quote(url, safe="/%?&=+,;:@!$'()*~"))
+    return urljoin(base, quote(url, safe="/&=+,;:@!$'()*~"))
 
 
 def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
@@ -64,12 +67,40 @@ def _address(url: str) -> Iterator[Finding]:
         hint = "serve the images without a password, or with signed addresses"
         yield Finding("url-userinfo", "url holds a user name or password", hint)
         return
+    several = _AT_ANOTHER.split(url)
+    if len(several) > 1:
+        sure = all(_looks_like_an_image(each) for each in several)
+        told = f"url holds {len(several)} addresses: “{cut(url)}”"
+        yield Finding("several-addresses", told, "one row is one image: make a row of each",
+                      Severity.ERROR if sure else Severity.WARNING)  # fmt: skip
+        if sure:
+            return
     try:
-        yield from _ending(parse(url).rest.partition("?")[0])
+        parsed = parse(url)
+        yield from _unencoded(url)
+        yield from _ending(parsed.rest.partition("?")[0])
     except Rejected as rejected:
         hint = "write a blank in an address as %20" if re.search(r"\s", url) else ""
         why = rejected.reason.partition(": ")[2]
         yield Finding("not-a-url", f"url: “{cut(url)}”: {why}", hint)
+
+
+def _looks_like_an_image(url: str) -> bool:
+    found = _ENDING.search(re.split("[?#]", url, maxsplit=1)[0])
+    return found is not None and found[1].lower() in _LIKELY
+
+
+def _unencoded(url: str) -> Iterator[Finding]:
+    """Signs that mean something in an address and probably stand for themselves, as in a name."""
+    asked, sign, behind = url.partition("#")
+    if sign and (_looks_like_an_image(behind) or not _ENDING.search(asked)):
+        text = f"url: what stands behind the # is not asked for, only “{cut(asked, 80)}”"
+        hint = f"if it belongs to the name: {url.replace('#', '%23')}"
+        yield Finding("hash-in-url", text, hint, Severity.WARNING)
+    if _LONE_PERCENT.search(url):
+        text = f"url: a % encodes nothing in “{cut(url, 80)}”"
+        hint = f"if it belongs to the name: {_LONE_PERCENT.sub('%25', url)}"
+        yield Finding("lone-percent", text, hint, Severity.WARNING)
 
 
 def _ending(path: str) -> Iterator[Finding]:
@@ -116,7 +147,17 @@ def _scheme(url: str) -> str:
 MOST_REASONS = 20
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
-is_plain_id = re.compile(r"[!-~](?:[ -~]{0,8190}[!-~])?").fullmatch
+AROUND = " \t\r\n\v\f\0\x85\xa0\xad\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
+    map(chr, (*range(0x2000, 0x2010), *range(0x2060, 0x2065)))
+)
+"""Blanks and signs of no width: nobody means them at the ends of an id or url."""
+_DAMAGED = (
+    r"(?:[-+]?\d+(?:[.,]\d+)?[eE][-+]?\d{1,3}|\d+\.0+|#[A-Z]+(?:/[0A])?[!?]?|\[object \w+\]"
+    r"|(?i:null|none|nan|n/a|nil|undefined|\(null\)|<na>|#{2,}))"
+)
+is_damaged_id = re.compile(_DAMAGED).fullmatch
+"""Matches what spreadsheets and programs make of ids: 1.23E+11, 123456.0, #REF!, NULL."""
+is_plain_id = re.compile(rf"(?!{_DAMAGED}\Z)[!-~](?:[ -~]{{0,8190}}[!-~])?").fullmatch
 """Matches ids about which nothing can be said but that they may have been used before."""
 
 
@@ -172,13 +213,15 @@ def _metadata_check(config: ProjectConfig, handle: str) -> MetadataCheck | None:
 
 class Checker:
     """Checks the rows of one pass over a manifest; remembers their ids. ``defaulted``: some row
-    named no media type and got the project's default."""
+    named no media type and got the project's default. ``trimmed`` counts ids and urls that had
+    blanks around them."""
 
     def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
         self.config = config
         self.options = options or CheckOptions()
         self.seen = Seen()
         self.defaulted = False
+        self.trimmed = 0
         self._checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
@@ -187,6 +230,7 @@ class Checker:
 
     def check(self, entry: Entry) -> Checked:
         """One row. Its problems have the entry's place: only those that are shown are located."""
+        entry = self._trimmed(entry)
         if (quick := self._quick(entry)) is not None:
             handle, stored = quick
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
@@ -210,6 +254,13 @@ class Checker:
             url = resolved(entry.url, self.options.base_url)
             image = Image(entry.id, url, entry.file_name or "", metadata, handle)
         return Checked(entry, image, problems)
+
+    def _trimmed(self, entry: Entry) -> Entry:
+        """Without blanks, line breaks and signs of no width around id and url."""
+        id_, url = entry.id.strip(AROUND), entry.url.strip(AROUND)
+        trimmed = (id_ != entry.id) + (url != entry.url)
+        self.trimmed += trimmed
+        return replace(entry, id=id_, url=url) if trimmed else entry
 
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""
@@ -303,11 +354,11 @@ def id_advice(text: str) -> Iterator[Finding]:
     """What is odd, or wrong, about an id: it can never be changed."""
     if len(text) > MAX_ID:
         yield too_long("id", len(text), MAX_ID)
-    if text != text.strip():
-        yield Finding("id-blanks", f"id “{cut(text)}” has blanks at its ends",
-                      "they are part of the id for ever; take them away before the first import",
+    if is_damaged_id(text):
+        yield Finding("id-damaged", f"id “{cut(text)}” looks like what a program left of an id",
+                      "it is for ever: export the ids as texts, before the first import",
                       Severity.WARNING, value=text)  # fmt: skip
-    if _CONTROL.search(text.strip()):
+    if _CONTROL.search(text):
         yield Finding("id-control", f"id “{cut(_CONTROL.sub('�', text))}” has invisible characters",
                       "take them away before the first import", Severity.WARNING)  # fmt: skip
 

@@ -8,8 +8,8 @@ once and remembered.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ldimport.model import MAX_ID, MAX_NAME, Json
-from ldimport.schema.check import MAX_URL, PLAIN, Checker
+from ldimport.model import MAX_NAME, Json
+from ldimport.schema.check import MAX_URL, PLAIN, Checker, is_plain_id
 
 RowTest = Callable[[list[str], int], bool]
 _PREFIX = "metadata."
@@ -67,8 +67,7 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
         if is_plain_url(address) is None or len(address) > MAX_URL:
             return False
         text = cells[id_]
-        plain = text.isascii() and text.isprintable() and 0 < len(text) <= MAX_ID
-        return plain and text[0] != " " != text[-1] and seen.add_new(text, file, line)
+        return is_plain_id(text) is not None and seen.add_new(text, file, line)
 
     return passes
 

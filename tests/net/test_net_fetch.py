@@ -27,7 +27,8 @@ from web_origin import (
 
 from ldimport.errors import ConfigError, Rejected
 from ldimport.model import Limits
-from ldimport.net.exchange import Exchange, trusted_roots
+from ldimport.net.certificates import trusted_roots
+from ldimport.net.exchange import Exchange
 from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import KEEP_SECONDS

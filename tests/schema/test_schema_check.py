@@ -81,9 +81,10 @@ def test_a_base_url_resolves_relative_urls() -> None:
     options = CheckOptions(base_url="https://img.example/archive")
     image = checked(DEFAULT, entry(url="03/1.jpg"), options).image
     assert image is not None and image.url == "https://img.example/archive/03/1.jpg"
-    image = checked(DEFAULT, entry(url="Föhn, Küsnacht/a b%20c.jpg?w=1"), options).image
+    image = checked(DEFAULT, entry(url="Föhn, Küsnacht/100% #1? c.jpg"), options).image
     assert image is not None
-    assert image.url == "https://img.example/archive/F%C3%B6hn,%20K%C3%BCsnacht/a%20b%20c.jpg?w=1"
+    name = "F%C3%B6hn,%20K%C3%BCsnacht/100%25%20%231%3F%20c.jpg"
+    assert image.url == f"https://img.example/archive/{name}"
 
 
 def test_missing_fields_and_unknown_types_are_all_told() -> None:
@@ -121,12 +122,75 @@ def test_ids_that_differ_only_in_case_are_a_warning() -> None:
 
 @pytest.mark.parametrize(
     ("id", "code"),
-    [(" a", "id-blanks"), ("a\t", "id-blanks"), ("a\u202eb", "id-control"), ("a\nb", "id-control"),
-     ("a\u200bb", "id-control")],
-)  # fmt: skip
+    [("a\u202eb", "id-control"), ("a\nb", "id-control"), ("a\u200bb", "id-control")],
+)
 def test_ids_that_look_like_another_are_warned_of(id: str, code: str) -> None:
     found = checked(DEFAULT, entry(id=id))
     assert warnings(found) == [code] and found.image is not None and found.image.id == id
+
+
+@pytest.mark.parametrize(
+    "around", [" ", "\t", "\r\n", "\xa0", "\u200b", "\u2009 ", "\ufeff", "\u2060", "\xad"]
+)
+def test_blanks_around_id_and_url_are_taken_away_and_counted(around: str) -> None:
+    checker, url = Checker(DEFAULT), "https://img.example/1.jpg"
+    for id_, there in ((f"{around}a", url), ("b", f"{url}{around}"), ("c", url)):
+        image = checker.check(entry(id=id_, url=there)).image
+        assert image is not None
+        assert (image.id, image.url) == (id_.strip(around), url)
+    assert checker.trimmed == 2
+    assert errors(checker.check(entry(id=f"{around}a{around}"))) == ["duplicate-id"]
+    assert errors(checker.check(entry(id=around * 2))) == ["required"]
+
+
+@pytest.mark.parametrize(
+    "id",
+    ["1.23E+11", "9.91214E+15", "1,5e-7", "2E+05", "123456.0", "7.00", "#REF!", "#N/A", "#NAME?",
+     "#DIV/0!", "########", "NULL", "null", "None", "nan", "N/A", "undefined", "[object Object]",
+     "<NA>"],
+)  # fmt: skip
+def test_what_programs_leave_of_ids_is_warned_of(id: str) -> None:
+    found = checked(DEFAULT, entry(id=id))
+    assert warnings(found) == ["id-damaged"] and found.image is not None
+
+
+@pytest.mark.parametrize(
+    "id", ["123456", "1.5", "E11", "12E", "a1.0", "1.10", "#12", "Nancy", "Nullmeridian", "1E5b"]
+)
+def test_ids_that_only_look_a_little_like_that_are_not(id: str) -> None:
+    assert checked(DEFAULT, entry(id=id)).problems == ()
+
+
+HOST = "https://img.example"
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "hint"),
+    [
+        ("/Photo#1.png", "hash-in-url", "/Photo%231.png"),
+        ("/#a.png", "hash-in-url", "/%23a.png"),
+        ("/Photo#1", "hash-in-url", "/Photo%231"),
+        ("/100%.jpg", "lone-percent", "/100%25.jpg"),
+        ("/5%Rabatt.jpg", "lone-percent", "/5%25Rabatt.jpg"),
+        ("/a.png#top", None, ""),
+        ("/a%20b.jpg", None, ""),
+    ],
+)
+def test_signs_that_stand_for_themselves_are_told_with_the_encoded_form(
+    url: str, code: str | None, hint: str
+) -> None:
+    found = checked(DEFAULT, entry(url=HOST + url))
+    assert warnings(found) == [code] * (code is not None)
+    assert found.image is not None and found.image.url == HOST + url
+    assert hint in "".join(each.hint for each in found.problems)
+
+
+@pytest.mark.parametrize("between", [";", "|", ",", " ", "; ", "\n"])
+def test_several_addresses_in_one_cell_are_told_as_that(between: str) -> None:
+    found = checked(DEFAULT, entry(url=f"{HOST}/a.jpg{between}{HOST}/b.png"))
+    assert errors(found) == ["several-addresses"]
+    through = f"{HOST}/resize?to=600,{HOST}/b.png"
+    assert "several-addresses" not in errors(checked(DEFAULT, entry(url=through)))
 
 
 def test_giant_ids_and_titles_are_errors() -> None:
