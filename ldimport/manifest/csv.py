@@ -100,7 +100,7 @@ class _Suspicion:
             raise ManifestError(message, hint=hint, code="too-large")
         if not self.raised:
             chunk = self._end + chunk
-            odd = b"\0" in chunk or not surely_whole(chunk, utf8=self._utf8)
+            odd = not surely_whole(chunk, utf8=self._utf8)
             odd = odd or bool(b"'" in chunk and _GUARDED_BYTES.search(chunk))
             odd = odd or bool(b'="' in chunk and _AS_TEXT_BYTES.search(chunk))
             self.raised = odd or (self._utf8 and not surely_composed(chunk))
@@ -192,7 +192,8 @@ class Table(Part):
                     for cells in reader:
                         line = last + 1
                         last = skip + reader.line_num
-                        if len(cells) != width or suspicion.raised or not cells[0]:
+                        unclear = suspicion.raised or last > line  # a cell with line ends
+                        if len(cells) != width or unclear or not cells[0]:
                             if not any(cells):
                                 continue
                             if len(cells) != width or any(map(_is_odd, cells)):

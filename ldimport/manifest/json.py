@@ -234,7 +234,7 @@ class _JsonFile(Part):
 
     def _entry(self, raw: bytes, place: Place) -> Entry:
         """The entry in ``raw``, which may be anything."""
-        composed = b"\\u" not in raw and surely_composed(raw)
+        composed = b"\\u" not in raw and b"\\r" not in raw and surely_composed(raw)
         problems = RowProblems(place)
         found: Json = quick_json(raw)
         if found is None:

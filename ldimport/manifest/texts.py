@@ -19,6 +19,7 @@ from ldimport.model import Json, Place
 MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
+_LINE_ENDS = re.compile("\r\n?|\v")
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
 _ALWAYS = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
 """UTF-8 lead and tail bytes of characters below U+0300, and of U+2000 to U+2FFF."""
@@ -162,5 +163,8 @@ def surely_composed(utf8: bytes) -> bool:
 
 
 def compose(text: str) -> str:
-    """The text in NFC; itself, where it is already."""
+    """The text in NFC, every end of a line as LF (a vertical tab is one to FileMaker and Word): the
+    same text whoever saved it last. Itself, where it is so already."""
+    if "\r" in text or "\v" in text:
+        text = _LINE_ENDS.sub("\n", text)
     return text if text.isascii() or is_normalized("NFC", text) else normalize("NFC", text)

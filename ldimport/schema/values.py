@@ -13,7 +13,7 @@ from jsonschema_rs import Draft202012Validator
 from ldimport.cells import Writing
 from ldimport.errors import near
 from ldimport.model import MAX_VALUE, Json, Severity
-from ldimport.mojibake import MANGLED, is_whole
+from ldimport.mojibake import INVISIBLE, MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime, moment
@@ -41,8 +41,15 @@ def too_long(field: str, size: int, most: int) -> Finding:
 
 
 def text_advice(field: str, text: str) -> Iterator[Finding]:
-    """Letters that an encoding mangled or lost."""
-    found = None if is_whole(text) else MANGLED.search(text)
+    """Letters that an encoding mangled or lost, and signs that nobody sees."""
+    if is_whole(text):
+        return
+    if unseen := dict.fromkeys(INVISIBLE.findall(text)):
+        named = listed(f"U+{ord(sign):04X}" for sign in unseen)
+        told = f"{field} holds signs that nobody sees ({named}): “{cut(INVISIBLE.sub('�', text))}”"
+        hint = "take them out: they are stored, and feeds and pages may break on them"
+        yield _warning("invisible-characters", told, hint, text)
+    found = MANGLED.search(text)
     if found and found[0] == "\ufffd":
         told, hint = f"{field}: a letter is lost (�): “{cut(text)}”", "export it again as UTF-8"
         yield _warning("replacement-character", told, hint, text)

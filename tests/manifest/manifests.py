@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from unicodedata import normalize
 
 from ldimport.manifest import Manifest, ReadOptions, open_manifest
 from ldimport.manifest.fields import FieldMap
@@ -37,6 +38,13 @@ def read(path: Path, **columns: object) -> list[Entry]:
 def write_entries(path: Path, entries: Iterable[Entry]) -> int:
     """Entries as a manifest again; how many there were."""
     return write_rows(path, map(row_of, entries))
+
+
+def as_kept(text: str) -> str:
+    """A text as an entry has it: in NFC, with one kind of line end."""
+    for end in ("\r\n", "\r", "\v"):
+        text = text.replace(end, "\n")
+    return normalize("NFC", text)
 
 
 def codes(entry: Entry) -> list[str]:

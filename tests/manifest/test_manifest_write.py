@@ -7,13 +7,12 @@ import json
 import string
 from dataclasses import replace
 from pathlib import Path
-from unicodedata import normalize
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from manifests import HEADER, metadata, opened, read, write, write_entries
+from manifests import HEADER, as_kept, metadata, opened, read, write, write_entries
 
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
@@ -24,7 +23,7 @@ from ldimport.model import Entry, Json, Place, Problem, Severity
 
 TEXT = st.text(
     alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20
-).map(lambda text: normalize("NFC", text))
+).map(as_kept)
 RAW = st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
 HANDLE = st.text(alphabet=string.ascii_letters + string.digits + "-_", min_size=2, max_size=8).map(
     lambda text: f"x{text}"

@@ -245,3 +245,25 @@ def test_a_hundred_thousand_rows_with_one_id_are_remembered_once() -> None:
     met = [seen.add("a", "m.csv", line) for line in range(1, 100_001)]
     assert met[0] is None and {each.line for each in met[1:] if each} == {1}
     assert sum(map(len, seen._buckets)) == 16
+
+
+@pytest.mark.parametrize(
+    "sign",
+    ["\x00", "\x07", "\x0c", "\x1d", "\x7f", "\x85", "\x9b", "\u200b", "\u200e", "\u202e", "\u2066",
+     "\ufeff", "\u2060", "\u061c", "\u2028", "\u200d"],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["fileName", "metadata.caption"])
+def test_signs_that_nobody_sees_are_warned_of(sign: str, field: str) -> None:
+    text = f"a{sign}b"
+    odd = {"file_name": text} if field == "fileName" else {"metadata": {"caption": text}}
+    found = checked(DEFAULT, entry(**odd))
+    assert [(each.code, each.field) for each in found.problems] == [("invisible-characters", field)]
+    assert f"U+{ord(sign):04X}" in found.problems[0].message
+    assert found.image is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["a\nb\tc", "soft\xadhyphen", "no\xa0break", "👩‍👧", "می‌خواهم", "क्‍ष"]
+)
+def test_signs_that_shape_a_text_are_not(text: str) -> None:
+    assert checked(DEFAULT, entry(metadata={"caption": text})).problems == ()
