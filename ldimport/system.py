@@ -28,6 +28,9 @@ _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
 """Of Linux: prctl(2), unshare(2)."""
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ESTALE}
 """What a disk answers that takes no more."""
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
+             errno.ELOOP, errno.ENAMETOOLONG}  # fmt: skip
+"""What says that a place cannot be used, also later."""
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}

@@ -69,6 +69,7 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             await router(scope, receive, watched)
         except Exception as error:  # noqa: BLE001  the last catch: an answer all the same
             refusal, scope["state"]["note"] = refusal_of(error), _note(error, scope)
+            backend.engine.notice(error)
             if status == 0:
                 await refusal.response()(scope, receive, watched)
         finally:

@@ -12,6 +12,7 @@ from ldimport.errors import (
     KeyConflictError,
     NotFoundError,
     QuotaError,
+    StateFileError,
     TemporaryError,
 )
 from ldimport.model import Json
@@ -22,6 +23,7 @@ PHRASES: Mapping[int, str] = {
     416: "Range Not Satisfiable",
     429: "Usage Limit Exceeded",
 }
+DAMAGED = "The engine's catalogue cannot be used; the server's log says why"
 MISSING = "Missing required property: {}"
 
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -89,5 +91,7 @@ def refusal_of(error: Exception) -> Refusal:
         case TemporaryError():
             status = 507 if error.code == "disk-full" else 503
             return Refusal(status, headers={"Retry-After": "60"})
+        case StateFileError():
+            return Refusal(500, DAMAGED, body={"status": 500, "error": DAMAGED})
         case _:
             return Refusal(500)

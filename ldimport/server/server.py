@@ -198,6 +198,7 @@ def _work(engine: Engine, size: int | None, on_event: OnEvent, told: threading.E
                     engine.check_workers()
         except (LdimportError, OSError) as error:
             why = error.message if isinstance(error, LdimportError) else str(error)
+            engine.notice(error)
             on_event(WorkersPaused(why, PAUSE))
             told.wait(PAUSE)
 

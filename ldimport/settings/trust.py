@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldimport.errors import ConfigError
+from ldimport.errors import ConfigError, UsageError
 from ldimport.files import NewFile
-from ldimport.system import durable_folder
+from ldimport.system import DISK, FORBIDDEN, durable_folder, full_disk
 
 
 class UntrustedError(ConfigError, code="untrusted-file"):
@@ -69,4 +69,9 @@ class TrustedFiles:
             with NewFile(self.path) as file:
                 file.write(json.dumps(found, indent=2) + "\n")
         except OSError as error:
-            raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from error
+            why = error.strerror or str(error)
+            passes = error.errno in DISK and error.errno not in FORBIDDEN
+            text = f"{self.path} cannot be written: {why}"
+            raise full_disk(self.path.parent, why) if passes else ConfigError(text) from error
+        except UsageError as error:  # another path would do, but there is none
+            raise ConfigError(error.message) from error

@@ -156,6 +156,16 @@ def damaged_everywhere(
     assert ExitCode.CONFIG in seen or stride > 1
 
 
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_table_that_is_missing_is_damage_for_every_command(
+    home: Home, call: Callable[[str], tuple[int, str]], line: str
+) -> None:
+    """Also for those that never ask for it: they would tell less than there was."""
+    for name, body in list(home.without("table", home.open)):
+        home.restore(body)
+        assert call(line)[0] == ExitCode.CONFIG, name
+
+
 def test_an_entry_that_cannot_be_unpacked_is_damage(
     home: Home, call: Callable[[str], tuple[int, str]]
 ) -> None:
