@@ -34,7 +34,7 @@ def _carry_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> 
 
 
 def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
-    """Another run holds the state file: tell what it stores, until nothing is open, or it is gone."""
+    """Another run holds the state file: tell what it stores, until all has ended, or it is gone."""
     clock, place = account.clock, account.target.identity
     started = clock.monotonic()
     ends = options.ends(started)
@@ -57,8 +57,10 @@ def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> I
             stopped = DeadlineError(f"stopped watching after {options.deadline:g} s, as asked")
             break
         if alone and not account.store.held:
-            stopped = TemporaryError("the run that was followed is gone, its jobs are open",
-                                     hint="run the same command again to go on with them")  # fmt: skip
+            hint = "run the same command again to go on with them"
+            stopped = TemporaryError(
+                "the run that was followed is gone, its jobs are open", hint=hint
+            )
             break
         alone = not account.store.held  # what it stored last is seen at the next look
         clock.sleep(READ_ONLY_PAUSE)

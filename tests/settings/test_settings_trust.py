@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from agreeing import agree
 
-from ldimport.errors import ExitCode
+from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
 from ldimport.settings import Settings, UntrustedError, UserFolders, load
 from ldimport.settings.files import read_yaml
+from ldimport.settings.trust import TrustedFiles
 
 EVIL = "https://evil.example"
 DANGEROUS = {
@@ -274,3 +276,21 @@ def test_a_project_files_profile_gets_no_token_of_the_users(profiles: Place) -> 
     profiles.sent(profiles={"a": {"target": EVIL}})
     agree(profiles.home, profiles.file)
     assert profiles.load(profile="a").token is None
+
+
+@pytest.mark.parametrize(("number", "kind"), [(28, TemporaryError), (5, TemporaryError),
+                                              (13, ConfigError), (30, ConfigError)])  # fmt: skip
+def test_where_agreement_cannot_be_kept_it_is_said_whether_that_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[LdimportError]
+) -> None:
+    """A full or broken disk; a folder that may not be written to."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    trusted = TrustedFiles(tmp_path / "trusted.json")
+    for place in ("tempfile.mkstemp", "os.fsync"):
+        with monkeypatch.context() as patch, pytest.raises(kind):
+            patch.setattr(place, refused)
+            trusted.add(tmp_path / "ldimport.yaml", "digest")
+    assert trusted.all() == {}
