@@ -205,7 +205,8 @@ def unwritable(path: Path, error: OSError) -> LdimportError | BrokenPipeError:
     reason = error.strerror or str(error)
     if isinstance(error, BrokenPipeError):
         return BrokenPipeError(*error.args)
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    if gone and "usable temporary" not in reason:  # so Python says that no folder takes any
         return UsageError(f"{path.parent}: no such folder", code="no-such-file")
     if error.errno in _USAGE:
         return UsageError(f"{path} cannot be written: {reason}", code="unwritable")

@@ -64,6 +64,8 @@ def _guarded(arguments: Sequence[str]) -> int:
             raise
         if isinstance(error, PermissionError):
             return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
+        if isinstance(error, EOFError) and "marshal" in str(error):
+            raise  # a compiled module, see main
         if short := scarce(error):
             return _report(arguments, short)
         return _crashed(arguments, error)
@@ -180,8 +182,9 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
     ]
     text = redact("\n".join(lines), environ)
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    for folder in (platformdirs.user_state_path("ldimport"), Path(tempfile.gettempdir())):
+    for find in (lambda: platformdirs.user_state_path("ldimport"), tempfile.gettempdir):
         try:
+            folder = Path(find())
             durable_folder(folder)
             write_new(folder / name, text)
         except (OSError, LdimportError):
