@@ -119,7 +119,8 @@ def values_checked(kind: DatabaseKind) -> Callable[[_Kind], _Kind]:
 
     def decorated(of: _Kind) -> _Kind:
         for name, method in list(vars(of).items()):
-            if isfunction(method) and (not name.startswith("_") or name == "__init__"):
+            own = name.startswith("_") and name != "__init__" and not isgeneratorfunction(method)
+            if isfunction(method) and not own:
                 setattr(of, name, _within(checked, method))
         return of
 

@@ -10,7 +10,7 @@ from typing import Any, Self, TypeVar
 
 from ldimport import database
 from ldimport.closing import Closing
-from ldimport.database_rows import check_whole, made
+from ldimport.database_rows import check_whole, made, values_checked
 from ldimport.errors import LdimportError, LockedError
 from ldimport.migration.store.schema import KIND
 from ldimport.system import ProcessLock, durable_folder
@@ -18,6 +18,7 @@ from ldimport.system import ProcessLock, durable_folder
 _T = TypeVar("_T")
 
 
+@values_checked(KIND)
 class StateFile(Closing):
     """An open state file. One writer at a time, by an OS lock on ``<file>.lock``; readers never
     block."""

@@ -174,6 +174,6 @@ def _result(row: sqlite3.Row) -> Result:
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:
-    examples = tuple((id_, number) for number, id_ in sorted(json.loads(row["examples"])))
+    examples = tuple((id_, int(number)) for number, id_ in sorted(json.loads(row["examples"])))
     text = meaning_of(row["cause"], row["reason"])
     return model.CauseRow(row["cause"], text, row["images"], bool(row["retryable"]), examples)
