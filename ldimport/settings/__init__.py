@@ -6,6 +6,7 @@ Nothing is read but what is handed in and the files it leads to; tokens are read
 from ldimport.credentials import Secret
 from ldimport.settings.checking import check
 from ldimport.settings.loading import (
+    PROJECT_FILE,
     SettingRow,
     Settings,
     UserFolders,
@@ -17,6 +18,6 @@ from ldimport.settings.trust import UntrustedError
 from ldimport.settings.values import EMBEDDED
 
 __all__ = [
-    "EMBEDDED", "Secret", "SettingRow", "Settings", "UntrustedError", "UserFolders",
-    "check", "describe", "load", "project_file",
+    "EMBEDDED", "PROJECT_FILE", "Secret", "SettingRow", "Settings", "UntrustedError",
+    "UserFolders", "check", "describe", "load", "project_file",
 ]  # fmt: skip
