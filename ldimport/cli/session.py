@@ -17,6 +17,7 @@ from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import look_at
 from ldimport.errors import LockedError
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
@@ -75,12 +76,12 @@ class Session:
     @property
     def arguments(self) -> str:
         """The command's arguments with their options, as a shell takes them, for hints."""
-        return shlex.join([*self.words[1:], *self.kept])
+        return _shown([*self.words[1:], *self.kept])
 
     @property
     def command(self) -> str:
         """The whole command, as a shell takes it, to go on with."""
-        return shlex.join([*self.words, *self.kept, *self.again])
+        return _shown([*self.words, *self.kept, *self.again])
 
     @cached_property
     def settings(self) -> Settings:
@@ -234,6 +235,11 @@ class Session:
         except LockedError as error:
             who = error.facts.get("who", "another run")
             return self.migration(target, write=False), who
+
+
+def _shown(words: Sequence[str]) -> str:
+    """As a shell takes them; URLs lose their secrets before quotes can tear them apart."""
+    return shlex.join(map(without_secrets, words))
 
 
 def tilde(path: Path) -> str:

@@ -17,6 +17,7 @@ import pytest
 from ldimport.cells import csv_line
 from ldimport.cli.output.check import window
 from ldimport.cli.run import clean_logs, redact
+from ldimport.cli.session import Session
 from ldimport.files import NewFile
 from ldimport.url import without_secrets
 
@@ -162,3 +163,13 @@ def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
 
 def test_a_crash_file_holds_no_secret_of_a_url() -> None:
     assert "S3CRET" not in redact(f"ValueError: {BAD} and http://x.test/?{S3}", {})
+
+
+def test_the_quotes_of_a_hint_tear_no_url_apart() -> None:
+    options = (
+        ("--base-url", "http://a.test/?sig=a'S3CRETA&w=200"),
+        ("--webhook", "//u:a'S3CRETB@b/"),
+    )
+    session = Session(words=("submit", "a b.csv"), kept=options[0], again=options[1])
+    assert session.arguments == "'a b.csv' --base-url 'http://a.test/?sig=…&w=200'"
+    assert session.command == f"submit {session.arguments} --webhook '//…@b/'"
