@@ -109,7 +109,7 @@ class Session:
         trusted = UserFolders.of(None).trusted
         for file, webhook in manifest.webhooks.items() if self.settings.webhook is None else ():
             path = Path("standard input" if file == "-" else file)
-            asked = UntrustedError(path, digest_of(webhook), {"webhook": webhook})
+            asked = UntrustedError(path, digest_of(webhook), {"webhook": without_secrets(webhook)})
             if file == "-":
                 asked.hint = "if it is right, name it yourself: --webhook URL"
             if not (trusted.hold(asked.file, asked.digest) or self._agrees(asked)):
