@@ -114,8 +114,8 @@ def trust(
 def _digest(path: Path) -> str:
     """What is agreed to in a project file, or in a manifest."""
     from ldimport.manifest import open_manifest
-    from ldimport.settings import PROJECT_FILE, UserFolders
-    from ldimport.settings.files import DOTFILE, read_agreeable
+    from ldimport.settings import UserFolders
+    from ldimport.settings.files import DOTFILE, PROJECT_FILE, read_agreeable
     from ldimport.settings.trust import digest_of
 
     if path.is_file() and path.name not in (PROJECT_FILE, DOTFILE):

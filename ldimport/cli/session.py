@@ -76,12 +76,12 @@ class Session:
     @property
     def arguments(self) -> str:
         """The command's arguments with their options, as a shell takes them, for hints."""
-        return _shown([*self.words[1:], *self.kept])
+        return shlex.join(map(without_secrets, [*self.words[1:], *self.kept]))  # quotes tear URLs
 
     @property
     def command(self) -> str:
         """The whole command, as a shell takes it, to go on with."""
-        return _shown([*self.words, *self.kept, *self.again])
+        return shlex.join(map(without_secrets, [*self.words, *self.kept, *self.again]))
 
     @cached_property
     def settings(self) -> Settings:
@@ -235,11 +235,6 @@ class Session:
         except LockedError as error:
             who = error.facts.get("who", "another run")
             return self.migration(target, write=False), who
-
-
-def _shown(words: Sequence[str]) -> str:
-    """As a shell takes them; URLs lose their secrets before quotes can tear them apart."""
-    return shlex.join(map(without_secrets, words))
 
 
 def tilde(path: Path) -> str:

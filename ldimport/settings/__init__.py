@@ -6,7 +6,6 @@ Nothing is read but what is handed in and the files it leads to; tokens are read
 from ldimport.credentials import Secret
 from ldimport.settings.checking import check
 from ldimport.settings.loading import (
-    PROJECT_FILE,
     SettingRow,
     Settings,
     UserFolders,
@@ -18,6 +17,6 @@ from ldimport.settings.trust import UntrustedError
 from ldimport.settings.values import EMBEDDED
 
 __all__ = [
-    "EMBEDDED", "PROJECT_FILE", "Secret", "SettingRow", "Settings", "UntrustedError",
-    "UserFolders", "check", "describe", "load", "project_file",
+    "EMBEDDED", "Secret", "SettingRow", "Settings", "UntrustedError", "UserFolders",
+    "check", "describe", "load", "project_file",
 ]  # fmt: skip

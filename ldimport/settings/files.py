@@ -21,6 +21,7 @@ from ldimport.yamlsize import values_in
 if TYPE_CHECKING:
     from yaml import SafeLoader
 
+PROJECT_FILE = "ldimport.yaml"
 DOTFILE = ".livingdocs-cli"
 MAX_BYTES = 262_144
 _MAX_NODES = 20_000  # with every alias written out, as JSON would

@@ -16,12 +16,11 @@ from ldimport import credentials
 from ldimport.credentials import MASK, Secret
 from ldimport.errors import ConfigError, UsageError, did_you_mean
 from ldimport.model import Json
-from ldimport.settings.files import ConfigFile, Dotfile, read_dotfile, read_file
+from ldimport.settings.files import PROJECT_FILE, ConfigFile, Dotfile, read_dotfile, read_file
 from ldimport.settings.trust import TrustedFiles, UntrustedError
 from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, read_path
 from ldimport.url import without_secrets
 
-PROJECT_FILE = "ldimport.yaml"
 USER_FILE = "config.yaml"
 _DANGEROUS = {each.key for each in SETTINGS if each.dangerous} | {"token"}
 
