@@ -269,6 +269,15 @@ def _numbers(attribute: str, *pieces: str) -> Make:
     return make
 
 
+def _uses(size: int) -> bytes:
+    """Groups that show each other, many times over."""
+    names = range(max(2, size // 2_000))
+    uses = "".join(f'<use href="#g{number}"/>' for number in names)
+    each = f"{uses}{'<g/>' * (size // len(names) // 4 - len(uses) // 4)}"
+    groups = "".join(f'<g id="g{number}">{each}</g>' for number in names)
+    return f"<svg {_SVG}>{groups}</svg>".encode()
+
+
 def _css(piece: str, *, begin: str = "", end: str = "") -> Make:
     return lambda size: f"{begin}{filled(piece.encode(), size).decode()}{end}".encode()
 
@@ -357,6 +366,9 @@ INPUTS: dict[str, tuple[str, Make]] = {
     "svg: styles in pieces": ("svg", lambda size: f"<svg {_SVG}><style>{'<![CDATA[@]]>' * (size // 13)}</style></svg>".encode()),
     "svg: one long path": ("svg", lambda size: f'<svg {_SVG}><path d="{"M1 2" * (size // 4)}"/></svg>'.encode()),
     "svg: embedded pixels": ("svg", lambda size: f'<svg {_SVG}><image href="data:image/png;base64,{"QUJD" * (size // 4)}"/></svg>'.encode()),
+    "svg: uses of uses": ("svg", _uses),
+    "svg: a use of itself": ("svg", _svg('<use href="#a"/>', attributes='id="a"')),
+    "svg: references of one element": ("svg", lambda size: f'<svg {_SVG}><g id="a" style="{"url(#a)" * (size // 8)}"/></svg>'.encode()),
     "svg: open tags": ("svg", _svg("<g ")),
     # CSS
     "css: comments": ("css", _css("/**/", end="@x")),
