@@ -154,10 +154,11 @@ def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
     ours, theirs = pty.openpty()
     with NewFile(f"/dev/fd/{theirs}") as file:
         file.write(csv_line(["a\x1b]0;x\x07\x9b2J\u202eb\rc"]))
+        file.write(csv_line([":\x1b:error::d"]))
     os.close(theirs)
     shown = os.read(ours, 100).decode()
     os.close(ours)
-    assert shown.strip() == '"a]0;x2Jbc"'
+    assert shown.splitlines() == ['"a]0;x2Jbc"', ": :error::d"]
 
 
 def test_a_crash_file_holds_no_secret_of_a_url() -> None:
