@@ -12,10 +12,10 @@ _BY_URL = re.compile(r"url\(\s*[\"']?#([^\"')\s]+)", re.IGNORECASE)
 class References:
     """Told of every element as it begins and ends, with the attributes that it keeps. An element
     with an id begins a group, which stands within that of its parent: a list of what is shown, an
-    id for a reference, the number of a group within, None for an element."""
+    id for a reference, the number of a group within, 0 for an element."""
 
     def __init__(self) -> None:
-        self._groups: list[list[str | int | None]] = [[]]
+        self._groups: list[list[str | int]] = [[]]
         self._named: dict[str, int] = {}
         self._open = [0]
 
@@ -27,7 +27,7 @@ class References:
             self._groups.append([])
             self._named.setdefault(name, number)
         shown = self._groups[number]
-        shown.append(None)
+        shown.append(0)
         for attribute, value in attributes.items():
             if attribute == "href" and element != "a":
                 shown.append(value.strip().removeprefix("#"))
@@ -43,24 +43,21 @@ class References:
         """Whether all that is shown is more than ``MOST``. Each group is counted once. A reference
         to what it stands in shows nothing there, but may when it is reached another way: for every
         such loop the whole counts as a factor once more."""
-        counts: dict[int | None, int] = {}
-        begun: set[int | None] = set()
-        following: list[int | None] = [0]
-        loops = 0
+        counts: dict[int, int] = {}
+        begun: set[int] = set()
+        loops, following = 0, [0]
         while following:
-            number = following[-1]
-            if number in counts:
-                following.pop()
-                continue
-            within = [*map(self._number, self._groups[number or 0])]
-            if number in begun:
-                counts[number] = min(MOST + 1, sum(1 + counts.get(each, 0) for each in within))
-                continue
-            begun.add(number)
-            new = {each for each in within if each not in (None, number) and each not in counts}
-            loops += len(new & begun)
-            following.extend(new - begun)
-        return int(counts[0] ** min(loops + 1, 9)) > MOST
+            number = following.pop()
+            if number < 0:  # all within are counted
+                all_ = sum(1 + counts.get(each, 0) for each in self._within(~number))
+                counts[~number] = min(MOST + 1, all_)
+            elif number not in begun:
+                begun.add(number)
+                new = {each for each in self._within(number) if each not in counts} - {0, number}
+                loops += len(new & begun)
+                following += [~number, *(new - begun)]
+        return bool(counts[0] ** min(loops + 1, 9) > MOST)
 
-    def _number(self, shown: str | int | None) -> int | None:
-        return self._named.get(shown) if isinstance(shown, str) else shown
+    def _within(self, number: int) -> list[int]:
+        known = self._named
+        return [known.get(a, 0) if isinstance(a, str) else a for a in self._groups[number]]
