@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 
 from ldimport.cells import csv_line
 from ldimport.cli.output.check import window
-from ldimport.cli.run import clean_logs, redact
+from ldimport.cli.run import clean_logs, redact, write_crash
 from ldimport.cli.session import Session
 from ldimport.files import NewFile
 from ldimport.url import without_secrets
@@ -155,10 +156,21 @@ def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
     ours, theirs = pty.openpty()
     with NewFile(f"/dev/fd/{theirs}") as file:
         file.write(csv_line(["a\x1b]0;x\x07\x9b2J\u202eb\rc"]))
+        file.write(csv_line([":\x1b:error::d"]))
     os.close(theirs)
     shown = os.read(ours, 100).decode()
     os.close(ours)
-    assert shown.strip() == '"a]0;x2Jbc"'
+    assert shown.splitlines() == ['"a]0;x2Jbc"', ": :error::d"]
+
+
+def test_a_crash_file_holds_nothing_that_others_obey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    error = ValueError(f"{BAD}\n::error::x\r##[group]y\x1b[2J\x9b\u202ez")
+    lines = write_crash(error, ["submit", "a.csv"], {}).read_text("utf-8").splitlines()
+    assert not [line for line in lines if re.search("^::|##\\[|S3CRET|[\x00-\x1f\x9b\u202e]", line)]
+    assert "command: submit …" in lines and lines[3].startswith("ValueError: ")
 
 
 def test_a_crash_file_holds_no_secret_of_a_url() -> None:
