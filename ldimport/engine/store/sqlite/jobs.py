@@ -120,9 +120,9 @@ class SqliteFollower(Follower):
 def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
     if limit <= 0:
         return
-    since = now - QUOTA_WINDOW
-    sql = "SELECT count(*) FROM asset WHERE created_at > ?"
-    stored = int(connection.execute(sql, (since,)).fetchone()[0])
+    since, ahead = now - QUOTA_WINDOW, now + QUOTA_WINDOW  # else of a clock that was wrong
+    sql = "SELECT count(*) FROM asset WHERE created_at > ? AND created_at < ?"
+    stored = int(connection.execute(sql, (since, ahead)).fetchone()[0])
     used = stored + int(connection.execute(SQL["open_images"]).fetchone()[0])
     excess = used + trying - limit
     if excess <= 0:
