@@ -22,10 +22,10 @@ SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.m
  ORDER BY i.id LIMIT ?
 
 -- name: stuck
--- Jobs that nobody can end; a transaction that ended their last image would have ended them.
-SELECT id FROM job j WHERE state = 'started' AND NOT EXISTS (
-  SELECT 1 FROM item WHERE job = j.n AND status IS NULL
-     AND (worker IS NULL OR worker IN (SELECT id FROM worker)))
+-- The oldest open job if nobody can end it; a transaction that ended its last image would have.
+SELECT id FROM (SELECT id, n FROM job WHERE state = 'started' ORDER BY n LIMIT 1) j
+ WHERE NOT EXISTS (SELECT 1 FROM item WHERE job = j.n AND status IS NULL
+                      AND (worker IS NULL OR worker IN (SELECT id FROM worker)))
 
 -- name: held
 SELECT count(*), coalesce(max(deaths), 0) FROM item WHERE worker = ?
