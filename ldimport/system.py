@@ -31,7 +31,7 @@ DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.E
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-_SAID = ("new thread", "failed to map", "allocate memory", "open shared object")
+_SAID = ("new thread", "failed to map", "allocate ", "open shared object")
 _NOTE = b"%20d"
 
 

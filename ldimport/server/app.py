@@ -18,6 +18,7 @@ from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
 from ldimport.server.endpoint import VERSIONS, Backend, Methods, Resource, Version, is_removed
 from ldimport.server.responses import Refusal, refusal_of
+from ldimport.system import scarce
 
 _ROUTES: Mapping[str, Methods] = {
     "/api/{version}/import/images": {"POST": (TokenScope.WRITE, imports.start)},
@@ -67,7 +68,8 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             _check_head(scope, backend.options.header_limit)
             _admit(scope)
             await router(scope, receive, watched)
-        except Exception as error:  # noqa: BLE001  the last catch: an answer all the same
+        except Exception as met:  # noqa: BLE001  the last catch: an answer all the same
+            error = scarce(met) or met
             refusal, scope["state"]["note"] = refusal_of(error), _note(error, scope)
             if status == 0:
                 await refusal.response()(scope, receive, watched)
