@@ -176,7 +176,9 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextmanager
-def _beside(work: Callable[[threading.Event], None], on_break: Callable[[], None]) -> Iterator[None]:
+def _beside(
+    work: Callable[[threading.Event], None], on_break: Callable[[], None]
+) -> Iterator[None]:
     """Inside, ``work`` goes on in a thread, until it is told to end. When it fails, ``on_break`` is
     called, and the failure is raised at the end."""
     told, broken = threading.Event(), list[Exception]()
