@@ -155,6 +155,28 @@ def test_every_text_of_a_request_has_a_bound(quiet: Api, name: str) -> None:
     assert "the limit is" in answer.json()["error_details"][path]
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (f"{STATUS}?id=", "id"),
+        ("/api/v1/mediaLibrary?systemName=a&externalId=", "externalId"),
+        ("/health?any=", "any"),
+    ],
+)
+def test_a_parameter_of_a_query_has_a_bound(quiet: Api, path: str, name: str) -> None:
+    answer = quiet.get(path + "%C3%A9" * 8_193)
+    assert answer.status_code == 400
+    assert answer.json()["error_details"] == {name: "has more than 8,192 characters"}
+    assert quiet.get(path + "%C3%A9" * 8_192).status_code == 200
+
+
+def test_of_thousands_of_unknown_keys_some_are_named(quiet: Api) -> None:
+    keys = {f"k{n}": n for n in range(20_000)}
+    for body in ({**batch(GOOD), **keys}, batch({**GOOD, **keys})):
+        answer = quiet.post(body)
+        assert answer.status_code == 400 and len(answer.json()["error_details"]) == 100
+
+
 def test_texts_up_to_their_bounds_are_accepted(quiet: Api) -> None:
     longest = image("i" * 8_192, "https://h.example/" + "x" * 8_174, fileName="\U0001f600" * 1_000,
                     metadata={"caption": "c" * 65_536})  # fmt: skip
@@ -335,6 +357,7 @@ HEADS = {
     "200 kB at once": (get(b"X: " + b"x" * 200_000), 431),
     "70 kB of path": (get(path=b"/health?x=" + b"x" * 70_000), 431),
     "20,000 lines": (get(*[b"X: y"] * 20_000), 431),
+    "66 kB of a method": (get().replace(b"GET", b"G" * 66_000), 431),
 }  # fmt: skip
 
 
