@@ -28,6 +28,10 @@ PIECE = 65_536
 """Bytes of an answer that a client has to take in ``write_seconds``."""
 MOUTHFUL = 4_096
 """Bytes read of one client before it is the next one's turn; chunks of a byte cost most."""
+ROUND = 65_536
+"""Bytes read in one turn of all, about."""
+MOST_LINES = 1_000
+"""Lines of a head: reading one costs more than a thousand bytes."""
 
 
 def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
@@ -49,6 +53,7 @@ class BoundedProtocol(H11Protocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._whose = b""
+        self._lines = 0
         self._refused = False
         self._since = self.loop.time()
 
@@ -67,7 +72,7 @@ class BoundedProtocol(H11Protocol):
         """A connection: room is made for it, and the clock starts."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # paused: the client has not taken all of it
-        transport.max_size = MOUTHFUL  # type: ignore[attr-defined]  # asyncio's name for it
+        self._take_turns()
         self._whose = _whose(self.client[0]) if self.client else b""
         self._arm()
         self._make_room()
@@ -97,13 +102,24 @@ class BoundedProtocol(H11Protocol):
         """Bytes of a request: the clock stops when its head is whole."""
         if self._refused:
             return
+        self._take_turns()
         if self.idle and not self.conn.trailing_data[0]:
-            self._since = self.loop.time()
+            self._since, self._lines = self.loop.time(), 0
+        if self.idle:
+            self._lines += data.partition(b"\r\n\r\n")[0].count(b"\n")
+            if self._lines > MOST_LINES:
+                self._refuse(431, f"The head of the request has more than {MOST_LINES:,} lines")
+                return
         super().data_received(data)
         if not self.idle:
             self._disarm()
         elif not self.transport.is_closing():
             self._arm()
+
+    def _take_turns(self) -> None:
+        """The more there are, the less is read of each before it is the next one's turn."""
+        portion = min(MOUTHFUL, ROUND // (len(self.connections) + 1) + 1)
+        self.transport.max_size = portion  # type: ignore[attr-defined]  # asyncio's name for it
 
     def send_400_response(self, msg: str) -> None:
         """What h11 cannot read is refused in the API's form, and the connection ends."""
