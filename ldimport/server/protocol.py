@@ -37,7 +37,8 @@ MOST_LINES = 1_000
 def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
     """The protocol class for a server with room for so many connections; half of them is the most
     for one client."""
-    limits = {"OPTIONS": options, "MOST": connections, "MOST_OF_ONE": max(connections // 2, 1)}
+    limits = {"OPTIONS": options, "MOST": connections, "MOST_OF_ONE": max(connections // 2, 1),
+              "CROWDS": Counter[bytes]()}  # fmt: skip
     return type("Bounded", (BoundedProtocol,), limits)
 
 
@@ -47,6 +48,7 @@ class BoundedProtocol(H11Protocol):
     OPTIONS: ServeOptions
     MOST: int
     MOST_OF_ONE: int
+    CROWDS: Counter[bytes]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -63,10 +65,14 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     @property
+    def turn(self) -> bool:
+        """Whether it is the client's turn: to ask, to send its body, to take the answer."""
+        return bool(self.idle or self.cycle.more_body or self.flow.write_paused)
+
+    @property
     def waits(self) -> bool:
-        """Whether it is long the client's turn: to ask, to send its body, to take the answer."""
-        turn = self.idle or self.cycle.more_body or self.flow.write_paused
-        return turn and self.loop.time() - self._since > PATIENCE
+        """Whether it has long been the client's turn."""
+        return self.turn and self.loop.time() - self._since > PATIENCE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: room is made for it, and the clock starts."""
@@ -74,12 +80,14 @@ class BoundedProtocol(H11Protocol):
         transport.set_write_buffer_limits(high=0)  # paused: the client has not taken all of it
         self._take_turns()
         self._whose = _whose(self.client[0]) if self.client else b""
+        self.CROWDS[self._whose] += 1
         self._arm()
         self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of it."""
         self._disarm()
+        self._leave()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -172,19 +180,23 @@ class BoundedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Where a connection is one too many, drop one of the client that has most: the one that
-        has waited for it longest; one at work only where there is no room otherwise."""
-        held = [each for each in self.connections if isinstance(each, BoundedProtocol)]
-        crowds = Counter(each._whose for each in held)
-        full, crowded = len(held) > self.MOST, crowds[self._whose] > self.MOST_OF_ONE
-        if not (full or crowded):
-            return
-        others = [
-            each for each in held if each is not self and (full or each._whose == self._whose)
-        ]
-        dropped = min(others, key=lambda each: (-crowds[each._whose], not each.waits, each._since))
-        if full or dropped.waits:
-            self.connections.discard(dropped)
+        has waited for it longest; one at work only where all are."""
+        if len(self.connections) > self.MOST or self.CROWDS[self._whose] > self.MOST_OF_ONE:
+            most = max(self.CROWDS.values())
+            others = (
+                each for each in self.connections - {self}
+                if isinstance(each, BoundedProtocol) and self.CROWDS[each._whose] == most
+            )  # fmt: skip
+            dropped = min(others, key=lambda each: (not each.waits, not each.turn, each._since))
+            dropped._leave()
             dropped.transport.abort()
+
+    def _leave(self) -> None:
+        if self in self.connections:
+            self.connections.discard(self)
+            self.CROWDS[self._whose] -= 1
+            if not self.CROWDS[self._whose]:
+                del self.CROWDS[self._whose]
 
 
 def _whose(host: str) -> bytes:

@@ -598,6 +598,8 @@ def test_room_is_made_by_whoever_has_most_and_waits_longest(
 def test_the_cap_holds_for_connections_that_all_come_in_one_moment() -> None:
     lines = crowd_of(*(f"198.51.100.{n}" for n in range(50)), room=8, later=0)
     assert sum(line.open for line in lines) == 8 and lines[-1].open
+    lines = crowd_of(*["198.51.100.1"] * 50, room=8, later=0)
+    assert sum(line.open for line in lines) == 4 and lines[-1].open, "half of it for one address"
 
 
 def test_the_more_there_are_the_less_is_read_of_each_in_turn() -> None:
