@@ -65,14 +65,10 @@ class BoundedProtocol(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     @property
-    def turn(self) -> bool:
-        """Whether it is the client's turn: to ask, to send its body, to take the answer."""
-        return bool(self.idle or self.cycle.more_body or self.flow.write_paused)
-
-    @property
     def waits(self) -> bool:
-        """Whether it has long been the client's turn."""
-        return self.turn and self.loop.time() - self._since > PATIENCE
+        """Whether it is long the client's turn: to ask, to send its body, to take the answer."""
+        turn = self.idle or self.cycle.more_body or self.flow.write_paused
+        return turn and self.loop.time() - self._since > PATIENCE
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: room is made for it, and the clock starts."""
@@ -180,14 +176,14 @@ class BoundedProtocol(H11Protocol):
 
     def _make_room(self) -> None:
         """Where a connection is one too many, drop one of the client that has most: the one that
-        has waited for it longest; one at work only where all are."""
+        has waited for it longest, and where none has, the oldest."""
         if len(self.connections) > self.MOST or self.CROWDS[self._whose] > self.MOST_OF_ONE:
             most = max(self.CROWDS.values())
             others = (
                 each for each in self.connections - {self}
                 if isinstance(each, BoundedProtocol) and self.CROWDS[each._whose] == most
             )  # fmt: skip
-            dropped = min(others, key=lambda each: (not each.waits, not each.turn, each._since))
+            dropped = min(others, key=lambda each: (not each.waits, each._since))
             dropped._leave()
             dropped.transport.abort()
 
