@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from ldimport.errors import LdimportError, TemporaryError, UsageError
-from ldimport.harmless import HIDDEN
+from ldimport.harmless import HIDDEN, spoken
 from ldimport.system import clear_up, hold, sync_folder
 
 STDOUT = "-"
@@ -72,7 +72,7 @@ class NewFile:
     def write(self, text: str) -> None:
         """Write on."""
         try:
-            self._file.write(_OBEYED.sub("", text) if self._on_terminal else text)
+            self._file.write(spoken(_OBEYED.sub("", text)) if self._on_terminal else text)
         except OSError as error:
             raise unwritable(self.path, error) from error
 

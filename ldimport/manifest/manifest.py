@@ -68,6 +68,13 @@ class Manifest(Closing):
         return first if not more else f"{first} and {len(more)} more"
 
     @property
+    def webhooks(self) -> dict[str, str]:
+        """By file as given: the webhook that it names itself. Its author's word, not the user's."""
+        parts = zip(self._sources, self._parts.values(), strict=True)
+        named = {source.given: part.header.webhook for source, part in parts}
+        return {given: webhook for given, webhook in named.items() if webhook}
+
+    @property
     def folder(self) -> Path:
         """Where relative urls begin: the first file's folder, or the working folder for ``-``."""
         first = self._sources[0]

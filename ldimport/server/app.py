@@ -20,6 +20,7 @@ from ldimport.server.contract import OnEvent, RequestAnswered
 from ldimport.server.endpoint import VERSIONS, Backend, Methods, Resource, Version, is_removed
 from ldimport.server.responses import Refusal, refusal_of
 from ldimport.system import scarce
+from ldimport.url import without_secrets
 
 _ROUTES: Mapping[str, Methods] = {
     "/api/{version}/import/images": {"POST": (TokenScope.WRITE, imports.start)},
@@ -75,9 +76,10 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             if status == 0:
                 await refusal.response()(scope, receive, watched)
         finally:
-            asked = (scope["method"][:20], scope["path"][:MOST_TOLD], status)
-            seconds, note = time.monotonic() - began, scope["state"]["note"][:MOST_TOLD]
-            on_event(RequestAnswered(*asked, seconds, note))
+            told = (scope["path"], scope["state"]["note"])
+            path, note = (without_secrets(text)[:MOST_TOLD] for text in told)
+            seconds = time.monotonic() - began
+            on_event(RequestAnswered(scope["method"][:20], path, status, seconds, note))
 
     return app
 

@@ -2,9 +2,10 @@
 
 A project file may have been written by somebody else. What it says of where tokens go, which
 private addresses are open and where files are written counts only once the user has agreed to it,
-and only while its content is the same.
+and only while its content is the same. So does a webhook that a manifest names itself.
 """
 
+import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -27,6 +28,11 @@ class UntrustedError(ConfigError, code="untrusted-file"):
             facts=asked,
         )
         self.file, self.digest = file, digest
+
+
+def digest_of(text: str) -> str:
+    """What is remembered of a text agreed to."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _place(file: Path) -> str:

@@ -868,6 +868,13 @@ def test_a_request_is_told_in_few_words(tmp_path: Path) -> None:
         assert all(len(repr(each)) < 1_500 for each in api.events)
 
 
+def test_what_is_told_of_a_request_keeps_no_half_of_a_password(tmp_path: Path) -> None:
+    with served(tmp_path / "engine", workers=0) as api:
+        raw(api.port, get(path=b"/a/https://usr:" + b"S3CRET" * 100 + b"@a.test/b"))
+        told = until(lambda: [e for e in api.events if isinstance(e, RequestAnswered)])
+    assert "S3CRET" not in str(told) and "a.test/b" in str(told)
+
+
 def test_requests_are_told_without_their_query(quiet: Api) -> None:
     quiet.get("/api/v1/images/slug", id="secret-looking")
     told = until(lambda: [e for e in quiet.events if getattr(e, "path", "").endswith("/slug")])

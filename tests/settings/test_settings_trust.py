@@ -179,6 +179,24 @@ def test_a_project_config_that_is_a_program_needs_agreement(place: Place) -> Non
         place.load(profile="p")
 
 
+@pytest.mark.parametrize("in_profile", [False, True])
+def test_a_program_that_was_edited_asks_again(place: Place, in_profile: bool) -> None:
+    program = place.archive / "config" / "index.js"
+    program.parent.mkdir()
+    program.write_text("module.exports = {}")
+    body = {"projectConfig": "config"}
+    place.sent(**({"profiles": {"p": body}} if in_profile else body))
+    flags = {"profile": "p"} if in_profile else {}
+    agree(place.home, place.file)
+    assert place.load(**flags).project_config == program.parent
+    for change in (lambda: program.write_text("evil()"), program.unlink):
+        change()
+        with pytest.raises(UntrustedError):
+            place.load(**flags)
+    program.write_text("module.exports = {}")
+    assert place.load(**flags).project_config == program.parent
+
+
 def test_a_token_command_beside_the_users_file_is_not_one_of_the_archive(place: Place) -> None:
     for folder, text in ((place.archive, "theirs"), (place.home / ".config/ldimport", "mine")):
         (folder / "token").write_text(f"#!/bin/sh\necho {text}\n")
@@ -259,6 +277,9 @@ def profiles(place: Place) -> Place:
         ({"profile": "a", "target": "https://b.example"}, "token-top"),
         ({"profile": "b"}, None),
         ({"profile": "c"}, "token-b"),
+        ({"profile": "c", "target": "https://other.example"}, "token-b"),
+        ({"profile": "c", "target": "https://A.example/"}, "token-top"),
+        ({"profile": "c", "target": "https://b.example"}, "token-top"),
         ({}, "token-top"),
         ({"target": "https://other.example"}, "token-top"),
     ],
@@ -268,6 +289,31 @@ def test_a_profiles_token_goes_to_its_own_target(
 ) -> None:
     found = profiles.load(**flags).token
     assert (None if found is None else found.reveal()) == token
+
+
+@pytest.mark.parametrize("way", ["top", "variable", "project file", "dotfile"])
+def test_a_profile_without_a_target_has_no_token_for_another_profiles(
+    place: Place, way: str
+) -> None:
+    place.environ.clear()
+    (place.home / "c").write_text("token-c")
+    sections = {"a": {"target": EVIL}, "c": {"tokenFile": "~/c"}}
+    place.user(profiles=sections)
+    flags = {"profile": "c"}
+    if way == "top":
+        place.user(target=EVIL, profiles=sections)
+    elif way == "variable":
+        place.environ["LDIMPORT_TARGET"] = EVIL
+    elif way == "project file":
+        place.sent(target=EVIL)
+        agree(place.home, place.file)
+    else:
+        place.user(profiles={"c": sections["c"]})
+        body = {"environments": {"a": {"host": EVIL}, "b": {"host": "none"}}}
+        (place.archive / ".livingdocs-cli").write_text(json.dumps(body))
+        flags["target"] = EVIL
+    assert place.load(**flags).token is None
+    assert place.load(**{**flags, "target": "https://own.example"}).token is not None
 
 
 def test_a_project_files_profile_gets_no_token_of_the_users(profiles: Place) -> None:

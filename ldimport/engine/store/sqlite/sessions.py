@@ -173,6 +173,12 @@ def _void(connection: sqlite3.Connection, name: str, lock: Path | None = None) -
     connection.execute("DELETE FROM worker WHERE id = ?", (row["id"],))
 
 
+def in_hand(folder: Path, pid: int) -> bool:
+    """Whether a session of this process has an image in hand, or died over it."""
+    holders = (ProcessLock(path).holder() for path in (folder / FOLDER).glob("*.lock"))
+    return any(each.get("pid") == pid and each.get("note") for each in holders)
+
+
 def busy(folder: Path) -> bool:
     """Whether a session on the engine in this folder is alive."""
     return any(ProcessLock(path).held() for path in (folder / FOLDER).glob("*.lock"))
