@@ -34,7 +34,7 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-_SAID = ("new thread", "failed to map", "allocate memory", "open shared object")
+_SAID = ("new thread", "failed to map", "allocate ", "open shared object")
 _NOTE = b"%20d"
 
 

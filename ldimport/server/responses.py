@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 
 from starlette.responses import Response
 
@@ -16,6 +17,7 @@ from ldimport.errors import (
     TemporaryError,
 )
 from ldimport.model import Json
+from ldimport.request_check import MOST
 
 PHRASES: Mapping[int, str] = {
     **{status.value: status.phrase for status in HTTPStatus},
@@ -79,7 +81,8 @@ def refusal_of(error: Exception) -> Refusal:
         case Refusal():
             return error
         case InvalidRequestError():
-            return Refusal(400, {path or "message": text for path, text in error.details.items()})
+            found = islice(error.details.items(), MOST)
+            return Refusal(400, {path or "message": text for path, text in found})
         case QuotaError(retry_after=wait):
             headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
             body = wire.quota_to_json(error.limit or 0, error.used or 0, error.trying or 0)
