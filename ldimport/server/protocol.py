@@ -24,6 +24,8 @@ LINGER = 1.0
 """Seconds for a client that was refused to read why."""
 PATIENCE = 1.0
 """Seconds in which a client that has just come is not one that keeps us waiting."""
+NEWCOMER = 0.2
+"""Seconds in which what a connection has sent may not have been read yet."""
 PIECE = 65_536
 """Bytes of an answer that a client has to take in ``write_seconds``."""
 MOUTHFUL = 4_096
@@ -66,9 +68,16 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether it is long the client's turn: to ask, to send its body, to take the answer."""
-        turn = self.idle or self.cycle.more_body or self.flow.write_paused
-        return turn and self.loop.time() - self._since > PATIENCE
+        """Whether it is the client's turn: to ask, to send its body, to take the answer."""
+        return bool(self.idle or self.cycle.more_body or self.flow.write_paused)
+
+    @property
+    def patience(self) -> tuple[bool, bool, bool, float]:
+        """Least of those that may go first: who has waited for long, then who waits, then who came
+        just now and may have asked, and those last that we are at work for; the oldest first."""
+        age = self.loop.time() - self._since
+        young, long = age < NEWCOMER, self.waits and age > PATIENCE
+        return not (young or self.waits), young, not long, self._since
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: room is made for it, and the clock starts."""
@@ -175,15 +184,15 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
 
     def _make_room(self) -> None:
-        """Where a connection is one too many, drop one of the client that has most: the one that
-        has waited for it longest, and where none has, the oldest."""
+        """Where a connection is one too many, drop one of the client that has most (``patience``),
+        one at work only where there is no other."""
         if len(self.connections) > self.MOST or self.CROWDS[self._whose] > self.MOST_OF_ONE:
             most = max(self.CROWDS.values())
             others = (
                 each for each in self.connections - {self}
                 if isinstance(each, BoundedProtocol) and self.CROWDS[each._whose] == most
             )  # fmt: skip
-            dropped = min(others, key=lambda each: (not each.waits, each._since))
+            dropped = min(others, key=lambda each: each.patience)
             dropped._leave()
             dropped.transport.abort()
 
