@@ -34,7 +34,8 @@ FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-_SAID = ("new thread", "failed to map", "allocate ", "open shared object")
+_SAID = ("new thread", "failed to map", "allocate ", "open shared object", "without exception set",
+         "without setting an exception")  # fmt: skip
 _NOTE = b"%20d"
 
 
@@ -261,7 +262,7 @@ def scarce(error: BaseException) -> TemporaryError | None:
     other."""
     said = str(error) or "out of memory"
     short = isinstance(error, OSError) and error.errno in _SCARCE
-    if isinstance(error, ImportError | RuntimeError):
+    if isinstance(error, ImportError | RuntimeError | SystemError):
         short = any(sign in said for sign in _SAID)
     if not (short or isinstance(error, MemoryError)):
         return None

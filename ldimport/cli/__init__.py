@@ -32,13 +32,27 @@ def main(argv: list[str] | None = None) -> int:
         from ldimport.cli.run import run
 
         return run(arguments)
-    except MemoryError:  # there was not even enough to say so in our form
-        os.write(2, b"out of memory\n")
-        return 5
+    except MemoryError:
+        return _out_of_memory()
     except EOFError:
         os.write(2, b"a compiled module of Python is cut short, perhaps by a full disk; "
                     b"python -m compileall -q -f FOLDER\n")  # fmt: skip
         return 4
+    except Exception as error:
+        from ldimport.system import scarce
+
+        met: BaseException | None = error
+        while met and not scarce(met):
+            met = met.__context__
+        if met is None:
+            raise
+        return _out_of_memory()
+
+
+def _out_of_memory() -> int:
+    """There was not even enough to say so in our form."""
+    os.write(2, b"out of memory\n")
+    return 5
 
 
 def _leave_modules_alone() -> None:

@@ -112,10 +112,11 @@ def test_a_place_that_no_later_time_makes_better_is_exit_4(tmp_path: Path, kind:
     assert main([*line, "--engine", str(tmp_path / "e")]) == ExitCode.CONFIG
 
 
-def test_too_little_memory_for_a_word_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("megabytes", [34, 37, 40, 42, 44, 46, 50])
+def test_too_little_memory_for_a_word_is_no_traceback(tmp_path: Path, megabytes: int) -> None:
     done = subprocess.run(
         [*WORDS, "status"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-        preexec_fn=limited(resource.RLIMIT_AS, 40 << 20),
+        preexec_fn=limited(resource.RLIMIT_AS, megabytes << 20),
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 5)
