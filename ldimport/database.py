@@ -172,14 +172,6 @@ def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
     return connection
 
 
-def missing(connection: sqlite3.Connection, kind: DatabaseKind) -> Sequence[str]:
-    """The tables and indexes that a whole file has, and this one lacks."""
-    query = "SELECT type || ' ' || name FROM sqlite_master WHERE sql IS NOT NULL"
-    with contextlib.closing(in_memory(kind)) as whole:
-        both = [{name for (name,) in each.execute(query)} for each in (whole, connection)]
-    return sorted(both[0] - both[1])
-
-
 def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
     mode = "ro&immutable=1" if not write and _frozen(path) else "rw"  # the last one clears up
     return _connection(f"{path.resolve().as_uri()}?mode={mode}", path, kind)
@@ -325,8 +317,10 @@ def translated(path: Path, kind: DatabaseKind) -> Iterator[None]:
         raise scarce(error) or kind.error(text, "state-unusable") from error
 
 
+_OPENED_AT_ONCE = 4
+"""Files that SQLite opens for a connection: the database, its log, what is shared, a folder."""
 _FULL = ("disk is full", "disk i/o error", "unable to open database file", "readonly database")
-_DAMAGED = ("no such", "could not decode", "malformed")
+_DAMAGED = ("no such", "could not decode", "malformed", "duplicate column", "already exists")
 
 
 def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
@@ -335,7 +329,7 @@ def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
     text = str(error)
     said = text.lower()
     if any(sign in said for sign in _FULL):
-        return _disk(path, kind, text)
+        return _no_descriptors(path.parent) or _disk(path, kind, text)
     misuse = isinstance(error, sqlite3.OperationalError | sqlite3.ProgrammingError)
     if misuse and "lock" in said:
         hint = "wait for it to end, then run the same command again"
@@ -343,6 +337,18 @@ def _ours(error: sqlite3.Error, path: Path, kind: DatabaseKind) -> Exception:
     if misuse and not any(sign in said for sign in _DAMAGED):
         return error
     return kind.error(f"the {kind.name} {path} is damaged: {text}", "state-damaged")
+
+
+def _no_descriptors(folder: Path) -> LdimportError | None:
+    """What SQLite tells as a disk that does not let it open a file, in truth may be that this
+    process has too many open."""
+    with contextlib.ExitStack() as opened, contextlib.suppress(FileNotFoundError):
+        try:
+            for _ in range(_OPENED_AT_ONCE):
+                opened.callback(os.close, os.open(folder, os.O_RDONLY))
+        except OSError as error:
+            return scarce(error)
+    return None
 
 
 def _disk(path: Path, kind: DatabaseKind, text: str) -> LdimportError:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TextIO
 
 from ldimport.errors import LdimportError, TemporaryError, UsageError
-from ldimport.harmless import HIDDEN
+from ldimport.harmless import HIDDEN, spoken
 from ldimport.system import clear_up, hold, sync_folder
 
 STDOUT = "-"
@@ -72,7 +72,7 @@ class NewFile:
     def write(self, text: str) -> None:
         """Write on."""
         try:
-            self._file.write(_OBEYED.sub("", text) if self._on_terminal else text)
+            self._file.write(spoken(_OBEYED.sub("", text)) if self._on_terminal else text)
         except OSError as error:
             raise unwritable(self.path, error) from error
 
@@ -205,7 +205,8 @@ def unwritable(path: Path, error: OSError) -> LdimportError | BrokenPipeError:
     reason = error.strerror or str(error)
     if isinstance(error, BrokenPipeError):
         return BrokenPipeError(*error.args)
-    if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+    gone = isinstance(error, (FileNotFoundError, NotADirectoryError))
+    if gone and "usable temporary" not in reason:  # so Python says that no folder takes any
         return UsageError(f"{path.parent}: no such folder", code="no-such-file")
     if error.errno in _USAGE:
         return UsageError(f"{path} cannot be written: {reason}", code="unwritable")

@@ -28,10 +28,14 @@ _NEW_USERS, _NEW_NETWORK = 0x10000000, 0x40000000
 """Of Linux: prctl(2), unshare(2)."""
 DISK = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG, errno.EROFS, errno.ESTALE}
 """What a disk answers that takes no more."""
+FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EISDIR,
+             errno.ELOOP, errno.ENAMETOOLONG}  # fmt: skip
+"""What says that a place cannot be used, also later."""
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """What ends a command: Ctrl-C, an order, and that its terminal is gone (but for ``nohup``)."""
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-_SAID = ("new thread", "failed to map", "allocate memory", "open shared object")
+_SAID = ("new thread", "failed to map", "allocate ", "open shared object", "without exception set",
+         "without setting an exception")  # fmt: skip
 _NOTE = b"%20d"
 
 
@@ -258,7 +262,7 @@ def scarce(error: BaseException) -> TemporaryError | None:
     other."""
     said = str(error) or "out of memory"
     short = isinstance(error, OSError) and error.errno in _SCARCE
-    if isinstance(error, ImportError | RuntimeError):
+    if isinstance(error, ImportError | RuntimeError | SystemError):
         short = any(sign in said for sign in _SAID)
     if not (short or isinstance(error, MemoryError)):
         return None

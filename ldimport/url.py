@@ -36,7 +36,10 @@ _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _PRINTABLE = bytes(range(0x21, 0x7F))
 _TO_ENCODE = re.compile(r"[^\x21\x23-\x3b\x3d\x3f-\x5f\x61-\x7a\x7c\x7e]+")
-_PARAMETER = re.compile(r"([?&;#/])([^=&;#?/\s\"<>“”]{1,80})=(?!…)([^&#;?\s\"<>“”\\]+(?<![:,.)']))")
+_PARAMETER = re.compile(
+    r"([?&;#/])([^=&;#?/\s\"<>“”]{1,80})=(?!…)([^&#;?\s\"<>“”\\]+(?<![:,.)'])"
+    r"(?: (?=[\w+/]{0,40}\d)[\w+/]{8,}+={0,2}(?=[&\s\"”#,]|$))*)"  # its + was read as a blank
+)
 _CUT_OFF = re.compile(r"(=…)[;?][^&#\s\"<>“”\\]*(?<![:,.)'])")  # of a value that held one of these
 _USERINFO = re.compile(
     r"(?i)([\\/]{2}|(?<=http:)[\\/]?|(?<=https:)[\\/]?"
@@ -47,17 +50,20 @@ _USERINFO = re.compile(
 _IN_PATH = re.compile(
     r"(?i)(//(?:[\w-]{1,63}\.)*(?:web)?hooks?\.[^/\s\"<>]{1,253}/|/(?:web)?hooks?(?:b\d)?/)"
     r"(?=[^\s\"<>?#]{0,200}\d)[^\s\"<>“”?#]{8,}(?<![:,.)'])"
-    r"|(/bot\d+:|/(?:key|token|secret|sig|signature|auth)/|/s--(?=[\w-]{8,32}--/))[^\s/\"<>“”?#]+"
+    r"|(/bot\d+:|/(?:key|token|secret|sig|signature|auth)/|/s--(?=[\w-]{8,32}--/)"
+    r"|/p/(?=[\w-]{20,}/n/)|//(?:hc-ping\.com|nosnch\.in)/"
+    r"|/(?:ping|push|heartbeats?)/(?=[a-z_-]*\d)(?=[\w-]{16,}(?:[/?#\s\"”]|$)))[^\s/\"<>“”?#]+"
     r"|(\b)eyJ[\w-]{2,2000}+\.[\w-]{2,8000}+\.[\w-]*+"
 )
-"""Addresses of webhooks (Slack, Discord, Teams …), bots, signed pictures of Cloudinary; JWTs."""
+"""Addresses of webhooks (Slack, Discord, Teams …), bots, heartbeats; signed pictures of Cloudinary
+and requests of Oracle's store; JWTs."""
 _SECRET = re.compile(
-    r"(?i)(?:x-(?:amz|goog|oss|obs|ms|tos|bce|cos)-.+|q-.*(?:sign|ak|time).*|goog.*id|.*key|.*keyid"
+    r"(?i)(?:x-(?:amz|goog|oss|obs|ms|tos|bce|cos)-.+|q-.*(?:sign|ak|time).*|goog.*id|.*key|.*key-?id"
     r"|.*(?:token|secret|passw|signature|credential|session|sess_?id|api[_-]?key|accessid|hmac|jwt"
     r"|saml|assertion|csrf|xsrf|verif|bearer|expir).*|.*pass(?:phrase|code)?|.*auth2?|auth[_-].*"
-    r"|.*key-?pair-?id|.*sigs?|(?:.*[_-])?sign(?:[_-].*|ed.*)?|pwd|psw|pw|pin|[ht]?otp|policy|ticket"
+    r"|.*key-?pair-?id|.*sigs?|(?:.*[_-])?sign(?:[_-].*|ed.*)?|pwd|psw|pw|pin|[ht]?otp|policy|.*ticket"
     r"|.*nonce|digest|hash|md5|sha\d+|checksum|auth(?:orization|n|z)|hdn(?:ea|ts|tl)|__gda__|sas|sid"
-    r"|v?mac|creds?|sess|secure|code|tk|tok|tkn|sgn|ak|sk|akid|exp|ws(?:secret|time)|ik-[st]|oe|oh|hm"
+    r"|v?mac|creds?|sess|secure|code|tk|tok|tkn|sgn|ak|sk|akid|exp|(?:ws|tx)(?:secret|time)|ik-[st]|oe|oh|hm"
     r"|se|st|sp|spr|sv|sr|ss|srt|sip|sks|skt|ske|skv|skoid|sktid|saoid|suoid|scid|sdd)(?:\[\w*\])?"
 )
 """Signatures and what is signed with them, at AWS, CloudFront, Google, Azure (``se`` to ``sdd``),
@@ -181,7 +187,7 @@ def _parameter(found: re.Match[str]) -> str:
     """A parameter as it may be shown. Names of one letter or two mean many things."""
     start, name, value = found.groups()
     short = len(name) < 3 and name != "id" and _OPAQUE.fullmatch(value)
-    return f"{start}{name}=…" if short or _SECRET.fullmatch(unquote(name)) else found[0]
+    return f"{start}{name}=…" if short or _SECRET.fullmatch(unquote(name).strip()) else found[0]
 
 
 def is_loopback(url: str) -> bool:

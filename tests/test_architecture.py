@@ -16,7 +16,7 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake", "harmless", "closing"}  # fmt: skip
+              "mojibake", "harmless", "closing", "database_rows"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -29,6 +29,7 @@ ALLOWED = {
     "wire": {"model", "errors"},
     "request_check": {"model", "errors", "wire", "url"},
     "database": {"errors", "system"},
+    "database_rows": {"database"},
     "retry_after": set(),
     "url": {"errors", "causes"},
     "credentials": {"errors"},

@@ -416,6 +416,25 @@ def test_a_table_that_is_gone_is_damage(tmp_path: Path) -> None:
             connection.execute("SELEC x FROM a")
 
 
+def test_too_many_open_files_are_not_told_as_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite says that it cannot open a file, whatever the reason is."""
+    resource = pytest.importorskip("resource")
+    path = tmp_path / "a.sqlite"
+    database.connect(path, KIND).close()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.ExitStack() as opened, pytest.raises(TemporaryError) as caught:
+        opened.callback(resource.setrlimit, resource.RLIMIT_NOFILE, limits)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, limits[1]))
+        with contextlib.suppress(OSError):
+            while True:
+                opened.enter_context(open(os.devnull))  # noqa: PTH123
+        with database.translated(path, KIND):
+            raise sqlite3.OperationalError("unable to open database file")
+    assert caught.value.code == "no-process" and "open files" in caught.value.message
+
+
 def test_a_disk_that_fills_in_a_statement_is_told_as_one(tmp_path: Path) -> None:
     path = tmp_path / "a.sqlite"
     with contextlib.closing(database.connect(path, LARGE)) as connection:

@@ -303,7 +303,8 @@ SIGNING = (
     "sp", "sv", "sr", "Signature", "Expires", "Policy", "Key-Pair-Id", "GoogleAccessId",
     "AWSAccessKeyId", "OSSAccessKeyId", "q-signature", "token", "access_token", "id_token", "key",
     "apikey", "api_key", "auth", "authorization", "hdnea", "hdnts", "__gda__", "hmac", "jwt",
-    "password", "client_secret", "sid", "X%2DAmz%2DSignature", "tokenV2",
+    "password", "client_secret", "sid", "X%2DAmz%2DSignature", "tokenV2", "Access-Key-Id",
+    "txSecret", "txTime", "service_ticket", "sig%20",
 )  # fmt: skip
 KEPT = ("w", "format", "id", "author", "design", "keyword", "v", "page", "versionId", "name", "fit")
 
@@ -354,6 +355,9 @@ def test_the_rest_of_a_url_is_shown(name: str) -> None:
             "to http://a.test/?sig=…: 'http://b.test/?key=…' (or sig=x)",
         ),
         ("photo=1 (a & b)", "photo=1 (a & b)"),
+        ("“https://a.test/?sig=ab Cd3fGh4j/ k3LmN0pq==”: why", "“https://a.test/?sig=…”: why"),
+        ("https://a.test/?sig=ab Cd3fGh4j&w=2, x", "https://a.test/?sig=…&w=2, x"),
+        ("https://a.test/?sig=ab answered 404 twice", "https://a.test/?sig=… answered 404 twice"),
     ],
 )
 def test_what_lets_in_is_not_shown(text: str, shown: str) -> None:
@@ -377,7 +381,9 @@ SPELLED = (
     "https://hooks.zapier.com/hooks/catch/1/%s/", "https://hook.eu1.make.com/%s",
     "https://api.telegram.org/bot123:%s/sendMessage", "https://maker.ifttt.com/trigger/a/with/key/%s",
     "https://chat.a.test/hooks/%s", "https://webhook.site/%s",
-    "https://res.cloudinary.com/a/image/upload/s--%s--/a.jpg",
+    "https://res.cloudinary.com/a/image/upload/s--%s--/a.jpg", "https://hc-ping.com/%s/start",
+    "https://up.test/api/v1/heartbeat/%s", "https://kuma.test/api/push/%s?status=up",
+    "https://objectstorage.eu.oraclecloud.com/p/%s-_0/n/a/b/b/o/a.jpg",
     "https://a.test/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.%s/a.jpg",
 )  # fmt: skip
 
@@ -394,7 +400,8 @@ def test_what_lets_in_is_not_shown_however_it_is_spelled(spelled: str) -> None:
     [
         "https://a.test/hooks/ldimport", "https://hooks.test/done", "https://a.test/a@2x.jpg",
         "https://a.test/?u=https%3A%2F%2Fb.test%2F%3Fw%3D1", "mailto:a@b.test", r"C:\a\b%20c",
-        "https://a.test/a%20b/%C3%A4.jpg?w=1", "https://a.test/key/", "10:30 a@b.test",
+        "https://a.test/a%20b/%C3%A4.jpg?w=1", "https://a.test/key/",
+        "https://a.test/push/2003/a-morning-at-the-lake.jpg", "10:30 a@b.test",
         "https://a.test/?id=0123456789abcdef0123", "https://a.test/?country=DE&hash",
     ],
 )  # fmt: skip
@@ -405,7 +412,8 @@ def test_what_only_looks_like_it_is_shown(text: str) -> None:
 @pytest.mark.parametrize(
     "unit",
     ["//a:x", "//a:", "//", "@", "?a=", "?sig=%3F", "&a=%3F", "?", "%25", "\\", "\\u002", "a:b",
-     "/hooks/", "//hooks.a.", "eyJaa.", "https:", "/s--a", "/key/"],
+     "/hooks/", "//hooks.a.", "/ping/", "?sig=a aaaaaaa1", " aaaaaaa1", "/p/a",
+     "eyJaa.", "https:", "/s--a", "/key/"],
 )  # fmt: skip
 def test_secrets_are_looked_for_in_linear_time(unit: str) -> None:
     def seconds(count: int) -> float:

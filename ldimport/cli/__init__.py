@@ -6,12 +6,17 @@ command's module is imported when it is called.
 
 import os
 import sys
+from contextlib import suppress
+
+ENOUGH = 4_000_000
+"""Bytes that all our compiled modules take, at most."""
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; the console script exits with it."""
     if argv is None:
         _leave_on_signals()
+        _leave_modules_alone()
     arguments = sys.argv[1:] if argv is None else argv
     own = arguments[: arguments.index("--")] if "--" in arguments else arguments
     if "--version" in own or "-V" in own:
@@ -27,9 +32,43 @@ def main(argv: list[str] | None = None) -> int:
         from ldimport.cli.run import run
 
         return run(arguments)
-    except MemoryError:  # there was not even enough to say so in our form
-        os.write(2, b"out of memory\n")
-        return 5
+    except MemoryError:
+        return _out_of_memory()
+    except EOFError:
+        os.write(2, b"a compiled module of Python is cut short, perhaps by a full disk; "
+                    b"python -m compileall -q -f FOLDER\n")  # fmt: skip
+        return 4
+    except Exception as error:
+        from ldimport.system import scarce
+
+        met: BaseException | None = error
+        while met and not scarce(met):
+            met = met.__context__
+        if met is None:
+            raise
+        return _out_of_memory()
+
+
+def _out_of_memory() -> int:
+    """There was not even enough to say so in our form."""
+    os.write(2, b"out of memory\n")
+    return 5
+
+
+def _leave_modules_alone() -> None:
+    """Where there is hardly room, Python would leave compiled modules that are cut off (gh-126606),
+    and no command would work any more."""
+    room = float("inf")
+    with suppress(ImportError, OSError, AttributeError):  # not on Windows
+        import resource
+
+        disk = os.statvfs(__file__)
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        unlimited = most == resource.RLIM_INFINITY
+        room = min(disk.f_bavail * disk.f_frsize, room if unlimited else most)
+    if room < ENOUGH:
+        sys.dont_write_bytecode = True
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # workers, too
 
 
 def _leave_on_signals() -> None:

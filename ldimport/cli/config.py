@@ -82,13 +82,13 @@ def schema(session: Session, media_type: str | None = None) -> None:
 def trust(
     session: Session, files: list[Path] | None = None, revoke: bool = False, list_: bool = False
 ) -> None:
-    """Agree to what a project file says now: target, webhook, private hosts, places to write to.
+    """Agree to what a project file says now: target, webhook, private hosts, places to write to;
+    or to the webhook that a manifest names.
 
-    Without a FILE: the ldimport.yaml of this folder or of one above it. Once its content
+    Without a FILE: the ldimport.yaml of this folder or of one above it. Once what was agreed to
     changes, it asks for agreement again.
     """
     from ldimport.settings import UserFolders, project_file
-    from ldimport.settings.files import read_yaml
 
     trusted = UserFolders.of(None).trusted
     if not list_:
@@ -98,7 +98,7 @@ def trust(
             raise UsageError("there is no ldimport.yaml here or above", code="no-such-file")
         for path in paths:
             if not revoke:
-                trusted.add(path, read_yaml(path)[1])
+                trusted.add(path, _digest(path))
                 session.notes.say("✓", f"agreed to {path}")
             elif trusted.remove(path):
                 session.notes.say("✓", f"no longer agreed to {path}")
@@ -111,6 +111,21 @@ def trust(
             session.screen.line(name)
 
 
+def _digest(path: Path) -> str:
+    """What is agreed to in a project file, or in a manifest."""
+    from ldimport.manifest import open_manifest
+    from ldimport.settings import UserFolders
+    from ldimport.settings.files import DOTFILE, PROJECT_FILE, read_agreeable
+    from ldimport.settings.trust import digest_of
+
+    if path.is_file() and path.name not in (PROJECT_FILE, DOTFILE):
+        with open_manifest([path]) as manifest:
+            for webhook in manifest.webhooks.values():
+                return digest_of(webhook)
+        raise UsageError(f"{path} names no webhook, so there is nothing to agree to")
+    return read_agreeable(path, UserFolders.of(None).home)
+
+
 SHOW_EXAMPLES = ("ldimport config show", "ldimport config show --profile tagblatt")
 TRUST_EXAMPLES = ("ldimport config trust", "ldimport config trust --revoke old/ldimport.yaml")
 CHECK_EXITS = {0: "address, token and scopes work", 4: "something does not work; it says what"}
@@ -121,7 +136,7 @@ COMMAND = Group(
     (
         Command(show, SHOW_EXAMPLES, {0: "shown"}, also=(2, 4)),
         Command(check, ("ldimport config check --profile tagblatt",), CHECK_EXITS, also=(2,)),
-        Command(trust, TRUST_EXAMPLES, {0: "remembered", 2: "no such file"}, also=(4,)),
+        Command(trust, TRUST_EXAMPLES, {0: "remembered", 2: "no such file"}, also=(3, 4)),
         Command(schema, SCHEMA_EXAMPLES, {0: "printed", 2: "unknown media type"}, also=(4,)),
     ),
 )

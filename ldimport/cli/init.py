@@ -10,7 +10,7 @@ from ldimport.cli.output.text import clean
 from ldimport.cli.session import Session
 from ldimport.migration.init import Start, columns, write_start
 from ldimport.settings import Settings, UserFolders
-from ldimport.settings.files import read_yaml
+from ldimport.settings.files import read_agreeable
 
 
 def init(
@@ -26,7 +26,8 @@ def init(
     found = columns(session.project_config(), media_type)
     start = Start(settings.target, name, _beside(settings, place))
     written = write_start(place, start, found, overwrite=force)
-    UserFolders.of(None).trusted.add(written[0], read_yaml(written[0])[1])  # the user's own
+    folders = UserFolders.of(None)
+    folders.trusted.add(written[0], read_agreeable(written[0], folders.home))  # the user's own
     if session.options.json:
         needed = [column.name for column in found if column.required]
         files = [str(path) for path in written]

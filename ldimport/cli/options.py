@@ -63,7 +63,8 @@ TABLE: Mapping[str, Any] = {
     "delimiter": Option(metavar="CHAR", help="delimiter of a CSV manifest"),
     # the local engine
     "allow_hosts": Option("--allow-host", metavar="HOST[:PORT]",
-                          help="let the local engine fetch from this private host"),
+                          help="let the local engine fetch from this private host, or "
+                          "through the NAT64 prefix of this network (64:ff9b::/96)"),
     "integrity": Option(help="decode every image, or only walk its structure"),
     "host": Option(metavar="ADDRESS", help="listen here"),
     "port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),

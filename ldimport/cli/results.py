@@ -69,7 +69,10 @@ class OutputOptions:
 
 
 def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
-    """Show the last outcome of every image: status, media id, size, type, or the reason."""
+    """Show the last outcome of every image: status, media id, size, type, or the reason.
+
+    For scripts (CSV, JSON) URLs stand as they are, with passwords and signatures: see --redact.
+    """
     names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
     which = Filter(status=filters.status(), **names, **session.filters)
     with session.migration(write=False) as migration:

@@ -64,6 +64,8 @@ def _guarded(arguments: Sequence[str]) -> int:
             raise
         if isinstance(error, PermissionError):
             return _report(arguments, ConfigError(f"{error.filename}: {error.strerror}"))
+        if isinstance(error, EOFError) and "marshal" in str(error):
+            raise  # a compiled module, see main
         if short := scarce(error):
             return _report(arguments, short)
         return _crashed(arguments, error)
@@ -178,10 +180,11 @@ def write_crash(error: BaseException, arguments: Sequence[str], environ: Mapping
         "",
         *traceback.format_exception(error),
     ]
-    text = redact("\n".join(lines), environ)
+    text = _harmless("\n".join(lines), environ)
     name = f"crash-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
-    for folder in (platformdirs.user_state_path("ldimport"), Path(tempfile.gettempdir())):
+    for find in (lambda: platformdirs.user_state_path("ldimport"), tempfile.gettempdir):
         try:
+            folder = Path(find())
             durable_folder(folder)
             write_new(folder / name, text)
         except (OSError, LdimportError):
@@ -200,14 +203,18 @@ def redact(text: str, environ: Mapping[str, str]) -> str:
     return without_secrets(text)
 
 
+def _harmless(text: str, environ: Mapping[str, str]) -> str:
+    """Lines without tokens, and without what a terminal or CI system obeys."""
+    return spoken("\n".join(map(clean, redact(text, environ).splitlines())))
+
+
 def clean_logs() -> None:
     """What goes to standard error by ``logging`` (a bug's traceback, with what a client sent)."""
     import logging
 
     class Cleaned(logging.Formatter):
         def format(self, record: logging.LogRecord) -> str:
-            lines = redact(super().format(record), os.environ).splitlines()
-            return spoken("\n".join(map(clean, lines)))
+            return _harmless(super().format(record), os.environ)
 
     if logging.lastResort is not None:
         logging.lastResort.setFormatter(Cleaned())

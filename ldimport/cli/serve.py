@@ -21,6 +21,7 @@ from ldimport.server.contract import (
     ServeOptions,
     Stopped,
 )
+from ldimport.system import scarce
 from ldimport.url import is_loopback
 from ldimport.wire import Dialect
 
@@ -64,7 +65,7 @@ def serve(
     except ImportError as error:
         text = "ldimport serve needs the server parts"
         hint = "pip install 'ldimport[server]'"
-        raise ConfigError(text, hint=hint, code="missing-extra") from error
+        raise scarce(error) or ConfigError(text, hint=hint, code="missing-extra") from error
     clean_logs()
     code, screen = ExitCode.OK, _ServeScreen(session, chosen)
     try:

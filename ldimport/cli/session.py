@@ -17,9 +17,11 @@ from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import look_at
 from ldimport.errors import LockedError
+from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
+    from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
     from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
@@ -74,12 +76,12 @@ class Session:
     @property
     def arguments(self) -> str:
         """The command's arguments with their options, as a shell takes them, for hints."""
-        return shlex.join([*self.words[1:], *self.kept])
+        return shlex.join(map(without_secrets, [*self.words[1:], *self.kept]))  # quotes tear URLs
 
     @property
     def command(self) -> str:
         """The whole command, as a shell takes it, to go on with."""
-        return shlex.join([*self.words, *self.kept, *self.again])
+        return shlex.join(map(without_secrets, [*self.words, *self.kept, *self.again]))
 
     @cached_property
     def settings(self) -> Settings:
@@ -98,8 +100,23 @@ class Session:
                 if not self._agrees(error):
                     raise
 
+    def check_webhook(self, manifest: Manifest) -> None:
+        """Results go to no address that only the manifest names, until the user agrees to it.
+        Raises UntrustedError."""
+        from ldimport.settings import UntrustedError, UserFolders
+        from ldimport.settings.trust import digest_of
+
+        trusted = UserFolders.of(None).trusted
+        for file, webhook in manifest.webhooks.items() if self.settings.webhook is None else ():
+            path = Path("standard input" if file == "-" else file)
+            asked = UntrustedError(path, digest_of(webhook), {"webhook": without_secrets(webhook)})
+            if file == "-":
+                asked.hint = "if it is right, name it yourself: --webhook URL"
+            if not (trusted.hold(asked.file, asked.digest) or self._agrees(asked)):
+                raise asked
+
     def _agrees(self, asked: UntrustedError) -> bool:
-        """Ask whether a project file may decide this; remembered if so."""
+        """Ask whether a file that may be a stranger's may decide this; remembered if so."""
         if not self.can_ask or self.options.json:
             return False
         import typer

@@ -60,6 +60,7 @@ def submit(
         session.migration(target, write=True) as migration,
         RunReport(junitxml, "submit") as report,
     ):
+        session.check_webhook(source.manifest)
         _first_use(session, migration, source, agreed=yes)
         return _send(session, migration, source, sending, report)
 

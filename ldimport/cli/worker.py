@@ -1,6 +1,6 @@
 """``ldimport worker``: carry out open images of a local engine, beside ``serve``."""
 
-import threading
+import time
 
 from ldimport import __version__
 from ldimport.cli.command import Command
@@ -10,6 +10,9 @@ from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session, tilde
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
+
+LOOK = 0.2
+"""Seconds between two looks at what the workers came to."""
 
 
 def worker(session: Session, workers: int | None = None) -> ExitCode:
@@ -29,7 +32,9 @@ def worker(session: Session, workers: int | None = None) -> ExitCode:
     with Engine(settings.engine) as engine, ends_in_order(lambda: None):
         try:
             with engine.working(workers):
-                threading.Event().wait()
+                while True:
+                    engine.check_workers()
+                    time.sleep(LOOK)
         except KeyboardInterrupt as end:
             code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
         open_ = engine.has_open()

@@ -31,6 +31,7 @@ ANSWER_TIMEOUTS = 10
 _Error = TypeVar("_Error", bound=BaseException)
 
 _KEEP_SECONDS = 4.0  # Livingdocs closes idle connections after 5 s
+_PROXIES = "look at HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY"
 _LOGGERS = ("httpx", *(f"httpcore.{part}" for part in ("connection", "http11", "proxy", "socks")))
 _NEVER_ARRIVED = (
     httpx.ConnectError,
@@ -74,14 +75,18 @@ class Transport:
         self._base, self._version, self._policy = base, version, policy
         self._reader = AnswerReader(base, version, token, policy.now)
         self._masking = _masking(token)
-        self._http = httpx.Client(
-            headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
-            auth=None if token is None else _bearer(token),
-            verify=_certificates(insecure),
-            trust_env=not is_loopback(base),  # no proxy leads to this very machine
-            limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
-            transport=network,
-        )
+        certificates = _certificates(insecure)
+        try:
+            self._http = httpx.Client(
+                headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
+                auth=None if token is None else _bearer(token),
+                verify=certificates,
+                trust_env=not is_loopback(base),  # no proxy leads to this very machine
+                limits=httpx.Limits(keepalive_expiry=_KEEP_SECONDS),
+                transport=network,
+            )
+        except (ImportError, ValueError, httpx.InvalidURL) as error:  # they quote its address
+            raise _unusable_proxy(error) from None
         for name in _LOGGERS:
             logging.getLogger(name).addFilter(self._masking)
 
@@ -193,6 +198,14 @@ def _certificates(insecure: bool) -> ssl.SSLContext:
         ) from error
 
 
+def _unusable_proxy(error: Exception) -> ConfigError:
+    why = "is none of http:// or https://"
+    if isinstance(error, ImportError):
+        why = "speaks SOCKS, which needs pip install 'httpx[socks]'"
+    text = f"the proxy that the environment names {why}"
+    return ConfigError(text, hint=_PROXIES, code="proxy")
+
+
 def _bearer(token: Secret) -> Callable[[httpx.Request], httpx.Request]:
     """Sets the Authorization header at the last moment, so that no other object holds it."""
 
@@ -225,7 +238,7 @@ def _explained(error: httpx.HTTPError, base: str, timeout: float) -> LdimportErr
         return _tls(tls, base)
     why, hint = _why(error, timeout), "run the same command again later; cron may simply repeat it"
     if isinstance(error, httpx.ProxyError):
-        why, hint = f"the proxy refused: {error}", "look at HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+        why, hint = f"the proxy refused: {error}", _PROXIES
     return UnavailableError(
         f"{base} did not answer: {why}",
         arrived=not isinstance(error, _NEVER_ARRIVED),

@@ -19,7 +19,15 @@ from io import BufferedIOBase
 from pathlib import Path
 from typing import Protocol
 
-from ldimport.system import durable_folder, full_disk, private_folder, sync_folder
+from ldimport.errors import StateFileError
+from ldimport.system import (
+    FORBIDDEN,
+    durable_folder,
+    full_disk,
+    private_folder,
+    scarce,
+    sync_folder,
+)
 
 
 class BlobWriter(Protocol):
@@ -222,4 +230,9 @@ def _disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise full_disk(folder, error.strerror or str(error)) from error
+        why = error.strerror or str(error)
+        if error.errno in FORBIDDEN:
+            text = f"{error.filename or folder} cannot be used: {why}"
+            hint = "name another folder with --engine FOLDER"
+            raise StateFileError(text, hint=hint, code="state-unusable") from error
+        raise scarce(error) or full_disk(folder, why) from error

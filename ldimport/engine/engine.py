@@ -18,7 +18,7 @@ from ldimport.engine import accept, addresses
 from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
 from ldimport.engine.store import Follower, Store, Tokens, open_store
-from ldimport.errors import ConflictError, LdimportError, NotFoundError
+from ldimport.errors import ConflictError, LdimportError, NotFoundError, StateFileError
 from ldimport.model import Asset, Counts, ImportRequest, Integrity, JobOptions, Json, Limits
 
 if TYPE_CHECKING:
@@ -66,6 +66,8 @@ class Engine(Closing):
         """The identity of this folder's engine, for ever."""
         self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
+        self.damaged = False
+        """Whether anything has met damage in the catalogue since it was opened."""
         self._clear_up()
         self._pool: WorkerPool | None = None
 
@@ -174,6 +176,10 @@ class Engine(Closing):
     def follow(self) -> Follower:
         """Hear of jobs that are accepted and that end, by looking from time to time."""
         return self.store.jobs.follow()
+
+    def notice(self, error: Exception) -> None:
+        """Remember an error, if it shows that the catalogue is damaged."""
+        self.damaged |= isinstance(error, StateFileError)
 
     def has_open(self) -> bool:
         """Whether accepted images wait for their outcome."""

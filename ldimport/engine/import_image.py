@@ -60,7 +60,7 @@ class ImageImporter:
         self._blobs = blobs
         self._writer = writer
         self._hold = hold
-        self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts))
+        self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts), hold=hold)
         self._sandbox = Sandbox(terms.limits)
 
     def close(self) -> None:

@@ -25,7 +25,7 @@ from ldimport import __version__, retry_after
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import ConfigError, LdimportError, Rejected
-from ldimport.system import start_thread
+from ldimport.system import scarce, start_thread
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -131,8 +131,10 @@ class Sender:
             except LdimportError as error:  # disk full, or somebody holds the catalogue
                 _log.warning("webhooks wait: %s", error.message)
                 self._told.wait(TROUBLE)
-            except Exception:  # noqa: BLE001  a bug here must not end the sending for good
-                _log.exception("webhooks wait after a bug in ldimport")
+            except Exception as error:  # noqa: BLE001  it must not end the sending for good
+                short = scarce(error)
+                why = short.message if short else "a bug in ldimport"
+                _log.error("webhooks wait: %s", why, exc_info=None if short else error)
                 self._told.wait(TROUBLE)
             self._told.wait(POLL)
 

@@ -26,7 +26,7 @@ from ldimport.causes import Cause
 from ldimport.engine.blobs import BlobFolder, Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask
 from ldimport.engine.store import Store, WorkerSession, open_store
-from ldimport.errors import LdimportError
+from ldimport.errors import LdimportError, StateFileError, TemporaryError
 from ldimport.system import end_after, end_with_parent, scarce, start_thread
 
 if TYPE_CHECKING:
@@ -209,6 +209,8 @@ class Worker:
                 per_host = max(1, terms.limits.per_host // self.workers)
                 terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
                 self._importers[number] = ImageImporter(terms, self.blobs, self._writer, self._hold)
+            except (StateFileError, TemporaryError):  # no fault of the job's
+                raise
             except LdimportError as error:
                 reason = f"the job could not be carried out: {error.message}"
                 self.store.jobs.fail(number, reason, Cause.JOB_NOT_POSSIBLE.code, self.now())

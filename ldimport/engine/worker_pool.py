@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from ldimport.engine.store import in_hand
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError
 from ldimport.system import no_process, start_thread
 
@@ -20,7 +21,8 @@ GRACE = 5.0
 SETTLED = 2.0
 """Seconds after which a worker's start counts as a success."""
 MOST_FALSE_STARTS = 20
-"""Workers may be killed from outside; when so many in a row end at once it is a fault."""
+"""Workers may be killed from outside, or over an image, which is counted for that; when so many
+others in a row end at once it is a fault."""
 
 
 def cores() -> int:
@@ -119,7 +121,8 @@ class WorkerPool:
 
     def _replace(self, place: int, member: _Member) -> None:
         lived = time.monotonic() - member.since
-        self._false_starts = 0 if lived > SETTLED else self._false_starts + 1
+        counted = in_hand(self._folder, member.process.pid)  # so many deaths may come in a row
+        self._false_starts = 0 if lived > SETTLED or counted else self._false_starts + 1
         try:
             if member.process.returncode > 0 or self._false_starts > MOST_FALSE_STARTS:
                 raise _error_of(member)

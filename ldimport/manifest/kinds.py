@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.fields import FieldMap, ignored_text
 from ldimport.model import Entry, Json, Place, Problem, Severity
+from ldimport.url import without_secrets
 
 _SHOWN = 120
 _MOST_KEYS = 1_000
@@ -130,7 +131,7 @@ class RowProblems(list[Problem]):
         *, place: Place | None = None,
     ) -> None:  # fmt: skip
         """One error; ``value`` is cut to a length that fits a screen."""
-        at, value = place or self.place, value[:_SHOWN]
+        at, value = place or self.place, without_secrets(value)[:_SHOWN]
         self.append(Problem(Severity.ERROR, code, at, field, message, hint, value=value))
 
     def entry(self, original: Mapping[str, Json], *, textual: bool) -> Entry:

@@ -31,8 +31,12 @@ from ldimport.manifest.objects import merged
 from ldimport.manifest.streams import Part, Position, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
+from ldimport.system import ProcessLock, clear_up, new_lock
 
 STDIN = "-"
+_SPOOLED = "ldimport-stdin-"
+_spooled: dict[str, ProcessLock] = {}
+"""Copies of standard input that are in use, by their paths."""
 _NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
 _FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
 _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] = {
@@ -66,6 +70,13 @@ class Manifest(Closing):
         """How screens call it: its file, or the first one and how many more."""
         first, *more = (source.name for source in self._sources)
         return first if not more else f"{first} and {len(more)} more"
+
+    @property
+    def webhooks(self) -> dict[str, str]:
+        """By file as given: the webhook that it names itself. Its author's word, not the user's."""
+        parts = zip(self._sources, self._parts.values(), strict=True)
+        named = {source.given: part.header.webhook for source, part in parts}
+        return {given: webhook for given, webhook in named.items() if webhook}
 
     @property
     def folder(self) -> Path:
@@ -161,8 +172,8 @@ def _behind(position: Position | None, before: int) -> Position | None:
 
 def _remove_spools(sources: Iterable[SourceFile]) -> None:
     for source in sources:
-        if source.given == STDIN:
-            Path(source.path).unlink(missing_ok=True)
+        if lock := _spooled.pop(source.path, None):
+            lock.discard()
 
 
 def _find_files(path: str) -> Iterator[SourceFile]:
@@ -188,19 +199,25 @@ def _find_files(path: str) -> Iterator[SourceFile]:
 
 
 def _spool() -> SourceFile:
-    """Copy standard input to a temporary file, since a manifest is read more than once."""
-    with tempfile.NamedTemporaryFile(prefix="ldimport-stdin-", delete=False) as file:
-        try:
+    """Copy standard input to a temporary file, since a manifest is read more than once. It is
+    locked as long as it is in use: one that is not was left by a run that was killed."""
+    lock = None
+    try:
+        folder = Path(tempfile.gettempdir())
+        clear_up(folder, _SPOOLED)
+        lock = new_lock(folder, _SPOOLED)
+        with lock.path.open("wb") as file:
             shutil.copyfileobj(sys.stdin.buffer, file)
-            file.flush()
-        except BaseException as error:
-            Path(file.name).unlink()
-            if not isinstance(error, OSError):
-                raise
-            where, hint = Path(file.name).parent, "make room there, set TMPDIR, or give a file"
-            message = f"standard input cannot be copied to {where}: {_reason(error)}"
-            raise TemporaryError(message, hint=hint, code="spool") from error
-    return SourceFile(file.name, "stdin", STDIN, Path(file.name).stat())
+        _spooled[str(lock.path)] = lock
+        return SourceFile(str(lock.path), "stdin", STDIN, lock.path.stat())
+    except BaseException as error:
+        if lock is not None:
+            lock.discard()
+        if not isinstance(error, OSError):
+            raise
+        where, hint = tempfile.tempdir or "TMPDIR", "make room there, set TMPDIR, or give a file"
+        message = f"standard input cannot be copied to {where}: {_reason(error)}"
+        raise TemporaryError(message, hint=hint, code="spool") from error
 
 
 def _source(path: str) -> SourceFile:

@@ -15,6 +15,7 @@ from tinycss2.ast import IdentToken, Node, StringToken, WhitespaceToken
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
+from ldimport.media.references import References
 from ldimport.media.svg import NAMESPACE, SvgReader
 from ldimport.model import Facts
 
@@ -61,7 +62,7 @@ def clean(data: bytes, max_bytes: int) -> tuple[bytes, Facts]:
         safe = filter_svg(first.result(), _DATA_URLS)
     except ValueError as error:
         raise Rejected(Cause.SVG_UNSAFE, "the SVG cannot be made safe to show") from error
-    second = Cleaner(indented=True)
+    second = Cleaner(indented=True, alone=first.references.too_many())
     facts = second.read(safe)
     result = second.result()
     if len(result) > max_bytes:
@@ -73,11 +74,14 @@ class Cleaner(SvgReader):
     """Writes the document again while reading it, leaving out what must not be stored.
 
     Line breaks in text become blanks, which is how SVG shows them; ``indented`` says that line
-    breaks are the sanitiser's indentation, and takes them out.
+    breaks are the sanitiser's indentation, and takes them out. ``alone`` leaves out the references
+    of elements to each other.
     """
 
-    def __init__(self, *, indented: bool = False) -> None:
+    def __init__(self, *, indented: bool = False, alone: bool = False) -> None:
         super().__init__()
+        self.references = References()
+        self._alone = alone
         self._breaks = (_INDENT, "") if indented else (_LINE_BREAK, " ")
         self._out: list[str] = []
         self._characters: list[str] = []
@@ -101,7 +105,12 @@ class Cleaner(SvgReader):
             return
         namespace = f' xmlns="{NAMESPACE}"' if self.depth == 1 else ""
         self._close_tag()
-        self._out.append(f"<{local}{namespace}{_attributes(attributes)}")
+        kept = _kept_attributes(attributes)
+        if self._alone:
+            kept = {key: value for key, value in kept.items() if not _names_another(key, value)}
+        self.references.begin(local, kept)
+        written = "".join([f' {key}="{_escaped(value)}"' for key, value in kept.items()])
+        self._out.append(f"<{local}{namespace}{written}")
         self._open = True
         if local in _TEXTUAL:
             self._text_from = self._text_from or self.depth
@@ -115,6 +124,7 @@ class Cleaner(SvgReader):
                 self._skip_below = 0
             return
         self._flush()
+        self.references.end()
         if self._open:
             self._out.append("/>")
             self._open = False
@@ -159,8 +169,8 @@ def _dangerous(local: str, attributes: Sequence[str]) -> bool:
     )
 
 
-def _attributes(attributes: Sequence[str]) -> str:
-    """The attributes that may stay, written out. Those in a namespace go, but for the old way of
+def _kept_attributes(attributes: Sequence[str]) -> dict[str, str]:
+    """The attributes that may stay. Those in a namespace go, but for the old way of
     linking, which becomes the plain one."""
     kept: dict[str, str] = {}
     for name, value in zip(attributes[::2], attributes[1::2], strict=True):
@@ -171,7 +181,11 @@ def _attributes(attributes: Sequence[str]) -> str:
                 kept["href"] = value
         elif " " not in name and not name.lower().startswith("on"):
             kept[name] = clean_css(value) if "(" in value or "\\" in value else value
-    return "".join([f' {name}="{_escaped(text)}"' for name, text in kept.items()])
+    return kept
+
+
+def _names_another(name: str, value: str) -> bool:
+    return "url(" in value or (name == "href" and value.lstrip().startswith("#"))
 
 
 def _escaped(text: str) -> str:

@@ -19,7 +19,7 @@ from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
 from ldimport.model import Place, Problem, Severity, Status
 from ldimport.schema.check import Checker
-from ldimport.url import host_of
+from ldimport.url import host_of, without_secrets
 
 CHUNK = 500
 """Rows looked up in the state file at a time."""
@@ -108,9 +108,10 @@ class Names:
         found = {}
         for id_, name in self.store.elsewhere(self.target, self.own, list(places)).items():
             place = replace(places[id_], column=1)
-            text = f"id “{id_[:60]}” was sent before under systemName “{name}”"
+            shown = without_secrets(id_)
+            text = f"id “{shown[:60]}” was sent before under systemName “{name}”"
             found[id_] = Problem(
-                kind, "other-system-name", place, "id", text, hint, id_, value=id_[:120]
+                kind, "other-system-name", place, "id", text, hint, id_, value=shown[:120]
             )
         return found
 

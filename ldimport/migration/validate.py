@@ -124,7 +124,7 @@ class Collector:
 
 def _shown(problem: Problem) -> Problem:
     """A problem is for people, wherever it is written: it quotes no secret of a URL."""
-    texts = ("message", "hint", "id", "value")
+    texts = ("field", "message", "hint", "id", "value")
     shown: Any = {name: without_secrets(getattr(problem, name)) for name in texts}
     return replace(problem, **shown)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from ldimport.errors import DeadlineError, ExitCode
+from ldimport.errors import DeadlineError, ExitCode, LdimportError, TemporaryError
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.events import Event, JobEnded, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
@@ -34,12 +34,13 @@ def _carry_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> 
 
 
 def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
-    """Another run holds the state file: tell what it stores, until nothing is open."""
+    """Another run holds the state file: tell what it stores, until all has ended, or it is gone."""
     clock, place = account.clock, account.target.identity
     started = clock.monotonic()
     ends = options.ends(started)
     seen: dict[str, JobRow] = {}
-    stopped: DeadlineError | None = None
+    stopped: LdimportError | None = None
+    alone = False
     while True:
         rows = account.store.jobs(job_ids or None, target=place)
         known = [row for row in rows if row.id in seen or not row.state.finished]
@@ -55,12 +56,19 @@ def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> I
         if clock.monotonic() >= ends:
             stopped = DeadlineError(f"stopped watching after {options.deadline:g} s, as asked")
             break
+        if alone and not account.store.held:
+            hint = "run the same command again to go on with them"
+            stopped = TemporaryError(
+                "the run that was followed is gone, its jobs are open", hint=hint
+            )
+            break
+        alone = not account.store.held  # what it stored last is seen at the next look
         clock.sleep(READ_ONLY_PAUSE)
     yield _seen_summary(seen, counts, clock.monotonic() - started, stopped)
 
 
 def _seen_summary(
-    seen: dict[str, JobRow], counts: Counts, seconds: float, stopped: DeadlineError | None
+    seen: dict[str, JobRow], counts: Counts, seconds: float, stopped: LdimportError | None
 ) -> Summary:
     refused = any(row.state in (JobState.FAILED, JobState.LOST) for row in seen.values())
     code = ExitCode.REFUSED if refused else ExitCode.FAILURES if counts.failed else ExitCode.OK

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from random import random
+from typing import Any
 
 from ldimport import retry_after
 from ldimport.causes import Cause
@@ -43,7 +44,8 @@ _OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 class Fetcher(Closing):
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
     and ``limits.per_host`` with one host. Keeps connections and looked-up names between calls;
-    for one thread. ``ca_file`` names the root certificates to trust instead of the system's.
+    for one thread. ``ca_file`` names the root certificates to trust instead of the system's;
+    ``hold`` is told the tag of the source whose URL or answer is being read (None: none).
 
     ``clock`` (monotonic), ``now`` (Unix seconds), ``sleep``, ``chance`` (0 to 1) and
     ``open_socket`` are the world outside, for tests to replace. Raises ConfigError if ``ca_file``
@@ -55,6 +57,7 @@ class Fetcher(Closing):
     _: KW_ONLY
     concurrency: int = 16
     ca_file: str | None = None
+    hold: Callable[[Any], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
@@ -158,7 +161,9 @@ class _Round:
             self._begin_what_fits()
             moved = False
             for task, answer in self._fetcher.transfers.ended():
+                self._fetcher.hold(task.source.tag)
                 self._ended(task, answer)
+                self._fetcher.hold(None)
                 moved = True
             while self._outcomes:
                 yield self._outcomes.popleft()
@@ -190,12 +195,15 @@ class _Round:
                 self._sources = None
                 return None
             self._open += 1
+            self._fetcher.hold(source.tag)
             try:
                 url = self._fetcher.guard.parse(source.url)
             except Rejected as rejected:
                 self._give_up(source, rejected)
             else:
                 return FetchTask(source, url, url)
+            finally:
+                self._fetcher.hold(None)
         return None
 
     def _wait(self) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
@@ -39,7 +39,8 @@ NETWORKS = read_networks(resources.files(__package__).joinpath("networks.csv").r
 """Every blocked network, and what a refusal calls it: the IANA special-purpose registries (RFC 6890
 and its updates), the deprecated ranges they list, and the IPv6 forms that carry an IPv4 address
 inside. Those are refused whole, also when the address inside is public: nothing on the public
-internet is served under them."""
+internet is served under them, but for NAT64 prefixes where there is one, which only who runs us
+can know (``nat64_prefix``)."""
 _UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
@@ -51,27 +52,47 @@ class CheckedAddress:
     url: Url
     addresses: tuple[str, ...]
     allowed: bool
+    nat64: tuple[IPv6Network, ...] = ()
 
     def admits(self, address: str, port: int) -> bool:
         """Whether a socket may be opened to ``address``: one of those checked, not blocked."""
         return (
             port == self.url.port
             and _canonical(address) in map(_canonical, self.addresses)
-            and (self.allowed or why_blocked(address) is None)
+            and (self.allowed or why_blocked(address, self.nat64) is None)
         )
 
 
 @lru_cache(maxsize=4_096)
-def why_blocked(address: str) -> str | None:
+def why_blocked(address: str, nat64: tuple[IPv6Network, ...] = ()) -> str | None:
     """What kind of blocked network ``address`` belongs to, None if it is public; what is not an IP
-    address is blocked too."""
+    address is blocked too. Under a prefix of ``nat64`` the IPv4 address inside is what counts."""
     try:
         parsed = ip_address(address)
     except ValueError:
         return "not an IP address"
     if "%" in address:  # a zone names an interface of this machine
         return "not an IP address"
-    return next((reason for network, reason in NETWORKS.items() if parsed in network), None)
+    inside = [_inside(parsed, each) for each in nat64 if parsed in each]
+    judged = inside or (parsed,)
+    found = (why for network, why in NETWORKS.items() if any(each in network for each in judged))
+    return next(found, None)
+
+
+def nat64_prefix(text: str) -> IPv6Network | None:
+    """A NAT64 prefix (RFC 6052 2.2): ``64:ff9b::/96``, or the network's own; None for what is
+    none."""
+    try:
+        found = IPv6Network(text)
+    except ValueError:
+        return None
+    return found if found.prefixlen in (32, 40, 48, 56, 64, 96) and "/" in text else None
+
+
+def _inside(address: IPv4Address | IPv6Address, prefix: IPv6Network) -> IPv4Address:
+    """The IPv4 address after a NAT64 prefix; the ninth octet is never part of it (RFC 6052 2.2)."""
+    places = [n for n in range(prefix.prefixlen // 8, 16) if n != 8]
+    return IPv4Address(bytes(address.packed[n] for n in places[:4]))
 
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
@@ -82,7 +103,10 @@ def system_resolver(host: str, port: int) -> Sequence[str]:
 
 def parse_allow_host(text: str) -> tuple[tuple[str, int], ...]:
     """Read ``HOST[:PORT]`` (``[::1]:8080``) into host and port pairs; without a port it means 80
-    and 443. Raises UsageError for anything else, lists and wildcards included."""
+    and 443. A NAT64 prefix names no host. Raises UsageError for anything else, lists, wildcards
+    and other networks included."""
+    if nat64_prefix(text):
+        return ()
     try:
         if text.endswith(":") or set(text) & set("/?#@"):
             raise Rejected(Cause.BAD_URL, "not a host")
@@ -97,12 +121,15 @@ def parse_allow_host(text: str) -> tuple[tuple[str, int], ...]:
 
 class Guard:
     """Decides which URLs may be fetched. ``allow_hosts`` are exceptions (``HOST[:PORT]``, exact),
-    also as the target of a redirect. Raises UsageError if one of them makes no sense."""
+    also as the target of a redirect; under a NAT64 prefix among them, public IPv4 addresses are
+    reached as if by themselves. Raises UsageError if one of them makes no sense."""
 
     def __init__(
         self, allow_hosts: Iterable[str] = (), *, resolve: Resolver = system_resolver
     ) -> None:
-        self._allowed = frozenset(pair for text in allow_hosts for pair in parse_allow_host(text))
+        texts = tuple(allow_hosts)
+        self._allowed = frozenset(pair for text in texts for pair in parse_allow_host(text))
+        self._nat64 = tuple(filter(None, map(nat64_prefix, texts)))
         self._resolve = resolve
 
     def parse(self, url: str) -> Url:
@@ -122,13 +149,13 @@ class Guard:
         found = (url.host,) if url.literal else self._resolved(url)
         if self.allows(url):
             return found
-        if why := next(filter(None, map(why_blocked, found)), None):
+        if why := next(filter(None, (why_blocked(each, self._nat64) for each in found)), None):
             raise refusal(url, f"it leads to {why}")
         return found
 
     def checked(self, url: Url, addresses: tuple[str, ...]) -> CheckedAddress:
         """Join a parsed URL with what ``addresses`` said about its host and port."""
-        return CheckedAddress(url, addresses, self.allows(url))
+        return CheckedAddress(url, addresses, self.allows(url), self._nat64)
 
     def _resolved(self, url: Url) -> tuple[str, ...]:
         try:

@@ -13,7 +13,7 @@ from ldimport.errors import Rejected
 from ldimport.model import MAX_ID, MAX_NAME, Entry, Image, Json, Problem, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.config import ProjectConfig
-from ldimport.schema.findings import SHOWN, Finding, cut, listed, proposed
+from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
 from ldimport.schema.values import MetadataCheck, text_advice, too_long
 from ldimport.url import (
@@ -306,7 +306,7 @@ class Checker:
     def _plain(self, entry: Entry) -> Iterator[tuple[str, Finding]]:
         url = resolved(entry.url, self.options.base_url)
         for each in url_findings(url, self.options.folder):
-            yield "url", replace(each, value=each.value or entry.url[:SHOWN])
+            yield "url", replace(each, value=each.value or sample(entry.url))
         if not entry.file_name:
             hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
             yield "fileName", Finding("required", "fileName is empty", hint)
@@ -337,7 +337,7 @@ class Checker:
             hint = each.hint + (self._own_config if each.code == "unknown-property" else "")
             problem = Problem(
                 each.severity, each.code, entry.place, name, each.message, hint, entry.id,
-                each.value[:SHOWN], each.publishing,
+                sample(each.value), each.publishing,
             )  # fmt: skip
             yield self._judged(problem)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ldimport.errors import near
 from ldimport.model import Severity
+from ldimport.url import without_secrets
 
 SHOWN = 120
 """Characters of a value that a finding carries."""
@@ -49,7 +50,12 @@ def listed(words: Iterable[str], most: int = 8) -> str:
     return ", ".join(shown[:most]) + more
 
 
+def sample(text: str) -> str:
+    """What a finding carries of a value. Cut first, a password would lose the @ that tells it."""
+    return without_secrets(text)[:SHOWN]
+
+
 def cut(text: str, most: int = 40) -> str:
     """A value as it stands inside a sentence."""
-    one_line = " ".join(text.split())
+    one_line = " ".join(without_secrets(text).split())
     return one_line if len(one_line) <= most else f"{one_line[: most - 1]}…"

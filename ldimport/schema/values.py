@@ -17,7 +17,7 @@ from ldimport.mojibake import INVISIBLE, MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import is_date, is_datetime, moment
-from ldimport.schema.findings import SHOWN, BadValue, Finding, cut, listed, proposed
+from ldimport.schema.findings import BadValue, Finding, cut, listed, proposed, sample
 from ldimport.schema.jsonschema import (
     media_type_schema,
     storage_schema,
@@ -298,7 +298,7 @@ class MetadataCheck:
                 found[handle] = check.coerce(value) if value else value
             except BadValue as error:
                 text = f"{check.field}: {error.message}"
-                bad.append((handle, Finding(error.code, text, error.hint, value=value[:SHOWN])))
+                bad.append((handle, Finding(error.code, text, error.hint, value=sample(value))))
         return found, bad
 
     def findings(

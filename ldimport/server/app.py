@@ -13,11 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import LdimportError
+from ldimport.model import MAX_ID
 from ldimport.request_check import NOT_UNICODE
 from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
 from ldimport.server.endpoint import VERSIONS, Backend, Methods, Resource, Version, is_removed
 from ldimport.server.responses import Refusal, refusal_of
+from ldimport.system import scarce
+from ldimport.url import without_secrets
 
 _ROUTES: Mapping[str, Methods] = {
     "/api/{version}/import/images": {"POST": (TokenScope.WRITE, imports.start)},
@@ -67,14 +70,17 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             _check_head(scope, backend.options.header_limit)
             _admit(scope)
             await router(scope, receive, watched)
-        except Exception as error:  # noqa: BLE001  the last catch: an answer all the same
+        except Exception as met:  # noqa: BLE001  the last catch: an answer all the same
+            error = scarce(met) or met
             refusal, scope["state"]["note"] = refusal_of(error), _note(error, scope)
+            backend.engine.notice(error)
             if status == 0:
                 await refusal.response()(scope, receive, watched)
         finally:
-            asked = (scope["method"][:20], scope["path"][:MOST_TOLD], status)
-            seconds, note = time.monotonic() - began, scope["state"]["note"][:MOST_TOLD]
-            on_event(RequestAnswered(*asked, seconds, note))
+            told = (scope["path"], scope["state"]["note"])
+            path, note = (without_secrets(text)[:MOST_TOLD] for text in told)
+            seconds = time.monotonic() - began
+            on_event(RequestAnswered(scope["method"][:20], path, status, seconds, note))
 
     return app
 
@@ -95,10 +101,12 @@ async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _check_head(scope: Scope, limit: int) -> None:
     """What h11 lets through though two readers may understand it differently (RFC 9112 6.1), or
-    because all of it came at once. Raises Refusal 400 or 431."""
+    because all of it came at once, or since it knows nothing of texts: those of path and query
+    are valid Unicode, those of the query have a bound. Raises Refusal 400 or 431."""
     names = [name for name, _ in scope["headers"]]
     size = sum(len(name) + len(value) + 4 for name, value in scope["headers"])
-    if size + len(scope["raw_path"]) + len(scope["query_string"]) > limit:
+    line = (scope["method"], scope["raw_path"], scope["query_string"])
+    if size + sum(map(len, line)) > limit:
         text = f"The head of the request is larger than {limit} bytes"
         raise Refusal(431, text, close=True)
     if b"transfer-encoding" in names and (
@@ -112,9 +120,11 @@ def _check_head(scope: Scope, limit: int) -> None:
         raise Refusal(400, dict.fromkeys(twice, "must stand once"), close=True)
     for name, text in (("url", scope["raw_path"]), *query):
         try:
-            unquote_to_bytes(text).decode()
+            said = unquote_to_bytes(text).decode()
         except UnicodeDecodeError:
             raise Refusal(400, {name: NOT_UNICODE}) from None
+        if name != "url" and len(said) > len(f"{name}=") + MAX_ID:
+            raise Refusal(400, {name: f"has more than {MAX_ID:,} characters"})
 
 
 def _admit(scope: Scope) -> None:

@@ -97,7 +97,7 @@ class Backend:
     """Has an engine answer requests under ``options``. ``close`` ends its threads."""
 
     def __init__(self, engine: Engine, options: ServeOptions) -> None:
-        self._engine = engine
+        self.engine = engine
         self.options = options
         extra = options.token
         self._extra = "" if extra is None else hash_of(extra.reveal().encode())
@@ -122,7 +122,7 @@ class Backend:
         scope, endpoint = found
         header = request.headers.get("authorization")
         in_thread = asyncio.get_running_loop().run_in_executor
-        call = Call(request, self._engine, self.options)
+        call = Call(request, self.engine, self.options)
         if reads:
 
             def checked() -> Response:
@@ -157,7 +157,7 @@ class Backend:
     def _scopes(self, sha256: str) -> Sequence[str] | None:
         if hmac.compare_digest(sha256, self._extra):
             return tuple(TokenScope)
-        token = self._engine.tokens.of_hash(sha256)
+        token = self.engine.tokens.of_hash(sha256)
         return token.scopes if token is not None and is_valid(token, time.time()) else None
 
 

@@ -17,7 +17,7 @@ from ldimport.net.guard import without_kind
 from ldimport.request_check import request_from_json
 from ldimport.server import body
 from ldimport.server.endpoint import VERSIONS, Call
-from ldimport.server.responses import Refusal
+from ldimport.server.responses import DAMAGED, Refusal
 from ldimport.wire import Dialect
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -53,16 +53,19 @@ def config(call: Call) -> Json:
 
 
 def health(call: Call) -> Json:
-    """Whether the catalogue can be read and open images move; 503 when one is not so."""
+    """Whether the catalogue is sound, as far as it was read, and open images move; 503 when one is
+    not so."""
     stalled, oldest = call.engine.stalled()
+    wrong = "damaged" if call.engine.damaged else "stalled" if stalled else ""
     found: dict[str, Json] = {
-        "status": "stalled" if stalled else "ok",
+        "status": wrong or "ok",
         "version": __version__,
         "busy": call.engine.has_open(),
         "oldestLeaseSeconds": oldest,
     }
-    if stalled:
-        raise Refusal(503, "open images wait, and nothing moves", body=found)
+    if wrong:
+        told = {"stalled": "open images wait, and nothing moves"}.get(wrong, DAMAGED)
+        raise Refusal(503, told, body=found)
     return found
 
 

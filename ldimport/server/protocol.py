@@ -24,16 +24,23 @@ LINGER = 1.0
 """Seconds for a client that was refused to read why."""
 PATIENCE = 1.0
 """Seconds in which a client that has just come is not one that keeps us waiting."""
+NEWCOMER = 0.2
+"""Seconds in which what a connection has sent may not have been read yet."""
 PIECE = 65_536
 """Bytes of an answer that a client has to take in ``write_seconds``."""
 MOUTHFUL = 4_096
 """Bytes read of one client before it is the next one's turn; chunks of a byte cost most."""
+ROUND = 65_536
+"""Bytes read in one turn of all, about."""
+MOST_LINES = 1_000
+"""Lines of a head: reading one costs more than a thousand bytes."""
 
 
 def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
     """The protocol class for a server with room for so many connections; half of them is the most
     for one client."""
-    limits = {"OPTIONS": options, "MOST": connections, "MOST_OF_ONE": max(connections // 2, 1)}
+    limits = {"OPTIONS": options, "MOST": connections, "MOST_OF_ONE": max(connections // 2, 1),
+              "CROWDS": Counter[bytes]()}  # fmt: skip
     return type("Bounded", (BoundedProtocol,), limits)
 
 
@@ -43,12 +50,14 @@ class BoundedProtocol(H11Protocol):
     OPTIONS: ServeOptions
     MOST: int
     MOST_OF_ONE: int
+    CROWDS: Counter[bytes]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._whose = b""
+        self._lines = 0
         self._refused = False
         self._since = self.loop.time()
 
@@ -59,22 +68,31 @@ class BoundedProtocol(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether it is long the client's turn: to ask, to send its body, to take the answer."""
-        turn = self.idle or self.cycle.more_body or self.flow.write_paused
-        return turn and self.loop.time() - self._since > PATIENCE
+        """Whether it is the client's turn: to ask, to send its body, to take the answer."""
+        return bool(self.idle or self.cycle.more_body or self.flow.write_paused)
+
+    @property
+    def patience(self) -> tuple[bool, bool, bool, float]:
+        """Least of those that may go first: who has waited for long, then who waits, then who came
+        just now and may have asked, and those last that we are at work for; the oldest first."""
+        age = self.loop.time() - self._since
+        young, long = age < NEWCOMER, self.waits and age > PATIENCE
+        return not (young or self.waits), young, not long, self._since
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A connection: room is made for it, and the clock starts."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)  # paused: the client has not taken all of it
-        transport.max_size = MOUTHFUL  # type: ignore[attr-defined]  # asyncio's name for it
+        self._take_turns()
         self._whose = _whose(self.client[0]) if self.client else b""
+        self.CROWDS[self._whose] += 1
         self._arm()
         self._make_room()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The end of it."""
         self._disarm()
+        self._leave()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -97,13 +115,24 @@ class BoundedProtocol(H11Protocol):
         """Bytes of a request: the clock stops when its head is whole."""
         if self._refused:
             return
+        self._take_turns()
         if self.idle and not self.conn.trailing_data[0]:
-            self._since = self.loop.time()
+            self._since, self._lines = self.loop.time(), 0
+        if self.idle:
+            self._lines += data.partition(b"\r\n\r\n")[0].count(b"\n")
+            if self._lines > MOST_LINES:
+                self._refuse(431, f"The head of the request has more than {MOST_LINES:,} lines")
+                return
         super().data_received(data)
         if not self.idle:
             self._disarm()
         elif not self.transport.is_closing():
             self._arm()
+
+    def _take_turns(self) -> None:
+        """The more there are, the less is read of each before it is the next one's turn."""
+        portion = min(MOUTHFUL, ROUND // (len(self.connections) + 1) + 1)
+        self.transport.max_size = portion  # type: ignore[attr-defined]  # asyncio's name for it
 
     def send_400_response(self, msg: str) -> None:
         """What h11 cannot read is refused in the API's form, and the connection ends."""
@@ -155,20 +184,24 @@ class BoundedProtocol(H11Protocol):
             self.transport.close()
 
     def _make_room(self) -> None:
-        """Where a connection is one too many, drop one of the client that has most: the one that
-        has waited for it longest; one at work only where there is no room otherwise."""
-        held = [each for each in self.connections if isinstance(each, BoundedProtocol)]
-        crowds = Counter(each._whose for each in held)
-        full, crowded = len(held) > self.MOST, crowds[self._whose] > self.MOST_OF_ONE
-        if not (full or crowded):
-            return
-        others = [
-            each for each in held if each is not self and (full or each._whose == self._whose)
-        ]
-        dropped = min(others, key=lambda each: (-crowds[each._whose], not each.waits, each._since))
-        if full or dropped.waits:
-            self.connections.discard(dropped)
+        """Where a connection is one too many, drop one of the client that has most (``patience``),
+        one at work only where there is no other."""
+        if len(self.connections) > self.MOST or self.CROWDS[self._whose] > self.MOST_OF_ONE:
+            most = max(self.CROWDS.values())
+            others = (
+                each for each in self.connections - {self}
+                if isinstance(each, BoundedProtocol) and self.CROWDS[each._whose] == most
+            )  # fmt: skip
+            dropped = min(others, key=lambda each: each.patience)
+            dropped._leave()
             dropped.transport.abort()
+
+    def _leave(self) -> None:
+        if self in self.connections:
+            self.connections.discard(self)
+            self.CROWDS[self._whose] -= 1
+            if not self.CROWDS[self._whose]:
+                del self.CROWDS[self._whose]
 
 
 def _whose(host: str) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
+from itertools import islice
 
 from starlette.responses import Response
 
@@ -12,9 +13,11 @@ from ldimport.errors import (
     KeyConflictError,
     NotFoundError,
     QuotaError,
+    StateFileError,
     TemporaryError,
 )
 from ldimport.model import Json
+from ldimport.request_check import MOST
 
 PHRASES: Mapping[int, str] = {
     **{status.value: status.phrase for status in HTTPStatus},
@@ -22,6 +25,7 @@ PHRASES: Mapping[int, str] = {
     416: "Range Not Satisfiable",
     429: "Usage Limit Exceeded",
 }
+DAMAGED = "The engine's catalogue cannot be used; the server's log says why"
 MISSING = "Missing required property: {}"
 
 _ALWAYS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -77,7 +81,8 @@ def refusal_of(error: Exception) -> Refusal:
         case Refusal():
             return error
         case InvalidRequestError():
-            return Refusal(400, {path or "message": text for path, text in error.details.items()})
+            found = islice(error.details.items(), MOST)
+            return Refusal(400, {path or "message": text for path, text in found})
         case QuotaError(retry_after=wait):
             headers = {} if wait is None else {"Retry-After": str(int(wait) + 1)}
             body = wire.quota_to_json(error.limit or 0, error.used or 0, error.trying or 0)
@@ -89,5 +94,7 @@ def refusal_of(error: Exception) -> Refusal:
         case TemporaryError():
             status = 507 if error.code == "disk-full" else 503
             return Refusal(status, headers={"Retry-After": "60"})
+        case StateFileError():
+            return Refusal(500, DAMAGED, body={"status": 500, "error": DAMAGED})
         case _:
             return Refusal(500)

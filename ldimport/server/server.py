@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -82,13 +83,12 @@ class Server:
             sender = Sender(engine.store, options.secrets, on_attempt=on_event)
             jobs = engine.follow()
             ends.callback(lambda: on_event(Stopped(jobs.open_jobs)))
-            ends.enter_context(_beside(lambda told: _watch(jobs, on_event, told)))
+            watch, work = partial(_watch, jobs, on_event), partial(_work, engine, options.workers)
+            ends.enter_context(_beside(watch, self.stop))
             sender.start()
             ends.callback(sender.end, HOOK_PATIENCE)
             if options.workers != 0:
-                ends.enter_context(
-                    _beside(lambda told: _work(engine, options.workers, on_event, told))
-                )
+                ends.enter_context(_beside(partial(work, on_event), self.stop))
             on_event(Listening(url_of(listener), listener.getsockname()[1]))
             on_event(_served(engine, options.workers))
             app = application(backend, on_event)
@@ -176,15 +176,28 @@ class _Uvicorn(uvicorn.Server):
 
 
 @contextmanager
-def _beside(work: Callable[[threading.Event], None]) -> Iterator[None]:
-    """Inside, ``work`` goes on in a thread, until it is told to end."""
-    told = threading.Event()
-    thread = start_thread(work, told)
+def _beside(
+    work: Callable[[threading.Event], None], on_break: Callable[[], None]
+) -> Iterator[None]:
+    """Inside, ``work`` goes on in a thread, until it is told to end. When it fails, ``on_break`` is
+    called, and the failure is raised at the end."""
+    told, broken = threading.Event(), list[Exception]()
+
+    def guarded() -> None:
+        try:
+            work(told)
+        except Exception as error:  # noqa: BLE001  raised in the thread that can end
+            broken.append(error)
+            on_break()
+
+    thread = start_thread(guarded)
     try:
         yield
     finally:
         told.set()
         thread.join()
+    if broken:
+        raise broken[0]
 
 
 def _work(engine: Engine, size: int | None, on_event: OnEvent, told: threading.Event) -> None:
@@ -198,6 +211,7 @@ def _work(engine: Engine, size: int | None, on_event: OnEvent, told: threading.E
                     engine.check_workers()
         except (LdimportError, OSError) as error:
             why = error.message if isinstance(error, LdimportError) else str(error)
+            engine.notice(error)
             on_event(WorkersPaused(why, PAUSE))
             told.wait(PAUSE)
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,12 +14,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
 from ldimport.errors import ConfigError, did_you_mean
+from ldimport.settings.trust import digest_of
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
 
 if TYPE_CHECKING:
     from yaml import SafeLoader
 
+PROJECT_FILE = "ldimport.yaml"
+DOTFILE = ".livingdocs-cli"
 MAX_BYTES = 262_144
 _MAX_NODES = 20_000  # with every alias written out, as JSON would
 _TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
@@ -27,7 +31,7 @@ _IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
 
 class ConfigFile(NamedTuple):
     """A checked file: its settings at the top, and those of each profile; ``digest`` of all that
-    it says; ``private`` is the user's own."""
+    it says, and of the programs that it names; ``private`` is the user's own."""
 
     path: Path
     digest: str
@@ -59,7 +63,28 @@ def read_file(path: Path, home: Path, *, private: bool) -> ConfigFile:
         name: reader.layer(raw, reader.where(named, "profiles", name), "profiles", name)
         for name, raw in named.items()
     }
-    return ConfigFile(path, digest, private, reader.layer(body, reader.where(body, "")), profiles)
+    top = reader.layer(body, reader.where(body, ""))
+    for layer in (top, *profiles.values()):
+        digest = _with_program(digest, layer)
+    return ConfigFile(path, digest, private, top, profiles)
+
+
+def _with_program(digest: str, layer: Layer) -> str:
+    """The digest that covers also what Node.js would run to read the project config: its
+    ``index.js``, not the modules that this loads (``schema.config``)."""
+    named = layer.get("projectConfig")
+    with suppress(OSError):
+        if named and (program := named.value / "index.js").is_file():
+            with program.open("rb") as file:
+                return digest_of(digest + hashlib.file_digest(file, "sha256").hexdigest())
+    return digest
+
+
+def read_agreeable(path: Path, home: Path) -> str:
+    """The digest of a project file or a ``.livingdocs-cli``, to be agreed to."""
+    if path.name == DOTFILE:
+        return read_yaml(path)[1]
+    return read_file(path, home, private=False).digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +191,7 @@ class Dotfile:
 def read_dotfile(folder: Path) -> Dotfile:
     """The dotfile in ``folder``; an empty one where there is none. What it holds beside
     environments, projects and aliases is its tool's own business."""
-    path = folder / ".livingdocs-cli"
+    path = folder / DOTFILE
     if not path.is_file():
         return Dotfile(path, "", {}, {})
     body, digest = read_yaml(path)
@@ -213,7 +238,7 @@ def read_yaml(path: Path) -> tuple[Section, str]:
         raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
-    return body or Section(), hashlib.sha256(text.encode()).hexdigest()
+    return body or Section(), digest_of(text)
 
 
 def _text(path: Path) -> str:

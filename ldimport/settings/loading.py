@@ -7,20 +7,20 @@ import json
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 from ldimport import credentials
 from ldimport.credentials import MASK, Secret
-from ldimport.errors import UsageError, did_you_mean
+from ldimport.errors import ConfigError, UsageError, did_you_mean
 from ldimport.model import Json
-from ldimport.settings.files import ConfigFile, Dotfile, read_dotfile, read_file
+from ldimport.settings.files import PROJECT_FILE, ConfigFile, Dotfile, read_dotfile, read_file
 from ldimport.settings.trust import TrustedFiles, UntrustedError
 from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, read_path
 from ldimport.url import without_secrets
 
-PROJECT_FILE = "ldimport.yaml"
 USER_FILE = "config.yaml"
 _DANGEROUS = {each.key for each in SETTINGS if each.dangerous} | {"token"}
 
@@ -146,7 +146,8 @@ class _Sources:
         layers = [self._flags(), self._variables(), *chain.from_iterable(theirs)]
         chosen = ChainMap(*layers, named, _defaults(profile, self.folders))
         profiles = [layer for layer, _ in theirs]
-        token = self._token(layers, profiles, named, chosen["target"])
+        others = _targets_of_others(profile, files, dotfile)
+        token = self._token(layers, profiles, named, chosen["target"], others)
         strangers: list[tuple[ConfigFile | Dotfile, Mapping[str, Layer]]] = [
             (file, file.sections) for file in files if not (file.private or self._named)
         ]
@@ -246,13 +247,21 @@ class _Sources:
         raise UsageError(f"no profile {name!r}", hint=hint, code="no-such-profile")
 
     def _token(
-        self, layers: list[Layer], profiles: list[Layer], named: Layer, target: Value
+        self,
+        layers: list[Layer],
+        profiles: list[Layer],
+        named: Layer,
+        target: Value,
+        others: set[object],
     ) -> Value | None:
         """The address and the token of a profile belong together: a profile's token goes to no
-        other address, and what is no profile's not to a profile's, where it has one of its own.
-        So has a dotfile's; and LI_TOKEN stays out when the address is the dotfile's."""
+        other address (one that names none: not to another profile's), and what is no profile's not
+        to a profile's, where it has one of its own. So has a dotfile's; and LI_TOKEN stays out
+        when the address is the dotfile's."""
 
         def elsewhere(layer: Layer) -> bool:
+            if "target" not in layer and any(each is layer for each in profiles):
+                return target.value in others
             own = layer.get("target", target)
             of_profile = any(each is layer or each.get("target") is target for each in profiles)
             return own.value != target.value and of_profile
@@ -265,6 +274,19 @@ class _Sources:
         if "target" in named and named["target"].value == target.value:
             candidates.append(named)
         return next((layer["token"] for layer in candidates if "token" in layer), None)
+
+
+def _targets_of_others(
+    profile: str | None, files: list[ConfigFile], dotfile: Dotfile
+) -> set[object]:
+    """The addresses that other profiles than this one name."""
+    mine = (profile, dotfile.name(profile or ""))
+    sections = [(name, each) for file in files for name, each in file.profiles.items()]
+    for name in dotfile.environments:
+        with suppress(ConfigError):  # no address: nothing is sent there
+            sections.append((name, dotfile.layer(name)))
+    return {each["target"].value for name, each in sections
+            if name not in mine and "target" in each}  # fmt: skip
 
 
 def project_file(*starts: Path) -> Path | None:

@@ -2,9 +2,10 @@
 
 A project file may have been written by somebody else. What it says of where tokens go, which
 private addresses are open and where files are written counts only once the user has agreed to it,
-and only while its content is the same.
+and only while its content is the same. So does a webhook that a manifest names itself.
 """
 
+import hashlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -12,9 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ldimport.errors import ConfigError
+from ldimport.errors import ConfigError, UsageError
 from ldimport.files import NewFile
-from ldimport.system import durable_folder
+from ldimport.system import DISK, FORBIDDEN, durable_folder, full_disk
 
 
 class UntrustedError(ConfigError, code="untrusted-file"):
@@ -27,6 +28,11 @@ class UntrustedError(ConfigError, code="untrusted-file"):
             facts=asked,
         )
         self.file, self.digest = file, digest
+
+
+def digest_of(text: str) -> str:
+    """What is remembered of a text agreed to."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _place(file: Path) -> str:
@@ -69,4 +75,9 @@ class TrustedFiles:
             with NewFile(self.path) as file:
                 file.write(json.dumps(found, indent=2) + "\n")
         except OSError as error:
-            raise ConfigError(f"{self.path} cannot be written: {error.strerror}") from error
+            why = error.strerror or str(error)
+            passes = error.errno in DISK and error.errno not in FORBIDDEN
+            text = f"{self.path} cannot be written: {why}"
+            raise full_disk(self.path.parent, why) if passes else ConfigError(text) from error
+        except UsageError as error:  # another path would do, but there is none
+            raise ConfigError(error.message) from error

@@ -2,6 +2,7 @@
 its place."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,13 +79,17 @@ def read_path(raw: object, where: Where) -> Path:
     return where.folder / text
 
 
+_PREFIX = re.compile(r"[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*/\d{1,3}")
+"""Of IPv6, as NAT64 has one."""
+
+
 def _hosts(raw: object, where: Where) -> tuple[str, ...]:
     items = raw.split(",") if isinstance(raw, str) else raw
     if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
         raise where.error("must be a list of HOST or HOST:PORT", "for example [images.local:8080]")
     hosts = tuple(each.strip() for each in items if each.strip())
     for each in hosts:
-        if any(sign in each for sign in "/@?# \t"):
+        if any(sign in each for sign in "/@?# \t") and not _PREFIX.fullmatch(each):
             text = f"must hold HOST or HOST:PORT, not “{without_secrets(f'//{each}')[2:]}”"
             raise where.error(text)
     return hosts

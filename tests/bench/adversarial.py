@@ -9,11 +9,20 @@ from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[1] / "manifest"))
 sys.path.insert(0, str(Path(__file__).parents[1] / "media"))
 
 from adversarial import INPUTS, cost
+from test_manifest_linear import SHAPES
+
+from ldimport.errors import ManifestError
+from ldimport.manifest import open_manifest
 
 
 def main() -> None:
@@ -28,10 +37,30 @@ def main() -> None:
         if asked.only not in name:
             continue
         datas = [make(asked.size * times) for times in (1, 2, 4)]
-        costs = [cost(aimed_at, data, asked.limit) for data in datas]
-        ratio = f"{costs[2] / costs[1]:.1f}" if costs[2] > 0.05 else ""
-        seconds = " | ".join(f"{each:.3f}" for each in costs)
-        print(f"| {name} | {aimed_at} | {len(datas[0]):,} | {seconds} | {ratio} |", flush=True)
+        line(name, aimed_at, datas[0], [cost(aimed_at, data, asked.limit) for data in datas])
+    for name, (ending, size, shape) in SHAPES.items():
+        if asked.only in f"{ending}: {name}":
+            datas = [shape(4 * size * times) for times in (1, 2, 4)]
+            line(f"{ending}: {name}", "manifest", datas[0], [rows(ending, data) for data in datas])
+
+
+def rows(ending: str, data: bytes) -> float:
+    """CPU seconds of reading a manifest."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, f"rows.{ending}")
+        path.write_bytes(data)
+        began = time.thread_time()
+        with suppress(ManifestError), open_manifest([path]) as manifest:
+            for _ in manifest.entries():
+                pass
+        return time.thread_time() - began
+
+
+def line(name: str, parser: str, data: bytes, costs: list[float]) -> None:
+    """A row of the table."""
+    ratio = f"{costs[2] / costs[1]:.1f}" if costs[2] > 0.05 else ""
+    seconds = " | ".join(f"{each:.3f}" for each in costs)
+    print(f"| {name} | {parser} | {len(data):,} | {seconds} | {ratio} |", flush=True)
 
 
 if __name__ == "__main__":

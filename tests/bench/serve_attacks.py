@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
+from multiprocessing import get_context
 from pathlib import Path
 
 import httpx
@@ -34,10 +35,12 @@ from PIL import Image
 from serve import TOKEN, served
 
 MANY = 2_000
+Process = get_context("fork").Process
 HOST = b"Host: a\r\n"
 AUTH = HOST + b"Authorization: Bearer " + TOKEN.encode() + b"\r\n"
 LINE = b"POST /api/v1/import/images HTTP/1.1\r\nContent-Type: application/json\r\n"
 POST = LINE + AUTH
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 BIG = b"Content-Length: 400000\r\n\r\n"
 
 
@@ -145,9 +148,9 @@ ATTACKS: dict[str, tuple[int, Attack]] = {
     "a body that does not come": (MANY, partial(silent, first=POST + BIG)),
     "a body byte by byte": (0, partial(drips, first=POST + BIG, drop=b" ")),
     "a body in chunks of a byte": (0, partial(drips, drop=b"1\r\n \r\n",
-                                   first=POST + b"Transfer-Encoding: chunked\r\n\r\n")),
+                                   first=POST + CHUNKED)),
     "a chunk's size without an end": (0, partial(drips, drop=b"0",
-                                      first=POST + b"Transfer-Encoding: chunked\r\n\r\n")),
+                                      first=POST + CHUNKED)),
     "waits to be told to continue": (0, partial(silent, first=POST + b"Expect: 100-continue\r\n"
                                      + BIG)),
     "a body without a token": (0, partial(drips, drop=b" " * 100, first=LINE + HOST + BIG)),
@@ -167,6 +170,10 @@ ATTACKS: dict[str, tuple[int, Attack]] = {
     "asks and is gone": (0, partial(leaves, request=STATUS + AUTH + b"\r\n")),
     "sends half a body and is gone": (0, partial(leaves, request=POST + BIG + b" " * 5_000)),
     # -- floods
+    "chunks of a byte as fast as they go": (0, partial(drips, drop=b"1\r\n \r\n" * 5_000, pause=0,
+                                            first=POST + CHUNKED)),
+    "chunks of a byte without a token": (0, partial(drips, drop=b"1\r\n \r\n" * 5_000, pause=0,
+                                         first=LINE + HOST + CHUNKED)),
     "heads of 200 kB": (0, partial(floods, request=GET + b"X: " + b"x" * 200_000 + b"\r\n\r\n")),
     "heads of 9,000 lines": (0, partial(floods, request=GET + b"X: y\r\n" * 9_000 + b"\r\n")),
     "wrong tokens": (0, partial(floods, request=STATUS + AUTH[:-2] + b"x\r\n\r\n")),
@@ -224,10 +231,13 @@ async def attacked(place: Place, attack: Attack, size: int, seconds: float) -> N
 
 
 def measured(place: Place, attack: Attack, size: int, seconds: float) -> Health:
+    """Attackers have a process of their own: whoever asks waits for the server alone."""
     health, told = Health(place.port), threading.Event()
+    attackers = Process(target=lambda: asyncio.run(attacked(place, attack, size, seconds)))
+    attackers.start()
     asking = threading.Thread(target=health.ask, args=(told,))
     asking.start()
-    asyncio.run(attacked(place, attack, size, seconds))
+    attackers.join()
     told.set()
     asking.join()
     return health

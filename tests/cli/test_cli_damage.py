@@ -156,6 +156,47 @@ def damaged_everywhere(
     assert ExitCode.CONFIG in seen or stride > 1
 
 
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_table_that_is_missing_is_damage_for_every_command(
+    home: Home, call: Callable[[str], tuple[int, str]], line: str
+) -> None:
+    """Also for those that never ask for it: they would tell less than there was."""
+    for name, body in list(home.without("table", home.open)):
+        home.restore(body)
+        assert call(line)[0] == ExitCode.CONFIG, name
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "line"),
+    [
+        ("scope.target", "x'ff'", "status --json"),
+        ("batch.manifest", "x'ff'", "status --json"),
+        ("batch.images", "1e300", "status --json"),
+        ("batch.failed", "'few'", "status --json"),
+        ("batch.submitted_at", "1e300", "status --json"),
+        ("batch.finished_at", "'then'", "explain id-7 --json"),
+        ("batch.options", "'no JSON'", "retry --json"),
+        ("image.row", "'[1]'", "submit archive.csv --json"),
+        ("image.width", "'wide'", "results --format csv"),
+        ("image.status", "'done'", "results --format csv"),
+        ("image.title", "x'ff'", "results --failed --json"),
+        ("image.retryable", "'maybe'", "explain id-7 --json"),
+        ("image.arrived", "'text'", "plan archive.csv --json"),
+        ("attempt.status", "'done'", "explain id-7 --json"),
+    ],
+)
+def test_a_value_that_was_never_written_is_damage(
+    home: Home, call: Callable[[str], tuple[int, str]], column: str, value: str, line: str
+) -> None:
+    table, name = column.split(".")
+    home.restore(home.ended)
+    with sqlite3.connect(home.state) as connection:
+        connection.execute("PRAGMA foreign_keys=0")
+        connection.execute(f"UPDATE {table} SET {name} = {value}")
+    connection.close()
+    assert call(line)[0] == ExitCode.CONFIG
+
+
 def test_an_entry_that_cannot_be_unpacked_is_damage(
     home: Home, call: Callable[[str], tuple[int, str]]
 ) -> None:

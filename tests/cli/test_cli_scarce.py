@@ -20,6 +20,7 @@ from ldimport.cli import main
 from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, TemporaryError
+from ldimport.files import unwritable
 from ldimport.net import files
 from ldimport.system import scarce
 
@@ -111,10 +112,11 @@ def test_a_place_that_no_later_time_makes_better_is_exit_4(tmp_path: Path, kind:
     assert main([*line, "--engine", str(tmp_path / "e")]) == ExitCode.CONFIG
 
 
-def test_too_little_memory_for_a_word_is_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("megabytes", [34, 37, 40, 42, 44, 46, 50])
+def test_too_little_memory_for_a_word_is_no_traceback(tmp_path: Path, megabytes: int) -> None:
     done = subprocess.run(
         [*WORDS, "status"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-        preexec_fn=limited(resource.RLIMIT_AS, 40 << 20),
+        preexec_fn=limited(resource.RLIMIT_AS, megabytes << 20),
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 5)
@@ -158,3 +160,34 @@ def test_a_catalogue_without_its_identity_is_damaged(
     assert main([*line.split(), "--engine", str(catalogue.parent)]) == ExitCode.CONFIG
     assert "--engine FOLDER" in capsys.readouterr().err
     shutil.rmtree(catalogue.parent)
+
+
+def test_a_disk_that_was_full_leaves_no_module_cut_short(tmp_path: Path) -> None:
+    """Python itself would write a part of each, and every later command would end by that."""
+    environ = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    environ |= {"HOME": str(tmp_path), "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")}
+    words = [sys.executable, "-m", "ldimport"]
+
+    def run(*line: str, most: int | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*words, *line], cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60,
+            check=False,
+            preexec_fn=None if most is None else limited(resource.RLIMIT_FSIZE, most),
+        )  # fmt: skip
+
+    assert run("--version").returncode == 0
+    assert run("status", most=2_000).returncode in (0, 5)
+    done = run("status")
+    assert done.returncode == 0, done.stderr
+
+
+def test_no_folder_for_temporary_files_is_temporary(tmp_path: Path) -> None:
+    error = FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+    assert isinstance(unwritable(tmp_path / "x.csv", error), TemporaryError)
+
+
+def test_a_worker_command_ends_with_its_workers(tmp_path: Path) -> None:
+    """A disk that takes no more; before, it waited for ever."""
+    Engine(tmp_path / "e").close()
+    (tmp_path / "e" / "tmp").write_bytes(b"in the way")
+    assert main(["worker", "--engine", str(tmp_path / "e")]) == ExitCode.CONFIG

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import stat
 import subprocess
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ import pytest
 
 from ldimport.cells import csv_line
 from ldimport.cli.output.check import window
-from ldimport.cli.run import clean_logs, redact
+from ldimport.cli.run import clean_logs, redact, write_crash
+from ldimport.cli.session import Session
 from ldimport.files import NewFile
 from ldimport.url import without_secrets
 
@@ -154,11 +156,57 @@ def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
     ours, theirs = pty.openpty()
     with NewFile(f"/dev/fd/{theirs}") as file:
         file.write(csv_line(["a\x1b]0;x\x07\x9b2J\u202eb\rc"]))
+        file.write(csv_line([":\x1b:error::d"]))
     os.close(theirs)
     shown = os.read(ours, 100).decode()
     os.close(ours)
-    assert shown.strip() == '"a]0;x2Jbc"'
+    assert shown.splitlines() == ['"a]0;x2Jbc"', ": :error::d"]
+
+
+def test_a_crash_file_holds_nothing_that_others_obey(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    error = ValueError(f"{BAD}\n::error::x\r##[group]y\x1b[2J\x9b\u202ez")
+    lines = write_crash(error, ["submit", "a.csv"], {}).read_text("utf-8").splitlines()
+    assert not [line for line in lines if re.search("^::|##\\[|S3CRET|[\x00-\x1f\x9b\u202e]", line)]
+    assert "command: submit …" in lines and lines[3].startswith("ValueError: ")
 
 
 def test_a_crash_file_holds_no_secret_of_a_url() -> None:
     assert "S3CRET" not in redact(f"ValueError: {BAD} and http://x.test/?{S3}", {})
+
+
+def test_the_quotes_of_a_hint_tear_no_url_apart() -> None:
+    options = (
+        ("--base-url", "http://a.test/?sig=a'S3CRETA&w=200"),
+        ("--webhook", "//u:a'S3CRETB@b/"),
+    )
+    session = Session(words=("submit", "a b.csv"), kept=options[0], again=options[1])
+    assert session.arguments == "'a b.csv' --base-url 'http://a.test/?sig=…&w=200'"
+    assert session.command == f"submit {session.arguments} --webhook '//…@b/'"
+
+
+@pytest.mark.parametrize("name", ["l.csv", "l.json"])
+def test_what_is_cut_to_fit_keeps_no_half_of_a_password(place: Place, name: str) -> None:
+    """The sign that tells a password from a host stands behind it."""
+    url = f"https://usr:{'S3CRET' * 40}@a.test/"
+    rows = [
+        {"id": url, "url": f"{url} x", "fileName": "A", "mediaType": url},
+        {"id": url, "url": url.replace("https", "s3"), "fileName": "A", url: url},
+        {"id": "a", "url": url, "fileName": url, "metadata": {url: url}},
+    ]
+    if name == "l.json":
+        text = json.dumps([*rows, {"id": "b", "url": {"u": url}, "fileName": [url]}, url])
+    else:
+        columns = ("id", "url", "fileName", "mediaType", url)
+        cells = [columns, *([str(row.get(each, "")) for each in columns] for row in rows)]
+        text = "".join(map(csv_line, cells))
+    (place.root / name).write_text(text)
+    before = len(place.said)
+    for file in ("l-p.csv", "l-p.jsonl", "l-p.sarif"):
+        place.run("validate", name, "--problems", file, "--junitxml", "l.xml", "--warnings")
+        assert "S3CRET" not in (place.root / file).read_text("utf-8-sig")
+    place.run("validate", name, "--json")
+    assert "S3CRET" not in "".join(place.said[before:]) + (place.root / "l.xml").read_text()
+    (place.root / name).unlink()

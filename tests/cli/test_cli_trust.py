@@ -150,6 +150,74 @@ def test_on_a_terminal_it_is_asked_and_remembered(
     assert ("Agree to this file?" in call("config", "show")[2]) is not yes
 
 
+# -- a manifest that names a webhook itself ---------------------------------------------------
+
+HOOK = "http://127.0.0.1:1/hook?sig=S3CRET"
+SUBMIT = ("submit", "sent.json", "--system-name", "a", "--no-wait", "--yes")
+
+
+def sent(path: str = "sent.json", webhook: str = HOOK, **more: object) -> None:
+    image = {"id": "a", "url": "https://pictures.example/a.jpg", "fileName": "A"}
+    Path(path).write_text(json.dumps({"webhook": webhook, "images": [image], **more}))
+
+
+def jobs(call: Call) -> int:
+    return len(json.loads(call("status", "--json")[1])["jobs"])
+
+
+@pytest.mark.parametrize("name", ["sent.json", "sent.yaml", "folder/sent.json"])
+def test_results_go_to_no_webhook_that_only_a_manifest_names(call: Call, name: str) -> None:
+    Path("folder").mkdir()
+    sent(name)
+    code, out, err = call("submit", name.removesuffix("/sent.json"), *SUBMIT[2:])
+    assert (code, out, jobs(call)) == (4, "", 0)
+    assert f"{name} sets webhook" in err and f"ldimport config trust {name}" in err
+    assert "S3CRET" not in err
+    assert call("config", "trust", name)[0] == 0
+    assert call("submit", name, *SUBMIT[2:])[0] == 0 and jobs(call) == 1
+
+
+def test_an_agreed_webhook_may_not_change_but_the_rows_may(call: Call) -> None:
+    sent()
+    call("config", "trust", "sent.json")
+    sent(context={"a": 1})
+    assert call(*SUBMIT)[0] == 0
+    sent(webhook=f"{HOOK}2")
+    assert call(*SUBMIT)[0] == 4
+    sent()
+    assert call("config", "trust", "--revoke", "sent.json")[0] == 0
+    assert call(*SUBMIT)[0] == 4
+
+
+@pytest.mark.parametrize("own", [HOOK, "http://127.0.0.1:2/mine"])
+def test_a_webhook_that_the_user_names_is_agreed_to(call: Call, own: str) -> None:
+    sent()
+    assert call(*SUBMIT, "--webhook", own)[0] == 0
+
+
+def test_standard_input_names_no_webhook(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(Path("sent.json").read_bytes())))
+    code, _, err = call("submit", "-", *SUBMIT[2:])
+    assert code == 4 and "standard input sets webhook" in err and "--webhook URL" in err
+
+
+@pytest.mark.parametrize("yes", [True, False])
+def test_a_manifests_webhook_is_asked_on_a_terminal(
+    call: Call, answered: Callable[[str], None], yes: bool
+) -> None:
+    sent()
+    answered("y\n" if yes else "n\n")
+    code, _, err = call(*SUBMIT)
+    assert code == (0 if yes else 4) and "Agree to this file?" in err
+    answered("")
+    assert ("Agree to this file?" in call(*SUBMIT)[2]) is not yes
+
+
+def test_what_names_no_webhook_is_nothing_to_agree_to(call: Call) -> None:
+    assert call("config", "trust", "archive.csv")[0] == 2
+
+
 def test_a_folders_name_does_nothing_to_the_terminal(
     call: Call, answered: Callable[[str], None]
 ) -> None:

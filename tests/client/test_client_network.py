@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,19 @@ def test_no_proxy_leads_to_this_machine(
     assert make_client().submit(REQUEST) == "job"
     localhost = make_client(address=f"http://localhost:{server.server_port}")
     assert localhost.submit(REQUEST) == "job"
+
+
+@pytest.mark.parametrize("proxy", ["socks5://usr:S3CRET@a.test", "ftp://usr:S3CRET@a.test"])
+def test_a_proxy_that_cannot_be_used_is_explained(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    for name in ("NO_PROXY", "no_proxy", "HTTPS_PROXY", "https_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(ConfigError, match="proxy that the environment names") as caught:
+        LivingdocsClient("https://a.test", "t")
+    assert "ALL_PROXY" in str(caught.value.hint) and "S3CRET" not in str(caught.value)
 
 
 def test_any_other_host_is_reached_through_the_proxy(

@@ -11,8 +11,9 @@ import pytest
 from invariants import assert_sound
 from origins import XMP, Origin, image, picture, request
 
-from ldimport.engine import Engine
+from ldimport.engine import Engine, import_image
 from ldimport.engine.blobs import BlobFolder
+from ldimport.errors import LdimportError, StateFileError, TemporaryError
 from ldimport.model import (
     Counts,
     ImportRequest,
@@ -276,6 +277,24 @@ def test_a_job_that_cannot_be_tried_at_all_is_failed(engine: Engine, origin: Ori
     assert {each.cause for each in engine.store.jobs.results(job_id)} == {"job-not-possible"}
     assert engine.progress(job_id) == Counts(failed=1)
     assert not engine.has_open()
+
+
+@pytest.mark.parametrize("error", [TemporaryError("no thread"), StateFileError("damaged")])
+def test_a_machine_that_gives_no_more_fails_no_job(
+    engine: Engine, origin: Origin, monkeypatch: pytest.MonkeyPatch, error: LdimportError
+) -> None:
+    job_id = engine.submit(request(image("1", origin.put("a.jpg", picture()))))
+
+    def broken(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(import_image, "ImageImporter", broken)
+        with pytest.raises(type(error)):
+            engine.run()
+    assert engine.status(job_id).state is JobState.STARTED
+    engine.run()
+    assert engine.progress(job_id) == Counts(success=1)
 
 
 def test_an_address_that_is_not_allowed_is_named_with_the_way_out(

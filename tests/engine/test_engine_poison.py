@@ -74,6 +74,53 @@ def test_an_image_that_stops_workers_fails_alone(
     assert_sound(engine)
 
 
+def test_many_images_that_stop_workers_are_no_fault_of_the_workers(
+    open_engine: Open, origin: Origin, poisoned: object
+) -> None:
+    """Thirty deaths in a row, each within a moment of its start."""
+    poisoned(HANGS["killed"])  # type: ignore[operator]
+    engine = open_engine()
+    url = origin.put("a.jpg", picture())
+    ids = [*(f"poison-{n}" for n in range(10)), *(f"{n}" for n in range(10))]
+    job_id = engine.submit(request(*(image(each, url) for each in ids)))
+    engine.run(workers=1)
+    assert engine.progress(job_id) == Counts(success=10, failed=10)
+
+
+ORIGINS = """
+import os, sys
+if "ldimport.engine.worker" in sys.orig_argv:
+    import ldimport.net.{module} as module
+    known = module.{name}
+
+    def poisoned(*args, **options):
+        if "poison" in str(args):
+            os.kill(os.getpid(), 9)
+        return known(*args, **options)
+
+    module.{name} = poisoned
+"""
+
+
+@pytest.mark.parametrize(("module", "name"), [("guard", "parse"), ("answers", "fetched")])
+def test_an_address_or_answer_that_stops_workers_fails_alone(
+    open_engine: Open, origin: Origin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    module: str, name: str,
+) -> None:  # fmt: skip
+    (tmp_path / "seam").mkdir()
+    seam = ORIGINS.format(module=module, name=name)
+    (tmp_path / "seam" / "sitecustomize.py").write_text(seam)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "seam"))
+    engine = open_engine()
+    good, bad = (origin.put(name, picture()) for name in ("a.jpg", "poison.jpg"))
+    images = [*(image(f"{n}", good) for n in range(10)), image("bad", bad)]
+    job_id = engine.submit(request(*images))
+    engine.run(workers=2)
+    assert engine.progress(job_id) == Counts(success=10, failed=1)
+    (failed,) = [r for r in engine.status(job_id).results if r.status is Status.FAILED]
+    assert (failed.external_id, failed.cause) == ("bad", Cause.STOPPED_WORKER.code)
+
+
 def test_neighbours_of_an_image_that_killed_a_worker_are_not_counted(
     open_engine: Open, origin: Origin, poisoned: object
 ) -> None:

@@ -131,6 +131,18 @@ def test_the_quota_counts_a_rolling_day(open_engine: Open, origin: Origin, clock
     assert engine.submit(request(image("3", url), image("4", url), image("5", url)))
 
 
+def test_what_a_clock_far_ahead_stored_does_not_use_up_the_quota_for_ever(
+    open_engine: Open, origin: Origin, clock: Clock
+) -> None:
+    engine = open_engine(daily_limit=2, now=clock)
+    url = origin.put("a.jpg", picture())
+    right, clock.at = clock.at, clock.at + 400 * 86_400
+    engine.submit(request(image("1", url), image("2", url)))
+    engine.run()
+    clock.at = right
+    assert engine.submit(request(image("3", url), image("4", url)))
+
+
 def test_open_images_count_and_failed_ones_do_not(open_engine: Open, origin: Origin) -> None:
     engine = open_engine(daily_limit=2)
     gone = origin.url("gone.jpg")

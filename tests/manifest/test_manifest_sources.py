@@ -186,6 +186,20 @@ def test_empty_standard_input_leaves_nothing_behind(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_copy_that_a_killed_run_left_goes_at_the_next_start(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    (tmp_path / "ldimport-stdin-left").write_bytes(b"id,url\n")
+    monkeypatch.setattr(sys, "stdin", _Stdin(ROW.format(1).encode()))
+    with open_manifest(["-"]) as one:
+        monkeypatch.setattr(sys, "stdin", _Stdin(ROW.format(2).encode()))
+        with open_manifest(["-"]) as two:
+            assert len(list(tmp_path.iterdir())) == 2, "those in use stay"
+            assert [len(list(each.entries())) for each in (one, two)] == [1, 1]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_file_that_changes_stops_the_command(tmp_path: Path) -> None:
     path = write(tmp_path, "a.csv", ROW.format(1))
     with open_manifest([path]) as manifest:

@@ -18,6 +18,7 @@ from contextlib import suppress
 
 from media_files import chunk, gif, gif_frame, jpeg, jpeg_with, photoshop, png, segment, tiff, xmp
 
+from ldimport import retry_after, url
 from ldimport.errors import Rejected
 from ldimport.media.cleaning import clean, clean_css
 from ldimport.media.decoding import decode
@@ -45,6 +46,9 @@ def read(parser: str, data: bytes) -> None:
             decode(_kind(data), data, LIMITS)
         elif parser == "svg":
             clean(data, LIMITS.max_bytes)
+        elif parser == "header":
+            retry_after.seconds(data.decode("latin-1"), 0, 30)
+            url.parse(url.join(url.parse("http://a.example/b"), data))
         else:
             clean_css(data.decode())
 
@@ -221,6 +225,10 @@ def _gif_blocks(block: bytes) -> Make:
     return lambda size: gif(3, 2, gif_frame(), filled(block, size))
 
 
+def _header(piece: bytes, begin: bytes = b"") -> Make:
+    return lambda size: begin + filled(piece, min(5 * size, 65_000))
+
+
 # -- SVG and CSS ---------------------------------------------------------------------------------
 
 
@@ -267,6 +275,15 @@ def _numbers(attribute: str, *pieces: str) -> Make:
         return f'<svg {_SVG} {attribute}="{text}x"/>'.encode()
 
     return make
+
+
+def _uses(size: int) -> bytes:
+    """Groups that show each other, many times over."""
+    names = range(max(2, size // 2_000))
+    uses = "".join(f'<use href="#g{number}"/>' for number in names)
+    each = f"{uses}{'<g/>' * (size // len(names) // 4 - len(uses) // 4)}"
+    groups = "".join(f'<g id="g{number}">{each}</g>' for number in names)
+    return f"<svg {_SVG}>{groups}</svg>".encode()
 
 
 def _css(piece: str, *, begin: str = "", end: str = "") -> Make:
@@ -335,6 +352,17 @@ INPUTS: dict[str, tuple[str, Make]] = {
     "gif: tiny frames": ("inspect", _gif_blocks(gif_frame())),
     "gif: many XMP blocks": ("metadata", _gif_blocks(b"!\xff\x0bXMP DataXMP\1x\0")),
     "gif: decoded frames": ("decode", _gif_blocks(gif_frame())),
+    # what an origin answers, as far as it is read: Location and Retry-After
+    "header: steps up": ("header", _header(b"../")),
+    "header: slashes": ("header", _header(b"/", b"http:")),
+    "header: labels": ("header", _header(b"a.", b"//")),
+    "header: users": ("header", _header(b"a@", b"//")),
+    "header: brackets": ("header", _header(b"[", b"http://")),
+    "header: letters of no alphabet": ("header", _header(b"\xcc\x80", b"http://")),
+    "header: percent signs": ("header", _header(b"%")),
+    "header: digits": ("header", _header(b"9")),
+    "header: parts of dates": ("header", _header(b"Mon, 1 ")),
+    "header: comments in dates": ("header", _header(b"(")),
     # SVG, read and cleaned
     "svg: digits in a viewBox": ("svg", _numbers("viewBox", "1", "1", "1", "1")),
     "svg: blanks in a viewBox": ("svg", _numbers("viewBox", "0", " ", " ", " ")),
@@ -357,6 +385,9 @@ INPUTS: dict[str, tuple[str, Make]] = {
     "svg: styles in pieces": ("svg", lambda size: f"<svg {_SVG}><style>{'<![CDATA[@]]>' * (size // 13)}</style></svg>".encode()),
     "svg: one long path": ("svg", lambda size: f'<svg {_SVG}><path d="{"M1 2" * (size // 4)}"/></svg>'.encode()),
     "svg: embedded pixels": ("svg", lambda size: f'<svg {_SVG}><image href="data:image/png;base64,{"QUJD" * (size // 4)}"/></svg>'.encode()),
+    "svg: uses of uses": ("svg", _uses),
+    "svg: a use of itself": ("svg", _svg('<use href="#a"/>', attributes='id="a"')),
+    "svg: references of one element": ("svg", lambda size: f'<svg {_SVG}><g id="a" style="{"url(#a)" * (size // 8)}"/></svg>'.encode()),
     "svg: open tags": ("svg", _svg("<g ")),
     # CSS
     "css: comments": ("css", _css("/**/", end="@x")),

@@ -241,6 +241,41 @@ def test_a_quadratic_blowup_is_refused_before_it_happens() -> None:
     assert code(doctype(big + attribute)) == "svg-unsafe"
 
 
+def _uses(of: str, group: str, reference: str) -> str:
+    """Groups, each of which shows the one before it as often as it is told."""
+    layers = range(1, 40)
+    return f'<{group} id="g0"><rect/></{group}>' + "".join(
+        f'<{group} id="g{n}">{reference.format(f"g{n - 1}") * 2}</{group}>' for n in layers
+    ) + of.format("g39")  # fmt: skip
+
+
+USE = '<use href="#{}"/>'
+
+
+@pytest.mark.parametrize("inside", [
+    _uses(USE, "g", USE), _uses("", "g", '<use xlink:href="#{}"/>'),
+    _uses('<rect fill="url(#{})"/>', "pattern", '<rect fill="URL( &apos;#{}&apos; )"/>'),
+    _uses('<g mask="url(#{})"/>', "mask", '<rect style="mask:u\\72l(#{})"/>'),
+    "".join(f'<g id="g{n}">{USE.format(f"g{n + 1}") * 10}</g>' for n in range(30)),
+    "".join(f'<g id="g{n}">{"".join(USE.format(f"g{m}") for m in range(20))}</g>'
+            for n in range(20)),
+])  # fmt: skip
+def test_references_that_multiply_without_end_are_not_stored(inside: str) -> None:
+    """Whoever looks at such a picture waits for ever."""
+    stored = cleaned(svg(inside + '<rect width="1" height="2"/>'))
+    assert "#g" not in stored
+    assert '<rect height="2" width="1"/>' in stored
+
+
+@pytest.mark.parametrize("inside", [
+    '<g id="a">' + USE.format("a") * 50_000 + "</g>", USE.format("nowhere") * 50_000,
+    '<symbol id="a">' + "<path/>" * 10 + "</symbol>" + USE.format("a") * 50_000,
+    '<g id="a">' + USE.format("b") * 49_998 + '</g><g id="b"/>' + USE.format("a") * 2,
+])  # fmt: skip
+def test_many_references_stay(inside: str) -> None:
+    assert cleaned(svg(inside)).count('href="#') == 50_000
+
+
 def test_what_is_no_svg() -> None:
     for page in (b"<root/>", b"<rss><svg/></rss>",
                  b'<svg xmlns="http://example.com/"/>'):  # fmt: skip

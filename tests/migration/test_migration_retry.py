@@ -8,7 +8,7 @@ import pytest
 from archives import Time, left_open, manifest, source, submit, summary
 from standin import StandIn, arrived, refused
 
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import ExitCode, TemporaryError, UsageError
 from ldimport.migration import Migration, RetryOptions, StateStore, SubmitOptions
 from ldimport.migration.events import BatchSent, Event, JobEnded, Progress, Summary
 from ldimport.migration.model import Filter
@@ -222,6 +222,28 @@ def test_beside_another_run_watch_tells_of_dead_jobs(
     with beside(state) as reader:
         last = summary(watch(reader, target, time=Working()))
     assert (last.exit_code, [job.state for job in last.jobs]) == (ExitCode.REFUSED, [end])
+
+
+def test_a_watcher_ends_when_the_run_that_it_follows_is_gone(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """Killed, or told not to wait: nobody will store an end any more."""
+    target = StandIn()
+    left_open(state, target, manifest(tmp_path, 2))
+
+    looks = iter(range(9))
+
+    class Killed(Time):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if next(looks) == 3:
+                assert state._lock is not None
+                state._lock.release()
+
+    with beside(state) as reader:
+        end = summary(watch(reader, target, time=Killed()))
+    assert (end.exit_code, end.totals.pending) == (ExitCode.TEMPORARY, 2)
+    assert isinstance(end.stopped, TemporaryError) and "again" in (end.stopped.hint or "")
 
 
 def test_one_job_is_asked_about_and_its_end_stored(state: StateStore, tmp_path: Path) -> None:

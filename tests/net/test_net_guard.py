@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 import pytest
+from hostile_urls import BLOCKED
 from hypothesis import given
 from hypothesis import strategies as st
 from web_origin import Names, check_url
@@ -58,6 +59,67 @@ NO_ADDRESSES = (
 @pytest.mark.parametrize("text", NO_ADDRESSES)
 def test_what_is_not_an_address_is_blocked(text: str) -> None:
     assert why_blocked(text)
+
+
+# -- NAT64 ----------------------------------------------------------------------------------
+
+# RFC 6052 2.4: 192.0.2.33 under a prefix of each length
+RFC_6052 = {
+    "2001:db8::/32": "2001:db8:c000:221::",
+    "2001:db8:100::/40": "2001:db8:1c0:2:21::",
+    "2001:db8:122::/48": "2001:db8:122:c000:2:2100::",
+    "2001:db8:122:300::/56": "2001:db8:122:3c0:0:221::",
+    "2001:db8:122:344::/64": "2001:db8:122:344:c0:2:2100:0",
+    "2001:db8:122:344::/96": "2001:db8:122:344::192.0.2.33",
+}
+INSIDE = int(IPv4Address("192.0.2.33"))
+
+
+def carrying(prefix: str, inner: str) -> str:
+    """An IPv4 address in place of the one of the RFC's example."""
+    example = ip_address(RFC_6052[prefix]).packed
+    places = [n for n in range(int(prefix.partition("/")[2]) // 8, 16) if n != 8][:4]
+    assert bytes(example[n] for n in places) == INSIDE.to_bytes(4, "big")
+    octets = dict(zip(places, IPv4Address(inner).packed, strict=True))
+    return str(IPv6Address(bytes(octets.get(n, example[n]) for n in range(16))))
+
+
+def answered(prefix: str, address: str) -> str:
+    """What comes of a name that leads there, and of the address in a URL."""
+    codes = set()
+    for url, names in (("http://photos.test/", [address]), (f"http://[{address}]/", [])):
+        guard = Guard([prefix], resolve=Names(photos_test=[names]))
+        try:
+            found = check_url(guard, url)
+            assert found.admits(address, 80) and not found.admits("64:ff9b::a00:1", 80)
+            codes.add("allowed")
+        except Rejected as error:
+            codes.add(error.code)
+    (code,) = codes
+    return code
+
+
+@pytest.mark.parametrize("prefix", RFC_6052)
+@pytest.mark.parametrize(
+    ("inner", "code"),
+    [
+        *((one, "allowed") for one in ("8.8.8.8", "93.184.216.34", "11.0.0.0")),
+        *((one, "address-not-allowed") for one in BLOCKED if "." in one and ":" not in one),
+    ],
+)
+def test_under_a_nat64_prefix_the_address_inside_counts(prefix: str, inner: str, code: str) -> None:
+    assert answered(prefix, carrying(prefix, inner)) == code
+    if prefix.endswith("/96"):
+        for known in ("64:ff9b::/96", "64:ff9b:1::/96"):
+            assert answered(known, known.replace("/96", inner)) == code
+
+
+def test_a_nat64_prefix_allows_nothing_beside_it() -> None:
+    names = Names(photos_test=[["64:ff9b::808:808", "10.0.0.1"]])
+    guard = Guard(["64:ff9b::/96"], resolve=names)
+    assert rejected(guard, "http://photos.test/").code == "address-not-allowed"
+    for other in ("64:ff9b:1::808:808", "::ffff:8.8.8.8", "fd00::1"):
+        assert rejected(guard, f"http://[{other}]/").code == "address-not-allowed"
 
 
 # -- names ----------------------------------------------------------------------------------
@@ -150,6 +212,7 @@ def test_reasons_never_hold_a_query_or_a_password(url: str) -> None:
         ("[::1]:8080", {("::1", 8080)}),
         ("[0:0::1]", {("::1", 80), ("::1", 443)}),
         ("bücher.test:80", {("xn--bcher-kva.test", 80)}),
+        ("64:ff9b::/96", set()),
     ],
 )
 def test_an_exception_is_read(text: str, pairs: set[tuple[str, int]]) -> None:
@@ -159,6 +222,7 @@ def test_an_exception_is_read(text: str, pairs: set[tuple[str, int]]) -> None:
 NO_EXCEPTIONS = (
     *("", ":80", "a:", "a:0", "a:65536", "a:b", "*", "*.test", "10.0.0.0/8", "http://a", "a,b"),
     *("::1", "u@a", "a b", "0x7f.1", "[fe80::1%25eth0]", "[::1]:", "a/../b", "a?b", "a#b", "a\n"),
+    *("64:ff9b::/95", "64:ff9b::1/96", "64:ff9b::", "[64:ff9b::]/96", "fd00::/8", "::/0", "a/96"),
 )
 
 

@@ -155,6 +155,28 @@ def test_every_text_of_a_request_has_a_bound(quiet: Api, name: str) -> None:
     assert "the limit is" in answer.json()["error_details"][path]
 
 
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (f"{STATUS}?id=", "id"),
+        ("/api/v1/mediaLibrary?systemName=a&externalId=", "externalId"),
+        ("/health?any=", "any"),
+    ],
+)
+def test_a_parameter_of_a_query_has_a_bound(quiet: Api, path: str, name: str) -> None:
+    answer = quiet.get(path + "%C3%A9" * 8_193)
+    assert answer.status_code == 400
+    assert answer.json()["error_details"] == {name: "has more than 8,192 characters"}
+    assert quiet.get(path + "%C3%A9" * 8_192).status_code == 200
+
+
+def test_of_thousands_of_unknown_keys_some_are_named(quiet: Api) -> None:
+    keys = {f"k{n}": n for n in range(20_000)}
+    for body in ({**batch(GOOD), **keys}, batch({**GOOD, **keys})):
+        answer = quiet.post(body)
+        assert answer.status_code == 400 and len(answer.json()["error_details"]) == 100
+
+
 def test_texts_up_to_their_bounds_are_accepted(quiet: Api) -> None:
     longest = image("i" * 8_192, "https://h.example/" + "x" * 8_174, fileName="\U0001f600" * 1_000,
                     metadata={"caption": "c" * 65_536})  # fmt: skip
@@ -335,6 +357,9 @@ HEADS = {
     "200 kB at once": (get(b"X: " + b"x" * 200_000), 431),
     "70 kB of path": (get(path=b"/health?x=" + b"x" * 70_000), 431),
     "20,000 lines": (get(*[b"X: y"] * 20_000), 431),
+    "1,100 lines of 6 kB": (get(*[b"X: y"] * 1_100), 431),
+    "lines folded": (get(b"X: y", *[b" z"] * 1_100), 431),
+    "66 kB of a method": (get().replace(b"GET", b"G" * 66_000), 431),
 }  # fmt: skip
 
 
@@ -469,12 +494,20 @@ def test_nobody_is_read_for_long_while_others_wait(
     assert max(sizes) <= 4_096
 
 
+def test_the_lines_of_a_body_do_not_count_as_those_of_a_head(quiet: Api) -> None:
+    body = json.dumps(batch(GOOD)).encode() + b"\n" * 3_000
+    head = request_head(f"Content-Length: {len(body)}", "Connection: close")
+    assert raw(quiet.port, head + body).startswith(b"HTTP/1.1 200 ")
+    assert raw(quiet.port, get(*[b"X: y"] * 900)).startswith(b"HTTP/1.1 200 ")
+
+
 @dataclass(eq=False)
 class Line:
     """What a protocol sees of a connection: a transport, and a loop whose clock stands still."""
 
     host: str = "203.0.113.1"
     unsent: int = 0
+    max_size: int = 0
     now: float = 100.0
     open: bool = True
     timers: dict[object, tuple[float, Callable[[], None]]] = field(default_factory=dict)
@@ -565,6 +598,18 @@ def test_room_is_made_by_whoever_has_most_and_waits_longest(
 def test_the_cap_holds_for_connections_that_all_come_in_one_moment() -> None:
     lines = crowd_of(*(f"198.51.100.{n}" for n in range(50)), room=8, later=0)
     assert sum(line.open for line in lines) == 8 and lines[-1].open
+    lines = crowd_of(*["198.51.100.1"] * 50, room=8, later=0)
+    assert sum(line.open for line in lines) == 4 and lines[-1].open, "half of it for one address"
+
+
+def test_the_more_there_are_the_less_is_read_of_each_in_turn() -> None:
+    kind, state = protocol(ServeOptions(Path()), 1_000), ServerState()
+    lines = [Line(f"198.51.100.{n}") for n in range(200)]
+    made = [connected(kind, state, each) for each in lines]
+    assert 4_096 >= lines[0].max_size >= lines[-1].max_size >= 1
+    for each in made:
+        each.data_received(b"G")
+    assert sum(each.max_size for each in lines) < 70_000
 
 
 # -- tokens -----------------------------------------------------------------------------
@@ -821,6 +866,13 @@ def test_a_request_is_told_in_few_words(tmp_path: Path) -> None:
         assert raw(api.port, get().replace(b"GET", b"G" * 60_000)).startswith(b"HTTP/1.1 405 ")
         until(lambda: sum(isinstance(each, RequestAnswered) for each in api.events) == 2)
         assert all(len(repr(each)) < 1_500 for each in api.events)
+
+
+def test_what_is_told_of_a_request_keeps_no_half_of_a_password(tmp_path: Path) -> None:
+    with served(tmp_path / "engine", workers=0) as api:
+        raw(api.port, get(path=b"/a/https://usr:" + b"S3CRET" * 100 + b"@a.test/b"))
+        told = until(lambda: [e for e in api.events if isinstance(e, RequestAnswered)])
+    assert "S3CRET" not in str(told) and "a.test/b" in str(told)
 
 
 def test_requests_are_told_without_their_query(quiet: Api) -> None:

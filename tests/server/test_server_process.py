@@ -11,6 +11,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import forked
@@ -32,7 +33,8 @@ from served import (
 )
 
 from ldimport.engine import Engine, maintenance
-from ldimport.server.server import listen
+from ldimport.server.contract import ServeOptions
+from ldimport.server.server import Server, listen
 
 LOCAL = ("--port", "0", "--workers", "1", "--integrity", "fast", "--allow-host")
 
@@ -157,6 +159,42 @@ def test_too_few_files_are_said_in_one_line(tmp_path: Path, most: int) -> None:
     )  # fmt: skip
     assert done.returncode == 5 and "Traceback" not in done.stderr
     assert f"only {most} files may be open at once" in done.stderr and "ulimit -n" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS refuses the limit")
+@pytest.mark.parametrize("megabytes", [95, 100])
+def test_too_little_memory_is_said_in_one_line(tmp_path: Path, megabytes: int) -> None:
+    """Wherever it runs out: mostly a thread beside the requests meets it."""
+    line = f'ulimit -v {megabytes << 10}; exec timeout 3 "$@"'
+    done = subprocess.run(
+        ["/bin/sh", "-c", line, "sh", *REAL, "serve", "--port", "0", "--workers", "1"],
+        cwd=tmp_path, env=environment(tmp_path), stdin=subprocess.DEVNULL, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert done.returncode in (5, 124)
+
+
+def test_a_thread_beside_the_requests_that_fails_ends_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("ldimport.server.server._watch", full)
+    with Engine(tmp_path) as engine, pytest.raises(MemoryError):
+        Server(engine, ServeOptions(tmp_path, port=0, workers=0)).serve(lambda _: None)
+
+
+def test_memory_that_runs_out_in_a_request_is_no_bug(
+    quiet: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(*_: object) -> bool:
+        raise MemoryError
+
+    monkeypatch.setattr(Engine, "has_open", full)
+    assert quiet.http.get("/health").status_code == 503
+    assert not caplog.records
 
 
 @pytest.mark.skipif(os.name == "nt", reason="no such limit")

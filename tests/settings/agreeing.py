@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 from ldimport.settings import UserFolders
-from ldimport.settings.files import read_yaml
+from ldimport.settings.files import read_agreeable
 
 
 def agree(home: Path, path: Path) -> None:
     """As ``TrustedFiles.add`` does, but not durably: property tests do it thousands of times."""
     trusted = UserFolders.of(home).trusted
-    found = {**trusted.all(), str(path.resolve()): read_yaml(path)[1]}
+    found = {**trusted.all(), str(path.resolve()): read_agreeable(path, home)}
     trusted.path.write_text(json.dumps(found))

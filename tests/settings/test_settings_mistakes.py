@@ -136,6 +136,12 @@ def test_a_wrong_flag_is_a_usage_error(tmp_path: Path, flags: dict[str, Any], me
     assert caught.value.exit_code is ExitCode.USAGE
 
 
+def test_a_nat64_prefix_stands_among_the_allowed_hosts(tmp_path: Path) -> None:
+    flags = {"allow_hosts": ["64:ff9b::/96", "a:80"]}
+    found = load(flags, environ={}, cwd=tmp_path, home=tmp_path).allow_hosts
+    assert found == ("64:ff9b::/96", "a:80")
+
+
 def test_a_wrong_variable_is_a_config_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="LDIMPORT_TARGET must be"):
         load({}, environ={"LDIMPORT_TARGET": "nope"}, cwd=tmp_path, home=tmp_path)

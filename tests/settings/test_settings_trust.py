@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
 import pytest
 from agreeing import agree
 
-from ldimport.errors import ExitCode
+from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
 from ldimport.settings import Settings, UntrustedError, UserFolders, load
 from ldimport.settings.files import read_yaml
+from ldimport.settings.trust import TrustedFiles
 
 EVIL = "https://evil.example"
 DANGEROUS = {
@@ -179,6 +181,24 @@ def test_a_project_config_that_is_a_program_needs_agreement(place: Place) -> Non
         place.load(profile="p")
 
 
+@pytest.mark.parametrize("in_profile", [False, True])
+def test_a_program_that_was_edited_asks_again(place: Place, in_profile: bool) -> None:
+    program = place.archive / "config" / "index.js"
+    program.parent.mkdir()
+    program.write_text("module.exports = {}")
+    body = {"projectConfig": "config"}
+    place.sent(**({"profiles": {"p": body}} if in_profile else body))
+    flags = {"profile": "p"} if in_profile else {}
+    agree(place.home, place.file)
+    assert place.load(**flags).project_config == program.parent
+    for change in (lambda: program.write_text("evil()"), program.unlink):
+        change()
+        with pytest.raises(UntrustedError):
+            place.load(**flags)
+    program.write_text("module.exports = {}")
+    assert place.load(**flags).project_config == program.parent
+
+
 def test_a_token_command_beside_the_users_file_is_not_one_of_the_archive(place: Place) -> None:
     for folder, text in ((place.archive, "theirs"), (place.home / ".config/ldimport", "mine")):
         (folder / "token").write_text(f"#!/bin/sh\necho {text}\n")
@@ -259,6 +279,9 @@ def profiles(place: Place) -> Place:
         ({"profile": "a", "target": "https://b.example"}, "token-top"),
         ({"profile": "b"}, None),
         ({"profile": "c"}, "token-b"),
+        ({"profile": "c", "target": "https://other.example"}, "token-b"),
+        ({"profile": "c", "target": "https://A.example/"}, "token-top"),
+        ({"profile": "c", "target": "https://b.example"}, "token-top"),
         ({}, "token-top"),
         ({"target": "https://other.example"}, "token-top"),
     ],
@@ -270,7 +293,50 @@ def test_a_profiles_token_goes_to_its_own_target(
     assert (None if found is None else found.reveal()) == token
 
 
+@pytest.mark.parametrize("way", ["top", "variable", "project file", "dotfile"])
+def test_a_profile_without_a_target_has_no_token_for_another_profiles(
+    place: Place, way: str
+) -> None:
+    place.environ.clear()
+    (place.home / "c").write_text("token-c")
+    sections = {"a": {"target": EVIL}, "c": {"tokenFile": "~/c"}}
+    place.user(profiles=sections)
+    flags = {"profile": "c"}
+    if way == "top":
+        place.user(target=EVIL, profiles=sections)
+    elif way == "variable":
+        place.environ["LDIMPORT_TARGET"] = EVIL
+    elif way == "project file":
+        place.sent(target=EVIL)
+        agree(place.home, place.file)
+    else:
+        place.user(profiles={"c": sections["c"]})
+        body = {"environments": {"a": {"host": EVIL}, "b": {"host": "none"}}}
+        (place.archive / ".livingdocs-cli").write_text(json.dumps(body))
+        flags["target"] = EVIL
+    assert place.load(**flags).token is None
+    assert place.load(**{**flags, "target": "https://own.example"}).token is not None
+
+
 def test_a_project_files_profile_gets_no_token_of_the_users(profiles: Place) -> None:
     profiles.sent(profiles={"a": {"target": EVIL}})
     agree(profiles.home, profiles.file)
     assert profiles.load(profile="a").token is None
+
+
+@pytest.mark.parametrize(("number", "kind"), [(28, TemporaryError), (5, TemporaryError),
+                                              (13, ConfigError), (30, ConfigError)])  # fmt: skip
+def test_where_agreement_cannot_be_kept_it_is_said_whether_that_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[LdimportError]
+) -> None:
+    """A full or broken disk; a folder that may not be written to."""
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    trusted = TrustedFiles(tmp_path / "trusted.json")
+    for place in ("tempfile.mkstemp", "os.fsync"):
+        with monkeypatch.context() as patch, pytest.raises(kind):
+            patch.setattr(place, refused)
+            trusted.add(tmp_path / "ldimport.yaml", "digest")
+    assert trusted.all() == {}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ldimport.engine import Engine
-from ldimport.errors import TemporaryError
+from ldimport.errors import StateFileError
 from ldimport.model import Counts, Image, ImportRequest, JobOptions, JobState, Status
 from ldimport.targets.base import BatchLimits, Target
 from ldimport.targets.embedded import EmbeddedTarget
@@ -94,6 +94,6 @@ def test_the_project_config_in_force_is_told(target: EmbeddedTarget) -> None:
 def test_what_ends_the_workers_is_raised_to_who_waits(target: EmbeddedTarget, host: str) -> None:
     (target.engine.folder / "tmp").write_bytes(b"in the way")
     job_id = target.submit(one(host), "key", JobOptions(allow_hosts=(host,)))
-    with pytest.raises(TemporaryError), target.work():
+    with pytest.raises(StateFileError, match="tmp"), target.work():
         while not target.status(job_id).finished:
             time.sleep(0.01)

@@ -3,26 +3,22 @@
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import fields, is_dataclass
-from enum import Enum
-from functools import cache
-from operator import itemgetter
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Self, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, Self, TypeVar
 
 from ldimport import database
 from ldimport.closing import Closing
+from ldimport.database_rows import check_whole, made, values_checked
 from ldimport.errors import LdimportError, LockedError
-from ldimport.migration.store.schema import KIND, damaged
+from ldimport.migration.store.schema import KIND
 from ldimport.system import ProcessLock, durable_folder
 
 _T = TypeVar("_T")
-_Reader = Callable[[sqlite3.Row], Any]
 
 
+@values_checked(KIND)
 class StateFile(Closing):
     """An open state file. One writer at a time, by an OS lock on ``<file>.lock``; readers never
     block."""
@@ -43,17 +39,16 @@ class StateFile(Closing):
         """
         if not write:
             there = os.path.lexists(path)
-            found = database.connect(path, KIND, write=False) if there else database.in_memory(KIND)
-            return cls(path, found, None)
+            return cls(path, _connected(path, write) if there else database.in_memory(KIND), None)
         with database.translated(path, KIND):
             if os.path.lexists(path):  # a foreign file gets its message, not a lock beside it
                 database.check(path, KIND)
             durable_folder(path.parent)
-            lock = ProcessLock(path.with_name(path.name + ".lock"))
+            lock = ProcessLock(_lock_of(path))
             if not lock.acquire(command):
                 raise _locked(path, lock)
         try:
-            return cls(path, database.connect(path, KIND), lock)
+            return cls(path, _connected(path, write), lock)
         except BaseException:
             lock.release()
             raise
@@ -62,6 +57,11 @@ class StateFile(Closing):
     def writable(self) -> bool:
         """Whether this run holds the lock."""
         return self._lock is not None
+
+    @property
+    def held(self) -> bool:
+        """Whether any run holds the lock."""
+        return ProcessLock(_lock_of(self.path)).held()
 
     def close(self) -> None:
         """Fold the write-ahead log into the one file, and let the next run in."""
@@ -89,6 +89,20 @@ class StateFile(Closing):
         return None if row is None else row[0]
 
 
+def _lock_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.lock")
+
+
+def _connected(path: Path, write: bool) -> sqlite3.Connection:
+    connection = database.connect(path, KIND, write=write)
+    try:
+        check_whole(connection, path, KIND)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
 def _locked(path: Path, lock: ProcessLock) -> LockedError:
     """Who holds the state file, since when, and what to do."""
     holder = lock.holder()
@@ -107,32 +121,3 @@ def _locked(path: Path, lock: ProcessLock) -> LockedError:
     )
     error.holder = dict(holder)
     return error
-
-
-# -- from a row of a query to a dataclass, by the names of its fields ---------------------------
-
-
-def made(kind: type[_T], row: sqlite3.Row, **given: object) -> _T:
-    """A ``kind`` from the columns that are called as its fields; a field that is a dataclass is
-    made of the same row. ``given`` fields are not looked for."""
-    readers = _readers(cast("Hashable", kind))
-    try:
-        return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
-    except ValueError as error:
-        raise damaged(error) from error
-
-
-@cache
-def _readers(kind: Any) -> tuple[tuple[str, _Reader], ...]:
-    hints = get_type_hints(kind)
-    return tuple((each.name, _reader(each.name, hints[each.name])) for each in fields(kind))
-
-
-def _reader(name: str, hint: Any) -> _Reader:
-    if get_origin(hint) is UnionType:  # X | None
-        hint = next(each for each in get_args(hint) if each is not NoneType)
-    if is_dataclass(hint) and isinstance(hint, type):
-        return lambda row: made(hint, row)
-    if isinstance(hint, type) and issubclass(hint, Enum | bool):
-        return lambda row: None if row[name] is None else hint(row[name])
-    return itemgetter(name)

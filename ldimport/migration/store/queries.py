@@ -8,15 +8,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ldimport import wire
+from ldimport.database_rows import made, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.store.file import made
 from ldimport.migration.store.recording import Recording, unpack_one
-from ldimport.migration.store.schema import SQL
+from ldimport.migration.store.schema import KIND, SQL
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 
 
+@values_checked(KIND)
 class StateStore(Recording):
     """What a migration remembers. Use ``StateStore.open``, and close it.
 
@@ -173,6 +174,6 @@ def _result(row: sqlite3.Row) -> Result:
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:
-    examples = tuple((id_, number) for number, id_ in sorted(json.loads(row["examples"])))
+    examples = tuple((id_, int(number)) for number, id_ in sorted(json.loads(row["examples"])))
     text = meaning_of(row["cause"], row["reason"])
     return model.CauseRow(row["cause"], text, row["images"], bool(row["retryable"]), examples)

@@ -11,11 +11,12 @@ from typing import Any
 
 from ldimport import wire
 from ldimport.causes import Cause
+from ldimport.database_rows import values_checked
 from ldimport.migration.batch import Envelope, Outgoing, Parcel
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
 from ldimport.migration.store.file import StateFile
-from ldimport.migration.store.schema import SQL, damaged
+from ldimport.migration.store.schema import KIND, SQL, damaged
 from ldimport.model import Image, JobState, JobStatus, Result, Status
 from ldimport.wire import image_body
 
@@ -24,6 +25,7 @@ _NO_ASSET = dict.fromkeys(
 )
 
 
+@values_checked(KIND)
 class Recording(StateFile):
     """Every method is one transaction, and keeps the sums of an archive equal to its images."""
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ldimport import database
+from ldimport.database_rows import check_whole
 from ldimport.engine.store.sqlite.schema import FILE, KIND
 
 
@@ -31,9 +32,10 @@ class Catalogue:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
             connection = database.connect(self.path, KIND)
-            self._local.connection = connection
             with self._lock:
                 self._all.append(connection)
+            check_whole(connection, self.path, KIND)
+            self._local.connection = connection
         return connection
 
     @contextmanager

@@ -9,19 +9,28 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from itertools import takewhile
-from typing import Any
 
 from ldimport import wire
-from ldimport.engine import records
+from ldimport.database_rows import made, values_checked
 from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
-from ldimport.engine.records import ImportOutcome, ImportTask, JobChange, JobSummary, NewJob, Terms
+from ldimport.engine.records import (
+    ImportOutcome,
+    ImportTask,
+    JobChange,
+    JobSummary,
+    NewJob,
+    StoredAsset,
+    StoredResult,
+    Terms,
+)
 from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue
-from ldimport.engine.store.sqlite.schema import SQL
+from ldimport.engine.store.sqlite.schema import KIND, SQL
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
 
 
+@values_checked(KIND)
 class SqliteJobs(Jobs):
     """Jobs in tables ``job``, ``item``, ``terms`` and ``config``."""
 
@@ -44,8 +53,8 @@ class SqliteJobs(Jobs):
         rows = self._catalogue.rows("SELECT * FROM job WHERE id = ?", job_id)
         return _summary(rows[0]) if rows else None
 
-    def results(self, job_id: str) -> Sequence[records.StoredResult]:
-        return [_result(*row) for row in self._catalogue.rows(SQL["results"], job_id)]
+    def results(self, job_id: str) -> Sequence[StoredResult]:
+        return [_result(row) for row in self._catalogue.rows(SQL["results"], job_id)]
 
     def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
         return [_summary(row) for row in self._catalogue.rows(SQL["newest"], before, most)]
@@ -79,6 +88,7 @@ class SqliteJobs(Jobs):
         return SqliteFollower(self._catalogue)
 
 
+@values_checked(KIND)
 class SqliteFollower(Follower):
     """Looks again when another connection has committed."""
 
@@ -110,9 +120,9 @@ class SqliteFollower(Follower):
 def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: float) -> None:
     if limit <= 0:
         return
-    since = now - QUOTA_WINDOW
-    sql = "SELECT count(*) FROM asset WHERE created_at > ?"
-    stored = int(connection.execute(sql, (since,)).fetchone()[0])
+    since, ahead = now - QUOTA_WINDOW, now + QUOTA_WINDOW  # else of a clock that was wrong
+    sql = "SELECT count(*) FROM asset WHERE created_at > ? AND created_at < ?"
+    stored = int(connection.execute(sql, (since, ahead)).fetchone()[0])
     used = stored + int(connection.execute(SQL["open_images"]).fetchone()[0])
     excess = used + trying - limit
     if excess <= 0:
@@ -176,10 +186,8 @@ def claim(
 
 
 def _task(row: sqlite3.Row, worker: int) -> ImportTask:
-    sent = (row["external_id"], row["item_url"], row["file_name"])
-    image = Image(*sent, json.loads(row["metadata"]), row["media_type"])
-    known, deaths = library.known(row), row["deaths"]
-    return ImportTask(row["item"], worker, row["system_name"], image, known, deaths)
+    image = made(Image, row, metadata=library.mapping(row["metadata"]))
+    return made(ImportTask, row, worker=worker, image=image, known=library.known(row))
 
 
 # -- recording ------------------------------------------------------------------------------
@@ -235,8 +243,7 @@ def _end_if_done(
 
 
 def _summary(row: sqlite3.Row) -> JobSummary:
-    state, times = JobState(row["state"]), (row["created_at"], row["finished_at"])
-    return JobSummary(row["id"], state, _counts(row), row["system_name"], *times)
+    return made(JobSummary, row, counts=_counts(row))
 
 
 def _counts(row: sqlite3.Row) -> Counts:
@@ -244,11 +251,9 @@ def _counts(row: sqlite3.Row) -> Counts:
     return Counts(row["success"], row["skipped"], row["failed"], row["images"] - done)
 
 
-def _result(
-    external_id: str, title: str, status: str, reason: str | None, cause: str | None, *asset: Any
-) -> records.StoredResult:
-    stored = None if asset[0] is None else records.StoredAsset(*asset, title)  # type: ignore[call-arg]
-    return records.StoredResult(external_id, title, Status(status), reason, cause, stored)
+def _result(row: sqlite3.Row) -> StoredResult:
+    asset = None if row["media"] is None else made(StoredAsset, row)
+    return made(StoredResult, row, asset=asset)
 
 
 def _accepted(row: sqlite3.Row) -> JobChange:

@@ -4,20 +4,19 @@ want one inside ``Catalogue.writing``."""
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import fields
 
+from ldimport.database_rows import made, values_checked
 from ldimport.engine import addresses
 from ldimport.engine.records import ImportOutcome, KnownMedia, MediaEntry, NewBytes, StoredAsset
 from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue
-from ldimport.engine.store.sqlite.schema import SQL
-from ldimport.model import Facts
+from ldimport.engine.store.sqlite.schema import KIND, SQL
+from ldimport.model import Facts, Json
 
-_ASSET = [field.name for field in fields(StoredAsset)]
-_MEDIA = [field.name for field in fields(MediaEntry)]
 _SHAPE = ("width", "height", "frames", "orientation")
 
 
+@values_checked(KIND)
 class SqliteLibrary(Library):
     """The library in tables ``media`` and ``asset``."""
 
@@ -33,7 +32,7 @@ class SqliteLibrary(Library):
 
     def original(self, key: str) -> StoredAsset | None:
         rows = self._catalogue.rows(SQL["original"], key)
-        return _stored(rows[0]) if rows else None
+        return made(StoredAsset, rows[0]) if rows else None
 
     def change(self, media_id: str, edit: Edit) -> MediaEntry | None:
         with self._catalogue.writing() as connection:
@@ -51,29 +50,27 @@ class SqliteLibrary(Library):
 
     def blobs(self) -> Sequence[tuple[str, int]]:
         rows = self._catalogue.rows("SELECT DISTINCT sha256, size FROM asset")
-        return [(sha256, size) for sha256, size in rows]
+        return [(bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows]
+
+
+def mapping(text: str) -> dict[str, Json]:
+    """What a column with a JSON object holds."""
+    return dict(json.loads(text).items())
 
 
 def _entry(rows: Sequence[sqlite3.Row]) -> MediaEntry | None:
     if not rows:
         return None
-    row = rows[0]
-    made = {"metadata": json.loads(row["metadata"]), "asset": _stored(row)}
-    return MediaEntry(**{name: row[name] for name in _MEDIA} | made)
-
-
-def _stored(row: sqlite3.Row) -> StoredAsset:
-    return StoredAsset(**{name: row[name] for name in _ASSET})
+    return made(MediaEntry, rows[0], metadata=mapping(rows[0]["metadata"]))
 
 
 def known(row: sqlite3.Row) -> KnownMedia | None:
     """What ``jobs.claim`` found in the library beside an image."""
     if row["media_id"] is None:
         return None
-    facts = Facts(addresses.type_of(row["mime_type"]), **{name: row[name] for name in _SHAPE})
-    validators, hashes = (row["etag"], row["last_modified"]), (row["sha256"], row["source_sha256"])
-    entry = (row["media_id"], row["asset"], row["request"], row["url"])
-    return KnownMedia(*entry, validators, *hashes, facts)
+    facts = made(Facts, row, type=addresses.type_of(row["mime_type"]))
+    validators = (row["etag"], row["last_modified"])
+    return made(KnownMedia, row, url=row["known_url"], validators=validators, facts=facts)
 
 
 def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float) -> int:

@@ -4,6 +4,7 @@ that write want a connection inside ``Catalogue.writing``."""
 import sqlite3
 
 from ldimport import wire
+from ldimport.database_rows import made
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import SQL
@@ -33,10 +34,7 @@ def claim(connection: sqlite3.Connection, worker: int, most: int, now: float) ->
     rows = connection.execute(SQL["claim"], (now, now + FARTHEST, most, worker)).fetchall()
     sql = "UPDATE webhook SET worker = ?, tries = tries + 1 WHERE id = ?"
     connection.executemany(sql, ((worker, row["id"]) for row in rows))
-    return [
-        Notification(**dict(row) | {"options": wire.options_from_json(row["options"])})
-        for row in rows
-    ]
+    return [made(Notification, row, options=wire.options_from_json(row["options"])) for row in rows]
 
 
 def settle(connection: sqlite3.Connection, outcome: DeliveryOutcome, now: float) -> None:

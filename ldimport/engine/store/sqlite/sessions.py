@@ -11,12 +11,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ldimport import database
+from ldimport.database_rows import values_checked
 from ldimport.engine import records
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.store.contract import WorkerSession
 from ldimport.engine.store.sqlite import jobs, library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue
-from ldimport.engine.store.sqlite.schema import KIND
+from ldimport.engine.store.sqlite.schema import KIND, SQL
 from ldimport.model import Limits
 from ldimport.system import ProcessLock, durable_folder, new_lock, private_folder
 
@@ -25,6 +26,7 @@ PATROL = 1.0
 """Seconds between two looks for workers that died."""
 
 
+@values_checked(KIND)
 class SqliteSession(WorkerSession):
     """A row of ``worker``, and a lock."""
 
@@ -95,6 +97,10 @@ class SqliteSession(WorkerSession):
                 for (name,) in hung:
                     _void(connection, name, self._lock.path.with_name(f"{name}.lock"))
         clear_up(self._catalogue, self._blobs, self.name)
+        if stuck := self._catalogue.rows(SQL["stuck"]):
+            path, job = self._catalogue.path, stuck[0]["id"]
+            text = f"the engine catalogue {path} is damaged: job {job} has no image that is open"
+            raise KIND.error(text, "state-damaged")
 
     def leave(self) -> None:
         try:
@@ -171,6 +177,12 @@ def _void(connection: sqlite3.Connection, name: str, lock: Path | None = None) -
         sql = f"UPDATE {table} SET worker = NULL WHERE worker = ?"  # noqa: S608
         connection.execute(sql, (row["id"],))
     connection.execute("DELETE FROM worker WHERE id = ?", (row["id"],))
+
+
+def in_hand(folder: Path, pid: int) -> bool:
+    """Whether a session of this process has an image in hand, or died over it."""
+    holders = (ProcessLock(path).holder() for path in (folder / FOLDER).glob("*.lock"))
+    return any(each.get("pid") == pid and each.get("note") for each in holders)
 
 
 def busy(folder: Path) -> bool:

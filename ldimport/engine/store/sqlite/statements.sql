@@ -6,8 +6,9 @@ SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
 
 -- name: free
 -- Free images, oldest first. A pair that is open in an earlier job waits for it.
-SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_name, i.media_type,
-       i.metadata, i.deaths, j.terms, m.id AS media_id, m.request, m.url, m.etag, m.last_modified,
+SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.media_type,
+       i.metadata, i.deaths, j.terms, m.id AS media_id, m.request, m.url AS known_url, m.etag,
+       m.last_modified,
        a.id AS asset, a.sha256, a.source_sha256, a.mime_type, a.width, a.height, a.frames,
        a.orientation
   FROM item i INDEXED BY item_free
@@ -20,6 +21,12 @@ SELECT i.id AS item, i.system_name, i.external_id, i.url AS item_url, i.file_nam
                       AND e.external_id = i.external_id AND e.id < i.id)
  ORDER BY i.id LIMIT ?
 
+-- name: stuck
+-- The oldest open job if nobody can end it; a transaction that ended its last image would have.
+SELECT id FROM (SELECT id, n FROM job WHERE state = 'started' ORDER BY n LIMIT 1) j
+ WHERE NOT EXISTS (SELECT 1 FROM item WHERE job = j.n AND status IS NULL
+                      AND (worker IS NULL OR worker IN (SELECT id FROM worker)))
+
 -- name: held
 SELECT count(*), coalesce(max(deaths), 0) FROM item WHERE worker = ?
 
@@ -31,8 +38,8 @@ SELECT ({open_images}) AS open,
   FROM engine
 
 -- name: results
-SELECT i.external_id, i.file_name, i.status, i.reason, i.cause, a.media, a.key,
-        a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at
+SELECT i.external_id, i.file_name AS title, i.file_name, i.status, i.reason, i.cause, a.media,
+        a.key, a.mime_type, a.width, a.height, a.size, a.sha256, a.created_at AS stored_at
    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ldimport import database
+from ldimport.database_rows import made, misfits, values_checked
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.records import Activity, StoredToken
 from ldimport.engine.store.contract import Store, Tokens
@@ -19,6 +19,7 @@ from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
 from ldimport.errors import LockedError
 
 
+@values_checked(KIND)
 class SqliteStore(Store):
     """The catalogue of one folder. Raises what ``Catalogue`` raises."""
 
@@ -41,7 +42,7 @@ class SqliteStore(Store):
         return sessions.SqliteSession(self._catalogue, blobs)
 
     def activity(self) -> Activity:
-        return Activity(*self._catalogue.rows(SQL["activity"])[0])
+        return made(Activity, self._catalogue.rows(SQL["activity"])[0])
 
     def clear_up(self, blobs: Blobs) -> None:
         sessions.clear_up(self._catalogue, blobs)
@@ -60,13 +61,13 @@ class SqliteStore(Store):
         found = [text for (text,) in rows if text != "ok"]
         if broken := self._catalogue.rows("PRAGMA foreign_key_check"):
             found.append(f"{len(broken)} rows refer to rows that are not there")
-        lost = database.missing(self._catalogue.connection, KIND)
-        return [*found, *(f"its {name} is missing" for name in lost)]
+        return found or misfits(self._catalogue.connection, KIND)
 
     def close(self) -> None:
         self._catalogue.close()
 
 
+@values_checked(KIND)
 class SqliteTokens(Tokens):
     """Tokens in the table ``token``."""
 
@@ -91,7 +92,7 @@ class SqliteTokens(Tokens):
 
     def _found(self, rest: str, *values: str) -> list[StoredToken]:
         rows = self._catalogue.rows(f"SELECT * FROM token {rest}", *values)  # noqa: S608
-        return [StoredToken(**dict(row) | {"scopes": tuple(row["scopes"].split())}) for row in rows]
+        return [made(StoredToken, row, scopes=tuple(str.split(row["scopes"]))) for row in rows]
 
 
 def require(folder: Path) -> None:

@@ -1,0 +1,141 @@
+"""What our SQLite files hold: is all of it there; and from rows to dataclasses, by names of fields.
+What does not fit was never written there, and is damage."""
+
+import sqlite3
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache, wraps
+from inspect import isfunction, isgeneratorfunction
+from pathlib import Path
+from types import NoneType
+from typing import Any, TypeVar, cast, get_args, get_type_hints
+
+from ldimport.database import DatabaseKind, in_memory
+
+_PARTS = """SELECT m.type || ' ' || m.name || coalesce(' with its column ' || c.name, '')
+  FROM sqlite_master m LEFT JOIN pragma_table_info(m.name) c ON m.type = 'table'
+ WHERE m.sql IS NOT NULL AND m.name NOT LIKE 'sqlite%'"""
+
+
+@cache
+def _parts(kind: DatabaseKind) -> frozenset[str]:
+    with closing(in_memory(kind)) as whole:
+        return frozenset(name for (name,) in whole.execute(_PARTS))
+
+
+def check_whole(connection: sqlite3.Connection, path: Path, kind: DatabaseKind) -> None:
+    """Raise StateFileError where a table, a column or an index is missing: what never asks for it
+    would tell less than there was."""
+    there = {name for (name,) in connection.execute(_PARTS)}
+    if lost := sorted(_parts(kind) - there):
+        text = f"the {kind.name} {path} is damaged: its {lost[0]} is missing"
+        raise kind.error(text, "state-damaged")
+
+
+_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
+
+
+def misfits(connection: sqlite3.Connection, kind: DatabaseKind) -> Sequence[str]:
+    """The columns in which values stand that are of no kind which is ever written there."""
+    found = []
+    with closing(in_memory(kind)) as whole:
+        for (table,) in whole.execute(_TABLES):
+            columns = whole.execute(f"PRAGMA table_info({table})").fetchall()
+            sums = (
+                f"total(typeof({each['name']}) NOT IN ('{each['type'].lower()}', 'null'))"
+                for each in columns
+            )
+            counts = connection.execute(f"SELECT {', '.join(sums)} FROM {table}").fetchone()  # noqa: S608
+            wrong = (each["name"] for each, n in zip(columns, counts, strict=True) if n)
+            found += [f"{table}.{name} holds what cannot be there" for name in wrong]
+    return found
+
+
+# -- from a row of a query to a dataclass ---------------------------------------------------------
+
+_T = TypeVar("_T")
+_Kind = TypeVar("_Kind", bound=type)
+_Reader = Callable[[sqlite3.Row], Any]
+_PLAIN: Mapping[Any, tuple[type, ...]] = {
+    str: (str,), int: (int,), float: (float, int), bytes: (bytes,)
+}  # fmt: skip
+_FARTHEST = 1e12
+"""No time of ours lies beyond it, in seconds."""
+
+
+def made(kind: type[_T], row: sqlite3.Row, **given: object) -> _T:
+    """A ``kind`` from the columns that are called as its fields; a field that is a dataclass is
+    made of the same row. ``given`` fields are not looked for. Raises ValueError for a value that
+    such a field never has."""
+    readers = _readers(cast("Hashable", kind))
+    return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
+
+
+@cache
+def _readers(kind: Any) -> tuple[tuple[str, _Reader], ...]:
+    hints = get_type_hints(kind)
+    return tuple((each.name, _reader(each.name, hints[each.name])) for each in fields(kind))
+
+
+def _reader(name: str, hint: Any) -> _Reader:
+    choices = get_args(hint)  # X | None
+    optional = NoneType in choices
+    if optional:
+        hint = next(each for each in choices if each is not NoneType)
+    if is_dataclass(hint) and isinstance(hint, type):
+        return lambda row: made(hint, row)
+    as_it_is = hint in _PLAIN
+    fits = _PLAIN[hint] if as_it_is else (int,) if hint is bool else (str,)
+    known = as_it_is or (isinstance(hint, type) and issubclass(hint, Enum | bool))
+
+    def read(row: sqlite3.Row) -> Any:
+        value = row[name]
+        if value is None and optional:
+            return None
+        if known and not isinstance(value, fits):
+            raise ValueError(f"{name} cannot be {value!r:.60}")
+        if hint is float and not -_FARTHEST < value < _FARTHEST:
+            raise ValueError(f"{name} cannot be {value}")
+        return value if as_it_is or not known else hint(value)
+
+    return read
+
+
+def values_checked(kind: DatabaseKind) -> Callable[[_Kind], _Kind]:
+    """A class whose methods turn what a file of this kind holds into objects: what these cannot be
+    made of was never written, and is damage, whatever Python calls it."""
+
+    @contextmanager
+    def checked() -> Iterator[None]:
+        try:
+            yield
+        except UnicodeEncodeError:  # of what somebody asks for
+            raise
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            text = f"the {kind.name} is damaged: {error}"
+            raise kind.error(text, "state-damaged") from error
+
+    def decorated(of: _Kind) -> _Kind:
+        for name, method in list(vars(of).items()):
+            own = name.startswith("_") and name != "__init__" and not isgeneratorfunction(method)
+            if isfunction(method) and not own:
+                setattr(of, name, _within(checked, method))
+        return of
+
+    return decorated
+
+
+def _within(context: Callable[[], Any], method: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(method)
+    def whole(*values: Any, **named: Any) -> Any:
+        with context():
+            return method(*values, **named)
+
+    @wraps(method)
+    def each(*values: Any, **named: Any) -> Any:
+        with context():
+            yield from method(*values, **named)
+
+    return each if isgeneratorfunction(method) else whole
