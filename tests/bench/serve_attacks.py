@@ -1,11 +1,13 @@
 """Is somebody who means well still answered while others play with connections?
 
     python tests/bench/serve_attacks.py [--seconds 3] [--only WORD] [--connections 400]
+                                        [--address 127.0.0.2]
 
-Attacks of many shapes on one ``ldimport serve``, each for some seconds from this very address, with
-``/health`` asked beside them on fresh connections: slow readers, slow heads and bodies, idle and
-broken connections, floods. For each: how often health answered, the slowest answer, and how often
-there was none. Slow readers come 2,000 at a time, others as ``--connections`` says.
+Attacks of many shapes on one ``ldimport serve``, each for some seconds from 127.0.0.1, with
+``/health`` asked beside them on fresh connections, from ``--address`` (by default the same one):
+slow readers, slow heads and bodies, idle and broken connections, floods. For each: how often health
+answered, the slowest answer, and how often there was none. Slow readers come 2,000 at a time,
+others as ``--connections`` says.
 """
 
 from __future__ import annotations
@@ -192,6 +194,7 @@ class Health:
     """Asks ``/health`` on fresh connections until it is told to end."""
 
     port: int
+    address: str
     took: list[float] = field(default_factory=list)
     none: int = 0
 
@@ -199,7 +202,8 @@ class Health:
         while not told.wait(0.05):
             began = time.monotonic()
             try:
-                with socket.create_connection(("127.0.0.1", self.port), 30) as sock:
+                place, own = ("127.0.0.1", self.port), (self.address, 0)
+                with socket.create_connection(place, 30, own) as sock:
                     sock.sendall(GET + b"Connection: close\r\n\r\n")
                     answer = sock.recv(100)
             except OSError:
@@ -230,9 +234,9 @@ async def attacked(place: Place, attack: Attack, size: int, seconds: float) -> N
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def measured(place: Place, attack: Attack, size: int, seconds: float) -> Health:
+def measured(place: Place, attack: Attack, size: int, seconds: float, address: str) -> Health:
     """Attackers have a process of their own: whoever asks waits for the server alone."""
-    health, told = Health(place.port), threading.Event()
+    health, told = Health(place.port, address), threading.Event()
     attackers = Process(target=lambda: asyncio.run(attacked(place, attack, size, seconds)))
     attackers.start()
     asking = threading.Thread(target=health.ask, args=(told,))
@@ -282,6 +286,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=3)
     options.add_argument("--connections", type=int, default=400)
     options.add_argument("--only", default="")
+    options.add_argument("--address", default="127.0.0.1", help="of who means well")
     options.add_argument("--json", action="store_true", help="figures for a script")
     asked = options.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
@@ -293,7 +298,7 @@ def main() -> None:
             if asked.only not in words:
                 continue
             size = size or asked.connections
-            health = measured(place, attack, size, asked.seconds)
+            health = measured(place, attack, size, asked.seconds, asked.address)
             slowest = max(health.took, default=float("inf"))
             if asked.json:
                 print(json.dumps([words, size, len(health.took), slowest, health.none]))
