@@ -120,8 +120,8 @@ def _digest(path: Path) -> str:
 
     if path.is_file() and path.name not in (PROJECT_FILE, DOTFILE):
         with open_manifest([path]) as manifest:
-            for webhook in manifest.webhooks.values():
-                return digest_of(webhook)
+            if named := [*manifest.webhooks.values()]:
+                return digest_of(named[0])
         raise UsageError(f"{path} names no webhook, so there is nothing to agree to")
     return read_agreeable(path, UserFolders.of(None).home)
 

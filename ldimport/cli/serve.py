@@ -44,8 +44,6 @@ def serve(
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
     settings, environ = session.settings, session.environ
-    if dialect is not None and dialect not in set(Dialect):
-        raise UsageError(f"--dialect {dialect}: there are {', '.join(Dialect)}")
     chosen = ServeOptions(
         settings.engine,
         project_config=settings.project_config,
@@ -56,7 +54,7 @@ def serve(
         host=host,
         port=port,
         workers=workers,
-        dialect=None if dialect is None else Dialect(dialect),
+        dialect=_dialect(dialect),
         public_url=public_url,
         token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
@@ -74,6 +72,12 @@ def serve(
         code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
     screen.end(code)
     return code
+
+
+def _dialect(name: str | None) -> Dialect | None:
+    if name is not None and name not in set(Dialect):
+        raise UsageError(f"--dialect {name}: there are {', '.join(Dialect)}")
+    return None if name is None else Dialect(name)
 
 
 @dataclass

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from email.utils import formatdate, parsedate_to_datetime
 from pathlib import Path
+from types import SimpleNamespace
 from unittest import mock
 from urllib.parse import quote
 
@@ -879,3 +880,25 @@ def test_requests_are_told_without_their_query(quiet: Api) -> None:
     quiet.get("/api/v1/images/slug", id="secret-looking")
     told = until(lambda: [e for e in quiet.events if getattr(e, "path", "").endswith("/slug")])
     assert "secret-looking" not in str(told)
+
+
+def test_of_a_crowd_those_go_first_who_keep_us_waiting() -> None:
+    """And last the one that we are at work for, however long; who came just now may have asked."""
+    clock = SimpleNamespace(time=lambda: 100.0)
+    ages = {
+        "waits for long": (True, 9.0),
+        "waits for longer": (True, 10.0),
+        "waits": (True, 0.5),
+        "just came": (True, 0.1),
+        "at work": (False, 9.0),
+        "at work, new": (False, 0.1),
+    }
+    crowd = {
+        name: SimpleNamespace(waits=waits, loop=clock, _since=100.0 - age)
+        for name, (waits, age) in ages.items()
+    }
+    order = BoundedProtocol.patience.fget
+    assert order is not None
+    assert sorted(crowd, key=lambda name: order(crowd[name])) == [
+        "waits for longer", "waits for long", "waits", "just came", "at work, new", "at work",
+    ]  # fmt: skip
