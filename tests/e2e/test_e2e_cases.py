@@ -72,7 +72,8 @@ READ: dict[str, tuple[str, str, int, list[str]]] = {
         ["12", "NULL", "1 warning"]),
     "empty cells at the end left out": (
         "m.csv", rows(f"1,{ROW},text,Anna", f"2,{ROW}", f"3,{ROW},text",
-                      head=f"{HEAD},metadata.caption,metadata.people"), 0, ["3 entries, all valid"]),
+                      head=f"{HEAD},metadata.caption,metadata.people"), 0,
+        ["3 entries, all valid"]),
     "several addresses in one cell": (
         "m.csv", rows("1,https://img.example/a.jpg;https://img.example/b.jpg,A"), 3,
         ["several-addresses", "2 addresses"]),
