@@ -74,6 +74,13 @@ class Integrity(StrEnum):
     FAST = "fast"
 
 
+class ExifPrecedence(StrEnum):
+    """Whose value counts where an exifExtraction mapping fills what the request says too."""
+
+    REQUEST = "request"
+    FILE = "file"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in a file something stands. ``row`` counts entries, ``line`` lines, ``column``
@@ -150,13 +157,15 @@ class JobOptions:
     """How the embedded engine treats a job's images; recorded with the job, whoever runs it.
 
     ``allow_hosts`` are ``HOST[:PORT]`` exceptions from the address guard, ``allow_files`` folders
-    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count.
+    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count,
+    ``exif_precedence`` decides between the request and the file's own metadata.
     """
 
     allow_hosts: tuple[str, ...] = ()
     allow_files: tuple[str, ...] = ()
     integrity: Integrity = Integrity.FULL
     lenient: bool = False
+    exif_precedence: ExifPrecedence = ExifPrecedence.REQUEST
 
 
 UNKNOWN_AT_TARGET = "unknown-at-target"

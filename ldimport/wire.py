@@ -22,6 +22,7 @@ from ldimport.model import (
     UNKNOWN_AT_TARGET,
     Asset,
     Counts,
+    ExifPrecedence,
     Image,
     ImportRequest,
     Integrity,
@@ -105,13 +106,14 @@ def options_to_json(options: JobOptions) -> str:
 
 
 def options_from_json(text: str) -> JobOptions:
-    """What ``options_to_json`` wrote, or state files of before (``allowHosts``)."""
+    """What ``options_to_json`` wrote, now or before; what it did not know has its default."""
     body = json.loads(text)
     return JobOptions(
         tuple(body.get("allow_hosts", body.get("allowHosts", ()))),
         tuple(body.get("allow_files", body.get("allowFiles", ()))),
         Integrity(body["integrity"]),
         body["lenient"],
+        ExifPrecedence(body.get("exif_precedence", ExifPrecedence.REQUEST)),
     )
 
 
