@@ -86,8 +86,9 @@ class Cause(Enum):
         if self is Cause.ORIGIN_STATUS:
             status = str(parameters["status"])
             retryable = status in _PASSING_4XX or (status[0] == "5" and status not in _LASTING_5XX)
-        texts = (self.code, self.meaning, _texts()[self.code]["hint"])
-        known, meaning, hint = (text.format_map(parameters) for text in texts)
+        known = self.code.format_map(parameters)
+        words = _texts()[self.code] | _texts().get(known, {})  # one value may have words of its own
+        meaning, hint = (words[key].format_map(parameters) for key in ("meaning", "hint"))
         return KnownCause(self, known, meaning, hint, retryable)
 
     @cached_property

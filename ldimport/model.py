@@ -74,6 +74,31 @@ class Integrity(StrEnum):
     FAST = "fast"
 
 
+class ExifPrecedence(StrEnum):
+    """Whose value counts where an exifExtraction mapping fills what the request says too."""
+
+    REQUEST = "request"
+    FILE = "file"
+
+
+class Nulls(StrEnum):
+    """What a metadata value of null in a request does: it counts as absent, is stored as null, or
+    the image fails for it. Livingdocs does not say (docs/livingdocs-api.md, "Open questions")."""
+
+    CLEAR = "clear"
+    KEEP = "keep"
+    REFUSE = "refuse"
+
+
+class Variants(StrEnum):
+    """How a result's ``url`` is made of its ``originalUrl``: as the API's first page shows it
+    (``?format=auto``), as newer ones do (``auto=format``), or not at all: no image service."""
+
+    FORMAT = "format"
+    AUTO = "auto"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where in a file something stands. ``row`` counts entries, ``line`` lines, ``column``
@@ -150,13 +175,21 @@ class JobOptions:
     """How the embedded engine treats a job's images; recorded with the job, whoever runs it.
 
     ``allow_hosts`` are ``HOST[:PORT]`` exceptions from the address guard, ``allow_files`` folders
-    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count.
+    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count,
+    ``exif_precedence`` decides between the request and the file's own metadata. Images are fetched
+    as ``user_agent`` (None: our own name); ``ca_file`` has the root certificates to trust, for
+    webhooks too (None: the system's).
     """
 
     allow_hosts: tuple[str, ...] = ()
     allow_files: tuple[str, ...] = ()
     integrity: Integrity = Integrity.FULL
     lenient: bool = False
+    exif_precedence: ExifPrecedence = ExifPrecedence.REQUEST
+    nulls: Nulls = Nulls.CLEAR
+    formats: tuple[ImageType, ...] = tuple(ImageType)
+    user_agent: str | None = None
+    ca_file: str | None = None
 
 
 UNKNOWN_AT_TARGET = "unknown-at-target"
@@ -167,7 +200,8 @@ IMAGE_SERVICE = "ldimport"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored; ``media_type`` and ``metadata`` only where its library told it."""
+    """What the target stored; ``media_type`` and ``metadata`` only where its library told it,
+    ``key`` (where its storage has it) only if results are to carry it."""
 
     media_id: str
     original_url: str
@@ -178,6 +212,7 @@ class Asset:
     image_service: str | None = None
     media_type: str | None = field(default=None, compare=False)
     metadata: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    key: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
