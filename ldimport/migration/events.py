@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -96,7 +97,9 @@ class JobEnded:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The end of a run. ``plan`` is None for watch and retry; ``jobs`` are this run's;
-    ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any."""
+    ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
+    ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
+    are the codes of what is to be said of images that arrived, with how many they are."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -105,6 +108,8 @@ class Summary:
     exit_code: ExitCode
     causes: tuple[CauseRow, ...] = ()
     stopped: BaseException | None = None
+    ahead: Totals = field(default_factory=Totals)
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Summary

@@ -3,8 +3,8 @@
 Times are Unix seconds. Nothing here knows how it is stored.
 """
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
@@ -222,7 +222,9 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a job's end changed: its images by their new outcome, and its failures."""
+    """What a job's end changed: its images by their new outcome, its failures, and how many
+    images arrived with a note, by its code."""
 
     totals: Totals
     failures: tuple[Failure, ...] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)

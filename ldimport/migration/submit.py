@@ -10,9 +10,10 @@ from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.events import Event, Notice, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
 from ldimport.migration.plan import Survey, compare, survey
-from ldimport.migration.run import Run
+from ldimport.migration.run import Run, ahead
 from ldimport.migration.source import Source
 from ldimport.migration.validate import Validation
+from ldimport.model import Result
 from ldimport.targets.base import BatchLimits
 
 
@@ -124,4 +125,12 @@ class _Sending:
         earlier = self.account.store.outcomes(found.archive, found.open_ids)
         mine = self.account.store.batch_outcomes(found.archive, run.batches)
         rest = Totals(unsubmitted=found.plan.to_send - mine.rows)
-        return added(Totals, (found.arrived, earlier, mine, rest))
+        run.ahead = ahead(self._known(run))
+        return added(Totals, (found.arrived, earlier, mine, rest, run.ahead))
+
+    def _known(self, run: Run) -> Iterator[Result]:
+        """Outcomes in jobs that go on, of the rows of this manifest."""
+        under_way = set(self.found.open_ids)
+        for batch, known in run.tracker.known():
+            mine, here = batch.id in run.batches, batch.archive == self.found.archive
+            yield from (each for each in known if mine or (here and each.external_id in under_way))
