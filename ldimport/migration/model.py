@@ -94,14 +94,24 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AtWork:
+    """Who is at work in this moment: the ``run`` that holds the state file, in words, and whether
+    any ``workers`` of the local engine are alive."""
+
+    run: str | None = None
+    workers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """All that the state file knows: jobs (unfinished first, then newest first), sums, and when
-    something changed last."""
+    something changed last; ``at_work`` None: not looked at."""
 
     jobs: tuple[JobRow, ...]
     totals: Totals
     scopes: tuple[ArchiveSums, ...]
     last_change: float | None
+    at_work: AtWork | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,7 @@ def overview(found: Overview) -> Document:
         "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
         "scopes": scopes,
+        "atWork": None if found.at_work is None else fields_of(found.at_work),
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
 
