@@ -146,10 +146,13 @@ def close(
     options = session.options
     github.append_summary(session.environ, github.run_summary(end))
     if not options.json and options.quiet < 2:
+        from ldimport.engine.store import busy
+
         if table and not options.quiet:
             _images(session, migration, end.jobs)
         local, now = migration.target.local, session.now()
-        run = summary.RunFacts(session.command, local, now, waited, session.arguments)
+        workers = local and busy(session.settings.engine)
+        run = summary.RunFacts(session.command, local, now, waited, session.arguments, workers)
         summary.show(session.screen, end, run)
         if session.settings.embedded and not options.quiet:
             session.screen.blank()

@@ -68,17 +68,21 @@ def _as_now(session: Session, migration: Migration, found: Overview) -> Overview
 
 
 def _show(session: Session, found: Overview, most: int | None) -> None:
+    screen = session.screen
     if session.options.json:
         from ldimport.cli.output import documents
 
         session.document(documents.overview(found))
-    elif not session.out.tty:
-        outcomes.lines(session.screen, found, session.now(), most)
+        return
+    if not session.out.tty:
+        outcomes.lines(screen, found, session.now(), most)
     elif found.scopes:
-        outcomes.overview(session.screen, found, session.now(), most)
+        outcomes.overview(screen, found, session.now(), most)
     else:
-        session.screen.line("Nothing has been submitted yet.")
-        session.screen.hint("ldimport submit MANIFEST")
+        screen.line("Nothing has been submitted yet.")
+        screen.hint("ldimport submit MANIFEST")
+    if any(not row.state.finished for row in found.jobs):
+        screen.hints([("ldimport watch", "goes on with what is open")])
 
 
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:

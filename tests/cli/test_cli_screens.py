@@ -143,9 +143,20 @@ def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
     summary.show(screen, ENDS["interrupted"](), summary.RunFacts("submit a.csv", True, NOW))
     text = shown(screen)
     assert "■ Interrupted: 800 of 10,000 sent, all recorded" in text
-    assert "The rest waits in the local engine." in text
+    assert "The rest waits in the local engine. Nobody is at work on it now." in text
     assert "→ ldimport submit a.csv" in text
     assert "→ ldimport watch" in text
+
+
+def test_images_that_arrived_with_a_note_are_one_line_for_each_kind() -> None:
+    screen = terminal(80)
+    end = replace(ENDS["all-good"](), notes={"unpacked": 3, "damaged-chunk": 41, "odd": 1})
+    summary.show(screen, end, RUN)
+    notes = [line for line in shown(screen).splitlines() if line.startswith("! ")]
+    assert [line[:29] for line in notes] == [
+        "! 41 images imported with a n", "! 3 images imported with a no", "! 1 image imported with a not",
+    ]  # fmt: skip
+    assert "(damaged-chunk)" in shown(screen)
 
 
 def test_what_earlier_runs_sent_is_counted_among_the_rows_to_send() -> None:

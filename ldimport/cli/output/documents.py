@@ -200,6 +200,7 @@ def summary(end: Summary) -> Document:
         "totals": fields_of(end.totals),
         "causes": [cause(row) for row in end.causes],
         "seconds": round(end.seconds, 3),
+        **({"notes": dict(end.notes)} if end.notes else {}),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

@@ -1,9 +1,9 @@
 """The end of a run on the screen: counts that add up, failures by cause, what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ldimport.causes import Cause
+from ldimport.causes import Cause, known_cause
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
@@ -19,13 +19,15 @@ LET_IN: Hint = ("ldimport retry --allow-host HOST[:PORT]", "if the private addre
 class RunFacts:
     """What the screen must know of a run beside its Summary: the ``command`` that goes on with
     it (``submit archive.csv --valid-only``), whether it was the ``local`` engine, the time
-    ``now``, and the ``arguments`` that other commands about the same manifest take."""
+    ``now``, the ``arguments`` that other commands about the same manifest take, and whether
+    other ``workers`` of the local engine are alive."""
 
     command: str
     local: bool
     now: float
     waited: bool = True
     arguments: str = ""
+    workers: bool = False
 
 
 def show(screen: Screen, end: Summary, run: RunFacts) -> None:
@@ -39,6 +41,9 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
         screen.blank()
     if end.causes:
         causes(screen, end.causes)
+        screen.blank()
+    if end.notes:
+        notes(screen, end.notes)
         screen.blank()
     closing(screen, end, run)
     screen.hints(next_steps(end, run))
@@ -81,6 +86,14 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
+
+
+def notes(screen: Screen, found: Mapping[str, int]) -> None:
+    """What is to be said of images that arrived, one line for each kind."""
+    for code, images in sorted(found.items(), key=lambda each: -each[1]):
+        known = known_cause(code)
+        text = code if known is None else known.meaning
+        screen.say("!", f"{counted(images, 'image')} imported with a note: {text} ({code})")
 
 
 def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
@@ -161,10 +174,14 @@ def _sent(end: Summary) -> str:
 def _what_goes_on(screen: Screen, end: Summary, run: RunFacts) -> None:
     running = sum(not job.state.finished for job in end.jobs)
     if run.local and (running or end.totals.pending):
-        screen.line("  The rest waits in the local engine.")
+        who = (
+            "Its other workers are at work on it" if run.workers else "Nobody is at work on it now"
+        )
+        screen.line(f"  The rest waits in the local engine. {who}.", indent=2)
     elif running:
-        goes = "goes" if running == 1 else "go"
-        screen.line(f"  {counted(running, 'job')} {goes} on at the target without us.")
+        goes, them = ("goes", "it") if running == 1 else ("go", "them")
+        text = f"  {counted(running, 'job')} {goes} on at the target without us."
+        screen.line(f"{text} Nobody follows {them} here now.", indent=2)
 
 
 def _room(screen: Screen, quota: QuotaError, run: RunFacts) -> None:
@@ -196,9 +213,10 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         hints.append((f"ldimport {run.command}", "goes on where it stopped"))
     if any(not job.state.finished for job in end.jobs):
         hints.append(("ldimport watch", "follows the jobs until they end"))
-    if sums.failed:
+    if sums.failed > end.ahead.failed:
         hints.append(("ldimport results --failed", "every failure with row, id, url and reason"))
-        if can := sum(row.images for row in end.causes if row.retryable):
+        can = sum(row.images for row in end.causes if row.retryable)
+        if can and not end.ahead.failed:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
         if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
             hints.append(LET_IN)
