@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from threading import RLock
 from typing import cast
 
 from ldimport import __version__
@@ -59,10 +60,14 @@ def follow(
             stream = Stream(stack.enter_context(appended(options.log_file)))
             listeners.append(_json_lines(session, stream))
 
-        def tell(event: Event | Stopping) -> None:
-            for listener in listeners:
-                listener(event)
+        one_at_a_time = RLock()  # that a server is silent comes from another thread
 
+        def tell(event: Event | Stopping) -> None:
+            with one_at_a_time:
+                for listener in listeners:
+                    listener(event)
+
+        stack.enter_context(session.heard_by(tell))
         stack.enter_context(ends_in_order(lambda: tell(Stopping())))
         return drive(events, tell)
 
@@ -167,7 +172,7 @@ def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> N
     jobs = [job for job in jobs if job.state is JobState.SUCCESS]
     if not (rows := list(islice(_rows_of(migration, jobs), MOST_IMAGES))):
         return
-    outcomes.outcomes(session.screen, rows)
+    outcomes.of_run(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
     if rest > 0:
         session.screen.line(f"and {rest:,} more: ldimport results -n 0")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobState, Silence
 
 if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
@@ -112,4 +112,4 @@ class Summary:
     notes: Mapping[str, int] = field(default_factory=dict)
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Summary
+Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Silence | Summary

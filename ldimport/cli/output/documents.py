@@ -15,6 +15,7 @@ from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.model import Silence
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -175,6 +176,11 @@ def _ended(ended: events.JobEnded, _: float) -> Document:
     return {"id": ended.job_id, "state": ended.state, "images": counts}
 
 
+def _silence(silence: Silence, now: float) -> Document:
+    at = None if silence.next_try is None else utc(silence.next_try)
+    return {**fields_of(silence), "nextTry": at, "at": utc(now)}
+
+
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
     events.Notice: ("notice", lambda notice, _: fields_of(notice)),
@@ -182,6 +188,7 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
     events.JobEnded: ("job", _ended),
+    Silence: ("silence", _silence),
 }
 """Every event but the last, with its type in JSON."""
 

@@ -198,6 +198,18 @@ def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     table(screen, IMAGES, [_image(row.status, row.external_id, row, row.reason) for row in rows])
 
 
+def of_run(screen: Screen, rows: Sequence[ResultRow]) -> None:
+    """The same at the end of a run, whose causes of failure have a table of their own: failed
+    images stand here with their place in the manifest and their address."""
+    columns = (*IMAGES[:-1], TableColumn("MEDIA ID OR URL", shrink=True))
+    shown = []
+    for row in rows:
+        failed = row.status is Status.FAILED
+        name = f"{row.external_id} (row {number(row.row)})" if failed else row.external_id
+        shown.append(_image(row.status, name, row, row.source_url if failed else row.reason))
+    table(screen, columns, shown)
+
+
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
     """The images of one job as the target told of them then, failures first, at most so many."""
     shown = sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]
