@@ -148,6 +148,18 @@ def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
     assert "→ ldimport watch" in text
 
 
+def test_with_a_limit_the_sums_are_about_what_it_let_through() -> None:
+    screen = terminal(100)
+    end = replace(
+        ENDS["all-good"](), totals=Totals(success=20, unsubmitted=9_980), own=Totals(success=20),
+        plan=plan(limit=20),
+    )  # fmt: skip
+    summary.show(screen, end, RUN)
+    text = shown(screen)
+    assert re.search(r"images +20$", text, re.MULTILINE) and "9,980 rows left" in text
+    assert "✓ 20 of 20 images arrived" in text and "not sent yet" not in text
+
+
 def test_images_that_arrived_with_a_note_are_one_line_for_each_kind() -> None:
     screen = terminal(80)
     end = replace(ENDS["all-good"](), notes={"unpacked": 3, "damaged-chunk": 41, "odd": 1})

@@ -205,6 +205,7 @@ def summary(end: Summary) -> Document:
         "plan": plan_counts(end.plan) if end.plan else None,
         "jobs": [{key: job(row)[key] for key in ("id", "state", "images")} for row in end.jobs],
         "totals": fields_of(end.totals),
+        **({} if end.own is None else {"own": fields_of(end.own)}),
         "causes": [cause(row) for row in end.causes],
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),

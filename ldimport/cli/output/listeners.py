@@ -148,6 +148,8 @@ def plan_text(plan: Plan) -> str:
     parts.append(f"{number(plan.unchanged)} unchanged")
     rare = {"failed before": plan.failed, "in progress": plan.in_progress, "invalid": plan.invalid}
     parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
+    if plan.left_out:
+        parts.append(f"{number(plan.to_send)} to send (--limit)")
     head = f"{plan.manifest} → {plan.target}, systemName {plan.system_name}"
     return f"{head}: {counted(plan.entries, 'row')}: {', '.join(parts)}"
 

@@ -32,7 +32,7 @@ class RunFacts:
 
 def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     """The whole closing screen."""
-    plan, sums = end.plan, end.totals
+    plan, sums = end.plan, end.shown
     if plan is not None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
@@ -50,8 +50,9 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
 
 
 def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
-    """Every row by its last outcome, and their sum."""
-    earlier = number(plan.unchanged) if plan and plan.unchanged else ""
+    """Every row by its last outcome, and their sum; with a limit those that it let through."""
+    limited = plan is not None and plan.limit is not None
+    earlier = number(plan.unchanged) if plan and plan.unchanged and not limited else ""
     skipped = "already exists"
     if sums.not_taken_over:
         skipped += f"; {number(sums.not_taken_over)} changed but not taken over"
@@ -66,7 +67,7 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         for name, (sign, word) in OUTCOMES.items()
         if getattr(sums, name) or name in ALWAYS
     ]
-    screen.counts(rows, ("rows" if plan is not None else "images", sums.rows))
+    screen.counts(rows, ("rows" if plan is not None and not limited else "images", sums.rows))
 
 
 FAILURES = (
@@ -128,23 +129,22 @@ def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
 
 def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     """Sign and sentence of a run that came to its end."""
-    sums, rows = end.totals, counted(end.totals.rows, "image")
+    sums, rows = end.shown, counted(end.shown.rows, "image")
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
     if refused:
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
         return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-    if not end.jobs and not sums.failed and not sums.invalid:
+    if not end.jobs and not sums.failed and not sums.invalid and not end.totals.unsubmitted:
         return "✓", _nothing(end, run)
     if not end.jobs:
         return "✗", f"nothing new to send, but {_bad(sums)}"
     if sums.pending and not run.waited:
         return "…", f"{_sent(end)}, not waiting for the results"
+    left = 0 if end.plan is None else end.plan.left_out
+    rest = f"; {counted(left, 'row')} left: the rest was not sent (--limit)" if left else ""
     if sums.failed or sums.invalid:
-        return "✗", f"finished, {_bad(sums)}"
-    if sums.unsubmitted:
-        arrived = number(sums.rows - sums.unsubmitted)
-        return "✓", f"{arrived} of {rows} arrived, the rest was not sent (--limit)"
-    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived"
+        return "✗", f"finished, {_bad(sums)}{rest}"
+    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived{rest}"
 
 
 def _nothing(end: Summary, run: RunFacts) -> str:
