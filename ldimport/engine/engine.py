@@ -130,15 +130,19 @@ class Engine(Closing):
         job = self.store.jobs.get(job_id)
         if job is None:
             return model.JobStatus(job_id, model.JobState.LOST)
-        found = self.store.jobs.results(job_id) if job.state is model.JobState.SUCCESS else ()
         started = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        results = tuple(self._result(each, job.system_name) for each in found)
+        results = self._results(job) if job.state is model.JobState.SUCCESS else ()
         return model.JobStatus(job_id, job.state, started, results)
 
     def progress(self, job_id: str) -> Counts | None:
         """Images of a job by outcome so far; None for an unknown id."""
         job = self.store.jobs.get(job_id)
         return None if job is None else job.counts
+
+    def outcomes(self, job_id: str) -> tuple[model.Result, ...]:
+        """Images of a job that have their outcome already, while it runs too."""
+        job = self.store.jobs.get(job_id)
+        return () if job is None else self._results(job)
 
     def jobs(self, limit: int = 100, before: str | None = None) -> Sequence[JobSummary]:
         """Up to ``limit`` jobs, newest first; ``before`` (a job id) goes on after the last."""
@@ -261,6 +265,10 @@ class Engine(Closing):
     def close(self) -> None:
         """Close the store. May be called twice."""
         self.store.close()
+
+    def _results(self, job: JobSummary) -> tuple[model.Result, ...]:
+        found = self.store.jobs.results(job.id)
+        return tuple(self._result(each, job.system_name) for each in found)
 
     def _result(self, of: StoredResult, system_name: str) -> model.Result:
         stored = of.asset

@@ -2,14 +2,14 @@
 Livingdocs over HTTP), the project config, how to read a manifest."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
 from ldimport.manifest.fields import FieldMap
-from ldimport.model import Json
+from ldimport.model import Json, Silence
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.jsonschema import media_type_schema
@@ -29,13 +29,15 @@ def open_target(
     deadline: float | None = None,
     workers: int | None = None,
     secrets: Sequence[str] = (),
+    tell: Callable[[Silence], None] | None = None,
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
     project ``config`` it checks against, or a base URL with a ``token``.
 
     ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
     processes carry out the engine's images, by default one per core; ``secrets`` sign its
-    webhooks. Raises AuthError without a token."""
+    webhooks. ``tell`` hears that a server does not answer, and when it does again. Raises AuthError
+    without a token."""
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
@@ -49,7 +51,9 @@ def open_target(
 
     ends = math.inf if deadline is None else deadline
     return LivingdocsTarget(
-        LivingdocsClient(place, token, api_version=api_version, deadline=ends, insecure=insecure)
+        LivingdocsClient(
+            place, token, api_version=api_version, deadline=ends, insecure=insecure, tell=tell
+        )
     )
 
 

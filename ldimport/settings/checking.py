@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldimport import credentials
 from ldimport.errors import AuthError, LdimportError
-from ldimport.model import Severity
+from ldimport.model import Severity, Silence
 from ldimport.url import is_loopback
 
 if TYPE_CHECKING:
@@ -41,17 +41,22 @@ class SettingFinding:
         return cls(subject, Severity.ERROR, error.message, error.hint or "")
 
 
-def check(settings: Settings, now: Callable[[], float] = time.time) -> list[SettingFinding]:
+def check(
+    settings: Settings,
+    now: Callable[[], float] = time.time,
+    tell: Callable[[Silence], None] | None = None,
+) -> list[SettingFinding]:
     """Try address, token and scopes without sending anything, for ``config check``.
 
     An HTTP target is asked three questions (project config, a job that does not exist, a media
-    entry that does not exist); what is wrong is told by the findings, never raised."""
+    entry that does not exist); what is wrong is told by the findings, never raised; ``tell`` hears
+    that it is still waited for."""
     if settings.embedded:
         text = f"local engine in {settings.engine}, no token needed"
         return [SettingFinding("address", None, text)]
     found = [*_address(settings), *_token(settings, now())]
     if not any(each.severity is Severity.ERROR for each in found):
-        found += _asked(settings)
+        found += _asked(settings, tell)
     return found
 
 
@@ -95,7 +100,7 @@ def _expiry(expires: float | None, now: float, source: str) -> SettingFinding:
     return SettingFinding("token", severity, f"from {source}, expires {day}")
 
 
-def _asked(settings: Settings) -> Iterator[SettingFinding]:
+def _asked(settings: Settings, tell: Callable[[Silence], None] | None) -> Iterator[SettingFinding]:
     from ldimport.client import LivingdocsClient
 
     try:
@@ -105,6 +110,7 @@ def _asked(settings: Settings) -> Iterator[SettingFinding]:
             api_version=settings.api_version,
             insecure=settings.insecure,
             patience=0,
+            tell=tell,
         )
     except LdimportError as error:
         yield SettingFinding.of("address", error)

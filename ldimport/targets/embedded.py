@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from ldimport.engine.engine import Engine
 from ldimport.engine.webhooks import DeliveryAttempt, Sender
-from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
+from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json, Result
 from ldimport.targets.base import BatchLimits, Target
 
 HOOK_PATIENCE = 3.0
@@ -41,6 +41,9 @@ class EmbeddedTarget(Target):
     def progress(self, job_id: str) -> Counts | None:
         self.engine.check_workers()
         return self.engine.progress(job_id)
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        return self.engine.outcomes(job_id)
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self.engine.find(system_name, external_id)
