@@ -118,7 +118,8 @@ class _FileReader:
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
                 known = f"known are {', '.join(_IN_FILE)}, profiles"
-                hint = did_you_mean(key, (*_IN_FILE, "profiles", "tokenFile"), known)
+                ours = (*_IN_FILE, "profiles", *_TOKEN_KEYS[1:])
+                hint = did_you_mean(key, ours, known, "settings")
                 raise where.error("is not a setting", hint)
         return found
 
