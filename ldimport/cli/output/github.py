@@ -63,7 +63,7 @@ def run_summary(end: Summary) -> str:
     text = f"### {_cell(name)}\n\n{_table('outcome|images:', sums)}"
     text += f"| **all** | {number(end.totals.rows)} |\n"
     if end.causes:
-        causes = ((row.images, row.reason, "yes" if row.retryable else "no") for row in end.causes)
+        causes = ((row.images, row.text, "yes" if row.retryable else "no") for row in end.causes)
         text += "\n" + _table("failed:|reason|try again", causes)
     return f"{text}\nexit {int(end.exit_code)}\n"
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, duration, number
+from ldimport.migration.causes import meaning_of
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure
 from ldimport.model import JobState
@@ -135,7 +136,9 @@ class LiveDisplay:
     def _failure(self, failure: Failure) -> None:
         self._causes[failure.group] += 1
         first = self._causes[failure.group] == 1
-        self._reasons.setdefault(failure.group, failure.reason)
+        said = self._reasons.setdefault(failure.group, failure.reason)
+        if said != failure.reason:  # a group's text is not one member's
+            self._reasons[failure.group] = meaning_of(failure.cause, failure.group)
         if first or self.verbose:
             word = "first " if first and not self.verbose else ""
             text = f"{word}“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"

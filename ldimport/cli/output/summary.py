@@ -76,7 +76,7 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     for row in found[:most]:
         named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
         again = "yes" if row.retryable else "no"
-        rows.append((number(row.images), row.reason, again, tuple(named)))
+        rows.append((number(row.images), row.text, again, tuple(named)))
     table(screen, FAILURES, rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ldimport.causes import Cause, masked
 from ldimport.closing import Closing
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.files import NewFile
@@ -170,8 +171,10 @@ def _cause(row: CauseRow) -> Case:
         lines.append(f"and {row.images - len(lines):,} more: ldimport results --failed")
     if row.retryable:
         lines.append("may work later: ldimport retry")
-    failure = f"{counted(row.images, 'image')}: {row.reason}"
-    return Case(row.cause, failure, row.cause, "\n".join(lines))
+    failure = f"{counted(row.images, 'image')}: {row.text}"
+    own = row.cause == Cause.OTHER.code  # the target's own sentences: a case for each
+    name = f"{row.cause}: {masked(row.reason)}" if own else row.cause
+    return Case(name, failure, row.cause, "\n".join(lines))
 
 
 def suite(classname: str, name: str, cases: Sequence[Case]) -> str:
