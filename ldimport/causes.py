@@ -104,6 +104,7 @@ class Cause(Enum):
         texts = (self.meaning, _texts()[self.code]["hint"])
         meaning, hint = (text.format_map(shown) for text in texts)
         own = {name: parameters[name] for name in self._pattern.groupindex}
+        own |= {name: int(value) for name, value in own.items() if str(value).isdigit()}
         return KnownCause(self, known, meaning, hint, retryable, own)
 
     @cached_property
@@ -173,7 +174,7 @@ def is_code(text: str | None) -> bool:
     return text is not None and _CODE.fullmatch(text) is not None
 
 
-_QUOTED = re.compile("\"[^\"]*\"|“[^”]*”|«[^»]*»|„[^“]*“|`[^`]*`")
+_QUOTED = re.compile('"[^"]*"|“[^”]*”|«[^»]*»|„[^“]*“|`[^`]*`')
 _WORD = re.compile(r"\S+")
 _MASK = "…"
 

@@ -129,6 +129,12 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str, kind: str = ""
     return f"did you mean {meant}?" if meant else otherwise
 
 
+def how_to_install(extra: str) -> str:
+    """The hint for a part of ours that is not installed. There is no release yet, so it is
+    installed from a clone."""
+    return f"pip install '.[{extra}]'   in the clone of ldimport, where pyproject.toml is"
+
+
 class UsageError(LdimportError, code="usage", exit_code=ExitCode.USAGE):
     """The command cannot be carried out as it was written."""
 

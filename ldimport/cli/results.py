@@ -78,6 +78,8 @@ def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) ->
     with session.migration(write=False) as migration:
         if filters.job is not None:
             migration.job(filters.job)
+        if filters.cause is not None:
+            migration.check_cause(filters.cause)
         if wanted.as_manifest:
             _as_manifest(session, migration, which, wanted)
         elif (form := _format(session, wanted)) is OutputFormat.TABLE:

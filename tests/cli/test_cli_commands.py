@@ -398,7 +398,7 @@ def test_a_second_writer_is_told_who_is_at_work(call: Call, archive: Path) -> No
 def test_nothing_to_watch_and_nothing_to_retry_are_said(call: Call) -> None:
     assert "✓ No job is running. The last one," in call("watch")[1]
     assert lines(call("watch", "--json")[1])[-1]["type"] == "summary"
-    code, out, _ = call("retry", "--cause", "no-such-cause")
+    code, out, _ = call("retry", "--cause", "origin-503")
     assert code == 1 and "Nothing to retry here; 2 other images have failed" in out
 
 
@@ -442,11 +442,47 @@ def test_explain_tells_what_the_cause_of_a_failure_means(call: Call, cause: Know
         "meaning": cause.meaning,
         "hint": cause.hint,
         "retryable": cause.retryable,
+        "parameters": dict(cause.parameters),
     }
     code, out, _ = call("explain", cause.code)
     assert code == 0 and f"{cause.code}  {cause.meaning}" in out and cause.hint in out
-    again = f"→ ldimport retry --cause {cause.code}" in out
-    assert again is cause.retryable
+    failed = cause.code in ("not-an-image", "no-such-file")
+    assert (f"--cause {cause.code}" in out) is failed, "a hint only where it leads to images"
+
+
+@pytest.mark.parametrize("command", ["results", "retry"])
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("not-an-imge", "did you mean not-an-image?"),
+        ("no-image", "did you mean not-an-image?"),
+        ("503", "did you mean origin-503?"),
+        ("origin-50", "did you mean origin-50"),
+        ("over-pixels", "did you mean too-many-pixels?"),
+        ("xyzzy", "images failed for: no-such-file, not-an-image"),
+    ],
+)
+def test_a_cause_that_nobody_knows_is_refused(
+    call: Call, command: str, written: str, hint: str
+) -> None:
+    code, out, err = call(command, "--cause", written)
+    assert (code, out) == (2, "")
+    assert f"✗ there is no cause “{written}”" in err and f"→ {hint}" in err
+
+
+def test_a_known_cause_that_no_image_has_is_no_mistake(call: Call) -> None:
+    assert document(call, "results", "--cause", "origin-418")["results"] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["port-taken", "untrusted-file", "trimmed", "webhook-undelivered", "usage", "interrupted",
+     "too-large", "origin-418", "jpeg-xl-not-accepted", "duplicate-id", "new-system-name"],
+)  # fmt: skip
+def test_any_code_that_is_printed_is_explained(call: Call, code: str) -> None:
+    body = document(call, "explain", code)
+    assert body.get("code") or body.get("cause")
+    assert f"{code}  " in call("explain", code)[1]
 
 
 def test_a_code_that_is_both_a_problem_and_a_cause_is_explained_as_both(call: Call) -> None:
@@ -540,7 +576,7 @@ def test_the_server_parts_are_named_when_they_are_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ldimport.server.run", None)
     code, _, err = call("serve")
-    assert code == ExitCode.CONFIG and "→ pip install 'ldimport[server]'" in err
+    assert code == ExitCode.CONFIG and "→ pip install '.[server]'   in the clone" in err
 
 
 def test_tokens_need_no_server_parts(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ldimport import wire
+from ldimport.causes import masked
 from ldimport.database_rows import made, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
-from ldimport.causes import masked
 from ldimport.migration.causes import cause_row
 from ldimport.migration.store.recording import Recording, unpack_one
 from ldimport.migration.store.schema import KIND, SQL

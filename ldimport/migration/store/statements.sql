@@ -140,7 +140,7 @@ LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 -- name: where
 WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
   AND (:job IS NULL OR batch.job_id = :job)
-  AND (:cause IS NULL OR (cause = :cause AND image.status = 'failed'))
+  AND (:cause IS NULL OR (cause = :cause AND image.open_batch IS NULL))
   AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
        OR instr(source_url, '://' || :host || ':'))
   AND {at}
