@@ -38,6 +38,7 @@ from ldimport.migration.reports import files, junit, sarif
 from ldimport.migration.reports.files import COLUMNS, Files, Reports
 from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.sarif import uri_of
+from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked
 
@@ -240,6 +241,21 @@ def test_what_is_fixed_in_the_invalid_rows_is_a_manifest_again(tmp_path: Path) -
 
 
 # -- JUnit ---------------------------------------------------------------------------------
+
+
+def test_a_case_of_many_rows_says_what_they_have_in_common() -> None:
+    place = Place(row=1, line=2, column=3, file="a.csv")
+    kinds = [
+        FindingGroup("too-long", "metadata.credit", Severity.ERROR, 2, place, "x", "has 200", "",
+                     varied=varied)
+        for varied in (True, False)
+    ]  # fmt: skip
+    varied, same = (
+        junit.check_cases("a.csv", Validation(2, 2, 0, (kind,), ()), {})[0] for kind in kinds
+    )
+    assert varied.failure == "2 rows: metadata.credit: a text is too long"
+    assert varied.details.startswith("the first: has 200\n")
+    assert same.failure == "2 rows: has 200"
 
 
 def test_junit_has_one_case_for_each_check(tmp_path: Path) -> None:

@@ -51,7 +51,11 @@ def summary(found: Validation, name: str) -> str:
     if not kinds:
         return head
     columns = "rows:|problem|field|first at|message"
-    table = _table(columns, ((k.rows, k.code, k.field, pointer(k.first), k.message) for k in kinds))
+    said = (f"for example: {kind.message}" if kind.varied else kind.message for kind in kinds)
+    cells = zip(kinds, said, strict=True)
+    table = _table(
+        columns, ((k.rows, k.code, k.field, pointer(k.first), text) for k, text in cells)
+    )
     more = len(kinds) - MOST_SUMMARY_ROWS
     return f"{head}{table}" + (f"\nand {number(more)} more kinds\n" if more > 0 else "")
 

@@ -93,14 +93,26 @@ def _case(check: str, kinds: Sequence[FindingGroup], places: _Places) -> Case:
     """One check; it may be an error in some rows and a warning in others."""
     failure, details, out = "", "", ""
     for kind in kinds:
-        line = f"{counted(kind.rows, 'row')}: {kind.message}"
+        line = f"{counted(kind.rows, 'row')}: {_said(kind)}"
         at = places.get((kind.code, kind.field, kind.severity)) or [kind.first]
         text = _listed(at, kind)
+        if kind.varied:
+            text = f"the first: {kind.message}\n{text}"
         if kind.severity is Severity.ERROR:
             failure, details = line, text
         else:
             out = f"{line}\n{text}"
     return Case(check, failure, kinds[0].code, details, out)
+
+
+def _said(kind: FindingGroup) -> str:
+    """What all of a kind have in common: the message where it is one, else what the code means."""
+    from ldimport.migration.explanations import CODES
+
+    if not kind.varied or kind.code not in CODES:
+        return kind.message
+    title = CODES[kind.code].title
+    return f"{kind.field}: {title}" if kind.field else title
 
 
 def _listed(places: Iterable[Place], kind: FindingGroup) -> str:
