@@ -139,6 +139,20 @@ def test_results_are_filtered(call: Call, option: str, count: int) -> None:
     assert len(document(call, "results", option)["results"]) == count
 
 
+@pytest.mark.parametrize("options", [(), ("--as-manifest",), ("--failed", "--redact")])
+def test_a_csv_for_excel_has_semicolons_and_the_mark(
+    call: Call, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    for excel, sign, mark in (((), ",", False), (("--excel",), ";", True)):
+        path = tmp_path / "r.csv"
+        assert call("results", *options, *excel, "-o", str(path))[0] == 0
+        assert call("results", *options, *excel)[1].encode() == path.read_bytes()
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf") is mark
+        head, *rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")), delimiter=sign)
+        assert rows and {len(row) for row in rows} == {len(head)} and len(head) > 5
+    assert call("results", "--excel", "--json")[1] == call("results", "--json")[1]
+
+
 def test_results_in_a_pipe_are_csv_that_no_spreadsheet_runs(call: Call) -> None:
     code, out, _ = call("results")
     rows = list(csv.DictReader(io.StringIO(out)))
