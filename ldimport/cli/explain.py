@@ -4,7 +4,7 @@ from ldimport.causes import Cause, KnownCause, is_code, known_cause, proposable
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.summary import LET_IN
+from ldimport.cli.output.summary import let_in
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
@@ -82,7 +82,7 @@ def _image(session: Session, name: str, found: History) -> None:
         again = f"ldimport retry --cause {found.cause}"
         screen.hints([(again, "send it, and those like it, again")])
     elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-        screen.hints([LET_IN])
+        screen.hints([let_in(found.source_url)] if session.settings.embedded else [])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])

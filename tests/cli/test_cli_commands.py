@@ -334,12 +334,56 @@ def test_github_gets_annotations_and_a_summary(
 
 def test_nothing_is_sent_while_there_are_errors(call: Call, broken: Path) -> None:
     code, out, err = call("submit", str(broken))
-    assert code == 3 and "nothing was sent" in err and "--valid-only" in err
+    assert code == 3 and "nothing was sent" in err
+    assert "--valid-only" not in err, "there is no good row to send"
     code, out, _ = call("submit", str(broken), "--json", "-q")
     last = json.loads(out.splitlines()[-1])
     assert (code, last["type"], last["exitCode"]) == (3, "error", 3)
     assert len(last["validation"]["problems"]) == 4
     assert len(document(call, "status")["jobs"]) == 1
+
+
+# -- hints lead somewhere ------------------------------------------------------------------
+
+
+def test_no_good_rows_are_proposed_where_there_are_none(call: Call, broken: Path) -> None:
+    _, out, err = call("validate", str(broken))
+    assert "→ ldimport explain" in out and "--valid-only" not in out + err
+
+
+def test_one_good_row_is_one(call: Call, archive: Path) -> None:
+    path = archive / "one.csv"
+    path.write_text("id,url,fileName\n1,0.png,A\n2,,B\n")
+    assert "send the 1 good row\n" in call("validate", str(path))[1]
+    assert "send the 1 good row\n" in call("submit", str(path))[2]
+
+
+def test_no_retry_is_proposed_where_nothing_may_work(call: Call, archive: Path) -> None:
+    (job,) = document(call, "status")["jobs"]
+    assert "→ ldimport results --job" in (out := call("status", job["id"])[1])
+    assert "ldimport retry" not in out
+    out = call("plan", "archive.csv")[1]
+    assert "→ ldimport results --failed   why they failed before" in out
+    assert "→ ldimport retry" not in out
+
+
+@pytest.mark.parametrize(
+    ("command", "rows"),
+    [
+        *((command, "1,0.png,A\n") for command in ("validate", "plan")),
+        *((command, "1,0.png,A\n2,,B\n") for command in ("validate", "plan", "submit")),
+    ],
+)
+def test_what_came_by_standard_input_is_not_proposed_again(
+    call: Call, monkeypatch: pytest.MonkeyPatch, command: str, rows: str
+) -> None:
+    class Piped(io.StringIO):
+        buffer = io.BytesIO(f"id,url,fileName\n{rows}".encode())
+
+    monkeypatch.setattr(sys, "stdin", Piped())
+    _, out, err = call(command, "-")
+    hints = re.findall("→ (ldimport .*)", out + err)
+    assert not [hint for hint in hints if " - " in f"{hint} "]
 
 
 # -- a run ---------------------------------------------------------------------------------
