@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
 from ldimport.errors import ConfigError, did_you_mean
+from ldimport.faults import yaml_fault
 from ldimport.settings.trust import digest_of
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
@@ -234,9 +235,10 @@ def read_yaml(path: Path) -> tuple[Section, str]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise _broken(place, error.problem or "not valid YAML") from error
+        raise _broken(place, yaml_fault(error)) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
+        why = "nested too deeply" if isinstance(error, RecursionError) else yaml_fault(error)
+        raise _broken(str(path), why) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
     return body or Section(), digest_of(text)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ldimport import wire
 from ldimport.errors import ConfigError, LdimportError, UsageError
+from ldimport.faults import json_fault
 from ldimport.model import MAX_CONTEXT_BYTES
 from ldimport.url import API_VERSION, is_http_url, server_url, without_secrets
 
@@ -114,7 +115,8 @@ def _parsed(text: str, where: Where) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise where.error(f"must be a JSON object or @FILE: {error}") from None
+        why = json_fault(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise where.error(f"must be a JSON object or @FILE: {why}") from None
 
 
 def _contents(path: Path, where: Where) -> str:
