@@ -118,10 +118,7 @@ class _FileReader:
                     self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
-                known = f"known are {', '.join(_IN_FILE)}, profiles"
-                ours = (*_IN_FILE, "profiles", *_TOKEN_KEYS[1:])
-                hint = did_you_mean(key, ours, known, "settings")
-                raise where.error("is not a setting", hint)
+                raise where.error("is not a setting", _meant(key))
         return found
 
     def token(self, key: str, raw: object, where: Where) -> Value:
@@ -152,6 +149,15 @@ class _FileReader:
         if "/" in words[0]:  # else it would be one of the working folder, perhaps a stranger's
             words = [str(read_path(words[0], where)), *words[1:]]
         return credentials.from_command(words, where.name)
+
+
+def _meant(key: str) -> str:
+    """The hint for a key that is none."""
+    elsewhere = {each.key: each for each in SETTINGS if not each.in_file}
+    if key in elsewhere:
+        return f"it stands in no file: {elsewhere[key].option}, or {elsewhere[key].variable}"
+    known = (*_IN_FILE, "profiles", *_TOKEN_KEYS[1:])
+    return did_you_mean(key, known, f"known are {', '.join(known)}", "settings")
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ Layer = dict[str, Value]
 
 def _text(raw: object, where: Where) -> str:
     if not isinstance(raw, str):
-        raise where.error(f"must be a text, not {_kind(raw)}", f'put it in quotes: "{raw}"')
+        shown = str(raw).lower() if isinstance(raw, bool) else raw
+        hint = f'put it in quotes: "{shown}"' if isinstance(raw, int | float) else None
+        raise where.error(f"must be a text, not {_kind(raw)}", hint)
     if not raw.strip():
         raise where.error("must not be empty")
     return raw

@@ -28,6 +28,12 @@ def project(folder: Path, text: str | bytes) -> Settings:
         ("target: embedded\nsytemName: x\n", ":2: sytemName is not", "did you mean systemName?"),
         ("SYSTEMNAME: x\n", "SYSTEMNAME is not", "did you mean systemName?"),
         ("token_file: x\n", "token_file is not", "did you mean tokenFile?"),
+        (
+            "insecure: true\n",
+            "insecure is not a setting",
+            "no file: --insecure, or LDIMPORT_INSECURE",
+        ),
+        ("state: true\n", "state must be a text", 'put it in quotes: "true"'),
         ("url: https://x.example\n", "url is not a setting", "did you mean target?"),
         ("system-name: x\n", "system-name is not", "did you mean systemName?"),
         ("columns: {}\n", "columns is not", "did you mean manifest?"),
