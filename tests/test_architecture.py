@@ -16,7 +16,7 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake", "harmless", "closing", "database_rows"}  # fmt: skip
+              "mojibake", "harmless", "closing", "database_rows", "faults"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -35,6 +35,7 @@ ALLOWED = {
     "credentials": {"errors"},
     "mojibake": set(),
     "harmless": set(),
+    "faults": set(),
     "closing": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,

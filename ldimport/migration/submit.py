@@ -26,7 +26,9 @@ class InvalidManifest(ManifestError):  # noqa: N818
     def __init__(self, validation: Validation) -> None:
         super().__init__(
             f"{validation.invalid:,} of {validation.entries:,} rows have errors; nothing was sent",
-            hint="correct them, or send the good rows with --valid-only",
+            hint="correct them, or send the good rows with --valid-only"
+            if validation.valid
+            else "correct them",
         )
         self.validation = validation
 

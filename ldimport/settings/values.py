@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ldimport import wire
 from ldimport.errors import ConfigError, LdimportError, UsageError
+from ldimport.faults import json_fault
 from ldimport.model import MAX_CONTEXT_BYTES
 from ldimport.url import API_VERSION, is_http_url, server_url, without_secrets
 
@@ -46,7 +47,9 @@ Layer = dict[str, Value]
 
 def _text(raw: object, where: Where) -> str:
     if not isinstance(raw, str):
-        raise where.error(f"must be a text, not {_kind(raw)}", f'put it in quotes: "{raw}"')
+        shown = str(raw).lower() if isinstance(raw, bool) else raw
+        hint = f'put it in quotes: "{shown}"' if isinstance(raw, int | float) else None
+        raise where.error(f"must be a text, not {_kind(raw)}", hint)
     if not raw.strip():
         raise where.error("must not be empty")
     return raw
@@ -114,7 +117,8 @@ def _parsed(text: str, where: Where) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise where.error(f"must be a JSON object or @FILE: {error}") from None
+        why = json_fault(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise where.error(f"must be a JSON object or @FILE: {why}") from None
 
 
 def _contents(path: Path, where: Where) -> str:
