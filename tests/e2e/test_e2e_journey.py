@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import forked
-from command_line import Ldimport, Origin, photo
+from command_line import Ldimport, Origin
 
 TOKEN = "token-of-the-journey"
 DAILY = 12
