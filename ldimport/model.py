@@ -288,6 +288,18 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """A server does not answer, or (``over``) answers again: its address, the reason in a sentence,
+    tries so far, and when the next one is (Unix time; None: this one is still waited for)."""
+
+    place: str
+    why: str
+    tries: int = 0
+    next_try: float | None = None
+    over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """What the engine accepts, in bytes, pixels and seconds; where Livingdocs has a default it is
     that (docs/livingdocs-api.md, "Limits")."""

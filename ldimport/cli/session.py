@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
+from ldimport.cli.output.silence import SilenceOnce, silence_text
 from ldimport.cli.output.stream import look_at
+from ldimport.cli.output.text import exact_clock, utc
 from ldimport.errors import LockedError
 from ldimport.url import without_secrets
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
-    from ldimport.model import Integrity
+    from ldimport.model import Integrity, Silence
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
@@ -56,11 +58,40 @@ class Session:
             for file in (sys.stdout, sys.stderr)
         )
         self.screen, self.notes = Screen(self.out), Screen(self.err)
+        self._hears: Callable[[Silence], None] = self._say_silence
+        self._silence = SilenceOnce(self.now)
 
     @property
     def chatty(self) -> bool:
         """Whether people read along: neither JSON nor silence was asked for."""
         return not (self.options.json or self.options.quiet)
+
+    def tell(self, silence: Silence) -> None:
+        """A server does not answer, or does again: whoever listens now is told."""
+        self._hears(silence)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[Silence], None]) -> Iterator[None]:
+        """Inside, this one listens; otherwise lines are written, and the log file too."""
+        before, self._hears = self._hears, listener
+        try:
+            yield
+        finally:
+            self._hears = before
+
+    def _say_silence(self, silence: Silence) -> None:
+        if not self._silence.worth(silence):
+            return
+        if self.options.log_file is not None:
+            from ldimport.cli.output.documents import dumps, event
+            from ldimport.files import appended
+
+            with appended(self.options.log_file) as file:
+                file.write(f"{dumps(event(silence, self.now()))}\n")
+        if not self.options.quiet:
+            at = silence.next_try
+            word = "" if at is None else exact_clock(at) if self.err.tty else utc(at)
+            self.notes.say("✓" if silence.over else "!", silence_text(silence, at=word))
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
@@ -182,6 +213,7 @@ class Session:
             api_version=settings.api_version,
             insecure=settings.insecure,
             deadline=deadline,
+            tell=self.tell,
             secrets=self.environ.get("LDIMPORT_WEBHOOK_SECRET", "").split(),
         )
         with closing(target):

@@ -19,7 +19,7 @@ from ldimport.client.answers import ApiCall
 from ldimport.closing import Closing
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError, UnexpectedAnswerError
-from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json
+from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json, Silence
 from ldimport.url import API_VERSION, endpoint, server_url
 
 if TYPE_CHECKING:
@@ -58,8 +58,9 @@ class LivingdocsClient(Closing):
     many seconds the server may stay silent, ``patience`` how many seconds go into repeating what
     failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any more.
     ``insecure`` skips the check of certificates, ``ca_file`` names the root certificates to trust
-    instead of the system's. ``transport`` replaces the network, ``sleep``,
-    ``clock`` (monotonic) and ``now`` (Unix time) the time.
+    instead of the system's. ``tell`` hears (from any thread) within 5 seconds that the server does
+    not answer, and when it answers again. ``transport`` replaces the network, ``sleep``, ``clock``
+    (monotonic) and ``now`` (Unix time) the time.
 
     Every method may raise AuthError (401, 403), ConfigError (no API at this address, TLS),
     TemporaryError (unreachable, 5xx, after retries) and RefusedError (other 4xx).
@@ -76,6 +77,7 @@ class LivingdocsClient(Closing):
         deadline: float = math.inf,
         insecure: bool = False,
         ca_file: str | None = None,
+        tell: Callable[[Silence], None] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -94,7 +96,7 @@ class LivingdocsClient(Closing):
         secret = Secret(token) if isinstance(token, str) else token
         policy = RetryPolicy(timeout, patience, sleep, clock, now, clock() + deadline)
         self._transport = Transport(
-            self.base_url, api_version, secret, policy, insecure, transport, ca_file
+            self.base_url, api_version, secret, policy, insecure, transport, ca_file, tell
         )
         self._send = self._transport.send
         self._config: dict[str, Json] | None = None

@@ -15,6 +15,7 @@ import tenacity
 from ldimport import __version__, wire
 from ldimport.authorities import TRUST_ANOTHER, check_ca_file
 from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall, UnavailableError
+from ldimport.client.patience import Patience, Tell
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.model import Json
@@ -73,9 +74,11 @@ class Transport:
         insecure: bool,
         network: httpx.BaseTransport | None,
         ca_file: str | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._base, self._version, self._policy = base, version, policy
         self._reader = AnswerReader(base, version, token, policy.now)
+        self._patience = Patience(base, tell, policy.now)
         self._masking = _masking(token)
         certificates = _certificates(insecure, ca_file)
         try:
@@ -116,21 +119,31 @@ class Transport:
             wait=_wait,
             stop=enough,
             sleep=policy.sleep,
+            before_sleep=self._failed,
             reraise=True,
         )
         try:
-            return again(self._once, call)
+            answer = again(self._once, call)
         except UnavailableError as error:
             tries = again.statistics.get("attempt_number", 1)
             raise _given_up(error, tries, policy.clock() - started) from _bare(error)
         except LdimportError as error:
+            self._patience.answered()
             _bare(error)
             raise
+        self._patience.answered()
+        return answer
+
+    def _failed(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        why = error.message if isinstance(error, UnavailableError) else str(error)
+        self._patience.failed(why, state.upcoming_sleep)
 
     def _once(self, call: ApiCall) -> Json:
         silence = self._policy.silence
         try:
-            answer = self._exchange(call, silence)
+            with self._patience.asking():
+                answer = self._exchange(call, silence)
         except httpx.HTTPError as error:
             raise _explained(error, self._base, silence) from error
         return self._reader.read(answer, call)

@@ -115,6 +115,13 @@ def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
     return config.from_json(given)
 
 
+_NOT_HERE = (
+    *("archive", "revokeAsset", "unrevokeAsset", "replaceAsset", "removeAsset"),
+    *("addUsageLogEntry", "updateUsageLogEntry", "removeUsageLogEntry"),
+)
+"""Operations that Livingdocs documents, of things this engine does not have."""
+
+
 def patched(
     config: ProjectConfig,
     entry: MediaEntry,
@@ -149,6 +156,9 @@ def _property_name(operation: Mapping[str, Json], path: str) -> str:
     if not isinstance(operation, Mapping):
         raise InvalidRequestError({path: "Invalid type: expected object"})
     word, name = operation.get("operation"), operation.get("propertyName")
+    if word in _NOT_HERE:
+        text = f'"{word}" is known, but not carried out by this engine: it has setMetadataProperty'
+        raise InvalidRequestError({f"{path}.operation": text})
     if word != "setMetadataProperty":
         raise InvalidRequestError({f"{path}.operation": f'No enum match for: "{str(word)[:60]}"'})
     for key in operation:

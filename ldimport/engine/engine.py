@@ -81,7 +81,8 @@ class Engine(Closing):
         self.key_in_results = key_in_results
         self._given_config = project_config
         self._config: ProjectConfig | None = None
-        self._now = now
+        self.now = now
+        """Unix time."""
         self._blobs = BlobFolder(self.folder)
         self.store: Store = open_store(self.folder)
         """For what stands beside this door: ``Sender``."""
@@ -121,7 +122,7 @@ class Engine(Closing):
             return accept.same_request(found, body)
         request = accept.settled(request, options, self.config, checked)
         terms = Terms(self.config, options, self.limits)
-        job = NewJob(addresses.new_job_id(), key, body, request, terms, self._now())
+        job = NewJob(addresses.new_job_id(), key, body, request, terms, self.now())
         return self.store.jobs.accept(job, self.daily_limit)
 
     def status(self, job_id: str) -> model.JobStatus:
@@ -129,15 +130,19 @@ class Engine(Closing):
         job = self.store.jobs.get(job_id)
         if job is None:
             return model.JobStatus(job_id, model.JobState.LOST)
-        found = self.store.jobs.results(job_id) if job.state is model.JobState.SUCCESS else ()
         started = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        results = tuple(self._result(each, job.system_name) for each in found)
+        results = self._results(job) if job.state is model.JobState.SUCCESS else ()
         return model.JobStatus(job_id, job.state, started, results)
 
     def progress(self, job_id: str) -> Counts | None:
         """Images of a job by outcome so far; None for an unknown id."""
         job = self.store.jobs.get(job_id)
         return None if job is None else job.counts
+
+    def outcomes(self, job_id: str) -> tuple[model.Result, ...]:
+        """Images of a job that have their outcome already, while it runs too."""
+        job = self.store.jobs.get(job_id)
+        return () if job is None else self._results(job)
 
     def jobs(self, limit: int = 100, before: str | None = None) -> Sequence[JobSummary]:
         """Up to ``limit`` jobs, newest first; ``before`` (a job id) goes on after the last."""
@@ -175,7 +180,7 @@ class Engine(Closing):
                 raise ConflictError(f"Version: Expected {version} to be equal to {entry.version}")
             lenient = self.options.lenient
             metadata = accept.patched(self.config, entry, operations, lenient=lenient)
-            at = entry.updated_at if keep_updated_at else self._now()
+            at = entry.updated_at if keep_updated_at else self.now()
             return replace(entry, metadata=metadata, updated_at=at)
 
         changed = self.store.library.change(media_id, edit)
@@ -216,7 +221,7 @@ class Engine(Closing):
     def stalled(self) -> tuple[bool, float | None]:
         """Whether images are open and nothing has moved for a lease; and for how many seconds the
         oldest leased image has been so (None: none is)."""
-        found, now = self.store.activity(), self._now()
+        found, now = self.store.activity(), self.now()
         oldest = None if found.leased_at is None else max(0.0, now - found.leased_at)
         return found.open > 0 and now - found.moved_at > self.limits.lease_seconds, oldest
 
@@ -226,7 +231,7 @@ class Engine(Closing):
         if workers == 0:
             from ldimport.engine.worker import run_worker
 
-            run_worker(self.store, self._blobs, until_done=True, now=self._now)
+            run_worker(self.store, self._blobs, until_done=True, now=self.now)
             return
         with self.working(workers):
             while self.has_open():
@@ -260,6 +265,10 @@ class Engine(Closing):
     def close(self) -> None:
         """Close the store. May be called twice."""
         self.store.close()
+
+    def _results(self, job: JobSummary) -> tuple[model.Result, ...]:
+        found = self.store.jobs.results(job.id)
+        return tuple(self._result(each, job.system_name) for each in found)
 
     def _result(self, of: StoredResult, system_name: str) -> model.Result:
         stored = of.asset

@@ -8,6 +8,8 @@ kept sentences only: their causes are guessed once, when the file is migrated.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.migration.model import CauseRow
@@ -80,4 +82,16 @@ def causes_of(results: Iterable[Result]) -> tuple[CauseRow, ...]:
         examples = (*(row.examples if row else ()), (result.external_id, 0))[:2]
         text, images = meaning_of(cause, result.reason), row.images + 1 if row else 1
         found[group] = CauseRow(cause, text, images, retryable, examples)
+    return tuple(sorted(found.values(), key=lambda row: -row.images))
+
+
+def joined(*groups: Iterable[CauseRow]) -> tuple[CauseRow, ...]:
+    """Groups of failures from several places as one list, the most frequent first."""
+    found: dict[tuple[str, str], CauseRow] = {}
+    for row in chain(*groups):
+        before = found.get(key := (row.cause, row.reason))
+        if before is not None:
+            examples = (*before.examples, *row.examples)[:2]
+            row = replace(before, images=before.images + row.images, examples=examples)
+        found[key] = row
     return tuple(sorted(found.values(), key=lambda row: -row.images))

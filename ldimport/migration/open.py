@@ -2,7 +2,7 @@
 Livingdocs over HTTP), the project config, how to read a manifest."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
 from ldimport.manifest.fields import FieldMap
-from ldimport.model import MAX_BODY_BYTES, Json
+from ldimport.model import MAX_BODY_BYTES, Json, Silence
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.jsonschema import media_type_schema
@@ -33,6 +33,7 @@ def open_target(
     ca_file: str | None = None,
     engine_options: Mapping[str, Any] | None = None,
     max_body: int = MAX_BODY_BYTES,
+    tell: Callable[[Silence], None] | None = None,
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
     project ``config`` it checks against, or a base URL with a ``token``.
@@ -40,7 +41,8 @@ def open_target(
     ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
     processes carry out the engine's images, by default one per core; ``secrets`` sign its
     webhooks. ``engine_options`` are more of ``Engine``'s, and its requests have at most
-    ``max_body`` bytes; ``ca_file`` holds for an HTTP target. Raises AuthError without a token."""
+    ``max_body`` bytes; ``ca_file`` holds for an HTTP target. ``tell`` hears that a server does not
+    answer, and when it does again. Raises AuthError without a token."""
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
@@ -55,7 +57,13 @@ def open_target(
 
     ends = math.inf if deadline is None else deadline
     client = LivingdocsClient(
-        place, token, api_version=api_version, deadline=ends, insecure=insecure, ca_file=ca_file
+        place,
+        token,
+        api_version=api_version,
+        deadline=ends,
+        insecure=insecure,
+        ca_file=ca_file,
+        tell=tell,
     )
     return LivingdocsTarget(client)
 

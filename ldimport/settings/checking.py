@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ldimport import credentials
 from ldimport.authorities import check_ca_file
 from ldimport.errors import AuthError, LdimportError
-from ldimport.model import Severity
+from ldimport.model import Severity, Silence
 from ldimport.settings.loading import shown
 from ldimport.settings.values import SETTINGS
 from ldimport.url import is_loopback
@@ -45,18 +45,23 @@ class SettingFinding:
         return cls(subject, Severity.ERROR, error.message, error.hint or "")
 
 
-def check(settings: Settings, now: Callable[[], float] = time.time) -> list[SettingFinding]:
+def check(
+    settings: Settings,
+    now: Callable[[], float] = time.time,
+    tell: Callable[[Silence], None] | None = None,
+) -> list[SettingFinding]:
     """Try address, token and scopes without sending anything, for ``config check``.
 
     An HTTP target is asked three questions (project config, a job that does not exist, a media
-    entry that does not exist); what is wrong is told by the findings, never raised."""
+    entry that does not exist); what is wrong is told by the findings, never raised; ``tell`` hears
+    that it is still waited for."""
     found = [*_ca_file(settings)]
     if settings.embedded:
         text = f"local engine in {settings.engine}, no token needed"
         return [*found, SettingFinding("address", None, text), *_engine(settings)]
     found += [*_address(settings), *_token(settings, now())]
     if not any(each.severity is Severity.ERROR for each in found):
-        found += _asked(settings)
+        found += _asked(settings, tell)
     return found
 
 
@@ -119,7 +124,7 @@ def _expiry(expires: float | None, now: float, source: str) -> SettingFinding:
     return SettingFinding("token", severity, f"from {source}, expires {day}")
 
 
-def _asked(settings: Settings) -> Iterator[SettingFinding]:
+def _asked(settings: Settings, tell: Callable[[Silence], None] | None) -> Iterator[SettingFinding]:
     from ldimport.client import LivingdocsClient
 
     try:
@@ -129,6 +134,7 @@ def _asked(settings: Settings) -> Iterator[SettingFinding]:
             api_version=settings.api_version,
             insecure=settings.insecure,
             patience=0,
+            tell=tell,
         )
     except LdimportError as error:
         yield SettingFinding.of("address", error)

@@ -16,6 +16,7 @@ from ldimport.model import (
     JobOptions,
     JobStatus,
     Json,
+    Result,
 )
 
 
@@ -55,6 +56,9 @@ class Target(Protocol):
 
     def progress(self, job_id: str) -> Counts | None:
         """Counts while a job runs, or None where the target tells nothing before the end."""
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        """Images of a running job that have their outcome; asked where ``progress`` counts some."""
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         """The asset stored under this identity, if any."""

@@ -14,6 +14,7 @@ from ldimport.model import (
     JobOptions,
     JobStatus,
     Json,
+    Result,
 )
 from ldimport.targets.base import BatchLimits, Target
 
@@ -55,6 +56,9 @@ class EmbeddedTarget(Target):
     def progress(self, job_id: str) -> Counts | None:
         self.engine.check_workers()
         return self.engine.progress(job_id)
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        return self.engine.outcomes(job_id)
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self.engine.find(system_name, external_id)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ldimport.client import LivingdocsClient
 from ldimport.errors import TooLargeError
-from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
+from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json, Result
 from ldimport.targets.base import BatchLimits, Target
 from ldimport.url import host_of
 
@@ -42,6 +42,9 @@ class LivingdocsTarget(Target):
 
     def progress(self, job_id: str) -> Counts | None:
         return None  # the API tells nothing before a job's end
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        return ()
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self._client.find(system_name, external_id)

@@ -575,7 +575,7 @@ def test_the_same_command_goes_on_with_all_that_decides_what_is_sent(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("status", "-n", "0"), 0, "job\t"),
+        (("status", "-n", "0"), 0, "✗ done, 2 failed"),
         (("config", "show"), 0, "systemName"),
         (("engine", "check"), 0, "sound"),
         (("results", "--cause", "no-such-file"), 0, "'=id-5"),
