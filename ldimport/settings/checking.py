@@ -133,6 +133,7 @@ def _asked(settings: Settings, tell: Callable[[Silence], None] | None) -> Iterat
             settings.token,
             api_version=settings.api_version,
             insecure=settings.insecure,
+            ca_file=settings.job_options.ca_file,
             patience=0,
             tell=tell,
         )
