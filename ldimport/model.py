@@ -16,6 +16,8 @@ Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
 MAX_BATCH_IMAGES = 1_000
 MAX_BATCH_BYTES = 480_000
 """A batch stays below Livingdocs' default limit (docs/livingdocs-api.md, "Limits")."""
+MAX_BODY_BYTES = 500_000
+"""Bytes of a request body; Livingdocs' own default (docs/livingdocs-api.md, "Limits")."""
 MAX_CONTEXT_BYTES = 8_192
 """Size of ``context``, as UTF-8 of compact JSON (docs/livingdocs-api.md, "Import request")."""
 MAX_NAME, MAX_ID, MAX_VALUE = 1_000, 8_192, 65_536
@@ -83,11 +85,19 @@ class ExifPrecedence(StrEnum):
 
 class Nulls(StrEnum):
     """What a metadata value of null in a request does: it counts as absent, is stored as null, or
-    the image fails for it. Livingdocs does not say (docs/livingdocs-api.md, "Open questions")."""
+    the image fails for it."""
 
     CLEAR = "clear"
     KEEP = "keep"
     REFUSE = "refuse"
+
+
+class Publishing(StrEnum):
+    """Whether the engine holds images to the rules that Livingdocs documents for publishing alone
+    (``required``, lengths, lists of values), or lets only the shape of values count."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
 
 
 class Variants(StrEnum):

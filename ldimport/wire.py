@@ -38,6 +38,9 @@ from ldimport.model import (
 )
 
 T = TypeVar("T")
+LENIENT = "handling=lenient"
+"""The preference (RFC 7240, 4.4) of a request that lets only the shape of metadata count; our own
+server heeds it, Livingdocs has no such thing."""
 
 _LOST = 'no import job found for id "{}"'
 _JOB_STATES = {state.value: state for state in JobState}

@@ -101,14 +101,18 @@ class LivingdocsClient(Closing):
         self._send = self._transport.send
         self._config: dict[str, Json] | None = None
 
-    def submit(self, request: ImportRequest, key: str | None = None) -> str:
+    def submit(
+        self, request: ImportRequest, key: str | None = None, *, lenient: bool = False
+    ) -> str:
         """Start an import and return its job id. The request carries ``key`` (or one made up)
-        as ``Idempotency-Key``, so that a repeat is no second job where the server knows keys.
+        as ``Idempotency-Key``, so that a repeat is no second job where the server knows keys;
+        ``lenient`` as a preference (RFC 7240), which our own server heeds.
 
         Raises QuotaError, InvalidRequestError, TooLargeError, KeyConflictError; after a
         TemporaryError or ConfigError the server may have accepted it all the same."""
         body, key = wire.request_body(request), key or uuid.uuid4().hex
-        answer = self._send(ApiCall("POST", "import/images", _WRITE, body=body, key=key))
+        call = ApiCall("POST", "import/images", _WRITE, body=body, key=key, lenient=lenient)
+        answer = self._send(call)
         job_id = answer.get("id") if isinstance(answer, dict) else None
         if not isinstance(job_id, str) or not job_id:
             raise self._unexpected("import/images", "a job id")

@@ -12,7 +12,7 @@ from typing import TypeVar
 import httpx
 import tenacity
 
-from ldimport import __version__
+from ldimport import __version__, wire
 from ldimport.authorities import TRUST_ANOTHER, check_ca_file
 from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall, UnavailableError
 from ldimport.client.patience import Patience, Tell
@@ -150,6 +150,8 @@ class Transport:
 
     def _exchange(self, call: ApiCall, silence: float) -> ApiAnswer:
         headers = {} if call.key is None else {"Idempotency-Key": call.key}
+        if call.lenient:
+            headers["Prefer"] = wire.LENIENT
         if call.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         with self._http.stream(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldimport import wire
 from ldimport.authorities import check_ca_file
-from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError
+from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError, UsageError
 from ldimport.model import Image, ImportRequest, JobOptions, Json, Nulls
 from ldimport.request_check import check_request
 
@@ -66,13 +66,16 @@ def settled(
     """The request checked against every rule of the API (those that need no project config unless
     ``checked``), with each mediaType filled in, and without metadata of null where that counts as
     absent. Raises InvalidRequestError with all findings, UsageError for nonsense in
-    ``allow_hosts``, ConfigError for a ``ca_file`` that cannot be used."""
+    ``allow_hosts`` or ``user_agent``, ConfigError for a ``ca_file`` that cannot be used."""
     from ldimport.net.guard import parse_allow_host
 
     for text in options.allow_hosts:
         parse_allow_host(text)
     if options.ca_file is not None:
         check_ca_file(options.ca_file)
+    agent = options.user_agent
+    if agent is not None and not (agent.strip() and agent.isascii() and agent.isprintable()):
+        raise UsageError("user_agent must be printable ASCII on one line")
     if not checked:
         check_request(request, relative_urls=bool(options.allow_files))
     clear = options.nulls is Nulls.CLEAR

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 import yaml
+from starlette.responses import Response
 
 from ldimport import __version__, wire
 from ldimport.model import Json
@@ -17,21 +18,37 @@ from ldimport.net.guard import without_kind
 from ldimport.request_check import request_from_json
 from ldimport.server import body
 from ldimport.server.endpoint import Call, Version, versions
-from ldimport.server.responses import DAMAGED, Refusal
+from ldimport.server.responses import DAMAGED, Refusal, answer
 from ldimport.wire import Dialect
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def start(call: Call) -> Json:
-    """Accept a batch: 200 with its job id once it is durable."""
+def start(call: Call) -> Response:
+    """Accept a batch: 200 with its job id once it is durable. A request may prefer (RFC 7240)
+    ``handling=lenient`` or ``strict`` to what the server does by itself."""
     key = call.request.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise Refusal(400, {"Idempotency-Key": "must be 1 to 255 visible ASCII characters"})
     batch = request_from_json(body.parse(call.body))
-    job_id = call.engine.submit(batch, key, checked=True)
-    call.request.state.note = f"job {job_id}, {len(batch.images)} images"
-    return {"id": job_id}
+    options, wish = call.engine.options, _handling(call)
+    if wish is not None:
+        options = replace(options, lenient=wish == "lenient")
+    job_id = call.engine.submit(batch, key, options, checked=True)
+    told = ", lenient" if options.lenient else ""
+    call.request.state.note = f"job {job_id}, {len(batch.images)} images{told}"
+    headers = {} if wish is None else {"Preference-Applied": f"handling={wish}"}
+    return answer({"id": job_id}, headers=headers)
+
+
+def _handling(call: Call) -> str | None:
+    """What the request prefers, if it is one of the two; the first one counts."""
+    for said in ",".join(call.request.headers.getlist("prefer")).split(","):
+        name, _, value = said.partition(";")[0].partition("=")
+        wish = value.strip().strip('"').lower()
+        if name.strip().lower() == "handling":
+            return wish if wish in ("lenient", "strict") else None
+    return None
 
 
 def status(call: Call) -> Json:

@@ -276,7 +276,8 @@ def test_each_cause_is_told_once_while_running() -> None:
     display = LiveDisplay(terminal(100))
     display(Progress(90, 90, Counts(pending=90), 1))
     for n in range(30):
-        display(replace(FAILURE, cause=f"origin-{500 + n % 6}", reason=f"it answered {500 + n % 6}"))
+        status = 500 + n % 6
+        display(replace(FAILURE, cause=f"origin-{status}", reason=f"it answered {status}"))
         display(FAILURE)
     told = [line for line in frame(display, 100) if "answered" in line]
     own = "the image server answered 503 instead of sending the image"
