@@ -7,7 +7,7 @@ Cells that ``cells.safe_cell`` wrote (``'=1+1``) lose the apostrophe that it put
 import csv
 import io
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
 
@@ -155,6 +155,20 @@ class Table(Part):
             with closing(self._run(skip, position, resumes < _RESUMES)) as run:
                 skip = yield from run
             resumes += 1
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """(field, text) of every cell of these fields."""
+        made = {*self._mapping.templates, *self._mapping.constants}
+        if not made.isdisjoint(fields) or "metadata" in self.layout.places:
+            yield from super().cells(fields)
+            return
+        places = [(name, at) for name, at in self.layout.places.items() if name in fields]
+        if places:
+            with closing(self.rows()) as rows:
+                for _, cells in rows:
+                    for name, at in places:
+                        if at < len(cells):
+                            yield name, cells[at]
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every row."""

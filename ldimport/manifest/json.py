@@ -7,7 +7,7 @@ all.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -212,6 +212,10 @@ class _JsonFile(Part):
         super().__init__(source, detected, findings)
         self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """None."""
+        return iter(())
 
     def _start(self, place: Place, field: str) -> tuple[int, int] | None:
         column = max(place.column, 1)

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -102,6 +102,17 @@ class Manifest(Closing):
                 row = entry.place.row + 1
             source.check_unchanged()
             before += source.found.st_size
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """(field, text) of every cell of these metadata fields, in all files: a look ahead, for
+        what has to be decided over a whole column. Raises as ``entries`` does."""
+        for source, part in zip(self._sources, self._parts.values(), strict=True):
+            source.check_unchanged()
+            yield from part.cells(fields)
+
+    def note(self, code: str, text: str) -> None:
+        """Something worth a line that others found out about this manifest."""
+        self._findings.notice(code, text)
 
     @property
     def table(self) -> Table | None:
