@@ -15,6 +15,7 @@ from ldimport.mojibake import is_whole
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
+from ldimport.schema.nothing import Nothings
 from ldimport.schema.values import MetadataCheck, text_advice, too_long
 from ldimport.url import (
     MAX_LENGTH,
@@ -214,7 +215,7 @@ def _metadata_check(config: ProjectConfig, handle: str) -> MetadataCheck | None:
 class Checker:
     """Checks the rows of one pass over a manifest; remembers their ids. ``defaulted``: some row
     named no media type and got the project's default. ``trimmed`` counts ids and urls that had
-    blanks around them."""
+    blanks around them, ``nothings`` words for nothing."""
 
     def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
         self.config = config
@@ -222,6 +223,7 @@ class Checker:
         self.seen = Seen()
         self.defaulted = False
         self.trimmed = 0
+        self.nothings = Nothings()
         self._checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
@@ -237,6 +239,7 @@ class Checker:
         findings = [*self._identity(entry)]
         if any(not each.field for each in entry.problems):  # its cells are not where they belong
             return Checked(entry, None, tuple(self._problems(entry, findings)))
+        self.nothings.look(entry)
         findings += self._plain(entry)
         handle = self._media_type(entry)
         metadata: Mapping[str, Json] = {}
@@ -283,6 +286,7 @@ class Checker:
         stored = check.quick(entry.metadata, textual=entry.textual)
         if stored is None or not self.seen.add_new(entry.id, place.file, place.line):
             return None
+        self.nothings.look(entry)
         return handle, stored
 
     def _media_type(self, entry: Entry) -> str:

@@ -24,6 +24,7 @@ from ldimport.schema.jsonschema import (
     value_schema,
     with_definitions,
 )
+from ldimport.schema.nothing import nothing
 from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
 from ldimport.wire import characters
@@ -154,7 +155,7 @@ def _decider(schema: Mapping[str, Any]) -> Draft202012Validator:
 class ValueCheck:
     """Everything about the values of one property. ``writing``: how its column writes them.
 
-    ``good`` remembers cells that are right, with their values; ``any_text``: texts up to so many
+    ``good`` remembers cells that are right (no words for nothing), with their values; ``any_text``: texts up to so many
     characters are right whatever they say, unless mangled; None where more counts than length.
     """
 
@@ -179,7 +180,7 @@ class ValueCheck:
             return False
         if not text or next(self.findings(value), None) is not None:
             return False
-        if len(self.good) < REMEMBERED and len(text) <= _SHORT:
+        if len(self.good) < REMEMBERED and len(text) <= _SHORT and nothing(text) is None:
             self.good[text] = value
         return True
 
