@@ -22,6 +22,7 @@ from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, rea
 from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
+from ldimport.mojibake import visible
 
 _LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
@@ -327,7 +328,7 @@ def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:
     """Line and column of the value at ``path`` in the object that comes next, if it has one."""
     head, dot, rest = path.partition(".")
     for key in scanner.members():
-        first, place = scanner.peek(), scanner.place()
+        key, first, place = visible(key), scanner.peek(), scanner.place()
         if path in (key, field_of(key)):
             return place[0], place[1] + (first == b'"')
         if dot and head in (key, field_of(key)) and first == b"{":

@@ -19,6 +19,7 @@ from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, rea
 from ldimport.manifest.streams import Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
+from ldimport.mojibake import visible
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -62,7 +63,7 @@ class Item:
             self._wrong("wrong-type", event, path, "a key must be a text")
             self._skip(event)
             return ""
-        text = str(event.value)
+        text = visible(str(event.value))
         if text == "<<" and not event.style:
             self._wrong("yaml-alias", event, path, "merge keys (<<) are not followed")
         if text in found:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ldimport.model import Entry, Json, Place, Problem, Severity
+from ldimport.model import Entry, Place, Problem, Severity
 
 _SPELLED = (
     "null", "none", "nan", "nil", "n/a", "undefined", "(null)", "<null>", "<na>", "nat", "(none)",
@@ -41,8 +41,8 @@ class Nothings:
         if entry.file_name in NOTHING:
             self.add("fileName", str(entry.file_name), entry.place)
         for handle, value in entry.metadata.items():
-            if (word := nothing(value)) is not None:
-                self.add(f"metadata.{handle}", word, entry.place)
+            if type(value) is str and len(value) <= LONGEST and value in NOTHING:
+                self.add(f"metadata.{handle}", value, entry.place)
 
     def problems(self) -> Iterator[Problem]:
         """A warning for each column in which there are many."""
@@ -53,13 +53,6 @@ class Nothings:
                 hint = "they are taken as texts: if they mean nothing, leave these cells empty"
                 yield Problem(Severity.WARNING, "word-for-nothing", column.first, name, text, hint,
                               value=often[0])  # fmt: skip
-
-
-def nothing(value: Json) -> str | None:
-    """The word, where the value is one."""
-    if isinstance(value, str) and len(value) <= LONGEST and value.strip() in NOTHING:
-        return value.strip()
-    return None
 
 
 def _listed(words: Iterable[str]) -> str:

@@ -141,7 +141,9 @@ def test_an_id_in_another_case_or_with_other_zeros_is_told(
         assert (strict.invalid, strict.valid) == (1, 1)
 
 
-def test_what_strict_leaves_out_is_what_the_plan_left_out(tmp_path: Path, state: StateStore) -> None:
+def test_what_strict_leaves_out_is_what_the_plan_left_out(
+    tmp_path: Path, state: StateStore
+) -> None:
     """Ids of one manifest that look alike are all sent: only what was sent before counts."""
     path = tmp_path / "ids.csv"
     ids = ["ID5", *(f"n{n}" for n in range(1_200)), *(f"00n{n}" for n in range(1_200))]

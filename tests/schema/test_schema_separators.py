@@ -63,7 +63,7 @@ TABLE = HEAD + "".join(
     for n, cell in enumerate(["Muster, Anna", *["x"] * 5_000, "Muster, Anna|Beispiel, Beat"])
 )
 YAML = "".join(
-    f"- {{id: '{n}', url: 'https://img.example/{n}.jpg', fileName: A, metadata: {{people: '{c}'}}}}\n"
+    f"- {{id: '{n}', url: 'https://a.example/{n}', fileName: A, metadata: {{people: '{c}'}}}}\n"
     for n, c in enumerate(["Muster, Anna", "Muster, Anna|Beispiel, Beat"])
 )
 
