@@ -104,7 +104,7 @@ def test_no_cell_begins_a_formula(tmp_path: Path) -> None:
 # -- names with signs that nobody sees -----------------------------------------------------
 
 UNSEEN = ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u200e", "\u202a", "\x00", "\x07",
-          "\u3164", "\u2800", "\ufe0f", "\u180e", "\U000e0001"]  # fmt: skip
+          "\u3164", "\u2800", "\ufe0f", "\u180e"]  # fmt: skip
 
 
 @pytest.mark.parametrize("sign", UNSEEN)
