@@ -16,7 +16,8 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake", "harmless", "closing", "database_rows"}  # fmt: skip
+              "mojibake", "harmless", "closing", "database_rows",
+              "local_names"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -36,6 +37,7 @@ ALLOWED = {
     "mojibake": set(),
     "harmless": set(),
     "closing": set(),
+    "local_names": {"causes", "errors"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

@@ -7,13 +7,14 @@ from pathlib import Path
 
 from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
+from ldimport.local_names import locate_below
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.model import JobOptions, Json
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.separators import decide, undecided
-from ldimport.url import is_relative, locate_below
+from ldimport.url import is_relative
 
 DEFAULT_SYSTEM_NAME = "local"
 

@@ -8,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, urljoin
 
+from ldimport.causes import Cause
 from ldimport.cells import Writing
 from ldimport.errors import Rejected
+from ldimport.local_names import locate_below, nearest
 from ldimport.model import MAX_ID, MAX_NAME, Entry, Image, Json, Problem, Severity
 from ldimport.mojibake import is_whole
 from ldimport.schema.config import ProjectConfig
@@ -23,7 +25,6 @@ from ldimport.url import (
     PORTS,
     holds_user,
     is_relative,
-    locate_below,
     parse,
 )
 
@@ -51,14 +52,15 @@ def resolved(url: str, base_url: str | None) -> str:
     return urljoin(base, quote(url, safe="/&=+,;:@!$'()*~"))
 
 
-def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
-    """Everything about a url; below ``folder``, if there is one, relative ones are files."""
+def url_findings(url: str, folder: Path | None, *, suggest: bool = True) -> Iterator[Finding]:
+    """Everything about a url; below ``folder``, if there is one, relative ones are files.
+    ``suggest``: look for the file that one which is not there may mean."""
     if not url:
         yield Finding("required", "url is empty", "every image needs an address")
     elif _scheme(url) in PORTS:
         yield from _address(url)
     elif folder is not None and is_relative(url):
-        yield from _file(url, folder)
+        yield from _file(url, folder, suggest=suggest)
     else:
         yield _refused(url, folder)
 
@@ -112,7 +114,7 @@ def _ending(path: str) -> Iterator[Finding]:
         yield Finding("unlikely-type", text, hint, Severity.WARNING)
 
 
-def _file(url: str, folder: Path) -> Iterator[Finding]:
+def _file(url: str, folder: Path, *, suggest: bool) -> Iterator[Finding]:
     try:
         locate_below(folder, url)
     except Rejected as rejected:
@@ -120,6 +122,8 @@ def _file(url: str, folder: Path) -> Iterator[Finding]:
         if rejected.code == "no-such-file":  # until then it may be there
             hint = "the row is sent, and fails unless the file is there by then"
             severity = Severity.WARNING
+            if suggest and (near := nearest(folder, url)):
+                hint = f"did you mean {cut(near)}? {hint}"
         yield Finding(rejected.code, f"url: {rejected.reason}", hint, severity)
     else:
         yield from _ending(url)
@@ -146,6 +150,8 @@ def _scheme(url: str) -> str:
 
 
 MOST_REASONS = 20
+_MOST_SUGGESTED = 50
+"""For so many missing files the name that was meant is looked for: it takes milliseconds each."""
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 AROUND = " \t\r\n\v\f\0\x85\xa0\xad\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
@@ -224,6 +230,7 @@ class Checker:
         self.defaulted = False
         self.trimmed = 0
         self.nothings = Nothings()
+        self._missing = 0
         self._checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
@@ -309,7 +316,9 @@ class Checker:
 
     def _plain(self, entry: Entry) -> Iterator[tuple[str, Finding]]:
         url = resolved(entry.url, self.options.base_url)
-        for each in url_findings(url, self.options.folder):
+        suggest = self._missing < _MOST_SUGGESTED
+        for each in url_findings(url, self.options.folder, suggest=suggest):
+            self._missing += each.code == Cause.NO_SUCH_FILE.code
             yield "url", replace(each, value=each.value or sample(entry.url))
         if not entry.file_name:
             hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
