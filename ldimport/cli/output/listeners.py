@@ -56,7 +56,7 @@ class JsonLinesListener:
 
     def __post_init__(self) -> None:
         self._next_progress = 0.0
-        self.stream.line(documents.dumps(self.start))
+        self.stream.document(documents.dumps(self.start))
 
     def __call__(self, event: Event | Stopping) -> None:
         """One line; that a run was asked to stop is said by its summary."""
@@ -65,7 +65,7 @@ class JsonLinesListener:
                 return
             self._next_progress = self.now() + PROGRESS_PAUSE
         if not isinstance(event, Stopping):
-            self.stream.line(documents.dumps(documents.event(event, self.now())))
+            self.stream.document(documents.dumps(documents.event(event, self.now())))
 
 
 @dataclass
