@@ -25,6 +25,11 @@ class ManifestFormat(StrEnum):
     JSONL = "jsonl"
     YAML = "yaml"
 
+    @property
+    def words(self) -> str:
+        """How people call it."""
+        return "JSON Lines" if self is ManifestFormat.JSONL else self.value.upper()
+
 
 class ReadingNote(NamedTuple):
     """Something worth one line on the screen: ``code`` is stable, ``text`` for people."""

@@ -58,12 +58,19 @@ class Manifest(Closing):
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
+            self._note_format(source.name, found.format)
             part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
             files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
+
+    def _note_format(self, name: str, found: ManifestFormat) -> None:
+        named = named_format(name)
+        if named not in (None, found):
+            text = f"{name} holds {found.words}, whatever its name says: it is read as that"
+            self.note("format-by-content", text)
 
     @property
     def name(self) -> str:

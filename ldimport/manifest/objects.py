@@ -97,8 +97,10 @@ class ObjectBuilder:
     def _not_an_object(self, value: Json, problems: RowProblems) -> Entry:
         """An entry for an item that is a text, a number, a list or nothing."""
         if not problems:
-            kind = _KINDS[type(value)]
-            message = f"an entry must be an object with id, url and fileName, not {kind}"
+            kind, joined = _KINDS[type(value)], ""
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                joined = ": does another file begin here?"
+            message = f"an entry must be an object with id, url and fileName, not {kind}{joined}"
             problems.add("wrong-type", "", message, value=_shown(value))
         return problems.entry({}, textual=self._textual)
 
@@ -208,7 +210,7 @@ def read_header(name: str, findings: Findings, keys: Iterable[HeaderKey]) -> Hea
         if key not in HEADER_KEYS:
             findings.unknown_key(name, key)
             continue
-        again = " stands there twice" if key in found else ""
+        again = " stands there twice; two files joined?" if key in found else ""
         if fault := f": {problem}" if problem else again or _fault(key, value):
             raise ManifestError(f"{name}:{line}: {key}{fault}", code="bad-header")
         if value is not None:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.model import MAX_NAME, Json, Place
-from ldimport.schema.check import MAX_URL, PLAIN, Checker, is_plain_id
+from ldimport.schema.addresses import MAX_URL, PLAIN
+from ldimport.schema.check import Checker, is_plain_id
 from ldimport.schema.nothing import LONGEST, NOTHING
 
 RowTest = Callable[[list[str], int], bool]
