@@ -28,7 +28,7 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.objects import merged
-from ldimport.manifest.streams import Part, Position, SourceFile
+from ldimport.manifest.streams import DOS_END, Part, Position, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 from ldimport.system import ProcessLock, clear_up, new_lock
@@ -58,7 +58,7 @@ class Manifest(Closing):
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
-            self._note_format(source.name, found.format)
+            self._note_format(source, found.format)
             part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
@@ -66,11 +66,15 @@ class Manifest(Closing):
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
-    def _note_format(self, name: str, found: ManifestFormat) -> None:
-        named = named_format(name)
+    def _note_format(self, source: SourceFile, found: ManifestFormat) -> None:
+        name, named = source.name, named_format(source.name)
         if named not in (None, found):
             text = f"{name} holds {found.words}, whatever its name says: it is read as that"
             self.note("format-by-content", text)
+        with open(source.path, "rb") as file:  # noqa: PTH123  a path as given
+            file.seek(max(0, source.found.st_size - 1))
+            if file.read(1) == DOS_END:
+                self.note("dos-end", f"{name} ends with the mark of DOS (0x1A), which is left out")
 
     @property
     def name(self) -> str:
