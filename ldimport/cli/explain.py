@@ -1,7 +1,16 @@
 """``ldimport explain``: what became of an image, or what the code of a problem or cause means."""
 
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
+from ldimport.cli.options import ManifestOptions, ReadingOptions
+from ldimport.cli.output import preview
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
 from ldimport.cli.output.summary import LET_IN
@@ -12,23 +21,35 @@ from ldimport.migration.explanations import CODES, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
+if TYPE_CHECKING:
+    from ldimport.migration.plan import Preview
 
-def explain(session: Session, what: str) -> None:
-    """Tell what became of an image, attempt by attempt, or what a problem code means."""
+
+def explain(
+    session: Session, what: str, manifest: Path | None = None, *, reading: ManifestOptions
+) -> None:
+    """Tell what became of an image, attempt by attempt, or what a problem code means; with a
+    manifest also how its entry would be sent."""
+    entry = None if manifest is None else _entry(session, what, manifest, reading)
+    named = what if entry is None else entry.id
     with session.migration(write=False) as migration:
-        found = migration.history(what)
+        found = migration.history(named)
     meaning, cause = CODES.get(what), known_cause(what)
-    if not (found or meaning or cause):
-        text = f"“{what}” is neither an image in the state file nor a problem code"
-        codes = [*CODES, *(each.code for each in Cause)]
-        hint = did_you_mean(what, codes, "ldimport results   lists all images")
-        raise UsageError(text, hint=hint, code="unknown-id")
+    if not (found or meaning or cause or entry):
+        raise _unknown(what, manifest)
     if session.options.json:
-        session.document(_document(what, found, meaning, cause))
+        document = _document(named, found, meaning, cause)
+        if entry is not None:
+            document["entry"] = preview.document(entry)
+        session.document(document)
         return
     screen = session.screen
+    if entry is not None:
+        preview.show(screen, entry)
+        if found or meaning or cause:
+            screen.blank()
     for each in found:
-        _image(session, what, each)
+        _image(session, named, each)
     if meaning is not None:
         screen.line((what, ACCENT), f"  {meaning.title}")
         screen.blank()
@@ -40,6 +61,33 @@ def explain(session: Session, what: str) -> None:
         if meaning is not None:
             screen.blank()
         _cause(screen, cause)
+
+
+def _entry(session: Session, what: str, manifest: Path, reading: ManifestOptions) -> Preview | None:
+    """The entry with this id, else that of this row."""
+    session.paths = [str(manifest)]
+    options = {each.name: getattr(reading, each.name) for each in fields(reading)}
+    given = ReadingOptions(paths=[str(manifest)], **options)
+    with (
+        session.target() as target,
+        session.source(session.project_config(target), given) as source,
+        session.migration(target, write=False) as migration,
+    ):
+        return migration.preview_of(source, what)
+
+
+def _unknown(what: str, manifest: Path | None) -> UsageError:
+    text = f"“{what}” is neither an image in the state file nor a problem code"
+    codes = [*CODES, *(each.code for each in Cause)]
+    hint = did_you_mean(what, codes, "ldimport results   lists all images")
+    if manifest is not None:
+        text = f"“{what}” is neither an id nor the number of a row in {manifest}"
+        hint = (
+            f"ldimport plan {shlex.quote(str(manifest))} --show 3   shows the first that are sent"
+        )
+    elif what.isdigit():
+        hint = f"ldimport explain {what} --manifest FILE   if you mean row {what} of a manifest"
+    return UsageError(text, hint=hint, code="unknown-id")
 
 
 def _image(session: Session, name: str, found: History) -> None:
@@ -115,7 +163,12 @@ def _history(name: str, found: History) -> Document:
 
 COMMAND = Command(
     explain,
-    ("ldimport explain 2003-04511", "ldimport explain duplicate-id", "ldimport explain origin-503"),
-    {0: "explained", 2: "neither an image of the state file nor a problem code"},
-    also=(4,),
+    (
+        "ldimport explain 2003-04511",
+        "ldimport explain duplicate-id",
+        "ldimport explain origin-503",
+        "ldimport explain 12 --manifest archive.csv    row 12 as it would be sent",
+    ),
+    {0: "explained", 2: "neither an image of the state file or manifest nor a code"},
+    also=(3, 4, 5),
 )

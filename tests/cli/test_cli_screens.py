@@ -208,7 +208,7 @@ def test_status_counts_and_jobs_on_80_columns() -> None:
 
 def test_status_in_a_mail_names_what_it_counts_and_ends_in_utc() -> None:
     screen = pipe()
-    outcomes.lines(screen, OVERVIEW, NOW, None)
+    outcomes.lines(screen.stream, OVERVIEW, NOW, None)
     text = shown(screen).splitlines()
     for line in ("target: edit.tagblatt.ch", "systemName: archiv", "images: 1,204,113",
                  "imported: 612,252", "failed: 77", "in progress: 800", "not sent yet: 566,581",
@@ -244,14 +244,14 @@ def test_status_says_who_is_at_work(
     if screen.stream.tty:
         outcomes.overview(screen, found, NOW, None)
     else:
-        outcomes.lines(screen, found, NOW, None)
+        outcomes.lines(screen.stream, found, NOW, None)
     text = shown(screen)
     for each in words:
         assert each in text
     assert ("nobody" in text) == (at_work.run is None)
     nothing = replace(OVERVIEW, jobs=OVERVIEW.jobs[1:], at_work=at_work)
     screen = pipe()
-    outcomes.lines(screen, nothing, NOW, None)
+    outcomes.lines(screen.stream, nothing, NOW, None)
     assert "at work" not in shown(screen), "where all has ended nobody need be"
 
 
