@@ -301,6 +301,24 @@ def test_items_of_a_cell_are_shown_whole_or_not_at_all() -> None:
     assert "id-1 (row 17) · id-2 (row 39) …" in shown(screen)
 
 
+@pytest.mark.parametrize("columns", [80, 100, 140, 160, 220])
+def test_a_screen_uses_the_terminal_up_to_160_columns(columns: int) -> None:
+    assert terminal(columns).width == min(columns, 160)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_failures_show_the_end_of_the_address(width: int) -> None:
+    url = "https://img.tagblatt.ch/2003/archiv/region/ostschweiz/2003-04511-rheinfall.jpg"
+    screen = terminal(width)
+    outcomes.failures(screen, [replace(FAILED, source_url=url)])
+    assert "rheinfall.jpg" in shown(screen) and "http" in shown(screen)
+    screen = terminal(width)
+    outcomes.of_run(screen, [replace(FAILED, source_url=url)])
+    text = shown(screen)
+    assert "rheinfall.jpg" in text and "(row 2)" in text
+    assert "503" not in text, "the cause stands in its own table, once"
+
+
 def test_signs_have_words_where_the_stream_cannot_encode_them() -> None:
     screen = terminal(80, unicode=False)
     summary.show(screen, ENDS["failures"](), RUN)
