@@ -1,6 +1,7 @@
 """``ldimport plan``: what a submit would send."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ldimport.cli.command import Command
 from ldimport.cli.options import ReadingOptions
@@ -10,8 +11,10 @@ from ldimport.cli.output.text import clock, counted, duration, number, size, utc
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import expires
 from ldimport.errors import ExitCode
+from ldimport.manifest.manifest import STDIN
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
+from ldimport.migration.model import Filter
 from ldimport.model import Json
 from ldimport.targets.base import BatchLimits
 
@@ -57,7 +60,10 @@ def show_plan(
         for each in previews:
             session.screen.blank()
             preview.show(session.screen, each)
-        session.screen.hints(_hints(session, found))
+        failed = Filter(target=target.identity, system_name=found.system_name)
+        causes = migration.causes(failed) if found.failed else ()
+        can = sum(row.images for row in causes if row.retryable)
+        session.screen.hints(_hints(session, found, min(can, found.failed)))
         check.notices(session.notes, checked)
         check.identity(session.notes, checked)
     return found
@@ -141,16 +147,20 @@ def _origins(found: Plan) -> str:
     return " · ".join(shown)
 
 
-def _hints(session: Session, found: Plan) -> list[Hint]:
+def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
     words = session.arguments
     hints = []
+    if STDIN in session.paths:  # what came that way is gone
+        found = replace(found, invalid=0, new=0, changed=0)
     if found.invalid:
         hints.append((f"ldimport validate {words}", "what is wrong with the invalid rows"))
     if found.to_send:
         valid_only = " --valid-only" if found.invalid else ""
         hints.append((f"ldimport submit {words}{valid_only}", f"send {number(found.to_send)}"))
-    if found.failed:
-        hints.append(("ldimport retry", f"send the {number(found.failed)} that failed before"))
+    if can:
+        hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+    elif found.failed:
+        hints.append(("ldimport results --failed", "why they failed before"))
     return hints
 
 

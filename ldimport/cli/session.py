@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,7 +97,7 @@ class Session:
         """Print a JSON document as one line."""
         from ldimport.cli.output.documents import dumps
 
-        self.out.line(dumps(document))
+        self.out.document(dumps(document))
 
     @property
     def can_ask(self) -> bool:
@@ -187,6 +187,7 @@ class Session:
     @contextmanager
     def target(self, *, deadline: float | None = None) -> Iterator[Target]:
         """The target in force, for at most ``deadline`` seconds. AuthError: a bad token."""
+        from ldimport.authorities import check_ca_file
         from ldimport.migration import open_target
 
         settings, config = self.settings, self._own_config
@@ -198,9 +199,15 @@ class Session:
             )
         if settings.token is not None and not settings.embedded:
             settings.token.reveal()
+        ca_file = settings.job_options.ca_file
+        if ca_file is not None:
+            check_ca_file(ca_file)
         target = open_target(
             settings.target,
             engine=settings.engine,
+            ca_file=ca_file,
+            engine_options=settings.engine_options,
+            max_body=settings.max_body,
             config=config,
             token=settings.token,
             api_version=settings.api_version,
@@ -225,7 +232,7 @@ class Session:
         archive needs no systemName yet (``validate``)."""
         from ldimport.migration import Wishes, open_source
         from ldimport.migration.open import read_options
-        from ldimport.model import Integrity, JobOptions
+        from ldimport.model import Integrity
 
         settings = self.settings
         own = settings.system_name
@@ -243,10 +250,10 @@ class Session:
                 encoding=reading.encoding,
                 delimiter=reading.delimiter,
             ),
-            lenient=reading.lenient,
+            lenient=reading.lenient or (settings.embedded and settings.job_options.lenient),
             strict=reading.strict,
         )
-        job = JobOptions(allow_hosts=settings.allow_hosts, integrity=integrity or Integrity.FULL)
+        job = replace(settings.job_options, integrity=integrity or Integrity.FULL)
         source = open_source(reading.paths, config, wishes, job, local=settings.embedded)
         try:
             yield source

@@ -12,7 +12,8 @@ from typing import TypeVar
 import httpx
 import tenacity
 
-from ldimport import __version__
+from ldimport import __version__, wire
+from ldimport.authorities import TRUST_ANOTHER, check_ca_file
 from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall, UnavailableError
 from ldimport.client.patience import Patience, Tell
 from ldimport.credentials import Secret
@@ -72,13 +73,14 @@ class Transport:
         policy: RetryPolicy,
         insecure: bool,
         network: httpx.BaseTransport | None,
+        ca_file: str | None = None,
         tell: Tell | None = None,
     ) -> None:
         self._base, self._version, self._policy = base, version, policy
         self._reader = AnswerReader(base, version, token, policy.now)
         self._patience = Patience(base, tell, policy.now)
         self._masking = _masking(token)
-        certificates = _certificates(insecure)
+        certificates = _certificates(insecure, ca_file)
         try:
             self._http = httpx.Client(
                 headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
@@ -148,6 +150,8 @@ class Transport:
 
     def _exchange(self, call: ApiCall, silence: float) -> ApiAnswer:
         headers = {} if call.key is None else {"Idempotency-Key": call.key}
+        if call.lenient:
+            headers["Prefer"] = wire.LENIENT
         if call.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         with self._http.stream(
@@ -199,8 +203,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _certificates(insecure: bool) -> ssl.SSLContext:
-    """The certificates to trust, as httpx finds them: SSL_CERT_FILE, SSL_CERT_DIR, certifi."""
+def _certificates(insecure: bool, ca_file: str | None) -> ssl.SSLContext:
+    """The certificates to trust: those of ``ca_file``, else as httpx finds them: SSL_CERT_FILE,
+    SSL_CERT_DIR, certifi."""
+    if ca_file is not None and not insecure:
+        check_ca_file(ca_file)
+        return ssl.create_default_context(cafile=ca_file)
     try:
         return httpx.create_ssl_context(verify=not insecure)
     except OSError as error:
@@ -281,7 +289,7 @@ def _tls(error: ssl.SSLError, base: str) -> ConfigError:
     """A certificate that does not hold, or no TLS at all: never solved by trying again."""
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"The certificate of {base} is not valid: {error.verify_message}"
-        hint = "if your organisation has a CA of its own, set SSL_CERT_FILE to its certificate"
+        hint = f"if your organisation has a CA of its own, {TRUST_ANOTHER}"
         if "expired" in error.verify_message or "not yet valid" in error.verify_message:
             hint = "if it is valid, the clock of this machine is wrong"
     else:

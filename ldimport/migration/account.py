@@ -93,18 +93,18 @@ class SubmitOptions(RunOptions):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOptions(RunOptions):
     """Which failed images: those of one ``job``, ``cause`` or ``system_name``, where given. The
-    engine treats them as before, but for ``allow_hosts`` and ``integrity`` where given."""
+    engine treats them as before, but for the other fields where given."""
 
     job: str | None = None
     cause: str | None = None
     system_name: str | None = None
     allow_hosts: tuple[str, ...] | None = None
     integrity: Integrity | None = None
+    user_agent: str | None = None
+    ca_file: str | None = None
 
     def over(self, recorded: JobOptions) -> JobOptions:
         """Recorded job options, but for what is given again."""
-        return replace(
-            recorded,
-            allow_hosts=recorded.allow_hosts if self.allow_hosts is None else self.allow_hosts,
-            integrity=recorded.integrity if self.integrity is None else self.integrity,
-        )
+        names = ("allow_hosts", "integrity", "user_agent", "ca_file")
+        given = {name: getattr(self, name) for name in names}
+        return replace(recorded, **{n: value for n, value in given.items() if value is not None})

@@ -49,7 +49,7 @@ class Target(Protocol):
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
         """Hand over one batch and return its job id. The same ``key`` and request again give
         the same id, where the target supports it. ``options`` matter to the embedded engine
-        alone."""
+        alone, but for ``lenient``: our own server is told."""
 
     def status(self, job_id: str) -> JobStatus:
         """State of one job; an unknown id is ``lost``, never an error."""

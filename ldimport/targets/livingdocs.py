@@ -27,9 +27,10 @@ class LivingdocsTarget(Target):
         self._client = client
 
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
-        """POST one batch. The server decides about hosts and integrity: ``options`` do nothing."""
+        """POST one batch. The server decides about hosts and integrity: of ``options`` it is told
+        ``lenient`` alone."""
         try:
-            return self._client.submit(request, key)
+            return self._client.submit(request, key, lenient=options.lenient)
         except TooLargeError as error:
             if len(request.images) > 1:
                 learned = max(error.size // 2, SMALLEST_BATCH)

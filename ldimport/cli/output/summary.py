@@ -10,9 +10,14 @@ from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
+from ldimport.url import host_of
 
-LET_IN: Hint = ("ldimport retry --allow-host HOST[:PORT]", "if the private address is meant")
-"""The way out for images that the address guard of the local engine refused."""
+
+def let_in(url: str = "") -> Hint:
+    """The way out for images that the address guard of the local engine refused; ``url`` of one
+    of them, where all have the same host."""
+    host = host_of(url) if url else "HOST[:PORT]"
+    return f"ldimport retry --allow-host {host}", "if the private address is meant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     for row in found[:most]:
         named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
         again = "yes" if row.retryable else "no"
-        rows.append((number(row.images), row.reason, again, tuple(named)))
+        rows.append((number(row.images), row.text, again, tuple(named)))
     table(screen, FAILURES, rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)
@@ -216,8 +221,10 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         can = sum(row.images for row in end.causes if row.retryable)
         if can and not end.ahead.failed:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
-        if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
-            hints.append(LET_IN)
+        for row in end.causes if run.local else ():
+            if row.cause == Cause.ADDRESS_NOT_ALLOWED.code:
+                host = row.parameters.get("host")
+                hints.append(let_in(f"http://{host}" if host else ""))
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
