@@ -249,6 +249,7 @@ def test_status_says_who_is_at_work(
     for each in words:
         assert each in text
     assert ("nobody" in text) == (at_work.run is None)
+    assert ("… waits" in text) == (at_work == AtWork()), "it does not run where nobody works"
     nothing = replace(OVERVIEW, jobs=OVERVIEW.jobs[1:], at_work=at_work)
     screen = pipe()
     outcomes.lines(screen.stream, nothing, NOW, None)

@@ -96,7 +96,8 @@ def _jobs(
 ) -> tuple[Sequence[TableColumn], list[tuple[str, ...]], str]:
     """Columns and rows; of several archives each job has its own; and what is left out."""
     shown = found.jobs if most is None else found.jobs[:most]
-    rows = [_job(row, now, utc_times=utc_times) for row in shown]
+    waits = found.at_work is not None and not (found.at_work.run or found.at_work.workers)
+    rows = [_job(row, now, utc_times=utc_times, waits=waits and is_local(row)) for row in shown]
     columns: tuple[TableColumn, ...] = JOBS
     if len(found.scopes) > 1:
         columns = (*JOBS, *ARCHIVE)
@@ -107,14 +108,15 @@ def _jobs(
     return columns, rows, rest
 
 
-def _job(row: JobRow, now: float, *, utc_times: bool) -> tuple[str, ...]:
+def _job(row: JobRow, now: float, *, utc_times: bool, waits: bool) -> tuple[str, ...]:
     counts = row.counts
     ended = (counts.success, counts.skipped, counts.failed)
     known = row.state is JobState.SUCCESS or (row.state is JobState.STARTED and any(ended))
     sums = map(number, ended) if known else [""] * 3
     took = duration(row.finished_at - row.submitted_at) if row.finished_at else ""
     sent = utc(row.submitted_at) if utc_times else clock(row.submitted_at, now)
-    return row.id, state_word(row), number(counts.total), *sums, sent, took
+    state = "… waits" if waits and row.state is JobState.STARTED else state_word(row)
+    return row.id, state, number(counts.total), *sums, sent, took
 
 
 def state_word(row: JobRow) -> str:
