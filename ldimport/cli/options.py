@@ -96,6 +96,8 @@ TABLE: Mapping[str, Any] = {
     "junitxml": Option("--junitxml", metavar="FILE", help="write a JUnit report"),
     "plan.resend": Option(envvar="LDIMPORT_RESEND",
                           help="as if unchanged images were sent again too"),
+    "show": Option(min=0, metavar="N", help="N entries as they would be sent, beside their rows"),
+    "dry_run": Option(help="send nothing: show what `plan` shows"),
     "exit_code": Option(help="exit 1 when there is something to send"),
     "retry.job": Option(metavar="ID", help="only those of it"),
     "retry.cause": Option(metavar="CODE", help="only those that failed for it"),
@@ -129,7 +131,10 @@ TABLE: Mapping[str, Any] = {
     "redact": Option(help="leave passwords and signatures out of URLs"),
     "excel": Option(help="CSV as Excel opens it: semicolons, and UTF-8 with its mark"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
-    "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
+    "what": Argument(metavar="ID|CODE|ROW", help="an image's external id, a code, or with "
+                     "--manifest the number of a row"),
+    "manifest": Option(metavar="FILE", help="show the entry as it would be sent from this one; an "
+                       "id wins over the number of a row"),
     # the rest
     "folder": Argument(metavar="FOLDER", help="default: this one"),
     "media_type": Option(metavar="HANDLE", help="columns for images of this type"),
@@ -166,11 +171,10 @@ class GlobalOptions:
     no_color: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingOptions:
-    """A manifest, and how it is read and checked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestOptions:
+    """How a manifest is read and checked."""
 
-    paths: list[str]
     base_url: str | None = None
     lenient: bool = False
     strict: bool = False
@@ -178,6 +182,13 @@ class ReadingOptions:
     sets: list[str] | None = None
     encoding: str | None = None
     delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions(ManifestOptions):
+    """A manifest, and how it is read and checked."""
+
+    paths: list[str]
 
 
 @dataclass(frozen=True, slots=True)

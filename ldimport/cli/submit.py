@@ -30,6 +30,7 @@ def submit(
     limit: int | None = None,
     batch_size: int | None = None,
     resend: bool = False,
+    dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
     context: str | None = None,
@@ -53,6 +54,11 @@ def submit(
         since=since,
         **ends.read(),
     )
+    if dry_run:
+        from ldimport.cli.plan import show_plan
+
+        show_plan(session, reading, sending)
+        return ExitCode.OK
     with (
         session.target(deadline=sending.deadline) as target,
         _in_time(
@@ -178,6 +184,7 @@ COMMAND = Command(
     (
         "ldimport submit samples/manifest.csv",
         "ldimport submit archive.csv --limit 20        a small first try",
+        "ldimport submit archive.csv --dry-run         what it would send, as plan shows it",
         "ldimport submit archive.csv --valid-only --yes --deadline 2h   from cron",
     ),
     also=tuple(ExitCode),

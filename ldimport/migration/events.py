@@ -24,8 +24,8 @@ class Plan:
     in_progress + invalid = entries. ``bytes`` is the size of all request bodies. ``unchanged``
     arrived before; ``failed`` are unchanged rows whose last outcome was a failure (``retry`` sends
     them); ``in_progress`` are unchanged rows in an open job. ``sources`` counts entries to send by
-    host ("" = local file). ``limit``: a submit sends at most so many, and batches, bytes and
-    sources are about these."""
+    host ("" = local file), ``fields`` changed rows by the field that changed. ``limit``: a submit
+    sends at most so many, and batches, bytes and sources are about these."""
 
     manifest: str
     target: str
@@ -41,6 +41,7 @@ class Plan:
     bytes: int
     sources: dict[str, int] = field(default_factory=dict)
     limit: int | None = None
+    fields: dict[str, int] = field(default_factory=dict)
 
     @property
     def to_send(self) -> int:

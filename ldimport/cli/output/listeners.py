@@ -162,11 +162,12 @@ def counts_text(counts: Counts) -> str:
 
 
 def progress_text(progress: Progress, seconds: float) -> str:
-    """Where a run stands, with its rate."""
+    """Where a run stands, with its rate; one that sends nothing does not speak of that."""
     counts = progress.counts
-    text = f"{number(progress.sent)} of {number(progress.to_send)} sent"
+    text = counts_text(counts)
     if progress.to_send:
-        text += f" ({percent(progress.sent, progress.to_send)})"
-    text += f", {counts_text(counts)}"
+        share = percent(progress.sent, progress.to_send)
+        sent = f"{number(progress.sent)} of {number(progress.to_send)} sent ({share})"
+        text = f"{sent}, {text}"
     done = counts.total - counts.pending
     return f"{text}, {number(round(done / seconds))}/s" if seconds >= 1 and done else text

@@ -214,6 +214,8 @@ class LiveDisplay:
         parts = [f"{counted(progress.open_jobs, 'job')} running"]
         if self._jobs_done:
             parts.append(f"{number(self._jobs_done)} done")
+        if progress.counts.failed > self._causes.total():  # their causes come with the job's end
+            parts.append(f"{number(progress.counts.failed)} failed")
         parts.append(self._done.left(progress.counts.pending))
         return " · ".join(filter(None, parts))
 

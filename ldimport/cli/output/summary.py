@@ -110,17 +110,15 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
         _sentence(screen, "■", f"{word}: {_sent(end)}, all recorded", took)
-        _what_goes_on(screen, end, run)
     elif isinstance(stopped, (QuotaError, DeadlineError)):
         _sentence(screen, "⧗", f"{stopped.message[:1].upper()}{stopped.message[1:]}", took)
         if isinstance(stopped, QuotaError):
             _room(screen, stopped, run)
-        else:
-            _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
         screen.error(_with_state(stopped, end))
     else:
         _sentence(screen, *_finished(end, run), took)
+    _what_goes_on(screen, end, run)
 
 
 def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
