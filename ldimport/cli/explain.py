@@ -4,13 +4,14 @@ from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.summary import LET_IN
+from ldimport.cli.output.summary import WAYS_OUT
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.explanations import CODES, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
+from ldimport.targets.base import LOCAL
 
 
 def explain(session: Session, what: str) -> None:
@@ -63,8 +64,8 @@ def _image(session: Session, name: str, found: History) -> None:
     if status is Status.FAILED and found.retryable:
         again = f"ldimport retry --cause {found.cause}"
         screen.hints([(again, "send it, and those like it, again")])
-    elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-        screen.hints([LET_IN])
+    elif found.label == LOCAL and (way := WAYS_OUT.get(found.cause or "")):
+        screen.hints([way])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])

@@ -11,8 +11,12 @@ from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
 
-LET_IN: Hint = ("ldimport retry --allow-host HOST[:PORT]", "if the private address is meant")
-"""The way out for images that the address guard of the local engine refused."""
+WAYS_OUT: Mapping[str, Hint] = {
+    Cause.ADDRESS_NOT_ALLOWED.code: (
+        "ldimport retry --allow-host HOST[:PORT]", "if the private address is meant"),
+    "origin-403": ("ldimport retry --user-agent TEXT", "if the server refuses unknown programs"),
+}  # fmt: skip
+"""What to do about images that failed for one of these causes in the local engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +222,8 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         can = sum(row.images for row in end.causes if row.retryable)
         if can and not end.ahead.failed:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
-        if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
-            hints.append(LET_IN)
+        met = {row.cause for row in end.causes} if run.local else set()
+        hints += [hint for cause, hint in WAYS_OUT.items() if cause in met]
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
