@@ -157,7 +157,23 @@ def test_lenient_reaches_a_server_of_our_own(
         url = json.loads(server.stdout.readline())["url"]
         words = (long_caption, "--target", url, "--system-name", "a", "--yes")
         run("submit", *words, code=3)
+        (run.folder / "loose.json").write_text(json.dumps(PROJECT).replace('"maxLength": 5', ""))
+        run("submit", *words, "--project-config", "loose.json", code=1)  # the server is strict
+        again = ("retry", "--target", url, "--system-name", "a")
+        assert run.json(*again, code=1)["totals"]["failed"] == 1
+        assert run.json(*again, "--lenient")["totals"]["success"] == 1
+        long_caption.write_text(long_caption.read_text().replace("too long", "too long, too"))
         assert run.json("submit", *words, "--lenient")["totals"]["success"] == 1
     finally:
         server.terminate()
         server.communicate()
+
+
+def test_retry_obeys_what_is_set_now_and_else_what_was(
+    run: Ldimport, archive: Archive, origin: Origin, tmp_path: Path
+) -> None:
+    (tmp_path / "png.yaml").write_text("engine: {formats: [png]}\n")
+    (tmp_path / "both.yaml").write_text("engine: {formats: [png, jpg]}\n")
+    run("submit", archive(1), "--allow-host", origin.host, "--config", "png.yaml", code=1)
+    assert run.json("retry", code=1)["totals"]["failed"] == 1
+    assert run.json("retry", "--config", "both.yaml")["totals"]["success"] == 1
