@@ -127,6 +127,7 @@ TABLE: Mapping[str, Any] = {
                      help="write here, - is standard output; its ending is the format"),
     "as_manifest": Option(help="the rows as they were sent, to edit and submit again"),
     "redact": Option(help="leave passwords and signatures out of URLs"),
+    "excel": Option(help="CSV as Excel opens it: semicolons, and UTF-8 with its mark"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
     "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
     # the rest

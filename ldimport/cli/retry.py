@@ -39,6 +39,8 @@ def retry(
     ):
         if job is not None:
             migration.job(job)
+        if cause is not None:
+            migration.check_cause(cause)
         runner.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session)

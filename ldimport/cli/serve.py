@@ -10,7 +10,7 @@ from ldimport.cli.output import served
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
-from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
+from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError, how_to_install
 from ldimport.model import Integrity
 from ldimport.server.contract import (
     DEFAULT_HOST,
@@ -68,7 +68,7 @@ def serve(
         from ldimport.server.run import run
     except ImportError as error:
         text = "ldimport serve needs the server parts"
-        hint = "pip install 'ldimport[server]'"
+        hint = how_to_install("server")
         raise scarce(error) or ConfigError(text, hint=hint, code="missing-extra") from error
     clean_logs()
     code, screen = ExitCode.OK, _ServeScreen(session, chosen)

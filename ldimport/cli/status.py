@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from ldimport import wire
 from ldimport.cli.command import Command
@@ -157,7 +158,9 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         none = "Nothing of it could be tried."
         screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
         again = "sends them again; images that arrived are skipped"
-        screen.hints([(f"ldimport submit {shlex.quote(row.manifest)}", again)])
+        there = Path(row.manifest).is_file()  # else several files, another folder, standard input
+        manifest = shlex.quote(row.manifest) if there else "MANIFEST"
+        screen.hints([(f"ldimport submit {manifest}", again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -174,8 +177,9 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     name = shlex.quote(row.id)
     if row.state.finished:
         hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
-    if row.state.finished and counts.failed:
-        hints.append((f"ldimport retry --job {name}", "send the failed ones again"))
+    if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
+        again = f"send failed images again; {can:,} may work"
+        hints.append((f"ldimport retry --job {name}", again))
     screen.hints(hints)
 
 

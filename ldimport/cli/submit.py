@@ -16,6 +16,7 @@ from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
+from ldimport.manifest.manifest import STDIN
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.reports.junit import RunReport
@@ -143,12 +144,11 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         check.show(session.notes, source, found, warnings=False)
         session.notes.error(error)
         words = session.arguments
-        session.notes.hints(
-            [
-                (f"ldimport validate {words} --problems FILE", "every problem, with row and hint"),
-                (f"ldimport submit {words} --valid-only", f"send the {found.valid:,} good rows"),
-            ]
-        )
+        hints = [(f"ldimport validate {words} --problems FILE", "every problem, with row and hint")]
+        if found.valid:
+            good = counted(found.valid, "good row")
+            hints.append((f"ldimport submit {words} --valid-only", f"send the {good}"))
+        session.notes.hints([] if STDIN in session.paths else hints)
     return error.exit_code
 
 

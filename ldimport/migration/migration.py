@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ldimport.causes import known_cause, proposable
 from ldimport.closing import Closing
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
@@ -101,6 +102,17 @@ class Migration(Closing):
         return replace(
             found, jobs=tuple(jobs), scopes=(*scopes.values(),), totals=totals, at_work=at_work
         )
+
+    def check_cause(self, code: str) -> None:
+        """Raises UsageError, with what was probably meant, for a cause that nobody knows: neither
+        this version nor an image in the state file."""
+        if known_cause(code) is not None:
+            return
+        own = dict.fromkeys(row.cause for row in self.causes())
+        if code not in own:
+            listed = f"images failed for: {', '.join(own)}" if own else "no image has failed"
+            hint = did_you_mean(code, [*own, *proposable()], listed, "causes")
+            raise UsageError(f"there is no cause “{code}”", hint=hint, code="unknown-cause")
 
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable and clear; None when

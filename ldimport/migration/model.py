@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from ldimport.causes import Cause
+from ldimport.causes import group_of
 from ldimport.model import Counts, JobState, Status
 
 
@@ -117,13 +117,21 @@ class Overview:
 @dataclass(frozen=True, slots=True)
 class CauseRow:
     """Failures grouped: how many, why, whether a retry makes sense, first examples
-    (external id, row). ``reason`` is what the cause means, or what the target said."""
+    (external id, row). ``reason`` is what the cause means, or what the target said of all of them;
+    ``parameters`` are those of the cause, and the ``host`` where all have the same."""
 
     cause: str
     reason: str
     images: int
     retryable: bool
     examples: tuple[tuple[str, int], ...]
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The reason with the host, for people."""
+        host = self.parameters.get("host")
+        return f"{self.reason} ({host})" if host else self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +234,8 @@ class Failure:
 
     @property
     def group(self) -> str:
-        """What equal failures have in common: the cause, or the sentence of an unknown one."""
-        return self.reason if self.cause == Cause.OTHER.code else self.cause
+        """What equal failures have in common (``causes.group_of``)."""
+        return group_of(self.cause, self.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,9 @@ class InvalidManifest(ManifestError):  # noqa: N818
     def __init__(self, validation: Validation) -> None:
         super().__init__(
             f"{validation.invalid:,} of {validation.entries:,} rows have errors; nothing was sent",
-            hint="correct them, or send the good rows with --valid-only",
+            hint="correct them, or send the good rows with --valid-only"
+            if validation.valid
+            else "correct them",
         )
         self.validation = validation
 
@@ -104,11 +106,11 @@ class _Sending:
         when their job was lost meanwhile: the next submit sends them."""
         found, source = self.found, self.source
         names = found.names if source.check.strict else None
-        under_way = set(found.open_ids)
+        left_alone = {*found.open_ids, *found.alike}
         for each in compare(
             self.account.store, found.archive, source, source.checker(), self.options, names=names
         ):
-            if each.verdict.sends and each.outgoing.image.id not in under_way:
+            if each.verdict.sends and each.outgoing.image.id not in left_alone:
                 yield each.outgoing
 
     def causes(self, run: Run) -> tuple[CauseRow, ...]:

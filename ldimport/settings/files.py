@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
 from ldimport.errors import ConfigError, did_you_mean
+from ldimport.faults import yaml_fault
 from ldimport.settings.trust import digest_of
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
@@ -134,9 +135,7 @@ class _FileReader:
                     self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
-                known = f"known are {', '.join(_IN_FILE)}, profiles"
-                hint = did_you_mean(key, (*_IN_FILE, "profiles", "tokenFile"), known)
-                raise where.error("is not a setting", hint)
+                raise where.error("is not a setting", _meant(key))
         return found
 
     def below(self, section: Section, path: str, *at: str) -> Layer:
@@ -187,6 +186,15 @@ class _FileReader:
         if "/" in words[0]:  # else it would be one of the working folder, perhaps a stranger's
             words = [str(read_path(words[0], where)), *words[1:]]
         return credentials.from_command(words, where.name)
+
+
+def _meant(key: str) -> str:
+    """The hint for a key that is none."""
+    elsewhere = {each.key: each for each in SETTINGS if not each.in_file}
+    if key in elsewhere:
+        return f"it stands in no file: {elsewhere[key].option}, or {elsewhere[key].variable}"
+    known = (*_IN_FILE, "profiles", *_TOKEN_KEYS[1:])
+    return did_you_mean(key, known, f"known are {', '.join(known)}", "settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,9 +278,10 @@ def read_yaml(path: Path) -> tuple[Section, str]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise _broken(place, error.problem or "not valid YAML") from error
+        raise _broken(place, yaml_fault(error)) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
+        why = "nested too deeply" if isinstance(error, RecursionError) else yaml_fault(error)
+        raise _broken(str(path), why) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
     return body or Section(), digest_of(text)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ldimport import wire
 from ldimport.errors import ConfigError, LdimportError, UsageError, did_you_mean
+from ldimport.faults import json_fault
 from ldimport.model import (
     MAX_BODY_BYTES,
     MAX_CONTEXT_BYTES,
@@ -59,7 +60,9 @@ Layer = dict[str, Value]
 
 def _text(raw: object, where: Where) -> str:
     if not isinstance(raw, str):
-        raise where.error(f"must be a text, not {_kind(raw)}", f'put it in quotes: "{raw}"')
+        shown = str(raw).lower() if isinstance(raw, bool) else raw
+        hint = f'put it in quotes: "{shown}"' if isinstance(raw, int | float) else None
+        raise where.error(f"must be a text, not {_kind(raw)}", hint)
     if not raw.strip():
         raise where.error("must not be empty")
     return raw
@@ -127,7 +130,8 @@ def _parsed(text: str, where: Where) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise where.error(f"must be a JSON object or @FILE: {error}") from None
+        why = json_fault(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise where.error(f"must be a JSON object or @FILE: {why}") from None
 
 
 def _contents(path: Path, where: Where) -> str:

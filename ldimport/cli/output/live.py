@@ -7,12 +7,13 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
+from ldimport.migration.causes import meaning_of
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure
 from ldimport.model import JobState, Silence
@@ -148,7 +149,10 @@ class LiveDisplay:
 
     def _failure(self, failure: Failure) -> None:
         self._causes[failure.group] += 1
-        self._first.setdefault(failure.group, failure)
+        first = self._first.setdefault(failure.group, failure)
+        if first.reason != failure.reason:  # a group's text is not one member's
+            text = meaning_of(failure.cause, failure.group)
+            self._first[failure.group] = replace(first, reason=text)
         if self.verbose:
             text = f"“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"
             self.screen.say("✗", f"{text}  {failure.url}")

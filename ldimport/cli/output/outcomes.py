@@ -246,13 +246,13 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 # -- for scripts ---------------------------------------------------------------------------
 
 
-def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
+def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow], delimiter: str = ",") -> None:
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
     from ldimport.cells import csv_line
 
-    file.write(csv_line(documents.RESULT_KEYS, end="\n"))
+    file.write(csv_line(documents.RESULT_KEYS, delimiter, end="\n"))
     for row in rows:
-        file.write(csv_line(documents.result(row).values(), end="\n"))
+        file.write(csv_line(documents.result(row).values(), delimiter, end="\n"))
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:

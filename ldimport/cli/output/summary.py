@@ -10,13 +10,18 @@ from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
+from ldimport.url import host_of
 
-WAYS_OUT: Mapping[str, Hint] = {
-    Cause.ADDRESS_NOT_ALLOWED.code: (
-        "ldimport retry --allow-host HOST[:PORT]", "if the private address is meant"),
-    "origin-403": ("ldimport retry --user-agent TEXT", "if the server refuses unknown programs"),
-}  # fmt: skip
-"""What to do about images that failed for one of these causes in the local engine."""
+
+def way_out(cause: str, url: str | None) -> Hint | None:
+    """What to do about images that the local engine did not get for this ``cause``: its address
+    guard refused them (``url`` is one of them, where all have the same host), or a server did."""
+    if cause == Cause.ADDRESS_NOT_ALLOWED.code:
+        host = host_of(url) if url else "HOST[:PORT]"
+        return f"ldimport retry --allow-host {host}", "if the private address is meant"
+    if cause == Cause.ORIGIN_STATUS.with_(status=403).code:
+        return "ldimport retry --user-agent TEXT", "if the server refuses unknown programs"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     for row in found[:most]:
         named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
         again = "yes" if row.retryable else "no"
-        rows.append((number(row.images), row.reason, again, tuple(named)))
+        rows.append((number(row.images), row.text, again, tuple(named)))
     table(screen, FAILURES, rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)
@@ -222,8 +227,10 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         can = sum(row.images for row in end.causes if row.retryable)
         if can and not end.ahead.failed:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
-        met = {row.cause for row in end.causes} if run.local else set()
-        hints += [hint for cause, hint in WAYS_OUT.items() if cause in met]
+        for row in end.causes if run.local else ():
+            host = row.parameters.get("host")
+            if way := way_out(row.cause, f"http://{host}" if host else None):
+                hints.append(way)
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
