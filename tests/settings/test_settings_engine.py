@@ -84,6 +84,11 @@ def test_a_profile_changes_single_ones(place: Path) -> None:
     assert sources["engine.nulls"] == f"{place / 'ldimport.yaml'}"
 
 
+@pytest.mark.parametrize("text", ["engine:", "engine: {}", "engine: {limits: }", "engine: ~"])
+def test_a_block_without_anything_in_it_is_none(place: Path, text: str) -> None:
+    assert settings(place, text) == settings(place)
+
+
 @pytest.mark.parametrize("text", ["engine: data", "engine: {folder: data, nulls: keep}"])
 def test_the_folder_is_a_text_or_stands_in_the_block_and_needs_agreement(
     place: Path, text: str
