@@ -7,19 +7,20 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.causes import Cause, KnownCause, is_code, known_cause, proposable
+from ldimport.causes import KnownCause, is_code, known_cause, proposable
 from ldimport.cli.command import Command
 from ldimport.cli.options import ManifestOptions, ReadingOptions
 from ldimport.cli.output import preview
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.summary import let_in
+from ldimport.cli.output.summary import way_out
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.explanations import CODES, OTHERS, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
+from ldimport.targets.base import LOCAL
 
 if TYPE_CHECKING:
     from ldimport.migration.plan import Preview
@@ -128,8 +129,8 @@ def _image(session: Session, name: str, found: History) -> None:
     if status is Status.FAILED and found.retryable:
         again = f"ldimport retry --cause {found.cause}"
         screen.hints([(again, "send it, and those like it, again")])
-    elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-        screen.hints([let_in(found.source_url)] if session.settings.embedded else [])
+    elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):
+        screen.hints([way])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])

@@ -55,7 +55,7 @@ TABLE: Mapping[str, Any] = {
     "paths": Argument(metavar="MANIFEST...", help="CSV, JSON, JSON Lines or YAML (also .gz); a "
                       "folder, a pattern, or - for standard input"),
     "base_url": Option(metavar="URL", help="relative urls are resolved against it"),
-    "lenient": Option(help="what Livingdocs checks only at publishing is a warning"),
+    "lenient": Option(help="rules that Livingdocs documents for publishing alone are warnings"),
     "strict": Option(help="warnings count as errors"),
     "maps": Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
     "sets": Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),

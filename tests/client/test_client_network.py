@@ -300,6 +300,27 @@ def test_a_certificate_that_does_not_hold_is_explained_and_not_retried(
     assert time.naps == []
 
 
+def test_a_file_of_certificates_counts_instead_of_the_environments(
+    make_client: Callable[..., LivingdocsClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    path = CERTIFICATES / "valid.pem"
+    with running(path) as server:
+        server.script(OK)
+        hint = failure(make_client(address=server.url)).hint or ""
+        assert "caFile" in hint and "SSL_CERT_FILE" in hint
+        assert make_client(address=server.url, ca_file=str(path)).submit(REQUEST) == "job"
+
+
+def test_a_file_without_certificates_is_named(
+    make_client: Callable[..., LivingdocsClient], tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("none")
+    with pytest.raises(ConfigError, match="which holds no certificates"):
+        make_client(address="https://livingdocs.example", ca_file=str(tmp_path / "ca.pem"))
+
+
 def test_a_certificate_for_another_name_is_explained(
     make_client: Callable[..., LivingdocsClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
