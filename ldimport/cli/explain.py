@@ -8,6 +8,7 @@ from ldimport.cli.output.summary import let_in
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
+from ldimport.migration.causes import meaning_of
 from ldimport.migration.explanations import CODES, OTHERS, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
@@ -18,6 +19,7 @@ def explain(session: Session, what: str) -> None:
     screen, a file or JSON shows."""
     with session.migration(write=False) as migration:
         found = migration.history(what)
+        images = migration.overview().totals.rows
         failed = is_code(what) and any(row.cause == what for row in migration.causes())
     meanings = [each[what] for each in (CODES, OTHERS) if what in each]
     cause = known_cause(what)
@@ -26,7 +28,8 @@ def explain(session: Session, what: str) -> None:
     if not (found or meanings or cause):
         text = f"“{what}” is neither an image in the state file nor a code"
         codes = [*CODES, *OTHERS, *proposable()]
-        hint = did_you_mean(what, codes, "ldimport results   lists all images", "causes")
+        listed = "ldimport results   lists all images" if images else "nothing was submitted yet"
+        hint = did_you_mean(what, codes, listed, "causes")
         raise UsageError(text, hint=hint, code="unknown-id")
     if session.options.json:
         session.document(_document(what, found, meanings, cause))
@@ -77,6 +80,8 @@ def _image(session: Session, name: str, found: History) -> None:
         facts["media id"] = found.media_id
     for n, attempt in enumerate(found.attempts, 1):
         facts[f"try {n}"] = _attempt(session, attempt, found)
+    if status is Status.FAILED and found.cause:
+        facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
         again = f"ldimport retry --cause {found.cause}"

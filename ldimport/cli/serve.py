@@ -22,7 +22,7 @@ from ldimport.server.contract import (
     Stopped,
 )
 from ldimport.system import scarce
-from ldimport.url import is_loopback
+from ldimport.url import is_http_url, is_loopback
 from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
@@ -44,6 +44,8 @@ def serve(
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
     settings, environ = session.settings, session.environ
+    if public_url is not None and not is_http_url(public_url):
+        raise UsageError(f"--public-url {public_url} must be an http or https URL")
     chosen = ServeOptions(
         settings.engine,
         project_config=settings.project_config,

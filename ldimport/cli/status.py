@@ -138,7 +138,8 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         outcomes.told(screen, told, MOST_IMAGES)
     hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
     name = shlex.quote(row.id)
-    hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
+    what = "media ids" if counts.success + counts.skipped else "reasons"
+    hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with {what}"))
     if can := sum(each.images for each in causes if each.retryable):
         again = f"send failed images again; {can:,} may work"
         hints.append((f"ldimport retry --job {name}", again))
