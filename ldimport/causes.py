@@ -101,8 +101,8 @@ class Cause(Enum):
         known, shown = self.code.format_map(parameters), dict(parameters)
         if self is Cause.FORMAT_NOT_ACCEPTED:
             shown["format"] = FORMATS.get(str(shown["format"]), shown["format"])
-        texts = (self.meaning, _texts()[self.code]["hint"])
-        meaning, hint = (text.format_map(shown) for text in texts)
+        words = _texts()[self.code] | _texts().get(known, {})  # one value may have words of its own
+        meaning, hint = (words[key].format_map(shown) for key in ("meaning", "hint"))
         own = {name: parameters[name] for name in self._pattern.groupindex}
         own |= {name: int(value) for name, value in own.items() if str(value).isdigit()}
         return KnownCause(self, known, meaning, hint, retryable, own)

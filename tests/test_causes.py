@@ -39,7 +39,8 @@ def test_a_code_that_nobody_knows_is_none() -> None:
 
 def test_the_table_of_words_holds_every_cause_and_nothing_else() -> None:
     words = tomllib.loads(resources.files("ldimport").joinpath("causes.toml").read_text("utf-8"))
-    assert set(words) == {cause.code for cause in Cause}
+    assert set(words) >= {cause.code for cause in Cause}
+    assert all(known_cause(word.format(status=503, format="tiff")) for word in words)
 
 
 @pytest.mark.parametrize("status", ["100", "404", "418", "503", "599", "999"])

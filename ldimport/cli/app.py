@@ -29,7 +29,12 @@ COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
 """Set by the script of `ldimport completion` while a shell asks for completions."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
-FLAGS = {"profile", "config", *(each.name for each in values.SETTINGS if each.option)}
+FLAGS = {
+    "profile",
+    "config",
+    "profile_file",
+    *(each.name for each in values.SETTINGS if each.option),
+}
 """Parameters that ``settings`` decides: those given on the command line are handed to it."""
 
 

@@ -1,6 +1,7 @@
 """``ldimport serve``: the local engine over HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ldimport import __version__
 from ldimport.cli import options
@@ -22,7 +23,7 @@ from ldimport.server.contract import (
     Stopped,
 )
 from ldimport.system import scarce
-from ldimport.url import is_http_url, is_loopback
+from ldimport.url import is_loopback
 from ldimport.wire import Dialect
 
 TOKEN = "LDIMPORT_SERVE_TOKEN"  # noqa: S105  the name of a variable
@@ -36,28 +37,31 @@ def serve(
     daily_limit: int = 0,
     dialect: str | None = None,
     public_url: str | None = None,
+    lenient: bool = False,
+    profile_file: Path | None = None,
     *,
     engine: options.EngineOptions,
 ) -> ExitCode:
     """Serve the local engine over HTTP, with the import API of Livingdocs.
 
+    How it treats images stands in the `engine:` block of ldimport.yaml, or in --profile-file.
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
     settings, environ = session.settings, session.environ
-    if public_url is not None and not is_http_url(public_url):
-        raise UsageError(f"--public-url {public_url} must be an http or https URL")
+    job = settings.job_options
+    job = replace(job, lenient=lenient or job.lenient)
     chosen = ServeOptions(
         settings.engine,
         project_config=settings.project_config,
-        allow_hosts=tuple(settings.allow_hosts),
-        integrity=engine.integrity or Integrity.FULL,
+        job=replace(job, integrity=engine.integrity or Integrity.FULL),
         daily_limit=daily_limit,
         secrets=tuple(environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()),
         host=host,
         port=port,
         workers=workers,
         dialect=_dialect(dialect),
-        public_url=public_url,
+        **settings.engine_options,
+        body_limit=settings.max_body,
         token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
     try:

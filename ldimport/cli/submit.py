@@ -125,9 +125,10 @@ def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     else:
         screen.say("✓", check.all_valid(found))
     check.identity(screen, found)
+    of = f" of {number(plan.to_send + plan.left_out)} (--limit)" if plan.left_out else ""
     screen.line(
         (plan.manifest, ACCENT),
-        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",
+        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)}{of} to send",
         indent=2,
     )
     screen.blank()

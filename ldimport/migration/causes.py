@@ -9,6 +9,8 @@ kept sentences only: their causes are guessed once, when the file is migrated.
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
+from itertools import chain
 
 from ldimport.causes import FORMATS, Cause, KnownCause, group_of, is_code, known_cause, masked
 from ldimport.migration.model import CauseRow
@@ -108,3 +110,26 @@ def causes_of(results: Iterable[Result]) -> tuple[CauseRow, ...]:
         again = any(cause_of(each)[1] for each in found)
         rows.append(cause_row(cause, (reasons[0], reasons[-1]), len(found), again, examples))
     return tuple(sorted(rows, key=lambda row: -row.images))
+
+
+def joined(*groups: Iterable[CauseRow]) -> tuple[CauseRow, ...]:
+    """Groups of failures from several places as one list, the most frequent first."""
+    found: dict[tuple[str, str], CauseRow] = {}
+    for row in chain(*groups):
+        key = row.cause, group_of(row.cause, row.reason)
+        before = found.get(key)
+        found[key] = row if before is None else _with(before, row)
+    return tuple(sorted(found.values(), key=lambda row: -row.images))
+
+
+def _with(one: CauseRow, more: CauseRow) -> CauseRow:
+    """Two groups of one cause as one, with what both have in common."""
+    same = one.reason == more.reason
+    return replace(
+        one,
+        reason=one.reason if same else meaning_of(one.cause, masked(one.reason)),
+        images=one.images + more.images,
+        retryable=one.retryable or more.retryable,
+        examples=(*one.examples, *more.examples)[:2],
+        parameters=dict(one.parameters.items() & more.parameters.items()),
+    )
