@@ -9,7 +9,7 @@ from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.explanations import CODES, OTHERS, Explanation
+from ldimport.migration.explanations import CODES, EXITS, OTHERS, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
 
@@ -21,7 +21,7 @@ def explain(session: Session, what: str) -> None:
         found = migration.history(what)
         images = migration.overview().totals.rows
         failed = is_code(what) and any(row.cause == what for row in migration.causes())
-    meanings = [each[what] for each in (CODES, OTHERS) if what in each]
+    meanings = [each[what] for each in (CODES, OTHERS, EXITS) if what in each]
     cause = known_cause(what)
     if failed and cause is None:
         meanings.append(_FOREIGN)

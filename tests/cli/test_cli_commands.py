@@ -543,7 +543,8 @@ def test_a_known_cause_that_no_image_has_is_no_mistake(call: Call) -> None:
 @pytest.mark.parametrize(
     "code",
     ["port-taken", "untrusted-file", "trimmed", "webhook-undelivered", "usage", "interrupted",
-     "too-large", "origin-418", "jpeg-xl-not-accepted", "duplicate-id", "new-system-name"],
+     "too-large", "3", "130", "origin-418", "jpeg-xl-not-accepted", "duplicate-id",
+     "new-system-name"],
 )  # fmt: skip
 def test_any_code_that_is_printed_is_explained(call: Call, code: str) -> None:
     body = document(call, "explain", code)
