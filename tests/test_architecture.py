@@ -27,7 +27,7 @@ ALLOWED = {
     "files": {"errors", "harmless", "system"},
     "errors": {"causes"},
     "system": {"errors"},
-    "wire": {"model", "errors"},
+    "wire": {"model", "errors", "causes"},
     "request_check": {"model", "errors", "wire", "url"},
     "database": {"errors", "system"},
     "database_rows": {"database"},

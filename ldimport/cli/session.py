@@ -156,14 +156,13 @@ class Session:
         """Ask whether a file that may be a stranger's may decide this; remembered if so."""
         if not self.can_ask or self.options.json:
             return False
-        import typer
-
+        from ldimport.cli.questions import says_yes
         from ldimport.settings import UserFolders
 
         self.notes.error(asked)
-        if agreed := typer.confirm("  Agree to this file?", default=False, err=True):
+        if yes := says_yes("  Agree to this file?"):
             UserFolders.of(None).trusted.add(asked.file, asked.digest)
-        return agreed
+        return yes
 
     @property
     def filters(self) -> dict[str, str | None]:
