@@ -139,7 +139,7 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         detail = documents.validation(found, source.manifest)
         session.document({**documents.error(error), "validation": detail})
     if not (session.options.json and session.options.quiet):
-        check.show(session.notes, source, found, warnings=False)
+        check.show(session.notes, source, found)
         session.notes.error(error)
         words = session.arguments
         session.notes.hints(

@@ -22,7 +22,7 @@ _Kind = tuple[str, str, Severity]
 @dataclass(slots=True)
 class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
-    the first one said."""
+    the first one said. ``column`` is what the manifest calls the field, where that differs."""
 
     code: str
     field: str
@@ -33,6 +33,7 @@ class FindingGroup:
     message: str
     hint: str
     publishing: bool = False
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,16 +113,24 @@ class Collector:
         if what not in self._kinds or room or self.sink is not None:
             if entry and not exact:
                 problem = replace(problem, place=self.manifest.locate(entry, problem.field))
-            problem = _shown(problem)
+            problem = _shown(self._in_own_words(problem))
         if room:
             self._problems.append(problem)
         if what not in self._kinds:
             self._kinds[what] = FindingGroup(
                 *what, 0, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
-                problem.publishing,
+                problem.publishing, self.manifest.column_of(problem.field) or "",
             )  # fmt: skip
         self._kinds[what].rows += 1
         return problem
+
+    def _in_own_words(self, problem: Problem) -> Problem:
+        """With the column's name behind the field's, where the user has one of his own."""
+        column, field = self.manifest.column_of(problem.field), problem.field
+        if not column or not problem.message.startswith((f"{field} ", f"{field}:")):
+            return problem
+        rest = problem.message[len(field) :]
+        return replace(problem, message=f"{field} (column “{column}”){rest}")
 
 
 def _shown(problem: Problem) -> Problem:
