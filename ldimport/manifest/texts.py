@@ -13,6 +13,7 @@ from unicodedata import is_normalized, normalize
 import orjson
 
 from ldimport.cells import without_surrogates
+from ldimport.faults import json_fault
 from ldimport.manifest.kinds import RowProblems
 from ldimport.model import Json, Place
 
@@ -87,11 +88,9 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
         at, line, column = problems.place, error.lineno, error.colno
         column += max(at.column, 1) - 1 if line == 1 else 0
         place = None if field else Place(at.file, at.row, at.line + line - 1, column)
-        words = error.msg[:1].lower() + error.msg[1:]
-        early = "" if error.pos < len(error.doc) else " (it ends too early)"
         before, behind = decoded[: error.pos].rstrip(), decoded[error.pos :].lstrip()
         found = what_stands(before[-1:].encode(), behind[:_SHOWN].encode("utf-8", "replace"))
-        text, hint = found or (f"{words}{early}", "")
+        text, hint = found or (json_fault(error, place=False), "")
         if behind.rstrip() == ",":
             text, hint = "a comma stands behind the object", "take it away"
         if not (field or error.pos) and behind[:1] not in ("{", "[", '"', ""):

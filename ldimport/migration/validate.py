@@ -22,7 +22,8 @@ _Kind = tuple[str, str, Severity]
 @dataclass(slots=True)
 class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
-    the first one said. ``column`` is what the manifest calls the field, where that differs."""
+    the first one said; ``varied``: not all of them said the same; ``column``: what the manifest
+    calls the field, where that differs."""
 
     code: str
     field: str
@@ -33,6 +34,7 @@ class FindingGroup:
     message: str
     hint: str
     publishing: bool = False
+    varied: bool = False
     column: str = ""
 
 
@@ -78,6 +80,7 @@ class Collector:
     _warnings: int = 0
     _kinds: dict[_Kind, FindingGroup] = field(default_factory=dict)
     _problems: list[Problem] = field(default_factory=list)
+    _columns: dict[str, str] = field(default_factory=dict)
 
     def add(self, checked: Checked) -> None:
         """One row."""
@@ -104,6 +107,7 @@ class Collector:
         return Validation(*sums, tuple(kinds), tuple(self._problems), notices)
 
     def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
+        problem = self._in_own_words(problem)
         self._warnings += problem.severity is Severity.WARNING
         what: _Kind = (problem.code, problem.field, problem.severity)
         if what not in self._kinds and len(self._kinds) >= _MAX_KINDS:  # any number of properties
@@ -113,24 +117,31 @@ class Collector:
         if what not in self._kinds or room or self.sink is not None:
             if entry and not exact:
                 problem = replace(problem, place=self.manifest.locate(entry, problem.field))
-            problem = _shown(self._in_own_words(problem))
+            problem = _shown(problem)
         if room:
             self._problems.append(problem)
         if what not in self._kinds:
             self._kinds[what] = FindingGroup(
                 *what, 0, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
-                problem.publishing, self.manifest.column_of(problem.field) or "",
+                problem.publishing, column=self._column(problem.field),
             )  # fmt: skip
-        self._kinds[what].rows += 1
+        kind = self._kinds[what]
+        kind.rows += 1
+        kind.varied = kind.varied or problem.message != kind.message
         return problem
 
     def _in_own_words(self, problem: Problem) -> Problem:
         """With the column's name behind the field's, where the user has one of his own."""
-        column, field = self.manifest.column_of(problem.field), problem.field
+        column, field = self._column(problem.field), problem.field
         if not column or not problem.message.startswith((f"{field} ", f"{field}:")):
             return problem
         rest = problem.message[len(field) :]
         return replace(problem, message=f"{field} (column “{column}”){rest}")
+
+    def _column(self, field: str) -> str:
+        if field not in self._columns:
+            self._columns[field] = self.manifest.column_of(field) or ""
+        return self._columns[field]
 
 
 def _shown(problem: Problem) -> Problem:
