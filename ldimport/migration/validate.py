@@ -15,7 +15,6 @@ MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
 _SAMPLE = 60
 _OTHERS = "other fields"
-_CONFIG_WARNINGS = 3
 _Kind = tuple[str, str, Severity]
 
 
@@ -179,10 +178,7 @@ def validate(
 
 
 def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
-    told = checker.config.warnings
-    more = len(told) - _CONFIG_WARNINGS
-    rest = [f"{more} more: ldimport config check"] if more > 0 else []
-    for text in (*told[:_CONFIG_WARNINGS], *rest):
+    for text in checker.config.warnings:
         yield ReadingNote("project-config", f"project config: {text}")
     if checker.trimmed:
         text = f"{checker.trimmed:,} ids and urls had blanks around them; they were taken away"

@@ -435,3 +435,15 @@ def test_a_manifest_that_grows_meanwhile_ends_with_3(
     code, out, err = call(name, "--problems", "bad.csv")
     assert code == 3 and "changed while it was being read" in err
     assert not (home / "bad.csv").exists() and "valid" not in out
+
+
+def test_the_document_carries_every_notice(call: Call, home: Path) -> None:
+    fields: list[Json] = [{"handle": f"field{n}", "type": f"li-foo{n}"} for n in range(5)]
+    image: Json = {"handle": "image", "type": "mediaImage", "metadata": fields}
+    (home / "project.json").write_text(json.dumps({"mediaTypes": [image]}))
+    (home / "m.csv").write_text(f"id,url,fileName\n1, {URL},a\n")
+    told = document(call, "m.csv")["notices"]
+    assert sum(each["code"] == "project-config" for each in told) >= 5
+    assert {"trimmed", "default-media-type"} <= {each["code"] for each in told}
+    shown = call("m.csv")[2]
+    assert shown.count("project config: ") == check.MOST_OF_CONFIG + 1

@@ -221,3 +221,12 @@ def test_the_printed_schema_says_the_same_as_the_check() -> None:
     ):
         assert decide.is_valid(metadata) is fits
         assert (errors(checked(found, entry(dict(metadata)))) == []) is fits  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("plugin", ["li-integer", "li-system-integer", "li-text"])
+def test_a_value_that_is_not_proposed_is_a_warning(plugin: str) -> None:
+    known: Json = "7" if plugin == "li-text" else 7
+    config = project(n=(plugin, {"dataProvider": item_list(known)}))
+    other: Json = "8" if plugin == "li-text" else 8
+    assert codes(checked(config, entry({"n": other}))) == ["unlisted"]
+    assert codes(checked(config, entry({"n": known}))) == []

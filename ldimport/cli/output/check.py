@@ -16,6 +16,7 @@ from ldimport.url import without_secrets
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
 MOST_GROUPS = 8
+MOST_OF_CONFIG = 3
 MOST_LINES = 50
 MOST_FILES = 3
 
@@ -80,8 +81,12 @@ def config_text(config: ProjectConfig) -> str:
 
 def notices(screen: Screen, found: Validation) -> None:
     """What is worth a line and about no row alone."""
+    config = [each for each in found.notices if each.code == "project-config"]
     for notice in found.notices:
-        screen.say("!", notice.text)
+        if notice not in config[MOST_OF_CONFIG:]:
+            screen.say("!", notice.text)
+    if (more := len(config) - MOST_OF_CONFIG) > 0:
+        screen.say("!", f"project config: {more} more: ldimport config check")
 
 
 def identity(screen: Screen, found: Validation) -> None:
