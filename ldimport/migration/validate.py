@@ -181,7 +181,8 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
     for text in checker.config.warnings:
         yield ReadingNote("project-config", f"project config: {text}")
     if checker.trimmed:
-        text = f"{checker.trimmed:,} ids and urls had blanks around them; they were taken away"
+        some = "1 id or url" if checker.trimmed == 1 else f"{checker.trimmed:,} ids and urls"
+        text = f"{some} had blanks around; they were taken away"
         yield ReadingNote("trimmed", text)
     if checker.defaulted:
         kind = checker.config.default_media_type
