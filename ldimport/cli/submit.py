@@ -110,6 +110,8 @@ def _short_check(session: Session, source: Source) -> Listener:
         elif session.chatty:
             for line in check.how_read(source.manifest):
                 session.err.line(f"{utc(session.now())} read      {line}")
+            for text, hint in check.doubled(event.validation):
+                session.err.line(f"{utc(session.now())} note      {text}; {hint}")
 
     return show
 

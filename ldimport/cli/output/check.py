@@ -91,11 +91,17 @@ def notices(screen: Screen, found: Validation) -> None:
 
 def identity(screen: Screen, found: Validation) -> None:
     """What may make an archive arrive twice: always worth its line before anything is sent."""
+    for text, hint in doubled(found):
+        screen.say("!", text)
+        screen.line("    ", hint, indent=4)
+
+
+def doubled(found: Validation) -> Iterator[tuple[str, str]]:
+    """What may make an archive arrive twice, and what to do."""
     for kind in found.kinds:
         if kind.code in ("new-system-name", "other-system-name", "id-alike"):
-            rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
-            screen.say("!", f"{kind.message}{rows}")
-            screen.line("    ", kind.hint, indent=4)
+            more = counted(kind.rows - 1, "more row")
+            yield f"{kind.message}{f' ({more} like it)' if kind.rows > 1 else ''}", kind.hint
 
 
 # -- all findings --------------------------------------------------------------------------
