@@ -120,6 +120,7 @@ TABLE: Mapping[str, Any] = {
     "write_valid": Option(metavar="FILE", help="the good rows"),
     "write_invalid": Option(metavar="FILE", help="the others, with their problems"),
     "warnings": Option(help="show warnings too, not only their number"),
+    "kinds": Option(help="every kind of error and warning, with an example and what to do"),
     "max_problems": Option(min=0, metavar="N", help="problems in --json"),
     "no_annotations": Option(help="no annotations in GitHub Actions"),
     # what is known

@@ -117,6 +117,8 @@ def _short_check(session: Session, source: Source) -> Listener:
         elif session.chatty:
             for line in check.how_read(source.manifest):
                 session.err.line(f"{utc(session.now())} read      {line}")
+            for text, hint in check.doubled(event.validation):
+                session.err.line(f"{utc(session.now())} note      {text}; {hint}")
 
     return show
 
@@ -148,7 +150,7 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         detail = documents.validation(found, source.manifest)
         session.document({**documents.error(error), "validation": detail})
     if not (session.options.json and session.options.quiet):
-        check.show(session.notes, source, found, warnings=False)
+        check.show(session.notes, source, found)
         session.notes.error(error)
         words = session.arguments
         hints = [(f"ldimport validate {words} --problems FILE", "every problem, with row and hint")]

@@ -68,7 +68,7 @@ def _advice(found: Property, config: ProjectConfig) -> Iterator[Callable[..., It
         ends = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
         if any(ends):
             yield partial(_recommended, least=ends[0], most=ends[1])
-    if found.choices is not None and found.plugin in ("li-text", "li-integer"):
+    if found.choices is not None and found.plugin in ("li-text", "li-integer", "li-system-integer"):
         yield partial(_unlisted, choices=found.choices)
     wanted = [name for name, optional in (found.crops or {}).items() if not optional]
     if wanted:

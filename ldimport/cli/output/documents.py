@@ -139,6 +139,7 @@ def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Docu
         **{name: getattr(found, name) for name in counts},
         "detected": detected[0] if len(detected) == 1 else detected,
         "kinds": [fields_of(kind, "first example varied") for kind in found.kinds],
+        "notices": [{"code": each.code, "text": each.text} for each in found.notices],
         "problems": [problem_document(each) for each in shown],
         "problemsShown": len(shown),
     }
