@@ -259,6 +259,7 @@ def served(
     allow: tuple[str, ...] = (),
     daily_limit: int = 0,
     integrity: str = "fast",
+    config: Json = CONFIG,
     **options: Any,
 ) -> Iterator[Api]:
     """An engine served from a thread of this process; one worker unless ``workers`` says else."""
@@ -267,7 +268,7 @@ def served(
     chosen = ServeOptions(folder, **{**fixed, **options})
     with Engine(
         folder,
-        project_config=CONFIG,
+        project_config=config,
         allow_hosts=allow,
         integrity=integrity,
         daily_limit=daily_limit,
