@@ -206,13 +206,13 @@ def converted(extracted: Mapping[str, Json], field: str, found: Property) -> Jso
 
 def readable(value: Json) -> str:
     """A value as a person would write it: items and parts with commas between, structures of a
-    list with semicolons."""
+    list with semicolons; line ends (IIM has CR) as LF."""
     if isinstance(value, dict):
         return ", ".join(filter(None, map(readable, value.values())))
     if isinstance(value, list):
         structured = any(isinstance(each, dict) for each in value)
         return ("; " if structured else ", ").join(filter(None, map(readable, value)))
-    return str(value)
+    return str(value).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _list(value: Json) -> Sequence[Json]:

@@ -218,6 +218,7 @@ NIGHT = "<photoshop:DateCreated>2010-01-02T00:30:00+01:00</photoshop:DateCreated
         ("Creator’s Contact Info", "li-string-list", CONTACT, ["Bern, a@b.ch"]),
         ("Location Shown in the Image", "li-text", PLACES, "Bern, CH; Rom"),
         ("Location Shown in the Image", "li-string-list", PLACES, ["Bern, CH", "Rom"]),
+        ("Headline", "li-text", "<photoshop:Headline>a&#13;b</photoshop:Headline>", "a\nb"),
         ("Creator", "bp-own", CREATORS, "Ada, Bob"),
         ("Creator’s Contact Info", "bp-own", CONTACT,
          {"CiAdrCity": "Bern", "CiEmailWork": "a@b.ch"}),

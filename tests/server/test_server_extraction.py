@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
+import pytest
 from PIL import Image as Picture
 from served import Origin, image, picture, served
 
-from ldimport.model import Json
+from ldimport.model import ExifPrecedence, JobOptions, Json
 
 CONFIG: Json = {
     "mediaTypes": [
@@ -35,10 +36,35 @@ XMP = b"""<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF
 </rdf:RDF></x:xmpmeta>"""
 
 
-def test_required_is_judged_after_the_file_was_read(tmp_path: Path, origin: Origin) -> None:
+OTHER: Json = {
+    "mediaTypes": [
+        {
+            "handle": "image",
+            "type": "mediaImage",
+            "metadata": [
+                {"handle": "title", "type": "li-text"},
+                {"handle": "source", "type": "li-string-list"},
+                {"handle": "stock", "type": "li-integer"},
+            ],
+            "exifExtraction": {
+                "mappings": [
+                    {"field": "Source", "metadataPropertyName": to}
+                    for to in ("title", "source", "stock")
+                ]
+            },
+        }
+    ]
+}
+
+
+def with_source() -> bytes:
     file = io.BytesIO()
     Picture.new("RGB", (9, 9), "teal").save(file, "JPEG", xmp=XMP)
-    whole, bare = origin.put("a.jpg", file.getvalue()), origin.put("b.jpg", picture())
+    return file.getvalue()
+
+
+def test_required_is_judged_after_the_file_was_read(tmp_path: Path, origin: Origin) -> None:
+    whole, bare = origin.put("a.jpg", with_source()), origin.put("b.jpg", picture())
     images = (
         image("filled", whole),
         image("sent", bare, metadata={"source": "Mine"}),
@@ -54,3 +80,19 @@ def test_required_is_judged_after_the_file_was_read(tmp_path: Path, origin: Orig
         assert failed["reason"] == ("Invalid metadata: metadata.source is empty; its file has none")
     assert "'source': 'Agency'" in str(entries)
     assert "'title': 'Picture filled'" in str(entries)
+
+
+@pytest.mark.parametrize(("precedence", "title"), [("request", "Picture 1"), ("file", "Agency")])
+def test_values_are_converted_or_noted_and_whose_counts_is_a_setting(
+    tmp_path: Path, origin: Origin, precedence: str, title: str
+) -> None:
+    url = origin.put("a.jpg", with_source())
+    options = JobOptions((origin.host,), exif_precedence=ExifPrecedence(precedence))
+    with served(tmp_path / "engine", config=OTHER, job=options) as api:
+        (result,) = api.ended(api.start(image("1", url)))["images"]
+        assert api.engine is not None
+        entry = api.engine.find("archive", "1")
+    assert (result["status"], result["title"]) == ("success", "Picture 1")
+    assert result["cause"] == "metadata-left-out"
+    assert result["reason"].endswith("was left out: Source → stock")
+    assert entry is not None and entry.metadata == {"title": title, "source": ["Agency"]}
