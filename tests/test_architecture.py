@@ -43,7 +43,7 @@ ALLOWED = {
     "local_names": {"causes", "errors"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
-    "schema": FOUNDATION,
+    "schema": FOUNDATION | {"media"},
     "media": FOUNDATION,
     "net": FOUNDATION,
     "client": FOUNDATION,
