@@ -3,13 +3,13 @@
 from ldimport.causes import Cause, KnownCause, known_cause
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document, fields_of
-from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.summary import LET_IN
+from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES
+from ldimport.cli.output.summary import LET_IN, LET_IN_WHY
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.explanations import CODES, Explanation
-from ldimport.migration.model import Attempt, History
+from ldimport.migration.model import ArchiveName, Attempt, History
 from ldimport.model import Status
 
 
@@ -17,6 +17,7 @@ def explain(session: Session, what: str) -> None:
     """Tell what became of an image, attempt by attempt, or what a problem code means."""
     with session.migration(write=False) as migration:
         found = migration.history(what)
+        session.knows(migration.archives())
     meaning, cause = CODES.get(what), known_cause(what)
     if not (found or meaning or cause):
         text = f"“{what}” is neither an image in the state file nor a problem code"
@@ -39,11 +40,15 @@ def explain(session: Session, what: str) -> None:
     if cause is not None:
         if meaning is not None:
             screen.blank()
-        _cause(screen, cause)
+        _cause(session, cause)
+
+
+TO_CORRECT = ("--failed", "--as-manifest", "-o", "failed.csv")
 
 
 def _image(session: Session, name: str, found: History) -> None:
     screen, status = session.screen, found.status
+    of = ArchiveName(found.target, found.system_name)
     if status is None:
         screen.line(name, ("  … in progress" if found.open else "  ⧗ not sent yet", BUSY))
     else:
@@ -61,12 +66,12 @@ def _image(session: Session, name: str, found: History) -> None:
         facts[f"try {n}"] = _attempt(session, attempt, found)
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
-        again = f"ldimport retry --cause {found.cause}"
+        again = session.next_command("retry", "--cause", found.cause or "", of=of)
         screen.hints([(again, "send it, and those like it, again")])
     elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-        screen.hints([LET_IN])
+        screen.hints([(session.next_command(*LET_IN, of=of), LET_IN_WHY)])
     elif status is Status.FAILED:
-        again = "ldimport results --failed --as-manifest -o failed.csv"
+        again = session.next_command("results", *TO_CORRECT, of=of)
         screen.hints([(again, "to correct the row")])
 
 
@@ -79,15 +84,16 @@ def _attempt(session: Session, attempt: Attempt, found: History) -> str:
     return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
 
 
-def _cause(screen: Screen, cause: KnownCause) -> None:
+def _cause(session: Session, cause: KnownCause) -> None:
     """Why images failed, and whether trying again can help."""
+    screen = session.screen
     screen.line((cause.code, ACCENT), f"  {cause.meaning}", indent=2)
     screen.blank()
     screen.line(f"  → {cause.hint}", indent=4)
     screen.hints([
-        (f"ldimport retry --cause {cause.code}", "may work later, as it was sent")
+        (session.next_command("retry", "--cause", cause.code), "may work later, as it was sent")
         if cause.retryable
-        else (f"ldimport results --cause {cause.code} --as-manifest -o failed.csv",
+        else (session.next_command("results", "--cause", cause.code, *TO_CORRECT[1:]),
               "to correct the rows")
     ])  # fmt: skip
 
@@ -110,7 +116,7 @@ def _history(name: str, found: History) -> Document:
         for each in found.attempts
     ]
     known = {"externalId": name, "target": found.label, "attempts": attempts}
-    return {**fields_of(found, "label open"), **known}
+    return {**fields_of(found, "label target open"), **known}
 
 
 COMMAND = Command(

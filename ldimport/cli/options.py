@@ -125,6 +125,10 @@ TABLE: Mapping[str, Any] = {
     "as_manifest": Option(help="the rows as they were sent, to edit and submit again"),
     "redact": Option(help="leave passwords and signatures out of URLs"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
+    "all_": Option("--all", envvar="LDIMPORT_ALL",
+                   help="every archive of the state file, not only the one in force"),
+    "retry.all_": Option("--all", help="every archive at the target, not only the one in force"),
+    "watch.all_": Option("--all", help="every archive at the target, not only the one in force"),
     "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
     # the rest
     "folder": Argument(metavar="FOLDER", help="default: this one"),
@@ -209,12 +213,17 @@ class EndOptions:
         }
 
 
-OF_THE_MANIFEST = {
-    *("profile", "config", "state", "target", "engine", "project_config", "system_name"),
-    *(each.name for each in fields(ReadingOptions) if each.name != "paths"),
+OF_THE_PLACE = {
+    *("profile", "config", "state", "target", "api_version", "engine", "project_config"),
+    *("system_name", "insecure"),
 }
+"""Options that say which state file, target and archive are meant; every command takes them."""
+OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != "paths"}
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
-OF_THE_RUN = {"valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"}
+OF_THE_RUN = {
+    *("valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"),
+    *("job", "cause", "all_", "host", "port", "workers", "daily_limit", "dialect", "public_url"),
+}
 """Options that a run needs again when it goes on."""
 
 

@@ -9,6 +9,7 @@ from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
+from ldimport.migration.model import ArchiveName
 from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
@@ -27,6 +28,8 @@ def plan(
         session.source(session.project_config(target), reading) as source,
         session.migration(target, write=False) as migration,
     ):
+        session.ran = ArchiveName(system_name=source.envelope.system_name)
+        session.knows(migration.archives())
         found, checked = migration.plan(source, SubmitOptions(resend=resend))
         if session.options.json:
             session.document({"format": documents.FORMAT, **documents.plan(found)})
@@ -59,7 +62,7 @@ def _counts(found: Plan) -> list[Count]:
         ("+", "new", found.new, "will be imported"),
         ("~", "changed", found.changed, "were edited since they were sent"),
         ("=", "unchanged", found.unchanged, "will not be sent"),
-        ("✗", "failed", found.failed, "before: ldimport retry sends them"),
+        ("✗", "failed", found.failed, "before: a retry sends them"),
         ("…", "in progress", found.in_progress, "in jobs that are open"),
         ("!", "invalid", found.invalid, "have errors"),
     ]
@@ -80,15 +83,18 @@ def _origins(found: Plan) -> str:
 
 
 def _hints(session: Session, found: Plan) -> list[Hint]:
-    words = session.arguments
     hints = []
     if found.invalid:
-        hints.append((f"ldimport validate {words}", "what is wrong with the invalid rows"))
+        wrong = session.same_manifest("validate")
+        hints.append((wrong, "what is wrong with the invalid rows"))
     if found.to_send:
-        valid_only = " --valid-only" if found.invalid else ""
-        hints.append((f"ldimport submit {words}{valid_only}", f"send {number(found.to_send)}"))
+        valid_only = ["--valid-only"] if found.invalid else []
+        send = session.same_manifest("submit", *valid_only)
+        hints.append((send, f"send {number(found.to_send)}"))
     if found.failed:
-        hints.append(("ldimport retry", f"send the {number(found.failed)} that failed before"))
+        hints.append(
+            (session.next_command("retry"), f"send the {number(found.failed)} that failed before")
+        )
     return hints
 
 

@@ -1,16 +1,18 @@
 """``ldimport status [ID]``: what the state file knows, and what became of one job."""
 
-import shlex
+import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 from ldimport import wire
+from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
-from ldimport.migration.model import JobRow, Overview
+from ldimport.migration.model import ArchiveName, ArchiveSums, JobRow, Overview
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 MOST_JOBS = 10
@@ -25,19 +27,24 @@ def status(
     exit_status: bool = False,
     most: int = MOST_JOBS,
     failed: bool = False,
+    all_: bool = False,
 ) -> ExitCode:
-    """Show all jobs and how many images arrived, or one job with its images."""
+    """Show the jobs of the archive in force and how many images arrived, or one job with its
+    images. Where nothing names an archive, all of them."""
+    archive.require_paths(session)
     if job is not None:
         row = _one(session, job, offline=offline)
         return _exit(row) if exit_status else ExitCode.OK
     if exit_status:
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
     with session.migration(write=False) as migration:
-        found = migration.overview(**session.filters)
-    if failed:
-        rows = (row for row in found.jobs if row.counts.failed or _broken(row))
-        found = replace(found, jobs=tuple(rows))
-    _show(session, found, most or None)
+        mine = archive.to_show(session, migration, everything=all_)
+        found = migration.overview(**asdict(mine))
+        if failed:
+            rows = (row for row in found.jobs if row.counts.failed or _broken(row))
+            found = replace(found, jobs=tuple(rows))
+        _show(session, found, archive.elsewhere(migration.archives(), mine), most or None)
+        archive.say_elsewhere(session, migration, mine, "status")
     return ExitCode.OK
 
 
@@ -45,23 +52,28 @@ def _broken(row: JobRow) -> bool:
     return row.state in (JobState.FAILED, JobState.LOST)
 
 
-def _show(session: Session, found: Overview, most: int | None) -> None:
+def _show(
+    session: Session, found: Overview, others: Sequence[ArchiveSums], most: int | None
+) -> None:
     if session.options.json:
         from ldimport.cli.output import documents
 
-        session.document(documents.overview(found))
+        session.document(documents.overview(found, others))
     elif not session.out.tty:
         outcomes.lines(session.out, found, most)
     elif found.scopes:
         outcomes.overview(session.screen, found, session.now(), most)
     else:
-        session.screen.line("Nothing has been submitted yet.")
-        session.screen.hint("ldimport submit MANIFEST")
+        name = session.archive.system_name if others else None
+        of = f" of “{name}”" if name else ""
+        session.screen.line(f"Nothing{of} has been submitted yet.")
+        session.screen.hint(session.next_command("submit", "MANIFEST"))
 
 
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
+        session.knows(migration.archives())
     told = None if row.state.finished or offline else _ask(session, row)
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
@@ -77,8 +89,6 @@ def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
 def _ask(session: Session, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
 
-    from ldimport.cli import runner
-
     def late() -> TemporaryError:
         place = session.settings.target
         return TemporaryError(f"{place} did not answer within {ASK_SECONDS:.0f} s")
@@ -89,7 +99,7 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
             session.target() as target,
             session.migration_if_free(target)[0] as migration,
         ):
-            runner.refuse_to_ask(row, target)
+            archive.refuse_to_ask(row, target)
             return migration.refresh(row.id)
     except StateFileError:
         raise
@@ -116,13 +126,16 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     from ldimport.migration.model import Totals
 
     screen, counts = session.screen, row.counts
+    of = ArchiveName(row.target, row.system_name)
     outcomes.job_head(screen, row, session.now())
+    if not session.alone:
+        screen.line(f"  systemName {row.system_name} at {row.label}", indent=2)
     if _broken(row):
         lost = "The target no longer knows it: its images may or may not have arrived."
         none = "Nothing of it could be tried."
         screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
         again = "sends them again; images that arrived are skipped"
-        screen.hints([(f"ldimport submit {shlex.quote(row.manifest)}", again)])
+        screen.hints([(session.next_command("submit", *_manifest(row), of=of), again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -133,12 +146,23 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if told:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
-    hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
-    name = shlex.quote(row.id)
-    hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
+    hints = []
+    if not row.state.finished:
+        hints.append((session.next_command("watch", of=of), "follows it to its end"))
+    every = session.next_command("results", "--job", row.id, of=of)
+    hints.append((every, f"all {counts.total:,} with media ids"))
     if counts.failed:
-        hints.append((f"ldimport retry --job {name}", "send the failed ones again"))
+        again = session.next_command("retry", "--job", row.id, of=of)
+        hints.append((again, "send the failed ones again"))
     screen.hints(hints)
+
+
+def _manifest(row: JobRow) -> list[str]:
+    """The files of the job's manifest from this folder, as far as they are still there."""
+    paths = [Path(each) for each in row.path.split(os.pathsep) if each and Path(each).exists()]
+    here = Path.cwd()
+    return [str(each.relative_to(here) if each.is_relative_to(here) else each)
+            for each in paths] or ["MANIFEST"]  # fmt: skip
 
 
 def _exit(row: JobRow) -> ExitCode:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from math import inf
 from pathlib import Path
 
-from ldimport.cli import runner
+from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.options import EndOptions, EngineOptions, ReadingOptions
@@ -18,6 +18,7 @@ from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.events import Event, Planned
+from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
 from ldimport.model import Severity
@@ -57,12 +58,21 @@ def submit(
         _in_time(
             sending, session.source(session.project_config(target), reading, engine.integrity)
         ) as source,
+        _of(session, source),
         session.migration(target, write=True) as migration,
         RunReport(junitxml, "submit") as report,
     ):
+        session.knows(migration.archives())
         session.check_webhook(source.manifest)
         _first_use(session, migration, source, agreed=yes)
         return _send(session, migration, source, sending, report)
+
+
+@contextmanager
+def _of(session: Session, source: Source) -> Iterator[None]:
+    """From here on next commands are about the manifest's archive."""
+    session.ran = ArchiveName(system_name=source.envelope.system_name)
+    yield
 
 
 @contextmanager
@@ -94,7 +104,10 @@ def _send(
         report.refused(source.manifest.name, error.validation)
         return _refused(session, source, error)
     report.ended(end)
-    return runner.close(session, migration, end, waited=sending.wait)
+    code = runner.close(session, migration, end, waited=sending.wait)
+    mine = ArchiveName(migration.target.identity, source.envelope.system_name)
+    archive.say_elsewhere(session, migration, mine, "watch", lambda sums: sums.pending)
+    return code
 
 
 def _short_check(session: Session, source: Source) -> Listener:
@@ -141,13 +154,12 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
     if not (session.options.json and session.options.quiet):
         check.show(session.notes, source, found, warnings=False)
         session.notes.error(error)
-        words = session.arguments
-        session.notes.hints(
-            [
-                (f"ldimport validate {words} --problems FILE", "every problem, with row and hint"),
-                (f"ldimport submit {words} --valid-only", f"send the {found.valid:,} good rows"),
-            ]
-        )
+        every = session.same_manifest("validate", "--problems", "FILE")
+        hints = [(every, "every problem, with row and hint")]
+        if found.valid:
+            good = f"send the {counted(found.valid, 'good row')}"
+            hints.append((session.next_command(*session.words, "--valid-only"), good))
+        session.notes.hints(hints)
     return error.exit_code
 
 

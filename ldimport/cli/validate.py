@@ -79,16 +79,16 @@ def _show(
 
 
 def _hints(session: Session, found: Validation) -> list[Hint]:
-    words = session.arguments
     if not found.invalid:
-        return [(f"ldimport plan {words}", "what a submit would send")]
+        return [(session.same_manifest("plan"), "what a submit would send")]
     worst = max(found.kinds, key=lambda kind: (kind.severity == "error", kind.rows))
-    hints = [(f"ldimport explain {worst.code}", "what the check means, and how to fix it")]
+    explain = session.next_command("explain", worst.code)
+    hints = [(explain, "what the check means, and how to fix it")]
     if sum(kind.rows for kind in found.kinds) > check.MOST_WITH_CARET:
-        every = f"ldimport validate {words} --problems problems.csv"
+        every = session.same_manifest("validate", "--problems", "problems.csv")
         hints.append((every, "all of them, with row and hint"))
     if found.valid:
-        send = f"ldimport submit {words} --valid-only"
+        send = session.same_manifest("submit", "--valid-only")
         hints.append((send, f"send the {found.valid:,} good rows"))
     return hints
 

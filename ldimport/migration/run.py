@@ -174,8 +174,8 @@ def _ended_counts(state: JobState, images: int, settled: Settled) -> Counts:
 
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
-    the numbers of those recorded in it. Of what earlier runs left open, ``only`` these jobs are
-    followed where any are named."""
+    the numbers of those recorded in it. Of what earlier runs left open in the archive that
+    ``options`` name, ``only`` these jobs are followed where any are named."""
 
     def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
         self.tracker = Tracker(account)
@@ -185,7 +185,7 @@ class Run:
         self._store, self._target = account.store, account.target
         self._clock = account.clock
         self._options = options
-        self._left = account.open_batches(only)
+        self._left = account.open_batches(only, options.system_name)
         self._started = self._clock.monotonic() if options.since is None else options.since
         self._ends = options.ends(self._started)
 
@@ -290,5 +290,5 @@ class Run:
             raise FailureLimitError(
                 f"stopped: {totals.failed:,} of {tried:,} images failed, more than --fail-on "
                 "allows",
-                hint="look at ldimport results --failed, then run the same command again",
+                hint="ldimport results --failed   shows why; then run the same command again",
             )

@@ -24,7 +24,9 @@ class InvalidManifest(ManifestError):  # noqa: N818
     def __init__(self, validation: Validation) -> None:
         super().__init__(
             f"{validation.invalid:,} of {validation.entries:,} rows have errors; nothing was sent",
-            hint="correct them, or send the good rows with --valid-only",
+            hint="correct them, or send the good rows with --valid-only"
+            if validation.valid
+            else "correct them",
         )
         self.validation = validation
 
@@ -41,6 +43,7 @@ def submit(
     """
     if options.since is None:
         options = replace(options, since=account.clock.monotonic())
+    options = replace(options, system_name=source.envelope.system_name)
     found = survey(account, source, options, _in_time(options, account.clock, tick))
     if found.validation.invalid and not options.valid_only:
         raise InvalidManifest(found.validation)

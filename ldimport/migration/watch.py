@@ -24,12 +24,12 @@ def watch(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iter
 
 def _carry_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
     def pending() -> int:
-        return sum(batch.images for batch in account.open_batches(job_ids))
+        return sum(batch.images for batch in account.open_batches(job_ids, options.system_name))
 
     run = Run(account, options, job_ids)
     yield from run.carry_out(iter(()), pending())
     totals = added(Totals, (run.tracker.totals, Totals(pending=pending())))
-    here = Filter(target=account.target.identity)
+    here = Filter(target=account.target.identity, system_name=options.system_name)
     yield run.summary(totals, account.store.causes(here) if totals.failed else ())
 
 
@@ -42,7 +42,7 @@ def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> I
     stopped: LdimportError | None = None
     alone = False
     while True:
-        rows = account.store.jobs(job_ids or None, target=place)
+        rows = account.store.jobs(job_ids or None, target=place, system_name=options.system_name)
         known = [row for row in rows if row.id in seen or not row.state.finished]
         for row in known:
             if row.state.finished and not seen[row.id].state.finished:

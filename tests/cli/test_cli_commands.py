@@ -97,8 +97,6 @@ def test_status_counts_every_image_once(call: Call) -> None:
 def test_the_local_engine_is_a_target_to_filter_by(call: Call) -> None:
     assert document(call, "status", "--target", "embedded") == document(call, "status")
     assert document(call, "results", "--target", "embedded") == document(call, "results")
-    assert document(call, "status", "--target", "https://edit.example")["jobs"] == []
-    assert document(call, "results", "--target", "https://edit.example")["results"] == []
 
 
 def test_status_of_one_job_is_the_seeds_object(call: Call) -> None:
@@ -320,7 +318,8 @@ def test_github_gets_annotations_and_a_summary(
 
 def test_nothing_is_sent_while_there_are_errors(call: Call, broken: Path) -> None:
     code, out, err = call("submit", str(broken))
-    assert code == 3 and "nothing was sent" in err and "--valid-only" in err
+    assert code == 3 and "nothing was sent" in err
+    assert "--valid-only" not in err, "no row is good"
     code, out, _ = call("submit", str(broken), "--json", "-q")
     last = json.loads(out.splitlines()[-1])
     assert (code, last["type"], last["exitCode"]) == (3, "error", 3)
@@ -398,7 +397,7 @@ def test_a_second_writer_is_told_who_is_at_work(call: Call, archive: Path) -> No
 def test_nothing_to_watch_and_nothing_to_retry_are_said(call: Call) -> None:
     assert "✓ No job is running. The last one," in call("watch")[1]
     assert lines(call("watch", "--json")[1])[-1]["type"] == "summary"
-    code, out, _ = call("retry", "--cause", "no-such-cause")
+    code, out, _ = call("retry", "--cause", "origin-503")
     assert code == 1 and "Nothing to retry here; 2 other images have failed" in out
 
 
@@ -579,7 +578,9 @@ def test_the_same_command_goes_on_with_all_that_decides_what_is_sent(
         (("config", "show"), 0, "systemName"),
         (("engine", "check"), 0, "sound"),
         (("results", "--cause", "no-such-file"), 0, "'=id-5"),
-        (("results", "--host", "nowhere.example"), 0, "externalId"),
+        (("results", "--host", "nowhere.example"), 2, "no image came from the host"),
+        (("results", "--cause", "no-such-fil"), 2, "did you mean no-such-file?"),
+        (("retry", "--cause", "no-such-cause"), 2, "there is no cause “no-such-cause”"),
         (("results", "--format", "table", "-n", "2"), 0, "the first 2 are shown"),
         (("results", "--failed", "--format", "table"), 0, "no such file: 5.png"),
         (("retry", "--job", "nosuch"), 2, "no job “nosuch”"),

@@ -191,7 +191,8 @@ def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
     assert ["failed", "77", "edit.tagblatt.ch", "archiv"] in lines
     jobs = [line for line in lines if line[0] == "job"]
     assert jobs[0][1:4] == ["25bzj8jq0x04", "started", "800"]
-    assert jobs[0][-1] == "" and jobs[1][-1].endswith("Z")
+    assert jobs[0][-3] == "" and jobs[1][-3].endswith("Z")
+    assert jobs[0][-1] == "archiv"
 
 
 @pytest.mark.parametrize("width", range(24, 121, 8))

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
 
 JOBS = (
-    TableColumn("JOB"), TableColumn("STATE"), TableColumn("IMAGES", right=True),
+    TableColumn("JOB"), TableColumn("STATE"), TableColumn("TARGET", shrink=True),
+    TableColumn("ARCHIVE", shrink=True), TableColumn("IMAGES", right=True),
     TableColumn("OK", right=True), TableColumn("SKIPPED", right=True, drop=3),
     TableColumn("FAILED", right=True), TableColumn("SENT", drop=1),
     TableColumn("TOOK", right=True, drop=2),
@@ -80,7 +81,9 @@ def totals(screen: Screen, sums: Totals) -> None:
 def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:
     """Unfinished jobs first, then the last ones."""
     shown = rows if most is None else rows[:most]
-    table(screen, JOBS, [_job(row, now) for row in shown])
+    several = len({(row.target, row.system_name) for row in rows}) > 1
+    where = () if several else ("TARGET", "ARCHIVE")
+    _table(screen, JOBS, [_job(row, now) for row in shown], without=where)
     if len(shown) < len(rows):
         screen.blank()
         screen.line(f"{number(len(shown))} of {counted(len(rows), 'job')} · -n 0 shows all")
@@ -92,7 +95,19 @@ def _job(row: JobRow, now: float) -> tuple[str, ...]:
     sums = map(number, ended) if row.state is JobState.SUCCESS else [""] * 3
     took = duration(row.finished_at - row.submitted_at) if row.finished_at else ""
     sent = clock(row.submitted_at, now)
-    return row.id, state_word(row), number(counts.total), *sums, sent, took
+    where = row.label, row.system_name
+    return row.id, state_word(row), *where, number(counts.total), *sums, sent, took
+
+
+def _table(
+    screen: Screen,
+    columns: Sequence[TableColumn],
+    rows: Sequence[Sequence[str]],
+    without: Sequence[str],
+) -> None:
+    """A table but for some of its columns."""
+    kept = [n for n, column in enumerate(columns) if column.name not in without]
+    table(screen, [columns[n] for n in kept], [[row[n] for n in kept] for row in rows])
 
 
 def state_word(row: JobRow) -> str:
@@ -115,7 +130,8 @@ def lines(stream: Stream, found: Overview, most: int | None) -> None:
         counts = row.counts
         sums = (counts.total, counts.success, counts.skipped, counts.failed, counts.pending)
         times = (utc(at) if at is not None else "" for at in (row.submitted_at, row.finished_at))
-        _tabbed(stream, "job", row.id, row.state.value, *map(str, sums), *times)
+        where = row.label, row.system_name
+        _tabbed(stream, "job", row.id, row.state.value, *map(str, sums), *times, *where)
 
 
 def _tabbed(stream: Stream, *cells: str) -> None:
@@ -137,22 +153,31 @@ def job_head(screen: Screen, row: JobRow, now: float) -> None:
 
 # -- images --------------------------------------------------------------------------------
 
+ARCHIVE = TableColumn("TARGET", shrink=True), TableColumn("ARCHIVE", shrink=True)
 IMAGES = (
-    TableColumn("STATUS"), TableColumn("ID"), TableColumn("SIZE", drop=2),
+    TableColumn("STATUS"), TableColumn("ID"), *ARCHIVE, TableColumn("SIZE", drop=2),
     TableColumn("TYPE", drop=3), TableColumn("MEDIA ID OR REASON", shrink=True),
 )  # fmt: skip
 
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
-    """Status, id, size in pixels, type, and media id or reason of each image."""
-    table(screen, IMAGES, [_image(row.status, row.external_id, row, row.reason) for row in rows])
+    """Status, id, size in pixels, type, and media id or reason of each image; where they are of
+    several archives, of which."""
+    shown = [_image(row.status, row.external_id, row, row.reason) for row in rows]
+    _table(screen, IMAGES, shown, without=_alike(rows))
+
+
+def _alike(rows: Sequence[ResultRow]) -> Sequence[str]:
+    """The columns that would be the same in every row."""
+    several = len({(row.target, row.system_name) for row in rows}) > 1
+    return () if several else [column.name for column in ARCHIVE]
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
     """The images of one job as the target told of them then, failures first, at most so many."""
     shown = sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]
     rows = [_image(each.status, each.external_id, each.asset, each.reason) for each in shown]
-    table(screen, IMAGES, rows)
+    _table(screen, IMAGES, rows, without=_alike(()))
     if len(results) > most:
         screen.line(f"and {number(len(results) - most)} more")
 
@@ -161,24 +186,26 @@ def _image(
     status: Status | None, name: str, of: ResultRow | Asset | None, reason: str | None
 ) -> tuple[str, ...]:
     word = " ".join(OUTCOMES[status.value] if status else ("…", "pending"))
+    where = (of.target, of.system_name) if isinstance(of, ResultRow) else ("", "")
     if of is None or status is Status.FAILED:
-        return word, name, "", "", reason or ""
+        return word, name, *where, "", "", reason or ""
     if isinstance(of, ResultRow) and of.not_taken_over:
         word += ", not taken over"
     kind = (of.mime_type or "").removeprefix("image/").removesuffix("+xml")
     size = f"{of.width}×{of.height}" if of.width and of.height else ""
-    return word, name, size, kind, of.media_id or reason or ""
+    return word, name, *where, size, kind, of.media_id or reason or ""
 
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
     columns = (
-        TableColumn("ROW", right=True), TableColumn("ID"),
+        TableColumn("ROW", right=True), TableColumn("ID"), *ARCHIVE,
         TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
         TableColumn("URL", shrink=True, drop=1),
     )  # fmt: skip
-    cells = [(number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows]
-    table(screen, columns, cells)
+    cells = [(number(row.row), row.external_id, row.target, row.system_name, row.reason or "",
+              row.source_url) for row in rows]  # fmt: skip
+    _table(screen, columns, cells, without=_alike(rows))
 
 
 # -- for scripts ---------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The end of a run on the screen: counts that add up, failures by cause, what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ldimport.causes import Cause
@@ -11,21 +11,29 @@ from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
 
-LET_IN: Hint = ("ldimport retry --allow-host HOST[:PORT]", "if the private address is meant")
+LET_IN = ("retry", "--allow-host", "HOST[:PORT]")
 """The way out for images that the address guard of the local engine refused."""
+LET_IN_WHY = "if the private address is meant"
+
+
+def bare(*words: str) -> str:
+    """A next command where no option was given."""
+    return " ".join(("ldimport", *words))
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What the screen must know of a run beside its Summary: the ``command`` that goes on with
     it (``submit archive.csv --valid-only``), whether it was the ``local`` engine, the time
-    ``now``, and the ``arguments`` that other commands about the same manifest take."""
+    ``now``, the ``arguments`` that other commands about the same manifest take, and what writes
+    a ``next`` command for the same run (``Session.next_command``)."""
 
     command: str
     local: bool
     now: float
     waited: bool = True
     arguments: str = ""
+    next: Callable[..., str] = bare
 
 
 def show(screen: Screen, end: Summary, run: RunFacts) -> None:
@@ -195,15 +203,17 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
     if end.stopped is not None or sums.unsubmitted:
         hints.append((f"ldimport {run.command}", "goes on where it stopped"))
     if any(not job.state.finished for job in end.jobs):
-        hints.append(("ldimport watch", "follows the jobs until they end"))
+        hints.append((run.next("watch"), "follows the jobs until they end"))
     if sums.failed:
-        hints.append(("ldimport results --failed", "every failure with row, id, url and reason"))
+        every = "every failure with row, id, url and reason"
+        hints.append((run.next("results", "--failed"), every))
         if can := sum(row.images for row in end.causes if row.retryable):
-            hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+            hints.append((run.next("retry"), f"send failed images again; {number(can)} may work"))
         if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
-            hints.append(LET_IN)
+            hints.append((run.next(*LET_IN), LET_IN_WHY))
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
-        hints += [("ldimport results", "media id of every image"), ("ldimport status", "all jobs")]
+        hints.append((run.next("results"), "media id of every image"))
+        hints.append((run.next("status"), "all jobs"))
     return hints

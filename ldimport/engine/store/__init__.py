@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ldimport.engine.store.contract import Follower, Store, Tokens, WorkerSession
 from ldimport.engine.store.sqlite.sessions import in_hand
-from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
+from ldimport.engine.store.sqlite.store import SqliteStore, exists, identity, remove, require
 
-__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "exists", "in_hand", "open_store",
-           "remove", "require"]  # fmt: skip
+__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "exists", "identity", "in_hand",
+           "open_store", "remove", "require"]  # fmt: skip
 
 
 def open_store(folder: Path, monotonic: Callable[[], float] = time.monotonic) -> Store:
