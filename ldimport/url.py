@@ -244,6 +244,8 @@ def _split(text: str) -> Url:
     host, port = authority.groups()
     if not host:
         raise _bad("it has no host")
+    if host.lower() in PORTS and found[3].startswith("//"):
+        raise _bad("it begins with http:// or https:// twice")
     if host.startswith("["):
         host = host[1:-1]
         _ip_address(IPv6Address, host)

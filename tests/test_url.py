@@ -60,6 +60,8 @@ def test_a_url_has_one_plain_form(text: str, plain: str) -> None:
         "photos.test/a.jpg",
         "//photos.test/",
         "http:photos.test",
+        "https://https://photos.test/a",
+        "http://HTTP//photos.test/a",
         "http:///a.jpg",
         "http://",
         "http://.",

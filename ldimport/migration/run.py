@@ -35,6 +35,9 @@ FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 0.5, 30.0, 1.5
 REQUESTS_PER_SECOND = 5
 ASK_AGAIN = 2
 """How often a job that ended with fewer results than images is asked about once more."""
+LAG = 5.0
+"""Seconds in which a server may not know yet a job that it accepted: a copy of its database may
+answer, which lags behind."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class _Tracked:
     pause: float
     due: float
     counts: Counts
+    lost_from: float
     again: int = ASK_AGAIN
 
 
@@ -65,9 +69,10 @@ class Tracker:
 
     def follow(self, batch: OpenBatch) -> None:
         """Track an accepted batch."""
-        pause = LOCAL_PAUSE if self._target.local else FIRST_PAUSE
-        due = self._clock.monotonic() + (0 if self._target.local else pause)
-        self._open[batch.id] = _Tracked(batch, pause, due, Counts(pending=batch.images))
+        local, now = self._target.local, self._clock.monotonic()
+        pause = LOCAL_PAUSE if local else FIRST_PAUSE
+        due, lost_from = (now, now) if local else (now + pause, now + LAG)
+        self._open[batch.id] = _Tracked(batch, pause, due, Counts(pending=batch.images), lost_from)
         self.job_ids.append(batch.job_id or "")
 
     def recover(self, batches: Iterable[OpenBatch]) -> Iterator[Event]:
@@ -105,6 +110,8 @@ class Tracker:
                 continue
             if lacks_results(tracked.batch, job) and tracked.again:
                 tracked.again -= 1
+                self._look_again(tracked)
+            elif job.state is JobState.LOST and self._clock.monotonic() < tracked.lost_from:
                 self._look_again(tracked)
             elif job.finished:
                 yield from self._end(tracked, job)

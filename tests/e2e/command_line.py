@@ -103,10 +103,11 @@ def photo(seed: int, size: tuple[int, int] = (64, 48)) -> bytes:
 @dataclass
 class Origin:
     """An HTTP origin on the loopback address; ``/N.jpg`` is photo N, ``files`` override. It
-    answers the first ``answers`` requests, the others after ``go_on``."""
+    answers the first ``answers`` requests, the others after ``go_on``. ``headers`` by name."""
 
     port: int
     files: dict[str, bytes | int] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     answers: float = math.inf
     gate: threading.Event = field(default_factory=threading.Event)
@@ -153,6 +154,8 @@ def an_origin() -> Iterator[Origin]:
             body = found if isinstance(found, bytes) else b""
             self.send_response(200 if isinstance(found, bytes) else found)
             self.send_header("Content-Length", str(len(body)))
+            for header, value in state.headers.get(name, {}).items():
+                self.send_header(header, value)
             self.end_headers()
             self.wfile.write(body)
 

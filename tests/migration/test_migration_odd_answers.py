@@ -198,3 +198,20 @@ def test_no_answer_is_a_bug_of_ours_and_none_blocks_other_jobs(data: st.DataObje
             state.close()
     assert code != ExitCode.BUG
     assert (outcomes["id1"], outcomes["id3"]) == ("success", "success")
+
+
+@pytest.mark.parametrize(("unknown", "code"), [(3, ExitCode.OK), (1_000, ExitCode.REFUSED)])
+def test_a_job_just_accepted_is_lost_only_when_the_server_says_so_for_some_seconds(
+    state: StateStore, tmp_path: Path, unknown: int, code: ExitCode
+) -> None:
+    asked: list[str] = []
+
+    def lagging(job: str, usual: Json) -> Json:
+        asked.append(job)
+        lost: Json = {"finished": False, "state": "lost", "id": f"no import job for {job}"}
+        return lost if len(asked) <= unknown else usual
+
+    server, time = Server(lagging), Time()
+    end = summary(submit(state, server.target(), manifest(tmp_path, 2), time=time))
+    assert (end.exit_code, len(server.jobs)) == (code, 1)
+    assert sum(time.waits) < 15, "seconds, not minutes"

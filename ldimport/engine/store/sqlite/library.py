@@ -68,7 +68,7 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
     """What ``jobs.claim`` found in the library beside an image."""
     if row["media_id"] is None:
         return None
-    facts = made(Facts, row, type=addresses.type_of(row["mime_type"]))
+    facts = made(Facts, row, type=addresses.type_of(row["mime_type"]), notes=())
     validators = (row["etag"], row["last_modified"])
     return made(KnownMedia, row, url=row["known_url"], validators=validators, facts=facts)
 
