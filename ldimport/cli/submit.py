@@ -164,11 +164,17 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
 
 
 def _first_use(session: Session, migration: Migration, source: Source, *, agreed: bool) -> None:
-    """Ask before the first use of a systemName on a remote target: it cannot be undone, another
-    name later would double the library. Raises UsageError when nobody agrees."""
+    """Ask before the first use of a systemName on a remote target, and where the images were sent
+    under another one: it cannot be undone, another name would double the library. Raises
+    UsageError when nobody agrees; ``agreed`` is about names that are new, not about those that
+    look mistyped."""
     name, target = source.envelope.system_name, migration.target
-    if target.local or agreed or name in migration.system_names():
+    before = None if "system_name" in session.flags else migration.sent_before(source)
+    is_new = not (target.local or agreed or name in migration.system_names())
+    if before is None and not is_new:
         return
+    if before is not None and (agreed or not session.can_ask):
+        raise _mistyped(session, source, *before)
     text = "it names this archive for ever"
     if not session.can_ask:
         text = f"systemName “{name}” is new on {target.label}; {text}"
@@ -177,11 +183,32 @@ def _first_use(session: Session, migration: Migration, source: Source, *, agreed
     import typer
 
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
-    for scope in migration.overview(target=target.identity).scopes:
+    for scope in migration.archives(target=target.identity):
         images = counted(scope.totals.rows, "image")
         session.notes.line(f"  in use: {scope.system_name}, {images}", indent=4)
+    if before is not None:
+        session.notes.say("!", _twice(*before))
     if not typer.confirm(f"  Use “{name}”?", default=False, err=True):
         raise UsageError(f"nothing was sent: “{name}” is not the name to use", code="declined")
+
+
+def _twice(known: str, external_id: str) -> str:
+    return (
+        f"id “{external_id}” was sent before under systemName “{known}”; under another name the "
+        "same images arrive once more"
+    )
+
+
+def _mistyped(session: Session, source: Source, known: str, external_id: str) -> UsageError:
+    name, own = source.envelope.system_name, source.manifest.header.system_name
+    new = session.next_command(*session.words, "--system-name", name)
+    if own is None:
+        same = session.next_command(*session.words, "--system-name", known)
+        hint, facts = f"{same}   if it is the same archive", {"another": new}
+    else:
+        hint, facts = f"{new}   if it is another archive; else correct the manifest's name", {}
+    text = f"systemName “{name}” is new here, but {_twice(known, external_id)}"
+    return UsageError(text, hint=hint, code="other-system-name", facts=facts)
 
 
 COMMAND = Command(

@@ -99,9 +99,11 @@ class Migration(Closing):
         """The systemNames that the state file has used for the target."""
         return self._store.system_names(self.target.identity)
 
-    def has_open_jobs(self) -> bool:
-        """Whether batches are under way at the target."""
-        return bool(self._account.open_batches())
+    def sent_before(self, source: Source) -> tuple[str, str] | None:
+        """See ``migration.plan``."""
+        from ldimport.migration.plan import sent_before
+
+        return sent_before(self._account, source)
 
     # -- what is done -----------------------------------------------------------------------
 
