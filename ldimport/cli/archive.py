@@ -170,7 +170,8 @@ def to_watch(
     if ids:
         rows = [migration.job(each) for each in ids]
         _refuse_others(session, "watch", rows, migration.target, everything=everything)
-        return ArchiveName(here)
+        names = {row.system_name for row in rows}
+        return ArchiveName(here, names.pop() if len(names) == 1 else None)
     if not everything:
         _check_named(session, archives)
     mine = ArchiveName(here, None if everything else session.settings.system_name)

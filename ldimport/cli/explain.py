@@ -36,7 +36,7 @@ def explain(session: Session, what: str) -> None:
         screen.line(f"  {meaning.meaning}", indent=2)
         screen.blank()
         for way in meaning.fix:
-            screen.line(f"  → {way}", indent=4)
+            screen.line(f"  → {session.completed(way)}", indent=4)
     if cause is not None:
         if meaning is not None:
             screen.blank()
@@ -90,6 +90,9 @@ def _cause(session: Session, cause: KnownCause) -> None:
     screen.line((cause.code, ACCENT), f"  {cause.meaning}", indent=2)
     screen.blank()
     screen.line(f"  → {cause.hint}", indent=4)
+    if cause.cause is Cause.ADDRESS_NOT_ALLOWED:
+        screen.hints([(session.next_command(*LET_IN), LET_IN_WHY)])
+        return
     screen.hints([
         (session.next_command("retry", "--cause", cause.code), "may work later, as it was sent")
         if cause.retryable

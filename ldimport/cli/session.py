@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.stream import look_at
-from ldimport.errors import LockedError
+from ldimport.errors import LdimportError, LockedError
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -161,12 +161,17 @@ class Session:
 
     def complete(self, error: BaseException | None) -> None:
         """Let the next command of an error's hint mean the same run. Harmless when done twice."""
-        hint = getattr(error, "hint", None) or ""
+        if isinstance(error, LdimportError) and error.hint:
+            error.hint = self.completed(error.hint)
+
+    def completed(self, hint: str) -> str:
+        """A hint of where nothing is known of this call; ``ldimport watch   why`` is a command."""
         command, gap, why = hint.partition("   ")
         with suppress(ValueError):  # quotes that are none
             words = shlex.split(command) if command.startswith("ldimport ") else []
             if words[1:] and words[2:3] != ["trust"] and "--help" not in words:
-                error.hint = self.next_command(*words[1:]) + gap + why  # type: ignore[union-attr]
+                return self.next_command(*words[1:]) + gap + why
+        return hint
 
     @property
     def _near(self) -> Path | None:

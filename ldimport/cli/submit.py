@@ -60,7 +60,7 @@ def submit(
         ) as source,
         _of(session, source),
         session.migration(target, write=True) as migration,
-        RunReport(junitxml, "submit") as report,
+        RunReport(junitxml, "submit", session.next_command) as report,
     ):
         session.knows(migration.archives())
         session.check_webhook(source.manifest)

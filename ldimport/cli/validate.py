@@ -11,6 +11,7 @@ from ldimport.cli.output.screen import Hint
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Source
+from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.files import Files, Reports
 from ldimport.migration.validate import Validation
 from ldimport.migration.validate import validate as check_all
@@ -29,6 +30,7 @@ def validate(
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
     with session.source(session.project_config(), reading, named=False) as source:
+        session.ran = ArchiveName(system_name=source.manifest.header.system_name)
         began = time.monotonic()
         found = _check(session, source, files, max_problems)
         seconds = time.monotonic() - began

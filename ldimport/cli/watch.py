@@ -41,7 +41,7 @@ def watch(
         session.ran = ArchiveName(system_name=mine.system_name)
         if any(not job.state.finished for job in migration.jobs(**asdict(mine))):
             runner.say_local(session)
-        report = stack.enter_context(RunReport(junitxml, "watch"))
+        report = stack.enter_context(RunReport(junitxml, "watch", session.next_command))
         named = mine.system_name
         events = migration.watch(tuple(jobs or ()), system_name=named, deadline=seconds)
         end = runner.follow(session, events, sends=False)

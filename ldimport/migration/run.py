@@ -200,7 +200,7 @@ class Run:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
         run; look at ``stopped``."""
         try:
-            with self._target.work():
+            with self._target.work(self._options.system_name):
                 try:
                     yield from self._recover(to_send)
                     yield from self._send_all(parcels, to_send)

@@ -159,7 +159,7 @@ def validate(
 def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
     told = checker.config.warnings
     more = len(told) - _CONFIG_WARNINGS
-    rest = [f"{more} more: ldimport config check"] if more > 0 else []
+    rest = [f"and {more} more: config check shows them"] if more > 0 else []
     for text in (*told[:_CONFIG_WARNINGS], *rest):
         yield ReadingNote("project-config", f"project config: {text}")
     if checker.trimmed:

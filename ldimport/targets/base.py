@@ -62,9 +62,9 @@ class Target(Protocol):
     def project_config(self) -> Json:
         """The target's project config, as the API answers it."""
 
-    def work(self) -> AbstractContextManager[None]:
-        """While inside, somebody works on the jobs: the embedded target runs workers, an HTTP
-        target does nothing."""
+    def work(self, system_name: str | None = None) -> AbstractContextManager[None]:
+        """While inside, somebody works on the jobs, or on those of one archive: the embedded target
+        runs workers, an HTTP target does nothing."""
 
     def undelivered(self) -> Sequence[str]:
         """Webhooks that did not arrive while somebody worked, each in a sentence; an HTTP target

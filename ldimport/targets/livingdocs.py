@@ -51,7 +51,7 @@ class LivingdocsTarget(Target):
     def project_config(self) -> Json:
         return self._client.project_config()
 
-    def work(self) -> AbstractContextManager[None]:
+    def work(self, system_name: str | None = None) -> AbstractContextManager[None]:
         return nullcontext()  # the server works by itself
 
     def undelivered(self) -> Sequence[str]:
