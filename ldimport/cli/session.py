@@ -148,7 +148,7 @@ class Session:
         found = project_file(cwd / (self._near or ""), cwd)
         if found is None or found == project_file(cwd):
             return None
-        return found.relative_to(cwd) if found.is_relative_to(cwd) else found
+        return Path(min(str(found), os.path.relpath(found, cwd), key=len))
 
     def knows(self, archives: Iterable[ArchiveSums]) -> None:
         """The state file holds these: whether there is any beside the one acted on, so that next

@@ -208,7 +208,8 @@ class Engine(Closing):
     @contextmanager
     def working(self, workers: int | None = None, only: str | None = None) -> Iterator[None]:
         """Worker processes, by default one per core, as long as the context lasts, for all images
-        or ``only`` those of one systemName; they are ended in order, and what they had begun is free at once."""
+        or ``only`` those of one systemName; they are ended in order, and what they had begun is
+        free at once."""
         from ldimport.engine.worker_pool import WorkerPool, cores
 
         size = cores() if workers is None else workers

@@ -58,7 +58,8 @@ class _Member:
 
 class WorkerPool:
     """``size`` worker processes on the engine in ``folder``, from ``start`` to ``end``; with
-    ``only`` they carry out the images of one systemName. A worker that was killed is started again; an error of the run (disk full) is kept for ``check``."""
+    ``only`` they carry out the images of one systemName. A worker that was killed is started
+    again; an error of the run (disk full) is kept for ``check``."""
 
     def __init__(self, folder: Path, size: int, only: str | None = None) -> None:
         self._folder = folder
