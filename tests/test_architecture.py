@@ -15,8 +15,9 @@ import ldimport
 PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
-              "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake", "harmless", "closing", "database_rows"}  # fmt: skip
+              "yamlsize", "retry_after", "url", "credentials", "authorities", "request_check",
+              "mojibake", "harmless", "closing", "database_rows", "faults",
+              "local_names"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -33,9 +34,12 @@ ALLOWED = {
     "retry_after": set(),
     "url": {"errors", "causes"},
     "credentials": {"errors"},
+    "authorities": {"errors"},
     "mojibake": set(),
     "harmless": set(),
+    "faults": set(),
     "closing": set(),
+    "local_names": {"causes", "errors"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

@@ -6,7 +6,7 @@ from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 
-from ldimport.causes import Cause, known_cause
+from ldimport.cells import csv_form
 from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
@@ -33,11 +33,7 @@ class OutputFormat(StrEnum):
     JSONL = "jsonl"
 
 
-WRITERS = {
-    OutputFormat.CSV: outcomes.write_csv,
-    OutputFormat.JSON: outcomes.write_json,
-    OutputFormat.JSONL: outcomes.write_json_lines,
-}
+WRITERS = {OutputFormat.JSON: outcomes.write_json, OutputFormat.JSONL: outcomes.write_json_lines}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +64,7 @@ class OutputOptions:
     as_manifest: bool = False
     redact: bool = False
     most: int | None = None
+    excel: bool = False
 
 
 def results_(
@@ -99,7 +96,8 @@ def _which(
     """Raises UsageError where one of the filters names what does not exist."""
     status = filters.status()
     mine = archive.to_show(session, migration, everything=everything)
-    check_cause(migration, filters.cause)
+    if filters.cause is not None:
+        migration.check_cause(filters.cause)
     if filters.job is not None:
         mine = archive.of_job(session, migration, filters.job)
     names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
@@ -113,17 +111,6 @@ def _which(
     return which
 
 
-def check_cause(migration: Migration, cause: str | None) -> None:
-    """Raises UsageError for a cause that is neither in our list nor in the state file."""
-    if cause is None or known_cause(cause):
-        return
-    told = [row.cause for row in migration.causes()]
-    if cause not in told:
-        known = [*told, *(each.code for each in Cause if "{" not in each.code)]
-        hint = did_you_mean(cause, known, "ldimport status   tells what has failed")
-        raise UsageError(f"there is no cause “{cause}”", hint=hint, code="unknown-cause")
-
-
 def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
     if session.options.json:
         return OutputFormat.JSON
@@ -134,7 +121,7 @@ def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
     if wanted.output is None or str(wanted.output) == STDOUT:
         return OutputFormat.CSV
     ending = wanted.output.suffix.lower().removeprefix(".")
-    if ending not in WRITERS:
+    if ending not in (OutputFormat.CSV, *WRITERS):
         hint = "use .csv, .json or .jsonl, or add --format"
         raise UsageError(f"-o {wanted.output}: the ending says no format", hint=hint)
     return OutputFormat(ending)
@@ -160,8 +147,13 @@ def _write(
     if wanted.redact:
         rows = map(_without_secrets, rows)
     first = list(islice(rows, 1))
-    with NewFile(wanted.output or STDOUT) as file:
-        WRITERS[form](file, chain(first, rows))
+    path, rows = wanted.output or STDOUT, chain(first, rows)
+    written = csv_form(path, excel=wanted.excel and form is OutputFormat.CSV)
+    with NewFile(path, written.encoding) as file:
+        if form is OutputFormat.CSV:
+            outcomes.write_csv(file, rows, written.delimiter)
+        else:
+            WRITERS[form](file, rows)
     if not first and not session.options.quiet:
         _none(session, migration, which)
 
@@ -214,7 +206,7 @@ def _as_manifest(
     rows = migration.failed_rows(replace(which, status=Status.FAILED))
     if wanted.redact:
         rows = ((redacted(own), _without_secrets(row)) for own, row in rows)
-    count = write_as_manifest(path, rows, form)
+    count = write_as_manifest(path, rows, form, excel=wanted.excel)
     if not session.options.quiet:
         session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
 

@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
 from ldimport.cli.options import EndOptions, EngineOptions
-from ldimport.cli.results import check_cause
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import RetryOptions
@@ -23,7 +22,8 @@ def retry(
 ) -> ExitCode:
     """Send failed images of the archive in force again, as they were sent before.
 
-    The local engine treats them as before too, unless --allow-host or --integrity say otherwise.
+    The local engine treats them as before too, unless --allow-host, --integrity, --user-agent or
+    the settings userAgent and caFile say otherwise.
     """
     archive.require_paths(session)
     engine.refuse_on_http(session.settings, session.flags)
@@ -33,6 +33,8 @@ def retry(
         cause=cause,
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
+        user_agent=session.settings.user_agent,
+        ca_file=session.settings.job_options.ca_file,
         **ends.read(),
     )
     with (
@@ -40,7 +42,8 @@ def retry(
         session.migration(target, write=True) as migration,
     ):
         mine = archive.to_retry(session, migration, job, everything=all_)
-        check_cause(migration, cause)
+        if cause is not None:
+            migration.check_cause(cause)
         session.ran = ArchiveName(system_name=mine.system_name)
         if migration.overview(**asdict(mine)).totals.failed:
             runner.say_local(session)

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -10,9 +11,11 @@ from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
+from ldimport.cli.output.documents import Document
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
-from ldimport.migration.model import ArchiveName, ArchiveSums, JobRow, Overview
+from ldimport.migration import Migration
+from ldimport.migration.model import ArchiveName, ArchiveSums, JobRow, Overview, Totals
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 MOST_JOBS = 10
@@ -39,7 +42,7 @@ def status(
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
     with session.migration(write=False) as migration:
         mine = archive.to_show(session, migration, everything=all_)
-        found = migration.overview(**asdict(mine))
+        found = _as_now(session, migration, migration.overview(**asdict(mine)))
         if failed:
             rows = (row for row in found.jobs if row.counts.failed or _broken(row))
             found = replace(found, jobs=tuple(rows))
@@ -52,22 +55,44 @@ def _broken(row: JobRow) -> bool:
     return row.state in (JobState.FAILED, JobState.LOST)
 
 
+def _as_now(session: Session, migration: Migration, found: Overview) -> Overview:
+    """With what the local engine tells of open jobs, if it is ours to look into; no server is
+    asked."""
+    if not any(outcomes.is_local(row) for row in found.jobs if not row.state.finished):
+        return migration.overview_now(found)
+    from ldimport.engine.store import busy, exists
+    from ldimport.migration import open_target
+
+    folder = session.settings.engine
+    if not exists(folder):
+        return migration.overview_now(found)
+    try:
+        with closing(open_target("embedded", engine=folder)) as engine:
+            return migration.at(engine).overview_now(found, workers=busy(folder))
+    except LdimportError:  # what is wrong with it is told by who works with it
+        return migration.overview_now(found)
+
+
 def _show(
     session: Session, found: Overview, others: Sequence[ArchiveSums], most: int | None
 ) -> None:
+    screen = session.screen
     if session.options.json:
         from ldimport.cli.output import documents
 
         session.document(documents.overview(found, others))
-    elif not session.out.tty:
-        outcomes.lines(session.out, found, most)
+        return
+    if not session.out.tty:
+        outcomes.lines(screen, found, session.now(), most)
     elif found.scopes:
-        outcomes.overview(session.screen, found, session.now(), most)
+        outcomes.overview(screen, found, session.now(), most)
     else:
         name = session.archive.system_name if others else None
         of = f" of “{name}”" if name else ""
-        session.screen.line(f"Nothing{of} has been submitted yet.")
-        session.screen.hint(session.next_command("submit", "MANIFEST"))
+        screen.line(f"Nothing{of} has been submitted yet.")
+        screen.hint(session.next_command("submit", "MANIFEST"))
+    if any(not row.state.finished for row in found.jobs):
+        screen.hints([(session.next_command("watch"), "goes on with what is open")])
 
 
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
@@ -80,7 +105,7 @@ def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
         known = told if told and not row.state.finished else migration.job_status(job_id)
     row = _seen(row, known)
     if session.options.json:
-        session.document({**wire.status_to_json(known), "format": 1})
+        session.document({**wire.status_to_json(known), **_so_far(row, known), "format": 1})
     else:
         _screen(session, row, known.results)
     return row
@@ -110,20 +135,29 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
 
 def _seen(row: JobRow, known: JobStatus) -> JobRow:
     """The job as the target told it, should another run hold the state file."""
-    if row.state.finished or known.state is row.state:
+    if row.state.finished:
         return row
     words = [result.status for result in known.results]
     told = (Status.SUCCESS, Status.SKIPPED, Status.FAILED)
     counts = Counts(*map(words.count, told)) if words else row.counts
+    if words and not known.finished:
+        counts = replace(counts, pending=row.counts.total - counts.total)
     if known.state is JobState.FAILED and not words:
         counts = Counts(failed=row.counts.total)
     return replace(row, state=known.state, counts=counts)
 
 
+def _so_far(row: JobRow, known: JobStatus) -> Document:
+    """What the API does not tell before a job's end, and the local engine knows."""
+    if row.state.finished or not known.results:
+        return {}
+    images = [wire.result_to_json(each) for each in known.results]
+    return {"counts": wire.counts_to_json(row.counts), "imagesSoFar": images}
+
+
 def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     from ldimport.cli.output import summary
     from ldimport.migration.causes import causes_of
-    from ldimport.migration.model import Totals
 
     screen, counts = session.screen, row.counts
     of = ArchiveName(row.target, row.system_name)
@@ -146,14 +180,17 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if told:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
+    if not row.state.finished:
+        _at_work(session, row)
     hints = []
     if not row.state.finished:
         hints.append((session.next_command("watch", of=of), "follows it to its end"))
-    every = session.next_command("results", "--job", row.id, of=of)
-    hints.append((every, f"all {counts.total:,} with media ids"))
-    if counts.failed:
+    else:
+        every = session.next_command("results", "--job", row.id, of=of)
+        hints.append((every, f"all {counts.total:,} with media ids"))
+    if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
         again = session.next_command("retry", "--job", row.id, of=of)
-        hints.append((again, "send the failed ones again"))
+        hints.append((again, f"send failed images again; {can:,} may work"))
     screen.hints(hints)
 
 
@@ -163,6 +200,15 @@ def _manifest(row: JobRow) -> list[str]:
     here = Path.cwd()
     return [str(each.relative_to(here) if each.is_relative_to(here) else each)
             for each in paths] or ["MANIFEST"]  # fmt: skip
+
+
+def _at_work(session: Session, row: JobRow) -> None:
+    with session.migration(write=False) as migration:
+        scopes = (each for each in migration.overview().scopes if each.target == row.target)
+        found = Overview((row,), Totals(), tuple(scopes), None)
+        found = _as_now(session, migration, found)
+    session.screen.blank()
+    outcomes.at_work(session.screen, found)
 
 
 def _exit(row: JobRow) -> ExitCode:

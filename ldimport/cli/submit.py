@@ -16,6 +16,7 @@ from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
+from ldimport.manifest.manifest import STDIN
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.model import ArchiveName
@@ -137,9 +138,10 @@ def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     else:
         screen.say("✓", check.all_valid(found))
     check.identity(screen, found)
+    of = f" of {number(plan.to_send + plan.left_out)} (--limit)" if plan.left_out else ""
     screen.line(
         (plan.manifest, ACCENT),
-        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",
+        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)}{of} to send",
         indent=2,
     )
     screen.blank()
@@ -159,7 +161,7 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         if found.valid:
             good = f"send the {counted(found.valid, 'good row')}"
             hints.append((session.next_command(*session.words, "--valid-only"), good))
-        session.notes.hints(hints)
+        session.notes.hints([] if STDIN in session.paths else hints)
     return error.exit_code
 
 

@@ -12,7 +12,7 @@ from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration
 from ldimport.migration.events import Summary
-from ldimport.migration.model import ArchiveName
+from ldimport.migration.model import ArchiveName, Overview, Totals
 from ldimport.migration.reports.junit import RunReport
 
 
@@ -58,7 +58,8 @@ def watch(
 def _close(session: Session, migration: Migration, end: Summary) -> ExitCode:
     """The closing screen; jobs of several archives first, each with its own."""
     if session.chatty and len({(job.target, job.system_name) for job in end.jobs}) > 1:
-        outcomes.jobs(session.screen, end.jobs, session.now(), None)
+        shown = Overview(end.jobs, Totals(), (), None)
+        outcomes.jobs(session.screen, shown, session.now(), None)
         session.screen.blank()
     return runner.close(session, migration, end, table=False)
 

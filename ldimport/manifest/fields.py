@@ -31,6 +31,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError, did_you_mean
 from ldimport.model import Json
+from ldimport.mojibake import disguised, visible
 
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
 """The fields of an entry, as the API names them; ``metadata.<handle>`` beside them."""
@@ -54,7 +55,7 @@ _GUESSES = (
 def field_of(column: str) -> str | None:
     """The field a column means by its name alone (any case, ``file_name``, ``external id``), or
     None for any other column."""
-    name = column.strip()
+    name = visible(column)
     known = _FOLDED.get(_SEPARATORS.sub("", name).casefold())
     if known is None and name[: len(PREFIX)].casefold() == PREFIX and len(name) > len(PREFIX):
         return PREFIX + name[len(PREFIX) :].strip()
@@ -256,7 +257,9 @@ def ignored_text(names: Iterable[str], file: str) -> str:
     folded = {known.casefold(): known for known in FIELDS}
     near = [(name, guess[0]) for name in shown[:_COMPARED]
             if (guess := get_close_matches(name.casefold(), folded, n=1, cutoff=0.8))]  # fmt: skip
-    meant = "".join(f"; “{name}”: did you mean {folded[guess]}?" for name, guess in near[:3])
+    meant = "".join(
+        f"; “{name}”{disguised(name)}: did you mean {folded[guess]}?" for name, guess in near[:3]
+    )
     use = "" if near else f"; to use one: --map metadata.HANDLE={_quoted(shown[0])}"
     return f"{file}: not used: {listed}{meant}{use}"
 
@@ -281,8 +284,8 @@ def _find(names: Iterable[str], column: str, what: str, file: str) -> int:
 
 
 def _cleaned(name: str) -> str:
-    """A column's name without byte order marks, and on one line."""
-    return " ".join(name.replace("\ufeff", "").split())
+    """A column's name as it is seen, on one line."""
+    return visible(name)
 
 
 def _unique(names: Sequence[str]) -> dict[str, int]:

@@ -14,11 +14,13 @@ import orjson
 import yaml
 
 from ldimport.errors import ManifestError
+from ldimport.faults import yaml_fault
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
 from ldimport.manifest.streams import Part, Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
+from ldimport.mojibake import visible
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -62,7 +64,7 @@ class Item:
             self._wrong("wrong-type", event, path, "a key must be a text")
             self._skip(event)
             return ""
-        text = str(event.value)
+        text = visible(str(event.value))
         if text == "<<" and not event.style:
             self._wrong("yaml-alias", event, path, "merge keys (<<) are not followed")
         if text in found:
@@ -174,8 +176,12 @@ class YamlFile(Part):
         """Every item; at their end the header is known."""
         header: list[HeaderKey] = []
         with closing(self._events(position)) as events:
+            lists = 0
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
+                    lists += 1
+                    if lists == 2:
+                        self._joined(event)
                     yield from self._sequence(events)
                 elif isinstance(event, yaml.MappingStartEvent):
                     yield from self._mapping(event, events, header)
@@ -184,6 +190,11 @@ class YamlFile(Part):
                     if item.value is not None or item.problems:
                         yield item
         self.header = read_header(self.name, self._findings, header)
+
+    def _joined(self, event: Any) -> None:
+        where = f"{self.name}:{event.start_mark.line + 1}"
+        text = f"{where}: a second list begins here: two files joined? Both are read"
+        self._findings.notice("joined-files", text)
 
     def _sequence(self, events: Events) -> Iterator[Item]:
         for event in _until(yaml.SequenceEndEvent, events):
@@ -226,9 +237,8 @@ class YamlFile(Part):
             except yaml.MarkedYAMLError as error:
                 mark = error.problem_mark or error.context_mark
                 where = f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
-                words = ", ".join(str(part) for part in (error.context, error.problem) if part)
                 hint = "texts with “: ”, “#”, or a quote at the beginning need quotes around them"
-                raise _bad(f"{where}: not YAML: {words}", hint) from error
+                raise _bad(f"{where}: not YAML: {yaml_fault(error)}", hint) from error
 
     def _unreadable(self, error: yaml.reader.ReaderError) -> ManifestError:
         if "control" not in str(error.reason):

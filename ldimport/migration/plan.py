@@ -128,6 +128,23 @@ def sent_before(account: Account, source: Source) -> tuple[str, str] | None:
     return None
 
 
+def _alike(
+    store: StateStore, archive: int | None, places: Mapping[str, Place], *, strict: bool
+) -> dict[str, Problem]:
+    """By id: what is to be said of new ones (a few hundred) that the archive probably has."""
+    if archive is None or not places:
+        return {}
+    kind = Severity.ERROR if strict else Severity.WARNING
+    hint = "if it means the same image, it would arrive once more: write the id as it was sent"
+    found = {}
+    for id_, known in store.alike(archive, list(places)).items():
+        new, old = without_secrets(id_), without_secrets(known)
+        text = f"id “{new[:60]}” is new, and “{old[:60]}” was sent before"
+        place = replace(places[id_], column=1)
+        found[id_] = Problem(kind, "id-alike", place, "id", text, hint, id_, value=new[:120])
+    return found
+
+
 def compare(
     store: StateStore,
     archive: int | None,
@@ -136,12 +153,14 @@ def compare(
     options: SubmitOptions,
     *,
     names: Names | None = None,
+    alike: set[str] | None = None,
     collector: Collector | None = None,
     tick: Tick | None = None,
 ) -> Iterator[Compared]:
     """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
     ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
-    out."""
+    out; with ``alike`` also those that were sent in another case or with other zeros: what is left
+    out of these is added to it."""
 
     def valid() -> Iterator[tuple[Outgoing, Place]]:
         for checked in map(checker.check, source.manifest.entries(tick)):
@@ -154,13 +173,17 @@ def compare(
     while chunk := list(islice(rows, CHUNK)):
         known = store.known(archive, [each.image.id for each, _ in chunk])
         new = {each.image.id: place for each, place in chunk if each.image.id not in known}
-        moved = names.moved(new, strict=source.check.strict) if names is not None else {}
+        strict = source.check.strict
+        odd = {} if alike is None else _alike(store, archive, new, strict=strict)
+        if alike is not None and strict:
+            alike.update(odd)
+        odd |= names.moved(new, strict=strict) if names is not None else {}
         for each, _ in chunk:
             found = known.get(each.image.id)
-            if problem := moved.get(each.image.id):
+            if problem := odd.get(each.image.id):
                 if collector is not None:
                     collector.add_late(problem)
-                if source.check.strict:
+                if strict:
                     continue
             yield Compared(each, verdict(found, each, resend=options.resend), found)
 
@@ -169,7 +192,7 @@ def compare(
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
     from. ``open_ids`` are rows in open jobs, at most 16 batches of them; ``archive`` is its number
-    in the state file."""
+    in the state file; ``alike`` are ids that ``--strict`` leaves out."""
 
     plan: Plan
     validation: Validation
@@ -177,6 +200,7 @@ class Survey:
     open_ids: list[str]
     archive: int | None
     names: Names
+    alike: set[str]
 
 
 def survey(
@@ -192,25 +216,26 @@ def survey(
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
     limits = target.limits.at_most(options.batch_size)
-    tally = _Tally()
+    tally, most = _Tally(), options.limit
+    alike: set[str] = set()
 
     def to_send() -> Iterator[Outgoing]:
         found = compare(
-            store, archive, source, checker, options, names=names, collector=collector, tick=tick
+            store, archive, source, checker, options,
+            names=names, alike=alike, collector=collector, tick=tick,
         )  # fmt: skip
         for each in found:
-            tally.add(each)
             _same_archive(source, each)
-            if each.verdict.sends:
+            if tally.add(each, most):
                 yield each.outgoing
 
     sizes = [size for _, size in cut(to_send(), source.envelope.size, lambda: limits)]
     source.manifest.check_unchanged()
     validation = collector.finish(checker)
-    plan = _plan(source, target.label, tally, sizes, validation)
+    plan = replace(_plan(source, target.label, tally, sizes, validation), limit=most)
     outcomes = {status.value: tally.outcomes[status] for status in Status}
     arrived = Totals(**outcomes, invalid=validation.invalid)
-    return Survey(plan, validation, arrived, tally.open_ids, archive, names)
+    return Survey(plan, validation, arrived, tally.open_ids, archive, names, alike)
 
 
 @dataclass(slots=True)
@@ -222,14 +247,20 @@ class _Tally:
     hosts: Counter[str] = field(default_factory=Counter)
     open_ids: list[str] = field(default_factory=list)
 
-    def add(self, each: Compared) -> None:
+    def add(self, each: Compared, most: int | None = None) -> bool:
+        """Count a row; whether it is to be sent, of which there are at most so many."""
         self.verdicts[each.verdict] += 1
         if each.verdict.sends:
+            sent = self.verdicts[Verdict.NEW] + self.verdicts[Verdict.CHANGED]
+            if most is not None and sent > most:
+                return False
             self.hosts[host_of(each.outgoing.image.url)] += 1
-        elif each.verdict is Verdict.IN_PROGRESS:
+            return True
+        if each.verdict is Verdict.IN_PROGRESS:
             self.open_ids.append(each.outgoing.image.id)
         elif each.known is not None and each.known.status is not None:
             self.outcomes[each.known.status] += 1
+        return False
 
 
 def _plan(

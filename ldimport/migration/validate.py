@@ -22,7 +22,7 @@ _Kind = tuple[str, str, Severity]
 @dataclass(slots=True)
 class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
-    the first one said."""
+    the first one said; ``varied``: not all of them said the same."""
 
     code: str
     field: str
@@ -33,6 +33,7 @@ class FindingGroup:
     message: str
     hint: str
     publishing: bool = False
+    varied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,8 @@ class Collector:
 
     def finish(self, checker: Checker) -> Validation:
         """The findings of ``checker``'s pass; errors first, the most frequent kinds before."""
+        for problem in checker.nothings.problems():
+            self.add_late(problem)
         kinds = sorted(self._kinds.values(), key=lambda kind: (kind.severity, -kind.rows))
         notices = (*self.manifest.notices(), *_of_checker(checker))
         sums = self.entries, self._invalid, self._warnings
@@ -118,7 +121,9 @@ class Collector:
                 *what, 0, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
                 problem.publishing,
             )  # fmt: skip
-        self._kinds[what].rows += 1
+        kind = self._kinds[what]
+        kind.rows += 1
+        kind.varied = kind.varied or problem.message != kind.message
         return problem
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from ldimport.cells import Writing
+from ldimport.faults import json_fault
 from ldimport.model import Json
 from ldimport.schema.dates import read_date, read_datetime
 from ldimport.schema.findings import BadValue, cut
@@ -19,8 +20,9 @@ _WHOLE = re.compile(r"[+-]?\d+")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:['’\u00a0\u202f ]\d{3})+")
 _DECIMAL_ZERO = re.compile(r"([+-]?\d+)[.,](?:0{1,2}|0{4,})")
 _MOST_DIGITS = 300
-_SEPARATORS = ("|", ";", "\n", ",")
-"""How lists are written in one cell: the first of these that stands in it."""
+SEPARATORS = ("|", ";", "\n", ",")
+"""How lists are written in one cell: by the first of these that stands in it, where nobody knows
+the column."""
 
 PLAIN = Writing()
 
@@ -70,11 +72,16 @@ def to_boolean(text: str) -> bool:
 
 def to_list(text: str, separator: str | None) -> list[Json]:
     """A JSON list, else what stands between separators, without blanks around it."""
-    if separator is None and text.lstrip().startswith("["):
-        found = to_object(text)
+    if text.lstrip().startswith("["):
+        try:
+            found = to_object(text)
+        except BadValue:
+            if separator is None:
+                raise
+            found = None
         if isinstance(found, list):
             return found
-    chosen = separator or next((each for each in _SEPARATORS if each in text), None)
+    chosen = separator or next((each for each in SEPARATORS if each in text), None)
     parts = [text] if chosen is None else text.split(chosen)
     return [part for each in parts if (part := each.strip())]
 
@@ -85,7 +92,7 @@ def to_object(text: str) -> Json:
         found: Json = json.loads(text, parse_constant=_refused)
         return found
     except ValueError as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        why = json_fault(error, place=False)
         raise BadValue("bad-json", f"the JSON cannot be parsed: {why}") from error
     except RecursionError as error:
         raise BadValue("too-deep", "the JSON is nested too deeply") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,7 @@ from ldimport.cli.output.screen import (
     bar,
     table,
 )
-from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
+from ldimport.cli.output.text import clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status
 
@@ -28,28 +28,30 @@ if TYPE_CHECKING:
 # -- jobs ----------------------------------------------------------------------------------
 
 
+ARCHIVE = TableColumn("TARGET", shrink=True), TableColumn("SYSTEMNAME", shrink=True)
+"""Where there are several."""
 JOBS = (
-    TableColumn("JOB"), TableColumn("STATE"), TableColumn("TARGET", shrink=True),
-    TableColumn("ARCHIVE", shrink=True), TableColumn("IMAGES", right=True),
+    TableColumn("JOB"), TableColumn("STATE"), TableColumn("IMAGES", right=True),
     TableColumn("OK", right=True), TableColumn("SKIPPED", right=True, drop=3),
     TableColumn("FAILED", right=True), TableColumn("SENT", drop=1),
-    TableColumn("TOOK", right=True, drop=2),
+    TableColumn("TOOK", right=True, drop=2), *ARCHIVE,
 )  # fmt: skip
 
 
 def overview(screen: Screen, found: Overview, now: float, most: int | None) -> None:
-    """Totals of all targets and archives, then the jobs."""
+    """Totals of all targets and archives, who is at work, then the jobs."""
     for scope in found.scopes:
         images = counted(scope.totals.rows, "image")
         screen.line((f"{scope.label} · systemName {scope.system_name}", ACCENT), f" · {images}")
     if found.last_change is not None:
         ago = duration(now - found.last_change)
         screen.line(f"last change {clock(found.last_change, now)} ({ago} ago)")
+    at_work(screen, found)
     screen.blank()
     totals(screen, found.totals)
     if found.jobs:
         screen.blank()
-        jobs(screen, found.jobs, now, most)
+        jobs(screen, found, now, most)
 
 
 def totals(screen: Screen, sums: Totals) -> None:
@@ -78,25 +80,28 @@ def totals(screen: Screen, sums: Totals) -> None:
         screen.line(f"  {images} {rest}", indent=2)
 
 
-def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:
-    """Unfinished jobs first, then the last ones."""
+def jobs(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+    """Unfinished jobs first, then the last ones; of several archives each with its own."""
+    rows = found.jobs
     shown = rows if most is None else rows[:most]
-    several = len({(row.target, row.system_name) for row in rows}) > 1
-    where = () if several else ("TARGET", "ARCHIVE")
-    _table(screen, JOBS, [_job(row, now) for row in shown], without=where)
+    cells = [_job(row, now, utc_times=not screen.stream.tty) for row in shown]
+    archives = [(each.target, each.system_name) for each in found.scopes]
+    known = archives or [(each.target, each.system_name) for each in rows]
+    _table(screen, JOBS, cells, without=_alike(known))
     if len(shown) < len(rows):
         screen.blank()
         screen.line(f"{number(len(shown))} of {counted(len(rows), 'job')} · -n 0 shows all")
 
 
-def _job(row: JobRow, now: float) -> tuple[str, ...]:
+def _job(row: JobRow, now: float, *, utc_times: bool) -> tuple[str, ...]:
     counts = row.counts
     ended = (counts.success, counts.skipped, counts.failed)
-    sums = map(number, ended) if row.state is JobState.SUCCESS else [""] * 3
+    known = row.state is JobState.SUCCESS or (row.state is JobState.STARTED and any(ended))
+    sums = map(number, ended) if known else [""] * 3
     took = duration(row.finished_at - row.submitted_at) if row.finished_at else ""
-    sent = clock(row.submitted_at, now)
-    where = row.label, row.system_name
-    return row.id, state_word(row), *where, number(counts.total), *sums, sent, took
+    sent = utc(row.submitted_at) if utc_times else clock(row.submitted_at, now)
+    own = row.id, state_word(row), number(counts.total), *sums, sent, took
+    return *own, row.label or row.target, row.system_name
 
 
 def _table(
@@ -110,50 +115,97 @@ def _table(
     table(screen, [columns[n] for n in kept], [[row[n] for n in kept] for row in rows])
 
 
+def _alike(archives: Iterable[tuple[str, str]]) -> Sequence[str]:
+    """The columns that would be the same in every row, for targets and systemNames."""
+    return () if len(set(archives)) > 1 else [column.name for column in ARCHIVE]
+
+
+def _archives(rows: Iterable[ResultRow]) -> set[tuple[str, str]]:
+    return {(row.target, row.system_name) for row in rows}
+
+
 def state_word(row: JobRow) -> str:
     """A job's state with its sign."""
     if row.state is JobState.STARTED:
         return "… running"
     if row.state is JobState.SUCCESS:
-        return "✗ done" if row.counts.failed else "✓ done"
+        some = row.counts.failed
+        return f"✗ done, {number(some)} failed" if some else "✓ done"
     return f"✗ {row.state.value}"
 
 
-def lines(stream: Stream, found: Overview, most: int | None) -> None:
-    """Not on a terminal: counts as name and value, jobs as tab-separated lines, times in UTC."""
+def lines(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+    """Not on a terminal: as one reads it in a mail, times in UTC; scripts take ``--json``."""
+    screen.line(f"status of {utc(now)}")
     for scope in found.scopes:
-        for name in OUTCOMES:
-            if name != "invalid":
-                count = str(getattr(scope.totals, name))
-                _tabbed(stream, name, count, scope.label, scope.system_name)
-    for row in found.jobs[:most]:
-        counts = row.counts
-        sums = (counts.total, counts.success, counts.skipped, counts.failed, counts.pending)
-        times = (utc(at) if at is not None else "" for at in (row.submitted_at, row.finished_at))
-        where = row.label, row.system_name
-        _tabbed(stream, "job", row.id, row.state.value, *map(str, sums), *times, *where)
+        sums = scope.totals
+        screen.blank()
+        screen.line(f"target: {scope.label}")
+        screen.line(f"systemName: {scope.system_name}")
+        screen.line(f"images: {number(sums.rows)}")
+        for name, (_, word) in OUTCOMES.items():
+            if (count := getattr(sums, name)) or name in ALWAYS:
+                screen.line(f"{word}: {number(count)}")
+        if sums.not_taken_over:
+            screen.line(f"changed but not taken over: {number(sums.not_taken_over)}")
+    if found.last_change is None:
+        screen.line("nothing has been submitted yet")
+    else:
+        screen.blank()
+        screen.line(f"last change: {utc(found.last_change)}")
+    at_work(screen, found)
+    if found.jobs:
+        screen.blank()
+        jobs(screen, found, now, most)
 
 
-def _tabbed(stream: Stream, *cells: str) -> None:
-    stream.write("\t".join(map(clean, cells)) + "\n")
+def is_local(row: JobRow) -> bool:
+    """Whether a job is one of a local engine."""
+    return row.target.startswith("embedded:")
+
+
+def at_work(screen: Screen, found: Overview) -> None:
+    """Who is at work on what has not ended, if anybody is; nothing where all has ended."""
+    who, going = found.at_work, [row for row in found.jobs if not row.state.finished]
+    if who is None or not going:
+        return
+    local = [row for row in going if is_local(row)]
+    if who.run:
+        screen.line(f"at work now: {who.run}")
+    elif local and who.workers:
+        screen.line("at work now: workers of the local engine; nobody stores their results here")
+    elif local:
+        waits = "1 job waits" if len(local) == 1 else f"{number(len(local))} jobs wait"
+        screen.line(f"nobody is at work now: {waits} in the local engine", indent=2)
+    for label, many in Counter(_label(found, row) for row in going if not is_local(row)).items():
+        goes = "1 job goes on" if many == 1 else f"{number(many)} jobs go on"
+        lonely = (
+            ""
+            if who.run
+            else "; nobody follows it here"
+            if many == 1
+            else "; nobody follows them here"
+        )
+        screen.line(f"{goes} at {label}{lonely}", indent=2)
+
+
+def _label(found: Overview, row: JobRow) -> str:
+    return next((each.label for each in found.scopes if each.target == row.target), row.target)
 
 
 def job_head(screen: Screen, row: JobRow, now: float) -> None:
     """One job in a line: state, rows, times."""
-    failed = row.counts.failed
-    style = BAD if failed or row.state in (JobState.FAILED, JobState.LOST) else ""
-    some = f", {number(failed)} failed" if row.state is JobState.SUCCESS and failed else ""
+    style = BAD if row.counts.failed or row.state in (JobState.FAILED, JobState.LOST) else ""
     parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}",
              f"sent {clock(row.submitted_at, now)}"]  # fmt: skip
     if row.finished_at is not None:
         parts.append(f"took {duration(row.finished_at - row.submitted_at)}")
-    screen.line(row.id, "  ", (f"{state_word(row)}{some}", style), "   ", " · ".join(parts),
+    screen.line(row.id, "  ", (state_word(row), style), "   ", " · ".join(parts),
                 indent=2)  # fmt: skip
 
 
 # -- images --------------------------------------------------------------------------------
 
-ARCHIVE = TableColumn("TARGET", shrink=True), TableColumn("ARCHIVE", shrink=True)
 IMAGES = (
     TableColumn("STATUS"), TableColumn("ID"), *ARCHIVE, TableColumn("SIZE", drop=2),
     TableColumn("TYPE", drop=3), TableColumn("MEDIA ID OR REASON", shrink=True),
@@ -164,13 +216,19 @@ def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image; where they are of
     several archives, of which."""
     shown = [_image(row.status, row.external_id, row, row.reason) for row in rows]
-    _table(screen, IMAGES, shown, without=_alike(rows))
+    _table(screen, IMAGES, shown, without=_alike(_archives(rows)))
 
 
-def _alike(rows: Sequence[ResultRow]) -> Sequence[str]:
-    """The columns that would be the same in every row."""
-    several = len({(row.target, row.system_name) for row in rows}) > 1
-    return () if several else [column.name for column in ARCHIVE]
+def of_run(screen: Screen, rows: Sequence[ResultRow]) -> None:
+    """The same at the end of a run, whose causes of failure have a table of their own: failed
+    images stand here with their place in the manifest and their address."""
+    columns = (*IMAGES[:-1], TableColumn("MEDIA ID OR URL", shrink=True))
+    shown = []
+    for row in rows:
+        failed = row.status is Status.FAILED
+        name = f"{row.external_id} (row {number(row.row)})" if failed else row.external_id
+        shown.append(_image(row.status, name, row, row.source_url if failed else row.reason))
+    _table(screen, columns, shown, without=_alike(_archives(rows)))
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
@@ -205,19 +263,19 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     )  # fmt: skip
     cells = [(number(row.row), row.external_id, row.target, row.system_name, row.reason or "",
               row.source_url) for row in rows]  # fmt: skip
-    _table(screen, columns, cells, without=_alike(rows))
+    _table(screen, columns, cells, without=_alike(_archives(rows)))
 
 
 # -- for scripts ---------------------------------------------------------------------------
 
 
-def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
+def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow], delimiter: str = ",") -> None:
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
     from ldimport.cells import csv_line
 
-    file.write(csv_line(documents.RESULT_KEYS, end="\n"))
+    file.write(csv_line(documents.RESULT_KEYS, delimiter, end="\n"))
     for row in rows:
-        file.write(csv_line(documents.result(row).values(), end="\n"))
+        file.write(csv_line(documents.result(row).values(), delimiter, end="\n"))
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
