@@ -15,6 +15,7 @@ def retry(
     session: Session,
     job: str | None = None,
     cause: str | None = None,
+    lenient: bool = False,
     all_: bool = False,
     *,
     ends: EndOptions,
@@ -22,8 +23,8 @@ def retry(
 ) -> ExitCode:
     """Send failed images of the archive in force again, as they were sent before.
 
-    The local engine treats them as before too, unless --allow-host, --integrity, --user-agent or
-    the settings userAgent and caFile say otherwise.
+    The local engine treats them as before too, unless options or the settings userAgent, caFile
+    and engine say otherwise.
     """
     archive.require_paths(session)
     engine.refuse_on_http(session.settings, session.flags)
@@ -33,8 +34,7 @@ def retry(
         cause=cause,
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
-        user_agent=session.settings.user_agent,
-        ca_file=session.settings.job_options.ca_file,
+        again={**session.settings.job_given, **({"lenient": True} if lenient else {})},
         **ends.read(),
     )
     with (

@@ -83,7 +83,7 @@ def _show(
         session.document(documents.overview(found, others))
         return
     if not session.out.tty:
-        outcomes.lines(screen, found, session.now(), most)
+        outcomes.lines(session.out, found, session.now(), most)
     elif found.scopes:
         outcomes.overview(screen, found, session.now(), most)
     else:
@@ -186,8 +186,9 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if not row.state.finished:
         hints.append((session.next_command("watch", of=of), "follows it to its end"))
     else:
+        what = "media ids" if counts.success + counts.skipped else "reasons"
         every = session.next_command("results", "--job", row.id, of=of)
-        hints.append((every, f"all {counts.total:,} with media ids"))
+        hints.append((every, f"all {counts.total:,} with {what}"))
     if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
         again = session.next_command("retry", "--job", row.id, of=of)
         hints.append((again, f"send failed images again; {can:,} may work"))
@@ -208,7 +209,8 @@ def _at_work(session: Session, row: JobRow) -> None:
         found = Overview((row,), Totals(), tuple(scopes), None)
         found = _as_now(session, migration, found)
     session.screen.blank()
-    outcomes.at_work(session.screen, found)
+    for line in outcomes.at_work(found):
+        session.screen.line(line, indent=2)
 
 
 def _exit(row: JobRow) -> ExitCode:
