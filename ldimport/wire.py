@@ -202,9 +202,9 @@ def status_from_json(body: object, job_id: str) -> JobStatus:
     state, finished = _JOB_STATES.get(body["state"], JobState.STARTED), body.get("finished")
     images = body.get("images")
     told = images if isinstance(images, list) else []
-    if state is JobState.STARTED and finished is True:
+    if state is JobState.STARTED and finished in (True, "true"):  # 1 is true, too
         state = JobState.SUCCESS if told else JobState.FAILED
-    elif state is not JobState.LOST and finished is False:
+    elif state is not JobState.LOST and finished in (False, "false"):
         state = JobState.STARTED
     results: tuple[Result, ...] = ()
     if state is JobState.SUCCESS:
@@ -219,7 +219,8 @@ def result_from_json(item: object) -> Result | None:
     external_id = item.get("externalId") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(external_id, str):
         return None
-    word, image = item.get("state", item.get("status")), item.get("image")
+    word, image = item.get("state"), item.get("image")
+    word = item.get("status") if word is None else word
     reason, cause = item.get("reason"), optional(str, item.get("cause"))
     cause = cause if is_code(cause) else None
     status = _STATUS_WORDS.get(word) if isinstance(word, str) else None
@@ -244,7 +245,7 @@ def _said(value: object) -> str:
 
 def asset_from_json(image: Mapping[str, Any]) -> Asset:
     """Read an ``image`` object; keys that are missing become empty or None."""
-    media_id, original, url = (str(image.get(key, "")) for key in _ASSET_KEYS[:3])
+    media_id, original, url = (_said(image.get(key) or "") for key in _ASSET_KEYS[:3])
     width, height = (_pixels(image.get(key)) for key in _ASSET_KEYS[3:5])
     mime_type, service = (optional(str, image.get(key)) for key in _ASSET_KEYS[5:])
     return Asset(media_id, original, url, width, height, mime_type, service)

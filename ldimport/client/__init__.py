@@ -20,7 +20,16 @@ from ldimport.client.answers import ApiCall
 from ldimport.closing import Closing
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError, UnexpectedAnswerError
-from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json, Notice, Silence
+from ldimport.model import (
+    MAX_NAME,
+    Asset,
+    ImportRequest,
+    JobState,
+    JobStatus,
+    Json,
+    Notice,
+    Silence,
+)
 from ldimport.url import endpoint, server_url
 
 if TYPE_CHECKING:
@@ -116,7 +125,7 @@ class LivingdocsClient(Closing):
         call = ApiCall("POST", "import/images", _WRITE, body=body, key=key, lenient=lenient)
         answer = self._send(call)
         job_id = answer.get("id") if isinstance(answer, dict) else None
-        if not isinstance(job_id, str) or not job_id:
+        if not isinstance(job_id, str) or not 0 < len(job_id) <= MAX_NAME:
             raise self._unexpected("import/images", "a job id")
         return job_id
 

@@ -23,6 +23,7 @@ from ldimport.errors import (
     RefusedError,
     TemporaryError,
     TooLargeError,
+    UnexpectedAnswerError,
 )
 from ldimport.model import Json
 from ldimport.url import endpoint, host_of, without_secrets
@@ -101,8 +102,10 @@ class AnswerReader:
             if _HALF_OF_A_PAIR.search(text):  # which no text may hold
                 pairs = json.dumps(body, ensure_ascii=False).encode("utf-16-le", "surrogatepass")
                 body = json.loads(pairs.decode("utf-16-le", "replace"))
-        except (ValueError, RecursionError):
-            raise _FailedAnswer(self, answer, call).not_json() from None
+        except (ValueError, RecursionError) as error:
+            whole = isinstance(error, RecursionError) or type(error) is ValueError
+            failed = _FailedAnswer(self, answer, call)
+            raise (failed.beyond() if whole else failed.not_json()) from None
         return body
 
 
@@ -224,6 +227,11 @@ class _FailedAnswer:
             retry_after=self._retry_after,
             facts={"where": self._where},
         )
+
+    def beyond(self) -> LdimportError:
+        """JSON that is whole and no program of ours reads."""
+        text = f"{self._url} answered with JSON nested too deeply, or with a number too long"
+        return UnexpectedAnswerError(text, hint="tell whoever runs the server")
 
     def not_json(self) -> LdimportError:
         status, media_type = self.answer.status, self.answer.media_type

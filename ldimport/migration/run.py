@@ -36,6 +36,8 @@ FIRST_PAUSE, LONGEST_PAUSE, SLOWER = 0.5, 30.0, 1.5
 REQUESTS_PER_SECOND = 5
 ASK_AGAIN = 2
 """How often a job that ended with fewer results than images is asked about once more."""
+OF_ONE_QUESTION = frozenset(("server-error", "broken-answer", "not-json", "blocked"))
+"""Codes of errors with which a server, or what stands before it, may meet one batch or job only."""
 LAG = 5.0
 """Seconds in which a server may not know yet a job that it accepted: a copy of its database may
 answer, which lags behind."""
@@ -67,6 +69,8 @@ class Tracker:
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
+        self._aside: list[_Tracked] = []
+        self._met = False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -100,9 +104,10 @@ class Tracker:
             except RefusedError as error:
                 self._store.refuse(batch, self._clock.now())
                 self.trouble = self.trouble or error
-            except UnexpectedAnswerError as error:
-                self.trouble = self.trouble or error
+            except LdimportError as error:
+                self._meet(error)
             else:
+                self._met = False
                 yield sent
 
     def hand_over(self, batch: OpenBatch, parcel: Parcel) -> BatchSent:
@@ -121,6 +126,11 @@ class Tracker:
             except UnexpectedAnswerError as error:
                 self._not_understood(tracked, error)
                 continue
+            except LdimportError as error:
+                self._meet(error)
+                self._set_aside(tracked)
+                continue
+            self._met = False
             if lacks_results(tracked.batch, job) and tracked.again:
                 tracked.again -= 1
                 self._look_again(tracked)
@@ -154,7 +164,7 @@ class Tracker:
     @property
     def pending(self) -> int:
         """Images of jobs that have not ended."""
-        return sum(tracked.batch.images for tracked in self._open.values())
+        return sum(each.batch.images for each in (*self._open.values(), *self._aside))
 
     def _look_again(self, tracked: _Tracked) -> None:
         tracked.counts = self._target.progress(tracked.batch.job_id or "") or tracked.counts
@@ -169,8 +179,18 @@ class Tracker:
         if tracked.again >= 0:
             return self._look_again(tracked)
         self.trouble = self.trouble or error
-        del self._open[tracked.batch.id]
-        return None
+        return self._set_aside(tracked)
+
+    def _meet(self, error: LdimportError) -> None:
+        """Remember what keeps one batch or job from going on; raised when it concerns all, as the
+        second such answer in a row shows."""
+        if not is_of_one(error) or (self._met and not isinstance(error, UnexpectedAnswerError)):
+            raise error
+        self._met = True
+        self.trouble = self.trouble or error
+
+    def _set_aside(self, tracked: _Tracked) -> None:
+        self._aside.append(self._open.pop(tracked.batch.id))
 
     def too_large(self, batch: OpenBatch, parcel: Parcel) -> Iterator[Event]:
         """The one image of this batch is more than the target takes."""
@@ -208,6 +228,11 @@ def ahead(results: Iterable[Result]) -> Totals:
     return Totals(**words, pending=-words.total())
 
 
+def is_of_one(error: LdimportError) -> bool:
+    """Whether what a server answered may concern one batch or job only."""
+    return isinstance(error, UnexpectedAnswerError) or error.code in OF_ONE_QUESTION
+
+
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
     the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on. Of
@@ -235,7 +260,9 @@ class Run:
                 try:
                     yield from self._recover(to_send)
                     yield from self._send_all(parcels, to_send)
-                except (QuotaError, RefusedError, UnexpectedAnswerError) as error:
+                except LdimportError as error:
+                    if not (isinstance(error, QuotaError | RefusedError) or is_of_one(error)):
+                        raise
                     self.stopped = error  # what is under way is still followed to its end
                 while self._options.wait and len(self.tracker):
                     yield from self._step(to_send)

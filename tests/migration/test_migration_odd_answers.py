@@ -36,7 +36,10 @@ class Server:
         path = request.url.path.rpartition("/api/v1/")[2]
         if odd := self._odd(f"{request.method} {path}"):
             return httpx.Response(200, content=odd)
-        return httpx.Response(200, content=json.dumps(self._answer(path, request)).encode())
+        answer = self._answer(path, request)
+        if isinstance(answer, httpx.Response):
+            return answer
+        return httpx.Response(200, content=json.dumps(answer).encode())
 
     def _answer(self, path: str, request: httpx.Request) -> object:
         if path == "import/images":
@@ -149,6 +152,120 @@ def test_a_status_that_is_none_costs_that_job_alone(
     later = Server(lambda job, usual: usual)
     later.jobs = server.jobs
     assert sent_singly(state, later, tmp_path)[0] == ExitCode.OK
+
+
+def told(body: str | bytes, status: int = 200) -> httpx.Response:
+    return httpx.Response(status, content=body)
+
+
+UNREADABLE = {
+    "nested too deeply": lambda: told('{"state":' + "[" * 100_000 + "]" * 100_000 + "}"),
+    "too long a number": lambda: told('{"state":"success","id":%s}' % ("9" * 5_000)),
+    "cut off": lambda: told('{"finished":true,"sta'),
+    "empty": lambda: told(""),
+    "a page": lambda: told("<html>Bad Gateway</html>"),
+    "an error": lambda: told('{"status":500,"error":"Internal Server Error"}', 500),
+    "a firewall": lambda: told("<html>no</html>", 403),
+}
+
+
+@pytest.mark.parametrize("answer", UNREADABLE.values(), ids=UNREADABLE)
+def test_an_answer_that_nobody_can_read_costs_that_job_alone(
+    state: StateStore, tmp_path: Path, answer: Callable[[], httpx.Response]
+) -> None:
+    server = Server(lambda job, usual: answer() if job == "job2" else usual)
+    path = manifest(tmp_path, 3)
+    end = summary(submit(state, server.target(), path, batch_size=1))
+    assert end.exit_code in (ExitCode.CONFIG, ExitCode.TEMPORARY)
+    assert (end.totals.success, end.totals.pending) == (2, 1)
+    later = Server(lambda job, usual: usual)
+    later.jobs = server.jobs
+    assert summary(submit(state, later.target(), path)).exit_code == ExitCode.OK
+    assert len(later.jobs) == 3
+
+
+@pytest.mark.parametrize("answer", [*UNREADABLE.values()][2:], ids=[*UNREADABLE][2:])
+def test_a_batch_that_gets_no_sensible_answer_keeps_no_other_from_arriving(
+    state: StateStore, tmp_path: Path, answer: Callable[[], httpx.Response]
+) -> None:
+    class Blocking(Server):
+        def _answer(self, path: str, request: httpx.Request) -> object:
+            odd = path == "import/images" and b'"id2"' in request.content
+            return answer() if odd else super()._answer(path, request)
+
+    code, outcomes = sent_singly(state, Blocking(lambda job, usual: usual), tmp_path)
+    assert code in (ExitCode.CONFIG, ExitCode.TEMPORARY)
+    assert outcomes == {"id1": "success", "id2": "open", "id3": "success"}
+
+
+def test_a_server_that_answers_nobody_is_not_asked_about_each_job(
+    state: StateStore, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def broken(job: str, usual: Json) -> object:
+        asked.append(job)
+        return UNREADABLE["an error"]()
+
+    end = summary(submit(state, Server(broken).target(), manifest(tmp_path, 9), batch_size=1))
+    assert (end.exit_code, end.totals.pending, len(asked)) == (ExitCode.TEMPORARY, 9, 2)
+
+
+@pytest.mark.parametrize(
+    "job_id", ["", " ", "j" * 1_001, "j" * 3_000_000, 17, None, ["a"], "\0\x1b"]
+)
+def test_a_job_may_have_any_id(state: StateStore, tmp_path: Path, job_id: Json) -> None:
+    class Naming(Server):
+        def _answer(self, path: str, request: httpx.Request) -> object:
+            odd = path == "import/images" and b'"id2"' in request.content
+            lost: Json = {"finished": False, "state": "lost", "id": "none of this id"}
+            about = request.url.params.get("id", "job1")
+            if not odd and about not in self.jobs and path != "import/images":
+                return lost
+            return {"id": job_id} if odd else super()._answer(path, request)
+
+    code, outcomes = sent_singly(state, Naming(lambda job, usual: usual), tmp_path)
+    assert code in (ExitCode.CONFIG, ExitCode.REFUSED)
+    assert (outcomes["id1"], outcomes["id3"]) == ("success", "success")
+
+
+@pytest.mark.parametrize(
+    "words", [{"state": None, "status": "success"}, {"state": "imported", "status": "?"}]
+)
+def test_either_word_of_an_outcome_counts(
+    state: StateStore, tmp_path: Path, words: dict[str, Json]
+) -> None:
+    server = Server(lambda job, usual: entry(job, usual, "job2", **words))
+    assert sent_singly(state, server, tmp_path)[0] == ExitCode.OK
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ({"mediaId": "m", "url": None}, ("m", "")),
+        ({"mediaId": 17, "url": ["u"]}, ("17", '["u"]')),
+        ({"mediaId": {"a": 1}}, ('{"a": 1}', "")),
+        ({}, ("", "")),
+    ],
+)
+def test_what_an_image_lacks_is_not_made_up(
+    state: StateStore, tmp_path: Path, image: Json, told: tuple[str, str]
+) -> None:
+    server = Server(lambda job, usual: entry(job, usual, "job2", image=image))
+    assert sent_singly(state, server, tmp_path)[0] == ExitCode.OK
+    (row,) = [each for each in state.results() if each.external_id == "id2"]
+    assert (row.media_id or "", row.url or "") == told
+
+
+@pytest.mark.parametrize("finished", [1, "true", True])
+def test_a_job_of_an_unknown_state_that_has_finished_is_not_waited_for(
+    state: StateStore, tmp_path: Path, finished: Json
+) -> None:
+    def done(job: str, usual: Json) -> Json:
+        assert isinstance(usual, dict)
+        return {**usual, "state": "done", "finished": finished}
+
+    assert sent_singly(state, Server(done), tmp_path)[0] == ExitCode.OK
 
 
 # -- any JSON anywhere -------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from dataclasses import KW_ONLY, dataclass
 from ldimport.cli.output import documents
 from ldimport.cli.output.silence import SilenceOnce, silence_text
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, counted, number, percent, size, utc
+from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
 from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Event, Plan, Progress, Summary
@@ -15,6 +15,8 @@ from ldimport.model import Counts, JobState, Notice, Silence
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
+MOST_OF_A_REASON = 500
+"""Columns of a reason in a line of a log: servers may say anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,8 @@ class LogLines:
         self._causes.add(failure.group)
         if first or self.verbose:
             word = "first " if first and not self.verbose else ""
-            self.say("failed", f'{word}"{failure.reason}": row {number(failure.row)}, '
+            reason = cut(failure.reason, MOST_OF_A_REASON)
+            self.say("failed", f'{word}"{reason}": row {number(failure.row)}, '
                      f"id {failure.external_id}, {failure.url}")  # fmt: skip
 
     def _summary(self, end: Summary) -> None:
