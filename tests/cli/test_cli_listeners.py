@@ -152,6 +152,13 @@ def test_only_the_first_failure_of_a_cause_is_told() -> None:
     )
 
 
+def test_a_reason_without_end_is_cut() -> None:
+    lines, file = log(Clock())
+    lines(replace(FAILURE, reason="x" * 200_000))
+    assert len(file.getvalue()) < 1_000
+    assert FAILURE.external_id in file.getvalue()
+
+
 def test_a_silent_server_is_one_line_and_not_one_for_each_try() -> None:
     clock = Clock()
     lines, file = log(clock)
