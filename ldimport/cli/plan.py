@@ -155,8 +155,11 @@ def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
     if found.invalid:
         hints.append((f"ldimport validate {words}", "what is wrong with the invalid rows"))
     if found.to_send:
-        valid_only = " --valid-only" if found.invalid else ""
-        hints.append((f"ldimport submit {words}{valid_only}", f"send {number(found.to_send)}"))
+        again = session.command.partition(" ")[2]  # with what a run needs too
+        valid_only = " --valid-only" if found.invalid and "--valid-only" not in again else ""
+        limit = "" if found.limit is None else f" --limit {found.limit}"
+        submit = f"ldimport submit {again}{valid_only}{limit}"
+        hints.append((submit, f"send {number(found.to_send)}"))
     if can:
         hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
     elif found.failed:

@@ -143,6 +143,17 @@ def test_a_plan_names_hosts_that_will_be_refused_and_the_way_in(call: Call) -> N
     )  # fmt: skip
 
 
+def test_the_next_command_sends_what_was_planned(call: Call) -> None:
+    write(row(1), row(2))
+    allowed = ("--allow-host", "127.0.0.1:9")
+    out = call("plan", "archive.csv", *MAP, *allowed)[1]
+    wanted = "→ ldimport submit archive.csv --map credit=Fotograf"
+    own = "--project-config config.json --allow-host 127.0.0.1:9"
+    assert f"{wanted} {own}   send 2" in out
+    words = ("archive.csv", *MAP, *allowed, "--dry-run", "--limit", "1")
+    assert f"{wanted} {own} --limit 1   send 1" in call("submit", *words)[1]
+
+
 def test_names_are_resolved_to_see_whether_they_are_refused() -> None:
     def resolve(host: str, port: int) -> list[str]:
         known = {"inside.example": ["10.0.0.7"], "outside.example": ["93.184.216.34"]}
