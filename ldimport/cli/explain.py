@@ -7,19 +7,21 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.causes import Cause, KnownCause, is_code, known_cause, proposable
+from ldimport.causes import KnownCause, is_code, known_cause, proposable
 from ldimport.cli.command import Command
 from ldimport.cli.options import ManifestOptions, ReadingOptions
 from ldimport.cli.output import preview
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.summary import let_in
+from ldimport.cli.output.summary import way_out
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
-from ldimport.migration.explanations import CODES, OTHERS, Explanation
+from ldimport.migration.causes import meaning_of
+from ldimport.migration.explanations import CODES, EXITS, OTHERS, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
+from ldimport.targets.base import LOCAL
 
 if TYPE_CHECKING:
     from ldimport.migration.plan import Preview
@@ -34,13 +36,14 @@ def explain(
     named = what if entry is None else entry.id
     with session.migration(write=False) as migration:
         found = migration.history(named)
+        images = migration.overview().totals.rows
         failed = is_code(what) and any(row.cause == what for row in migration.causes())
-    meanings = [each[what] for each in (CODES, OTHERS) if what in each]
+    meanings = [each[what] for each in (CODES, OTHERS, EXITS) if what in each]
     cause = known_cause(what)
     if failed and cause is None:
         meanings.append(_FOREIGN)
     if not (found or meanings or cause or entry):
-        raise _unknown(what, manifest)
+        raise _unknown(what, manifest, images)
     if session.options.json:
         document = _document(named, found, meanings, cause)
         if entry is not None:
@@ -93,10 +96,11 @@ def _entry(session: Session, what: str, manifest: Path, reading: ManifestOptions
         return migration.preview_of(source, what)
 
 
-def _unknown(what: str, manifest: Path | None) -> UsageError:
+def _unknown(what: str, manifest: Path | None, images: int) -> UsageError:
     text = f"“{what}” is neither an image in the state file nor a code"
     codes = [*CODES, *OTHERS, *proposable()]
-    hint = did_you_mean(what, codes, "ldimport results   lists all images", "causes")
+    listed = "ldimport results   lists all images" if images else "nothing was submitted yet"
+    hint = did_you_mean(what, codes, listed, "causes")
     if manifest is not None:
         text = f"“{what}” is neither an id nor the number of a row in {manifest}"
         hint = (
@@ -124,12 +128,14 @@ def _image(session: Session, name: str, found: History) -> None:
         facts["media id"] = found.media_id
     for n, attempt in enumerate(found.attempts, 1):
         facts[f"try {n}"] = _attempt(session, attempt, found)
+    if status is Status.FAILED and found.cause:
+        facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
         again = f"ldimport retry --cause {found.cause}"
         screen.hints([(again, "send it, and those like it, again")])
-    elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-        screen.hints([let_in(found.source_url)] if session.settings.embedded else [])
+    elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):
+        screen.hints([way])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])

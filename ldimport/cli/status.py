@@ -176,7 +176,8 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
     name = shlex.quote(row.id)
     if row.state.finished:
-        hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
+        what = "media ids" if counts.success + counts.skipped else "reasons"
+        hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with {what}"))
     if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
         again = f"send failed images again; {can:,} may work"
         hints.append((f"ldimport retry --job {name}", again))

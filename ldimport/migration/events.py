@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
-from ldimport.model import Counts, JobState, Silence
+from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
@@ -61,14 +61,6 @@ class Planned:
 
     plan: Plan
     validation: Validation
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something worth a line, once: ``code`` is stable, ``text`` for people."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

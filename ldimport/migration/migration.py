@@ -82,7 +82,8 @@ class Migration(Closing):
         row = self._store.job(job_id)
         if row is None:
             known = self._store.job_ids()
-            hint = did_you_mean(job_id, known, "ldimport status   lists the jobs")
+            listed = "ldimport status   lists the jobs" if known else "nothing was submitted yet"
+            hint = did_you_mean(job_id, known, listed)
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
         return row
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 from ldimport.errors import DeadlineError, ExitCode, LockedError
 from ldimport.migration.account import Account, RunOptions
-from ldimport.migration.events import Event, JobEnded, Notice, Progress, Summary
+from ldimport.migration.events import Event, JobEnded, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
 from ldimport.migration.run import Run
 from ldimport.migration.store import StateStore
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobState, Notice
 
 READ_ONLY_PAUSE = 1.0
 MOST_IDLE = 10

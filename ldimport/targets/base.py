@@ -19,6 +19,9 @@ from ldimport.model import (
     Result,
 )
 
+LOCAL = "local engine"
+"""How screens name the embedded engine."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchLimits:

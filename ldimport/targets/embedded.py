@@ -16,7 +16,7 @@ from ldimport.model import (
     Json,
     Result,
 )
-from ldimport.targets.base import BatchLimits, Target
+from ldimport.targets.base import LOCAL, BatchLimits, Target
 
 HOOK_PATIENCE = 3.0
 """Seconds at the end of the work for webhooks that are due."""
@@ -28,7 +28,7 @@ class EmbeddedTarget(Target):
     workers is raised by whatever is asked next. A batch has at most ``max_body`` bytes, as if it
     were POSTed."""
 
-    label = "local engine"
+    label = LOCAL
     local = True
 
     def __init__(

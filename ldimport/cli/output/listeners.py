@@ -11,7 +11,7 @@ from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
-from ldimport.model import Counts, JobState, Silence
+from ldimport.model import Counts, JobState, Notice, Silence
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
@@ -100,7 +100,7 @@ class LogLines:
         match event:
             case events.Planned(plan=plan):
                 self.say("plan", plan_text(plan))
-            case events.Notice():
+            case Notice():
                 self.say("note", event.text)
             case events.BatchSent() if self.verbose:
                 rows = f"rows {number(event.first_row)} to {number(event.last_row)}"

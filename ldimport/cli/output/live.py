@@ -14,9 +14,9 @@ from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.events import BatchSent, Event, JobEnded, Planned, Progress, Summary
 from ldimport.migration.model import Failure
-from ldimport.model import JobState, Silence
+from ldimport.model import JobState, Notice, Silence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
