@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
-from ldimport.cli.output.silence import SilenceOnce, silence_text
+from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import look_at
-from ldimport.cli.output.text import exact_clock, utc
 from ldimport.errors import LdimportError, LockedError
 from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
@@ -102,14 +101,9 @@ class Session:
 
             with appended(self.options.log_file) as file:
                 file.write(f"{dumps(event(said, self.now()))}\n")
-        if self.options.quiet:
-            return
-        if isinstance(said, Notice):
-            self.notes.say("!", said.text)
-            return
-        at = said.next_try
-        word = "" if at is None else exact_clock(at) if self.err.tty else utc(at)
-        self.notes.say("✓" if said.over else "!", silence_text(said, at=word))
+        if not self.options.quiet:
+            text = said.text if isinstance(said, Notice) else full_text(said, tty=self.err.tty)
+            self.notes.say("✓" if isinstance(said, Silence) and said.over else "!", text)
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
