@@ -1,6 +1,6 @@
 """The embedded engine as a target: same protocol, nothing leaves this machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from ldimport.engine.engine import Engine
@@ -66,6 +66,9 @@ class EmbeddedTarget(Target):
 
     def project_config(self) -> Json:
         return self.engine.config.raw
+
+    def refused(self, places: Iterable[str], allow_hosts: Sequence[str]) -> Mapping[str, str]:
+        return self.engine.refused(places, allow_hosts)
 
     @contextmanager
     def work(self) -> Iterator[None]:

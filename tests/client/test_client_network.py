@@ -23,7 +23,7 @@ from scripted_server import (
 
 from ldimport.client import LivingdocsClient, patience, transport
 from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
-from ldimport.model import Image, ImportRequest, Silence
+from ldimport.model import Image, ImportRequest, Notice, Silence
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 REQUEST = ImportRequest("sys", (Image("1", "https://a.example/1.png", "one", {}),))
@@ -441,3 +441,35 @@ def test_a_refusal_is_an_answer(
     server.script(Reply(503, b""), Reply(401, {"error": "no"}))
     failure(make_client(tell=told.append))
     assert [each.over for each in told] == [False, True]
+
+
+OCTOBER = 1_792_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "version", "told"),
+    [
+        ({"Deprecation": "@1788220800", "Sunset": "Mon, 01 Mar 2027 00:00:00 GMT"}, "v1",
+         "API version v1 ends on 2027-03-01; take apiVersion 2026-07"),
+        ({"Deprecation": "true"}, "2025-03",
+         "API version 2025-03 is deprecated; take apiVersion 2026-07"),
+        ({"Sunset": "@1809216000"}, "2026-07", "API version 2026-07 ends on 2027-05-02"),
+        ({"Warning": '299 - "use a dated version"'}, "v1",
+         "the server warns of API version v1 (“use a dated version”); take apiVersion 2026-07"),
+        ({"Sunset": "some day", "Warning": "199 is no warning"}, "v1", None),
+        ({}, "v1", None),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_version_is_told_once_with_the_version_to_take(
+    make_client: Callable[..., LivingdocsClient],
+    server: ScriptedServer,
+    headers: dict[str, str],
+    version: str,
+    told: str | None,
+) -> None:
+    heard: list[Notice] = []
+    client = make_client(tell=heard.append, now=lambda: OCTOBER, api_version=version)
+    server.script(*[Reply(200, {"id": "j"}, headers=headers)] * 2)
+    for key in ("one", "two"):
+        client.submit(REQUEST, key)
+    assert [each.text for each in heard] == ([] if told is None else [told])

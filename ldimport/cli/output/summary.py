@@ -80,19 +80,24 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
 
 
 FAILURES = (
-    TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True),
+    TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True), TableColumn("CAUSE"),
     TableColumn("TRY AGAIN?", drop=1), TableColumn("EXAMPLES", shrink=True, drop=2),
 )  # fmt: skip
+_CAUSE = 2
+_WIDE = 110
 
 
 def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
-    """Failures by cause, the most frequent first; what is left out is counted."""
+    """Failures by cause, the most frequent first; what is left out is counted. Where there is room
+    with the codes that ``--cause`` and ``explain`` take."""
     rows = []
+    shown = [n for n in range(len(FAILURES)) if n != _CAUSE or (screen.width or _WIDE) >= _WIDE]
     for row in found[:most]:
         named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
         again = "yes" if row.retryable else "no"
-        rows.append((number(row.images), row.text, again, tuple(named)))
-    table(screen, FAILURES, rows)
+        line = (number(row.images), row.text, row.cause, again, tuple(named))
+        rows.append([line[n] for n in shown])
+    table(screen, [FAILURES[n] for n in shown], rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
@@ -114,17 +119,15 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
         _sentence(screen, "■", f"{word}: {_sent(end)}, all recorded", took)
-        _what_goes_on(screen, end, run)
     elif isinstance(stopped, (QuotaError, DeadlineError)):
         _sentence(screen, "⧗", f"{stopped.message[:1].upper()}{stopped.message[1:]}", took)
         if isinstance(stopped, QuotaError):
             _room(screen, stopped, run)
-        else:
-            _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
         screen.error(_with_state(stopped, end))
     else:
         _sentence(screen, *_finished(end, run), took)
+    _what_goes_on(screen, end, run)
 
 
 def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
