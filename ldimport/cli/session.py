@@ -293,7 +293,6 @@ class Session:
     @contextmanager
     def target(self, *, deadline: float | None = None) -> Iterator[Target]:
         """The target in force, for at most ``deadline`` seconds. AuthError: a bad token."""
-        from ldimport.authorities import check_ca_file
         from ldimport.migration import open_target
 
         settings, config = self.settings, self._own_config
@@ -305,13 +304,10 @@ class Session:
             )
         if settings.token is not None and not settings.embedded:
             settings.token.reveal()
-        ca_file = settings.job_options.ca_file
-        if ca_file is not None:
-            check_ca_file(ca_file)
         target = open_target(
             settings.target,
             engine=settings.engine,
-            ca_file=ca_file,
+            ca_file=settings.job_options.ca_file,
             engine_options=settings.engine_options,
             max_body=settings.max_body,
             config=config,

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ldimport.authorities import check_ca_file
 from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
@@ -41,8 +42,11 @@ def open_target(
     ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
     processes carry out the engine's images, by default one per core; ``secrets`` sign its
     webhooks. ``engine_options`` are more of ``Engine``'s, and its requests have at most
-    ``max_body`` bytes; ``ca_file`` holds for an HTTP target. ``tell`` hears that a server does not
-    answer, and when it does again. Raises AuthError without a token."""
+    ``max_body`` bytes; ``ca_file`` is looked at, and holds for an HTTP target. ``tell`` hears that
+    a server does not answer, and when it does again. Raises AuthError without a token, ConfigError
+    for a ``ca_file`` that cannot be used."""
+    if ca_file is not None:
+        check_ca_file(ca_file)
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
