@@ -76,7 +76,7 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
         session.document(documents.overview(found))
         return
     if not session.out.tty:
-        outcomes.lines(screen, found, session.now(), most)
+        outcomes.lines(session.out, found, session.now(), most)
     elif found.scopes:
         outcomes.overview(screen, found, session.now(), most)
     else:
@@ -190,7 +190,8 @@ def _at_work(session: Session, row: JobRow) -> None:
         found = Overview((row,), Totals(), tuple(scopes), None)
         found = _as_now(session, migration, found)
     session.screen.blank()
-    outcomes.at_work(session.screen, found)
+    for line in outcomes.at_work(found):
+        session.screen.line(line, indent=2)
 
 
 def _exit(row: JobRow) -> ExitCode:

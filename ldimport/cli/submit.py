@@ -31,6 +31,7 @@ def submit(
     limit: int | None = None,
     batch_size: int | None = None,
     resend: bool = False,
+    dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
     context: str | None = None,
@@ -54,6 +55,11 @@ def submit(
         since=since,
         **ends.read(),
     )
+    if dry_run:
+        from ldimport.cli.plan import show_plan
+
+        show_plan(session, reading, sending)
+        return ExitCode.OK
     with (
         session.target(deadline=sending.deadline) as target,
         _in_time(
@@ -111,6 +117,8 @@ def _short_check(session: Session, source: Source) -> Listener:
         elif session.chatty:
             for line in check.how_read(source.manifest):
                 session.err.line(f"{utc(session.now())} read      {line}")
+            for text, hint in check.doubled(event.validation):
+                session.err.line(f"{utc(session.now())} note      {text}; {hint}")
 
     return show
 
@@ -142,7 +150,7 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         detail = documents.validation(found, source.manifest)
         session.document({**documents.error(error), "validation": detail})
     if not (session.options.json and session.options.quiet):
-        check.show(session.notes, source, found, warnings=False)
+        check.show(session.notes, source, found)
         session.notes.error(error)
         words = session.arguments
         hints = [(f"ldimport validate {words} --problems FILE", "every problem, with row and hint")]
@@ -177,6 +185,7 @@ COMMAND = Command(
     (
         "ldimport submit samples/manifest.csv",
         "ldimport submit archive.csv --limit 20        a small first try",
+        "ldimport submit archive.csv --dry-run         what it would send, as plan shows it",
         "ldimport submit archive.csv --valid-only --yes --deadline 2h   from cron",
     ),
     also=tuple(ExitCode),

@@ -238,3 +238,12 @@ def test_no_sentence_of_the_schema_library_is_passed_on(
 ) -> None:
     (found,) = violations(schema, value, "f", publishing=False)
     assert (found.code, found.message) == ("wrong-shape", told)
+
+
+@pytest.mark.parametrize("plugin", ["li-integer", "li-system-integer", "li-text"])
+def test_a_value_that_is_not_proposed_is_a_warning(plugin: str) -> None:
+    known: Json = "7" if plugin == "li-text" else 7
+    config = project(n=(plugin, {"dataProvider": item_list(known)}))
+    other: Json = "8" if plugin == "li-text" else 8
+    assert codes(checked(config, entry({"n": other}))) == ["unlisted"]
+    assert codes(checked(config, entry({"n": known}))) == []
