@@ -19,7 +19,7 @@ from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import look_at
 from ldimport.errors import LdimportError, LockedError
-from ldimport.model import Notice, Silence
+from ldimport.model import Integrity, Notice, Silence
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
     from ldimport.migration.model import ArchiveName, ArchiveSums
-    from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
