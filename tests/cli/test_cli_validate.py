@@ -257,7 +257,7 @@ def test_what_only_publishing_checks_is_said_and_lenient_makes_warnings_of_it(
 ) -> None:
     path = tmp_path / "m.csv"
     path.write_text(HEAD + f"1,{URL},a,image,,{'c' * 31},31.02.1998\n")
-    text = "Livingdocs checks these only at publishing: required, too-long"
+    text = "for publishing, and not whether an import checks them: required, too-long"
     for width in (60, 80, None):
         joined = " ".join(screen_of(path, width).split())
         assert text in joined.replace("  ", " ") and "--lenient makes warnings" in joined

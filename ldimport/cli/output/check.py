@@ -164,11 +164,12 @@ def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[
 def _remarks(
     screen: Screen, found: Validation, kinds: Sequence[FindingGroup], *, warnings: bool
 ) -> None:
-    """What Livingdocs checks only at publishing, and how many warnings are not shown."""
+    """What Livingdocs documents for publishing alone, and how many warnings are not shown."""
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""
-        screen.say("·", f"Livingdocs checks these only at publishing: {codes}{way}")
+        told = "Livingdocs documents these for publishing, and not whether an import checks them"
+        screen.say("·", f"{told}: {codes}{way}")
         screen.blank()
     if found.warnings and not warnings:
         left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
