@@ -7,6 +7,7 @@ all.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -251,7 +252,7 @@ class _JsonFile(Part):
         self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
 
-    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, Counter[str]]]:
         """None."""
         return iter(())
 

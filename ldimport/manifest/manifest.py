@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -114,9 +115,10 @@ class Manifest(Closing):
             source.check_unchanged()
             before += source.found.st_size
 
-    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
-        """(field, text) of every cell of these metadata fields, in all files: a look ahead, for
-        what has to be decided over a whole column. Raises as ``entries`` does."""
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, Counter[str]]]:
+        """The cells of these metadata fields in all files, some at a time, and how many there are
+        of each: a look ahead, for what has to be decided over a whole column. Raises as
+        ``entries`` does."""
         for source, part in zip(self._sources, self._parts.values(), strict=True):
             source.check_unchanged()
             yield from part.cells(fields)

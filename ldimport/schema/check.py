@@ -257,14 +257,14 @@ def _joined(entry: Entry) -> Finding | None:
     if not entry.textual:
         return None
     hint = "give the files one by one: ldimport validate one.csv two.csv"
-    names = [*entry.original]
-    cells = [visible(str(each)) for each in entry.original.values()]
-    if cells and cells[0].startswith('{"'):
+    original = entry.original
+    first = visible(str(next(iter(original.values()), "")))
+    if first.startswith('{"'):
         told = "a line of JSON stands in a table: two files joined?"
-        return Finding("joined-files", told, hint, value=cells[0])
-    if not (entry.id in names and entry.url in names) or entry.id == entry.url:
+        return Finding("joined-files", told, hint, value=first)
+    if not (entry.id in original and entry.url in original) or entry.id == entry.url:
         return None
-    if cells == names:
+    if [visible(str(each)) for each in original.values()] == [*original]:
         told = "the header stands here once more: two files joined?"
         return Finding("joined-files", told, f"take this line away, or {hint}", value=entry.id)
     place = entry.place
