@@ -59,6 +59,10 @@ TABLE: Mapping[str, Any] = {
     "strict": Option(help="warnings count as errors"),
     "maps": Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
     "sets": Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
+    "map_values": Option("--map-value", metavar="FIELD:FROM=TO",
+                         help="what a word in a field means, as mediaType:Foto=image"),
+    "strict_columns": Option(help="take no column for a property by its name alone"),
+    "root": Option(metavar="PATH", help="where the list is in a JSON document: assets.items"),
     "encoding": Option(metavar="NAME", help="encoding of the manifest"),
     "delimiter": Option(metavar="CHAR", help="delimiter of a CSV manifest"),
     # the local engine
@@ -172,6 +176,9 @@ class ReadingOptions:
     strict: bool = False
     maps: list[str] | None = None
     sets: list[str] | None = None
+    map_values: list[str] | None = None
+    strict_columns: bool = False
+    root: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
 

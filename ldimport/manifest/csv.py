@@ -132,6 +132,7 @@ class Table(Part):
         self._build = _fast(self.layout, name) if simple else self._careful
         if next(self.rows(), None) is None:
             raise ManifestError(f"{name} has a header but no rows", code="no-rows")
+        findings.taken(self.layout.taken, name)
         if self.layout.ignored:
             findings.notice("unknown-columns", ignored_text(self.layout.ignored, name))
 

@@ -123,7 +123,7 @@ def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> Ma
 
 
 def _is_lines(text: str) -> bool:
-    """Whether the first line is a whole object, and more follows or it is no request body."""
+    """Whether the first line is a whole object, and more follows or it holds no list."""
     first, _, rest = text.lstrip().partition("\n")
     if not first.startswith("{"):
         return False
@@ -131,7 +131,7 @@ def _is_lines(text: str) -> bool:
         found = orjson.loads(first)
     except orjson.JSONDecodeError:
         return False
-    return bool(rest.strip()) or "images" not in found
+    return bool(rest.strip()) or not any(isinstance(each, list | dict) for each in found.values())
 
 
 # -- encodings ------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ all.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,9 @@ import orjson
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
-from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
+from ldimport.manifest.roots import Lists, below, chosen, collect
+from ldimport.manifest.streams import CHUNK, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed
 from ldimport.model import Entry, Json, Place
 
@@ -118,6 +119,11 @@ class Scanner:
         self._advance(end)
         return Span(raw, line, column)
 
+    def holds_value(self) -> bool:
+        """Whether the whole of the list or object that comes next is in memory."""
+        self.peek()
+        return _WHOLE.match(self._data, self._at) is not None
+
     def elements(self) -> Iterator[Span]:
         """The values of the array that comes next."""
         yield from self._items(b"[", b"]")
@@ -202,7 +208,7 @@ class Scanner:
         return self._column
 
 
-class _JsonFile(Part):
+class _JsonFile(ObjectPart):
     """What JSON documents and JSON Lines have in common; ``_most_lines`` of an entry behind its
     first one are searched for a value."""
 
@@ -264,9 +270,11 @@ class JsonLines(_JsonFile):
 
 
 class JsonDocument(_JsonFile):
-    """An array of entries, a request body with ``images``, or objects one after the other."""
+    """An array of entries, a request body with ``images``, a list below other keys (``_root``), or
+    objects one after the other."""
 
     _body = False
+    _root: str | None = None
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every element. Raises ManifestError where the document itself is broken."""
@@ -278,7 +286,9 @@ class JsonDocument(_JsonFile):
         return Scanner(iter(partial(stream.read, CHUNK), b""), self.name)
 
     def _spans(self, scanner: Scanner) -> Iterator[Span]:
-        if self._body:
+        if self._root is not None:
+            yield from below(scanner, self._root)
+        elif self._body:
             for key in scanner.members():
                 if key == "images":
                     yield from scanner.elements()
@@ -293,30 +303,47 @@ class JsonDocument(_JsonFile):
             raise scanner.error("something follows the end of the list", "bad-json")
 
     def _begin(self) -> None:
+        found: list[tuple[str, Span]] = []
+        lists: Lists = {}
+        wanted = self._findings.columns.root
         with self._open() as stream:
             scanner = self._scanner(stream)
-            found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
+            if whole := scanner.peek() == b"{":
+                found = list(self._beside_images(scanner, lists))
+                whole = not scanner.peek()
+        if wanted or (whole and not self._body and not self._is_entry(key for key, _ in found)):
+            self._root = chosen(lists, wanted, self.name)
         keys = (self._header_key(key, span) for key, span in found if self._body)
-        self.header = read_header(self.name, self._findings, keys)
+        self.header = read_header(self.name, self._findings, () if self._root else keys)
         super()._begin()
+
+    def _is_entry(self, keys: Iterable[str]) -> bool:
+        """Whether an object with these keys is an image itself."""
+        there, mapped = set(keys), self._findings.columns.columns.items()
+        fields = {field_of(key) for key in there}
+        fields |= {name for name, path in mapped if path.partition(".")[0] in there}
+        return {"id", "url"} <= fields
 
     def _header_key(self, key: str, span: Span) -> HeaderKey:
         problems = RowProblems(Place(self.name, 0, span.line, span.column))
         value = parse_json(span.raw, problems, key) if span.raw else None
         return key, value, span.line, problems[0].message if problems else ""
 
-    def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
-        """What stands beside ``images``, wherever ``images`` stands."""
+    def _beside_images(self, scanner: Scanner, lists: Lists) -> Iterator[tuple[str, Span]]:
+        """What stands beside ``images``, wherever ``images`` stands; ``lists`` are noted."""
         for key in scanner.members():
-            if key == "images":
+            if key == "images" and self._findings.columns.root is None:
                 if scanner.peek() != b"[":
                     raise scanner.error("“images” must be a list", "bad-header")
                 self._body = True
                 for _ in scanner.elements():
                     pass
+            elif key in HEADER_KEYS:
+                yield key, scanner.value()
             else:
-                span = scanner.value()
-                yield key, span if key in HEADER_KEYS else Span(b"", span.line, 0)
+                line, _ = scanner.place()
+                collect(scanner, key, lists)
+                yield key, Span(b"", line, 0)
 
 
 def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:

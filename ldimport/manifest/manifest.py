@@ -16,6 +16,7 @@ from typing import Any
 
 from ldimport.closing import Closing
 from ldimport.errors import ManifestError, TemporaryError, UsageError
+from ldimport.manifest.bytype import filler
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
@@ -49,7 +50,8 @@ _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] 
 
 class Manifest(Closing):
     """Rows to import, from one file or several in their order. Reading is repeatable and streams.
-    A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
+    A context manager; ``close`` frees what it holds. Made by ``open_manifest``. ``common``: fields
+    that are filled for every row, by mapping or since a column is called so."""
 
     def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
         self._sources = tuple(sources)
@@ -58,11 +60,17 @@ class Manifest(Closing):
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
+            if options.columns.root and found.format is not ManifestFormat.JSON:
+                text = f"{source.name} is {found.format.upper()}; --root is for a JSON document"
+                raise ManifestError(text, hint="leave --root (root:) out", code="no-root")
             part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
             files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
+        columns = options.columns
+        self._fill = filler(columns) if columns.by_type else None
+        self.common = frozenset(self._findings.by_name) | columns.common
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
     @property
@@ -98,7 +106,7 @@ class Manifest(Closing):
         for source, part in zip(self._sources, self._parts.values(), strict=True):
             source.check_unchanged()
             for entry in part.entries(row, _behind(position, before)):
-                yield entry
+                yield entry if self._fill is None else self._fill(entry)
                 row = entry.place.row + 1
             source.check_unchanged()
             before += source.found.st_size
@@ -109,7 +117,7 @@ class Manifest(Closing):
         several files, another format, templates or constants. Its user has to ask
         ``check_unchanged`` before and after."""
         part, *more = self._parts.values()
-        if isinstance(part, Table) and not more and part.columns is not None:
+        if isinstance(part, Table) and not more and not self._fill and part.columns is not None:
             return part
         return None
 

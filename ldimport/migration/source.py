@@ -8,6 +8,7 @@ from pathlib import Path
 from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
+from ldimport.migration.mapping import settled
 from ldimport.model import JobOptions, Json
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
@@ -85,10 +86,10 @@ def open_source(
 ) -> Source:
     """Open the manifest and settle how its images are sent. ``local``: for the embedded engine,
     where relative urls are files and the archive need not be named. Raises UsageError when no
-    systemName is known or two differ, and what ``open_manifest`` raises."""
+    systemName is known or two differ, ManifestError for a mistake in the mapping, and what
+    ``open_manifest`` raises."""
     read = wishes.read or ReadOptions()
-    handles = frozenset[str]().union(*(each.properties for each in config.media_types.values()))
-    read = replace(read, columns=replace(read.columns, handles=handles))  # found in any case
+    read = replace(read, columns=settled(read.columns, config))
     manifest = open_manifest(paths, read)
     try:
         name, is_default = _system_name(manifest, wishes, local)
@@ -102,6 +103,8 @@ def open_source(
         folder=folder,
         base_url=wishes.base_url,
         writings=read.columns.writings,
+        by_type={kind: own.writings for kind, own in read.columns.by_type.items()},
+        common=manifest.common,
     )
     context = wishes.context if wishes.context is not None else manifest.header.context
     envelope = Envelope(name, wishes.webhook or manifest.header.webhook, context)

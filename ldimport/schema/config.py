@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ldimport.errors import ConfigError
 from ldimport.model import Json, digest
-from ldimport.schema.properties import Complaints, Property, read_properties
+from ldimport.schema.properties import Complaints, Property, labels_of, read_properties
 from ldimport.yamlsize import values_in
 
 IMAGE = "mediaImage"
@@ -39,11 +39,13 @@ _DOWNLOAD = "livingdocs-cli project-config:download --format json --dist FOLDER"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MediaType:
-    """One media type for images. ``exif``: (field, property) of ``exifExtraction``, in order."""
+    """One media type for images. ``exif``: (field, property) of ``exifExtraction``, in order;
+    ``labels`` are its names for people."""
 
     handle: str
     properties: Mapping[str, Property]
     exif: tuple[tuple[str, str], ...] = ()
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -231,7 +233,8 @@ def _media_types(
             text = "removes images that nothing uses: imported ones may vanish"
             complaints.odd(f"{path}.deletionRoutine", text)
         kept = tuple((field, target) for field, target in exif if target in properties)
-        types[handle] = MediaType(handle, properties, kept)
+        labels = labels_of(each.get("info")) + labels_of(each)
+        types[handle] = MediaType(handle, properties, kept, labels)
     others = tuple(handle for handle, each in types.items() if each is None)
     return {handle: each for handle, each in types.items() if each is not None}, others
 
