@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ldimport.manifest.mapping import FieldMap
 from ldimport.manifest.names import PREFIX, folded
-from ldimport.manifest.objects import text_of, lookup
+from ldimport.manifest.objects import lookup, text_of
 from ldimport.manifest.texts import compose, map_texts
 from ldimport.model import Entry, Json
 
@@ -43,7 +44,7 @@ def _filled(entry: Entry, own: FieldMap, common: FieldMap) -> Entry:
     for name, value in values.items():
         if name.startswith(PREFIX) and value not in (None, ""):
             metadata[name.removeprefix(PREFIX)] = map_texts(value, compose)
-    changed = {**attributes, "metadata": metadata}
+    changed: dict[str, Any] = {**attributes, "metadata": metadata}
     return replace(entry, **changed)
 
 

@@ -1,14 +1,12 @@
-"""How a column writes dates, as people say it (``DD.MM.YYYY``, ``TT.MM.JJJJ``, ``yyyy-MM-dd HH:mm``)
-or as ``strptime`` takes it."""
+"""How a column writes dates: as people say it (``DD.MM.YYYY``, ``TT.MM.JJJJ``,
+``yyyy-MM-dd HH:mm``) or as ``strptime`` takes it."""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
 
-_TOKENS = re.compile(
-    r"(?i)(yyyy|jjjj|aaaa|yy|jj|aa|mmmm|mmm|mm?|dd?|t(?=hh?)|tt?|gg?|hh?|ss?)|(\w)"
-)
+_TOKENS = re.compile(r"(?i)(yyyy|jjjj|aaaa|yy|jj|aa|mmmm|mmm|mm?|dd?|tt?|gg?|hh?|ss?)|(\w)")
 """Of English, German (Tag, Jahr), French (jour, an), Italian and Spanish (giorno, anno)."""
 _MEANS = {"y": "%y", "j": "%y", "a": "%y", "d": "%d", "t": "%d", "g": "%d", "h": "%H", "s": "%S"}
 _PROBE = datetime(2003, 4, 12, 21, 30, 15, tzinfo=UTC)
@@ -21,7 +19,7 @@ def date_form(text: str) -> str:
         raise ValueError("it names no year")
     try:
         written = _PROBE.strftime(form)
-        datetime.strptime(written, form)  # noqa: DTZ007  only whether it can be read
+        datetime.strptime(written, form)
     except (ValueError, re.error):  # unknown, or twice the same
         raise ValueError("it cannot be read") from None
     return form

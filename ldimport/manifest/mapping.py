@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, ManifestError, UsageError, did_you_mean
 from ldimport.manifest.dateform import date_form
-from ldimport.manifest.names import PREFIX, Known, field_of, full_name
+from ldimport.manifest.names import PREFIX, ProjectNames, field_of, full_name
 from ldimport.model import Json
 
 _OPTIONS = ("column", "value", "template", "separator", "date", "zone", "values")
@@ -89,15 +89,15 @@ class FieldMap:
     every row that has none of its own. ``writings``: field -> how its values are written.
     ``handles``: the metadata properties there are, to recognise a table's columns in any case;
     ``known``: the same by media type, to take columns for them unless ``strict``. ``by_type``: what
-    else counts for rows of a media type; ``root``: the path of the list in a JSON document.
-    ``origins``: field -> where the user named it; ``faults``: what is wrong whatever the project."""
+    counts for rows of a media type alone; ``root``: the path of the list in a JSON document.
+    ``origins``: field -> where the user named it; ``faults``: what is wrong in any project."""
 
     columns: Mapping[str, str] = field(default_factory=dict)
     templates: Mapping[str, Template] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     writings: Mapping[str, Writing] = field(default_factory=dict)
     handles: frozenset[str] = frozenset()
-    known: Known = Known()
+    known: ProjectNames = field(default_factory=ProjectNames)
     strict: bool = False
     by_type: Mapping[str, FieldMap] = field(default_factory=dict)
     root: str | None = None
@@ -269,7 +269,8 @@ class FieldMap:
         if key not in _OPTIONS:
             hint = did_you_mean(key, _OPTIONS, f"it may have {', '.join(_OPTIONS)}")
             raise _mistake(f"{where} has an unknown option “{key}”", hint)
-        written = replace(self.writings.get(name, Writing()), **{key: value})
+        changed: dict[str, Any] = {key: value}
+        written = replace(self.writings.get(name, Writing()), **changed)
         try:
             if key == "zone":
                 ZoneInfo(value)

@@ -45,7 +45,7 @@ def quoted(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ProjectNames:
     """The metadata properties of the project: by media type, by handle, the names that each has
     (its labels). ``default`` is the media type of rows that name none."""
 
@@ -87,7 +87,7 @@ class Taken:
 
 
 def take(
-    columns: Iterable[str], known: Known, kinds: Iterable[str], settled: Iterable[str]
+    columns: Iterable[str], known: ProjectNames, kinds: Iterable[str], settled: Iterable[str]
 ) -> Taken:
     """Which of these columns, which name no field, are properties of these media types by handle or
     label. Not those that are ``settled``; what may mean two things is not guessed."""
@@ -95,7 +95,7 @@ def take(
     found: dict[str, list[str]] = {}
     unclear = []
     for column in columns:
-        meant = {handle: kind for handle, kind in named.get(folded(column), {}).items()}
+        meant = named.get(folded(column), {})
         if len(meant) > 1:
             several = " and ".join(f"{handle} ({kind})" for handle, kind in meant.items())
             way = f"--map {next(iter(meant))}={quoted(column)}"

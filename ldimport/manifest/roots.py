@@ -1,5 +1,5 @@
-"""Where the list of images stands in a JSON document that keeps it below a key: found by a walk that
-holds no more than one value in memory, or named by the user (``assets.items``)."""
+"""Where the list of images stands in a JSON document that keeps it below a key: found by a walk
+that holds no more than one value in memory, or named by the user (``assets.items``)."""
 
 from __future__ import annotations
 

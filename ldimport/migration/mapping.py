@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ldimport.errors import near
 from ldimport.manifest.mapping import FieldMap, Mistake, mapping_error
-from ldimport.manifest.names import FIELDS, PREFIX, Known
+from ldimport.manifest.names import FIELDS, PREFIX, ProjectNames
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.findings import listed
 from ldimport.schema.options import Options
@@ -18,7 +18,7 @@ def settled(mapping: FieldMap, config: ProjectConfig) -> FieldMap:
     if found := [*mistakes(mapping, config)]:
         raise mapping_error(found)
     types = config.media_types.items()
-    known = Known(
+    known = ProjectNames(
         {kind: {handle: each.labels for handle, each in found.properties.items()}
          for kind, found in types},
         config.default_media_type,

@@ -54,10 +54,10 @@ class Options:
         label = "" if _fold(guess) == _fold(meant) else f" ({guess})"
         return f"did you mean “{meant}”{label}? {it_has}"
 
-    def _shown(self, value: Json) -> str:
+    def _shown(self, value: str) -> str:
         """A value, with its label where that says more."""
-        told = [each for each in self._labels[_key(value)][1] if _fold(each) != _fold(_key(value))]
-        return f"{_key(value)} ({told[0]})" if told else _key(value)
+        told = [each for each in self._labels[value][1] if _fold(each) != _fold(value)]
+        return f"{value} ({told[0]})" if told else value
 
 
 def _key(value: Json) -> str:

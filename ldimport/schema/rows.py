@@ -85,7 +85,8 @@ def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | No
     check = checker.metadata_check(handle)
     if check is None or not all(_PREFIX + name in places for name in check.required):
         return None
-    texts, others, empty = [], [], []
+    texts, empty = [], []
+    others: list[tuple[int, Mapping[str, Json], Callable[[str], bool]]] = []
     for name, index in places.items():
         if not name.startswith(_PREFIX):
             continue

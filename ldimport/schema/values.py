@@ -71,7 +71,8 @@ def _advice(found: Property, config: ProjectConfig) -> Iterator[Callable[..., It
         if any(ends):
             yield partial(_recommended, least=ends[0], most=ends[1])
     if found.options is not None and found.plugin in ("li-text", "li-integer"):
-        yield partial(_unlisted, choices=found.choices, options=Options(found.options))
+        choices = [value for value, _ in found.options]
+        yield partial(_unlisted, choices=choices, options=Options(found.options))
     wanted = [name for name, optional in (found.crops or {}).items() if not optional]
     if wanted:
         yield partial(_crops, wanted=wanted)
@@ -351,7 +352,9 @@ class MetadataCheck:
                     found[handle] = read
             except BadValue as error:
                 text = f"{check.field}: {error.message}"
-                bad.append((handle, Finding(error.code, text, error.hint, value=sample(value))))
+                bad.append(
+                    (handle, Finding(error.code, text, error.hint, value=sample(str(value))))
+                )
         return found, bad
 
     def findings(

@@ -3,6 +3,7 @@ translates them; ids, urls and file names as the user translates them."""
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from ldimport.cells import Writing
 from ldimport.model import Entry
@@ -38,5 +39,7 @@ class Words:
     def translated(self, entry: Entry) -> Entry:
         """With what its id, url and fileName mean."""
         texts = {each: getattr(entry, each) or "" for each in self._others}
-        meant = {each: self._others[each].get(text.strip(), text) for each, text in texts.items()}
+        meant: dict[str, Any] = {
+            each: self._others[each].get(text.strip(), text) for each, text in texts.items()
+        }
         return replace(entry, **meant) if meant else entry
