@@ -65,9 +65,8 @@ def chosen(found: Lists, root: str | None, name: str) -> str | None:
         raise ManifestError(f"{name} has no list at “{root}”", hint=hint, code="no-root")
     if len(found) > 1:
         longest = max(found, key=lambda path: found[path])
-        hint = (
-            f"say which are the images: ldimport validate {quoted(name)} --root {quoted(longest)}"
-        )
+        words = f"ldimport validate {quoted(name)} --root {quoted(longest)}"
+        hint = f"say which are the images: {words}"
         text = f"{name} holds {len(found)} lists of objects: {listed}"
         raise ManifestError(text, hint=hint, code="no-root")
     return next(iter(found), None)

@@ -45,9 +45,7 @@ class Options:
         names = {name: value for value, known in self._labels.values()
                  for name in (*known, _key(value))}  # fmt: skip
         guess = near(word, names)
-        it_has = (
-            f"it has: {listed(map(self._shown, (value for value, _ in self._labels.values())))}"
-        )
+        it_has = f"it has: {listed(map(self._shown, self._labels))}"
         if guess is None:
             return it_has
         meant = _key(names[guess])

@@ -18,7 +18,7 @@ from ldimport.model import MAX_VALUE, Json, Severity
 from ldimport.mojibake import INVISIBLE, MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.dates import is_date, is_datetime, moment
+from ldimport.schema.dates import FIELD, is_date, is_datetime, moment
 from ldimport.schema.findings import BadValue, Finding, cut, listed, proposed, sample
 from ldimport.schema.jsonschema import (
     media_type_schema,
@@ -351,10 +351,11 @@ class MetadataCheck:
                 if value == "" or read not in ("", None):
                     found[handle] = read
             except BadValue as error:
-                text = f"{check.field}: {error.message}"
-                bad.append(
-                    (handle, Finding(error.code, text, error.hint, value=sample(str(value))))
+                text, hint = (
+                    f"{check.field}: {error.message}",
+                    error.hint.replace(FIELD, check.field),
                 )
+                bad.append((handle, Finding(error.code, text, hint, value=sample(str(value)))))
         return found, bad
 
     def findings(
