@@ -170,8 +170,8 @@ def _no_date(text: str, *, moment: bool = False) -> BadValue:
 
 
 _ZONE_HINT = (
-    "write …Z or …+02:00, or name it for the whole column in ldimport.yaml: "
-    f"manifest: {{{FIELD}: {{zone: Europe/Zurich}}}}"
+    "write …Z or …+02:00, or name it for the whole column, below manifest: in ldimport.yaml: "
+    f"{FIELD}: {{zone: Europe/Zurich}}"
 )
 
 
