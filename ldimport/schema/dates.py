@@ -164,9 +164,8 @@ def _day(text: str, whole: str, *, moment: bool) -> date:
 def _no_date(text: str, *, moment: bool = False) -> BadValue:
     plain = "write it as 2003-04-12T09:30:00Z" if moment else "write it as 2003-04-12"
     told = f"“{text}” is not a date"
-    return BadValue(
-        "bad-date", told, "; or ".join(filter(None, (plain, _hint(text, moment=moment))))
-    )
+    ways = filter(None, (plain, _hint(text, moment=moment)))
+    return BadValue("bad-date", told, "; or ".join(ways))
 
 
 _ZONE_HINT = (
@@ -179,12 +178,9 @@ def _hint(text: str, *, moment: bool = False) -> str:
     """The settings by which this text would be read, "" where there are none. ``moment``: it needs
     a zone too."""
     zone = ", zone: Europe/Zurich" if moment else ""
-    fitting = [f'{{{FIELD}: {{date: "{form}"{zone}}}}}' for form in _fitting(text)]
-    if not fitting:
-        return ""
-    return (
-        f"say how the column writes dates, in ldimport.yaml: manifest: {' or '.join(fitting[:2])}"
-    )
+    fitting = [f'{FIELD}: {{date: "{form}"{zone}}}' for form in _fitting(text)]
+    told = "say how the column writes dates, below manifest: in ldimport.yaml: "
+    return told + " or ".join(fitting[:2]) if fitting else ""
 
 
 def _fitting(text: str) -> Iterator[str]:

@@ -351,10 +351,8 @@ class MetadataCheck:
                 if value == "" or read not in ("", None):
                     found[handle] = read
             except BadValue as error:
-                text, hint = (
-                    f"{check.field}: {error.message}",
-                    error.hint.replace(FIELD, check.field),
-                )
+                text = f"{check.field}: {error.message}"
+                hint = error.hint.replace(FIELD, check.field)
                 bad.append((handle, Finding(error.code, text, hint, value=sample(str(value)))))
         return found, bad
 
