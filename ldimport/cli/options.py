@@ -131,7 +131,8 @@ TABLE: Mapping[str, Any] = {
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
     "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
     # the rest
-    "folder": Argument(metavar="FOLDER", help="default: this one"),
+    "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
+                       "mapping is proposed"),
     "media_type": Option(metavar="HANDLE", help="columns for images of this type"),
     "force": Option(help="replace files that are there already"),
     "schema.media_type": Argument(metavar="MEDIA_TYPE",

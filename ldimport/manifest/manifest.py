@@ -38,7 +38,7 @@ STDIN = "-"
 _SPOOLED = "ldimport-stdin-"
 _spooled: dict[str, ProcessLock] = {}
 """Copies of standard input that are in use, by their paths."""
-_NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
+_NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.", "manifest-template.")
 _FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
 _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] = {
     ManifestFormat.CSV: Table,

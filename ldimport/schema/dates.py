@@ -178,12 +178,13 @@ def _hint(text: str, *, moment: bool = False) -> str:
     """The settings by which this text would be read, "" where there are none. ``moment``: it needs
     a zone too."""
     zone = ", zone: Europe/Zurich" if moment else ""
-    fitting = [f'{FIELD}: {{date: "{form}"{zone}}}' for form in _fitting(text)]
+    ways = [f'{FIELD}: {{date: "{form}"{zone}}}' for form in fitting(text)]
     told = "say how the column writes dates, below manifest: in ldimport.yaml: "
-    return told + " or ".join(fitting[:2]) if fitting else ""
+    return told + " or ".join(ways[:2]) if ways else ""
 
 
-def _fitting(text: str) -> Iterator[str]:
+def fitting(text: str) -> Iterator[str]:
+    """The formats by which a text is read, the likeliest first."""
     for form, looks in _looks().items():
         if looks.fullmatch(text):
             with suppress(ValueError):

@@ -6,7 +6,7 @@ from itertools import islice
 
 from ldimport.model import Json
 from ldimport.schema.check import Checker
-from ldimport.schema.findings import cut
+from ldimport.schema.findings import cut, listed
 
 _SHOWN = 3
 
@@ -16,18 +16,16 @@ def remarks(checker: Checker) -> Iterator[tuple[str, str]]:
     recognised: dict[str, dict[str, Json]] = {"mediaType": checker.words.kinds.recognised}
     left_out: dict[str, list[str]] = {}
     for kind, check in checker.checks.items():
-        for handle in check.left_out:
-            left_out.setdefault(handle, []).append(kind)
+        if check.left_out:
+            left_out[kind] = [f"metadata.{handle}" for handle in sorted(check.left_out)]
         for value in check.values.values():
             if value.options is not None:
                 recognised.setdefault(value.field, {}).update(value.options.recognised)
     for field, words in recognised.items():
         if words:
             yield "option-labels", f"{field}: taken by label or in another case: {_told(words)}"
-    for handle, kinds in left_out.items():
-        lack = "lack" if len(kinds) > 1 else "lacks"
-        text = f"metadata.{handle} is left out of rows of {' and '.join(kinds)}, which {lack} it"
-        yield "left-out", text
+    for kind, names in left_out.items():
+        yield "left-out", f"rows of {kind} go without {listed(names)}, which it does not have"
 
 
 def _told(words: Mapping[str, Json]) -> str:
