@@ -313,6 +313,8 @@ class JsonDocument(_JsonFile):
                 whole = not scanner.peek()
         if wanted or (whole and not self._body and not self._is_entry(key for key, _ in found)):
             self._root = chosen(lists, wanted, self.name)
+        if self._root is not None and wanted is None:
+            self._findings.notice("root", f"{self.name}: the images stand below “{self._root}”")
         keys = (self._header_key(key, span) for key, span in found if self._body)
         self.header = read_header(self.name, self._findings, () if self._root else keys)
         super()._begin()

@@ -245,7 +245,8 @@ class ValueCheck:
             return _warning("title-from-file-name", told)
         text = self.property.config.get("requiredErrorMessage")
         own = f": {text}" if isinstance(text, str) and text else ""
-        hint = f'give every row a value: --set {self.property.handle}="…"'
+        handle = self.property.handle
+        hint = f'map a column: --map {handle}=COLUMN; or one value for all: --set {handle}="…"'
         return Finding("required", f"{self.field} is empty{own}", hint, publishing=True)
 
     def _too_short(self, value: Json) -> bool:
