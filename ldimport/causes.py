@@ -2,18 +2,30 @@
 
 A cause travels as its code, from where an image is refused to the state file and over HTTP;
 sentences are made where they are shown. A code may carry a parameter (``origin-503``), whose
-values group apart. Imports nothing of ours.
+values group apart. Foreign sentences group by what is left without their names and numbers
+(``masked``), and never become codes. Imports nothing of ours.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import cache, cached_property
 
 _PASSING_4XX = frozenset(("408", "425", "429"))
 _LASTING_5XX = frozenset(("501", "505"))
+FORMATS: Mapping[str, str] = {
+    "webp": "WebP", "avif": "AVIF", "heic": "HEIC", "heif": "HEIF", "tiff": "TIFF", "bmp": "BMP",
+    "bigtiff": "BigTIFF", "ico": "ICO", "cur": "CUR", "icns": "ICNS", "dds": "DDS", "qoi": "QOI",
+    "pdf": "PDF", "photoshop-psd": "Photoshop (PSD)", "postscript-eps": "PostScript (EPS)",
+    "jpeg-2000": "JPEG 2000", "jpeg-xl": "JPEG XL", "jpeg-ls": "JPEG-LS",
+    "deep-jpeg": "JPEG with more than 8 bits a colour", "hierarchical-jpeg": "hierarchical JPEG",
+    "cgbi-png": "PNG of Xcode (CgBI)", "gzip-compressed-data-svgz": "gzip-compressed SVG (svgz)",
+    "canon-cr3": "Canon CR3", "quicktime": "QuickTime", "mp4-video": "MP4 video",
+}  # fmt: skip
+"""Formats that ``FORMAT_NOT_ACCEPTED`` may name, by the word in its code."""
 
 
 class Cause(Enum):
@@ -86,13 +98,18 @@ class Cause(Enum):
         if self is Cause.ORIGIN_STATUS:
             status = str(parameters["status"])
             retryable = status in _PASSING_4XX or (status[0] == "5" and status not in _LASTING_5XX)
-        texts = (self.code, self.meaning, _texts()[self.code]["hint"])
-        known, meaning, hint = (text.format_map(parameters) for text in texts)
-        return KnownCause(self, known, meaning, hint, retryable)
+        known, shown = self.code.format_map(parameters), dict(parameters)
+        if self is Cause.FORMAT_NOT_ACCEPTED:
+            shown["format"] = FORMATS.get(str(shown["format"]), shown["format"])
+        words = _texts()[self.code] | _texts().get(known, {})  # one value may have words of its own
+        meaning, hint = (words[key].format_map(shown) for key in ("meaning", "hint"))
+        own = {name: parameters[name] for name in self._pattern.groupindex}
+        own |= {name: int(value) for name, value in own.items() if str(value).isdigit()}
+        return KnownCause(self, known, meaning, hint, retryable, own)
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:
-        values = "[0-9]{3}" if self is Cause.ORIGIN_STATUS else "[a-z0-9-]+"
+        values = "[0-9]{3}" if self is Cause.ORIGIN_STATUS else "|".join(FORMATS)
         return re.compile(re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{values})", re.escape(self.code)))
 
 
@@ -107,13 +124,19 @@ def _texts() -> dict[str, dict[str, str]]:
 @dataclass(frozen=True, slots=True)
 class KnownCause:
     """A cause with the value of its parameter, if it has one. ``code`` is how it travels, is
-    stored and filtered by (``origin-503``)."""
+    stored and filtered by (``origin-503``); ``parameters`` are those of the code, by name."""
 
     cause: Cause
     code: str
     meaning: str
     hint: str
     retryable: bool
+    parameters: Mapping[str, str | int] = field(default_factory=dict, hash=False)
+
+    @property
+    def of_the_host(self) -> bool:
+        """Whether the host that the image comes from has to do with it."""
+        return self.cause in _OF_THE_HOST
 
 
 def known_cause(code: str) -> KnownCause | None:
@@ -122,3 +145,54 @@ def known_cause(code: str) -> KnownCause | None:
         if found := cause._pattern.fullmatch(code):
             return cause.with_(**found.groupdict())
     return None
+
+
+_OF_THE_HOST = frozenset((
+    Cause.ORIGIN_STATUS, Cause.UNREACHABLE, Cause.DNS, Cause.TIMEOUT, Cause.INCOMPLETE,
+    Cause.CONNECTION_LOST, Cause.TRANSFER, Cause.TLS, Cause.BAD_HTTP, Cause.BAD_REDIRECT,
+    Cause.TOO_MANY_REDIRECTS, Cause.ENCODED_BODY, Cause.ADDRESS_NOT_ALLOWED,
+))  # fmt: skip
+
+
+def proposable() -> list[str]:
+    """Codes to propose for one that nobody knows; of the statuses those that servers answer."""
+    statuses = (400, 401, 403, 404, 408, 410, 429, 500, 502, 503, 504)
+    parameters = {"status": [*map(str, statuses)], "format": [*FORMATS]}
+    found: list[str] = []
+    for cause in Cause:
+        name = next(iter(cause._pattern.groupindex), "")
+        values = parameters.get(name, [""])
+        found += (cause.code.format_map({name: value}) for value in values)
+    return found
+
+
+_CODE = re.compile(r"(?=.{1,64}\Z)[a-z0-9]+(?:-[a-z0-9]+)*")
+
+
+def is_code(text: str | None) -> bool:
+    """Whether this may be a cause's code, perhaps of a newer version's; no sentence is one."""
+    return text is not None and _CODE.fullmatch(text) is not None
+
+
+_QUOTED = re.compile('"[^"]*"|“[^”]*”|«[^»]*»|„[^“]*“|`[^`]*`')
+_WORD = re.compile(r"\S+")
+_MASK = "…"
+
+
+def masked(sentence: str) -> str:
+    """A sentence without what differs from image to image: quoted texts, addresses, and words with
+    digits in them; what equal reasons have in common."""
+    words = _WORD.findall(_QUOTED.sub(_MASK, sentence[:1_000]))
+    return " ".join(map(_bare, words))
+
+
+def _bare(word: str) -> str:
+    if "://" not in word and not any(map(str.isdigit, word)):
+        return word
+    core = word.strip("()[]{},;:.!?'")
+    return word.replace(core, _MASK, 1)
+
+
+def group_of(code: str, reason: str) -> str:
+    """What equal failures have in common: the cause, or the masked sentence of an unknown one."""
+    return masked(reason) if code == Cause.OTHER.code else code

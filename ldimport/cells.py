@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import orjson
 
@@ -47,6 +48,23 @@ class Writing:
     date: str | None = None
     zone: str | None = None
     values: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvForm:
+    """Separator and encoding of a CSV that we write, the same for every file and command."""
+
+    delimiter: str = ","
+    encoding: str = "utf-8"
+
+
+def csv_form(path: str | Path, *, excel: bool = False) -> CsvForm:
+    """Commas, UTF-8 without a mark; for ``excel`` semicolons, which it expects in most of Europe,
+    and the mark by which it knows UTF-8. Tabs where the file is named so. Whatever the manifest
+    had: the readers take all of it."""
+    tabs = Path(path).suffix.lower() in (".tsv", ".tab")
+    delimiter = "\t" if tabs else ";" if excel else ","
+    return CsvForm(delimiter, "utf-8-sig" if excel else "utf-8")
 
 
 def csv_line(values: Iterable[Json], delimiter: str = ",", end: str = "\r\n") -> str:

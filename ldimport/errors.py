@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import IntEnum
+from functools import cache
 from types import MappingProxyType
 
 from ldimport.causes import Cause, KnownCause
@@ -100,19 +101,38 @@ class LdimportError(Exception):
         self.facts = dict(facts or {})
 
 
-def near(word: str, known: Iterable[str]) -> str | None:
-    """The known word that this one is probably a typing error of."""
+def near(word: str, known: Iterable[str], kind: str = "") -> str | None:
+    """The known word that this one probably stands for: by its meaning, where ``kind`` names a
+    table of ``meanings.toml``, else by its spelling."""
     from difflib import get_close_matches
 
     folded = {each.casefold(): each for each in known}
-    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
+    wanted = word.casefold()
+    meant = _meanings()[kind].get(wanted.removeprefix("li-"), "") if kind else ""
+    if meant.casefold() in folded:
+        return folded[meant.casefold()]
+    found = get_close_matches(wanted, folded, n=1, cutoff=0.6)
     return folded[found[0]] if found else None
 
 
-def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
-    """The hint for a word that is none of the known ones."""
-    meant = near(word, known)
+@cache
+def _meanings() -> dict[str, dict[str, str]]:
+    import tomllib
+    from importlib import resources
+
+    return tomllib.loads(resources.files(__package__).joinpath("meanings.toml").read_text("utf-8"))
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str, kind: str = "") -> str:
+    """The hint for a word that is none of the known ones; ``kind`` as in ``near``."""
+    meant = near(word, known, kind)
     return f"did you mean {meant}?" if meant else otherwise
+
+
+def how_to_install(extra: str) -> str:
+    """The hint for a part of ours that is not installed. There is no release yet, so it is
+    installed from a clone."""
+    return f"pip install '.[{extra}]'   in the clone of ldimport, where pyproject.toml is"
 
 
 class UsageError(LdimportError, code="usage", exit_code=ExitCode.USAGE):

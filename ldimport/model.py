@@ -16,6 +16,8 @@ Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
 MAX_BATCH_IMAGES = 1_000
 MAX_BATCH_BYTES = 480_000
 """A batch stays below Livingdocs' default limit (docs/livingdocs-api.md, "Limits")."""
+MAX_BODY_BYTES = 500_000
+"""Bytes of a request body; Livingdocs' own default (docs/livingdocs-api.md, "Limits")."""
 MAX_CONTEXT_BYTES = 8_192
 """Size of ``context``, as UTF-8 of compact JSON (docs/livingdocs-api.md, "Import request")."""
 MAX_NAME, MAX_ID, MAX_VALUE = 1_000, 8_192, 65_536
@@ -72,6 +74,39 @@ class Integrity(StrEnum):
 
     FULL = "full"
     FAST = "fast"
+
+
+class ExifPrecedence(StrEnum):
+    """Whose value counts where an exifExtraction mapping fills what the request says too."""
+
+    REQUEST = "request"
+    FILE = "file"
+
+
+class Nulls(StrEnum):
+    """What a metadata value of null in a request does: it counts as absent, is stored as null, or
+    the image fails for it."""
+
+    CLEAR = "clear"
+    KEEP = "keep"
+    REFUSE = "refuse"
+
+
+class Publishing(StrEnum):
+    """Whether the engine holds images to the rules that Livingdocs documents for publishing alone
+    (``required``, lengths, lists of values), or lets only the shape of values count."""
+
+    ENFORCE = "enforce"
+    WARN = "warn"
+
+
+class Variants(StrEnum):
+    """How a result's ``url`` is made of its ``originalUrl``: as the API's first page shows it
+    (``?format=auto``), as newer ones do (``auto=format``), or not at all: no image service."""
+
+    FORMAT = "format"
+    AUTO = "auto"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +185,21 @@ class JobOptions:
     """How the embedded engine treats a job's images; recorded with the job, whoever runs it.
 
     ``allow_hosts`` are ``HOST[:PORT]`` exceptions from the address guard, ``allow_files`` folders
-    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count.
+    below which relative urls are read, ``lenient`` lets only the storage shape of metadata count,
+    ``exif_precedence`` decides between the request and the file's own metadata. Images are fetched
+    as ``user_agent`` (None: our own name); ``ca_file`` has the root certificates to trust, for
+    webhooks too (None: the system's).
     """
 
     allow_hosts: tuple[str, ...] = ()
     allow_files: tuple[str, ...] = ()
     integrity: Integrity = Integrity.FULL
     lenient: bool = False
+    exif_precedence: ExifPrecedence = ExifPrecedence.REQUEST
+    nulls: Nulls = Nulls.CLEAR
+    formats: tuple[ImageType, ...] = tuple(ImageType)
+    user_agent: str | None = None
+    ca_file: str | None = None
 
 
 UNKNOWN_AT_TARGET = "unknown-at-target"
@@ -167,7 +210,8 @@ IMAGE_SERVICE = "ldimport"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored; ``media_type`` and ``metadata`` only where its library told it."""
+    """What the target stored; ``media_type`` and ``metadata`` only where its library told it,
+    ``key`` (where its storage has it) only if results are to carry it."""
 
     media_id: str
     original_url: str
@@ -178,6 +222,7 @@ class Asset:
     image_service: str | None = None
     media_type: str | None = field(default=None, compare=False)
     metadata: Mapping[str, Json] = field(default_factory=dict, compare=False)
+    key: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +285,18 @@ class Counts:
     def total(self) -> int:
         """All images counted."""
         return self.success + self.skipped + self.failed + self.pending
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """A server does not answer, or (``over``) answers again: its address, the reason in a sentence,
+    tries so far, and when the next one is (Unix time; None: this one is still waited for)."""
+
+    place: str
+    why: str
+    tries: int = 0
+    next_try: float | None = None
+    over: bool = False
 
 
 @dataclass(frozen=True, slots=True)

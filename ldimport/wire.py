@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from enum import StrEnum
 from operator import attrgetter
@@ -22,19 +22,25 @@ from ldimport.model import (
     UNKNOWN_AT_TARGET,
     Asset,
     Counts,
+    ExifPrecedence,
     Image,
+    ImageType,
     ImportRequest,
     Integrity,
     JobOptions,
     JobState,
     JobStatus,
     Json,
+    Nulls,
     Result,
     Status,
     canonical_json,
 )
 
 T = TypeVar("T")
+LENIENT = "handling=lenient"
+"""The preference (RFC 7240, 4.4) of a request that lets only the shape of metadata count; our own
+server heeds it, Livingdocs has no such thing."""
 
 _LOST = 'no import job found for id "{}"'
 _JOB_STATES = {state.value: state for state in JobState}
@@ -42,6 +48,17 @@ _STATUS_WORDS = {**{status.value: status for status in Status}, "imported": Stat
 _QUOTA = re.compile(r"more than (\d+) per day[\s\S]*already uploaded (\d+)[\s\S]*upload (\d+) more")
 _ASSET_KEYS = ("mediaId", "originalUrl", "url", "width", "height", "mimeType", "imageService")
 _asset_values = attrgetter(*(field.name for field in fields(Asset) if field.compare))
+_OPTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "allow_hosts": tuple,
+    "allow_files": tuple,
+    "integrity": Integrity,
+    "lenient": bool,
+    "exif_precedence": ExifPrecedence,
+    "nulls": Nulls,
+    "formats": lambda names: tuple(map(ImageType, names)),
+    "user_agent": lambda text: text,
+    "ca_file": lambda text: text,
+}
 _text = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
@@ -105,14 +122,11 @@ def options_to_json(options: JobOptions) -> str:
 
 
 def options_from_json(text: str) -> JobOptions:
-    """What ``options_to_json`` wrote, or state files of before (``allowHosts``)."""
+    """What ``options_to_json`` wrote, now or before; what it did not know has its default."""
     body = json.loads(text)
-    return JobOptions(
-        tuple(body.get("allow_hosts", body.get("allowHosts", ()))),
-        tuple(body.get("allow_files", body.get("allowFiles", ()))),
-        Integrity(body["integrity"]),
-        body["lenient"],
-    )
+    old = {"allow_hosts": body.get("allowHosts", ()), "allow_files": body.get("allowFiles", ())}
+    found = {**old, **body}
+    return JobOptions(**{n: read(found[n]) for n, read in _OPTIONS.items() if n in found})
 
 
 # -- the status of a job -------------------------------------------------------------------
@@ -136,6 +150,8 @@ def asset_to_json(asset: Asset) -> dict[str, Json]:
     body = dict(zip(_ASSET_KEYS, _asset_values(asset), strict=True))
     if asset.image_service is None:
         del body["imageService"]
+    if asset.key is not None:
+        body["key"] = asset.key
     return body
 
 

@@ -15,8 +15,8 @@ import ldimport
 PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
-              "yamlsize", "retry_after", "url", "credentials", "request_check",
-              "mojibake", "harmless", "closing", "database_rows"}  # fmt: skip
+              "yamlsize", "retry_after", "url", "credentials", "authorities", "request_check",
+              "mojibake", "harmless", "closing", "database_rows", "faults"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -33,8 +33,10 @@ ALLOWED = {
     "retry_after": set(),
     "url": {"errors", "causes"},
     "credentials": {"errors"},
+    "authorities": {"errors"},
     "mojibake": set(),
     "harmless": set(),
+    "faults": set(),
     "closing": set(),
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,

@@ -1,4 +1,4 @@
-"""Every code that reading or checking can find is explained, and nothing else is."""
+"""Every code that a screen, a file or JSON can show is explained, and nothing else is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 import ldimport
-from ldimport.migration.explanations import explanations
+from ldimport.causes import known_cause
+from ldimport.errors import ExitCode, LdimportError
+from ldimport.migration.explanations import CODES, OTHERS, explanations
 
 PACKAGE = Path(ldimport.__file__).parent
 CODE = re.compile(r"[a-z]+(?:-[a-z]+)+|required|mojibake|validity|unlisted")
@@ -58,3 +60,74 @@ def test_explanations_say_what_to_do(package: str) -> None:
     for code, each in explanations(f"ldimport.{package}").items():
         assert CODE.fullmatch(code), code
         assert each.title and each.meaning.endswith(".") and each.fix, code
+
+
+# -- errors, notices, reports -------------------------------------------------------------------
+
+NOTES = {"Notice", "ReadingNote", "notice"}
+"""Whose first argument is a code; the second one of ``error`` is."""
+REPORTED = {"invalid", "stopped", "more"} | {
+    code.word for code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)
+}
+"""Kinds of cases in JUnit, and how a signal ends a run."""
+
+
+def texts(node: ast.AST | None) -> set[str]:
+    inner = ast.walk(node) if node is not None else ()
+    found = (each.value for each in inner if isinstance(each, ast.Constant))
+    return {text for text in found if isinstance(text, str)}
+
+
+def given(node: ast.AST) -> set[str]:
+    """Texts of a node that stand where a code belongs: ``code="…"``, the argument of a notice or an
+    error, ``code, hint = "…", "…"``."""
+    found: set[str] = set()
+    if isinstance(node, ast.Call | ast.ClassDef):
+        for keyword in node.keywords:
+            value = keyword.value
+            if keyword.arg == "code" and isinstance(value, ast.Constant | ast.IfExp):
+                ways = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+                found |= set().union(*map(texts, ways))
+    if isinstance(node, ast.Call):
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        found |= texts(node.args[0]) if name in NOTES and node.args else set()
+        if name == "error" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+            found |= texts(node.args[1])
+    if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple):
+        for target in node.targets:
+            names = [getattr(each, "id", "") for each in getattr(target, "elts", ())]
+            if "code" in names:
+                found |= texts(node.value.elts[names.index("code")])
+    return {text for text in found if re.fullmatch("[a-z0-9]+(?:-[a-z0-9]+)*", text)}
+
+
+def printed() -> dict[str, str]:
+    """Every code in the source, with a file in which it stands."""
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            found |= dict.fromkeys(given(node), str(path.relative_to(PACKAGE)))
+    return found
+
+
+def errors(kind: type[LdimportError]) -> set[str]:
+    """Codes of a class of errors and of those below it."""
+    return {kind.default_code}.union(*map(errors, kind.__subclasses__()))
+
+
+def test_every_code_of_errors_notices_and_reports_is_explained() -> None:
+    found = printed()
+    assert len(found) > 90
+    codes = {*found, *errors(LdimportError), *REPORTED}
+    known = {*CODES, *OTHERS}
+    unknown = {code: found.get(code) for code in codes - known if not known_cause(code)}
+    assert not unknown
+
+
+def test_nothing_else_is_explained_beside_them() -> None:
+    assert set(OTHERS) <= {*printed(), *errors(LdimportError), *REPORTED}
+
+
+def test_what_is_explained_of_errors_says_what_to_do() -> None:
+    for code, each in OTHERS.items():
+        assert each.title and each.meaning.endswith(".") and all(each.fix), code

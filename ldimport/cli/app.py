@@ -21,7 +21,7 @@ from ldimport.cli.command import COMMANDS, GROUPS, LIST, Command, Group
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode
+from ldimport.errors import ExitCode, UsageError
 from ldimport.settings import values
 
 PROGRAM = "ldimport"
@@ -29,7 +29,12 @@ COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
 """Set by the script of `ldimport completion` while a shell asks for completions."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
-FLAGS = {"profile", "config", *(each.name for each in values.SETTINGS if each.option)}
+FLAGS = {
+    "profile",
+    "config",
+    "profile_file",
+    *(each.name for each in values.SETTINGS if each.option),
+}
 """Parameters that ``settings`` decides: those given on the command line are handed to it."""
 
 
@@ -52,6 +57,15 @@ class OurCommand(TyperCommand):
                 param.show_envvar = True
                 if param.envvar is None:
                     param.envvar = variable(param.opts)
+
+    def parse_args(self, ctx: Any, args: list[str]) -> Any:
+        """As typer does; words that nobody asked for are told in our own words."""
+        ctx.allow_extra_args = True
+        super().parse_args(ctx, args)
+        if ctx.args and not ctx.resilient_parsing:
+            text = f"{ctx.command_path} takes no further words: {' '.join(ctx.args)}"
+            raise UsageError(text, hint=f"{ctx.command_path} --help   shows what it takes")
+        return ctx.args
 
     def invoke(self, ctx: Any) -> Any:
         for param in self.params:

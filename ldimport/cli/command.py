@@ -52,7 +52,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "init": "write an ldimport.yaml to start from, with a mapping of your manifest",
         "validate": "check a manifest against the project config",
         "plan": "show what a submit would send",
-        "explain": "what became of an image, or what a problem code means",
+        "explain": "what became of an image, or what a code means",
     },
     "Move": {
         "submit": "send what is new or changed, and wait for its results",

@@ -37,7 +37,7 @@ def check(session: Session) -> ExitCode:
     """Try address, token and scopes, without sending anything."""
     from ldimport.settings import check as look
 
-    found = [*look(session.settings), *_project_config(session.settings)]
+    found = [*look(session.settings, session.now, session.tell), *_project_config(session.settings)]
     if not any(each.severity is Severity.ERROR for each in found):
         found += _mapping(session)
     wrong = any(each.severity is Severity.ERROR for each in found)

@@ -76,6 +76,9 @@ TABLE: Mapping[str, Any] = {
     "daily_limit": Option(min=0, metavar="N", help="images in 24 h; 0 = no limit"),
     "dialect": Option(metavar="seed|2025-03|2026-08", help="whatever the path says"),
     "public_url": Option(metavar="URL", help="address in answers"),
+    "user_agent": Option(metavar="TEXT", help="fetch images under this name (User-Agent)"),
+    "serve.lenient": Option(envvar="LDIMPORT_LENIENT", help="only the shape of metadata counts"),
+    "profile_file": Option(metavar="FILE", help="engine settings from this file"),
     "worker.workers": Option(envvar="LDIMPORT_WORKERS", min=1, metavar="N",
                              help="processes; default: one per core"),
     "reset.yes": Option(envvar="LDIMPORT_YES", help="do not ask"),
@@ -128,6 +131,7 @@ TABLE: Mapping[str, Any] = {
                      help="write here, - is standard output; its ending is the format"),
     "as_manifest": Option(help="the rows as they were sent, to edit and submit again"),
     "redact": Option(help="leave passwords and signatures out of URLs"),
+    "excel": Option(help="CSV as Excel opens it: semicolons, and UTF-8 with its mark"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
     "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
     # the rest
@@ -190,10 +194,15 @@ class EngineOptions:
 
     allow_hosts: list[str] | None = None
     integrity: Integrity | None = None
+    user_agent: str | None = None
 
     def refuse_on_http(self, settings: Settings, given: Mapping[str, object]) -> None:
         """On an HTTP target the server decides. ``given``: settings of the command line."""
-        wanted = {"--allow-host": "allow_hosts" in given, "--integrity": self.integrity}
+        wanted = {
+            "--allow-host": "allow_hosts" in given,
+            "--integrity": self.integrity,
+            "--user-agent": "user_agent" in given,
+        }
         for name in wanted if not settings.embedded else ():
             if wanted[name]:
                 text = f"{name} is for the local engine; at {settings.target} the server decides"
@@ -222,7 +231,8 @@ OF_THE_MANIFEST = {
     *(each.name for each in fields(ReadingOptions) if each.name != "paths"),
 }
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
-OF_THE_RUN = {"valid_only", "allow_hosts", "integrity", "batch_size", "webhook", "context", "yes"}
+OF_THE_RUN = {"valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook",
+              "context", "yes"}  # fmt: skip
 """Options that a run needs again when it goes on."""
 
 

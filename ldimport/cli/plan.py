@@ -1,5 +1,7 @@
 """``ldimport plan``: what a submit would send."""
 
+from dataclasses import replace
+
 from ldimport.cli.command import Command
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import check, documents
@@ -7,8 +9,10 @@ from ldimport.cli.output.screen import ACCENT, Count, Hint
 from ldimport.cli.output.text import counted, number, size
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode
+from ldimport.manifest.manifest import STDIN
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
+from ldimport.migration.model import Filter
 from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
@@ -31,13 +35,17 @@ def plan(
         if session.options.json:
             session.document({"format": documents.FORMAT, **documents.plan(found)})
         else:
-            _show(session, found, target.limits)
+            failed = Filter(target=target.identity, system_name=found.system_name)
+            causes = migration.causes(failed) if found.failed else ()
+            can = sum(row.images for row in causes if row.retryable)
+            _show(session, found, target.limits, min(can, found.failed))
             check.notices(session.notes, checked)
             check.identity(session.notes, checked)
     return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
 
 
-def _show(session: Session, found: Plan, limits: BatchLimits) -> None:
+def _show(session: Session, found: Plan, limits: BatchLimits, can: int) -> None:
+    """The whole screen; ``can``: so many that failed may work as they are."""
     screen, settings = session.screen, session.settings
     place = tilde(settings.engine) if settings.embedded else settings.target
     screen.line((found.manifest, ACCENT), f" → {found.target}  {place} · systemName "
@@ -50,7 +58,7 @@ def _show(session: Session, found: Plan, limits: BatchLimits) -> None:
                  f" and {size(limits.bytes)}"}  # fmt: skip
         facts["origins"] = _origins(found)
         screen.facts(facts)
-    screen.hints(_hints(session, found))
+    screen.hints(_hints(session, found, can))
 
 
 def _counts(found: Plan) -> list[Count]:
@@ -79,16 +87,20 @@ def _origins(found: Plan) -> str:
     return " · ".join(shown)
 
 
-def _hints(session: Session, found: Plan) -> list[Hint]:
+def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
     words = session.arguments
     hints = []
+    if STDIN in session.paths:  # what came that way is gone
+        found = replace(found, invalid=0, new=0, changed=0)
     if found.invalid:
         hints.append((f"ldimport validate {words}", "what is wrong with the invalid rows"))
     if found.to_send:
         valid_only = " --valid-only" if found.invalid else ""
         hints.append((f"ldimport submit {words}{valid_only}", f"send {number(found.to_send)}"))
-    if found.failed:
-        hints.append(("ldimport retry", f"send the {number(found.failed)} that failed before"))
+    if can:
+        hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+    elif found.failed:
+        hints.append(("ldimport results --failed", "why they failed before"))
     return hints
 
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 
+from ldimport.cells import csv_form
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
 from ldimport.cli.output.documents import redacted
@@ -31,11 +32,7 @@ class OutputFormat(StrEnum):
     JSONL = "jsonl"
 
 
-WRITERS = {
-    OutputFormat.CSV: outcomes.write_csv,
-    OutputFormat.JSON: outcomes.write_json,
-    OutputFormat.JSONL: outcomes.write_json_lines,
-}
+WRITERS = {OutputFormat.JSON: outcomes.write_json, OutputFormat.JSONL: outcomes.write_json_lines}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +63,7 @@ class OutputOptions:
     as_manifest: bool = False
     redact: bool = False
     most: int | None = None
+    excel: bool = False
 
 
 def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
@@ -78,6 +76,8 @@ def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) ->
     with session.migration(write=False) as migration:
         if filters.job is not None:
             migration.job(filters.job)
+        if filters.cause is not None:
+            migration.check_cause(filters.cause)
         if wanted.as_manifest:
             _as_manifest(session, migration, which, wanted)
         elif (form := _format(session, wanted)) is OutputFormat.TABLE:
@@ -97,7 +97,7 @@ def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
     if wanted.output is None or str(wanted.output) == STDOUT:
         return OutputFormat.CSV
     ending = wanted.output.suffix.lower().removeprefix(".")
-    if ending not in WRITERS:
+    if ending not in (OutputFormat.CSV, *WRITERS):
         hint = "use .csv, .json or .jsonl, or add --format"
         raise UsageError(f"-o {wanted.output}: the ending says no format", hint=hint)
     return OutputFormat(ending)
@@ -118,8 +118,13 @@ def _write(
     if wanted.redact:
         rows = map(_without_secrets, rows)
     first = list(islice(rows, 1))
-    with NewFile(wanted.output or STDOUT) as file:
-        WRITERS[form](file, chain(first, rows))
+    path, rows = wanted.output or STDOUT, chain(first, rows)
+    written = csv_form(path, excel=wanted.excel and form is OutputFormat.CSV)
+    with NewFile(path, written.encoding) as file:
+        if form is OutputFormat.CSV:
+            outcomes.write_csv(file, rows, written.delimiter)
+        else:
+            WRITERS[form](file, rows)
     if not first and not session.options.quiet:
         _none(session, which)
 
@@ -167,7 +172,7 @@ def _as_manifest(
     rows = migration.failed_rows(replace(which, status=Status.FAILED))
     if wanted.redact:
         rows = ((redacted(own), _without_secrets(row)) for own, row in rows)
-    count = write_as_manifest(path, rows, form)
+    count = write_as_manifest(path, rows, form, excel=wanted.excel)
     if not session.options.quiet:
         session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
 

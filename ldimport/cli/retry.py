@@ -18,7 +18,8 @@ def retry(
 ) -> ExitCode:
     """Send failed images again, as they were sent before.
 
-    The local engine treats them as before too, unless --allow-host or --integrity say otherwise.
+    The local engine treats them as before too, unless --allow-host, --integrity, --user-agent or
+    the settings userAgent and caFile say otherwise.
     """
     engine.refuse_on_http(session.settings, session.flags)
     hosts = "allow_hosts" in session.flags or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
@@ -28,6 +29,8 @@ def retry(
         system_name=session.filters["system_name"],
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
+        user_agent=session.settings.user_agent,
+        ca_file=session.settings.job_options.ca_file,
         **ends.read(),
     )
     with (
@@ -36,6 +39,8 @@ def retry(
     ):
         if job is not None:
             migration.job(job)
+        if cause is not None:
+            migration.check_cause(cause)
         runner.refuse_to_retry(migration)
         if migration.overview(target=target.identity).totals.failed:
             runner.say_local(session)

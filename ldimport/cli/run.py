@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import clean, environment_flag
-from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError, UsageError
+from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
 from ldimport.harmless import spoken
 from ldimport.system import DISK, scarce
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
-    from typer import TyperException
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -57,7 +56,9 @@ def _guarded(arguments: Sequence[str]) -> int:
     except Exit as error:  # --help
         return error.exit_code
     except TyperException as error:
-        return _report(arguments, _usage_error(error))
+        from ldimport.cli.mistakes import usage_error
+
+        return _report(arguments, usage_error(error, arguments))
     except Exception as error:  # the last line of defence: a crash file and exit 70
         disk = isinstance(error, OSError) and error.errno in DISK
         if disk or isinstance(error, BrokenPipeError):
@@ -126,15 +127,6 @@ def _stopped(arguments: Sequence[str], code: ExitCode) -> int:
     )
     error.exit_code = code
     return _report(arguments, error)
-
-
-def _usage_error(error: TyperException) -> UsageError:
-    """What typer found wrong with the command line, in our form."""
-    text = error.format_message().strip()
-    context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else "ldimport"
-    message = text[:1].lower() + text[1:]
-    return UsageError(message.removesuffix("."), hint=f"{path} --help   shows what it takes")
 
 
 def _crashed(arguments: Sequence[str], error: BaseException) -> int:

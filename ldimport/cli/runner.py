@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from threading import RLock
 from typing import cast
 
 from ldimport import __version__
@@ -59,10 +60,14 @@ def follow(
             stream = Stream(stack.enter_context(appended(options.log_file)))
             listeners.append(_json_lines(session, stream))
 
-        def tell(event: Event | Stopping) -> None:
-            for listener in listeners:
-                listener(event)
+        one_at_a_time = RLock()  # that a server is silent comes from another thread
 
+        def tell(event: Event | Stopping) -> None:
+            with one_at_a_time:
+                for listener in listeners:
+                    listener(event)
+
+        stack.enter_context(session.heard_by(tell))
         stack.enter_context(ends_in_order(lambda: tell(Stopping())))
         return drive(events, tell)
 
@@ -146,10 +151,13 @@ def close(
     options = session.options
     github.append_summary(session.environ, github.run_summary(end))
     if not options.json and options.quiet < 2:
+        from ldimport.engine.store import busy
+
         if table and not options.quiet:
             _images(session, migration, end.jobs)
         local, now = migration.target.local, session.now()
-        run = summary.RunFacts(session.command, local, now, waited, session.arguments)
+        workers = local and busy(session.settings.engine)
+        run = summary.RunFacts(session.command, local, now, waited, session.arguments, workers)
         summary.show(session.screen, end, run)
         if session.settings.embedded and not options.quiet:
             session.screen.blank()
@@ -164,7 +172,7 @@ def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> N
     jobs = [job for job in jobs if job.state is JobState.SUCCESS]
     if not (rows := list(islice(_rows_of(migration, jobs), MOST_IMAGES))):
         return
-    outcomes.outcomes(session.screen, rows)
+    outcomes.of_run(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
     if rest > 0:
         session.screen.line(f"and {rest:,} more: ldimport results -n 0")

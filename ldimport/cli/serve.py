@@ -1,6 +1,7 @@
 """``ldimport serve``: the local engine over HTTP."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ldimport import __version__
 from ldimport.cli import options
@@ -9,7 +10,7 @@ from ldimport.cli.output import served
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
-from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError
+from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError, how_to_install
 from ldimport.model import Integrity
 from ldimport.server.contract import (
     DEFAULT_HOST,
@@ -36,33 +37,38 @@ def serve(
     daily_limit: int = 0,
     dialect: str | None = None,
     public_url: str | None = None,
+    lenient: bool = False,
+    profile_file: Path | None = None,
     *,
     engine: options.EngineOptions,
 ) -> ExitCode:
     """Serve the local engine over HTTP, with the import API of Livingdocs.
 
+    How it treats images stands in the `engine:` block of ldimport.yaml, or in --profile-file.
     A token in LDIMPORT_SERVE_TOKEN has all scopes for this run.
     """
     settings, environ = session.settings, session.environ
+    job = settings.job_options
+    job = replace(job, lenient=lenient or job.lenient)
     chosen = ServeOptions(
         settings.engine,
         project_config=settings.project_config,
-        allow_hosts=tuple(settings.allow_hosts),
-        integrity=engine.integrity or Integrity.FULL,
+        job=replace(job, integrity=engine.integrity or Integrity.FULL),
         daily_limit=daily_limit,
         secrets=tuple(environ.get("LDIMPORT_WEBHOOK_SECRET", "").split()),
         host=host,
         port=port,
         workers=workers,
         dialect=_dialect(dialect),
-        public_url=public_url,
+        **settings.engine_options,
+        body_limit=settings.max_body,
         token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
     try:
         from ldimport.server.run import run
     except ImportError as error:
         text = "ldimport serve needs the server parts"
-        hint = "pip install 'ldimport[server]'"
+        hint = how_to_install("server")
         raise scarce(error) or ConfigError(text, hint=hint, code="missing-extra") from error
     clean_logs()
     code, screen = ExitCode.OK, _ServeScreen(session, chosen)

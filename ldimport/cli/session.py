@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
+from ldimport.cli.output.silence import SilenceOnce, silence_text
 from ldimport.cli.output.stream import look_at
+from ldimport.cli.output.text import exact_clock, utc
 from ldimport.errors import LockedError
 from ldimport.url import without_secrets
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
-    from ldimport.model import Integrity
+    from ldimport.model import Integrity, Silence
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
@@ -56,11 +58,40 @@ class Session:
             for file in (sys.stdout, sys.stderr)
         )
         self.screen, self.notes = Screen(self.out), Screen(self.err)
+        self._hears: Callable[[Silence], None] = self._say_silence
+        self._silence = SilenceOnce(self.now)
 
     @property
     def chatty(self) -> bool:
         """Whether people read along: neither JSON nor silence was asked for."""
         return not (self.options.json or self.options.quiet)
+
+    def tell(self, silence: Silence) -> None:
+        """A server does not answer, or does again: whoever listens now is told."""
+        self._hears(silence)
+
+    @contextmanager
+    def heard_by(self, listener: Callable[[Silence], None]) -> Iterator[None]:
+        """Inside, this one listens; otherwise lines are written, and the log file too."""
+        before, self._hears = self._hears, listener
+        try:
+            yield
+        finally:
+            self._hears = before
+
+    def _say_silence(self, silence: Silence) -> None:
+        if not self._silence.worth(silence):
+            return
+        if self.options.log_file is not None:
+            from ldimport.cli.output.documents import dumps, event
+            from ldimport.files import appended
+
+            with appended(self.options.log_file) as file:
+                file.write(f"{dumps(event(silence, self.now()))}\n")
+        if not self.options.quiet:
+            at = silence.next_try
+            word = "" if at is None else exact_clock(at) if self.err.tty else utc(at)
+            self.notes.say("✓" if silence.over else "!", silence_text(silence, at=word))
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
@@ -156,6 +187,7 @@ class Session:
     @contextmanager
     def target(self, *, deadline: float | None = None) -> Iterator[Target]:
         """The target in force, for at most ``deadline`` seconds. AuthError: a bad token."""
+        from ldimport.authorities import check_ca_file
         from ldimport.migration import open_target
 
         settings, config = self.settings, self._own_config
@@ -167,14 +199,21 @@ class Session:
             )
         if settings.token is not None and not settings.embedded:
             settings.token.reveal()
+        ca_file = settings.job_options.ca_file
+        if ca_file is not None:
+            check_ca_file(ca_file)
         target = open_target(
             settings.target,
             engine=settings.engine,
+            ca_file=ca_file,
+            engine_options=settings.engine_options,
+            max_body=settings.max_body,
             config=config,
             token=settings.token,
             api_version=settings.api_version,
             insecure=settings.insecure,
             deadline=deadline,
+            tell=self.tell,
             secrets=self.environ.get("LDIMPORT_WEBHOOK_SECRET", "").split(),
         )
         with closing(target):
@@ -193,7 +232,7 @@ class Session:
         archive needs no systemName yet (``validate``)."""
         from ldimport.migration import Wishes, open_source
         from ldimport.migration.open import read_options
-        from ldimport.model import Integrity, JobOptions
+        from ldimport.model import Integrity
 
         settings = self.settings
         own = settings.system_name
@@ -214,10 +253,10 @@ class Session:
                 encoding=reading.encoding,
                 delimiter=reading.delimiter,
             ),
-            lenient=reading.lenient,
+            lenient=reading.lenient or (settings.embedded and settings.job_options.lenient),
             strict=reading.strict,
         )
-        job = JobOptions(allow_hosts=settings.allow_hosts, integrity=integrity or Integrity.FULL)
+        job = replace(settings.job_options, integrity=integrity or Integrity.FULL)
         source = open_source(reading.paths, config, wishes, job, local=settings.embedded)
         try:
             yield source

@@ -2,15 +2,19 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 from ldimport import wire
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
+from ldimport.cli.output.documents import Document
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
-from ldimport.migration.model import JobRow, Overview
+from ldimport.migration import Migration
+from ldimport.migration.model import JobRow, Overview, Totals
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 MOST_JOBS = 10
@@ -34,6 +38,7 @@ def status(
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
     with session.migration(write=False) as migration:
         found = migration.overview(**session.filters)
+        found = _as_now(session, migration, found)
     if failed:
         rows = (row for row in found.jobs if row.counts.failed or _broken(row))
         found = replace(found, jobs=tuple(rows))
@@ -45,18 +50,40 @@ def _broken(row: JobRow) -> bool:
     return row.state in (JobState.FAILED, JobState.LOST)
 
 
+def _as_now(session: Session, migration: Migration, found: Overview) -> Overview:
+    """With what the local engine tells of open jobs, if it is ours to look into; no server is
+    asked."""
+    if not any(outcomes.is_local(row) for row in found.jobs if not row.state.finished):
+        return migration.overview_now(found)
+    from ldimport.engine.store import busy, exists
+    from ldimport.migration import open_target
+
+    folder = session.settings.engine
+    if not exists(folder):
+        return migration.overview_now(found)
+    try:
+        with closing(open_target("embedded", engine=folder)) as engine:
+            return migration.at(engine).overview_now(found, workers=busy(folder))
+    except LdimportError:  # what is wrong with it is told by who works with it
+        return migration.overview_now(found)
+
+
 def _show(session: Session, found: Overview, most: int | None) -> None:
+    screen = session.screen
     if session.options.json:
         from ldimport.cli.output import documents
 
         session.document(documents.overview(found))
-    elif not session.out.tty:
-        outcomes.lines(session.out, found, most)
+        return
+    if not session.out.tty:
+        outcomes.lines(screen, found, session.now(), most)
     elif found.scopes:
-        outcomes.overview(session.screen, found, session.now(), most)
+        outcomes.overview(screen, found, session.now(), most)
     else:
-        session.screen.line("Nothing has been submitted yet.")
-        session.screen.hint("ldimport submit MANIFEST")
+        screen.line("Nothing has been submitted yet.")
+        screen.hint("ldimport submit MANIFEST")
+    if any(not row.state.finished for row in found.jobs):
+        screen.hints([("ldimport watch", "goes on with what is open")])
 
 
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
@@ -68,7 +95,7 @@ def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
         known = told if told and not row.state.finished else migration.job_status(job_id)
     row = _seen(row, known)
     if session.options.json:
-        session.document({**wire.status_to_json(known), "format": 1})
+        session.document({**wire.status_to_json(known), **_so_far(row, known), "format": 1})
     else:
         _screen(session, row, known.results)
     return row
@@ -100,20 +127,29 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
 
 def _seen(row: JobRow, known: JobStatus) -> JobRow:
     """The job as the target told it, should another run hold the state file."""
-    if row.state.finished or known.state is row.state:
+    if row.state.finished:
         return row
     words = [result.status for result in known.results]
     told = (Status.SUCCESS, Status.SKIPPED, Status.FAILED)
     counts = Counts(*map(words.count, told)) if words else row.counts
+    if words and not known.finished:
+        counts = replace(counts, pending=row.counts.total - counts.total)
     if known.state is JobState.FAILED and not words:
         counts = Counts(failed=row.counts.total)
     return replace(row, state=known.state, counts=counts)
 
 
+def _so_far(row: JobRow, known: JobStatus) -> Document:
+    """What the API does not tell before a job's end, and the local engine knows."""
+    if row.state.finished or not known.results:
+        return {}
+    images = [wire.result_to_json(each) for each in known.results]
+    return {"counts": wire.counts_to_json(row.counts), "imagesSoFar": images}
+
+
 def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     from ldimport.cli.output import summary
     from ldimport.migration.causes import causes_of
-    from ldimport.migration.model import Totals
 
     screen, counts = session.screen, row.counts
     outcomes.job_head(screen, row, session.now())
@@ -122,7 +158,9 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         none = "Nothing of it could be tried."
         screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
         again = "sends them again; images that arrived are skipped"
-        screen.hints([(f"ldimport submit {shlex.quote(row.manifest)}", again)])
+        there = Path(row.manifest).is_file()  # else several files, another folder, standard input
+        manifest = shlex.quote(row.manifest) if there else "MANIFEST"
+        screen.hints([(f"ldimport submit {manifest}", again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -133,12 +171,25 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if told:
         screen.blank()
         outcomes.told(screen, told, MOST_IMAGES)
+    if not row.state.finished:
+        _at_work(session, row)
     hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
     name = shlex.quote(row.id)
-    hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
-    if counts.failed:
-        hints.append((f"ldimport retry --job {name}", "send the failed ones again"))
+    if row.state.finished:
+        hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
+    if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
+        again = f"send failed images again; {can:,} may work"
+        hints.append((f"ldimport retry --job {name}", again))
     screen.hints(hints)
+
+
+def _at_work(session: Session, row: JobRow) -> None:
+    with session.migration(write=False) as migration:
+        scopes = (each for each in migration.overview().scopes if each.target == row.target)
+        found = Overview((row,), Totals(), tuple(scopes), None)
+        found = _as_now(session, migration, found)
+    session.screen.blank()
+    outcomes.at_work(session.screen, found)
 
 
 def _exit(row: JobRow) -> ExitCode:

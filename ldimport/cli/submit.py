@@ -16,6 +16,7 @@ from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
+from ldimport.manifest.manifest import STDIN
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.reports.junit import RunReport
@@ -124,9 +125,10 @@ def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     else:
         screen.say("✓", check.all_valid(found))
     check.identity(screen, found)
+    of = f" of {number(plan.to_send + plan.left_out)} (--limit)" if plan.left_out else ""
     screen.line(
         (plan.manifest, ACCENT),
-        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)} to send",
+        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)}{of} to send",
         indent=2,
     )
     screen.blank()
@@ -142,12 +144,11 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         check.show(session.notes, source, found, warnings=False)
         session.notes.error(error)
         words = session.arguments
-        session.notes.hints(
-            [
-                (f"ldimport validate {words} --problems FILE", "every problem, with row and hint"),
-                (f"ldimport submit {words} --valid-only", f"send the {found.valid:,} good rows"),
-            ]
-        )
+        hints = [(f"ldimport validate {words} --problems FILE", "every problem, with row and hint")]
+        if found.valid:
+            good = counted(found.valid, "good row")
+            hints.append((f"ldimport submit {words} --valid-only", f"send the {good}"))
+        session.notes.hints([] if STDIN in session.paths else hints)
     return error.exit_code
 
 

@@ -8,8 +8,10 @@ from ldimport.cli.output import check, documents, github
 from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.live import checking
 from ldimport.cli.output.screen import Hint
+from ldimport.cli.output.text import counted
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
+from ldimport.manifest.manifest import STDIN
 from ldimport.migration import Source
 from ldimport.migration.reports.files import Files, Reports
 from ldimport.migration.validate import Validation
@@ -80,16 +82,17 @@ def _show(
 
 def _hints(session: Session, found: Validation) -> list[Hint]:
     words = session.arguments
+    again = STDIN not in session.paths  # what came that way is gone
     if not found.invalid:
-        return [(f"ldimport plan {words}", "what a submit would send")]
+        return [(f"ldimport plan {words}", "what a submit would send")] if again else []
     worst = max(found.kinds, key=lambda kind: (kind.severity == "error", kind.rows))
     hints = [(f"ldimport explain {worst.code}", "what the check means, and how to fix it")]
-    if sum(kind.rows for kind in found.kinds) > check.MOST_WITH_CARET:
+    if again and sum(kind.rows for kind in found.kinds) > check.MOST_WITH_CARET:
         every = f"ldimport validate {words} --problems problems.csv"
         hints.append((every, "all of them, with row and hint"))
-    if found.valid:
+    if again and found.valid:
         send = f"ldimport submit {words} --valid-only"
-        hints.append((send, f"send the {found.valid:,} good rows"))
+        hints.append((send, f"send the {counted(found.valid, 'good row')}"))
     return hints
 
 

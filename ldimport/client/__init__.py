@@ -19,7 +19,7 @@ from ldimport.client.answers import ApiCall
 from ldimport.closing import Closing
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError, UnexpectedAnswerError
-from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json
+from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json, Silence
 from ldimport.url import API_VERSION, endpoint, server_url
 
 if TYPE_CHECKING:
@@ -57,8 +57,10 @@ class LivingdocsClient(Closing):
     ``base_url`` may carry a path (``https://edit.livingdocs.io/proxy/api``). ``timeout`` is how
     many seconds the server may stay silent, ``patience`` how many seconds go into repeating what
     failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any more.
-    ``insecure`` skips the check of certificates. ``transport`` replaces the network, ``sleep``,
-    ``clock`` (monotonic) and ``now`` (Unix time) the time.
+    ``insecure`` skips the check of certificates, ``ca_file`` names the root certificates to trust
+    instead of the system's. ``tell`` hears (from any thread) within 5 seconds that the server does
+    not answer, and when it answers again. ``transport`` replaces the network, ``sleep``, ``clock``
+    (monotonic) and ``now`` (Unix time) the time.
 
     Every method may raise AuthError (401, 403), ConfigError (no API at this address, TLS),
     TemporaryError (unreachable, 5xx, after retries) and RefusedError (other 4xx).
@@ -74,6 +76,8 @@ class LivingdocsClient(Closing):
         patience: float = PATIENCE,
         deadline: float = math.inf,
         insecure: bool = False,
+        ca_file: str | None = None,
+        tell: Callable[[Silence], None] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
@@ -91,18 +95,24 @@ class LivingdocsClient(Closing):
         self.api_version = api_version
         secret = Secret(token) if isinstance(token, str) else token
         policy = RetryPolicy(timeout, patience, sleep, clock, now, clock() + deadline)
-        self._transport = Transport(self.base_url, api_version, secret, policy, insecure, transport)
+        self._transport = Transport(
+            self.base_url, api_version, secret, policy, insecure, transport, ca_file, tell
+        )
         self._send = self._transport.send
         self._config: dict[str, Json] | None = None
 
-    def submit(self, request: ImportRequest, key: str | None = None) -> str:
+    def submit(
+        self, request: ImportRequest, key: str | None = None, *, lenient: bool = False
+    ) -> str:
         """Start an import and return its job id. The request carries ``key`` (or one made up)
-        as ``Idempotency-Key``, so that a repeat is no second job where the server knows keys.
+        as ``Idempotency-Key``, so that a repeat is no second job where the server knows keys;
+        ``lenient`` as a preference (RFC 7240), which our own server heeds.
 
         Raises QuotaError, InvalidRequestError, TooLargeError, KeyConflictError; after a
         TemporaryError or ConfigError the server may have accepted it all the same."""
         body, key = wire.request_body(request), key or uuid.uuid4().hex
-        answer = self._send(ApiCall("POST", "import/images", _WRITE, body=body, key=key))
+        call = ApiCall("POST", "import/images", _WRITE, body=body, key=key, lenient=lenient)
+        answer = self._send(call)
         job_id = answer.get("id") if isinstance(answer, dict) else None
         if not isinstance(job_id, str) or not job_id:
             raise self._unexpected("import/images", "a job id")

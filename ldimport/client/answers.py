@@ -39,7 +39,8 @@ _LONGEST = 500
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """A request below ``/api/<version>/``. ``scope`` is what the token needs for it;
-    ``repeatable`` whether it may be sent again when it may have arrived the first time."""
+    ``repeatable`` whether it may be sent again when it may have arrived the first time;
+    ``lenient``: with this preference."""
 
     method: str
     path: str
@@ -48,6 +49,7 @@ class ApiCall:
     body: bytes | None = None
     key: str | None = None
     repeatable: bool = True
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

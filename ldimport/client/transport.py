@@ -12,8 +12,10 @@ from typing import TypeVar
 import httpx
 import tenacity
 
-from ldimport import __version__
+from ldimport import __version__, wire
+from ldimport.authorities import TRUST_ANOTHER, check_ca_file
 from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall, UnavailableError
+from ldimport.client.patience import Patience, Tell
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.model import Json
@@ -71,11 +73,14 @@ class Transport:
         policy: RetryPolicy,
         insecure: bool,
         network: httpx.BaseTransport | None,
+        ca_file: str | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._base, self._version, self._policy = base, version, policy
         self._reader = AnswerReader(base, version, token, policy.now)
+        self._patience = Patience(base, tell, policy.now)
         self._masking = _masking(token)
-        certificates = _certificates(insecure)
+        certificates = _certificates(insecure, ca_file)
         try:
             self._http = httpx.Client(
                 headers={"User-Agent": f"ldimport/{__version__}", "Accept": "application/json"},
@@ -114,27 +119,39 @@ class Transport:
             wait=_wait,
             stop=enough,
             sleep=policy.sleep,
+            before_sleep=self._failed,
             reraise=True,
         )
         try:
-            return again(self._once, call)
+            answer = again(self._once, call)
         except UnavailableError as error:
             tries = again.statistics.get("attempt_number", 1)
             raise _given_up(error, tries, policy.clock() - started) from _bare(error)
         except LdimportError as error:
+            self._patience.answered()
             _bare(error)
             raise
+        self._patience.answered()
+        return answer
+
+    def _failed(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        why = error.message if isinstance(error, UnavailableError) else str(error)
+        self._patience.failed(why, state.upcoming_sleep)
 
     def _once(self, call: ApiCall) -> Json:
         silence = self._policy.silence
         try:
-            answer = self._exchange(call, silence)
+            with self._patience.asking():
+                answer = self._exchange(call, silence)
         except httpx.HTTPError as error:
             raise _explained(error, self._base, silence) from error
         return self._reader.read(answer, call)
 
     def _exchange(self, call: ApiCall, silence: float) -> ApiAnswer:
         headers = {} if call.key is None else {"Idempotency-Key": call.key}
+        if call.lenient:
+            headers["Prefer"] = wire.LENIENT
         if call.body is not None:
             headers["Content-Type"] = "application/json; charset=utf-8"
         with self._http.stream(
@@ -186,8 +203,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
-def _certificates(insecure: bool) -> ssl.SSLContext:
-    """The certificates to trust, as httpx finds them: SSL_CERT_FILE, SSL_CERT_DIR, certifi."""
+def _certificates(insecure: bool, ca_file: str | None) -> ssl.SSLContext:
+    """The certificates to trust: those of ``ca_file``, else as httpx finds them: SSL_CERT_FILE,
+    SSL_CERT_DIR, certifi."""
+    if ca_file is not None and not insecure:
+        check_ca_file(ca_file)
+        return ssl.create_default_context(cafile=ca_file)
     try:
         return httpx.create_ssl_context(verify=not insecure)
     except OSError as error:
@@ -268,7 +289,7 @@ def _tls(error: ssl.SSLError, base: str) -> ConfigError:
     """A certificate that does not hold, or no TLS at all: never solved by trying again."""
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"The certificate of {base} is not valid: {error.verify_message}"
-        hint = "if your organisation has a CA of its own, set SSL_CERT_FILE to its certificate"
+        hint = f"if your organisation has a CA of its own, {TRUST_ANOTHER}"
         if "expired" in error.verify_message or "not yet valid" in error.verify_message:
             hint = "if it is valid, the clock of this machine is wrong"
     else:

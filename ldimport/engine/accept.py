@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport import wire
-from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError
-from ldimport.model import Image, ImportRequest, JobOptions, Json
+from ldimport.authorities import check_ca_file
+from ldimport.errors import InvalidRequestError, KeyConflictError, QuotaError, UsageError
+from ldimport.model import Image, ImportRequest, JobOptions, Json, Nulls
 from ldimport.request_check import check_request
 
 if TYPE_CHECKING:
@@ -63,19 +64,22 @@ def settled(
     request: ImportRequest, options: JobOptions, config: ProjectConfig, checked: bool = False
 ) -> ImportRequest:
     """The request checked against every rule of the API (those that need no project config unless
-    ``checked``), with each mediaType filled in. Raises InvalidRequestError with all findings,
-    UsageError for nonsense in ``allow_hosts``."""
+    ``checked``), with each mediaType filled in, and without metadata of null where that counts as
+    absent. Raises InvalidRequestError with all findings, UsageError for nonsense in
+    ``allow_hosts`` or ``user_agent``, ConfigError for a ``ca_file`` that cannot be used."""
     from ldimport.net.guard import parse_allow_host
 
     for text in options.allow_hosts:
         parse_allow_host(text)
+    if options.ca_file is not None:
+        check_ca_file(options.ca_file)
+    agent = options.user_agent
+    if agent is not None and not (agent.strip() and agent.isascii() and agent.isprintable()):
+        raise UsageError("user_agent must be printable ASCII on one line")
     if not checked:
         check_request(request, relative_urls=bool(options.allow_files))
-    default = config.default_media_type
-    images = tuple(
-        image if image.media_type is not None else replace(image, media_type=default)
-        for image in request.images
-    )
+    clear = options.nulls is Nulls.CLEAR
+    images = tuple(_settled(each, config.default_media_type, clear) for each in request.images)
     known = config.media_types
     unknown = {
         f"images.{n}.mediaType": f'unknown mediaType "{image.media_type}", '
@@ -86,6 +90,15 @@ def settled(
     if unknown:
         raise InvalidRequestError(dict(islice(unknown.items(), MOST_DETAILS)))
     return replace(request, images=images)
+
+
+def _settled(image: Image, default: str, clear: bool) -> Image:
+    if image.media_type is None:
+        image = replace(image, media_type=default)
+    if clear and None in image.metadata.values():
+        said = {name: value for name, value in image.metadata.items() if value is not None}
+        image = replace(image, metadata=said)
+    return image
 
 
 def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
@@ -102,11 +115,23 @@ def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
     return config.from_json(given)
 
 
+_NOT_HERE = (
+    *("archive", "revokeAsset", "unrevokeAsset", "replaceAsset", "removeAsset"),
+    *("addUsageLogEntry", "updateUsageLogEntry", "removeUsageLogEntry"),
+)
+"""Operations that Livingdocs documents, of things this engine does not have."""
+
+
 def patched(
-    config: ProjectConfig, entry: MediaEntry, operations: Sequence[Mapping[str, Json]]
+    config: ProjectConfig,
+    entry: MediaEntry,
+    operations: Sequence[Mapping[str, Json]],
+    *,
+    lenient: bool = False,
 ) -> dict[str, Json]:
     """The entry's metadata after all ``operations`` of a PATCH; a value of None removes the
-    property. Raises InvalidRequestError, keyed by dotted path, when one cannot be carried out."""
+    property; ``lenient`` as for imports. Raises InvalidRequestError, keyed by dotted path, when one
+    cannot be carried out."""
     from ldimport.schema.check import metadata_reasons
 
     media_type = config.media_types.get(entry.media_type)
@@ -122,7 +147,7 @@ def patched(
         if metadata[name] is None:
             del metadata[name]
         image = Image(entry.external_id, "", entry.title, metadata, entry.media_type)
-        if reasons := metadata_reasons(config, image):
+        if reasons := metadata_reasons(config, image, lenient=lenient):
             raise InvalidRequestError({f"{path}.value": "; ".join(reasons)})
     return metadata
 
@@ -131,6 +156,9 @@ def _property_name(operation: Mapping[str, Json], path: str) -> str:
     if not isinstance(operation, Mapping):
         raise InvalidRequestError({path: "Invalid type: expected object"})
     word, name = operation.get("operation"), operation.get("propertyName")
+    if word in _NOT_HERE:
+        text = f'"{word}" is known, but not carried out by this engine: it has setMetadataProperty'
+        raise InvalidRequestError({f"{path}.operation": text})
     if word != "setMetadataProperty":
         raise InvalidRequestError({f"{path}.operation": f'No enum match for: "{str(word)[:60]}"'})
     for key in operation:

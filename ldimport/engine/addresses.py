@@ -14,9 +14,10 @@ import uuid
 from datetime import UTC, datetime
 
 from ldimport.engine.records import StoredAsset
-from ldimport.model import IMAGE_SERVICE, Asset, ImageType
+from ldimport.model import IMAGE_SERVICE, Asset, ImageType, Variants
 
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:9095"
+_QUERIES = {Variants.FORMAT: "?format=auto", Variants.AUTO: "&auto=format", Variants.NONE: ""}
 _ENDINGS = {ImageType.JPG: "jpeg", ImageType.PNG: "png", ImageType.GIF: "gif", ImageType.SVG: "svg"}
 _TYPES = {kind.mime: kind for kind in ImageType}
 _KEY = re.compile(r"\d{4}/\d\d/\d\d/[0-9a-f-]{36}\.(?:jpeg|png|gif|svg)")
@@ -73,9 +74,12 @@ def type_of(mime_type: str) -> ImageType:
     return _TYPES[mime_type]
 
 
-def asset(public_url: str, title: str, stored: StoredAsset) -> Asset:
+def asset(
+    public_url: str, title: str, stored: StoredAsset, variants: Variants = Variants.FORMAT
+) -> Asset:
     """The ``image`` object of an answer, its addresses built now for ``public_url``."""
     key = image_id(stored.key, stored.size)
     original = f"{public_url.rstrip('/')}/api/v1/images/{slug(title)}?id={key}"
-    urls, size = (original, f"{original}?format=auto"), (stored.width, stored.height)
-    return Asset(stored.media, *urls, *size, stored.mime_type, IMAGE_SERVICE)
+    urls, size = (original, original + _QUERIES[variants]), (stored.width, stored.height)
+    service = None if variants is Variants.NONE else IMAGE_SERVICE
+    return Asset(stored.media, *urls, *size, stored.mime_type, service)

@@ -16,10 +16,27 @@ from ldimport.causes import known_cause
 from ldimport.closing import Closing
 from ldimport.engine import accept, addresses
 from ldimport.engine.blobs import BlobFolder
-from ldimport.engine.records import JobSummary, MediaEntry, NewJob, StoredImage, StoredResult, Terms
+from ldimport.engine.records import (
+    JobSummary,
+    MediaEntry,
+    NewJob,
+    StoredAsset,
+    StoredImage,
+    StoredResult,
+    Terms,
+)
 from ldimport.engine.store import Follower, Store, Tokens, open_store
 from ldimport.errors import ConflictError, LdimportError, NotFoundError, StateFileError
-from ldimport.model import Asset, Counts, ImportRequest, Integrity, JobOptions, Json, Limits
+from ldimport.model import (
+    Asset,
+    Counts,
+    ImportRequest,
+    Integrity,
+    JobOptions,
+    Json,
+    Limits,
+    Variants,
+)
 
 if TYPE_CHECKING:
     from ldimport.engine.worker_pool import WorkerPool
@@ -31,9 +48,10 @@ class Engine(Closing):
 
     Several processes may use one folder at once. ``project_config`` is a file, its JSON, or what
     ``schema.config`` made of it; None means the documented default. ``allow_hosts``,
-    ``allow_files`` and ``integrity`` hold for jobs submitted without options of their own.
-    ``daily_limit`` 0 means no quota. ``public_url`` is where stored images are said to be; it may
-    be set at any time. Errors are those of ``ldimport.errors``.
+    ``allow_files`` and ``integrity``, or ``options`` in their place, hold for jobs submitted
+    without options of their own. ``daily_limit`` 0 means no quota. ``public_url`` is where stored
+    images are said to be; it may be set at any time. ``variants`` and ``key_in_results`` are how
+    assets are shown (``model.Asset``). Errors are those of ``ldimport.errors``.
     """
 
     def __init__(
@@ -45,20 +63,26 @@ class Engine(Closing):
         allow_hosts: Iterable[str] = (),
         allow_files: Iterable[str | Path] = (),
         integrity: Integrity | str = Integrity.FULL,
+        options: JobOptions | None = None,
         daily_limit: int = 0,
         public_url: str | None = None,
+        variants: Variants = Variants.FORMAT,
+        key_in_results: bool = False,
         now: Callable[[], float] = time.time,
     ) -> None:
         self.folder = Path(folder).absolute()
         self.limits = limits or Limits()
-        self.options = JobOptions(
+        self.options = options or JobOptions(
             tuple(allow_hosts), tuple(map(str, allow_files)), Integrity(integrity)
         )
         self.daily_limit = daily_limit
         self.public_url = public_url or addresses.DEFAULT_PUBLIC_URL
+        self.variants = variants
+        self.key_in_results = key_in_results
         self._given_config = project_config
         self._config: ProjectConfig | None = None
-        self._now = now
+        self.now = now
+        """Unix time."""
         self._blobs = BlobFolder(self.folder)
         self.store: Store = open_store(self.folder)
         """For what stands beside this door: ``Sender``."""
@@ -98,7 +122,7 @@ class Engine(Closing):
             return accept.same_request(found, body)
         request = accept.settled(request, options, self.config, checked)
         terms = Terms(self.config, options, self.limits)
-        job = NewJob(addresses.new_job_id(), key, body, request, terms, self._now())
+        job = NewJob(addresses.new_job_id(), key, body, request, terms, self.now())
         return self.store.jobs.accept(job, self.daily_limit)
 
     def status(self, job_id: str) -> model.JobStatus:
@@ -106,15 +130,19 @@ class Engine(Closing):
         job = self.store.jobs.get(job_id)
         if job is None:
             return model.JobStatus(job_id, model.JobState.LOST)
-        found = self.store.jobs.results(job_id) if job.state is model.JobState.SUCCESS else ()
         started = datetime.fromtimestamp(job.created_at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        results = tuple(self._result(each, job.system_name) for each in found)
+        results = self._results(job) if job.state is model.JobState.SUCCESS else ()
         return model.JobStatus(job_id, job.state, started, results)
 
     def progress(self, job_id: str) -> Counts | None:
         """Images of a job by outcome so far; None for an unknown id."""
         job = self.store.jobs.get(job_id)
         return None if job is None else job.counts
+
+    def outcomes(self, job_id: str) -> tuple[model.Result, ...]:
+        """Images of a job that have their outcome already, while it runs too."""
+        job = self.store.jobs.get(job_id)
+        return () if job is None else self._results(job)
 
     def jobs(self, limit: int = 100, before: str | None = None) -> Sequence[JobSummary]:
         """Up to ``limit`` jobs, newest first; ``before`` (a job id) goes on after the last."""
@@ -150,8 +178,9 @@ class Engine(Closing):
         def edit(entry: MediaEntry) -> MediaEntry:
             if version is not None and version != entry.version:
                 raise ConflictError(f"Version: Expected {version} to be equal to {entry.version}")
-            metadata = accept.patched(self.config, entry, operations)
-            at = entry.updated_at if keep_updated_at else self._now()
+            lenient = self.options.lenient
+            metadata = accept.patched(self.config, entry, operations, lenient=lenient)
+            at = entry.updated_at if keep_updated_at else self.now()
             return replace(entry, metadata=metadata, updated_at=at)
 
         changed = self.store.library.change(media_id, edit)
@@ -161,7 +190,11 @@ class Engine(Closing):
 
     def asset(self, entry: MediaEntry) -> Asset:
         """An entry's asset as the API shows it, its addresses below ``public_url``."""
-        return addresses.asset(self.public_url, entry.title, entry.asset)
+        return self._shown(entry.title, entry.asset)
+
+    def _shown(self, title: str, stored: StoredAsset) -> Asset:
+        found = addresses.asset(self.public_url, title, stored, self.variants)
+        return replace(found, key=stored.key) if self.key_in_results else found
 
     def original(self, key: str) -> StoredImage | None:
         """The stored bytes behind ``key``: a storage key, or the ``id`` of an image address."""
@@ -188,7 +221,7 @@ class Engine(Closing):
     def stalled(self) -> tuple[bool, float | None]:
         """Whether images are open and nothing has moved for a lease; and for how many seconds the
         oldest leased image has been so (None: none is)."""
-        found, now = self.store.activity(), self._now()
+        found, now = self.store.activity(), self.now()
         oldest = None if found.leased_at is None else max(0.0, now - found.leased_at)
         return found.open > 0 and now - found.moved_at > self.limits.lease_seconds, oldest
 
@@ -198,7 +231,7 @@ class Engine(Closing):
         if workers == 0:
             from ldimport.engine.worker import run_worker
 
-            run_worker(self.store, self._blobs, until_done=True, now=self._now)
+            run_worker(self.store, self._blobs, until_done=True, now=self.now)
             return
         with self.working(workers):
             while self.has_open():
@@ -233,9 +266,13 @@ class Engine(Closing):
         """Close the store. May be called twice."""
         self.store.close()
 
+    def _results(self, job: JobSummary) -> tuple[model.Result, ...]:
+        found = self.store.jobs.results(job.id)
+        return tuple(self._result(each, job.system_name) for each in found)
+
     def _result(self, of: StoredResult, system_name: str) -> model.Result:
         stored = of.asset
-        asset = None if stored is None else addresses.asset(self.public_url, of.title, stored)
+        asset = None if stored is None else self._shown(of.title, stored)
         why = known_cause(of.cause or "")
         retryable = None if why is None else why.retryable
         return model.Result(

@@ -19,7 +19,8 @@ from ldimport.errors import LdimportError, Rejected
 from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect, is_markup
 from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, Integrity, Json, Status
+from ldimport.model import Facts, Image, Integrity, Json, Nulls, Status
+from ldimport.net.exchange import USER_AGENT
 from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
@@ -60,7 +61,14 @@ class ImageImporter:
         self._blobs = blobs
         self._writer = writer
         self._hold = hold
-        self._fetcher = Fetcher(terms.limits, Guard(terms.options.allow_hosts), hold=hold)
+        options = terms.options
+        self._fetcher = Fetcher(
+            terms.limits,
+            Guard(options.allow_hosts),
+            ca_file=options.ca_file,
+            user_agent=options.user_agent or USER_AGENT,
+            hold=hold,
+        )
         self._sandbox = Sandbox(terms.limits)
 
     def close(self) -> None:
@@ -121,8 +129,10 @@ class ImageImporter:
             self._hold(None)
 
     def _reasons(self, image: Image) -> tuple[str, ...]:
-        lenient = self._terms.options.lenient
-        return metadata_reasons(self._terms.config, image, lenient=lenient)
+        options = self._terms.options
+        refused = _nulls(image) if options.nulls is Nulls.REFUSE else {}
+        found = metadata_reasons(self._terms.config, image, lenient=options.lenient)
+        return (*(f"{name} must not be null" for name in refused), *found)
 
     def _source(self, task: ImportTask) -> FetchSource:
         """Conditional when the same url was fetched before and its bytes are still here."""
@@ -161,6 +171,7 @@ class ImageImporter:
         if known and known.source_sha256 == source_sha256 and self._has(known):
             return self._same_bytes(task, known, validators)
         data, facts = self._inspected(body)
+        self._check_format(facts)
         metadata = self._complete(task.image, lambda: data, facts)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
@@ -190,6 +201,14 @@ class ImageImporter:
             self._sandbox.decode(body, facts)
         return body, facts
 
+    def _check_format(self, facts: Facts) -> None:
+        """Raises Rejected ``…-not-accepted`` for one that this job does not take."""
+        taken = self._terms.options.formats
+        if facts.type not in taken:
+            why = Cause.FORMAT_NOT_ACCEPTED.with_(format=facts.type)
+            reason = f"{facts.type} is not accepted here, only {', '.join(taken)}"
+            raise Rejected(why, reason)
+
     def _complete(self, image: Image, read: Callable[[], bytes], facts: Facts) -> dict[str, Json]:
         """What was sent, and what it leaves open: from the file (``read``) by the media type's
         exifExtraction, ``title`` else from fileName; only values that the config admits."""
@@ -204,7 +223,11 @@ class ImageImporter:
             candidate = {**complete, key: value}
             if complete.get(key) != value and not self._reasons(replace(image, metadata=candidate)):
                 complete = candidate
-        return complete
+        return complete | _nulls(image)  # those that are kept; accepting took the others away
+
+
+def _nulls(image: Image) -> dict[str, Json]:
+    return {name: None for name, value in image.metadata.items() if value is None}
 
 
 def _succeeded(

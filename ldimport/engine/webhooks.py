@@ -22,6 +22,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ldimport import __version__, retry_after
+from ldimport.authorities import TRUST_ANOTHER
+from ldimport.causes import Cause
 from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
 from ldimport.engine.store import Store, WorkerSession
 from ldimport.errors import ConfigError, LdimportError, Rejected
@@ -187,12 +189,17 @@ class Sender:
         try:
             guard = Guard(of.options.allow_hosts)
             headers = self._headers(of, self.now())
-            answer = post(of.url, of.body.encode(), headers, guard, self.timeout)
+            ca_file = of.options.ca_file
+            answer = post(of.url, of.body.encode(), headers, guard, self.timeout, ca_file=ca_file)
             status, told = answer.status, answer.headers.get("retry-after")
             wait = retry_after.seconds(told, self.now(), DELAYS[-1])
             why = f"the receiver answered {status}"
         except Rejected as rejected:
             why, hopeless = rejected.reason, not rejected.retryable
+            if rejected.why.cause is Cause.TLS:
+                why = f"{why}; for an authority of your own {TRUST_ANOTHER}"
+        except ConfigError as error:  # the file of certificates may come back
+            why = error.message
         except Exception as error:  # noqa: BLE001  whatever it is, the try has to end
             _log.exception("webhook %s", of.id)
             why = f"a bug in ldimport: {type(error).__name__}: {error}"

@@ -15,7 +15,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import BinaryIO, cast
 
-from ldimport.errors import ConfigError, ManifestError
+from ldimport.errors import ConfigError, ManifestError, how_to_install
 from ldimport.manifest.kinds import Detected, Findings, Header
 from ldimport.model import Entry, Place
 
@@ -73,7 +73,7 @@ class ByteStream(io.RawIOBase):
             import zstandard
         except ImportError as error:
             what = "is compressed with zstd, which needs a part that is not installed"
-            hint = "pip install 'ldimport[zstd]'"
+            hint = how_to_install("zstd")
             raise ConfigError(f"{self._name} {what}", hint=hint, code="missing-extra") from error
         unpacker = zstandard.ZstdDecompressor()
         reader = unpacker.stream_reader(self._file, read_across_frames=True, closefd=False)

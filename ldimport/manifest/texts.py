@@ -13,6 +13,7 @@ from unicodedata import is_normalized, normalize
 import orjson
 
 from ldimport.cells import without_surrogates
+from ldimport.faults import json_fault
 from ldimport.manifest.kinds import RowProblems
 from ldimport.model import Json, Place
 
@@ -83,9 +84,8 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
         at, line, column = problems.place, error.lineno, error.colno
         column += max(at.column, 1) - 1 if line == 1 else 0
         place = None if field else Place(at.file, at.row, at.line + line - 1, column)
-        words = error.msg[:1].lower() + error.msg[1:]
-        early = "" if error.pos < len(error.doc) else " (it ends too early)"
-        problems.add("bad-json", field, f"not JSON: {words}{early}", place=place)
+        why = json_fault(error, place=False)
+        problems.add("bad-json", field, f"not JSON: {why}", place=place)
     except RecursionError:
         problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
     except ValueError as error:

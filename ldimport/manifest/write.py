@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 import yaml
 
-from ldimport.cells import cell_text, csv_line, json_text, without_surrogates
+from ldimport.cells import cell_text, csv_form, csv_line, json_text, without_surrogates
 from ldimport.errors import UsageError
 from ldimport.files import NewFile, Spool, TextList
 from ldimport.harmless import escaped
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
-from ldimport.manifest.kinds import Detected, ManifestFormat
+from ldimport.manifest.kinds import ManifestFormat
 from ldimport.manifest.texts import map_texts
 from ldimport.model import Entry, Json
 
@@ -39,10 +39,14 @@ def row_of(entry: Entry) -> Row:
 
 
 def write_rows(
-    path: str | Path, rows: Iterable[Row], format: ManifestFormat | str | None = None
+    path: str | Path,
+    rows: Iterable[Row],
+    format: ManifestFormat | str | None = None,
+    *,
+    excel: bool = False,
 ) -> int:
     """Write all rows, or no file. Returns how many there were. Raises as ``RowWriter`` does."""
-    with RowWriter(path, format) as writer:
+    with RowWriter(path, format, excel=excel) as writer:
         for row in rows:
             writer.add(row)
     return writer.count
@@ -52,28 +56,24 @@ class RowWriter:
     """A manifest written row by row: ``add`` each, then ``finish``, then commit its ``file``; as
     a context manager it does the last two at the end, or leaves no file after an error.
 
-    ``format`` None goes by the path's ending. ``like``: write a CSV in the dialect of the one the
-    rows come from. Raises UsageError for an ending that names no format, and as ``NewFile``."""
+    ``format`` None goes by the path's ending; a CSV is written as ``cells.csv_form`` says. Raises
+    UsageError for an ending that names no format, and as ``NewFile``."""
 
     def __init__(
         self,
         path: str | Path,
         format: ManifestFormat | str | None = None,
         *,
-        like: Detected | None = None,
+        excel: bool = False,
     ) -> None:
         chosen = ManifestFormat(format) if format else format_of(path)
-        csv_ = chosen is ManifestFormat.CSV
-        # UTF-8; with the mark by which Excel knows it where the original was made for Excel
-        marked = like is not None and csv_ and like.encoding != "utf-8"
-        self.file = NewFile(path, "utf-8-sig" if marked else "utf-8")
+        form = csv_form(path, excel=excel) if chosen is ManifestFormat.CSV else None
+        self.file = NewFile(path, form.encoding if form else "utf-8")
         self._rendered: Callable[[dict[str, Json]], Any]
         self._rendered, before, between, self._after = _ROWS[chosen]
         self._rows: _CsvRows | TextList = TextList(self.file, before, between)
-        if csv_:
-            tabs = Path(path).suffix.lower() in (".tsv", ".tab")
-            delimiter = "\t" if tabs else (like.delimiter if like else None) or ","
-            self._rows = _CsvRows(self.file, delimiter)
+        if form is not None:
+            self._rows = _CsvRows(self.file, form.delimiter)
         self.count = 0
 
     def add(self, row: Row) -> None:

@@ -14,6 +14,7 @@ import orjson
 import yaml
 
 from ldimport.errors import ManifestError
+from ldimport.faults import yaml_fault
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
 from ldimport.manifest.streams import Position, SourceFile, undecodable
@@ -226,9 +227,8 @@ class YamlFile(ObjectPart):
             except yaml.MarkedYAMLError as error:
                 mark = error.problem_mark or error.context_mark
                 where = f"{self.name}:{mark.line + 1}:{mark.column + 1}" if mark else self.name
-                words = ", ".join(str(part) for part in (error.context, error.problem) if part)
                 hint = "texts with “: ”, “#”, or a quote at the beginning need quotes around them"
-                raise _bad(f"{where}: not YAML: {words}", hint) from error
+                raise _bad(f"{where}: not YAML: {yaml_fault(error)}", hint) from error
 
     def _unreadable(self, error: yaml.reader.ReaderError) -> ManifestError:
         if "control" not in str(error.reason):

@@ -253,5 +253,5 @@ def _stuck(why: str) -> TemporaryError:
 
 
 def _unusable(why: str) -> ConfigError:
-    hint = "install ldimport again, with all it needs: pip install --force-reinstall ldimport"
+    hint = "pip install --force-reinstall .   in the clone of ldimport: again, with all it needs"
     return ConfigError(f"the image decoder cannot be used: {why}", hint=hint, code="decoder")

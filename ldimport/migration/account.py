@@ -3,11 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
-from ldimport.migration.model import OpenBatch
+from ldimport.errors import LdimportError
+from ldimport.migration.model import JobRow, OpenBatch
 from ldimport.migration.store import StateStore
-from ldimport.model import Integrity, JobOptions
+from ldimport.model import Integrity, JobOptions, Result
 from ldimport.targets.base import Target
 
 Tick = Callable[[int], None]
@@ -39,6 +41,22 @@ class Account:
     def open_batches(self, only: Sequence[str] = ()) -> list[OpenBatch]:
         """Batches under way at the target; ``only`` those of these jobs where any are named."""
         return self.store.open_batches(self.target.identity, only)
+
+    def as_now(self, row: JobRow) -> JobRow:
+        """A job; if it is open, with what the target tells of it before its end."""
+        with suppress(LdimportError):  # it is told what is known, no more
+            here = not row.state.finished and row.target == self.target.identity
+            if here and (counts := self.target.progress(row.id)):
+                return replace(row, counts=counts)
+        return row
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        """Images of an open job whose outcome the target tells already."""
+        with suppress(LdimportError):
+            counts = self.target.progress(job_id)
+            if counts is not None and counts.pending < counts.total:
+                return self.target.outcomes(job_id)
+        return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +93,18 @@ class SubmitOptions(RunOptions):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOptions(RunOptions):
     """Which failed images: those of one ``job``, ``cause`` or ``system_name``, where given. The
-    engine treats them as before, but for ``allow_hosts`` and ``integrity`` where given."""
+    engine treats them as before, but for the other fields where given."""
 
     job: str | None = None
     cause: str | None = None
     system_name: str | None = None
     allow_hosts: tuple[str, ...] | None = None
     integrity: Integrity | None = None
+    user_agent: str | None = None
+    ca_file: str | None = None
 
     def over(self, recorded: JobOptions) -> JobOptions:
         """Recorded job options, but for what is given again."""
-        return replace(
-            recorded,
-            allow_hosts=recorded.allow_hosts if self.allow_hosts is None else self.allow_hosts,
-            integrity=recorded.integrity if self.integrity is None else self.integrity,
-        )
+        names = ("allow_hosts", "integrity", "user_agent", "ca_file")
+        given = {name: getattr(self, name) for name in names}
+        return replace(recorded, **{n: value for n, value in given.items() if value is not None})

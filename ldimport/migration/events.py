@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobState, Silence
 
 if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
@@ -23,7 +24,8 @@ class Plan:
     in_progress + invalid = entries. ``bytes`` is the size of all request bodies. ``unchanged``
     arrived before; ``failed`` are unchanged rows whose last outcome was a failure (``retry`` sends
     them); ``in_progress`` are unchanged rows in an open job. ``sources`` counts entries to send by
-    host ("" = local file)."""
+    host ("" = local file). ``limit``: a submit sends at most so many, and batches, bytes and
+    sources are about these."""
 
     manifest: str
     target: str
@@ -38,11 +40,18 @@ class Plan:
     batches: int
     bytes: int
     sources: dict[str, int] = field(default_factory=dict)
+    limit: int | None = None
 
     @property
     def to_send(self) -> int:
         """Entries a submit would send."""
-        return self.new + self.changed
+        whole = self.new + self.changed
+        return whole if self.limit is None else min(whole, self.limit)
+
+    @property
+    def left_out(self) -> int:
+        """Entries that the limit leaves for another time."""
+        return self.new + self.changed - self.to_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,10 @@ class JobEnded:
 @dataclass(frozen=True, slots=True)
 class Summary:
     """The end of a run. ``plan`` is None for watch and retry; ``jobs`` are this run's;
-    ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any."""
+    ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
+    ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
+    are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
+    the images of this run alone, where a limit asked for these."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -105,6 +117,14 @@ class Summary:
     exit_code: ExitCode
     causes: tuple[CauseRow, ...] = ()
     stopped: BaseException | None = None
+    ahead: Totals = field(default_factory=Totals)
+    notes: Mapping[str, int] = field(default_factory=dict)
+    own: Totals | None = None
+
+    @property
+    def shown(self) -> Totals:
+        """What a screen adds up: with a limit the images that it let through."""
+        return self.totals if self.own is None else self.own
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Summary
+Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Silence | Summary

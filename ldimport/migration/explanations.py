@@ -1,5 +1,6 @@
-"""What problem codes mean and how to fix them, for ``ldimport explain CODE``: a package that finds
-problems explains its codes in a ``codes.toml`` beside its modules."""
+"""What codes mean and what to do, for ``ldimport explain CODE``: a package that finds problems
+explains its codes in a ``codes.toml`` beside its modules; the one at the top of the tree explains
+errors, notices and what only reports say. Causes of failures explain themselves (``causes``)."""
 
 import tomllib
 from collections.abc import Mapping
@@ -29,4 +30,6 @@ def explanations(package: str) -> dict[str, Explanation]:
 CODES: Mapping[str, Explanation] = {
     code: each for package in _FROM for code, each in explanations(package).items()
 }
-"""Those of the readers, of the checks, and those that need the state file."""
+"""Problems in a manifest: of the readers, of the checks, and those that need the state file."""
+OTHERS: Mapping[str, Explanation] = explanations("ldimport")
+"""Errors that end a command, and notices. Some share their word with a problem or a cause."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ldimport.causes import known_cause, proposable
 from ldimport.closing import Closing
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
-from ldimport.migration.model import JobRow
+from ldimport.migration.model import AtWork, JobRow, Overview, Totals, added
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
-from ldimport.model import JobStatus
+from ldimport.model import JobState, JobStatus
 from ldimport.targets.base import Target
 
 if TYPE_CHECKING:
@@ -83,13 +85,44 @@ class Migration(Closing):
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
         return row
 
+    def overview_now(self, found: Overview, *, workers: bool = False) -> Overview:
+        """What the state file told, with what the target tells of open jobs before their end, and
+        who is at work; ``workers``: some of the local engine's are alive."""
+        jobs, scopes = [], {(each.target, each.system_name): each for each in found.scopes}
+        for row in found.jobs:
+            now = row if self._target is None else self._account.as_now(row)
+            jobs.append(now)
+            done, place = now.counts, (row.target, row.system_name)
+            if now is not row and (of := scopes.get(place)):
+                ended = min(of.totals.pending, done.total - done.pending)
+                more = Totals(done.success, done.skipped, done.failed, -ended)
+                scopes[place] = replace(of, totals=added(Totals, (of.totals, more)))
+        totals = added(Totals, (each.totals for each in scopes.values()))
+        at_work = AtWork(self._store.holder, workers)
+        return replace(
+            found, jobs=tuple(jobs), scopes=(*scopes.values(),), totals=totals, at_work=at_work
+        )
+
+    def check_cause(self, code: str) -> None:
+        """Raises UsageError, with what was probably meant, for a cause that nobody knows: neither
+        this version nor an image in the state file."""
+        if known_cause(code) is not None:
+            return
+        own = dict.fromkeys(row.cause for row in self.causes())
+        if code not in own:
+            listed = f"images failed for: {', '.join(own)}" if own else "no image has failed"
+            hint = did_you_mean(code, [*own, *proposable()], listed, "causes")
+            raise UsageError(f"there is no cause “{code}”", hint=hint, code="unknown-cause")
+
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable and clear; None when
-        the job is not open there."""
+        the job is not open there. A running one comes with the results that are known already."""
         for batch in self._account.open_batches([job_id]):
             job = self.target.status(job_id)
             if job.finished and self._store.writable and is_clear(batch, job):
                 self._store.settle(batch, job, self._clock.now())
+            if job.state is JobState.STARTED:
+                return replace(job, results=tuple(self._account.outcomes(job_id)))
             return job
         return None
 

@@ -3,12 +3,12 @@
 Times are Unix seconds. Nothing here knows how it is stored.
 """
 
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
-from ldimport.causes import Cause
+from ldimport.causes import group_of
 from ldimport.model import Counts, JobState, Status
 
 
@@ -94,26 +94,44 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AtWork:
+    """Who is at work in this moment: the ``run`` that holds the state file, in words, and whether
+    any ``workers`` of the local engine are alive."""
+
+    run: str | None = None
+    workers: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Overview:
     """All that the state file knows: jobs (unfinished first, then newest first), sums, and when
-    something changed last."""
+    something changed last; ``at_work`` None: not looked at."""
 
     jobs: tuple[JobRow, ...]
     totals: Totals
     scopes: tuple[ArchiveSums, ...]
     last_change: float | None
+    at_work: AtWork | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CauseRow:
     """Failures grouped: how many, why, whether a retry makes sense, first examples
-    (external id, row). ``reason`` is what the cause means, or what the target said."""
+    (external id, row). ``reason`` is what the cause means, or what the target said of all of them;
+    ``parameters`` are those of the cause, and the ``host`` where all have the same."""
 
     cause: str
     reason: str
     images: int
     retryable: bool
     examples: tuple[tuple[str, int], ...]
+    parameters: Mapping[str, str | int] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The reason with the host, for people."""
+        host = self.parameters.get("host")
+        return f"{self.reason} ({host})" if host else self.reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,13 +234,15 @@ class Failure:
 
     @property
     def group(self) -> str:
-        """What equal failures have in common: the cause, or the sentence of an unknown one."""
-        return self.reason if self.cause == Cause.OTHER.code else self.cause
+        """What equal failures have in common (``causes.group_of``)."""
+        return group_of(self.cause, self.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What a job's end changed: its images by their new outcome, and its failures."""
+    """What a job's end changed: its images by their new outcome, its failures, and how many
+    images arrived with a note, by its code."""
 
     totals: Totals
     failures: tuple[Failure, ...] = ()
+    notes: Mapping[str, int] = field(default_factory=dict)

@@ -2,15 +2,16 @@
 Livingdocs over HTTP), the project config, how to read a manifest."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
 from ldimport.manifest.mapping import FieldMap
-from ldimport.model import Json
+from ldimport.model import MAX_BODY_BYTES, Json, Silence
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.jsonschema import media_type_schema
@@ -30,18 +31,25 @@ def open_target(
     deadline: float | None = None,
     workers: int | None = None,
     secrets: Sequence[str] = (),
+    ca_file: str | None = None,
+    engine_options: Mapping[str, Any] | None = None,
+    max_body: int = MAX_BODY_BYTES,
+    tell: Callable[[Silence], None] | None = None,
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
     project ``config`` it checks against, or a base URL with a ``token``.
 
     ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
     processes carry out the engine's images, by default one per core; ``secrets`` sign its
-    webhooks. Raises AuthError without a token."""
+    webhooks. ``engine_options`` are more of ``Engine``'s, and its requests have at most
+    ``max_body`` bytes; ``ca_file`` holds for an HTTP target. ``tell`` hears that a server does not
+    answer, and when it does again. Raises AuthError without a token."""
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
 
-        return EmbeddedTarget(Engine(engine, project_config=config), workers, secrets)
+        local = Engine(engine, project_config=config, **(engine_options or {}))
+        return EmbeddedTarget(local, workers, secrets, max_body)
     if not token:
         hint = "put it into the environment: LDIMPORT_TOKEN=…, or name a file with tokenFile"
         raise AuthError(f"there is no token for {place}", hint=hint, code="no-token")
@@ -49,9 +57,16 @@ def open_target(
     from ldimport.targets.livingdocs import LivingdocsTarget
 
     ends = math.inf if deadline is None else deadline
-    return LivingdocsTarget(
-        LivingdocsClient(place, token, api_version=api_version, deadline=ends, insecure=insecure)
+    client = LivingdocsClient(
+        place,
+        token,
+        api_version=api_version,
+        deadline=ends,
+        insecure=insecure,
+        ca_file=ca_file,
+        tell=tell,
     )
+    return LivingdocsTarget(client)
 
 
 def project_config(path: Path | None, target: Target | None = None) -> ProjectConfig:

@@ -180,22 +180,21 @@ def survey(
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
     limits = target.limits.at_most(options.batch_size)
-    tally = _Tally()
+    tally, most = _Tally(), options.limit
 
     def to_send() -> Iterator[Outgoing]:
         found = compare(
             store, archive, source, checker, options, names=names, collector=collector, tick=tick
         )  # fmt: skip
         for each in found:
-            tally.add(each)
             _same_archive(source, each)
-            if each.verdict.sends:
+            if tally.add(each, most):
                 yield each.outgoing
 
     sizes = [size for _, size in cut(to_send(), source.envelope.size, lambda: limits)]
     source.manifest.check_unchanged()
     validation = collector.finish(checker)
-    plan = _plan(source, target.label, tally, sizes, validation)
+    plan = replace(_plan(source, target.label, tally, sizes, validation), limit=most)
     outcomes = {status.value: tally.outcomes[status] for status in Status}
     arrived = Totals(**outcomes, invalid=validation.invalid)
     return Survey(plan, validation, arrived, tally.open_ids, archive, names)
@@ -210,14 +209,20 @@ class _Tally:
     hosts: Counter[str] = field(default_factory=Counter)
     open_ids: list[str] = field(default_factory=list)
 
-    def add(self, each: Compared) -> None:
+    def add(self, each: Compared, most: int | None = None) -> bool:
+        """Count a row; whether it is to be sent, of which there are at most so many."""
         self.verdicts[each.verdict] += 1
         if each.verdict.sends:
+            sent = self.verdicts[Verdict.NEW] + self.verdicts[Verdict.CHANGED]
+            if most is not None and sent > most:
+                return False
             self.hosts[host_of(each.outgoing.image.url)] += 1
-        elif each.verdict is Verdict.IN_PROGRESS:
+            return True
+        if each.verdict is Verdict.IN_PROGRESS:
             self.open_ids.append(each.outgoing.image.id)
         elif each.known is not None and each.known.status is not None:
             self.outcomes[each.known.status] += 1
+        return False
 
 
 def _plan(

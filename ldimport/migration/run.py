@@ -5,7 +5,7 @@ was acknowledged is in the state file before the next step is taken.
 """
 
 import uuid
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -24,9 +24,10 @@ from ldimport.errors import (
 )
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
+from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.confirm import confirmed, lacks_results
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Plan, Progress, Summary
-from ldimport.migration.model import CauseRow, OpenBatch, Settled, Totals, added
+from ldimport.migration.model import CauseRow, JobRow, OpenBatch, Settled, Totals, added
 from ldimport.model import MAX_OPEN_JOBS, Counts, JobState, JobStatus, Result, Status
 
 LOCAL_PAUSE = 0.1
@@ -48,16 +49,19 @@ class _Tracked:
     counts: Counts
     lost_from: float
     again: int = ASK_AGAIN
+    known: Sequence[Result] = ()
 
 
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
-    ``failed_jobs`` failed as a whole or were lost; ``job_ids`` are all that were followed;
-    ``trouble`` is the first answer that kept one job from its end, while others went on."""
+    ``failed_jobs`` failed as a whole or were lost; ``notes`` are those to images that arrived, by
+    code; ``job_ids`` are all that were followed; ``trouble`` is the first answer that kept one job
+    from its end, while others went on."""
 
     def __init__(self, account: Account) -> None:
         self.totals = Totals()
         self.failed_jobs = 0
+        self.notes: Counter[str] = Counter()
         self.job_ids: list[str] = []
         self.trouble: LdimportError | None = None
         self._account, self._store, self._target = account, account.store, account.target
@@ -74,6 +78,15 @@ class Tracker:
         due, lost_from = (now, now) if local else (now + pause, now + LAG)
         self._open[batch.id] = _Tracked(batch, pause, due, Counts(pending=batch.images), lost_from)
         self.job_ids.append(batch.job_id or "")
+
+    def count(self, ended: Iterable[JobRow]) -> None:
+        """Jobs that have ended before this run, and belong to what it tells."""
+        for row in ended:
+            self.job_ids.append(row.id)
+            self.failed_jobs += row.state is not JobState.SUCCESS
+            counts = row.counts
+            sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
+            self.totals = added(Totals, (self.totals, sums))
 
     def recover(self, batches: Iterable[OpenBatch]) -> Iterator[Event]:
         """Follow what an earlier run left open. A batch that was recorded but perhaps never
@@ -129,6 +142,15 @@ class Tracker:
         running = [tracked.counts for tracked in self._open.values()]
         return added(Counts, (ended, *running)), self._target.local
 
+    def look_ahead(self) -> None:
+        """Ask what is known of the jobs that go on without us."""
+        for tracked in self._open.values():
+            tracked.known = self._account.outcomes(tracked.batch.job_id or "")
+
+    def known(self) -> Iterator[tuple[OpenBatch, Sequence[Result]]]:
+        """The jobs that go on, each with the images of which the target told the outcome."""
+        return ((tracked.batch, tracked.known) for tracked in self._open.values())
+
     @property
     def pending(self) -> int:
         """Images of jobs that have not ended."""
@@ -165,6 +187,7 @@ class Tracker:
         settled = self._store.settle(batch, job, self._clock.now())
         del self._open[batch.id]
         self.totals = added(Totals, (self.totals, settled.totals))
+        self.notes.update(settled.notes)
         self.failed_jobs += job.state is not JobState.SUCCESS
         yield from settled.failures
         yield JobEnded(job.id, job.state, _ended_counts(job.state, batch.images, settled))
@@ -179,17 +202,24 @@ def _ended_counts(state: JobState, images: int, settled: Settled) -> Counts:
     return Counts(failed=images) if state is JobState.FAILED else Counts(pending=images)
 
 
+def ahead(results: Iterable[Result]) -> Totals:
+    """What known outcomes in jobs that go on change of the totals."""
+    words = Counter(result.status.value for result in results)
+    return Totals(**words, pending=-words.total())
+
+
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
-    the numbers of those recorded in it. Of what earlier runs left open, ``only`` these jobs are
-    followed where any are named."""
+    the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on. Of
+    what earlier runs left open, ``only`` these jobs are followed where any are named."""
 
     def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
         self.tracker = Tracker(account)
         self.sent = 0
         self.batches: list[int] = []
         self.stopped: BaseException | None = None
-        self._store, self._target = account.store, account.target
+        self.ahead = Totals()
+        self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._options = options
         self._left = account.open_batches(only)
@@ -210,23 +240,30 @@ class Run:
                     yield from self._step(to_send)
         except (LdimportError, KeyboardInterrupt) as error:
             self.stopped = error
+        self.tracker.look_ahead()
         self.stopped = self.stopped or self.tracker.trouble
         for text in self._target.undelivered():
             yield Notice("webhook-undelivered", text)
 
-    def totals(self, *, unsubmitted: int = 0) -> Totals:
-        """The images that were under way in this run."""
-        rest = Totals(pending=self.tracker.pending, unsubmitted=unsubmitted)
-        return added(Totals, (self.tracker.totals, rest))
+    def totals(self, *, unsubmitted: int = 0, pending: int | None = None) -> Totals:
+        """The images that were under way in this run; ``pending`` where more are than it follows.
+        Of jobs that go on those count whose outcome is known."""
+        still = self.tracker.pending if pending is None else pending
+        rest = Totals(pending=still, unsubmitted=unsubmitted)
+        self.ahead = ahead(each for _, known in self.tracker.known() for each in known)
+        return added(Totals, (self.tracker.totals, rest, self.ahead))
 
     def summary(
         self, totals: Totals, causes: tuple[CauseRow, ...], plan: Plan | None = None
     ) -> Summary:
         """How it ended."""
+        known = causes_of(each for _, known in self.tracker.known() for each in known)
+        causes = joined(causes, known) if self.ahead.failed else causes
         failures = bool(totals.failed or totals.invalid or causes)
         seconds = self._clock.monotonic() - self._started
-        jobs, code = tuple(self._store.jobs(self.tracker.job_ids)), self._exit_code(failures)
-        return Summary(plan, jobs, totals, seconds, code, causes, self.stopped)
+        jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
+        code, notes = self._exit_code(failures), self.tracker.notes
+        return Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []

@@ -7,12 +7,14 @@ from itertools import islice
 from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration.account import Account, Clock, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, Parcel, cut
+from ldimport.migration.causes import joined
 from ldimport.migration.events import Event, Notice, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
 from ldimport.migration.plan import Survey, compare, survey
-from ldimport.migration.run import Run
+from ldimport.migration.run import Run, ahead
 from ldimport.migration.source import Source
 from ldimport.migration.validate import Validation
+from ldimport.model import Result
 from ldimport.targets.base import BatchLimits
 
 
@@ -24,7 +26,9 @@ class InvalidManifest(ManifestError):  # noqa: N818
     def __init__(self, validation: Validation) -> None:
         super().__init__(
             f"{validation.invalid:,} of {validation.entries:,} rows have errors; nothing was sent",
-            hint="correct them, or send the good rows with --valid-only",
+            hint="correct them, or send the good rows with --valid-only"
+            if validation.valid
+            else "correct them",
         )
         self.validation = validation
 
@@ -49,13 +53,12 @@ def submit(
     yield Planned(found.plan, found.validation)
     run = Run(account, options)
     to_send = found.plan.to_send
-    if options.limit is not None:
-        to_send = min(options.limit, to_send)
     sending = _Sending(account, source, options, found)
     yield from run.carry_out(sending.parcels(to_send), to_send)
     totals = sending.totals(run)
-    causes = sending.causes() if totals.failed else ()
-    yield run.summary(totals, causes, found.plan)
+    causes = sending.causes(run) if totals.failed else ()
+    end = run.summary(totals, causes, found.plan)
+    yield end if options.limit is None else replace(end, own=sending.own(run))
 
 
 def _in_time(options: SubmitOptions, clock: Clock, tick: Tick | None) -> Tick:
@@ -110,8 +113,12 @@ class _Sending:
             if each.verdict.sends and each.outgoing.image.id not in under_way:
                 yield each.outgoing
 
-    def causes(self) -> tuple[CauseRow, ...]:
-        """Failures of this manifest; of the whole archive where they came from another file."""
+    def causes(self, run: Run) -> tuple[CauseRow, ...]:
+        """Failures of this manifest; of the whole archive where they came from another file; with
+        a limit those of this run."""
+        if self.options.limit is not None:
+            jobs = run.tracker.job_ids
+            return joined(*(self.account.store.causes(Filter(job=each)) for each in jobs))
         name = self.source.envelope.system_name
         archive = Filter(target=self.account.target.identity, system_name=name)
         mine = replace(archive, manifest=self.source.origin.path)
@@ -123,5 +130,21 @@ class _Sending:
         found = self.found
         earlier = self.account.store.outcomes(found.archive, found.open_ids)
         mine = self.account.store.batch_outcomes(found.archive, run.batches)
-        rest = Totals(unsubmitted=found.plan.to_send - mine.rows)
-        return added(Totals, (found.arrived, earlier, mine, rest))
+        rest = Totals(unsubmitted=found.plan.to_send + found.plan.left_out - mine.rows)
+        run.ahead = ahead(self._known(run))
+        return added(Totals, (found.arrived, earlier, mine, rest, run.ahead))
+
+    def own(self, run: Run) -> Totals:
+        """The images that this run sent, and those that it was to send."""
+        mine = self.account.store.batch_outcomes(self.found.archive, run.batches)
+        known = (each for batch, told in run.tracker.known() if batch.id in run.batches
+                 for each in told)  # fmt: skip
+        rest = Totals(unsubmitted=self.found.plan.to_send - mine.rows)
+        return added(Totals, (mine, ahead(known), rest))
+
+    def _known(self, run: Run) -> Iterator[Result]:
+        """Outcomes in jobs that go on, of the rows of this manifest."""
+        under_way = set(self.found.open_ids)
+        for batch, known in run.tracker.known():
+            mine, here = batch.id in run.batches, batch.archive == self.found.archive
+            yield from (each for each in known if mine or (here and each.external_id in under_way))

@@ -23,7 +23,7 @@ _Kind = tuple[str, str, Severity]
 @dataclass(slots=True)
 class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
-    the first one said."""
+    the first one said; ``varied``: not all of them said the same."""
 
     code: str
     field: str
@@ -34,6 +34,7 @@ class FindingGroup:
     message: str
     hint: str
     publishing: bool = False
+    varied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,9 @@ class Collector:
                 *what, 0, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
                 problem.publishing,
             )  # fmt: skip
-        self._kinds[what].rows += 1
+        kind = self._kinds[what]
+        kind.rows += 1
+        kind.varied = kind.varied or problem.message != kind.message
         return problem
 
 

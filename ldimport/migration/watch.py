@@ -1,12 +1,14 @@
 """Follow all open jobs to their end, working on them where the engine is ours."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 
-from ldimport.errors import DeadlineError, ExitCode, LdimportError, TemporaryError
+from ldimport.errors import DeadlineError, ExitCode, LockedError
 from ldimport.migration.account import Account, RunOptions
-from ldimport.migration.events import Event, JobEnded, Progress, Summary
+from ldimport.migration.events import Event, JobEnded, Notice, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
 from ldimport.migration.run import Run
+from ldimport.migration.store import StateStore
 from ldimport.model import Counts, JobState
 
 READ_ONLY_PAUSE = 1.0
@@ -16,63 +18,115 @@ def watch(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iter
     """Follow open jobs (all, or those named) until they end; a Summary comes last.
 
     A state file open for writing is kept up to date, and the embedded engine's workers run;
-    otherwise another run does that, and this only looks.
+    otherwise another run does that, and this looks on. Should that one end before its jobs, for
+    whatever reason, this takes its place.
     """
-    follow = _carry_on if account.store.writable else _look_on
-    return follow(account, job_ids, options)
+    if account.store.writable:
+        yield from _carry_on(account, job_ids, options)
+        return
+    options = replace(options, since=account.clock.monotonic())
+    onlooker = _Onlooker(account, job_ids)
+    taken = yield from onlooker.look_on(options)
+    if taken is None:
+        yield onlooker.summary(options)
+        return
+    with taken:
+        yield Notice("took-over", "the run that was followed is gone: going on in its place")
+        yield from onlooker.look()
+        account = replace(account, store=taken)
+        yield from _carry_on(account, job_ids, options, onlooker.ended)
 
 
-def _carry_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
+def _carry_on(
+    account: Account, job_ids: Sequence[str], options: RunOptions, ended: Sequence[JobRow] = ()
+) -> Iterator[Event]:
+    """Follow what is open, after those jobs that have ``ended`` before our eyes."""
+
     def pending() -> int:
         return sum(batch.images for batch in account.open_batches(job_ids))
 
     run = Run(account, options, job_ids)
+    run.tracker.count(ended)
     yield from run.carry_out(iter(()), pending())
-    totals = added(Totals, (run.tracker.totals, Totals(pending=pending())))
+    totals = run.totals(pending=pending())
     here = Filter(target=account.target.identity)
     yield run.summary(totals, account.store.causes(here) if totals.failed else ())
 
 
-def _look_on(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
-    """Another run holds the state file: tell what it stores, until all has ended, or it is gone."""
-    clock, place = account.clock, account.target.identity
-    started = clock.monotonic()
-    ends = options.ends(started)
-    seen: dict[str, JobRow] = {}
-    stopped: LdimportError | None = None
-    alone = False
-    while True:
-        rows = account.store.jobs(job_ids or None, target=place)
-        known = [row for row in rows if row.id in seen or not row.state.finished]
-        for row in known:
-            if row.state.finished and not seen[row.id].state.finished:
+class _Onlooker:
+    """Another run holds the state file: tells what it stores, and of the local engine's open jobs
+    what the engine knows."""
+
+    def __init__(self, account: Account, job_ids: Sequence[str]) -> None:
+        self._account, self._job_ids = account, job_ids
+        self._seen: dict[str, JobRow] = {}
+        self._stopped: BaseException | None = None
+
+    @property
+    def ended(self) -> list[JobRow]:
+        """Jobs that have ended while we looked."""
+        return [row for row in self._seen.values() if row.state.finished]
+
+    def look_on(self, options: RunOptions) -> Generator[Event, None, StateStore | None]:
+        """Look until all has ended or we are stopped; returns the state file, open for writing,
+        once the other run is gone and has left something open."""
+        try:
+            return (yield from self._look_on(options))
+        except KeyboardInterrupt as stop:
+            self._stopped = stop
+            return None
+
+    def _look_on(self, options: RunOptions) -> Generator[Event, None, StateStore | None]:
+        clock, store = self._account.clock, self._account.store
+        ends = options.ends(clock.monotonic())
+        while True:
+            held = store.held  # before the look, which then sees what was stored last
+            yield from self.look()
+            open_batches = self._account.open_batches(self._job_ids)
+            if not self._running and (held or not open_batches):
+                return None
+            if clock.monotonic() >= ends:
+                text = f"stopped watching after {options.deadline:g} s, as asked"
+                self._stopped = DeadlineError(text)
+                return None
+            if not held and (taken := self._take_over()):
+                return taken
+            clock.sleep(READ_ONLY_PAUSE)
+
+    def look(self) -> Iterator[Event]:
+        """What has ended since the last look, and where the jobs stand."""
+        account = self._account
+        for row in account.store.jobs(self._job_ids or None, target=account.target.identity):
+            if row.id not in self._seen and row.state.finished:
+                continue
+            if row.state.finished and not self._seen[row.id].state.finished:
                 yield JobEnded(row.id, row.state, row.counts)
-            seen[row.id] = row
-        running = sum(not row.state.finished for row in seen.values())
-        counts = added(Counts, (row.counts for row in seen.values()))
-        yield Progress(counts.total, counts.total, counts, running, exact=False)
-        if not running:
-            break
-        if clock.monotonic() >= ends:
-            stopped = DeadlineError(f"stopped watching after {options.deadline:g} s, as asked")
-            break
-        if alone and not account.store.held:
-            hint = "run the same command again to go on with them"
-            stopped = TemporaryError(
-                "the run that was followed is gone, its jobs are open", hint=hint
-            )
-            break
-        alone = not account.store.held  # what it stored last is seen at the next look
-        clock.sleep(READ_ONLY_PAUSE)
-    yield _seen_summary(seen, counts, clock.monotonic() - started, stopped)
+            self._seen[row.id] = account.as_now(row)
+        counts, running = self._counts, self._running
+        yield Progress(counts.total, counts.total, counts, running, account.target.local)
 
+    def summary(self, options: RunOptions) -> Summary:
+        """How it ended, where the other run has stored all, or time was up."""
+        counts, rows = self._counts, tuple(self._seen.values())
+        refused = any(row.state in (JobState.FAILED, JobState.LOST) for row in rows)
+        code = ExitCode.REFUSED if refused else ExitCode.FAILURES if counts.failed else ExitCode.OK
+        if self._stopped is not None:
+            code = getattr(self._stopped, "exit_code", ExitCode.INTERRUPTED)
+        totals = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
+        seconds = self._account.clock.monotonic() - (options.since or 0.0)
+        return Summary(None, rows, totals, seconds, code, (), self._stopped)
 
-def _seen_summary(
-    seen: dict[str, JobRow], counts: Counts, seconds: float, stopped: LdimportError | None
-) -> Summary:
-    refused = any(row.state in (JobState.FAILED, JobState.LOST) for row in seen.values())
-    code = ExitCode.REFUSED if refused else ExitCode.FAILURES if counts.failed else ExitCode.OK
-    if stopped is not None:
-        code = stopped.exit_code
-    totals = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
-    return Summary(None, tuple(seen.values()), totals, seconds, code, (), stopped)
+    @property
+    def _running(self) -> int:
+        return sum(not row.state.finished for row in self._seen.values())
+
+    @property
+    def _counts(self) -> Counts:
+        return added(Counts, (row.counts for row in self._seen.values()))
+
+    def _take_over(self) -> StateStore | None:
+        """The state file for us to write to; None when yet another run was faster."""
+        try:
+            return StateStore.open(self._account.store.path, write=True, command="watch")
+        except LockedError:
+            return None

@@ -80,13 +80,15 @@ def screen_image(status: int, headers: Mapping[str, str], max_bytes: int) -> Rej
     return None
 
 
-def fetched(source: FetchSource, answer: Answer, max_bytes: int) -> Fetched:
+def fetched(source: FetchSource, answer: Answer, max_bytes: int, user_agent: str = "") -> Fetched:
     """The image that an answer brings, or that it has not changed. Raises Rejected for any other
-    status, and if the bytes are too many, none, or not all there."""
+    status (403 may be for who asks: it names ``user_agent``), and if the bytes are too many, none,
+    or not all there."""
     not_modified = answer.status == 304 and bool(source.etag or source.last_modified)
     if answer.status != 200 and not not_modified:
         why = Cause.ORIGIN_STATUS.with_(status=answer.status)
-        raise Rejected(why, f"origin answered {answer.status}")
+        told = f" to the User-Agent “{user_agent}”" if answer.status == 403 and user_agent else ""
+        raise Rejected(why, f"origin answered {answer.status}{told}")
     body = b"" if not_modified else _body(answer, max_bytes)
     notes: tuple[str, ...] = ()
     for _ in _compressions(answer.headers):

@@ -7,6 +7,7 @@ from pathlib import Path
 import certifi
 import pycurl
 
+from ldimport.authorities import check_ca_file
 from ldimport.errors import ConfigError
 
 _SYSTEM_ROOTS = (
@@ -22,17 +23,17 @@ def trusted_roots(
 ) -> tuple[int, str]:
     """Which root certificates to trust, as an option of libcurl: the file given, else what
     SSL_CERT_FILE or SSL_CERT_DIR name (as for the API), the system's, certifi's. Raises
-    ConfigError if what was named is not there."""
+    ConfigError if what was named is not there, or holds none."""
     if folder := None if ca_file or environ.get("SSL_CERT_FILE") else environ.get("SSL_CERT_DIR"):
         if Path(folder).is_dir():
             return pycurl.CAPATH, folder
         hint = "Point SSL_CERT_DIR to a folder of root certificates (openssl rehash), or unset it."
         raise ConfigError(f"{folder} is not a folder of certificates", hint=hint)
-    ca_file = ca_file or environ.get("SSL_CERT_FILE")
-    if not ca_file:
+    named, name = (
+        (ca_file, "caFile") if ca_file else (environ.get("SSL_CERT_FILE"), "SSL_CERT_FILE")
+    )
+    if not named:
         own = next((path for path in _SYSTEM_ROOTS if Path(path).is_file()), certifi.where())
         return pycurl.CAINFO, own
-    if not Path(ca_file).is_file():
-        hint = "Point SSL_CERT_FILE to a file of root certificates in PEM form, or unset it."
-        raise ConfigError(f"{ca_file} is not a file of certificates", hint=hint)
-    return pycurl.CAINFO, ca_file
+    check_ca_file(named, name)
+    return pycurl.CAINFO, named

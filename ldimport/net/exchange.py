@@ -74,7 +74,6 @@ _OPTIONS = (
     (pycurl.SSL_VERIFYHOST, 2),
     (pycurl.SSLVERSION, pycurl.SSLVERSION_TLSv1_2),
     (pycurl.BUFFERSIZE, READ_BYTES),
-    (pycurl.USERAGENT, USER_AGENT),
 )
 
 
@@ -111,6 +110,7 @@ class Exchange:
         max_bytes: int = MAX_OTHER_BYTES,
         headers: Sequence[str] = (),
         screen: Screen | None = None,
+        user_agent: str = USER_AGENT,
         open_socket: OpenSocket | None = None,
     ) -> None:
         self.curl = pycurl.Curl()
@@ -121,6 +121,7 @@ class Exchange:
         self._opened: list[socket.socket] = []
         own = (
             roots,
+            (pycurl.USERAGENT, user_agent.encode()),
             (pycurl.HEADERFUNCTION, self._header),
             (pycurl.WRITEFUNCTION, self._chunk),
             (pycurl.OPENSOCKETFUNCTION, self._socket),
@@ -346,15 +347,17 @@ def post(
     guard: Guard,
     timeout: float,
     *,
+    ca_file: str | None = None,
     open_socket: OpenSocket | None = None,
 ) -> Answer:
     """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
     last byte; a redirect is an answer like any other, the first 64 kB of its body are kept. Raises
-    Rejected when there is no answer, ValueError for a header that breaks its line."""
+    Rejected when there is no answer, ValueError for a header that breaks its line, ConfigError for
+    a ``ca_file`` that cannot be used."""
     lines = [_line(name, value) for name, value in headers.items()]
-    exchange = Exchange(
-        roots=trusted_roots(), headers=["Accept: */*", "Expect:", *lines], open_socket=open_socket
-    )
+    headers_always = ["Accept: */*", "Expect:", *lines]
+    roots = trusted_roots(ca_file)
+    exchange = Exchange(roots=roots, headers=headers_always, open_socket=open_socket)
     try:
         checked = _checked(url, guard, timeout)
         exchange.curl.setopt(pycurl.POST, 1)

@@ -22,7 +22,7 @@ from ldimport.model import Limits
 from ldimport.net import answers
 from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched
 from ldimport.net.certificates import trusted_roots
-from ldimport.net.exchange import Answer, Exchange, OpenSocket, Transfers
+from ldimport.net.exchange import USER_AGENT, Answer, Exchange, OpenSocket, Transfers
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import Found, HostPort, Hosts, Lookups
 from ldimport.url import Url, join
@@ -45,7 +45,8 @@ class Fetcher(Closing):
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
     and ``limits.per_host`` with one host. Keeps connections and looked-up names between calls;
     for one thread. ``ca_file`` names the root certificates to trust instead of the system's;
-    ``hold`` is told the tag of the source whose URL or answer is being read (None: none).
+    ``user_agent`` is what we are called; ``hold`` is told the tag of the source whose URL or answer
+    is being read (None: none).
 
     ``clock`` (monotonic), ``now`` (Unix seconds), ``sleep``, ``chance`` (0 to 1) and
     ``open_socket`` are the world outside, for tests to replace. Raises ConfigError if ``ca_file``
@@ -57,6 +58,7 @@ class Fetcher(Closing):
     _: KW_ONLY
     concurrency: int = 16
     ca_file: str | None = None
+    user_agent: str = USER_AGENT
     hold: Callable[[Any], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -71,6 +73,7 @@ class Fetcher(Closing):
             headers=(_ACCEPT,),
             max_bytes=self.limits.max_bytes,
             screen=answers.screen_image,
+            user_agent=self.user_agent,
             open_socket=self.open_socket,
         )
         self.transfers: Transfers[FetchTask] = Transfers(make)
@@ -282,7 +285,8 @@ class _Round:
             if answer.status in answers.REDIRECTS:
                 self._redirected(task, answer)
             else:
-                self._out(answers.fetched(task.source, answer, self._fetcher.limits.max_bytes))
+                most, agent = self._fetcher.limits.max_bytes, self._fetcher.user_agent
+                self._out(answers.fetched(task.source, answer, most, agent))
         except Rejected as rejected:
             told = answer.headers.get("retry-after")
             wait = retry_after.seconds(told, self._fetcher.now(), answers.MAX_RETRY_AFTER)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 
 from ldimport.cells import Writing
+from ldimport.faults import json_fault
 from ldimport.model import Json
 from ldimport.schema.dates import read_date, read_datetime
 from ldimport.schema.findings import BadValue, cut
@@ -85,7 +86,7 @@ def to_object(text: str) -> Json:
         found: Json = json.loads(text, parse_constant=_refused)
         return found
     except ValueError as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        why = json_fault(error, place=False)
         raise BadValue("bad-json", f"the JSON cannot be parsed: {why}") from error
     except RecursionError as error:
         raise BadValue("too-deep", "the JSON is nested too deeply") from error

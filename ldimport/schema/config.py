@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.errors import ConfigError
+from ldimport.faults import json_fault, yaml_fault
 from ldimport.model import Json, digest
 from ldimport.schema.properties import Complaints, Property, labels_of, read_properties
 from ldimport.yamlsize import values_in
@@ -149,7 +150,7 @@ def _parsed(path: Path, content: bytes) -> Json:
         raise _unreadable(path, "it is not UTF-8 text") from error
     except ValueError as error:
         if start in (b"{", b"[", b""):
-            raise _unreadable(path, str(error) if start else "it is empty") from error
+            raise _unreadable(path, json_fault(error) if start else "it is empty") from error
     return _yaml(path, text)
 
 
@@ -168,7 +169,7 @@ def _yaml(path: Path, text: bytes) -> Json:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise _unreadable(path, f"{error.problem or 'not YAML'}{place}") from error
+        raise _unreadable(path, f"{yaml_fault(error)}{place}") from error
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as error:
         raise _unreadable(path, "it is neither JSON nor YAML") from error
 

@@ -217,7 +217,7 @@ def _plugin(found: Json, path: str, complaints: Complaints) -> str:
         return ""
     known = PLUGINS.get(found)
     if known is None:
-        meant = near(found, PLUGINS)
+        meant = near(found, (each for each in PLUGINS if PLUGINS[each].media), "property-types")
         guess = f"; did you mean {meant}?" if meant else ""
         text = f"“{found}” is not a plugin of Livingdocs: its values are not checked{guess}"
         complaints.odd(path, text)

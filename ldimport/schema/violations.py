@@ -69,9 +69,14 @@ def _sentence(error: Any, name: str) -> tuple[str, str, str]:
             return "wrong-shape", f"{name} has no “{lacking}”", ""
         case "pattern":
             return "wrong-shape", f"{name}: {_shown(value)} is not of the form {wanted}", ""
+        case "additionalProperties":
+            own = error.schema.get("properties", {})
+            return "wrong-shape", f"{name} has no key “{listed(set(value) - set(own))}”", ""
+        case "const":
+            return "wrong-shape", f"{name} has to be {_shown(wanted)}", ""
         case "not":
             return "line-break", f"{name} has a line break, and may not", "put it on one line"
-    return "wrong-shape", f"{name}: {cut(error.message, 160)}", ""
+    return "wrong-shape", f"{name} is not of the form that the property stores", ""
 
 
 _NOT_EMPTY = ("minLength", "minItems", "minProperties")

@@ -5,7 +5,7 @@ import logging
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote, unquote_to_bytes
 
 from starlette.routing import Route, Router
@@ -17,7 +17,7 @@ from ldimport.model import MAX_ID
 from ldimport.request_check import NOT_UNICODE
 from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
-from ldimport.server.endpoint import VERSIONS, Backend, Methods, Resource, Version, is_removed
+from ldimport.server.endpoint import Backend, Methods, Resource, Version, is_removed, versions
 from ldimport.server.responses import Refusal, refusal_of
 from ldimport.system import scarce
 from ldimport.url import without_secrets
@@ -63,12 +63,16 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                version = scope["state"].get("version")
+                if version and "slug" not in scope.get("path_params", ()):  # images stay for ever
+                    farewell = version.farewell(backend.engine.now())
+                    message["headers"] = [*message["headers"], *_raw(farewell)]
             await send(message)
 
         scope["state"] = {"note": ""}
         try:
             _check_head(scope, backend.options.header_limit)
-            _admit(scope)
+            _admit(scope, versions(backend.engine.now()))
             await router(scope, receive, watched)
         except Exception as met:  # noqa: BLE001  the last catch: an answer all the same
             error = scarce(met) or met
@@ -127,9 +131,13 @@ def _check_head(scope: Scope, limit: int) -> None:
             raise Refusal(400, {name: f"has more than {MAX_ID:,} characters"})
 
 
-def _admit(scope: Scope) -> None:
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+def _admit(scope: Scope, known: Sequence[str]) -> None:
     """Take a server's name, as proxies are told it (RFC 9112 3.2.2), off the path, then find its
-    prefix and its API version. Raises Refusal for a path that is not ours."""
+    prefix and its API version, one of ``known``. Raises Refusal for a path that is not ours."""
     state, path = scope["state"], scope["path"]
     if server := _SERVER.match(path):
         path = scope["path"] = path[server.end() :]
@@ -138,10 +146,10 @@ def _admit(scope: Scope) -> None:
         raise Refusal(404, {"url": path})
     name: str | None = found["version"]
     scope["root_path"] = found["prefix"]
-    if name in VERSIONS:
+    if name is not None and name in known:
         state["version"] = Version(name)
     elif name is not None and is_removed(name):
-        text = f"API version {name} has been removed; there are {', '.join(VERSIONS)}"
+        text = f"API version {name} has been removed; there are {', '.join(known)}"
         raise Refusal(410, text)
     elif name is not None:
         raise Refusal(404, {"url": found["path"]})

@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
+from ldimport.faults import json_fault
 from ldimport.model import Json
 from ldimport.request_check import HALF_PAIR, MOST, NOT_UNICODE, shown
 from ldimport.server.responses import Refusal
@@ -94,7 +95,7 @@ def parse(body: bytes) -> Json:
     except UnicodeDecodeError:
         why = "it is not UTF-8"
     except ValueError as error:
-        why = str(error)
+        why = json_fault(error)
     raise Refusal(400, f"The body is not valid JSON: {why}")
 
 

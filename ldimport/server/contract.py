@@ -7,32 +7,31 @@ from pathlib import Path
 from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
-from ldimport.model import Integrity
+from ldimport.model import MAX_BODY_BYTES, JobOptions, Limits, Variants
 from ldimport.wire import Dialect
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9095
-BODY_LIMIT = 500_000
-"""Bytes of a request body; Livingdocs' own default (docs/livingdocs-api.md, "Limits")."""
 
 
 @dataclass(frozen=True, slots=True)
 class ServeOptions:
     """The engine to serve, and how.
 
-    ``project_config`` None is the documented default; ``daily_limit`` 0 is none; ``secrets`` sign
-    webhooks. ``port`` 0 takes any free one; ``workers`` None is one per core, 0 serves the API
-    alone; ``dialect`` None follows the API version of each request; ``public_url`` None is the
-    address really listened on; ``token`` has all scopes for this run. Sizes in bytes, times in
-    seconds: ``header_seconds`` for the head of a request, ``body_seconds`` for its body,
-    ``write_seconds`` for a client to take 64 kB of an answer, ``idle_seconds`` between two
-    requests, ``grace_seconds`` for requests under way at the end.
+    ``job`` is how images are treated where a request does not say it. ``project_config`` None is
+    the documented default; ``daily_limit`` 0 is none; ``secrets`` sign webhooks. ``port`` 0 takes
+    any free one; ``workers`` None is one per core, 0 serves the API alone; ``dialect`` None follows
+    the API version of each request; ``public_url`` None is the address really listened on; for
+    ``variants`` and ``key_in_results`` see ``Engine``; ``token`` has all scopes for this run. Sizes
+    in bytes, times in seconds: ``header_seconds`` for the head of a request, ``body_seconds`` for
+    its body, ``write_seconds`` for a client to take 64 kB of an answer, ``idle_seconds`` between
+    two requests, ``grace_seconds`` for requests under way at the end.
     """
 
     engine: Path
     project_config: Path | None = None
-    allow_hosts: tuple[str, ...] = ()
-    integrity: Integrity = Integrity.FULL
+    job: JobOptions = field(default_factory=JobOptions)
+    limits: Limits = field(default_factory=Limits)
     daily_limit: int = 0
     secrets: tuple[str, ...] = field(default=(), repr=False)
     host: str = DEFAULT_HOST
@@ -40,8 +39,10 @@ class ServeOptions:
     workers: int | None = None
     dialect: Dialect | None = None
     public_url: str | None = None
+    variants: Variants = Variants.FORMAT
+    key_in_results: bool = False
     token: Secret | None = None
-    body_limit: int = BODY_LIMIT
+    body_limit: int = MAX_BODY_BYTES
     header_limit: int = 65_536
     header_seconds: float = 20.0
     body_seconds: float = 60.0

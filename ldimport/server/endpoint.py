@@ -13,6 +13,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import formatdate
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -26,11 +29,25 @@ from ldimport.server.contract import ServeOptions
 from ldimport.server.responses import MISSING, Refusal, answer
 
 CLASSIC = "v1"
-RELEASES = ("2025-03", "2025-05", "2025-07", "2025-09", "2025-11",
-            "2026-01", "2026-03", "2026-05", "2026-07", "2026-09")  # fmt: skip
-VERSIONS = (CLASSIC, *RELEASES)
-"""docs/livingdocs-api.md, "Versions and dialects". A dated version before the first answers 410 as
-a removed one; anything else was never there: 404."""
+FIRST = "2025-03"
+"""The first release whose version has these paths; there is one in each odd month."""
+LIFE = {CLASSIC: ("2026-09", "2027-03"), "2025-03": ("2026-11", "2027-05")}
+"""API versions with an announced end: deprecated since this release, removed in that one."""
+
+
+@lru_cache(maxsize=8)
+def _until(year: int, month: int) -> tuple[str, ...]:
+    first_year, first_month = map(int, FIRST.split("-"))
+    months = range(first_year * 12 + first_month - 1, year * 12 + month, 2)
+    return (CLASSIC, *(f"{each // 12}-{each % 12 + 1:02}" for each in months))
+
+
+def versions(now: float) -> tuple[str, ...]:
+    """The API versions there are at this Unix time (docs/livingdocs-api.md, "Versions and
+    dialects"). A dated one before the first answers 410 as a removed one; anything else was never
+    there: 404."""
+    moment = datetime.fromtimestamp(now, UTC)
+    return _until(moment.year, moment.month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +66,24 @@ class Version:
         """Whether PATCH knows ``preserveUpdatedAt``."""
         return self._since("2026-03")
 
+    def farewell(self, now: float) -> dict[str, str]:
+        """Headers that announce the end of a deprecated version (RFC 9745, RFC 8594)."""
+        since, ends = map(_first_of, LIFE.get(self.name, ("9999-01", "9999-01")))
+        if now < since:
+            return {}
+        return {"Deprecation": f"@{since:.0f}", "Sunset": formatdate(ends, usegmt=True)}
+
     def _since(self, release: str) -> bool:
         return self.name != CLASSIC and self.name >= release
 
 
+def _first_of(release: str) -> float:
+    return datetime.strptime(f"{release}+0000", "%Y-%m%z").timestamp()
+
+
 def is_removed(name: str) -> bool:
     """Whether ``name`` reads like a release older than the first one served."""
-    return name[:1].isdigit() and name < RELEASES[0]
+    return name[:1].isdigit() and name < FIRST
 
 
 READERS = 4

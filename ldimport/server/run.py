@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ldimport.authorities import check_ca_file
 from ldimport.engine import Engine
 from ldimport.errors import Terminated
 from ldimport.net.guard import parse_allow_host
@@ -22,18 +23,22 @@ PATIENCE = 5.0
 def run(options: ServeOptions, on_event: OnEvent) -> None:
     """Serve until a signal, then raise KeyboardInterrupt (Ctrl-C) or Terminated (SIGTERM) once
     all has ended in order. ``on_event`` hears events one at a time. Raises ConfigError when the
-    port is taken, UsageError for an allowed host that makes no sense, AuthError for a token that
-    is none."""
+    port is taken or ``job.ca_file`` cannot be used, UsageError for an allowed host that makes no
+    sense, AuthError for a token that is none."""
     if options.token is not None:
         options.token.reveal()
-    for text in options.allow_hosts:
+    for text in options.job.allow_hosts:
         parse_allow_host(text)
+    if options.job.ca_file is not None:
+        check_ca_file(options.job.ca_file)
     with Engine(
         options.engine,
         project_config=options.project_config,
-        allow_hosts=options.allow_hosts,
-        integrity=options.integrity,
+        options=options.job,
+        limits=options.limits,
         daily_limit=options.daily_limit,
+        variants=options.variants,
+        key_in_results=options.key_in_results,
     ) as engine:
         server = Server(engine, options)
         with _one_at_a_time(on_event, server.stop) as tell, _minding_signals(server.stop):

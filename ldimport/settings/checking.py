@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldimport import credentials
+from ldimport.authorities import check_ca_file
 from ldimport.errors import AuthError, LdimportError
-from ldimport.model import Severity
+from ldimport.model import Severity, Silence
+from ldimport.settings.loading import shown
+from ldimport.settings.values import SETTINGS
 from ldimport.url import is_loopback
 
 if TYPE_CHECKING:
@@ -27,7 +30,8 @@ _SOON = 7 * 86_400
 
 @dataclass(frozen=True, slots=True)
 class SettingFinding:
-    """One thing looked at: ``subject`` is ``address``, ``token``, ``scope …`` or ``project``;
+    """One thing looked at: ``subject`` is ``address``, ``token``, ``scope …``, ``project``, or a
+    setting by its name in the config file;
     ``severity`` None means it is all right."""
 
     subject: str
@@ -41,18 +45,43 @@ class SettingFinding:
         return cls(subject, Severity.ERROR, error.message, error.hint or "")
 
 
-def check(settings: Settings, now: Callable[[], float] = time.time) -> list[SettingFinding]:
+def check(
+    settings: Settings,
+    now: Callable[[], float] = time.time,
+    tell: Callable[[Silence], None] | None = None,
+) -> list[SettingFinding]:
     """Try address, token and scopes without sending anything, for ``config check``.
 
     An HTTP target is asked three questions (project config, a job that does not exist, a media
-    entry that does not exist); what is wrong is told by the findings, never raised."""
+    entry that does not exist); what is wrong is told by the findings, never raised; ``tell`` hears
+    that it is still waited for."""
+    found = [*_ca_file(settings)]
     if settings.embedded:
         text = f"local engine in {settings.engine}, no token needed"
-        return [SettingFinding("address", None, text)]
-    found = [*_address(settings), *_token(settings, now())]
+        return [*found, SettingFinding("address", None, text), *_engine(settings)]
+    found += [*_address(settings), *_token(settings, now())]
     if not any(each.severity is Severity.ERROR for each in found):
-        found += _asked(settings)
+        found += _asked(settings, tell)
     return found
+
+
+def _ca_file(settings: Settings) -> Iterator[SettingFinding]:
+    if (path := settings.ca_file) is not None:
+        try:
+            check_ca_file(str(path))
+        except LdimportError as error:
+            yield SettingFinding.of("caFile", error)
+        else:
+            yield SettingFinding("caFile", None, f"the certificates in {path} are trusted")
+
+
+def _engine(settings: Settings) -> Iterator[SettingFinding]:
+    """What the ``engine:`` block sets."""
+    set_ = [each for each in SETTINGS
+            if each.at and settings.sources.get(each.key, "default") != "default"]  # fmt: skip
+    for each in set_:
+        text = f"{shown(getattr(settings, each.name))}, from {settings.sources[each.key]}"
+        yield SettingFinding(each.key, None, text)
 
 
 def _address(settings: Settings) -> Iterator[SettingFinding]:
@@ -95,7 +124,7 @@ def _expiry(expires: float | None, now: float, source: str) -> SettingFinding:
     return SettingFinding("token", severity, f"from {source}, expires {day}")
 
 
-def _asked(settings: Settings) -> Iterator[SettingFinding]:
+def _asked(settings: Settings, tell: Callable[[Silence], None] | None) -> Iterator[SettingFinding]:
     from ldimport.client import LivingdocsClient
 
     try:
@@ -104,7 +133,9 @@ def _asked(settings: Settings) -> Iterator[SettingFinding]:
             settings.token,
             api_version=settings.api_version,
             insecure=settings.insecure,
+            ca_file=settings.job_options.ca_file,
             patience=0,
+            tell=tell,
         )
     except LdimportError as error:
         yield SettingFinding.of("address", error)

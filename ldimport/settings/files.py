@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldimport import credentials
 from ldimport.errors import ConfigError, did_you_mean
+from ldimport.faults import yaml_fault
 from ldimport.settings.trust import digest_of
 from ldimport.settings.values import SETTINGS, Layer, Value, Where, read_path
 from ldimport.yamlsize import values_in
@@ -26,7 +27,10 @@ DOTFILE = ".livingdocs-cli"
 MAX_BYTES = 262_144
 _MAX_NODES = 20_000  # with every alias written out, as JSON would
 _TOKEN_KEYS = ("token", "tokenFile", "tokenCommand")
-_IN_FILE = {each.key: each for each in SETTINGS if each.in_file}
+_IN_FILE = {each.key: each for each in SETTINGS if each.in_file and not each.at}
+ENGINE = "engine"
+_BELOW = {f"{ENGINE}.folder": _IN_FILE[ENGINE], **{each.at: each for each in SETTINGS if each.at}}
+"""What stands below a key, if that is no text: ``engine`` alone names the engine's folder too."""
 
 
 class ConfigFile(NamedTuple):
@@ -80,6 +84,17 @@ def _with_program(digest: str, layer: Layer) -> str:
     return digest
 
 
+def read_engine_file(path: Path, home: Path) -> Layer:
+    """What a file says that holds an ``engine:`` block and nothing else, with or without that key
+    above it. Raises ConfigError with file, line and key."""
+    body, _ = read_yaml(path)
+    inner = body.get(ENGINE) if set(body) == {ENGINE} else body
+    reader = _FileReader(path, home, private=True)
+    if isinstance(inner, Section):
+        return reader.below(inner, ENGINE)
+    return reader.layer(body, reader.where(body, ENGINE))
+
+
 def read_agreeable(path: Path, home: Path) -> str:
     """The digest of a project file or a ``.livingdocs-cli``, to be agreed to."""
     if path.name == DOTFILE:
@@ -97,7 +112,8 @@ class _FileReader:
         """The place of the last key, which stands in ``section``."""
         line = section.lines.get(keys[-1])
         place = f"{self.path}:{line}" if line else str(self.path)
-        source = f"{self.path} (profile {keys[1]})" if len(keys) > 2 else str(self.path)
+        profile = keys[1] if keys[0] == "profiles" and len(keys) > 2 else None
+        source = str(self.path) if profile is None else f"{self.path} (profile {profile})"
         return Where(f"{place}: {'.'.join(keys)}", source, self.path.parent, self.home)
 
     def layer(self, section: object, where: Where, *at: str) -> Layer:
@@ -112,13 +128,33 @@ class _FileReader:
                 if "token" in found:
                     raise where.error("is a second source of the token", "keep one of the two")
                 found["token"] = self.token(key, raw, where)
+            elif key == ENGINE and isinstance(raw, Section):
+                found |= self.below(raw, ENGINE, *at)
             elif key in _IN_FILE:
                 if key == "context" and isinstance(raw, str) and raw.startswith("@"):
                     self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
                 found[key] = _IN_FILE[key].value(raw, where)
             else:
-                known = f"known are {', '.join(_IN_FILE)}, profiles"
-                hint = did_you_mean(key, (*_IN_FILE, "profiles", "tokenFile"), known)
+                raise where.error("is not a setting", _meant(key))
+        return found
+
+    def below(self, section: Section, path: str, *at: str) -> Layer:
+        """The settings of a block, and of blocks in it; ``path`` is what it stands below."""
+        found: Layer = {}
+        for key, raw in section.items():
+            name, where = f"{path}.{key}", self.where(section, *at, *path.split("."), key)
+            inner = any(each.startswith(f"{name}.") for each in _BELOW)
+            if name in _BELOW:
+                found[_BELOW[name].key] = _BELOW[name].value(raw, where)
+            elif inner and isinstance(raw, Section):
+                found |= self.below(raw, name, *at)
+            elif inner:
+                raise where.error("must be a mapping of settings")
+            else:
+                start = f"{path}."
+                known = {each.removeprefix(start).partition(".")[0]: None
+                         for each in _BELOW if each.startswith(start)}  # fmt: skip
+                hint = did_you_mean(key, known, f"known are {', '.join(known)}")
                 raise where.error("is not a setting", hint)
         return found
 
@@ -150,6 +186,15 @@ class _FileReader:
         if "/" in words[0]:  # else it would be one of the working folder, perhaps a stranger's
             words = [str(read_path(words[0], where)), *words[1:]]
         return credentials.from_command(words, where.name)
+
+
+def _meant(key: str) -> str:
+    """The hint for a key that is none."""
+    elsewhere = {each.key: each for each in SETTINGS if not each.in_file}
+    if key in elsewhere:
+        return f"it stands in no file: {elsewhere[key].option}, or {elsewhere[key].variable}"
+    known = (*_IN_FILE, "profiles", *_TOKEN_KEYS[1:])
+    return did_you_mean(key, known, f"known are {', '.join(known)}", "settings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +278,10 @@ def read_yaml(path: Path) -> tuple[Section, str]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise _broken(place, error.problem or "not valid YAML") from error
+        raise _broken(place, yaml_fault(error)) from error
     except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise _broken(str(path), next(iter(str(error).splitlines()), "not YAML")) from error
+        why = "nested too deeply" if isinstance(error, RecursionError) else yaml_fault(error)
+        raise _broken(str(path), why) from error
     if body is not None and not isinstance(body, Section):
         raise _broken(str(path), "expected settings as `key: value` lines")
     return body or Section(), digest_of(text)

@@ -11,12 +11,29 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from ldimport import credentials
 from ldimport.credentials import MASK, Secret
 from ldimport.errors import ConfigError, UsageError, did_you_mean
-from ldimport.model import Json
-from ldimport.settings.files import PROJECT_FILE, ConfigFile, Dotfile, read_dotfile, read_file
+from ldimport.model import (
+    ExifPrecedence,
+    ImageType,
+    JobOptions,
+    Json,
+    Limits,
+    Nulls,
+    Publishing,
+    Variants,
+)
+from ldimport.settings.files import (
+    PROJECT_FILE,
+    ConfigFile,
+    Dotfile,
+    read_dotfile,
+    read_engine_file,
+    read_file,
+)
 from ldimport.settings.trust import TrustedFiles, UntrustedError
 from ldimport.settings.values import EMBEDDED, SETTINGS, Layer, Value, Where, read_path
 from ldimport.url import without_secrets
@@ -45,7 +62,20 @@ class Settings:
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
     manifest: Mapping[str, Json] = field(default_factory=dict)
+    user_agent: str | None = None
+    ca_file: Path | None = None
     insecure: bool = False
+    max_bytes: int
+    max_pixels: int
+    max_frames: int
+    max_body: int
+    formats: tuple[ImageType, ...]
+    exif_precedence: ExifPrecedence
+    publishing: Publishing
+    nulls: Nulls
+    key_in_results: bool
+    public_url: str | None = None
+    variants: Variants
     token: Secret | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -53,6 +83,26 @@ class Settings:
     def embedded(self) -> bool:
         """Whether images go to the embedded engine."""
         return self.target == EMBEDDED
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        """What the embedded engine accepts and how it shows assets, as it takes them."""
+        limits = Limits(self.max_bytes, self.max_pixels, self.max_frames)
+        shown = {name: getattr(self, name) for name in ("public_url", "variants", "key_in_results")}
+        return {"limits": limits, **shown}
+
+    @property
+    def job_options(self) -> JobOptions:
+        """How the embedded engine treats the images of a job."""
+        return JobOptions(
+            allow_hosts=self.allow_hosts,
+            lenient=self.publishing is Publishing.WARN,
+            exif_precedence=self.exif_precedence,
+            nulls=self.nulls,
+            formats=self.formats,
+            user_agent=self.user_agent,
+            ca_file=None if self.ca_file is None else str(self.ca_file),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +117,9 @@ class SettingRow:
 def describe(settings: Settings) -> list[SettingRow]:
     """What is in force and where it comes from, in the order of the config file."""
     texts = {"profile": settings.profile or ""}
-    texts |= {each.key: shown(getattr(settings, each.name)) for each in SETTINGS}
+    for each in SETTINGS:
+        value = getattr(settings, each.name)
+        texts[each.key] = shown(value) if each.key in settings.sources or value else ""
     texts["token"] = "" if settings.token is None else MASK
     return [SettingRow(key, value, settings.sources.get(key, "")) for key, value in texts.items()]
 
@@ -76,7 +128,9 @@ def shown(value: object) -> str:
     """A value as people read it, without secrets."""
     if isinstance(value, tuple):
         return ", ".join(value)
-    if isinstance(value, bool | Mapping):
+    if isinstance(value, bool):
+        return json.dumps(value)
+    if isinstance(value, Mapping):
         return without_secrets(json.dumps(value, ensure_ascii=False)) if value else ""
     return "" if value is None else without_secrets(str(value))
 
@@ -139,11 +193,12 @@ class _Sources:
     def settings(self) -> Settings:
         """Read every source and put the winners together."""
         dotfile = read_dotfile(self.cwd)
+        block = self._engine_file()
         files = list(self._files())
         profile = self._profile(files, dotfile)
         named = {} if profile is None else dotfile.layer(profile)
         theirs = [file.layers(profile) for file in files]
-        layers = [self._flags(), self._variables(), *chain.from_iterable(theirs)]
+        layers = [self._flags(), self._variables(), block, *chain.from_iterable(theirs)]
         chosen = ChainMap(*layers, named, _defaults(profile, self.folders))
         profiles = [layer for layer, _ in theirs]
         others = _targets_of_others(profile, files, dotfile)
@@ -163,7 +218,7 @@ class _Sources:
 
     def _flags(self) -> Layer:
         names = {each.name for each in SETTINGS if each.option}
-        if unknown := set(self.flags) - names - {"profile", "config"}:
+        if unknown := set(self.flags) - names - {"profile", "config", "profile_file"}:
             raise TypeError(f"no such setting: {', '.join(sorted(unknown))}")
         layer: Layer = {}
         for setting in SETTINGS:
@@ -197,6 +252,16 @@ class _Sources:
             yield read_file(project, self.folders.home, private=False)
         if user.is_file():
             yield read_file(user, self.folders.home, private=True)
+
+    def _engine_file(self) -> Layer:
+        """What ``serve --profile-file`` names, or nothing."""
+        named = self.flags.get("profile_file") or self.environ.get("LDIMPORT_PROFILE_FILE")
+        if not named:
+            return {}
+        path = self.cwd / str(named)
+        if not path.is_file():
+            raise UsageError(f"--profile-file {path}: no such file", code="no-such-file")
+        return read_engine_file(path, self.folders.home)
 
     def _project_file(self) -> Path | None:
         if self._named:
@@ -302,6 +367,7 @@ def _defaults(profile: str | None, folders: UserFolders) -> Layer:
         "apiVersion": Value("v1", "default"),
         "state": Value(folders.state / f"{name}.sqlite", "default"),
         "engine": Value(folders.data / "engine", "default"),
+        **{one.key: Value(one.default, "default") for one in SETTINGS if one.default is not None},
     }
 
 

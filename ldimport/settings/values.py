@@ -5,15 +5,29 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from ldimport import wire
-from ldimport.errors import ConfigError, LdimportError, UsageError
-from ldimport.model import MAX_CONTEXT_BYTES
+from ldimport.errors import ConfigError, LdimportError, UsageError, did_you_mean
+from ldimport.faults import json_fault
+from ldimport.model import (
+    MAX_BODY_BYTES,
+    MAX_CONTEXT_BYTES,
+    MAX_NAME,
+    ExifPrecedence,
+    ImageType,
+    JobOptions,
+    Limits,
+    Nulls,
+    Publishing,
+    Variants,
+)
 from ldimport.url import API_VERSION, is_http_url, server_url, without_secrets
 
 EMBEDDED = "embedded"
+Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +60,9 @@ Layer = dict[str, Value]
 
 def _text(raw: object, where: Where) -> str:
     if not isinstance(raw, str):
-        raise where.error(f"must be a text, not {_kind(raw)}", f'put it in quotes: "{raw}"')
+        shown = str(raw).lower() if isinstance(raw, bool) else raw
+        hint = f'put it in quotes: "{shown}"' if isinstance(raw, int | float) else None
+        raise where.error(f"must be a text, not {_kind(raw)}", hint)
     if not raw.strip():
         raise where.error("must not be empty")
     return raw
@@ -114,7 +130,8 @@ def _parsed(text: str, where: Where) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise where.error(f"must be a JSON object or @FILE: {error}") from None
+        why = json_fault(error) if isinstance(error, ValueError) else "it is nested too deeply"
+        raise where.error(f"must be a JSON object or @FILE: {why}") from None
 
 
 def _contents(path: Path, where: Where) -> str:
@@ -141,25 +158,94 @@ def _flag(raw: object, where: Where) -> bool:
     raise where.error("must be true or false")
 
 
+def _user_agent(raw: object, where: Where) -> str:
+    text = _text(raw, where).strip()
+    if not (text.isascii() and text.isprintable()):
+        raise where.error("must be printable ASCII on one line", "it becomes a header: User-Agent")
+    if len(text) > MAX_NAME:
+        raise where.error(f"has {len(text):,} characters; at most {MAX_NAME:,} make sense")
+    return text
+
+
+_AMOUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?)\s*([kmg]?)(i?)(b|p|px|)", re.IGNORECASE)
+
+
+def _amount(least: int, most: int) -> Callable[[object, Where], int]:
+    """A whole number from ``least`` to ``most``, or a text such as ``15MB`` or ``24 MP``: steps of
+    1,000, with an i (``15MiB``) of 1,024."""
+
+    def read(raw: object, where: Where) -> int:
+        found = raw if isinstance(raw, int) and not isinstance(raw, bool) else None
+        if isinstance(raw, str) and (said := _AMOUNT.fullmatch(raw.strip())):
+            step = (1_024 if said[3] else 1_000) ** " kmg".index(said[2].lower() or " ")
+            found = int(float(said[1].replace("_", "").replace(",", "")) * step)
+        if found is None or not least <= found <= most:
+            text = f"must be a number from {least:,} to {most:,}, or like 15MB"
+            raise where.error(text)
+        return found
+
+    return read
+
+
+def _one_of(kind: type[Word]) -> Callable[[object, Where], Word]:
+    def read(raw: object, where: Where) -> Word:
+        word = raw if isinstance(raw, str) else _WORDS.get(raw if isinstance(raw, bool) else None)
+        if word not in set(kind):
+            hint = did_you_mean(str(word), kind, "")
+            raise where.error(f"must be one of {', '.join(kind)}", hint or None)
+        return kind(word)
+
+    return read
+
+
+_WORDS = {None: "", True: "true", False: "none"}  # YAML reads no, off
+
+
+def _formats(raw: object, where: Where) -> tuple[ImageType, ...]:
+    items = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(items, Sequence) or not all(isinstance(each, str) for each in items):
+        raise where.error("must be a list of formats", f"for example [{', '.join(ImageType)}]")
+    names = {each.strip().lower().removeprefix("image/") for each in items if each.strip()}
+    names = {_SPELLINGS.get(each, each) for each in names}
+    if unknown := sorted(names - set(ImageType)):
+        told = f"holds {unknown[0]}; the engine reads {', '.join(ImageType)}"
+        raise where.error(told, did_you_mean(unknown[0], ImageType, "leave it out"))
+    if not names:
+        raise where.error("must name a format")
+    return tuple(each for each in ImageType if each in names)
+
+
+_SPELLINGS = {"jpeg": "jpg", "svg+xml": "svg"}
+
+
 def _kind(raw: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "a text",
              list: "a list", dict: "a mapping", type(None): "nothing"}  # fmt: skip
     return next((name for kind, name in names.items() if isinstance(raw, kind)), "that")
 
 
+Reader = Callable[[object, Where], Any]
+"""Checks a value as it was written."""
+
+
 class Setting(NamedTuple):
     """One setting: its name in ``Settings``, what checks a value, its flag, whether it may stand in
-    a config file, and whether the user has to agree to one that is not their own (``trust``)."""
+    a config file, whether the user has to agree to one that is not their own (``trust``),
+    where in the file it stands if that is not at the top, and what holds unless it is given."""
 
     name: str
-    read: Callable[[object, Where], Any]
+    read: Reader
     option: str = ""
     in_file: bool = True
     dangerous: bool = False
+    at: str = ""
+    default: object = None
 
     @property
     def key(self) -> str:
-        """Its name in a config file: ``systemName``."""
+        """Its name in a config file: ``systemName``, ``engine.limits.bytes``."""
+        if self.at:
+            return self.at
         first, *rest = self.name.split("_")
         return first + "".join(word.capitalize() for word in rest)
 
@@ -173,6 +259,14 @@ class Setting(NamedTuple):
         return Value(self.read(raw, where), where.source)
 
 
+def _of_engine(
+    name: str, at: str, read: Reader, default: object = None, option: str = ""
+) -> Setting:
+    """One of the ``engine:`` block."""
+    return Setting(name, read, option, at=f"engine.{at}", default=default)
+
+
+_LIMITS, _JOB = Limits(), JobOptions()
 _VERSIONS, _HTTP = "must be v1 or a dated version such as 2025-03", "must be an http or https URL"
 SETTINGS = (
     Setting("target", _target, "--target", dangerous=True),
@@ -186,6 +280,19 @@ SETTINGS = (
     Setting("webhook", _such(is_http_url, _HTTP), "--webhook", dangerous=True),
     Setting("context", _context, "--context"),
     Setting("manifest", _mapping),
+    Setting("user_agent", _user_agent, "--user-agent"),
+    Setting("ca_file", read_path, dangerous=True),
     Setting("insecure", _flag, "--insecure", in_file=False),
+    _of_engine("max_bytes", "limits.bytes", _amount(1, 1_000_000_000), _LIMITS.max_bytes),
+    _of_engine("max_pixels", "limits.pixels", _amount(1, 1_000_000_000), _LIMITS.max_pixels),
+    _of_engine("max_frames", "limits.frames", _amount(1, 1_000_000), _LIMITS.max_frames),
+    _of_engine("max_body", "limits.body", _amount(1_000, 64_000_000), MAX_BODY_BYTES),
+    _of_engine("formats", "formats", _formats, _JOB.formats),
+    _of_engine("exif_precedence", "exifPrecedence", _one_of(ExifPrecedence), _JOB.exif_precedence),
+    _of_engine("publishing", "publishing", _one_of(Publishing), Publishing.ENFORCE),
+    _of_engine("nulls", "nulls", _one_of(Nulls), _JOB.nulls),
+    _of_engine("key_in_results", "keyInResults", _flag, False),
+    _of_engine("public_url", "publicUrl", _such(is_http_url, _HTTP), option="--public-url"),
+    _of_engine("variants", "variants", _one_of(Variants), Variants.FORMAT),
 )
 """Every setting but profile and token, in the order of ``config show``."""

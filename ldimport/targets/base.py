@@ -16,6 +16,7 @@ from ldimport.model import (
     JobOptions,
     JobStatus,
     Json,
+    Result,
 )
 
 
@@ -48,13 +49,16 @@ class Target(Protocol):
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
         """Hand over one batch and return its job id. The same ``key`` and request again give
         the same id, where the target supports it. ``options`` matter to the embedded engine
-        alone."""
+        alone, but for ``lenient``: our own server is told."""
 
     def status(self, job_id: str) -> JobStatus:
         """State of one job; an unknown id is ``lost``, never an error."""
 
     def progress(self, job_id: str) -> Counts | None:
         """Counts while a job runs, or None where the target tells nothing before the end."""
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        """Images of a running job that have their outcome; asked where ``progress`` counts some."""
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         """The asset stored under this identity, if any."""

@@ -5,7 +5,17 @@ from contextlib import contextmanager
 
 from ldimport.engine.engine import Engine
 from ldimport.engine.webhooks import DeliveryAttempt, Sender
-from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
+from ldimport.model import (
+    MAX_BATCH_BYTES,
+    MAX_BODY_BYTES,
+    Asset,
+    Counts,
+    ImportRequest,
+    JobOptions,
+    JobStatus,
+    Json,
+    Result,
+)
 from ldimport.targets.base import BatchLimits, Target
 
 HOOK_PATIENCE = 3.0
@@ -15,17 +25,22 @@ HOOK_PATIENCE = 3.0
 class EmbeddedTarget(Target):
     """The engine in this process. Inside ``work``, ``workers`` processes carry out the images, by
     default one per core, and webhooks are sent, signed with ``secrets``. What has ended the
-    workers is raised by whatever is asked next."""
+    workers is raised by whatever is asked next. A batch has at most ``max_body`` bytes, as if it
+    were POSTed."""
 
     label = "local engine"
     local = True
-    limits = BatchLimits()
 
     def __init__(
-        self, engine: Engine, workers: int | None = None, secrets: Sequence[str] = ()
+        self,
+        engine: Engine,
+        workers: int | None = None,
+        secrets: Sequence[str] = (),
+        max_body: int = MAX_BODY_BYTES,
     ) -> None:
         self.engine = engine
         self.identity = f"embedded:{engine.uuid}"
+        self.limits = BatchLimits(bytes=min(MAX_BATCH_BYTES, max_body))
         self._workers = workers
         self._secrets = secrets
         self._undelivered: dict[str, str] = {}
@@ -41,6 +56,9 @@ class EmbeddedTarget(Target):
     def progress(self, job_id: str) -> Counts | None:
         self.engine.check_workers()
         return self.engine.progress(job_id)
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        return self.engine.outcomes(job_id)
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self.engine.find(system_name, external_id)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ldimport.client import LivingdocsClient
 from ldimport.errors import TooLargeError
-from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json
+from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json, Result
 from ldimport.targets.base import BatchLimits, Target
 from ldimport.url import host_of
 
@@ -27,9 +27,10 @@ class LivingdocsTarget(Target):
         self._client = client
 
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
-        """POST one batch. The server decides about hosts and integrity: ``options`` do nothing."""
+        """POST one batch. The server decides about hosts and integrity: of ``options`` it is told
+        ``lenient`` alone."""
         try:
-            return self._client.submit(request, key)
+            return self._client.submit(request, key, lenient=options.lenient)
         except TooLargeError as error:
             if len(request.images) > 1:
                 learned = max(error.size // 2, SMALLEST_BATCH)
@@ -41,6 +42,9 @@ class LivingdocsTarget(Target):
 
     def progress(self, job_id: str) -> Counts | None:
         return None  # the API tells nothing before a job's end
+
+    def outcomes(self, job_id: str) -> Sequence[Result]:
+        return ()
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self._client.find(system_name, external_id)

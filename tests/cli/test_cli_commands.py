@@ -139,6 +139,20 @@ def test_results_are_filtered(call: Call, option: str, count: int) -> None:
     assert len(document(call, "results", option)["results"]) == count
 
 
+@pytest.mark.parametrize("options", [(), ("--as-manifest",), ("--failed", "--redact")])
+def test_a_csv_for_excel_has_semicolons_and_the_mark(
+    call: Call, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    for excel, sign, mark in (((), ",", False), (("--excel",), ";", True)):
+        path = tmp_path / "r.csv"
+        assert call("results", *options, *excel, "-o", str(path))[0] == 0
+        assert call("results", *options, *excel)[1].encode() == path.read_bytes()
+        assert path.read_bytes().startswith(b"\xef\xbb\xbf") is mark
+        head, *rows = csv.reader(io.StringIO(path.read_text("utf-8-sig")), delimiter=sign)
+        assert rows and {len(row) for row in rows} == {len(head)} and len(head) > 5
+    assert call("results", "--excel", "--json")[1] == call("results", "--json")[1]
+
+
 def test_results_in_a_pipe_are_csv_that_no_spreadsheet_runs(call: Call) -> None:
     code, out, _ = call("results")
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -320,12 +334,56 @@ def test_github_gets_annotations_and_a_summary(
 
 def test_nothing_is_sent_while_there_are_errors(call: Call, broken: Path) -> None:
     code, out, err = call("submit", str(broken))
-    assert code == 3 and "nothing was sent" in err and "--valid-only" in err
+    assert code == 3 and "nothing was sent" in err
+    assert "--valid-only" not in err, "there is no good row to send"
     code, out, _ = call("submit", str(broken), "--json", "-q")
     last = json.loads(out.splitlines()[-1])
     assert (code, last["type"], last["exitCode"]) == (3, "error", 3)
     assert len(last["validation"]["problems"]) == 4
     assert len(document(call, "status")["jobs"]) == 1
+
+
+# -- hints lead somewhere ------------------------------------------------------------------
+
+
+def test_no_good_rows_are_proposed_where_there_are_none(call: Call, broken: Path) -> None:
+    _, out, err = call("validate", str(broken))
+    assert "→ ldimport explain" in out and "--valid-only" not in out + err
+
+
+def test_one_good_row_is_one(call: Call, archive: Path) -> None:
+    path = archive / "one.csv"
+    path.write_text("id,url,fileName\n1,0.png,A\n2,,B\n")
+    assert "send the 1 good row\n" in call("validate", str(path))[1]
+    assert "send the 1 good row\n" in call("submit", str(path))[2]
+
+
+def test_no_retry_is_proposed_where_nothing_may_work(call: Call, archive: Path) -> None:
+    (job,) = document(call, "status")["jobs"]
+    assert "→ ldimport results --job" in (out := call("status", job["id"])[1])
+    assert "ldimport retry" not in out
+    out = call("plan", "archive.csv")[1]
+    assert "→ ldimport results --failed   why they failed before" in out
+    assert "→ ldimport retry" not in out
+
+
+@pytest.mark.parametrize(
+    ("command", "rows"),
+    [
+        *((command, "1,0.png,A\n") for command in ("validate", "plan")),
+        *((command, "1,0.png,A\n2,,B\n") for command in ("validate", "plan", "submit")),
+    ],
+)
+def test_what_came_by_standard_input_is_not_proposed_again(
+    call: Call, monkeypatch: pytest.MonkeyPatch, command: str, rows: str
+) -> None:
+    class Piped(io.StringIO):
+        buffer = io.BytesIO(f"id,url,fileName\n{rows}".encode())
+
+    monkeypatch.setattr(sys, "stdin", Piped())
+    _, out, err = call(command, "-")
+    hints = re.findall("→ (ldimport .*)", out + err)
+    assert not [hint for hint in hints if " - " in f"{hint} "]
 
 
 # -- a run ---------------------------------------------------------------------------------
@@ -398,7 +456,7 @@ def test_a_second_writer_is_told_who_is_at_work(call: Call, archive: Path) -> No
 def test_nothing_to_watch_and_nothing_to_retry_are_said(call: Call) -> None:
     assert "✓ No job is running. The last one," in call("watch")[1]
     assert lines(call("watch", "--json")[1])[-1]["type"] == "summary"
-    code, out, _ = call("retry", "--cause", "no-such-cause")
+    code, out, _ = call("retry", "--cause", "origin-503")
     assert code == 1 and "Nothing to retry here; 2 other images have failed" in out
 
 
@@ -442,11 +500,47 @@ def test_explain_tells_what_the_cause_of_a_failure_means(call: Call, cause: Know
         "meaning": cause.meaning,
         "hint": cause.hint,
         "retryable": cause.retryable,
+        "parameters": dict(cause.parameters),
     }
     code, out, _ = call("explain", cause.code)
     assert code == 0 and f"{cause.code}  {cause.meaning}" in out and cause.hint in out
-    again = f"→ ldimport retry --cause {cause.code}" in out
-    assert again is cause.retryable
+    failed = cause.code in ("not-an-image", "no-such-file")
+    assert (f"--cause {cause.code}" in out) is failed, "a hint only where it leads to images"
+
+
+@pytest.mark.parametrize("command", ["results", "retry"])
+@pytest.mark.parametrize(
+    ("written", "hint"),
+    [
+        ("not-an-imge", "did you mean not-an-image?"),
+        ("no-image", "did you mean not-an-image?"),
+        ("503", "did you mean origin-503?"),
+        ("origin-50", "did you mean origin-50"),
+        ("over-pixels", "did you mean too-many-pixels?"),
+        ("xyzzy", "images failed for: no-such-file, not-an-image"),
+    ],
+)
+def test_a_cause_that_nobody_knows_is_refused(
+    call: Call, command: str, written: str, hint: str
+) -> None:
+    code, out, err = call(command, "--cause", written)
+    assert (code, out) == (2, "")
+    assert f"✗ there is no cause “{written}”" in err and f"→ {hint}" in err
+
+
+def test_a_known_cause_that_no_image_has_is_no_mistake(call: Call) -> None:
+    assert document(call, "results", "--cause", "origin-418")["results"] == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["port-taken", "untrusted-file", "trimmed", "webhook-undelivered", "usage", "interrupted",
+     "too-large", "origin-418", "jpeg-xl-not-accepted", "duplicate-id", "new-system-name"],
+)  # fmt: skip
+def test_any_code_that_is_printed_is_explained(call: Call, code: str) -> None:
+    body = document(call, "explain", code)
+    assert body.get("code") or body.get("cause")
+    assert f"{code}  " in call("explain", code)[1]
 
 
 def test_a_code_that_is_both_a_problem_and_a_cause_is_explained_as_both(call: Call) -> None:
@@ -540,7 +634,7 @@ def test_the_server_parts_are_named_when_they_are_missing(
 ) -> None:
     monkeypatch.setitem(sys.modules, "ldimport.server.run", None)
     code, _, err = call("serve")
-    assert code == ExitCode.CONFIG and "→ pip install 'ldimport[server]'" in err
+    assert code == ExitCode.CONFIG and "→ pip install '.[server]'   in the clone" in err
 
 
 def test_tokens_need_no_server_parts(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -575,7 +669,7 @@ def test_the_same_command_goes_on_with_all_that_decides_what_is_sent(
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("status", "-n", "0"), 0, "job\t"),
+        (("status", "-n", "0"), 0, "✗ done, 2 failed"),
         (("config", "show"), 0, "systemName"),
         (("engine", "check"), 0, "sound"),
         (("results", "--cause", "no-such-file"), 0, "'=id-5"),

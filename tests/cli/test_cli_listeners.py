@@ -27,7 +27,7 @@ from ldimport.cli.runner import drive
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
 from ldimport.migration.model import Failure, Totals
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobState, Silence
 
 FAILURE = Failure("2003-04511", 17, "https://img.example/4511.jpg", "origin answered 503",
                   "origin-503", True, "25bzj8jq0x01")  # fmt: skip
@@ -152,6 +152,42 @@ def test_only_the_first_failure_of_a_cause_is_told() -> None:
     )
 
 
+def test_a_silent_server_is_one_line_and_not_one_for_each_try() -> None:
+    clock = Clock()
+    lines, file = log(clock)
+    place = "https://edit.tagblatt.ch"
+    late = Silence(place, f"{place} has not answered for 3 s", 1)
+    for n in range(5):
+        lines(replace(late, tries=n))
+        lines(Silence(place, f"{place} did not answer: silent for 30 s", n, NOW + 40))
+        clock.time += 40
+    lines(Silence(place, f"{place} answers again", over=True))
+    lines(Silence(place, f"{place} answers again", over=True))
+    assert kinds(file) == ["silent", "silent", "answers"]
+    said = file.getvalue().splitlines()
+    assert said[1].endswith(f"silent for 30 s; next try {'2026-11-23T08:11:40Z'}")
+
+
+def test_a_slow_server_is_told_of_once_a_minute() -> None:
+    clock = Clock()
+    lines, file = log(clock)
+    for _ in range(30):  # five minutes of answers that take four seconds each
+        lines(Silence("x", "x has not answered for 3 s", 1))
+        lines(Silence("x", "x answers again", over=True))
+        clock.time += 10
+    assert kinds(file) == ["silent", "answers"] * 5
+
+
+def test_a_silent_server_stands_in_the_log_file() -> None:
+    found = json_lines([
+        Silence("https://x", "https://x did not answer: connection refused", 2, NOW + 7),
+        Silence("https://x", "https://x answers again", over=True),
+    ])  # fmt: skip
+    assert [line["type"] for line in found[1:]] == ["silence", "silence"]
+    assert found[1]["why"].endswith("connection refused")
+    assert (found[1]["nextTry"], found[2]["over"]) == ("2026-11-23T08:11:07Z", True)
+
+
 def test_verbose_tells_each_failure_job_and_batch() -> None:
     lines, file = log(Clock(), verbose=1)
     for event in events():
@@ -230,9 +266,39 @@ def test_two_bars_a_line_of_failures_and_how_to_stop() -> None:
     send, imported, failed, last = frame(display, 100)
     assert send.startswith("  Send    ━") and "34,400 / 37,660" in send
     assert imported.startswith("  Import  ━") and "15 jobs running · 1 done" in imported
-    assert failed == "  Failed  1 origin answered 503"
+    first = "first 2003-04511 (row 17)  https://img.example/4511.jpg"
+    assert failed == f"  Failed  1 origin answered 503   {first}"
     assert "Ctrl-C stops safely" in last
-    assert "✗ first “origin answered 503”: 2003-04511 (row 17)" in shown(screen)
+    assert "503" not in shown(screen), "what is told in the frame is told once, and goes with it"
+
+
+def test_each_cause_is_told_once_while_running() -> None:
+    display = LiveDisplay(terminal(100))
+    display(Progress(90, 90, Counts(pending=90), 1))
+    for n in range(30):
+        status = 500 + n % 6
+        display(replace(FAILURE, cause=f"origin-{status}", reason=f"it answered {status}"))
+        display(FAILURE)
+    told = [line for line in frame(display, 100) if "answered" in line]
+    own = "the image server answered 503 instead of sending the image"
+    assert told[0] == f"  Failed  35 {own}", "what all have in common, not one member's words"
+    assert len(told) == 4
+    assert "and 2 more kinds" in "\n".join(frame(display, 100))
+
+
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_a_silent_server_is_told_with_reason_and_next_try(width: int) -> None:
+    clock = Clock()
+    display = LiveDisplay(terminal(width), now=clock)
+    display(Progress(90, 90, Counts(pending=90), 1))
+    why = "https://edit.tagblatt.ch did not answer: connection refused"
+    display(Silence("https://edit.tagblatt.ch", why, 3, NOW + 12))
+    text = " ".join(line.strip() for line in frame(display, width))
+    assert why in text and "next try in 12 s · 3 tries so far" in text
+    clock.time += 12
+    assert "trying again now" in "\n".join(frame(display, width))
+    display(Silence("https://edit.tagblatt.ch", "answers again", over=True))
+    assert "tagblatt" not in "\n".join(frame(display, width))
 
 
 def test_asked_to_stop_it_says_so_in_the_last_line() -> None:
@@ -265,6 +331,28 @@ def test_time_left_only_after_ten_seconds() -> None:
     clock.time += 40
     pace.add(990)
     assert pace.idle == 40
+
+
+def test_an_estimate_counts_down_and_gives_up_when_it_was_wrong() -> None:
+    clock = Clock()
+    pace = Throughput(clock)
+    for seconds in range(20):
+        clock.time = NOW + seconds
+        pace.add(10 * seconds)
+    told = []
+    for seconds in range(19, 60):
+        clock.time = NOW + seconds
+        told.append(pace.left(50))  # the last five seconds' worth hangs
+    assert told[:5] == ["5 s left", "4 s left", "3 s left", "2 s left", "1 s left"]
+    assert told.count("1 s left") <= 5 and set(told[8:]) == {"…"}
+
+
+def test_where_nothing_is_known_of_the_pace_nothing_is_promised() -> None:
+    clock = Clock()
+    pace = Throughput(clock)
+    pace.add(0)
+    clock.time += 30
+    assert pace.left(50) == "…"
 
 
 def test_nothing_moving_is_said() -> None:

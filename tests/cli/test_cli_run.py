@@ -268,19 +268,19 @@ def test_a_hint_names_only_commands_that_exist(where: str) -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["statsu"], "Did you mean 'status'?"),
+        (["statsu"], "did you mean status?"),
         (["status", "--jsno"], "--json"),
-        (["config", "shwo"], "Did you mean 'show'?"),
+        (["config", "shwo"], "did you mean show?"),
         (["status", "25bzj8"], "no job “25bzj8” in the state file"),
         (["status", "--exit-status"], "--exit-status needs the id of a job"),
         (["results", "--failed", "--success"], "exclude each other"),
         (["results", "-o", "x.txt"], "the ending says no format"),
         (["results", "--job", "nosuch"], "no job “nosuch”"),
-        (["status", "-n", "many"], "'--most' / '-n'"),
-        (["status", "-n", "-1"], "greater than or equal to 0"),
+        (["status", "-n", "many"], "--most many must be a whole number"),
+        (["status", "-n", "-1"], "must be a whole number, 0 or more"),
         (["watch", "--deadline", "soon"], "is not a time"),
         (["--config", "nowhere.yaml", "status"], "nowhere.yaml"),
-        (["completion", "tcsh"], "'bash'"),
+        (["completion", "tcsh"], "must be one of bash, zsh,"),
     ],
 )
 def test_a_wrong_command_line_is_one_message_and_exit_2(

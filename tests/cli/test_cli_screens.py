@@ -15,10 +15,10 @@ from hostile_strings import ALL, CONTROLS
 
 from ldimport.cli.output import github, outcomes, summary
 from ldimport.cli.output.screen import Screen, TableColumn, bar, table
-from ldimport.cli.output.stream import Stream, look_at
+from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import cells
 from ldimport.errors import ConfigError, ExitCode, LockedError
-from ldimport.migration.model import ArchiveSums, CauseRow, Overview, ResultRow, Totals
+from ldimport.migration.model import ArchiveSums, AtWork, CauseRow, Overview, ResultRow, Totals
 from ldimport.model import Counts, JobState, Status
 
 WIDTHS = (60, 80, 100)
@@ -143,9 +143,32 @@ def test_an_interrupted_run_says_what_goes_on_and_how() -> None:
     summary.show(screen, ENDS["interrupted"](), summary.RunFacts("submit a.csv", True, NOW))
     text = shown(screen)
     assert "■ Interrupted: 800 of 10,000 sent, all recorded" in text
-    assert "The rest waits in the local engine." in text
+    assert "The rest waits in the local engine. Nobody is at work on it now." in text
     assert "→ ldimport submit a.csv" in text
     assert "→ ldimport watch" in text
+
+
+def test_with_a_limit_the_sums_are_about_what_it_let_through() -> None:
+    screen = terminal(100)
+    end = replace(
+        ENDS["all-good"](), totals=Totals(success=20, unsubmitted=9_980), own=Totals(success=20),
+        plan=plan(limit=20),
+    )  # fmt: skip
+    summary.show(screen, end, RUN)
+    text = shown(screen)
+    assert re.search(r"images +20$", text, re.MULTILINE) and "9,980 rows left" in text
+    assert "✓ 20 of 20 images arrived" in text and "not sent yet" not in text
+
+
+def test_images_that_arrived_with_a_note_are_one_line_for_each_kind() -> None:
+    screen = terminal(80)
+    end = replace(ENDS["all-good"](), notes={"unpacked": 3, "damaged-chunk": 41, "odd": 1})
+    summary.show(screen, end, RUN)
+    notes = [line for line in shown(screen).splitlines() if line.startswith("! ")]
+    assert [line.split(" with")[0] for line in notes] == [
+        "! 41 images imported", "! 3 images imported", "! 1 image imported",
+    ]  # fmt: skip
+    assert "(damaged-chunk)" in shown(screen)
 
 
 def test_what_earlier_runs_sent_is_counted_among_the_rows_to_send() -> None:
@@ -183,15 +206,53 @@ def test_status_counts_and_jobs_on_80_columns() -> None:
     assert "3 of 4 jobs · -n 0 shows all" in text
 
 
-def test_status_for_scripts_is_tab_separated_with_utc_times() -> None:
-    stream = Stream(io.StringIO())
-    outcomes.lines(stream, OVERVIEW, None)
-    assert isinstance(stream.file, io.StringIO)
-    lines = [line.split("\t") for line in stream.file.getvalue().splitlines()]
-    assert ["failed", "77", "edit.tagblatt.ch", "archiv"] in lines
-    jobs = [line for line in lines if line[0] == "job"]
-    assert jobs[0][1:4] == ["25bzj8jq0x04", "started", "800"]
-    assert jobs[0][-1] == "" and jobs[1][-1].endswith("Z")
+def test_status_in_a_mail_names_what_it_counts_and_ends_in_utc() -> None:
+    screen = pipe()
+    outcomes.lines(screen, OVERVIEW, NOW, None)
+    text = shown(screen).splitlines()
+    for line in ("target: edit.tagblatt.ch", "systemName: archiv", "images: 1,204,113",
+                 "imported: 612,252", "failed: 77", "in progress: 800", "not sent yet: 566,581",
+                 "last change: 2026-11-23T08:07:00Z"):  # fmt: skip
+        assert line in text
+    assert not [line for line in text if "\t" in line]
+    head, first, good, bad, lost = text[-5:]
+    assert head.split() == ["JOB", "STATE", "IMAGES", "OK", "SKIPPED", "FAILED", "SENT", "TOOK"]
+    assert first.split()[:5] == ["25bzj8jq0x04", "…", "running", "800", "2026-11-23T08:01:04Z"]
+    assert good.split()[1:7] == ["✓", "done", "800", "800", "0", "0"]
+    assert "✗ done, 77 failed" in bad
+    assert "✗ lost" in lost
+
+
+@pytest.mark.parametrize(
+    ("at_work", "words"),
+    [
+        (AtWork("process 7 on migr-01, running “submit a.csv”"), ["at work now: process 7"]),
+        (AtWork(), ["nobody is at work now: 1 job waits in the local engine",
+                    "1 job goes on at edit.tagblatt.ch; nobody follows it here"]),
+        (AtWork(workers=True), ["at work now: workers of the local engine",
+                                "1 job goes on at edit.tagblatt.ch; nobody follows it here"]),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("make", [pipe, lambda: terminal(100)])
+def test_status_says_who_is_at_work(
+    at_work: AtWork, words: list[str], make: Callable[[], Screen]
+) -> None:
+    local = replace(job(5, JobState.STARTED, Counts(3, 0, 1, 796)), target="embedded:1")
+    there = replace(job(4, JobState.STARTED, Counts(pending=800)), target="https://x")
+    found = replace(OVERVIEW, jobs=(local, there), at_work=at_work)
+    screen = make()
+    if screen.stream.tty:
+        outcomes.overview(screen, found, NOW, None)
+    else:
+        outcomes.lines(screen, found, NOW, None)
+    text = shown(screen)
+    for each in words:
+        assert each in text
+    assert ("nobody" in text) == (at_work.run is None)
+    nothing = replace(OVERVIEW, jobs=OVERVIEW.jobs[1:], at_work=at_work)
+    screen = pipe()
+    outcomes.lines(screen, nothing, NOW, None)
+    assert "at work" not in shown(screen), "where all has ended nobody need be"
 
 
 @pytest.mark.parametrize("width", range(24, 121, 8))

@@ -16,7 +16,7 @@ from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobOptions, JobState
 from ldimport.server.contract import (
     EngineServed,
     Listening,
@@ -81,7 +81,7 @@ def test_the_banner() -> None:
     served.banner(screen, "1.4.0", "http://127.0.0.1:9095/", ENGINE, options, str)
     assert shown(screen) == SCREEN
     screen = terminal(120)
-    options = replace(options, allow_hosts=("a.intern", "b.intern:8080"))
+    options = replace(options, job=JobOptions(("a.intern", "b.intern:8080")))
     served.banner(screen, "1.4.0", "", ENGINE, options, str)
     assert "only public addresses are fetched, and a.intern, b.intern:8080\n" in shown(screen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,9 @@ from scripted_server import (
     silent,
 )
 
-from ldimport.client import LivingdocsClient, transport
+from ldimport.client import LivingdocsClient, patience, transport
 from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
-from ldimport.model import Image, ImportRequest
+from ldimport.model import Image, ImportRequest, Silence
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 REQUEST = ImportRequest("sys", (Image("1", "https://a.example/1.png", "one", {}),))
@@ -357,3 +358,65 @@ def test_a_version_that_is_none_is_refused(version: str) -> None:
 def test_closing_twice_is_harmless(client: LivingdocsClient) -> None:
     client.close()
     client.close()
+
+
+# -- while it is waited for ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", TEMPORARY, ids=lambda r: r.act.__name__ if r.act else r.status)
+def test_a_server_that_fails_is_told_of_at_once_and_when_it_answers_again(
+    make_client: Callable[..., LivingdocsClient],
+    server: ScriptedServer,
+    time: FakeTime,
+    trouble: Reply,
+) -> None:
+    told: list[Silence] = []
+    client = make_client(tell=told.append, now=time.clock)
+    server.script(trouble, trouble, OK, OK)
+    client.submit(REQUEST, "key")
+    first, second, end = told
+    assert first.why and first.place == client.base_url
+    assert (first.tries, second.tries) == (1, 2)
+    assert first.next_try == pytest.approx(1000.0 + time.naps[0])
+    assert (end.over, end.place) == (True, client.base_url)
+    client.submit(REQUEST, "key")
+    assert len(told) == 3, "a server that answers is not worth a word"
+
+
+def test_a_refused_connection_is_told_with_its_reason(
+    make_client: Callable[..., LivingdocsClient],
+) -> None:
+    told: list[Silence] = []
+    failure(make_client(address="http://127.0.0.1:1", tell=told.append))
+    assert "connection refused" in told[0].why and told[0].next_try is not None
+
+
+def test_a_server_that_lets_us_wait_is_told_of_while_we_wait(
+    make_client: Callable[..., LivingdocsClient],
+    server: ScriptedServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(patience, "LATE", 0.05)
+    answer, told = threading.Event(), []
+
+    def tell(silence: Silence) -> None:
+        told.append(silence)
+        answer.set()
+
+    def late(handler: Any) -> None:
+        answer.wait()
+        handler.wfile.write(b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"id": "j"}')
+
+    server.script(Reply(act=late))
+    assert make_client(tell=tell).submit(REQUEST, "key") == "j"
+    assert [each.over for each in told] == [False, True]
+    assert "has not answered" in told[0].why and told[0].next_try is None
+
+
+def test_a_refusal_is_an_answer(
+    make_client: Callable[..., LivingdocsClient], server: ScriptedServer
+) -> None:
+    told: list[Silence] = []
+    server.script(Reply(503, b""), Reply(401, {"error": "no"}))
+    failure(make_client(tell=told.append))
+    assert [each.over for each in told] == [False, True]

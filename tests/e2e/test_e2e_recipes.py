@@ -102,7 +102,7 @@ def steps() -> dict[str, list[str]]:
     """The lines of both CI jobs, but for installing."""
     github = [step["run"] for step in GITHUB["jobs"]["import"]["steps"] if "run" in step]
     found = {"github": github, "gitlab": GITLAB["import"]["script"]}
-    return {ci: [line.replace("pip install ldimport && ", "") for line in lines]
+    return {ci: [line.replace("pip install ./ldimport && ", "") for line in lines]
             for ci, lines in found.items()}  # fmt: skip
 
 

@@ -66,7 +66,8 @@ def picture(
 
 @dataclass
 class Origin:
-    """Pictures by path, over HTTP. ``hits`` are the requests it saw, in order; ``delay`` makes
+    """Pictures by path, over HTTP. ``hits`` are the requests it saw, in order, ``agents`` who they
+    said they were, of whom ``only_for`` alone is let in, if it is said; ``delay`` makes
     every answer late, in seconds; what waits in ``held`` is answered when it is set."""
 
     server: ThreadingHTTPServer
@@ -75,6 +76,8 @@ class Origin:
     hits: list[tuple[str, str | None]] = field(default_factory=list)
     delay: float = 0.0
     held: threading.Event | None = None
+    agents: list[str] = field(default_factory=list)
+    only_for: str = ""
 
     @property
     def host(self) -> str:
@@ -103,6 +106,10 @@ class Handler(BaseHTTPRequestHandler):
         origin, path = self.origin, self.path.lstrip("/").split("?")[0]
         asked = self.headers.get("If-None-Match")
         origin.hits.append((path, asked))
+        origin.agents.append(self.headers["User-Agent"])
+        if origin.only_for not in ("", self.headers["User-Agent"]):
+            self.send_error(403)
+            return
         time.sleep(origin.delay)
         if origin.held is not None:
             origin.held.wait()

@@ -24,7 +24,7 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import _limits_of
 from ldimport.engine.store.sqlite.schema import FILE
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.model import Counts, ImageType, Integrity, JobOptions, Limits
+from ldimport.model import Counts, ExifPrecedence, ImageType, Integrity, JobOptions, Limits
 
 # -- blobs ----------------------------------------------------------------------------------
 
@@ -280,6 +280,7 @@ def test_the_seeds_own_id_is_understood() -> None:
         st.lists(st.text()).map(tuple),
         st.sampled_from(Integrity),
         st.booleans(),
+        st.sampled_from(ExifPrecedence),
     )
 )
 def test_options_come_back_as_they_were(options: JobOptions) -> None:

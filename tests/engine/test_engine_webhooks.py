@@ -28,7 +28,7 @@ class Receivers:
         self.status: dict[str, int] = {}
         self.headers: dict[str, str] = {}
 
-    def post(self, url: str, *_: object) -> Answer:
+    def post(self, url: str, *_: object, **__: object) -> Answer:
         self.asked.append(url)
         return Answer(self.status.get(url, 200), self.headers, b"", cut=False, broken=None)
 
@@ -94,7 +94,7 @@ def test_one_that_has_trouble_with_one_of_them_gets_the_next(
 def test_a_bug_ends_the_try_and_not_the_sending(
     engine: Engine, clock: Clock, receivers: Receivers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(url: str, *_: object) -> Answer:
+    def broken(url: str, *_: object, **__: object) -> Answer:
         if url == A:
             raise ZeroDivisionError("one")
         return receivers.post(url)
@@ -125,7 +125,7 @@ def test_nothing_more_is_begun_once_it_is_told_to_end(
 ) -> None:
     asked, go_on = threading.Event(), threading.Event()
 
-    def slow(url: str, *_: object) -> Answer:
+    def slow(url: str, *_: object, **__: object) -> Answer:
         asked.set()
         go_on.wait()
         return receivers.post(url)

@@ -16,8 +16,6 @@ from manifests import HEADER, as_kept, metadata, opened, read, write, write_entr
 
 from ldimport.cells import safe_cell
 from ldimport.errors import UsageError
-from ldimport.manifest import Detected, ManifestFormat
-from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.write import RowWriter, write_rows
 from ldimport.model import Entry, Json, Place, Problem, Severity
 
@@ -106,11 +104,24 @@ def test_a_row_that_could_not_be_read_is_kept_as_text(tmp_path: Path) -> None:
     assert last["_record"] == '2,"a "b" c"'
 
 
-def test_the_dialect_of_the_original_is_kept(tmp_path: Path) -> None:
-    like = Detected(ManifestFormat.CSV, "cp1252", CsvDialect(";"), 2)
-    with RowWriter(tmp_path / "a.csv", like=like) as writer:
+@pytest.mark.parametrize(
+    ("name", "excel", "content"),
+    [
+        ("a.csv", False, "id,url\r\n1,ä\r\n"),
+        ("a.csv", True, "\ufeffid;url\r\n1;ä\r\n"),
+        ("a.tsv", False, "id\turl\r\n1\tä\r\n"),
+        ("a.tsv", True, "\ufeffid\turl\r\n1\tä\r\n"),
+        ("a.jsonl", True, '{"id":"1","url":"ä"}\n'),
+    ],
+)
+def test_a_csv_has_commas_and_no_mark_but_for_excel(
+    tmp_path: Path, name: str, excel: bool, content: str
+) -> None:
+    with RowWriter(tmp_path / name, excel=excel) as writer:
         writer.add({"id": "1", "url": "ä"})
-    assert (tmp_path / "a.csv").read_bytes() == "\ufeffid;url\r\n1;ä\r\n".encode()
+    assert (tmp_path / name).read_bytes() == content.encode()
+    with opened(tmp_path / name) as manifest:
+        assert [entry.original["url"] for entry in manifest.entries()] == ["ä"]
 
 
 def test_rows_with_other_columns_share_one_header(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ def told(id_: str, reason: str, cause: str | None = None, retryable: bool | None
         ("WebP images are not accepted", "webp-not-accepted", False),
         ("WebP is not accepted: png, jpg, gif, svg", "webp-not-accepted", False),
         ("the token is not accepted", "other", False),
+        ("token images are not accepted", "other", False),
         ("origin redirects on and on (after 5 redirects)", "too-many-redirects", False),
         ("origin sent the file encoded, although asked not to", "encoded-body", False),
         ("Es ging schief", "other", False),
@@ -102,6 +103,35 @@ def test_unknown_causes_group_by_their_sentence(state: StateStore, tmp_path: Pat
     groups = [event.group for event in events if isinstance(event, Failure)]
     assert groups == ["Nein", "Doch", "Nein", "Oh"]
     assert len(list(state.results(Filter(cause="other")))) == 4
+
+
+def test_sentences_group_without_their_names_and_numbers(state: StateStore, tmp_path: Path) -> None:
+    events = reasons(state, tmp_path, "Asset 17 is gone", "Asset 4 is gone", "No room")
+    found = [(row.cause, row.reason, row.images) for row in state.causes()]
+    assert found == [("other", "Asset … is gone", 2), ("other", "No room", 1)]
+    assert summary(events).causes == state.causes()
+
+
+def test_a_sentence_in_place_of_a_code_is_none(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=lambda id_: told(id_, "origin answered 503", "It went wrong", True))
+    submit(state, target, manifest(tmp_path, 1))
+    assert [(row.cause, row.retryable) for row in state.causes()] == [("origin-503", True)]
+
+
+def test_a_group_names_its_parameters_and_the_host_that_all_share(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target = StandIn(answer=lambda id_: told(id_, f"about {id_}", "origin-503", True))
+    (row,) = summary(submit(state, target, manifest(tmp_path, 2))).causes
+    assert row.reason == "the image server answered 503 instead of sending the image"
+    assert row.parameters == {"status": 503, "host": "img.example"}
+    assert row.text == f"{row.reason} (img.example)"
+
+
+def test_a_cause_that_nobody_knows_is_told_as_one(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=lambda id_: told(id_, f"the moon over {id_}", "moon-phase"))
+    (row,) = summary(submit(state, target, manifest(tmp_path, 2))).causes
+    assert (row.cause, row.reason) == ("moon-phase", "moon-phase: a cause of the target's own")
 
 
 def test_results_of_one_job_group_alike() -> None:

@@ -38,6 +38,7 @@ from ldimport.migration.reports import files, junit, sarif
 from ldimport.migration.reports.files import COLUMNS, Files, Reports
 from ldimport.migration.reports.junit import xml_text
 from ldimport.migration.reports.sarif import uri_of
+from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked
 
@@ -53,7 +54,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_csv_holds_every_problem_in_order(tmp_path: Path) -> None:
     with archive(tmp_path) as manifest:
         told(manifest, Files(problems=tmp_path / "p.csv"))
-    assert (tmp_path / "p.csv").read_bytes().startswith(b"\xef\xbb\xbfseverity,code,file,row,")
+    assert (tmp_path / "p.csv").read_bytes().startswith(b"severity,code,file,row,")
     with (tmp_path / "p.csv").open(encoding="utf-8-sig", newline="") as file:
         first, second = csv.DictReader(file)
     assert first == {
@@ -86,10 +87,17 @@ def test_a_file_that_cannot_be_begun_leaves_nothing_of_the_others(
         assert {*tmp_path.iterdir()} == before
 
 
-def test_csv_takes_the_semicolons_of_the_manifest(tmp_path: Path) -> None:
-    with archive(tmp_path, ARCHIVE.replace(",", ";")) as manifest:
-        told(manifest, Files(problems=tmp_path / "p.csv"))
-    assert (tmp_path / "p.csv").read_text("utf-8-sig").startswith("severity;code;file;")
+@pytest.mark.parametrize("sign", [",", ";"])
+def test_a_csv_is_the_same_whatever_the_manifest_has(tmp_path: Path, sign: str) -> None:
+    names = {"problems": "p.csv", "write_valid": "v.csv", "write_invalid": "i.csv"}
+    paths = {option: tmp_path / name for option, name in names.items()}
+    for excel, starts in ((False, (b"severity,", b"id,")), (True, (b"severity;", b"id;"))):
+        with archive(tmp_path, "\ufeff" + ARCHIVE.replace(",", sign)) as manifest:
+            told(manifest, Files(**paths, excel=excel))
+        for path in paths.values():
+            content = path.read_bytes()
+            assert content.startswith(b"\xef\xbb\xbf") is excel
+            assert content.removeprefix(b"\xef\xbb\xbf").startswith(starts), path
 
 
 def test_json_lines_and_json_say_the_same(tmp_path: Path) -> None:
@@ -220,12 +228,12 @@ def test_rows_are_told_apart_with_all_their_columns(tmp_path: Path) -> None:
     ]
 
 
-def test_rows_keep_the_dialect_of_the_manifest(tmp_path: Path) -> None:
+def test_rows_are_written_alike_whatever_the_manifest_had(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes("id;url;fileName\n1;N/A;Zürich\n".encode("cp1252"))
     with open_manifest([tmp_path / "a.csv"]) as manifest:
         told(manifest, Files(write_invalid=tmp_path / "bad.csv"))
-    first = (tmp_path / "bad.csv").read_text("utf-8-sig").splitlines()[1]
-    assert first == "1;N/A;Zürich;not a URL;not a URL [not-a-url]"
+    first = (tmp_path / "bad.csv").read_text("utf-8").splitlines()[1]
+    assert first == "1,N/A,Zürich,not a URL,not a URL [not-a-url]"
 
 
 def test_what_is_fixed_in_the_invalid_rows_is_a_manifest_again(tmp_path: Path) -> None:
@@ -240,6 +248,21 @@ def test_what_is_fixed_in_the_invalid_rows_is_a_manifest_again(tmp_path: Path) -
 
 
 # -- JUnit ---------------------------------------------------------------------------------
+
+
+def test_a_case_of_many_rows_says_what_they_have_in_common() -> None:
+    place = Place(row=1, line=2, column=3, file="a.csv")
+    kinds = [
+        FindingGroup("too-long", "metadata.credit", Severity.ERROR, 2, place, "x", "has 200", "",
+                     varied=varied)
+        for varied in (True, False)
+    ]  # fmt: skip
+    varied, same = (
+        junit.check_cases("a.csv", Validation(2, 2, 0, (kind,), ()), {})[0] for kind in kinds
+    )
+    assert varied.failure == "2 rows: metadata.credit: a text is too long"
+    assert varied.details.startswith("the first: has 200\n")
+    assert same.failure == "2 rows: has 200"
 
 
 def test_junit_has_one_case_for_each_check(tmp_path: Path) -> None:

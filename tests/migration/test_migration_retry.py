@@ -8,11 +8,11 @@ import pytest
 from archives import Time, left_open, manifest, source, submit, summary
 from standin import StandIn, arrived, refused
 
-from ldimport.errors import ExitCode, TemporaryError, UsageError
+from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import Migration, RetryOptions, StateStore, SubmitOptions
-from ldimport.migration.events import BatchSent, Event, JobEnded, Progress, Summary
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
 from ldimport.migration.model import Filter
-from ldimport.model import Integrity, JobOptions, JobState
+from ldimport.model import Counts, Integrity, JobOptions, JobState
 from ldimport.targets.base import BatchLimits
 
 
@@ -224,26 +224,112 @@ def test_beside_another_run_watch_tells_of_dead_jobs(
     assert (last.exit_code, [job.state for job in last.jobs]) == (ExitCode.REFUSED, [end])
 
 
-def test_a_watcher_ends_when_the_run_that_it_follows_is_gone(
+class Gone(Time):
+    """After some looks the run that was followed is gone, however it ended."""
+
+    def __init__(self, state: StateStore, looks: int = 3) -> None:
+        super().__init__()
+        self.state, self.looks = state, looks
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        self.looks -= 1
+        if self.looks == 0:
+            assert self.state._lock is not None
+            self.state._lock.release()
+
+
+def test_a_watcher_takes_the_place_of_the_run_that_it_follows(
     state: StateStore, tmp_path: Path
 ) -> None:
-    """Killed, or told not to wait: nobody will store an end any more."""
+    """Killed, or told not to wait: nobody else will store an end any more."""
+    target = StandIn()
+    left_open(state, target, manifest(tmp_path, 4), batch_size=2)
+    with beside(state) as reader:
+        events = watch(reader, target, time=Gone(state))
+        assert not reader.held, "the lock is given back"
+    assert [event.code for event in events if isinstance(event, Notice)] == ["took-over"]
+    assert [event.job_id for event in events if isinstance(event, JobEnded)] == ["job1", "job2"]
+    end = summary(events)
+    assert (end.exit_code, end.totals.success, end.totals.pending) == (ExitCode.OK, 4, 0)
+    assert end.seconds >= 3.0
+    assert state.overview().totals.success == 4
+
+
+def test_what_ended_before_a_watcher_takes_over_is_in_its_sums(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target = StandIn(answer=lambda id_: refused(id_) if id_ == "id1" else arrived(id_))
+    left_open(state, target, manifest(tmp_path, 4), batch_size=2)
+
+    class Working(Gone):
+        def sleep(self, seconds: float) -> None:
+            if self.looks == 2:
+                Migration(state, target).refresh("job1")
+            super().sleep(seconds)
+
+    with beside(state) as reader:
+        events = watch(reader, target, time=Working(state))
+    end = summary(events)
+    assert [event.job_id for event in events if isinstance(event, JobEnded)] == ["job1", "job2"]
+    assert (end.totals.success, end.totals.failed, len(end.jobs)) == (3, 1, 2)
+
+
+def test_a_watcher_hands_over_what_a_dead_run_never_sent(state: StateStore, tmp_path: Path) -> None:
+    from ldimport.errors import TemporaryError
+
+    def cut(request: object) -> None:
+        raise TemporaryError("connection lost")
+
+    target = StandIn(before=cut)
+    submit(state, target, manifest(tmp_path, 3))
+    target.before = lambda request: None
+    left_open(state, target, manifest(tmp_path, 2, "other.csv"), name="other")
+    with beside(state) as reader:
+        end = summary(watch(reader, target, time=Gone(state)))
+    assert (end.totals.success, end.totals.pending) == (5, 0)
+
+
+def test_a_watcher_looks_on_at_whoever_was_faster(state: StateStore, tmp_path: Path) -> None:
     target = StandIn()
     left_open(state, target, manifest(tmp_path, 2))
 
-    looks = iter(range(9))
+    class Faster(Gone):
+        def monotonic(self) -> float:  # asked between the look and the attempt
+            if self.looks == 0 and state._lock is not None:
+                state._lock.acquire("submit other.csv")
+                self.looks = -1
+            return super().monotonic()
 
-    class Killed(Time):
+    time = Faster(state)
+    with beside(state) as reader:
+        events = Migration(reader, target, time.clock).watch(deadline=9)
+        end = summary(list(events))
+    assert (end.exit_code, end.totals.pending) == (ExitCode.DEADLINE, 2)
+
+
+def test_a_watcher_shows_what_the_engine_has_done_of_open_jobs(
+    state: StateStore, tmp_path: Path
+) -> None:
+    """The state file hears of it at the job's end only."""
+    target, done = StandIn(), iter((1, 2, 3))
+    left_open(state, target, manifest(tmp_path, 4))
+
+    def progress(job_id: str) -> Counts:
+        return Counts(n := next(done), pending=4 - n)
+
+    target.progress = progress  # type: ignore[method-assign]
+
+    class Working(Time):
         def sleep(self, seconds: float) -> None:
             super().sleep(seconds)
-            if next(looks) == 3:
-                assert state._lock is not None
-                state._lock.release()
+            if len(self.waits) == 3:
+                Migration(state, target).refresh("job1")
 
     with beside(state) as reader:
-        end = summary(watch(reader, target, time=Killed()))
-    assert (end.exit_code, end.totals.pending) == (ExitCode.TEMPORARY, 2)
-    assert isinstance(end.stopped, TemporaryError) and "again" in (end.stopped.hint or "")
+        events = watch(reader, target, time=Working())
+    steps = [event.counts.success for event in events if isinstance(event, Progress)]
+    assert steps == [1, 2, 3, 4]
 
 
 def test_one_job_is_asked_about_and_its_end_stored(state: StateStore, tmp_path: Path) -> None:

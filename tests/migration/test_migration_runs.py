@@ -29,7 +29,7 @@ from ldimport.migration import (
     SubmitOptions,
 )
 from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
-from ldimport.migration.model import Failure, Filter
+from ldimport.migration.model import Failure, Filter, Totals
 from ldimport.migration.submit import InvalidManifest
 from ldimport.model import (
     MAX_OPEN_JOBS,
@@ -37,6 +37,7 @@ from ldimport.model import (
     JobOptions,
     JobState,
     JobStatus,
+    Result,
     Status,
 )
 from ldimport.targets.base import BatchLimits
@@ -210,6 +211,37 @@ def test_limit_sends_only_so_many(state: StateStore, tmp_path: Path) -> None:
     end = summary(submit(state, target, path, limit=2))
     assert target.sent_ids() == ["id1", "id2"]
     assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (2, 3, 5)
+
+
+def test_a_limit_announces_what_it_lets_through_and_its_sums_are_about_that(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target, path = StandIn(answer=lambda id_: refused(id_, f"odd {id_}")), manifest(tmp_path, 50)
+    events = submit(state, target, path, limit=20, batch_size=7)
+    plan = planned(events).plan
+    assert (plan.to_send, plan.left_out, plan.batches, plan.sources) == (
+        20, 30, 3, {"img.example": 20}
+    )  # fmt: skip
+    end = summary(events)
+    assert end.own == Totals(failed=20) and end.shown == end.own
+    assert sum(row.images for row in end.causes) == 20
+    target.answer = arrived
+    end = summary(submit(state, target, path, limit=20))
+    assert end.own == Totals(success=20)
+    assert sum(row.images for row in end.causes) == 0, "those failed in an earlier run"
+    assert (end.totals.failed, end.totals.unsubmitted, end.totals.rows) == (20, 10, 50)
+
+
+def test_notes_to_images_that_arrived_are_counted_by_kind(
+    state: StateStore, tmp_path: Path
+) -> None:
+    def noted(id_: str) -> Result:
+        code = {"id1": "unpacked", "id2": "damaged-chunk", "id4": "unpacked"}.get(id_)
+        return replace(arrived(id_), cause=code, reason=code)
+
+    end = summary(submit(state, StandIn(answer=noted), manifest(tmp_path, 4), batch_size=2))
+    assert end.notes == {"unpacked": 2, "damaged-chunk": 1}
+    assert (end.totals.success, end.causes) == (4, ())
 
 
 def test_errors_stop_before_anything_is_sent(state: StateStore, tmp_path: Path) -> None:

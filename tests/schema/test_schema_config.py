@@ -196,7 +196,7 @@ def test_aliases_save_writing(tmp_path: Path) -> None:
     [
         (b"", "it is empty"),
         (b"# nothing but a comment\n", "it is empty"),
-        (b"{", "Expecting"),
+        (b"{", "line 1, column 2: it ends too early"),
         (b"\xff\x89PNG", "not UTF-8"),
         (b"\x00\xff\x89PNG", "neither JSON nor YAML"),
         (b"a: [1\nb: c", "in line 2"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from ldimport.client import LivingdocsClient
 from ldimport.engine import access_tokens
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import JobState, Json, Status
+from ldimport.server.endpoint import versions
 from ldimport.wire import Dialect
 
 SEED: dict[str, Json] = {
@@ -95,6 +97,45 @@ def test_t17_a_removed_version_is_gone_and_one_that_never_was_is_not_found(quiet
     assert (gone.status_code, gone.json()["error"]) == (410, "Gone")
     for never in ("beta", "v2", "2025-04"):
         assert quiet.post(SEED, f"/api/{never}/import/images").status_code == 404
+
+
+def at(month: str) -> float:
+    return datetime.fromisoformat(f"{month}-17T12:00+00:00").timestamp()
+
+
+@pytest.mark.parametrize(
+    ("month", "newest", "count"),
+    [("2025-03", "2025-03", 2), ("2026-08", "2026-07", 10), ("2026-11", "2026-11", 12),
+     ("2026-12", "2026-11", 12), ("2027-01", "2027-01", 13)],
+)  # fmt: skip
+def test_the_releases_of_odd_months_are_there_up_to_this_month(
+    quiet: Api, monkeypatch: pytest.MonkeyPatch, month: str, newest: str, count: int
+) -> None:
+    monkeypatch.setattr(quiet.engine, "now", lambda: at(month))
+    known = versions(at(month))
+    assert (known[0], known[-1], len(known)) == ("v1", newest, count)
+    assert quiet.get(f"/api/{newest}/projectConfig").status_code == 200
+    year, of_year = divmod(int(newest[:4]) * 12 + int(newest[5:]) + 1, 12)
+    assert quiet.get(f"/api/{year}-{of_year + 1:02}/projectConfig").status_code == 404
+    described = quiet.get("/openapi.json").json()["components"]["parameters"]["version"]
+    assert described["schema"]["enum"] == list(known)
+
+
+def test_a_version_whose_end_is_announced_says_so(
+    quiet: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def farewell(month: str, version: str, path: str = "projectConfig") -> list[str | None]:
+        monkeypatch.setattr(quiet.engine, "now", lambda: at(month))
+        headers = quiet.get(f"/api/{version}/{path}").headers
+        return [headers.get("deprecation"), headers.get("sunset")]
+
+    since = f"@{datetime(2026, 9, 1, tzinfo=UTC).timestamp():.0f}"
+    ends = "Mon, 01 Mar 2027 00:00:00 GMT"
+    assert farewell("2026-08", "v1") == [None, None]
+    assert farewell("2026-10", "v1") == [since, ends]
+    assert farewell("2026-10", "v1", "no-such-path") == [since, ends]
+    assert farewell("2026-10", "2025-03") == farewell("2026-11", "2026-09") == [None, None]
+    assert farewell("2026-11", "2025-03")[1] == "Sat, 01 May 2027 00:00:00 GMT"
 
 
 WRONG = {
@@ -374,6 +415,10 @@ def test_t34_to_t37_patching(api: Api, origin: Origin) -> None:
     status, body = patch({"patches": [{"operation": "notExistingOperation"}]})
     assert (status, body["error_details"]) == (  # type: ignore[index,call-overload]
         400, {"patches.0.operation": 'No enum match for: "notExistingOperation"'})  # fmt: skip
+    for known in ("archive", "revokeAsset", "unrevokeAsset", "replaceAsset", "removeAsset"):
+        status, body = patch({"patches": [setting("title", "W"), {"operation": known}]})
+        said = body["error_details"]["patches.1.operation"]  # type: ignore[index,call-overload]
+        assert status == 400 and f'"{known}" is known, but not carried out' in said  # type: ignore[operator]
     status, body = patch({"patches": [setting("title", 5)]})
     assert status == 400 and "patches.0.value" in body["error_details"]  # type: ignore[index,call-overload,operator]
     status, body = patch({"patches": [setting("title", "U")]}, "/api/v1/mediaLibrary/yLBGtTjWN4ba")

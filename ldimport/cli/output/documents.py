@@ -15,6 +15,7 @@ from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.model import Silence
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def overview(found: Overview) -> Document:
         "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
         "scopes": scopes,
+        "atWork": None if found.at_work is None else fields_of(found.at_work),
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
 
@@ -136,7 +138,7 @@ def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Docu
         "manifest": manifest.name,
         **{name: getattr(found, name) for name in counts},
         "detected": detected[0] if len(detected) == 1 else detected,
-        "kinds": [fields_of(kind, "first example") for kind in found.kinds],
+        "kinds": [fields_of(kind, "first example varied") for kind in found.kinds],
         "problems": [problem_document(each) for each in shown],
         "problemsShown": len(shown),
     }
@@ -174,6 +176,11 @@ def _ended(ended: events.JobEnded, _: float) -> Document:
     return {"id": ended.job_id, "state": ended.state, "images": counts}
 
 
+def _silence(silence: Silence, now: float) -> Document:
+    at = None if silence.next_try is None else utc(silence.next_try)
+    return {**fields_of(silence), "nextTry": at, "at": utc(now)}
+
+
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
     events.Notice: ("notice", lambda notice, _: fields_of(notice)),
@@ -181,6 +188,7 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
     events.JobEnded: ("job", _ended),
+    Silence: ("silence", _silence),
 }
 """Every event but the last, with its type in JSON."""
 
@@ -197,8 +205,10 @@ def summary(end: Summary) -> Document:
         "plan": plan_counts(end.plan) if end.plan else None,
         "jobs": [{key: job(row)[key] for key in ("id", "state", "images")} for row in end.jobs],
         "totals": fields_of(end.totals),
+        **({} if end.own is None else {"own": fields_of(end.own)}),
         "causes": [cause(row) for row in end.causes],
         "seconds": round(end.seconds, 3),
+        **({"notes": dict(end.notes)} if end.notes else {}),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

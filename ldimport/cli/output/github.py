@@ -51,7 +51,11 @@ def summary(found: Validation, name: str) -> str:
     if not kinds:
         return head
     columns = "rows:|problem|field|first at|message"
-    table = _table(columns, ((k.rows, k.code, k.field, pointer(k.first), k.message) for k in kinds))
+    said = (f"for example: {kind.message}" if kind.varied else kind.message for kind in kinds)
+    cells = zip(kinds, said, strict=True)
+    table = _table(
+        columns, ((k.rows, k.code, k.field, pointer(k.first), text) for k, text in cells)
+    )
     more = len(kinds) - MOST_SUMMARY_ROWS
     return f"{head}{table}" + (f"\nand {number(more)} more kinds\n" if more > 0 else "")
 
@@ -63,7 +67,7 @@ def run_summary(end: Summary) -> str:
     text = f"### {_cell(name)}\n\n{_table('outcome|images:', sums)}"
     text += f"| **all** | {number(end.totals.rows)} |\n"
     if end.causes:
-        causes = ((row.images, row.reason, "yes" if row.retryable else "no") for row in end.causes)
+        causes = ((row.images, row.text, "yes" if row.retryable else "no") for row in end.causes)
         text += "\n" + _table("failed:|reason|try again", causes)
     return f"{text}\nexit {int(end.exit_code)}\n"
 

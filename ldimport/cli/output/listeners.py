@@ -4,13 +4,14 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
 from ldimport.cli.output import documents
+from ldimport.cli.output.silence import SilenceOnce, silence_text
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, number, percent, size, utc
 from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobState, Silence
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
@@ -56,6 +57,7 @@ class JsonLinesListener:
 
     def __post_init__(self) -> None:
         self._next_progress = 0.0
+        self._silence = SilenceOnce(self.now)
         self.stream.line(documents.dumps(self.start))
 
     def __call__(self, event: Event | Stopping) -> None:
@@ -64,6 +66,8 @@ class JsonLinesListener:
             if self.now() < self._next_progress:
                 return
             self._next_progress = self.now() + PROGRESS_PAUSE
+        if isinstance(event, Silence) and not self._silence.worth(event):
+            return
         if not isinstance(event, Stopping):
             self.stream.line(documents.dumps(documents.event(event, self.now())))
 
@@ -85,6 +89,7 @@ class LogLines:
         self._next = self._began + min(FIRST_PROGRESS, self.every)
         self._causes: set[str] = set()
         self._last: Progress | None = None
+        self._silence = SilenceOnce(self.now)
 
     def say(self, kind: str, text: str) -> None:
         """One line: time, kind, text."""
@@ -108,6 +113,9 @@ class LogLines:
                 self._failure(event)
             case events.JobEnded() if self.verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
+            case Silence() if self._silence.worth(event):
+                at = "" if event.next_try is None else utc(event.next_try)
+                self.say("answers" if event.over else "silent", silence_text(event, at=at))
             case Stopping():
                 self.say("stopping", "in order; a second signal stops at once")
             case Summary():
@@ -140,6 +148,8 @@ def plan_text(plan: Plan) -> str:
     parts.append(f"{number(plan.unchanged)} unchanged")
     rare = {"failed before": plan.failed, "in progress": plan.in_progress, "invalid": plan.invalid}
     parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
+    if plan.left_out:
+        parts.append(f"{number(plan.to_send)} to send (--limit)")
     head = f"{plan.manifest} → {plan.target}, systemName {plan.system_name}"
     return f"{head}: {counted(plan.entries, 'row')}: {', '.join(parts)}"
 

@@ -1,20 +1,22 @@
-"""The live display of a run on a terminal: a few lines that redraw, failures that stay."""
+"""The live display of a run on a terminal: a few lines that redraw."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output.listeners import ReadingProgress, Stopping
-from ldimport.cli.output.screen import BAD, QUIET, Screen, assemble, bar
-from ldimport.cli.output.text import cells, clean, counted, cut, duration, number
+from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
+from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
+from ldimport.migration.causes import meaning_of
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.model import Failure
-from ldimport.model import JobState
+from ldimport.model import JobState, Silence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,9 +26,14 @@ if TYPE_CHECKING:
 PER_SECOND = 8
 RATE_WINDOW = 60.0
 RATE_AFTER = 10.0
+MOST_WRONG = 3.0
+"""Seconds after its end for which an estimate still says that a second is left."""
+MOST_CAUSES = 4
+"""Causes of failure that are told while running."""
 STALE_AFTER = 30.0
 _LABEL = 8
 _SHORTEST_BAR, _LONGEST_BAR = 5, 28
+_SHORTEST_URL = 24
 
 
 def moving(screen: Screen, lines: Callable[[], RenderableType]) -> Live:
@@ -51,30 +58,34 @@ class Throughput:
     """How fast something grows, over the last minute, and since when it does not."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
-        from rich.progress import Progress as Tracker
-
         self._monotonic = monotonic
-        self._tracker = Tracker(get_time=monotonic, speed_estimate_period=RATE_WINDOW)
-        self._tracker.add_task("", total=None)
-        (self._task,) = self._tracker.tasks
+        self._seen: deque[tuple[float, int]] = deque()
         self._began = self._changed = monotonic()
 
     def add(self, done: int) -> None:
         """So many are done by now."""
-        if done != self._task.completed:
-            self._changed = self._monotonic()
-        self._tracker.update(self._task.id, completed=done)
+        now = self._monotonic()
+        if not self._seen or done != self._seen[-1][1]:
+            self._seen.append((now, done))
+            self._changed = now
+        while len(self._seen) > 1 and self._seen[1][0] < now - RATE_WINDOW:
+            self._seen.popleft()
 
     @property
     def per_second(self) -> float:
         """Average over the last minute; 0 when unknown."""
-        return self._task.speed or 0.0
+        if len(self._seen) < 2:
+            return 0.0
+        (began, before), (at, now) = self._seen[0], self._seen[-1]
+        return max(0.0, (now - before) / (at - began)) if at > began else 0.0
 
     def left(self, rest: int) -> str:
-        """Time left in words; empty before ten seconds have passed or when nothing moves."""
-        if self._monotonic() - self._began < RATE_AFTER or rest <= 0 or self.per_second <= 0:
+        """Time left in words, counting down since something moved last; ``…`` when that was no
+        good guess, empty before ten seconds have passed."""
+        if self._monotonic() - self._began < RATE_AFTER or rest <= 0:
             return ""
-        return f"{duration(max(1, rest / self.per_second))} left"
+        left = rest / self.per_second - self.idle if self.per_second else -math.inf
+        return f"{duration(max(1, round(left)))} left" if left > -MOST_WRONG else "…"
 
     @property
     def idle(self) -> float:
@@ -84,8 +95,8 @@ class Throughput:
 
 @dataclass
 class LiveDisplay:
-    """Two bars, since two things happen: we send, they import. Lines about the first failure of
-    each cause stand above and stay."""
+    """Two bars, since two things happen: we send, they import; below them the causes of failures,
+    and whether the server is silent."""
 
     screen: Screen
     reading: ReadingProgress | None = None
@@ -93,13 +104,15 @@ class LiveDisplay:
     sends: bool = True
     verbose: int = 0
     monotonic: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
 
     def __post_init__(self) -> None:
         self._progress: Progress | None = None
         self._causes: Counter[str] = Counter()
-        self._reasons: dict[str, str] = {}
+        self._first: dict[str, Failure] = {}
         self._jobs_done = 0
         self._note = ""
+        self._silence: Silence | None = None
         self._sent, self._done = Throughput(self.monotonic), Throughput(self.monotonic)
         self._live = moving(self.screen, lambda: self)
 
@@ -127,6 +140,8 @@ class LiveDisplay:
                 self._ended(event)
             case BatchSent() if self.verbose:
                 self.screen.say("→", f"{event.job_id}  {counted(event.images, 'image')}")
+            case Silence():
+                self._silence = None if event.over else event
             case Stopping():  # shown at once, while what is under way ends
                 self._note = "Stopping after what is under way. Ctrl-C again stops at once."
             case Summary():
@@ -134,11 +149,12 @@ class LiveDisplay:
 
     def _failure(self, failure: Failure) -> None:
         self._causes[failure.group] += 1
-        first = self._causes[failure.group] == 1
-        self._reasons.setdefault(failure.group, failure.reason)
-        if first or self.verbose:
-            word = "first " if first and not self.verbose else ""
-            text = f"{word}“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"
+        first = self._first.setdefault(failure.group, failure)
+        if first.reason != failure.reason:  # a group's text is not one member's
+            text = meaning_of(failure.cause, failure.group)
+            self._first[failure.group] = replace(first, reason=text)
+        if self.verbose:
+            text = f"“{failure.reason}”: {failure.external_id} (row {number(failure.row)})"
             self.screen.say("✗", f"{text}  {failure.url}")
 
     def _ended(self, job: JobEnded) -> None:
@@ -162,10 +178,12 @@ class LiveDisplay:
         """The lines of one frame, none wider than ``width``."""
         if self._progress is not None:
             yield self._bars(self._progress, width)
-            if self._causes:
-                yield self._failed_line(width)
+            yield from self._failed_lines(width)
         elif self.reading is not None and self.reading.text:
             yield assemble(f"  {self.reading.text}")
+        if self._silence is not None:
+            for line in self._silent_lines(self._silence):
+                yield assemble((line, WAIT))  # it wraps
         yield assemble((cut(self._last_line(), width), QUIET))
 
     def _bars(self, progress: Progress, width: int) -> RenderableType:
@@ -207,15 +225,27 @@ class LiveDisplay:
         parts = [f"{number(round(rate))}/s"] if rate >= 1 else []
         return " · ".join([*parts, self._sent.left(rest) or "…"])
 
-    def _failed_line(self, width: int) -> Text:
-        line = f"  {'Failed':<{_LABEL}}"
-        for n, (cause, count) in enumerate(self._causes.most_common()):
-            piece = f"{number(count)} {clean(self._reasons[cause])}"
-            if cells(line) + cells(piece) > width - 2:
-                line = f"{line.rstrip()} …" if n else line + cut(piece, width - cells(line))
-                break
-            line += f"{piece}  "
-        return assemble((line.rstrip(), BAD))
+    def _failed_lines(self, width: int) -> Iterator[Text]:
+        """A line for each cause, which goes with the display: the final table has them all."""
+        most = self._causes.most_common(MOST_CAUSES)
+        digits = max((len(number(count)) for _, count in most), default=0)
+        for n, (cause, count) in enumerate(most):
+            label = "Failed" if n == 0 else ""
+            first = self._first[cause]
+            line = f"  {label:<{_LABEL}}{number(count):>{digits}} {clean(first.reason)}"
+            place = f"   first {clean(first.external_id)} (row {number(first.row)})  "
+            if cells(line) + cells(place) + _SHORTEST_URL <= width:
+                line += place + cut_url(clean(first.url), width - cells(line) - cells(place))
+            yield assemble((cut(line, width), BAD))
+        if rest := len(self._causes) - len(most):
+            yield assemble((cut(f"  {'':<{_LABEL}}and {number(rest)} more kinds", width), BAD))
+
+    def _silent_lines(self, silence: Silence) -> Iterator[str]:
+        yield f"  ! {silence.why}"
+        if silence.next_try is not None:
+            left = round(silence.next_try - self.now())
+            again = f"next try in {duration(left)}" if left >= 1 else "trying again now"
+            yield f"    {again} · {counted(silence.tries, 'try', 'tries')} so far"
 
     def _last_line(self) -> str:
         if self._note:

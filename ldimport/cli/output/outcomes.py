@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,7 @@ from ldimport.cli.output.screen import (
     bar,
     table,
 )
-from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, clock, counted, duration, number, percent, utc
+from ldimport.cli.output.text import clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status
 
@@ -34,21 +34,24 @@ JOBS = (
     TableColumn("FAILED", right=True), TableColumn("SENT", drop=1),
     TableColumn("TOOK", right=True, drop=2),
 )  # fmt: skip
+ARCHIVE = TableColumn("TARGET", shrink=True, drop=5), TableColumn("SYSTEMNAME", drop=4)
+"""Where there are several."""
 
 
 def overview(screen: Screen, found: Overview, now: float, most: int | None) -> None:
-    """Totals of all targets and archives, then the jobs."""
+    """Totals of all targets and archives, who is at work, then the jobs."""
     for scope in found.scopes:
         images = counted(scope.totals.rows, "image")
         screen.line((f"{scope.label} · systemName {scope.system_name}", ACCENT), f" · {images}")
     if found.last_change is not None:
         ago = duration(now - found.last_change)
         screen.line(f"last change {clock(found.last_change, now)} ({ago} ago)")
+    at_work(screen, found)
     screen.blank()
     totals(screen, found.totals)
     if found.jobs:
         screen.blank()
-        jobs(screen, found.jobs, now, most)
+        jobs(screen, found, now, most)
 
 
 def totals(screen: Screen, sums: Totals) -> None:
@@ -77,21 +80,28 @@ def totals(screen: Screen, sums: Totals) -> None:
         screen.line(f"  {images} {rest}", indent=2)
 
 
-def jobs(screen: Screen, rows: Sequence[JobRow], now: float, most: int | None) -> None:
-    """Unfinished jobs first, then the last ones."""
+def jobs(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+    """Unfinished jobs first, then the last ones; of several archives each with its own."""
+    rows = found.jobs
     shown = rows if most is None else rows[:most]
-    table(screen, JOBS, [_job(row, now) for row in shown])
+    several = ARCHIVE if len(found.scopes) > 1 else ()
+    cells = [_job(row, now, utc_times=not screen.stream.tty) for row in shown]
+    if several:
+        cells = [(*each, _label(found, row), row.system_name)
+                 for each, row in zip(cells, shown, strict=True)]  # fmt: skip
+    table(screen, (*JOBS, *several), cells)
     if len(shown) < len(rows):
         screen.blank()
         screen.line(f"{number(len(shown))} of {counted(len(rows), 'job')} · -n 0 shows all")
 
 
-def _job(row: JobRow, now: float) -> tuple[str, ...]:
+def _job(row: JobRow, now: float, *, utc_times: bool) -> tuple[str, ...]:
     counts = row.counts
     ended = (counts.success, counts.skipped, counts.failed)
-    sums = map(number, ended) if row.state is JobState.SUCCESS else [""] * 3
+    known = row.state is JobState.SUCCESS or (row.state is JobState.STARTED and any(ended))
+    sums = map(number, ended) if known else [""] * 3
     took = duration(row.finished_at - row.submitted_at) if row.finished_at else ""
-    sent = clock(row.submitted_at, now)
+    sent = utc(row.submitted_at) if utc_times else clock(row.submitted_at, now)
     return row.id, state_word(row), number(counts.total), *sums, sent, took
 
 
@@ -100,38 +110,78 @@ def state_word(row: JobRow) -> str:
     if row.state is JobState.STARTED:
         return "… running"
     if row.state is JobState.SUCCESS:
-        return "✗ done" if row.counts.failed else "✓ done"
+        some = row.counts.failed
+        return f"✗ done, {number(some)} failed" if some else "✓ done"
     return f"✗ {row.state.value}"
 
 
-def lines(stream: Stream, found: Overview, most: int | None) -> None:
-    """Not on a terminal: counts as name and value, jobs as tab-separated lines, times in UTC."""
+def lines(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+    """Not on a terminal: as one reads it in a mail, times in UTC; scripts take ``--json``."""
+    screen.line(f"status of {utc(now)}")
     for scope in found.scopes:
-        for name in OUTCOMES:
-            if name != "invalid":
-                count = str(getattr(scope.totals, name))
-                _tabbed(stream, name, count, scope.label, scope.system_name)
-    for row in found.jobs[:most]:
-        counts = row.counts
-        sums = (counts.total, counts.success, counts.skipped, counts.failed, counts.pending)
-        times = (utc(at) if at is not None else "" for at in (row.submitted_at, row.finished_at))
-        _tabbed(stream, "job", row.id, row.state.value, *map(str, sums), *times)
+        sums = scope.totals
+        screen.blank()
+        screen.line(f"target: {scope.label}")
+        screen.line(f"systemName: {scope.system_name}")
+        screen.line(f"images: {number(sums.rows)}")
+        for name, (_, word) in OUTCOMES.items():
+            if (count := getattr(sums, name)) or name in ALWAYS:
+                screen.line(f"{word}: {number(count)}")
+        if sums.not_taken_over:
+            screen.line(f"changed but not taken over: {number(sums.not_taken_over)}")
+    if found.last_change is None:
+        screen.line("nothing has been submitted yet")
+    else:
+        screen.blank()
+        screen.line(f"last change: {utc(found.last_change)}")
+    at_work(screen, found)
+    if found.jobs:
+        screen.blank()
+        jobs(screen, found, now, most)
 
 
-def _tabbed(stream: Stream, *cells: str) -> None:
-    stream.write("\t".join(map(clean, cells)) + "\n")
+def is_local(row: JobRow) -> bool:
+    """Whether a job is one of a local engine."""
+    return row.target.startswith("embedded:")
+
+
+def at_work(screen: Screen, found: Overview) -> None:
+    """Who is at work on what has not ended, if anybody is; nothing where all has ended."""
+    who, going = found.at_work, [row for row in found.jobs if not row.state.finished]
+    if who is None or not going:
+        return
+    local = [row for row in going if is_local(row)]
+    if who.run:
+        screen.line(f"at work now: {who.run}")
+    elif local and who.workers:
+        screen.line("at work now: workers of the local engine; nobody stores their results here")
+    elif local:
+        waits = "1 job waits" if len(local) == 1 else f"{number(len(local))} jobs wait"
+        screen.line(f"nobody is at work now: {waits} in the local engine", indent=2)
+    for label, many in Counter(_label(found, row) for row in going if not is_local(row)).items():
+        goes = "1 job goes on" if many == 1 else f"{number(many)} jobs go on"
+        lonely = (
+            ""
+            if who.run
+            else "; nobody follows it here"
+            if many == 1
+            else "; nobody follows them here"
+        )
+        screen.line(f"{goes} at {label}{lonely}", indent=2)
+
+
+def _label(found: Overview, row: JobRow) -> str:
+    return next((each.label for each in found.scopes if each.target == row.target), row.target)
 
 
 def job_head(screen: Screen, row: JobRow, now: float) -> None:
     """One job in a line: state, rows, times."""
-    failed = row.counts.failed
-    style = BAD if failed or row.state in (JobState.FAILED, JobState.LOST) else ""
-    some = f", {number(failed)} failed" if row.state is JobState.SUCCESS and failed else ""
+    style = BAD if row.counts.failed or row.state in (JobState.FAILED, JobState.LOST) else ""
     parts = [f"rows {number(row.first_row)} to {number(row.last_row)} of {row.manifest}",
              f"sent {clock(row.submitted_at, now)}"]  # fmt: skip
     if row.finished_at is not None:
         parts.append(f"took {duration(row.finished_at - row.submitted_at)}")
-    screen.line(row.id, "  ", (f"{state_word(row)}{some}", style), "   ", " · ".join(parts),
+    screen.line(row.id, "  ", (state_word(row), style), "   ", " · ".join(parts),
                 indent=2)  # fmt: skip
 
 
@@ -146,6 +196,18 @@ IMAGES = (
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image."""
     table(screen, IMAGES, [_image(row.status, row.external_id, row, row.reason) for row in rows])
+
+
+def of_run(screen: Screen, rows: Sequence[ResultRow]) -> None:
+    """The same at the end of a run, whose causes of failure have a table of their own: failed
+    images stand here with their place in the manifest and their address."""
+    columns = (*IMAGES[:-1], TableColumn("MEDIA ID OR URL", shrink=True))
+    shown = []
+    for row in rows:
+        failed = row.status is Status.FAILED
+        name = f"{row.external_id} (row {number(row.row)})" if failed else row.external_id
+        shown.append(_image(row.status, name, row, row.source_url if failed else row.reason))
+    table(screen, columns, shown)
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
@@ -184,13 +246,13 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 # -- for scripts ---------------------------------------------------------------------------
 
 
-def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
+def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow], delimiter: str = ",") -> None:
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
     from ldimport.cells import csv_line
 
-    file.write(csv_line(documents.RESULT_KEYS, end="\n"))
+    file.write(csv_line(documents.RESULT_KEYS, delimiter, end="\n"))
     for row in rows:
-        file.write(csv_line(documents.result(row).values(), end="\n"))
+        file.write(csv_line(documents.result(row).values(), delimiter, end="\n"))
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:

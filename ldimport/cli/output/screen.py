@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import IO, TYPE_CHECKING, cast
 
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import cells, clean, cut, number
+from ldimport.cli.output.text import cells, clean, cut_url, number
 
 if TYPE_CHECKING:
     from rich.console import Console, JustifyMethod, RenderableType
@@ -268,7 +268,8 @@ def _fitting(
 
 
 def shortened(content: CellText, width: int) -> Text:
-    """As much of a cell as fits: whole items of several, and never a part of a number."""
+    """As much of a cell as fits: whole items of several, never a part of a number, and of an
+    address both ends."""
     from rich.text import Text
 
     items = (content,) if isinstance(content, str) else content
@@ -276,7 +277,7 @@ def shortened(content: CellText, width: int) -> Text:
     for count in range(len(items) - 1, 0, -1):
         if cells(text) > width:
             text = f"{_whole(items[:count])} …"
-    return Text(text if cells(text) <= width else cut(clean(items[0]), width))
+    return Text(text if cells(text) <= width else cut_url(clean(items[0]), width))
 
 
 def _whole(content: CellText) -> str:

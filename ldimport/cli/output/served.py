@@ -58,8 +58,8 @@ def banner(screen: Screen, version: str, url: str, served: EngineServed, options
     quota = f"{number(limit)} images in 24 h" if limit else "no quota"
     crew = counted(workers, "worker") if workers else "no workers: ldimport worker does the work"
     reach = "only public addresses are fetched"
-    if options.allow_hosts:
-        reach += f", and {', '.join(options.allow_hosts)}"
+    if options.job.allow_hosts:
+        reach += f", and {', '.join(options.job.allow_hosts)}"
     config = "built in" if options.project_config is None else shown(options.project_config)
     place = shown(options.engine)
     screen.facts(

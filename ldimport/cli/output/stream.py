@@ -10,7 +10,7 @@ from typing import TextIO
 from ldimport.cli.output.text import environment_flag
 from ldimport.harmless import spoken
 
-MOST_COLUMNS = 100
+MOST_COLUMNS = 160
 """No screen is wider, even where the terminal is."""
 
 _ASCII = str.maketrans(dict(zip("✓·✗…⧗■→“”─━╸╺┌│×–—➜", (
@@ -34,7 +34,7 @@ class Stream:
 
     @property
     def width(self) -> int | None:
-        """Columns of a screen now, at most 100; asked anew each time, as windows are resized."""
+        """Columns of a screen now, at most 160; asked anew each time, as windows are resized."""
         if not self.tty:
             return None
         columns = self.columns

@@ -1,36 +1,43 @@
 """The end of a run on the screen: counts that add up, failures by cause, what to do next."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ldimport.causes import Cause
+from ldimport.causes import Cause, known_cause
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
 from ldimport.model import JobState
+from ldimport.url import host_of
 
-LET_IN: Hint = ("ldimport retry --allow-host HOST[:PORT]", "if the private address is meant")
-"""The way out for images that the address guard of the local engine refused."""
+
+def let_in(url: str = "") -> Hint:
+    """The way out for images that the address guard of the local engine refused; ``url`` of one
+    of them, where all have the same host."""
+    host = host_of(url) if url else "HOST[:PORT]"
+    return f"ldimport retry --allow-host {host}", "if the private address is meant"
 
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
     """What the screen must know of a run beside its Summary: the ``command`` that goes on with
     it (``submit archive.csv --valid-only``), whether it was the ``local`` engine, the time
-    ``now``, and the ``arguments`` that other commands about the same manifest take."""
+    ``now``, the ``arguments`` that other commands about the same manifest take, and whether
+    other ``workers`` of the local engine are alive."""
 
     command: str
     local: bool
     now: float
     waited: bool = True
     arguments: str = ""
+    workers: bool = False
 
 
 def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     """The whole closing screen."""
-    plan, sums = end.plan, end.totals
+    plan, sums = end.plan, end.shown
     if plan is not None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
@@ -40,13 +47,17 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.causes:
         causes(screen, end.causes)
         screen.blank()
+    if end.notes:
+        notes(screen, end.notes)
+        screen.blank()
     closing(screen, end, run)
     screen.hints(next_steps(end, run))
 
 
 def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
-    """Every row by its last outcome, and their sum."""
-    earlier = number(plan.unchanged) if plan and plan.unchanged else ""
+    """Every row by its last outcome, and their sum; with a limit those that it let through."""
+    limited = plan is not None and plan.limit is not None
+    earlier = number(plan.unchanged) if plan and plan.unchanged and not limited else ""
     skipped = "already exists"
     if sums.not_taken_over:
         skipped += f"; {number(sums.not_taken_over)} changed but not taken over"
@@ -61,7 +72,7 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         for name, (sign, word) in OUTCOMES.items()
         if getattr(sums, name) or name in ALWAYS
     ]
-    screen.counts(rows, ("rows" if plan is not None else "images", sums.rows))
+    screen.counts(rows, ("rows" if plan is not None and not limited else "images", sums.rows))
 
 
 FAILURES = (
@@ -76,11 +87,19 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     for row in found[:most]:
         named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
         again = "yes" if row.retryable else "no"
-        rows.append((number(row.images), row.reason, again, tuple(named)))
+        rows.append((number(row.images), row.text, again, tuple(named)))
     table(screen, FAILURES, rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
+
+
+def notes(screen: Screen, found: Mapping[str, int]) -> None:
+    """What is to be said of images that arrived, one line for each kind."""
+    for code, images in sorted(found.items(), key=lambda each: -each[1]):
+        known = known_cause(code)
+        text = code if known is None else known.meaning
+        screen.say("!", f"{counted(images, 'image')} imported with a note: {text} ({code})")
 
 
 def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
@@ -115,23 +134,22 @@ def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
 
 def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     """Sign and sentence of a run that came to its end."""
-    sums, rows = end.totals, counted(end.totals.rows, "image")
+    sums, rows = end.shown, counted(end.shown.rows, "image")
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
     if refused:
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
         return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
-    if not end.jobs and not sums.failed and not sums.invalid:
+    if not end.jobs and not sums.failed and not sums.invalid and not end.totals.unsubmitted:
         return "✓", _nothing(end, run)
     if not end.jobs:
         return "✗", f"nothing new to send, but {_bad(sums)}"
     if sums.pending and not run.waited:
         return "…", f"{_sent(end)}, not waiting for the results"
+    left = 0 if end.plan is None else end.plan.left_out
+    rest = f"; {counted(left, 'row')} left: the rest was not sent (--limit)" if left else ""
     if sums.failed or sums.invalid:
-        return "✗", f"finished, {_bad(sums)}"
-    if sums.unsubmitted:
-        arrived = number(sums.rows - sums.unsubmitted)
-        return "✓", f"{arrived} of {rows} arrived, the rest was not sent (--limit)"
-    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived"
+        return "✗", f"finished, {_bad(sums)}{rest}"
+    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived{rest}"
 
 
 def _nothing(end: Summary, run: RunFacts) -> str:
@@ -161,10 +179,14 @@ def _sent(end: Summary) -> str:
 def _what_goes_on(screen: Screen, end: Summary, run: RunFacts) -> None:
     running = sum(not job.state.finished for job in end.jobs)
     if run.local and (running or end.totals.pending):
-        screen.line("  The rest waits in the local engine.")
+        who = (
+            "Its other workers are at work on it" if run.workers else "Nobody is at work on it now"
+        )
+        screen.line(f"  The rest waits in the local engine. {who}.", indent=2)
     elif running:
-        goes = "goes" if running == 1 else "go"
-        screen.line(f"  {counted(running, 'job')} {goes} on at the target without us.")
+        goes, them = ("goes", "it") if running == 1 else ("go", "them")
+        text = f"  {counted(running, 'job')} {goes} on at the target without us."
+        screen.line(f"{text} Nobody follows {them} here now.", indent=2)
 
 
 def _room(screen: Screen, quota: QuotaError, run: RunFacts) -> None:
@@ -196,12 +218,15 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         hints.append((f"ldimport {run.command}", "goes on where it stopped"))
     if any(not job.state.finished for job in end.jobs):
         hints.append(("ldimport watch", "follows the jobs until they end"))
-    if sums.failed:
+    if sums.failed > end.ahead.failed:
         hints.append(("ldimport results --failed", "every failure with row, id, url and reason"))
-        if can := sum(row.images for row in end.causes if row.retryable):
+        can = sum(row.images for row in end.causes if row.retryable)
+        if can and not end.ahead.failed:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
-        if run.local and any(row.cause == Cause.ADDRESS_NOT_ALLOWED.code for row in end.causes):
-            hints.append(LET_IN)
+        for row in end.causes if run.local else ():
+            if row.cause == Cause.ADDRESS_NOT_ALLOWED.code:
+                host = row.parameters.get("host")
+                hints.append(let_in(f"http://{host}" if host else ""))
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:

@@ -9,6 +9,7 @@ from ldimport.url import without_secrets
 
 _UNSAFE = re.compile(f"[\x00-\x1f{HIDDEN}\ud800-\udfff]")
 _BLANK = re.compile(f"[\t{BREAK}]")
+_URL = re.compile(r"https?://[^/?#]*/?", re.IGNORECASE)
 
 
 def clean(text: str) -> str:
@@ -84,6 +85,11 @@ def clock(moment: float, now: float) -> str:
     return f"{word}{then:%H:%M}"
 
 
+def exact_clock(moment: float) -> str:
+    """A Unix time of about now for a screen, local and with seconds: ``14:06:09``."""
+    return time.strftime("%H:%M:%S", time.localtime(moment))
+
+
 def cells(text: str) -> int:
     """Columns that a text takes on a terminal (wide characters take two)."""
     if text.isascii():
@@ -101,6 +107,20 @@ def cut(text: str, width: int) -> str:
     from rich.cells import set_cell_size
 
     return re.sub(r"[\d.,\s]+$", "", set_cell_size(text, max(0, width - 1))) + "…"
+
+
+def cut_url(url: str, width: int) -> str:
+    """An address shortened in its middle, so that one sees where it leads and to which file; the
+    end is kept longer than the beginning. Other text is cut at its end."""
+    if cells(url) <= width or not _URL.match(url):
+        return cut(url, width)
+    from rich.cells import set_cell_size
+
+    place = _URL.match(url)
+    assert place is not None
+    head = min(cells(place[0]), width // 2 - 1) if width >= 8 else 0
+    begin = re.sub(r"[\d.,\s]+$", "", set_cell_size(url, head)) if head else ""
+    return begin + cut_left(url, width - cells(begin))
 
 
 def cut_left(text: str, width: int) -> str:

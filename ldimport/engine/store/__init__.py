@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ldimport.engine.store.contract import Follower, Store, Tokens, WorkerSession
-from ldimport.engine.store.sqlite.sessions import in_hand
+from ldimport.engine.store.sqlite.sessions import busy, in_hand
 from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
 
-__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "exists", "in_hand", "open_store",
-           "remove", "require"]  # fmt: skip
+__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "busy", "exists", "in_hand",
+           "open_store", "remove", "require"]  # fmt: skip
 
 
 def open_store(folder: Path, monotonic: Callable[[], float] = time.monotonic) -> Store:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldimport.cells import csv_line, json_text
+from ldimport.cells import csv_form, csv_line, json_text
 from ldimport.errors import UsageError
 from ldimport.files import NewFile, TextList
 from ldimport.manifest.manifest import STDIN
@@ -31,13 +31,12 @@ FORMAT = 1
 
 
 class CsvProblems(Report):
-    """A table for spreadsheets: UTF-8 with the mark by which Excel knows it; semicolons where the
-    manifest has them, since then the user's Excel expects them. Unknown numbers stay empty."""
+    """A table for spreadsheets, written as ``cells.csv_form`` says. Unknown numbers stay empty."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
-        super().__init__(path, manifest, NewFile(path, "utf-8-sig"))
-        semicolons = any(each.detected.delimiter == ";" for each in manifest.files)
-        self._delimiter = ";" if semicolons else ","
+    def __init__(self, path: Path, manifest: Manifest, excel: bool = False) -> None:
+        form = csv_form(path, excel=excel)
+        super().__init__(path, manifest, NewFile(path, form.encoding))
+        self._delimiter = form.delimiter
         self.file.write(csv_line(COLUMNS, self._delimiter))
 
     def problem(self, problem: Problem) -> None:
@@ -76,12 +75,11 @@ class JsonProblems(Report):
 
 
 class Rows(Report):
-    """Rows with all their columns, in the dialect of the manifest where it is one file. ``valid``
-    says which ones; the others get ``_problem`` and ``_problems``, which reading skips."""
+    """Rows with all their columns, as ``RowWriter`` writes them. ``valid`` says which ones; the
+    others get ``_problem`` and ``_problems``, which reading skips."""
 
-    def __init__(self, path: Path, manifest: Manifest, *, valid: bool) -> None:
-        like = manifest.files[0].detected if len(manifest.files) == 1 else None
-        self._writer = RowWriter(path, like=like)
+    def __init__(self, path: Path, manifest: Manifest, excel: bool = False, *, valid: bool) -> None:
+        self._writer = RowWriter(path, excel=excel)
         super().__init__(path, manifest, self._writer.file)
         self.every_row = valid
 
@@ -100,35 +98,37 @@ class Rows(Report):
         self._writer.discard()
 
 
-_Made = Callable[[Path, "Manifest"], Report]
+_Made = Callable[[Path, "Manifest", bool], Report]
 _PROBLEMS: dict[str, _Made] = {
     ".csv": CsvProblems,
-    ".jsonl": JsonLinesProblems,
-    ".sarif": Sarif,
-    ".sarif.json": Sarif,
-    ".json": JsonProblems,  # after the longer ending
+    ".jsonl": lambda path, manifest, _: JsonLinesProblems(path, manifest),
+    ".sarif": lambda path, manifest, _: Sarif(path, manifest),
+    ".sarif.json": lambda path, manifest, _: Sarif(path, manifest),
+    ".json": lambda path, manifest, _: JsonProblems(path, manifest),  # after the longer ending
 }
 _REPORTS: dict[str, _Made] = {
-    "--problems": lambda path, manifest: _by_ending(path)(path, manifest),
+    "--problems": lambda path, manifest, excel: _by_ending(path)(path, manifest, excel),
     "--write-valid": partial(Rows, valid=True),
     "--write-invalid": partial(Rows, valid=False),
-    "--junitxml": JUnit,
+    "--junitxml": lambda path, manifest, _: JUnit(path, manifest),
 }
+"""What makes the report of an option, whose CSV may be for Excel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files that were asked for, by their options."""
+    """The files that were asked for, by their options; ``excel``: those in CSV are for Excel."""
 
     problems: Path | None = None
     write_valid: Path | None = None
     write_invalid: Path | None = None
     junitxml: Path | None = None
+    excel: bool = False
 
     def given(self) -> dict[str, Path]:
         """Option and path of each that was asked for."""
         paths = {f"--{each.name.replace('_', '-')}": getattr(self, each.name)
-                 for each in fields(self)}  # fmt: skip
+                 for each in fields(self) if each.name != "excel"}  # fmt: skip
         return {option: path for option, path in paths.items() if path is not None}
 
 
@@ -167,7 +167,8 @@ class Reports:
     def __enter__(self) -> Reports:
         with ExitStack() as stack:
             for option, path in self._files.given().items():
-                self._reports.append(report := _REPORTS[option](path, self._manifest))
+                report = _REPORTS[option](path, self._manifest, self._files.excel)
+                self._reports.append(report)
                 stack.callback(report.discard)
                 self.every_row |= report.every_row
             self._stack = stack.pop_all()
@@ -205,7 +206,11 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def write_as_manifest(
-    path: Path, rows: Iterable[tuple[Mapping[str, Json], ResultRow]], format: str | None = None
+    path: Path,
+    rows: Iterable[tuple[Mapping[str, Json], ResultRow]],
+    format: str | None = None,
+    *,
+    excel: bool = False,
 ) -> int:
     """Write ``Migration.failed_rows`` to ``path``, ready to be corrected and submitted again;
     ``format`` None goes by its ending. Columns that begin with ``_`` say what went wrong; reading
@@ -214,4 +219,4 @@ def write_as_manifest(
     columns = ("_reason", "_cause", "_retryable", "_attempts", "_jobId")
     found = attrgetter(*names)
     marked = ({**own, **dict(zip(columns, found(row), strict=True))} for own, row in rows)
-    return write_rows(path, marked, format)
+    return write_rows(path, marked, format, excel=excel)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from ldimport.causes import Cause, masked
 from ldimport.closing import Closing
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.files import NewFile
@@ -92,14 +93,26 @@ def _case(check: str, kinds: Sequence[FindingGroup], places: _Places) -> Case:
     """One check; it may be an error in some rows and a warning in others."""
     failure, details, out = "", "", ""
     for kind in kinds:
-        line = f"{counted(kind.rows, 'row')}: {kind.message}"
+        line = f"{counted(kind.rows, 'row')}: {_said(kind)}"
         at = places.get((kind.code, kind.field, kind.severity)) or [kind.first]
         text = _listed(at, kind)
+        if kind.varied:
+            text = f"the first: {kind.message}\n{text}"
         if kind.severity is Severity.ERROR:
             failure, details = line, text
         else:
             out = f"{line}\n{text}"
     return Case(check, failure, kinds[0].code, details, out)
+
+
+def _said(kind: FindingGroup) -> str:
+    """What all of a kind have in common: the message where it is one, else what the code means."""
+    from ldimport.migration.explanations import CODES
+
+    if not kind.varied or kind.code not in CODES:
+        return kind.message
+    title = CODES[kind.code].title
+    return f"{kind.field}: {title}" if kind.field else title
 
 
 def _listed(places: Iterable[Place], kind: FindingGroup) -> str:
@@ -170,8 +183,10 @@ def _cause(row: CauseRow) -> Case:
         lines.append(f"and {row.images - len(lines):,} more: ldimport results --failed")
     if row.retryable:
         lines.append("may work later: ldimport retry")
-    failure = f"{counted(row.images, 'image')}: {row.reason}"
-    return Case(row.cause, failure, row.cause, "\n".join(lines))
+    failure = f"{counted(row.images, 'image')}: {row.text}"
+    own = row.cause == Cause.OTHER.code  # the target's own sentences: a case for each
+    name = f"{row.cause}: {masked(row.reason)}" if own else row.cause
+    return Case(name, failure, row.cause, "\n".join(lines))
 
 
 def suite(classname: str, name: str, cases: Sequence[Case]) -> str:

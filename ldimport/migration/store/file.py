@@ -63,6 +63,12 @@ class StateFile(Closing):
         """Whether any run holds the lock."""
         return ProcessLock(_lock_of(self.path)).held()
 
+    @property
+    def holder(self) -> str | None:
+        """Which run holds the lock, in words; None: nobody does."""
+        lock = ProcessLock(_lock_of(self.path))
+        return _who(lock) if lock.held() else None
+
     def close(self) -> None:
         """Fold the write-ahead log into the one file, and let the next run in."""
         if self._lock is not None:
@@ -103,12 +109,16 @@ def _connected(path: Path, write: bool) -> sqlite3.Connection:
     return connection
 
 
-def _locked(path: Path, lock: ProcessLock) -> LockedError:
-    """Who holds the state file, since when, and what to do."""
+def _who(lock: ProcessLock) -> str:
+    """Process, machine and command of whoever holds a state file."""
     holder = lock.holder()
     who = f"process {holder.get('pid', '?')} on {holder.get('host', '?')}"
-    if holder.get("command"):
-        who += f", running “{holder['command']}”"
+    return f"{who}, running “{holder['command']}”" if holder.get("command") else who
+
+
+def _locked(path: Path, lock: ProcessLock) -> LockedError:
+    """Who holds the state file, since when, and what to do."""
+    holder, who = lock.holder(), _who(lock)
     stop = "end that process" if sys.platform == "win32" else f"kill {holder.get('pid', 'PID')}"
     error = LockedError(
         "another ldimport is at work with this state file",

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ldimport import wire
+from ldimport.causes import masked
 from ldimport.database_rows import made, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
-from ldimport.migration.causes import meaning_of
+from ldimport.migration.causes import cause_row
 from ldimport.migration.store.recording import Recording, unpack_one
 from ldimport.migration.store.schema import KIND, SQL
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
@@ -142,8 +143,9 @@ class StateStore(Recording):
         return self._each(model.ResultRow, query, _asked(which))
 
     def causes(self, which: model.Filter | None = None) -> tuple[model.CauseRow, ...]:
-        """Failures grouped by cause, those of unknown causes by what the target said; the most
-        frequent first, each with two examples."""
+        """Failures grouped by cause, those of unknown causes by what the target said, without names
+        and numbers; the most frequent first, each with two examples."""
+        self._connection.create_function("masked", 1, masked, deterministic=True)
         return tuple(map(_cause_row, self._connection.execute(SQL["causes"], _asked(which))))
 
     def failed_rows(
@@ -169,11 +171,17 @@ def _asked(which: model.Filter | None) -> dict[str, Any]:
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    asset = None if none else made(Asset, row, media_type=None, metadata={})
+    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None)
     return made(Result, row, asset=asset, system_name=None)
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:
     examples = tuple((id_, int(number)) for number, id_ in sorted(json.loads(row["examples"])))
-    text = meaning_of(row["cause"], row["reason"])
-    return model.CauseRow(row["cause"], text, row["images"], bool(row["retryable"]), examples)
+    return cause_row(
+        row["cause"],
+        (row["first_reason"], row["last_reason"]),
+        row["images"],
+        bool(row["retryable"]),
+        examples,
+        (row["first_host"], row["last_host"]),
+    )

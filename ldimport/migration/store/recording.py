@@ -185,7 +185,9 @@ def _settled(
             failures.append(Failure(*what, job_id))
     words = Counter(outcome["status"].value for outcome in outcomes)
     not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
-    return Settled(Totals(**words, not_taken_over=not_taken), tuple(failures))
+    arrived = (each["cause"] for each in outcomes if each["status"] is Status.SUCCESS)
+    notes = Counter(filter(None, arrived))
+    return Settled(Totals(**words, not_taken_over=not_taken), tuple(failures), notes)
 
 
 # -- batches and images are kept as compressed JSON, which schema 1 wrote too ------------------

@@ -140,7 +140,7 @@ LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 -- name: where
 WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
   AND (:job IS NULL OR batch.job_id = :job)
-  AND (:cause IS NULL OR (cause = :cause AND image.status = 'failed'))
+  AND (:cause IS NULL OR (cause = :cause AND image.open_batch IS NULL))
   AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
        OR instr(source_url, '://' || :host || ':'))
   AND {at}
@@ -173,13 +173,24 @@ SELECT kept.packed, {columns}
 {from_images} JOIN kept USING (scope, external_id) {where}
   AND image.status = 'failed' ORDER BY image.scope, image.row
 
+-- name: after_scheme
+substr(source_url, instr(source_url, '://') + 3)
+
+-- name: host
+CASE WHEN instr(source_url, '://') THEN
+  substr({after_scheme}, 1, instr({after_scheme} || '/', '/') - 1) END
+
+-- name: sentence
+CASE cause WHEN 'other' THEN masked(coalesce(reason, '')) END
+
 -- name: causes
-SELECT cause, min(reason) AS reason, count(*) AS images, max(retryable) AS retryable,
+SELECT cause, min(reason) AS first_reason, max(reason) AS last_reason, count(*) AS images,
+  max(retryable) AS retryable, min(host) AS first_host, max(host) AS last_host,
   json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples
 FROM (
-  SELECT image.external_id, image.row, cause, reason, retryable,
-    CASE cause WHEN 'other' THEN reason END AS sentence,
-    row_number() OVER (
-      PARTITION BY cause, CASE cause WHEN 'other' THEN reason END ORDER BY image.row) AS n
-  {from_images} {where} AND {last_failed})
-GROUP BY cause, sentence ORDER BY images DESC, cause, reason
+  SELECT *, row_number() OVER (PARTITION BY cause, sentence ORDER BY row) AS n
+  FROM (
+    SELECT image.external_id, image.row, cause, coalesce(reason, '') AS reason, retryable,
+      coalesce({host}, '') AS host, {sentence} AS sentence
+    {from_images} {where} AND {last_failed}))
+GROUP BY cause, sentence ORDER BY images DESC, cause, first_reason
