@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from pathlib import Path
 from urllib.parse import quote, quote_from_bytes, unquote, urljoin
 
 from ldimport.causes import Cause
@@ -320,24 +319,3 @@ def _path(text: str) -> str:
 
 def _bad(why: str) -> Rejected:
     return Rejected(Cause.BAD_URL, f"the URL cannot be used: {why}")
-
-
-def locate_below(root: Path, relative: str) -> Path:
-    """The file that ``relative`` (a path with ``/``, perhaps percent-encoded) names below
-    ``root``, symbolic links resolved. Raises Rejected ``outside-folder`` or ``no-such-file``."""
-    base = root.resolve()
-    for text in dict.fromkeys((relative, unquote(relative))):
-        if "\0" in text:
-            raise Rejected(Cause.NO_SUCH_FILE, "no such file: the path holds a NUL character")
-        try:
-            path = (base / text).resolve()
-            outside = not path.is_relative_to(base)
-            exists = path.exists()
-        except (OSError, RuntimeError) as error:  # name too long, a loop of links
-            raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}") from error
-        if outside:
-            reason = f"{relative} leads out of the folder of the manifest"
-            raise Rejected(Cause.OUTSIDE_FOLDER, reason)
-        if exists:
-            return path
-    raise Rejected(Cause.NO_SUCH_FILE, f"no such file: {relative}")

@@ -16,7 +16,8 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "authorities", "request_check",
-              "mojibake", "harmless", "closing", "database_rows", "faults"}  # fmt: skip
+              "mojibake", "harmless", "closing", "database_rows", "faults",
+              "local_names"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -38,6 +39,7 @@ ALLOWED = {
     "harmless": set(),
     "faults": set(),
     "closing": set(),
+    "local_names": {"causes", "errors"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION,

@@ -16,8 +16,8 @@ import pytest
 
 from ldimport import database
 from ldimport.errors import LdimportError, Rejected, StateFileError, TemporaryError
+from ldimport.local_names import locate_below
 from ldimport.system import ProcessLock, durable_folder
-from ldimport.url import locate_below
 
 KIND = database.DatabaseKind(
     name="test file",

@@ -15,6 +15,7 @@ ENOUGH = 4_000_000
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code; the console script exits with it."""
     if argv is None:
+        _names_in_utf8()
         _leave_on_signals()
         _leave_modules_alone()
     arguments = sys.argv[1:] if argv is None else argv
@@ -53,6 +54,18 @@ def _out_of_memory() -> int:
     """There was not even enough to say so in our form."""
     os.write(2, b"out of memory\n")
     return 5
+
+
+def _names_in_utf8() -> None:
+    """Names of files and arguments are UTF-8 wherever people share them. Under another locale
+    Python would mangle them, and cannot be told otherwise once it runs: so it begins once more,
+    in the same process. What is printed stays in the encoding of the terminal."""
+    if sys.getfilesystemencoding() == "utf-8" or sys.platform == "win32":
+        return
+    os.environ.setdefault("PYTHONIOENCODING", getattr(sys.stdout, "encoding", None) or "utf-8")
+    os.environ["PYTHONUTF8"] = "1"  # workers, too
+    with suppress(OSError):
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606
 
 
 def _leave_modules_alone() -> None:

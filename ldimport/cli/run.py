@@ -101,7 +101,7 @@ def _report(arguments: Sequence[str], error: LdimportError) -> int:
     json, quiet = _asked(arguments, "json"), _asked(arguments, "quiet", "-q", "-qq")
     if json:
         with suppress(OSError):
-            look_at(sys.stdout, os.environ).line(documents.dumps(documents.error(error)))
+            look_at(sys.stdout, os.environ).document(documents.dumps(documents.error(error)))
     if not (json and quiet):
         no_color = _asked(arguments, "no-color")
         with suppress(OSError):

@@ -97,7 +97,7 @@ class Session:
         """Print a JSON document as one line."""
         from ldimport.cli.output.documents import dumps
 
-        self.out.line(dumps(document))
+        self.out.document(dumps(document))
 
     @property
     def can_ask(self) -> bool:

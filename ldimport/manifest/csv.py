@@ -7,7 +7,7 @@ Cells that ``cells.safe_cell`` wrote (``'=1+1``) lose the apostrophe that it put
 import csv
 import io
 import re
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
 
@@ -34,18 +34,21 @@ _RESUMES = 20
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
 _OVERLAP = 64
 _RECORD_LINES = 2_000
+_MOST_ADDED = 200
+"""Empty cells added to a short row at most; a header may have a million columns."""
 
 
 class OddRow(list[str]):
     """Cells that are not what they should be: wrong number, NUL, an apostrophe to take away,
     mangled, not NFC; or a record that could not be parsed (``error`` says why). It ends in line
-    ``last``."""
+    ``last``; ``fits``: the cells that it lacks are empty ones."""
 
-    __slots__ = ("error", "last")
+    __slots__ = ("error", "fits", "last")
 
     def __init__(self, cells: Sequence[str], last: int, error: str = "") -> None:
         super().__init__(cells)
         self.error = error
+        self.fits = False
         self.last = last
 
 
@@ -122,11 +125,14 @@ class Table(Part):
         name = source.name
         self._mapping = findings.columns
         self._width = -1  # every row is odd, until the header is known
+        self._needed = 0
         line, header = self._read_names()
         self._header_lines = header.last
         self.layout = layout(header, self._mapping, name, line)
         self.names = tuple(self.layout.names)
         self._width = len(self.names)
+        places = self.layout.places
+        self._needed = 1 + max(places.get("id", 0), places.get("url", 0))
         simple = self._mapping.plain and "metadata" not in self.layout.places
         self._build: Callable[[int, int, list[str]], Entry]
         self._build = _fast(self.layout, name) if simple else self._careful
@@ -151,11 +157,26 @@ class Table(Part):
         an ``OddRow``, which only ``entry`` understands. Raises ManifestError for bytes that are
         not in the encoding."""
         skip: int | None = self._header_lines
+        self._findings.fitted.pop(self.name, None)
         resumes = 0
         while skip is not None:
             with closing(self._run(skip, position, resumes < _RESUMES)) as run:
                 skip = yield from run
             resumes += 1
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """(field, text) of every cell of these fields."""
+        made = {*self._mapping.templates, *self._mapping.constants}
+        if not made.isdisjoint(fields) or "metadata" in self.layout.places:
+            yield from super().cells(fields)
+            return
+        places = [(name, at) for name, at in self.layout.places.items() if name in fields]
+        if places:
+            with closing(self.rows()) as rows:
+                for _, cells in rows:
+                    for name, at in places:
+                        if at < len(cells):
+                            yield name, cells[at]
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every row."""
@@ -188,6 +209,7 @@ class Table(Part):
             reader = self.dialect.reader(lines)
             width = self._width
             last = skip
+            held: tuple[int, OddRow] | None = None
             while True:
                 try:
                     for cells in reader:
@@ -195,13 +217,24 @@ class Table(Part):
                         last = skip + reader.line_num
                         unclear = suspicion.raised or last > line  # a cell with line ends
                         if len(cells) != width or unclear or not cells[0]:
-                            if not any(cells):
+                            if not any(cells) or cells == ["\x1a"]:
                                 continue
                             if len(cells) != width or any(map(_is_odd, cells)):
                                 cells = OddRow(cells, last)
-                        yield line, cells
+                        if held is not None:
+                            yield self._settled(*held, cells)
+                            held = None
+                        if type(cells) is OddRow and self._needed <= len(cells) < width:
+                            held = line, cells
+                        else:
+                            yield line, cells
+                    if held is not None:
+                        yield self._settled(*held, [])
                     return None
                 except csv.Error as error:
+                    if held is not None:
+                        yield self._settled(*held, [])
+                        held = None
                     line = last + 1
                     last = skip + reader.line_num
                     yield line, OddRow([], last, _quoting(error))
@@ -209,6 +242,22 @@ class Table(Part):
                         return line
                 except UnicodeDecodeError as error:
                     raise undecodable(self.path, self.name, self.encoding) from error
+
+    def _settled(self, line: int, cells: OddRow, following: list[str]) -> tuple[int, list[str]]:
+        """A short row: cells left out at its end are empty ones. Unless a line break without quotes
+        tore it: then what follows is no row of its own, and both stay as they are."""
+        url = self.layout.places.get("url")
+        torn = bool(following) and len(following) < self._needed
+        if following and not torn and url is not None and "://" in cells[url]:
+            torn = len(following) < self._width and "://" not in following[url]
+        if torn:
+            return line, cells
+        self._findings.fitted[self.name] += 1
+        lacking = self._width - len(cells)
+        if lacking > _MOST_ADDED or any(map(_is_odd, cells)):
+            cells.fits = True
+            return line, cells
+        return line, [*cells, *[""] * lacking]
 
     def _read_names(self) -> tuple[int, OddRow]:
         """The line in which the header begins, and its cells."""
@@ -235,7 +284,8 @@ class Table(Part):
         """Any row that could be parsed."""
         problems = RowProblems(Place(self.name, row, line))
         raw = [bare_cell(cell) for cell in cells]
-        names = self._row_names(len(raw), problems)
+        fits = len(raw) == self._width or (isinstance(cells, OddRow) and cells.fits)
+        names = self.layout.names if fits else self._row_names(len(raw), problems)
         values = self._values(raw)
         hint = "take it out; often the file is UTF-16: --encoding utf-16"
         for name in (name for name, text in values.items() if "\0" in text):
@@ -248,10 +298,8 @@ class Table(Part):
 
     def _row_names(self, width: int, problems: RowProblems) -> Mapping[str, int]:
         names = self.layout.names
-        if width == self._width:
-            return names
         message = f"the row has {width} cells, the header {self._width}"
-        hint = "a delimiter or quote inside a cell? put the cell in quotes"
+        hint = "a delimiter, quote or line break inside a cell? put the cell in quotes"
         problems.add("ragged-row", "", message, hint)
         more = range(self._width, width)
         return names | {f"_more ({n - self._width + 1})": n for n in more} if more else names

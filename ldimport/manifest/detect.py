@@ -2,6 +2,7 @@
 by content (the name is a hint), and the dialect of a CSV."""
 
 import codecs
+import json
 import re
 import tomllib
 from importlib import resources
@@ -15,6 +16,7 @@ from ldimport.manifest.dialect import DELIMITERS, SEP_LINE, detect_dialect
 from ldimport.manifest.fields import FieldMap, field_of
 from ldimport.manifest.kinds import Detected, ManifestFormat, ReadOptions
 from ldimport.manifest.streams import CHUNK, buffered, undecodable
+from ldimport.model import Json
 
 SAMPLE = 1 << 18
 _PREAMBLE = 1 << 14
@@ -26,6 +28,7 @@ _CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
 _FEW_CONTROLS = 200
 """So many do not make a file binary: they are problems of their fields."""
 _YAML_START = re.compile(r"(?m)^(%YAML|---|- |-$|[\w\"']+:(\s|$))")
+_COMMENTS = re.compile(r"(?:\s*(?://[^\n]*\n|#[^\n]*\n|/\*.*?\*/))*", re.DOTALL)
 _OBJECTS = re.compile(r'\s*(\[\s*[\[{\]"]|\{\s*["}])')
 
 _MARKS = (
@@ -113,25 +116,65 @@ def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> Ma
     """By content where it is plain, else by name, else a guess."""
     if options.delimiter:
         return ManifestFormat.CSV
-    if named in (ManifestFormat.YAML, ManifestFormat.JSONL):
-        return named
-    if _OBJECTS.match(text) or named is ManifestFormat.JSON:
-        return ManifestFormat.JSONL if _is_lines(text) else ManifestFormat.JSON
-    if named is None and _YAML_START.match(text.lstrip()):
+    json_named = named in (ManifestFormat.JSON, ManifestFormat.JSONL)
+    if _OBJECTS.match(text):
+        if named is ManifestFormat.YAML and _is_flow_yaml(text):
+            return named
+        return ManifestFormat.JSONL if _is_lines(text, named) else ManifestFormat.JSON
+    body = _COMMENTS.sub("", text, count=1).lstrip()
+    commented = named is not ManifestFormat.YAML and _OBJECTS.match(body)
+    if commented or (json_named and body[:1] in ("[", "{", '"')):
+        return ManifestFormat.JSON  # its reader says what is wrong with it
+    start = _YAML_START.match(body)
+    if start and (named is not ManifestFormat.CSV or _is_yaml_entry(start[0])):
         return ManifestFormat.YAML
-    return ManifestFormat.CSV
+    if named is None or named is ManifestFormat.CSV or len(_known(body.partition("\n")[0])) > 1:
+        return ManifestFormat.CSV
+    return named
 
 
-def _is_lines(text: str) -> bool:
-    """Whether the first line is a whole object, and more follows or it holds no list."""
-    first, _, rest = text.lstrip().partition("\n")
-    if not first.startswith("{"):
+def _is_flow_yaml(text: str) -> bool:
+    """Whether this is YAML that only begins as JSON does: ``[{id: 1}]``."""
+    if _is_lines(text, None):
         return False
     try:
-        found = orjson.loads(first)
-    except orjson.JSONDecodeError:
+        json.JSONDecoder().raw_decode(text.lstrip())
+    except (json.JSONDecodeError, RecursionError):
+        return len(text.encode()) < SAMPLE or not re.match(r'\s*\[?\s*\{\s*"', text)
+    return False
+
+
+def _is_yaml_entry(start: str) -> bool:
+    """Whether what looks like the beginning of YAML is no text in a table."""
+    return start[0] in "%-" or field_of(start.strip(" \"':\n\r")) is not None
+
+
+def _is_lines(text: str, named: ManifestFormat | None) -> bool:
+    """Whether the first line is a whole object or, by the file's name, was meant to be one, and
+    more follows; a single line is a document unless the name says otherwise."""
+    first, _, rest = text.strip().partition("\n")
+    if not first.startswith("{"):
         return False
-    return bool(rest.strip()) or not any(isinstance(each, list | dict) for each in found.values())
+    found = _object(first)
+    if not rest or "images" in found:
+        return named is ManifestFormat.JSONL and not _is_wrapper(found)
+    meant = named is ManifestFormat.JSONL and first.rstrip(" \r,").endswith("}")
+    return meant or bool(found)
+
+
+def _is_wrapper(found: dict[str, Json]) -> bool:
+    """Whether an object is no image, but may hold them."""
+    deep = any(isinstance(each, list | dict) for each in found.values())
+    return "images" in found or (deep and not {"id", "url"} & {*map(field_of, found)})
+
+
+def _object(text: str) -> dict[str, Json]:
+    """The object in a text; empty where there is none."""
+    try:
+        found = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 # -- encodings ------------------------------------------------------------------------------

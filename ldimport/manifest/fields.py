@@ -13,6 +13,7 @@ from operator import itemgetter
 from ldimport.errors import ManifestError
 from ldimport.manifest.mapping import FieldMap, Mistake, Template, mapping_error
 from ldimport.manifest.names import FIELDS, PREFIX, Taken, field_of, full_name, quoted, take
+from ldimport.mojibake import disguised, visible
 
 __all__ = [
     "FIELDS",
@@ -133,7 +134,9 @@ def ignored_text(names: Iterable[str], file: str) -> str:
     folded = {known.casefold(): known for known in FIELDS}
     near = [(name, guess[0]) for name in shown[:_COMPARED]
             if (guess := get_close_matches(name.casefold(), folded, n=1, cutoff=0.8))]  # fmt: skip
-    meant = "".join(f"; “{name}”: did you mean {folded[guess]}?" for name, guess in near[:3])
+    meant = "".join(
+        f"; “{name}”{disguised(name)}: did you mean {folded[guess]}?" for name, guess in near[:3]
+    )
     use = "" if near else f"; to use one: --map metadata.HANDLE={quoted(shown[0])}"
     return f"{file}: not used: {listed}{meant}{use}"
 
@@ -156,8 +159,8 @@ def _place(names: Iterable[str], column: str) -> int:
 
 
 def _cleaned(name: str) -> str:
-    """A column's name without byte order marks, and on one line."""
-    return " ".join(name.replace("\ufeff", "").split())
+    """A column's name as it is seen, on one line."""
+    return visible(name)
 
 
 def _unique(names: Sequence[str]) -> dict[str, int]:

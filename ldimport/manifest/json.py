@@ -7,7 +7,7 @@ all.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,12 +21,14 @@ from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
 from ldimport.manifest.roots import Lists, below, chosen, collect
 from ldimport.manifest.streams import CHUNK, Position, SourceFile
-from ldimport.manifest.texts import parse_json, quick_json, surely_composed
+from ldimport.manifest.texts import parse_json, quick_json, surely_composed, what_stands
 from ldimport.model import Entry, Json, Place
+from ldimport.mojibake import visible
 
 _LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
 _AHEAD = 128
+_SHOWN = 64
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 _OTHER = rb'[^"\[\]{}]*+'
@@ -40,6 +42,10 @@ _WHOLE = re.compile(_NESTED, re.DOTALL)
 _TEXT = re.compile(_STRING, re.DOTALL)
 _SCALAR = re.compile(rb'[^\s,:"\[\]{}]++')
 _BRACKETS = re.compile(_STRING + rb"|[\[\]{}]|\"", re.DOTALL)
+
+
+_COMMENT = re.compile(rb"(?:^|[,{\[])\s*(?://|/\*|#)", re.MULTILINE)
+_APART = "give the files one by one: ldimport validate one.json two.json"
 
 
 class Span(NamedTuple):
@@ -107,14 +113,18 @@ class Scanner:
     def value(self) -> Span:
         """The next value, whatever it is. Raises ManifestError when the file ends in it, or
         nothing that could be a value comes."""
-        first = self.peek()
+        if (first := self.peek()) in (b"/", b"#", b"'"):
+            raise self.unexpected("a value must stand here")
         line, column = self.place()
         search = _Search()
         while (end := self._end(first, search)) is None:
             if len(self._data) - self._at > _LARGEST:
                 raise self.error("this entry is larger than 16 MB; no request may be", "too-large")
             if not self._more():
-                raise self.error("the file ends in the middle of this entry", "cut-off")
+                text = "the file ends in the middle of this entry"
+                if _COMMENT.search(self._data, self._at):
+                    text += "; or a comment in it hides its end: JSON has none"
+                raise self.error(text, "cut-off")
         raw = self._data[self._at : end]
         self._advance(end)
         return Span(raw, line, column)
@@ -135,7 +145,7 @@ class Scanner:
             with suppress(orjson.JSONDecodeError):
                 key = orjson.loads(span.raw)
             if not isinstance(key, str) or not self.take(b":"):
-                raise self.error("a key in quotes and a colon must stand here", "bad-json")
+                raise self.unexpected("a key in quotes and a colon must stand here")
             yield key
 
     def _items(self, opening: bytes, closing: bytes) -> Iterator[Span]:
@@ -155,18 +165,46 @@ class Scanner:
                 last = closing.decode()
                 if not self.peek():
                     raise self.error(f"the file ends before its closing “{last}”", "cut-off")
-                raise self.error(f"“,” or “{last}” must stand here", "bad-json")
+                raise self.unexpected(f"“,” or “{last}” must stand here")
+            if self.peek() == closing:
+                message = f"a comma stands before the closing “{closing.decode()}”"
+                raise self.error(message, "bad-json", "take the comma away")
             yield self.value()
 
     def place(self) -> tuple[int, int]:
         """Line and column (characters) reached."""
         return self._line, self._here()
 
-    def error(self, message: str, code: str) -> ManifestError:
+    def error(self, message: str, code: str, hint: str = "") -> ManifestError:
         """An error about the place reached."""
         where = f"{self._name}:{self._line}:{self._here()}"
-        hint = "the rest of the file cannot be read; repair it there, or export it again"
+        hint = hint or "the rest of the file cannot be read; repair it there, or export it again"
         return ManifestError(f"{where}: {message}", hint=hint, code=code)
+
+    def unexpected(self, otherwise: str) -> ManifestError:
+        """The error about what comes next, which cannot be read: what it is, where that is plain,
+        else the words given."""
+        self.peek()
+        found = what_stands(self._data[self._at - 1 :][:1], self._data[self._at :][:_SHOWN])
+        message, hint = found or (otherwise, "")
+        return self.error(message, "bad-json", hint)
+
+    def behind(self, read: bytes) -> ManifestError:
+        """The error about what follows the end of the document, which began with ``read``."""
+        following = self.peek()
+        if following in (b"[", b"{"):
+            what = "list" if following == b"[" else "object"
+            again = f"a second {what} begins here, behind the end of the first"
+            return self.error(f"{again}: two files joined?", "joined-files", _APART)
+        if not read and following == b'"':
+            message = "the file is one text, which holds JSON: it was encoded twice"
+            return self.error(message, "bad-json", "write what the text holds into the file")
+        if following == b",":
+            message = "a comma stands here, outside of any list"
+            return self.error(message, "bad-json", "take it away, or put [ ] around all entries")
+        text = self._data[self._at :][:_SHOWN].decode("utf-8", "replace").splitlines()[0]
+        otherwise = f"this follows the end of the list: “{text[:40]}”; two files joined?"
+        return self.unexpected(otherwise if read else "JSON begins with [ or {")
 
     def _end(self, first: bytes, search: _Search) -> int | None:
         """Where the value at hand ends, or None when it is not all there yet."""
@@ -176,7 +214,7 @@ class Scanner:
         text = first == b'"'
         match = (_TEXT if text else _SCALAR).match(self._data, self._at)
         if match is None and first and not text:
-            raise self.error("a value must stand here", "bad-json")
+            raise self.unexpected("a value must stand here")
         # at the end of the data a scalar may go on, unless the file ends with it
         if match and (text or match.end() < len(self._data) or not self._more()):
             return match.end()
@@ -218,6 +256,10 @@ class _JsonFile(ObjectPart):
         super().__init__(source, detected, findings)
         self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """None."""
+        return iter(())
 
     def _start(self, place: Place, field: str) -> tuple[int, int] | None:
         column = max(place.column, 1)
@@ -286,6 +328,7 @@ class JsonDocument(_JsonFile):
         return Scanner(iter(partial(stream.read, CHUNK), b""), self.name)
 
     def _spans(self, scanner: Scanner) -> Iterator[Span]:
+        first = scanner.peek() if scanner.peek() in (b"[", b"{") else b""
         if self._root is not None:
             yield from below(scanner, self._root)
         elif self._body:
@@ -300,7 +343,7 @@ class JsonDocument(_JsonFile):
             while scanner.peek() == b"{":
                 yield scanner.value()
         if scanner.peek():
-            raise scanner.error("something follows the end of the list", "bad-json")
+            raise scanner.behind(first)
 
     def _begin(self) -> None:
         found: list[tuple[str, Span]] = []
@@ -352,7 +395,7 @@ def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:
     """Line and column of the value at ``path`` in the object that comes next, if it has one."""
     head, dot, rest = path.partition(".")
     for key in scanner.members():
-        first, place = scanner.peek(), scanner.place()
+        key, first, place = visible(key), scanner.peek(), scanner.place()
         if path in (key, field_of(key)):
             return place[0], place[1] + (first == b'"')
         if dot and head in (key, field_of(key)) and first == b"{":

@@ -26,6 +26,11 @@ class ManifestFormat(StrEnum):
     JSONL = "jsonl"
     YAML = "yaml"
 
+    @property
+    def words(self) -> str:
+        """How people call it."""
+        return "JSON Lines" if self is ManifestFormat.JSONL else self.value.upper()
+
 
 class ReadingNote(NamedTuple):
     """Something worth one line on the screen: ``code`` is stable, ``text`` for people."""
@@ -81,13 +86,15 @@ class Header:
 
 class Findings:
     """Notes, each once, collected while one manifest is read; counts start anew with each pass.
-    ``by_name``: fields of the columns that were taken for properties by their names."""
+    ``by_name``: fields of the columns that were taken for properties by their names; ``fitted``: by
+    file, rows that lack cells at their end."""
 
     def __init__(self, columns: FieldMap) -> None:
         self.columns = columns
         self.by_name: set[str] = set()
         self.number_ids = 0
         self.kept: Counter[str] = Counter()
+        self.fitted: Counter[str] = Counter()
         self._unknown: dict[str, dict[str, None]] = {}
         self._notes: dict[str, ReadingNote] = {}
 
@@ -123,6 +130,9 @@ class Findings:
         if self.number_ids:
             text = f"{self.number_ids:,} ids are numbers; each is taken as the text of its digits"
             found.append(ReadingNote("number-id", text))
+        for name, rows in self.fitted.items():
+            text = f"{name}: {rows:,} rows end before the last column; what they lack is empty"
+            found.append(ReadingNote("short-rows", text))
         for name, rows in self.kept.items():
             text = f"{rows:,} rows keep their own {name}; --set fills only what is empty"
             found.append(ReadingNote("kept-values", text))

@@ -8,7 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -29,7 +29,7 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.objects import merged
-from ldimport.manifest.streams import Part, Position, SourceFile
+from ldimport.manifest.streams import DOS_END, Part, Position, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 from ldimport.system import ProcessLock, clear_up, new_lock
@@ -60,6 +60,7 @@ class Manifest(Closing):
         files = []
         for source in self._sources:
             found = sniff(source.path, source.name, options)
+            self._note_format(source, found.format)
             if options.columns.root and found.format is not ManifestFormat.JSON:
                 text = f"{source.name} is {found.format.upper()}; --root is for a JSON document"
                 raise ManifestError(text, hint="leave --root (root:) out", code="no-root")
@@ -72,6 +73,16 @@ class Manifest(Closing):
         self._fill = filler(columns) if columns.by_type else None
         self.common = frozenset(self._findings.by_name) | columns.common
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
+
+    def _note_format(self, source: SourceFile, found: ManifestFormat) -> None:
+        name, named = source.name, named_format(source.name)
+        if named not in (None, found):
+            text = f"{name} holds {found.words}, whatever its name says: it is read as that"
+            self.note("format-by-content", text)
+        with open(source.path, "rb") as file:  # noqa: PTH123  a path as given
+            file.seek(max(0, source.found.st_size - 1))
+            if file.read(1) == DOS_END:
+                self.note("dos-end", f"{name} ends with the mark of DOS (0x1A), which is left out")
 
     @property
     def name(self) -> str:
@@ -110,6 +121,17 @@ class Manifest(Closing):
                 row = entry.place.row + 1
             source.check_unchanged()
             before += source.found.st_size
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """(field, text) of every cell of these metadata fields, in all files: a look ahead, for
+        what has to be decided over a whole column. Raises as ``entries`` does."""
+        for source, part in zip(self._sources, self._parts.values(), strict=True):
+            source.check_unchanged()
+            yield from part.cells(fields)
+
+    def note(self, code: str, text: str) -> None:
+        """Something worth a line that others found out about this manifest."""
+        self._findings.notice(code, text)
 
     @property
     def table(self) -> Table | None:

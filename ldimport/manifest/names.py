@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from unicodedata import category, normalize
 
+from ldimport.mojibake import visible
+
 FIELDS = ("id", "url", "fileName", "mediaType", "metadata")
 """The fields of an entry, as the API names them; ``metadata.<handle>`` beside them."""
 PREFIX = "metadata."
@@ -19,7 +21,7 @@ _SEPARATORS = re.compile(r"[\s_-]+")
 def field_of(column: str) -> str | None:
     """The field a column means by its name alone (any case, ``file_name``, ``external id``), or
     None for any other column."""
-    name = column.strip()
+    name = visible(column)
     known = _FOLDED.get(_SEPARATORS.sub("", name).casefold())
     if known is None and name[: len(PREFIX)].casefold() == PREFIX and len(name) > len(PREFIX):
         return PREFIX + name[len(PREFIX) :].strip()

@@ -21,6 +21,7 @@ from ldimport.manifest.kinds import Findings, Header, RowProblems
 from ldimport.manifest.streams import Part
 from ldimport.manifest.texts import BigNumber, check_numbers, compose, map_texts
 from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json
+from ldimport.mojibake import visible
 from ldimport.url import is_http_url
 from ldimport.wire import encode
 
@@ -32,6 +33,8 @@ HeaderKey = tuple[str, Json, int, str]
 """A key, its value, the line it stands in, and what is wrong with it ("" for nothing)."""
 _INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 _PLAIN = frozenset(FIELDS)
+_MOST_SHAPES = 1_000
+"""Sequences of keys remembered that need no cleaning."""
 _KINDS = {NoneType: "null", bool: "true or false", int: "a number", float: "a number",
           BigNumber: "a number", str: "a text", list: "a list", dict: "an object"}  # fmt: skip
 
@@ -48,6 +51,7 @@ class ObjectBuilder:
         self._taken: dict[str, str] = {}
         self._used: set[str] = set()
         self._surveying = True
+        self._as_seen: set[tuple[str, ...]] = set()
 
     def survey(self, entries: Iterator[Entry]) -> dict[str, str]:
         """Look at the keys of the first entries: raises ManifestError when a mapped key is missing,
@@ -79,10 +83,12 @@ class ObjectBuilder:
         """One entry. ``nfc_already``: its texts need not be composed."""
         if type(found) is not dict:
             return self._not_an_object(found, problems)
-        if not self._mapped and found.keys() <= _PLAIN:
-            values = found
-        else:
-            values = self._resolve(found, problems)
+        values, metadata = found, found.get("metadata")
+        seen = self._as_seen
+        if tuple(found) not in seen or (type(metadata) is dict and tuple(metadata) not in seen):
+            values = self._seen(found, "", problems)
+        if self._mapped or not values.keys() <= _PLAIN:
+            values = self._resolve(values, problems)
         metadata = values.get("metadata")
         id_, url = values.get("id"), values.get("url")
         file_name, media_type = values.get("fileName"), values.get("mediaType")
@@ -111,11 +117,31 @@ class ObjectBuilder:
         place, told = problems.place, problems.of(id_)
         return Entry(id_, url, file_name, media_type, metadata, place, self._textual, told, found)
 
+    def _seen(self, found: dict[str, Json], path: str, problems: RowProblems) -> dict[str, Json]:
+        """The object with keys as they are seen, in those of its values too that are objects."""
+        result, keys = found, tuple(found)
+        if keys not in self._as_seen:
+            result = {}
+            for key, value in found.items():
+                if (name := visible(key)) in result:
+                    text = f"“{name}” stands twice; one has signs that nobody sees"
+                    problems.add("duplicate-key", f"{path}{name}", text)
+                result[name] = value
+            if tuple(result) == keys and len(self._as_seen) < _MOST_SHAPES:
+                self._as_seen.add(keys)
+        for key, value in result.items():
+            if type(value) is dict:
+                inner = self._seen(value, f"{key}.", problems)
+                result = result if inner is value else {**result, key: inner}
+        return result
+
     def _not_an_object(self, value: Json, problems: RowProblems) -> Entry:
         """An entry for an item that is a text, a number, a list or nothing."""
         if not problems:
-            kind = _KINDS[type(value)]
-            message = f"an entry must be an object with id, url and fileName, not {kind}"
+            kind, joined = _KINDS[type(value)], ""
+            if isinstance(value, list) and value and isinstance(value[0], dict):
+                joined = ": does another file begin here?"
+            message = f"an entry must be an object with id, url and fileName, not {kind}{joined}"
             problems.add("wrong-type", "", message, value=text_of(value))
         return problems.entry({}, textual=self._textual)
 
@@ -186,7 +212,8 @@ class Keys:
         self._merge(self.found, row, _DEEPEST)
 
     def _merge(self, known: dict[str, Any], row: Mapping[str, Json], levels: int) -> None:
-        for key, value in row.items():
+        for name, value in row.items():
+            key = visible(name)
             if key not in known and self._room:
                 known[key] = None
                 self._room -= 1
@@ -297,7 +324,7 @@ def read_header(name: str, findings: Findings, keys: Iterable[HeaderKey]) -> Hea
         if key not in HEADER_KEYS:
             findings.unknown_key(name, key)
             continue
-        again = " stands there twice" if key in found else ""
+        again = " stands there twice; two files joined?" if key in found else ""
         if fault := f": {problem}" if problem else again or _fault(key, value):
             raise ManifestError(f"{name}:{line}: {key}{fault}", code="bad-header")
         if value is not None:

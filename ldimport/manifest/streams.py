@@ -8,7 +8,7 @@ import os
 import zlib
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -22,6 +22,7 @@ from ldimport.model import Entry, Place
 CHUNK = 1 << 20
 _LONGEST = 1 << 20
 _KEPT = 256
+DOS_END = b"\x1a"
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _UTF8 = ("utf-8", "utf-8-sig")
@@ -52,7 +53,7 @@ class ByteStream(io.RawIOBase):
         self._path = path
         self._name = name
         self._watch = watch
-        self._left = b""
+        self._left = self._kept = b""
         self._recode = recode or ""
         self._decoder = codecs.getincrementaldecoder(recode)() if recode else None
         self._file = cast("BinaryIO", open(path, "rb", buffering=0))  # noqa: SIM115, PTH123
@@ -93,6 +94,15 @@ class ByteStream(io.RawIOBase):
         return len(taken)
 
     def _next(self, size: int) -> bytes:
+        """Without the marks by which DOS ends a file; they are kept back until more follows."""
+        body = b""
+        while not body and (data := self._kept + self._decoded(size)) != self._kept:
+            body = data.rstrip(DOS_END)
+            body = data if body.endswith(b"\0") else body  # half a character of UTF-16
+            self._kept = data[len(body) :]
+        return body
+
+    def _decoded(self, size: int) -> bytes:
         data = self._read(size)
         if self._decoder is not None:
             try:
@@ -262,6 +272,15 @@ class Part(ABC):
     @abstractmethod
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every entry, counted from ``first``. Raises ManifestError where reading has to end."""
+
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+        """(field, text) of every row that has a text for one of these metadata fields; where values
+        have types of their own (JSON), none."""
+        handles = [(field, field.partition(".")[2]) for field in fields]
+        for entry in self.entries(1):
+            for field, handle in handles if entry.textual else ():
+                if isinstance(text := entry.metadata.get(handle), str):
+                    yield field, text
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins, behind its quote; the entry's beginning if it has

@@ -21,6 +21,10 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """Beyond this JavaScript, and so the server, rounds whole numbers."""
 MAX_DEPTH = 100
 _LINE_ENDS = re.compile("\r\n?|\v")
+_SHOWN = 64
+_RIGHT = {"none": "null", "true": "true", "false": "false", "undefined": "null", "null": "null"}
+_WORDS = re.compile(rb"(?:None|True|False|undefined|NONE|TRUE|FALSE|NULL|Null)(?![\w-])")
+_BARE_KEY = re.compile(rb"[\w$-]+\s*:")
 _KEYS = re.compile(rb'"[ \t\r\n]*:')
 _ALWAYS = bytes([*range(0xCC), 0xE2, *range(0xF5, 0x100)])
 """UTF-8 lead and tail bytes of characters below U+0300, and of U+2000 to U+2FFF."""
@@ -84,12 +88,34 @@ def parse_json(text: str | bytes, problems: RowProblems, field: str) -> Json:
         at, line, column = problems.place, error.lineno, error.colno
         column += max(at.column, 1) - 1 if line == 1 else 0
         place = None if field else Place(at.file, at.row, at.line + line - 1, column)
-        why = json_fault(error, place=False)
-        problems.add("bad-json", field, f"not JSON: {why}", place=place)
+        before, behind = decoded[: error.pos].rstrip(), decoded[error.pos :].lstrip()
+        found = what_stands(before[-1:].encode(), behind[:_SHOWN].encode("utf-8", "replace"))
+        text, hint = found or (json_fault(error, place=False), "")
+        if behind.rstrip() == ",":
+            text, hint = "a comma stands behind the object", "take it away"
+        if not (field or error.pos) and behind[:1] not in ("{", "[", '"', ""):
+            text = "no object begins here: does another file, which is not JSON?"
+        problems.add("bad-json", field, f"not JSON: {text}", hint, place=place)
     except RecursionError:
         problems.add("too-deep", field, f"nested deeper than {MAX_DEPTH} levels")
     except ValueError as error:
         problems.add("bad-json", field, f"not JSON: {error}")
+    return None
+
+
+def what_stands(before: bytes, here: bytes) -> tuple[str, str] | None:
+    """What others write and JSON has not, and what to do; ``before`` is the character in front."""
+    if here.startswith((b"//", b"/*", b"#")):
+        return "a comment stands here, and JSON has none", "take it out"
+    if here[:1] in (b"}", b"]") and before == b",":
+        return f"a comma stands before the closing “{here[:1].decode()}”", "take the comma away"
+    if here.startswith(b"'"):
+        return "texts and keys stand in double quotes", "write \" instead of '"
+    if before in (b"{", b",") and _BARE_KEY.match(here):
+        return "keys stand in double quotes", 'for example: {"id": "…"}'
+    if found := _WORDS.match(here):
+        right = _RIGHT[found[0].decode().lower()]
+        return f"“{found[0].decode()}” is no value of JSON", f"write {right}"
     return None
 
 

@@ -20,6 +20,7 @@ from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, Obj
 from ldimport.manifest.streams import Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
+from ldimport.mojibake import visible
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _NULLS = ("", "~", "null", "Null", "NULL")
@@ -63,7 +64,7 @@ class Item:
             self._wrong("wrong-type", event, path, "a key must be a text")
             self._skip(event)
             return ""
-        text = str(event.value)
+        text = visible(str(event.value))
         if text == "<<" and not event.style:
             self._wrong("yaml-alias", event, path, "merge keys (<<) are not followed")
         if text in found:
@@ -175,8 +176,12 @@ class YamlFile(ObjectPart):
         """Every item; at their end the header is known."""
         header: list[HeaderKey] = []
         with closing(self._events(position)) as events:
+            lists = 0
             for event in events:
                 if isinstance(event, yaml.SequenceStartEvent):
+                    lists += 1
+                    if lists == 2:
+                        self._joined(event)
                     yield from self._sequence(events)
                 elif isinstance(event, yaml.MappingStartEvent):
                     yield from self._mapping(event, events, header)
@@ -185,6 +190,11 @@ class YamlFile(ObjectPart):
                     if item.value is not None or item.problems:
                         yield item
         self.header = read_header(self.name, self._findings, header)
+
+    def _joined(self, event: Any) -> None:
+        where = f"{self.name}:{event.start_mark.line + 1}"
+        text = f"{where}: a second list begins here: two files joined? Both are read"
+        self._findings.notice("joined-files", text)
 
     def _sequence(self, events: Events) -> Iterator[Item]:
         for event in _until(yaml.SequenceEndEvent, events):

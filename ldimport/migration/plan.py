@@ -116,6 +116,23 @@ class Names:
         return found
 
 
+def _alike(
+    store: StateStore, archive: int | None, places: Mapping[str, Place], *, strict: bool
+) -> dict[str, Problem]:
+    """By id: what is to be said of new ones (a few hundred) that the archive probably has."""
+    if archive is None or not places:
+        return {}
+    kind = Severity.ERROR if strict else Severity.WARNING
+    hint = "if it means the same image, it would arrive once more: write the id as it was sent"
+    found = {}
+    for id_, known in store.alike(archive, list(places)).items():
+        new, old = without_secrets(id_), without_secrets(known)
+        text = f"id “{new[:60]}” is new, and “{old[:60]}” was sent before"
+        place = replace(places[id_], column=1)
+        found[id_] = Problem(kind, "id-alike", place, "id", text, hint, id_, value=new[:120])
+    return found
+
+
 def compare(
     store: StateStore,
     archive: int | None,
@@ -124,12 +141,14 @@ def compare(
     options: SubmitOptions,
     *,
     names: Names | None = None,
+    alike: set[str] | None = None,
     collector: Collector | None = None,
     tick: Tick | None = None,
 ) -> Iterator[Compared]:
     """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
     ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
-    out."""
+    out; with ``alike`` also those that were sent in another case or with other zeros: what is left
+    out of these is added to it."""
 
     def valid() -> Iterator[tuple[Outgoing, Place]]:
         for checked in map(checker.check, source.manifest.entries(tick)):
@@ -142,13 +161,17 @@ def compare(
     while chunk := list(islice(rows, CHUNK)):
         known = store.known(archive, [each.image.id for each, _ in chunk])
         new = {each.image.id: place for each, place in chunk if each.image.id not in known}
-        moved = names.moved(new, strict=source.check.strict) if names is not None else {}
+        strict = source.check.strict
+        odd = {} if alike is None else _alike(store, archive, new, strict=strict)
+        if alike is not None and strict:
+            alike.update(odd)
+        odd |= names.moved(new, strict=strict) if names is not None else {}
         for each, _ in chunk:
             found = known.get(each.image.id)
-            if problem := moved.get(each.image.id):
+            if problem := odd.get(each.image.id):
                 if collector is not None:
                     collector.add_late(problem)
-                if source.check.strict:
+                if strict:
                     continue
             yield Compared(each, verdict(found, each, resend=options.resend), found)
 
@@ -157,7 +180,7 @@ def compare(
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
     from. ``open_ids`` are rows in open jobs, at most 16 batches of them; ``archive`` is its number
-    in the state file."""
+    in the state file; ``alike`` are ids that ``--strict`` leaves out."""
 
     plan: Plan
     validation: Validation
@@ -165,6 +188,7 @@ class Survey:
     open_ids: list[str]
     archive: int | None
     names: Names
+    alike: set[str]
 
 
 def survey(
@@ -181,10 +205,12 @@ def survey(
         collector.add_late(problem)
     limits = target.limits.at_most(options.batch_size)
     tally, most = _Tally(), options.limit
+    alike: set[str] = set()
 
     def to_send() -> Iterator[Outgoing]:
         found = compare(
-            store, archive, source, checker, options, names=names, collector=collector, tick=tick
+            store, archive, source, checker, options,
+            names=names, alike=alike, collector=collector, tick=tick,
         )  # fmt: skip
         for each in found:
             _same_archive(source, each)
@@ -197,7 +223,7 @@ def survey(
     plan = replace(_plan(source, target.label, tally, sizes, validation), limit=most)
     outcomes = {status.value: tally.outcomes[status] for status in Status}
     arrived = Totals(**outcomes, invalid=validation.invalid)
-    return Survey(plan, validation, arrived, tally.open_ids, archive, names)
+    return Survey(plan, validation, arrived, tally.open_ids, archive, names, alike)
 
 
 @dataclass(slots=True)

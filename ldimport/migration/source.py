@@ -5,14 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
+from ldimport.local_names import locate_below
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.migration.mapping import settled
 from ldimport.model import JobOptions, Json
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
-from ldimport.url import is_relative, locate_below
+from ldimport.schema.separators import decide, undecided
+from ldimport.url import is_relative
 
 DEFAULT_SYSTEM_NAME = "local"
 
@@ -92,6 +95,7 @@ def open_source(
     read = replace(read, columns=settled(read.columns, config))
     manifest = open_manifest(paths, read)
     try:
+        writings = _writings(manifest, config, read.columns.writings)
         name, is_default = _system_name(manifest, wishes, local)
     except LdimportError:
         manifest.close()
@@ -102,7 +106,7 @@ def open_source(
         strict=wishes.strict,
         folder=folder,
         base_url=wishes.base_url,
-        writings=read.columns.writings,
+        writings=writings,
         by_type={kind: own.writings for kind, own in read.columns.by_type.items()},
         common=manifest.common,
     )
@@ -111,6 +115,21 @@ def open_source(
     files = () if folder is None else (str(folder),)
     options = replace(options, allow_files=files, lenient=wishes.lenient)
     return Source(manifest, config, check, envelope, options, is_default, folder)
+
+
+def _writings(
+    manifest: Manifest, config: ProjectConfig, writings: Mapping[str, Writing]
+) -> dict[str, Writing]:
+    """With the separator of each list column that nobody named one for: every pass over the
+    manifest, of any command, reads its lists alike."""
+    found = dict(writings)
+    fields = undecided(config, writings)
+    for column in decide(manifest.cells(fields)) if fields else ():
+        written = found.get(column.field, Writing())
+        found[column.field] = replace(written, separator=column.sign)
+        if column.remark:
+            manifest.note("list-separator", column.remark)
+    return found
 
 
 def _system_name(manifest: Manifest, wishes: Wishes, local: bool) -> tuple[str, bool]:

@@ -106,11 +106,11 @@ class _Sending:
         when their job was lost meanwhile: the next submit sends them."""
         found, source = self.found, self.source
         names = found.names if source.check.strict else None
-        under_way = set(found.open_ids)
+        left_alone = {*found.open_ids, *found.alike}
         for each in compare(
             self.account.store, found.archive, source, source.checker(), self.options, names=names
         ):
-            if each.verdict.sends and each.outgoing.image.id not in under_way:
+            if each.verdict.sends and each.outgoing.image.id not in left_alone:
                 yield each.outgoing
 
     def causes(self, run: Run) -> tuple[CauseRow, ...]:

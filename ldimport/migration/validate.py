@@ -97,6 +97,8 @@ class Collector:
 
     def finish(self, checker: Checker) -> Validation:
         """The findings of ``checker``'s pass; errors first, the most frequent kinds before."""
+        for problem in checker.nothings.problems():
+            self.add_late(problem)
         kinds = sorted(self._kinds.values(), key=lambda kind: (kind.severity, -kind.rows))
         notices = (*self.manifest.notices(), *_of_checker(checker))
         sums = self.entries, self._invalid, self._warnings

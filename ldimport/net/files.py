@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, over_bytes
+from ldimport.local_names import locate_below
 from ldimport.system import scarce
-from ldimport.url import locate_below
 
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)

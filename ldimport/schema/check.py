@@ -6,146 +6,23 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from urllib.parse import quote, urljoin
 
+from ldimport.causes import Cause
 from ldimport.cells import Writing
-from ldimport.errors import Rejected
+from ldimport.errors import ManifestError
 from ldimport.model import MAX_ID, MAX_NAME, Entry, Image, Json, Problem, Severity
-from ldimport.mojibake import is_whole
+from ldimport.mojibake import is_whole, visible
+from ldimport.schema.addresses import MAX_URL, PLAIN, resolved, url_findings
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
+from ldimport.schema.nothing import Nothings
 from ldimport.schema.values import MetadataCheck, text_advice, too_long
 from ldimport.schema.words import Words
-from ldimport.url import (
-    MAX_LENGTH,
-    PLAIN_PLACE,
-    PORTS,
-    holds_user,
-    is_relative,
-    locate_below,
-    parse,
-)
-
-MAX_URL = MAX_LENGTH
-_LIKELY = ("png", "jpg", "jpeg", "gif", "svg")
-PLAIN = re.compile(
-    rf"{PLAIN_PLACE}"
-    r"/(?:[!$&-\-/-9;=_~A-Za-z]*+(?:%[0-9A-Fa-f]{2}[!$&-\-/-9;=_~A-Za-z]*+)*+\.)++"
-    r"(?:jpe?g|JPE?G|png|PNG|gif|GIF|svg|SVG)"
-)
-"""URLs that nothing can be said about; most are so. At most ``MAX_URL`` characters."""
-_HAS_SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*:")
-_ENDING = re.compile(r"\.([A-Za-z0-9]{1,8})$")
-_AT_ANOTHER = re.compile(r"(?<![\s;,|])[\s;,|]++(?=https?://)", re.IGNORECASE)
-_LONE_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
-
-
-def resolved(url: str, base_url: str | None) -> str:
-    """The url as it is sent: a relative one from ``base_url``, if there is one. A path is written
-    as files are named, so that ``%``, ``#`` and ``?`` are signs of a name like others; what
-    addresses cannot hold is percent-encoded."""
-    if base_url is None or not is_relative(url):
-        return url
-    base = base_url if base_url.endswith("/") else f"{base_url}/"
-    return urljoin(base, quote(url, safe="/&=+,;:@!$'()*~"))
-
-
-def url_findings(url: str, folder: Path | None) -> Iterator[Finding]:
-    """Everything about a url; below ``folder``, if there is one, relative ones are files."""
-    if not url:
-        yield Finding("required", "url is empty", "every image needs an address")
-    elif _scheme(url) in PORTS:
-        yield from _address(url)
-    elif folder is not None and is_relative(url):
-        yield from _file(url, folder)
-    else:
-        yield _refused(url, folder)
-
-
-def _address(url: str) -> Iterator[Finding]:
-    if holds_user(url):
-        hint = "serve the images without a password, or with signed addresses"
-        yield Finding("url-userinfo", "url holds a user name or password", hint)
-        return
-    several = _AT_ANOTHER.split(url)
-    if len(several) > 1:
-        sure = all(_looks_like_an_image(each) for each in several)
-        told = f"url holds {len(several)} addresses: “{cut(url)}”"
-        yield Finding("several-addresses", told, "one row is one image: make a row of each",
-                      Severity.ERROR if sure else Severity.WARNING)  # fmt: skip
-        if sure:
-            return
-    try:
-        parsed = parse(url)
-        yield from _unencoded(url)
-        yield from _ending(parsed.rest.partition("?")[0])
-    except Rejected as rejected:
-        hint = "write a blank in an address as %20" if re.search(r"\s", url) else ""
-        why = rejected.reason.partition(": ")[2]
-        yield Finding("not-a-url", f"url: “{cut(url)}”: {why}", hint)
-
-
-def _looks_like_an_image(url: str) -> bool:
-    found = _ENDING.search(re.split("[?#]", url, maxsplit=1)[0])
-    return found is not None and found[1].lower() in _LIKELY
-
-
-def _unencoded(url: str) -> Iterator[Finding]:
-    """Signs that mean something in an address and probably stand for themselves, as in a name."""
-    asked, sign, behind = url.partition("#")
-    if sign and (_looks_like_an_image(behind) or not _ENDING.search(asked)):
-        text = f"url: what stands behind the # is not asked for, only “{cut(asked, 80)}”"
-        hint = f"if it belongs to the name: {url.replace('#', '%23')}"
-        yield Finding("hash-in-url", text, hint, Severity.WARNING)
-    if _LONE_PERCENT.search(url):
-        text = f"url: a % encodes nothing in “{cut(url, 80)}”"
-        hint = f"if it belongs to the name: {_LONE_PERCENT.sub('%25', url)}"
-        yield Finding("lone-percent", text, hint, Severity.WARNING)
-
-
-def _ending(path: str) -> Iterator[Finding]:
-    found = _ENDING.search(path.rpartition("/")[2])
-    if found and found[1].lower() not in _LIKELY and not found[1].isdigit():
-        text = f"url ends in .{found[1]}: Livingdocs takes png, jpg, gif and svg"
-        hint = "if the bytes are one of these all is well; they decide, not the name"
-        yield Finding("unlikely-type", text, hint, Severity.WARNING)
-
-
-def _file(url: str, folder: Path) -> Iterator[Finding]:
-    try:
-        locate_below(folder, url)
-    except Rejected as rejected:
-        hint, severity = "local images stand in the manifest's folder or below it", Severity.ERROR
-        if rejected.code == "no-such-file":  # until then it may be there
-            hint = "the row is sent, and fails unless the file is there by then"
-            severity = Severity.WARNING
-        yield Finding(rejected.code, f"url: {rejected.reason}", hint, severity)
-    else:
-        yield from _ending(url)
-
-
-def _refused(url: str, folder: Path | None) -> Finding:
-    scheme, shown = _scheme(url), f"url: “{cut(url)}”"
-    if scheme == "data":
-        hint = "write the image to a file and give its address"
-        return Finding("data-url", "url is a data: URL, which the API does not take", hint)
-    if scheme == "file" or url.startswith(("/", "\\")) or (len(scheme) == 1 and folder is not None):
-        way = "write the path from the manifest's folder" if folder else "give an http address"
-        return Finding("absolute-path", f"{shown} is a path on this machine", way)
-    if not scheme and "\\" in url and is_relative(url.replace("\\", "/")):
-        return Finding("not-a-url", f"{shown} holds a backslash", "write / instead of \\")
-    if not scheme and folder is None and is_relative(url):
-        hint = "--base-url https://… says where relative ones begin"
-        return Finding("relative-url", f"{shown} is relative, and there is no base for it", hint)
-    return Finding("not-a-url", f"{shown} is not an http or https address")
-
-
-def _scheme(url: str) -> str:
-    return url.partition(":")[0].lower() if _HAS_SCHEME.match(url) else ""
-
 
 MOST_REASONS = 20
+_MOST_SUGGESTED = 50
+"""For so many missing files the name that was meant is looked for: it takes milliseconds each."""
 _PREFIX = "metadata."
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]")
 AROUND = " \t\r\n\v\f\0\x85\xa0\xad\u1680\u180e\u2028\u2029\u202f\u205f\u3000\ufeff" + "".join(
@@ -218,7 +95,7 @@ def _metadata_check(config: ProjectConfig, handle: str) -> MetadataCheck | None:
 class Checker:
     """Checks the rows of one pass over a manifest; remembers their ids. ``defaulted``: some row
     named no media type and got the project's default. ``trimmed`` counts ids and urls that had
-    blanks around them."""
+    blanks around them, ``nothings`` words for nothing."""
 
     def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
         self.config = config
@@ -226,8 +103,10 @@ class Checker:
         self.seen = Seen()
         self.defaulted = False
         self.trimmed = 0
-        self.checks: dict[str, MetadataCheck] = {}
+        self.nothings = Nothings()
         self.words = Words(config, self.options.writings)
+        self._missing = 0
+        self.checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
         """Whether nothing is to be said about a row; only then its id is remembered."""
@@ -235,13 +114,19 @@ class Checker:
 
     def check(self, entry: Entry) -> Checked:
         """One row. Its problems have the entry's place: only those that are shown are located."""
+        trimmed = self.trimmed
         entry = self._trimmed(self.words.translated(entry))
         if (quick := self._quick(entry)) is not None:
             handle, stored = quick
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
+        if joined := _joined(entry):
+            self.trimmed = trimmed
+            entry = replace(entry, problems=())
+            return Checked(entry, None, tuple(self._problems(entry, [("", joined)])))
         findings = [*self._identity(entry)]
         if any(not each.field for each in entry.problems):  # its cells are not where they belong
             return Checked(entry, None, tuple(self._problems(entry, findings)))
+        self.nothings.look(entry)
         findings += self._plain(entry)
         handle = self._media_type(entry)
         metadata: Mapping[str, Json] = {}
@@ -289,6 +174,7 @@ class Checker:
         stored = check.quick(entry.metadata, textual=entry.textual)
         if stored is None or not self.seen.add_new(entry.id, place.file, place.line):
             return None
+        self.nothings.look(entry)
         return handle, stored
 
     def _media_type(self, entry: Entry) -> str:
@@ -311,7 +197,9 @@ class Checker:
 
     def _plain(self, entry: Entry) -> Iterator[tuple[str, Finding]]:
         url = resolved(entry.url, self.options.base_url)
-        for each in url_findings(url, self.options.folder):
+        suggest = self._missing < _MOST_SUGGESTED
+        for each in url_findings(url, self.options.folder, suggest=suggest):
+            self._missing += each.code == Cause.NO_SUCH_FILE.code
             yield "url", replace(each, value=each.value or sample(entry.url))
         if not entry.file_name:
             hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
@@ -367,6 +255,27 @@ def id_advice(text: str) -> Iterator[Finding]:
     if _CONTROL.search(text):
         yield Finding("id-control", f"id “{cut(_CONTROL.sub('�', text))}” has invisible characters",
                       "take them away before the first import", Severity.WARNING)  # fmt: skip
+
+
+def _joined(entry: Entry) -> Finding | None:
+    """The finding about a row with which another file begins. Raises ManifestError where the rows
+    behind it cannot be read by the header of the first one."""
+    if not entry.textual:
+        return None
+    hint = "give the files one by one: ldimport validate one.csv two.csv"
+    names = [*entry.original]
+    cells = [visible(str(each)) for each in entry.original.values()]
+    if cells and cells[0].startswith('{"'):
+        told = "a line of JSON stands in a table: two files joined?"
+        return Finding("joined-files", told, hint, value=cells[0])
+    if not (entry.id in names and entry.url in names) or entry.id == entry.url:
+        return None
+    if cells == names:
+        told = "the header stands here once more: two files joined?"
+        return Finding("joined-files", told, f"take this line away, or {hint}", value=entry.id)
+    place = entry.place
+    message = f"{place.file}:{place.line}: another header stands here, with columns of its own"
+    raise ManifestError(f"{message}: two files joined?", hint=hint, code="joined-files")
 
 
 def _met_before(text: str, where: str, *, exactly: bool) -> Finding:

@@ -20,8 +20,9 @@ _WHOLE = re.compile(r"[+-]?\d+")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:['’\u00a0\u202f ]\d{3})+")
 _DECIMAL_ZERO = re.compile(r"([+-]?\d+)[.,](?:0{1,2}|0{4,})")
 _MOST_DIGITS = 300
-_SEPARATORS = ("|", ";", "\n", ",")
-"""How lists are written in one cell: the first of these that stands in it."""
+SEPARATORS = ("|", ";", "\n", ",")
+"""How lists are written in one cell: by the first of these that stands in it, where nobody knows
+the column."""
 
 PLAIN = Writing()
 
@@ -71,11 +72,16 @@ def to_boolean(text: str) -> bool:
 
 def to_list(text: str, separator: str | None) -> list[Json]:
     """A JSON list, else what stands between separators, without blanks around it."""
-    if separator is None and text.lstrip().startswith("["):
-        found = to_object(text)
+    if text.lstrip().startswith("["):
+        try:
+            found = to_object(text)
+        except BadValue:
+            if separator is None:
+                raise
+            found = None
         if isinstance(found, list):
             return found
-    chosen = separator or next((each for each in _SEPARATORS if each in text), None)
+    chosen = separator or next((each for each in SEPARATORS if each in text), None)
     parts = [text] if chosen is None else text.split(chosen)
     return [part for each in parts if (part := each.strip())]
 

@@ -9,8 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ldimport.model import MAX_NAME, Json
-from ldimport.schema.check import MAX_URL, PLAIN, Checker, is_plain_id
+from ldimport.model import MAX_NAME, Json, Place
+from ldimport.schema.addresses import MAX_URL, PLAIN
+from ldimport.schema.check import Checker, is_plain_id
+from ldimport.schema.nothing import LONGEST, NOTHING
 from ldimport.schema.values import MetadataCheck
 
 RowTest = Callable[[list[str], int], bool]
@@ -40,6 +42,7 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
     tests: dict[str, _Tests | None] = {}
     seen = checker.seen
     is_plain_url = PLAIN.fullmatch
+    named = [index for name, index in places.items() if index not in (id_, url, kind)]
 
     def passes(cells: list[str], line: int) -> bool:
         name = cells[kind] if kind is not None else ""
@@ -52,13 +55,19 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
                 tests[name] = test
         if test is None or not 0 < len(cells[title]) <= MAX_NAME:
             return False
+        unsaid = False
         for index, most in test.texts:
-            if len(cells[index]) > most:
+            size = len(cells[index])
+            if size > most:
                 return False
+            if size <= LONGEST and cells[index] in NOTHING:
+                unsaid = True
         for index, good, accepts in test.others:
             cell = cells[index]
-            if cell and cell not in good and not accepts(cell):
-                return False
+            if cell and cell not in good:
+                if not accepts(cell):
+                    return False
+                unsaid = unsaid or cell in NOTHING
         for index in test.required:
             if not cells[index]:
                 return False
@@ -69,7 +78,13 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
         if is_plain_url(address) is None or len(address) > MAX_URL:
             return False
         text = cells[id_]
-        return is_plain_id(text) is not None and seen.add_new(text, file, line)
+        if is_plain_id(text) is None or not seen.add_new(text, file, line):
+            return False
+        if unsaid or (len(cells[title]) <= LONGEST and cells[title] in NOTHING):
+            for index in named:
+                if cells[index] in NOTHING:
+                    checker.nothings.add(columns[index], cells[index], Place(file, 0, line))
+        return True
 
     return passes
 

@@ -15,7 +15,7 @@ from jsonschema_rs import Draft202012Validator
 from ldimport.cells import Writing
 from ldimport.errors import near
 from ldimport.model import MAX_VALUE, Json, Severity
-from ldimport.mojibake import INVISIBLE, MANGLED, is_whole
+from ldimport.mojibake import INVISIBLE, MANGLED, disguised, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.dates import FIELD, is_date, is_datetime, moment
@@ -26,6 +26,7 @@ from ldimport.schema.jsonschema import (
     value_schema,
     with_definitions,
 )
+from ldimport.schema.nothing import NOTHING
 from ldimport.schema.options import Options
 from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
@@ -160,8 +161,9 @@ def _decider(schema: Mapping[str, Any]) -> Draft202012Validator:
 class ValueCheck:
     """Everything about the values of one property. ``writing``: how its column writes them.
 
-    ``good`` remembers cells that are right, with their values; ``any_text``: texts up to so many
-    characters are right whatever they say, unless mangled; None where more counts than length.
+    ``good`` remembers cells that are right (no words for nothing), with their values;
+    ``any_text``: texts up to so many characters are right whatever they say, unless mangled; None
+    where more counts than length.
     """
 
     def __init__(self, found: Property, config: ProjectConfig, writing: Writing = PLAIN) -> None:
@@ -209,7 +211,7 @@ class ValueCheck:
             return False
         if value in _EMPTY or next(self.findings(value), None) is not None:
             return False
-        if len(self.good) < REMEMBERED and len(text) <= _SHORT:
+        if len(self.good) < REMEMBERED and len(text) <= _SHORT and text not in NOTHING:
             self.good[text] = value
         return True
 
@@ -382,5 +384,7 @@ class MetadataCheck:
     def _unknown(self, handle: str) -> Finding:
         has = f"it has: {listed(self.values)}" if self.values else "it has none"
         guess = near(handle, self.values)
-        text = f"media type “{self.media_type.handle}” has no property “{handle}”"
+        text = (
+            f"media type “{self.media_type.handle}” has no property “{handle}”{disguised(handle)}"
+        )
         return Finding("unknown-property", text, f"did you mean {guess}? {has}" if guess else has)

@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import unicodedata
+from typing import Any
 
 import pytest
 from command_line import Ldimport, Origin, photo
@@ -137,6 +138,27 @@ def test_any_locale_will_do(project: Ldimport, encoding: str) -> None:
         done = subprocess.run(command, cwd=project.folder, env=project.env, capture_output=True)
         assert done.returncode in (0, 1), done.stderr
         assert b"Error" not in done.stderr
+
+
+def test_names_of_files_and_columns_in_any_locale(project: Ldimport) -> None:
+    """Python takes names by the locale: they are UTF-8 all the same, also in JSON."""
+    (project.folder / "Zürich – தமிழ்.png").write_bytes(drawn("PNG"))
+    path = project.folder / "Übersicht – ü.csv"
+    path.write_text(rows("1,Zürich – தமிழ்.png,A,“Straße” – ü", head=f"{HEAD},Bild–Text"), "utf-8")
+    project.env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    def told(*words: str) -> dict[str, Any]:
+        command = [*project.command(*words), "--map", "metadata.caption=Bild–Text", "--json"]
+        done = subprocess.run(command, cwd=project.folder, env=project.env, capture_output=True)
+        assert done.returncode in (0, 3), done.stderr
+        last: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return last
+
+    found = told("validate", path.name)
+    assert (found["valid"], found["warnings"], found["manifest"]) == (1, 0, path.name)
+    assert told("submit", path.name, "--yes")["totals"]["success"] == 1
+    wrong = told("validate", path.name, "--set", "metadata.“x”=a")
+    assert "“x”" in wrong["problems"][0]["message"]
 
 
 LABELS = ["aws-chunked", "none", "UTF-8", "binary", "8bit", "image/png"]

@@ -80,7 +80,7 @@ def test_a_text_is_the_same_whoever_saved_its_file_last(tmp_path: Path, name: st
 
 
 def test_ragged_rows_are_problems_and_the_others_go_on(tmp_path: Path) -> None:
-    text = HEADER + "1,u,a,image,c\n2,u,b\n3,u,a, comma,image,c\n4,u,d,image,\n"
+    text = HEADER + "1,u,a,image,c\n2\n3,u,a, comma,image,c\n4,u,d,image,\n"
     entries = read(write(tmp_path, "a.csv", text))
     assert [codes(e) for e in entries] == [[], ["ragged-row"], ["ragged-row"], []]
     assert [e.id for e in entries] == ["1", "2", "3", "4"]
@@ -162,7 +162,7 @@ def test_no_text_escapes_composition_in_the_fast_way(
 
 
 def test_rows_are_plain_lists_unless_something_is_odd(tmp_path: Path) -> None:
-    text = HEADER + "1,u,a,image,c\n2,u\n3,u,'=1,image,\n4,u,b,image,d\n"
+    text = HEADER + "1,u,a,image,c\n2\n3,u,'=1,image,\n4,u,b,image,d\n"
     with opened(write(tmp_path, "a.csv", text)) as manifest:
         table = manifest.table
         assert table is not None
@@ -232,3 +232,71 @@ def test_any_bytes_give_entries_or_a_reason(
         assert [e.place.row for e in entries] == list(range(1, len(entries) + 1))
         lines = [e.place.line for e in entries]
         assert lines == sorted(set(lines))
+
+
+# -- rows that end early, and marks at the end -------------------------------------------------
+
+
+def test_rows_without_their_empty_cells_at_the_end_are_whole(tmp_path: Path) -> None:
+    text = HEADER + "1,u,a,image,c\n2,u,b\n3,u\n4,u,'=1\n5,u,d,image,\n"
+    with opened(write(tmp_path, "a.csv", text)) as manifest:
+        for _ in range(2):
+            entries = list(manifest.entries())
+            assert [codes(each) for each in entries] == [[]] * 5
+            assert [each.file_name for each in entries] == ["a", "b", None, "=1", "d"]
+            (note,) = manifest.notices()
+            assert (note.code, "3 rows" in note.text) == ("short-rows", True)
+
+
+def test_a_header_may_end_without_a_name(tmp_path: Path) -> None:
+    entries = read(write(tmp_path, "a.csv", "id,url,fileName,\n1,u,a\n2,u,b,\n3,u,c,note\n"))
+    assert [(each.file_name, codes(each)) for each in entries] == [("a", []), ("b", []), ("c", [])]
+
+
+@pytest.mark.parametrize("rest", ["second line,image,c", "second line", "more, u,image"])
+def test_a_row_torn_by_a_line_break_is_no_short_one(tmp_path: Path, rest: str) -> None:
+    first = "1,https://a.example/1.jpg,first line"
+    text = f"{HEADER}{first}\n{rest}\n2,https://a.example/2.jpg,b,image,c\n"
+    torn, _, whole = read(write(tmp_path, "a.csv", text))
+    assert codes(torn) == ["ragged-row"]
+    assert codes(whole) == []
+
+
+def test_a_short_row_before_a_broken_one_and_at_the_end(tmp_path: Path) -> None:
+    text = HEADER + '1,u,a\n2,u,"he said "hi" twice",,\n3,u,b\n'
+    entries = read(write(tmp_path, "a.csv", text))
+    assert [(each.id, codes(each)) for each in entries] == [
+        ("1", []),
+        ("", ["bad-quotes"]),
+        ("3", []),
+    ]
+
+
+ROW = {"id": "1", "url": "u", "fileName": "a"}
+
+
+@pytest.mark.parametrize("mark", ["\x1a", "\x1a" * 90])
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", HEADER + "1,u,a,image,\n"),
+        ("a.csv", HEADER + "1,u,a,image,"),
+        ("a.json", json.dumps([ROW])),
+        ("a.jsonl", json.dumps(ROW) + "\n"),
+        ("a.yaml", "- {id: 1, url: u, fileName: a}\n"),
+    ],
+)
+def test_the_end_mark_of_dos_is_left_out(
+    tmp_path: Path, name: str, content: str, mark: str
+) -> None:
+    with opened(write(tmp_path, name, content + mark)) as manifest:
+        (entry,) = manifest.entries()
+        assert (entry.id, codes(entry)) == ("1", [])
+        assert [note.code for note in manifest.notices()] == ["dos-end"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-16"])
+def test_the_end_mark_of_dos_in_wide_characters(tmp_path: Path, encoding: str) -> None:
+    content = (HEADER + "1,u,a,image,\r\n\x1a").encode(encoding)
+    (entry,) = read(write(tmp_path, "a.csv", content))
+    assert (entry.id, codes(entry)) == ("1", [])

@@ -184,7 +184,7 @@ NOT_MANIFESTS = {
     "cut off": (b'[{"id":"1","url":"u"}, {"id":', "ends in the middle"),
     "not closed": (b'[{"id":"1","url":"u"}\n', "ends before its closing"),
     "no comma": (b'[{"id":"1"} {"id":"2"}]', "must stand here"),
-    "rest": (b'[{"id":"1"}] x', "something follows"),
+    "rest": (b'[{"id":"1"}] x', "this follows"),
     "yaml": (b"---\n- id: 'open\n", "not YAML"),
     "no yaml": (b"---\n", "has no entries"),
     "yaml with controls": (b"---\n- id: a\n  url: \x07\n", "control character"),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import hostile_strings
 import pytest
-from manifests import as_kept, metadata, read, write_entries
+from manifests import as_kept, codes, metadata, opened, read, write, write_entries
 
 from ldimport.model import Entry, Place
 from ldimport.schema import config
@@ -99,3 +99,37 @@ def test_no_cell_begins_a_formula(tmp_path: Path) -> None:
     signs = "=+-@\t\r\n＝＋－＠"
     assert [cell for cell in written if cell[0] in signs] == ["-12.5"]
     assert [cell for cell in written if cell.strip(" \xa0\0")[:1] == "="] == []
+
+
+# -- names with signs that nobody sees -----------------------------------------------------
+
+UNSEEN = ["\u200b", "\ufeff", "\u00ad", "\u2060", "\u200e", "\u202a", "\x00", "\x07",
+          "\u3164", "\u2800", "\ufe0f", "\u180e"]  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", UNSEEN)
+@pytest.mark.parametrize("form", ["csv", "json", "yaml"])
+def test_names_lose_signs_that_nobody_sees(tmp_path: Path, form: str, sign: str) -> None:
+    names = {name: f"{sign}{name[:2]}{sign}{name[2:]}{sign}" for name in ("id", "url", "fileName")}
+    handle = f"cap{sign}tion"
+    if form == "csv":
+        head = ",".join([*names.values(), f"metadata.{handle}"])
+        content = f"{head}\n1,https://a.example/1.jpg,A,text\n"
+    else:
+        values = ["1", "https://a.example/1.jpg", "A"]
+        entry = dict(zip(names.values(), values, strict=True)) | {"metadata": {handle: "text"}}
+        content = json.dumps([entry], ensure_ascii=form == "yaml")
+    (found,) = read(write(tmp_path, f"m.{form}", content))
+    assert (found.id, found.file_name, metadata(found)) == ("1", "A", {"caption": "text"})
+
+
+def test_two_keys_that_look_the_same_are_one_that_stands_twice(tmp_path: Path) -> None:
+    entry = {"id": "1", "url": "https://a.example/1.jpg", "fileName": "A", "file\u200bName": "B"}
+    (found,) = read(write(tmp_path, "m.json", json.dumps([entry])))
+    assert codes(found) == ["duplicate-key"]
+
+
+def test_letters_of_another_script_are_told_apart(tmp_path: Path) -> None:
+    path = write(tmp_path, "m.csv", "id,url,fileN\u0430me\n1,https://a.example/1.jpg,A\n")
+    with opened(path) as manifest:
+        assert [note.text for note in manifest.notices() if "U+0430" in note.text]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from standin import StandIn
@@ -12,6 +13,7 @@ from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, ope
 from ldimport.migration.events import Summary
 from ldimport.migration.explanations import CODES
 from ldimport.migration.source import Source
+from ldimport.migration.store.schema import SQL
 from ldimport.migration.validate import Validation
 from ldimport.model import JobOptions, Severity
 from ldimport.schema import config
@@ -106,3 +108,57 @@ def test_another_target_is_another_world(tmp_path: Path, state: StateStore) -> N
 
 def test_the_findings_are_explained() -> None:
     assert {"other-system-name", "new-system-name"} <= set(CODES)
+
+
+# -- ids that only look new -------------------------------------------------------------------
+
+
+def planned_ids(state: StateStore, folder: Path, ids: list[str], *, strict: bool = False) -> Any:
+    rows = [f"{id_},https://img.example.com/{id_}.jpg,Image\n" for id_ in ids]
+    path = folder / "ids.csv"
+    path.write_text("id,url,fileName\n" + "".join(rows))
+    return planned(state, path, "archiv", strict=strict)
+
+
+@pytest.mark.parametrize(
+    ("sent", "new"), [("0042", "42"), ("42", "00042"), ("AB-c1", "ab-C1"), ("00Ab", "aB")]
+)
+def test_an_id_in_another_case_or_with_other_zeros_is_told(
+    tmp_path: Path, sent: str, new: str
+) -> None:
+    with StateStore.open(tmp_path / "own.sqlite", write=True) as opened:
+        path = tmp_path / "first.csv"
+        path.write_text(f"id,url,fileName\n{sent},https://img.example.com/1.jpg,A\n")
+        first = source(path, "archiv")
+        list(Migration(opened, StandIn()).submit(first))
+        first.manifest.close()
+        assert kinds(planned_ids(opened, tmp_path, [sent, "7", f"1{new}"])) == {}
+        found = planned_ids(opened, tmp_path, ["7", new])
+        assert kinds(found) == {"id-alike": 1}
+        assert sent in found.problems[0].message
+        assert found.problems[0].place.line == 3
+        strict = planned_ids(opened, tmp_path, ["7", new], strict=True)
+        assert (strict.invalid, strict.valid) == (1, 1)
+
+
+def test_what_strict_leaves_out_is_what_the_plan_left_out(
+    tmp_path: Path, state: StateStore
+) -> None:
+    """Ids of one manifest that look alike are all sent: only what was sent before counts."""
+    path = tmp_path / "ids.csv"
+    ids = ["ID5", *(f"n{n}" for n in range(1_200)), *(f"00n{n}" for n in range(1_200))]
+    rows = [f"{id_},https://img.example.com/{n}.jpg,Image {n}\n" for n, id_ in enumerate(ids)]
+    path.write_text("id,url,fileName\n" + "".join(rows))
+    opened = source(path, "archiv", strict=True)
+    options = SubmitOptions(valid_only=True)
+    *_, last = Migration(state, StandIn()).submit(opened, options)
+    opened.manifest.close()
+    assert isinstance(last, Summary)
+    assert (last.totals.success, last.totals.invalid, last.totals.unsubmitted) == (2_400, 1, 0)
+
+
+def test_ids_are_looked_up_by_an_index(state: StateStore) -> None:
+    plan = state._connection.execute(
+        "EXPLAIN QUERY PLAN " + SQL["alike"], ('["ID1"]', 1)
+    ).fetchall()
+    assert any("image_alike" in row["detail"] for row in plan)

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ldimport.errors import Rejected
+from ldimport.local_names import locate_below, nearest
 from ldimport.net import files
 from ldimport.net.files import read_below
-from ldimport.url import locate_below
 
 LIMIT = 1_000
 
@@ -187,3 +187,55 @@ def test_whatever_the_path_says_only_a_file_below_is_read(folder: Path, relative
         assert rejected.code in ("no-such-file", "outside-folder", "not-a-file")
     else:
         assert body == b"photo"
+
+
+# -- one name, written in several ways -----------------------------------------------------
+
+
+def made(folder: Path, *names: str) -> None:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+@pytest.mark.parametrize(
+    ("on_disk", "asked"),
+    [
+        ("Zu\u0308rich/Fra\u0302nzi.png", "Zürich/Fränzi.png".replace("ä", "â")),
+        ("Zürich.png", "Zu\u0308rich.png"),
+        ("2003/IMG_1.JPG", "2003/img_1.jpg"),
+        ("Fotos/IMG_1.JPG", "fotos/IMG_1.jpg"),
+        ("ZU\u0308RICH.PNG", "z%C3%BCrich.png"),
+    ],
+)
+def test_a_name_is_found_in_the_other_form_and_case(
+    tmp_path: Path, on_disk: str, asked: str
+) -> None:
+    made(tmp_path, on_disk)
+    assert locate_below(tmp_path, asked) == tmp_path / on_disk
+    assert read_below([str(tmp_path)], asked, 10) == b"x"
+
+
+def test_the_exact_name_wins_and_of_two_in_other_case_none(tmp_path: Path) -> None:
+    made(tmp_path, "a.png", "A.PNG", "A.png")
+    assert locate_below(tmp_path, "A.png").name == "A.png"
+    with pytest.raises(Rejected, match="no such file"):
+        locate_below(tmp_path, "a.Png")
+    made(tmp_path, "u\u0308.png", "U\u0308.png")
+    assert locate_below(tmp_path, "ü.png").name == "u\u0308.png"
+
+
+def test_another_case_leads_out_of_no_folder(tmp_path: Path) -> None:
+    made(tmp_path, "secret.png", "in/a.png")
+    (tmp_path / "in" / "LINK.png").symlink_to(tmp_path / "secret.png")
+    for asked in ("link.png", "../Secret.png", "A.png/../../secret.PNG"):
+        with pytest.raises(Rejected):
+            locate_below(tmp_path / "in", asked)
+
+
+def test_the_nearest_name_is_proposed(tmp_path: Path) -> None:
+    made(tmp_path, "Fotos/Rheinfall_01.jpg", "Fotos/Bahnhof.jpg")
+    assert nearest(tmp_path, "fotos/Rheinfall-1.jpg") == "fotos/Rheinfall_01.jpg"
+    assert nearest(tmp_path, "fotos/xyz.tif") is None
+    assert nearest(tmp_path, "nowhere/Bahnhof.jpg") is None

@@ -73,7 +73,7 @@ def notices(screen: Screen, found: Validation) -> None:
 def identity(screen: Screen, found: Validation) -> None:
     """What may make an archive arrive twice: always worth its line before anything is sent."""
     for kind in found.kinds:
-        if kind.code in ("new-system-name", "other-system-name"):
+        if kind.code in ("new-system-name", "other-system-name", "id-alike"):
             rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
             screen.say("!", f"{kind.message}{rows}")
             screen.line("    ", kind.hint, indent=4)

@@ -58,7 +58,7 @@ class JsonLinesListener:
     def __post_init__(self) -> None:
         self._next_progress = 0.0
         self._silence = SilenceOnce(self.now)
-        self.stream.line(documents.dumps(self.start))
+        self.stream.document(documents.dumps(self.start))
 
     def __call__(self, event: Event | Stopping) -> None:
         """One line; that a run was asked to stop is said by its summary."""
@@ -69,7 +69,7 @@ class JsonLinesListener:
         if isinstance(event, Silence) and not self._silence.worth(event):
             return
         if not isinstance(event, Stopping):
-            self.stream.line(documents.dumps(documents.event(event, self.now())))
+            self.stream.document(documents.dumps(documents.event(event, self.now())))
 
 
 @dataclass

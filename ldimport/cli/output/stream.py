@@ -1,6 +1,7 @@
 """What we know about standard output and standard error: terminal or not, width, colour, signs.
 Not asked from Rich: FORCE_COLOR would switch its animation on in a pipe. Imports nothing heavy."""
 
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
@@ -57,6 +58,12 @@ class Stream:
         """Write one line and let it be seen at once."""
         self.write(f"{text}\n")
         self.flush()
+
+    def document(self, text: str) -> None:
+        """Write a line of JSON; what the stream cannot encode as escapes."""
+        if not self.unicode:
+            text = "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
+        self.line(text)
 
 
 def look_at(

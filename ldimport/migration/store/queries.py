@@ -50,6 +50,12 @@ class StateStore(Recording):
         rows = self._connection.execute(SQL["elsewhere"], (json.dumps(ids), target, own))
         return {row[0]: row[1] for row in rows}
 
+    def alike(self, archive: int | None, ids: Sequence[str]) -> dict[str, str]:
+        """Which of these ids (a few hundred, none of them known) differ only in leading zeros or
+        case from one that the archive has, and from which."""
+        rows = self._connection.execute(SQL["alike"], (json.dumps(ids), archive))
+        return {row[0]: row[1] for row in rows}
+
     def known(self, archive: int | None, ids: Sequence[str]) -> dict[str, model.Known]:
         """What is known of these external ids (a few hundred at a time)."""
         rows = self._connection.execute(SQL["known"], (archive, json.dumps(ids)))

@@ -20,10 +20,16 @@ def _causes_as_codes(connection: sqlite3.Connection) -> None:
         connection.execute(f"UPDATE {table} {derived} WHERE status = 'failed'")
 
 
+def _ids_that_look_alike(connection: sqlite3.Connection) -> None:
+    """Images are found by their id without leading zeros, in any case (of ASCII letters)."""
+    folded = "ltrim(lower(external_id), '0')"
+    connection.execute(f"CREATE INDEX image_alike ON image (scope, {folded})")
+
+
 KIND = DatabaseKind(
     name="state file",
     application_id=0x6C646D73,  # "ldms"
-    migrations=(script(__package__, "schema_1.sql"), _causes_as_codes),
+    migrations=(script(__package__, "schema_1.sql"), _causes_as_codes, _ids_that_look_alike),
     way_out="name another one with --state FILE",
 )
 

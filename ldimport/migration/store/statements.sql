@@ -105,6 +105,12 @@ SELECT j.value AS id, s.system_name FROM json_each(?) j CROSS JOIN scope s CROSS
 WHERE s.target = ? AND s.system_name != ? AND i.scope = s.id AND i.external_id = j.value
 ORDER BY s.id DESC
 
+-- name: alike
+-- Images that are there, or may be, and whose ids differ only in leading zeros and case.
+SELECT j.value AS id, i.external_id FROM json_each(?) j CROSS JOIN image i INDEXED BY image_alike
+WHERE i.scope = ? AND ltrim(lower(i.external_id), '0') = ltrim(lower(j.value), '0')
+  AND i.external_id != j.value AND (i.arrived IS NOT NULL OR i.open_batch IS NOT NULL)
+
 -- name: attempts_of_job
 SELECT attempt.external_id, attempt.status, title, attempt.reason, attempt.cause,
   attempt.retryable, media_id, original_url, url, width, height, mime_type, image_service
