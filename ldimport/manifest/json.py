@@ -7,7 +7,7 @@ all.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +19,7 @@ from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
-from ldimport.manifest.roots import Lists, below, chosen, collect
+from ldimport.manifest.roots import Lists, below, chosen, collect, is_image
 from ldimport.manifest.streams import CHUNK, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed, what_stands
 from ldimport.model import Entry, Json, Place
@@ -348,26 +348,21 @@ class JsonDocument(_JsonFile):
     def _begin(self) -> None:
         found: list[tuple[str, Span]] = []
         lists: Lists = {}
-        wanted = self._findings.columns.root
+        mapping = self._findings.columns
+        wanted = mapping.root
         with self._open() as stream:
             scanner = self._scanner(stream)
             if whole := scanner.peek() == b"{":
                 found = list(self._beside_images(scanner, lists))
                 whole = not scanner.peek()
-        if wanted or (whole and not self._body and not self._is_entry(key for key, _ in found)):
+        alone = whole and not self._body and not is_image((key for key, _ in found), mapping)
+        if wanted or alone:
             self._root = chosen(lists, wanted, self.name)
-        if self._root is not None and wanted is None:
+        if self._root and not wanted:
             self._findings.notice("root", f"{self.name}: the images stand below “{self._root}”")
         keys = (self._header_key(key, span) for key, span in found if self._body)
         self.header = read_header(self.name, self._findings, () if self._root else keys)
         super()._begin()
-
-    def _is_entry(self, keys: Iterable[str]) -> bool:
-        """Whether an object with these keys is an image itself."""
-        there, mapped = set(keys), self._findings.columns.columns.items()
-        fields = {field_of(key) for key in there}
-        fields |= {name for name, path in mapped if path.partition(".")[0] in there}
-        return {"id", "url"} <= fields
 
     def _header_key(self, key: str, span: Span) -> HeaderKey:
         problems = RowProblems(Place(self.name, 0, span.line, span.column))

@@ -3,14 +3,15 @@ that holds no more than one value in memory, or named by the user (``assets.item
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
 
 from ldimport.errors import ManifestError, near
-from ldimport.manifest.names import quoted
+from ldimport.manifest.mapping import FieldMap
+from ldimport.manifest.names import field_of, quoted
 from ldimport.model import Json
 
 if TYPE_CHECKING:
@@ -41,6 +42,13 @@ def collect(scanner: Scanner, path: str, found: Lists, levels: int = _LEVELS) ->
             collect(scanner, f"{path}.{key}", found, levels - 1)
 
 
+def lists_in(value: Json) -> Lists:
+    """The lists of objects below keys of a value in memory."""
+    found: Lists = {}
+    _note(value, "", found, _LEVELS)
+    return found
+
+
 def _note(value: Json, path: str, found: Lists, levels: int) -> None:
     """The same of a value in memory."""
     if isinstance(value, list):
@@ -50,6 +58,14 @@ def _note(value: Json, path: str, found: Lists, levels: int) -> None:
     elif isinstance(value, dict) and levels:
         for key, each in value.items():
             _note(each, f"{path}.{key}", found, levels - 1)
+
+
+def is_image(keys: Iterable[str], mapping: FieldMap) -> bool:
+    """Whether an object with these keys is an image itself."""
+    there = set(keys)
+    fields = {field_of(key) for key in there}
+    fields |= {name for name, path in mapping.columns.items() if path.partition(".")[0] in there}
+    return {"id", "url"} <= fields
 
 
 def chosen(found: Lists, root: str | None, name: str) -> str | None:
