@@ -16,14 +16,12 @@ from typing import BinaryIO, NamedTuple
 import orjson
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
 from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
-from ldimport.manifest.roots import Lists, below, chosen, collect, is_image
+from ldimport.manifest.roots import Lists, below, chosen, collect, is_image, place_of
 from ldimport.manifest.streams import CHUNK, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed, what_stands
 from ldimport.model import Entry, Json, Place
-from ldimport.mojibake import visible
 
 _LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
@@ -265,7 +263,7 @@ class _JsonFile(ObjectPart):
         column = max(place.column, 1)
         record = self._pieces_from(place.line, column)
         with suppress(ManifestError):  # the object is broken from here on
-            return _find(Scanner(record, self.name, place.line, column), self._named(field))
+            return place_of(Scanner(record, self.name, place.line, column), self._named(field))
         return None
 
     def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
@@ -384,19 +382,3 @@ class JsonDocument(_JsonFile):
                 line, _ = scanner.place()
                 collect(scanner, key, lists)
                 yield key, Span(b"", line, 0)
-
-
-def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:
-    """Line and column of the value at ``path`` in the object that comes next, if it has one."""
-    head, dot, rest = path.partition(".")
-    for key in scanner.members():
-        key, first, place = visible(key), scanner.peek(), scanner.place()
-        if path in (key, field_of(key)):
-            return place[0], place[1] + (first == b'"')
-        if dot and head in (key, field_of(key)) and first == b"{":
-            found = _find(scanner, rest)
-            if found is not None or path.startswith(PREFIX):
-                return found or place
-        else:
-            scanner.value()
-    return None

@@ -11,8 +11,9 @@ import orjson
 
 from ldimport.errors import ManifestError, near
 from ldimport.manifest.mapping import FieldMap
-from ldimport.manifest.names import field_of, quoted
+from ldimport.manifest.names import PREFIX, field_of, quoted
 from ldimport.model import Json
+from ldimport.mojibake import visible
 
 if TYPE_CHECKING:
     from ldimport.manifest.json import Scanner, Span
@@ -99,3 +100,19 @@ def below(scanner: Scanner, root: str, before: str = "") -> Iterator[Span]:
             yield from below(scanner, root, f"{path}.")
         else:
             collect(scanner, path, {})
+
+
+def place_of(scanner: Scanner, path: str) -> tuple[int, int] | None:
+    """Line and column of the value at ``path`` in the object that comes next, if it has one."""
+    head, dot, rest = path.partition(".")
+    for key in scanner.members():
+        key, first, place = visible(key), scanner.peek(), scanner.place()
+        if path in (key, field_of(key)):
+            return place[0], place[1] + (first == b'"')
+        if dot and head in (key, field_of(key)) and first == b"{":
+            found = place_of(scanner, rest)
+            if found is not None or path.startswith(PREFIX):
+                return found or place
+        else:
+            scanner.value()
+    return None
