@@ -78,7 +78,7 @@ def _mapping(session: Session) -> list[SettingFinding]:
 
     if not (mapping := session.settings.manifest):
         return []
-    columns = FieldMap.from_config(mapping)
+    columns = FieldMap.from_config(mapping, session.settings.sources.get("manifest", ""))
     wrong = [*mistakes(columns, session.project_config())]
     told = [SettingFinding("mapping", Severity.ERROR, f"{each.where}: {each.text}", each.hint)
             for each in wrong]  # fmt: skip

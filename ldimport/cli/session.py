@@ -245,6 +245,7 @@ class Session:
             base_url=settings.base_url,
             read=read_options(
                 settings.manifest,
+                file=settings.sources.get("manifest", ""),
                 maps=reading.maps or (),
                 sets=reading.sets or (),
                 map_values=reading.map_values or (),

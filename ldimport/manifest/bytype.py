@@ -1,6 +1,6 @@
 """Rows of one media type, filled as the user wants it for that type alone."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,22 +11,26 @@ from ldimport.manifest.texts import compose, map_texts
 from ldimport.model import Entry, Json
 
 _ATTRIBUTES = {"id": "id", "url": "url", "fileName": "file_name"}
-Filler = Callable[[Entry], Entry]
 
 
-def filler(mapping: FieldMap) -> Filler:
-    """A function of an entry that gives it what counts for its media type. What its own columns
-    leave open has the value that counts for every row."""
-    own = {folded(kind): (kind, each) for kind, each in mapping.by_type.items()}
+def of_type(entry: Entry, mapping: FieldMap) -> FieldMap | None:
+    """What counts for the media type of an entry alone, if anything does."""
     words = mapping.writings["mediaType"].values if "mediaType" in mapping.writings else {}
+    word = entry.media_type or ""
+    word = words.get(word.strip(), word) or mapping.known.default
+    if (found := mapping.by_type.get(word)) is not None:
+        return found
+    kind = mapping.known.kinds.get(folded(word), word)
+    return next(
+        (own for each, own in mapping.by_type.items() if folded(each) == folded(kind)), None
+    )
 
-    def fill(entry: Entry) -> Entry:
-        word = entry.media_type or ""
-        kind = words.get(word.strip(), word) or mapping.known.default
-        found = own.get(folded(kind))
-        return entry if found is None or entry.problems else _filled(entry, found[1], mapping)
 
-    return fill
+def filled(entry: Entry, mapping: FieldMap) -> Entry:
+    """The entry with what counts for its media type. What its own columns leave open has the value
+    that counts for every row."""
+    own = None if entry.problems else of_type(entry, mapping)
+    return entry if own is None else _filled(entry, own, mapping)
 
 
 def _filled(entry: Entry, own: FieldMap, common: FieldMap) -> Entry:

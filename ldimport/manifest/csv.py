@@ -192,7 +192,8 @@ class Table(Part):
         return self._build(row, line, cells)
 
     def _start(self, place: Place, field: str) -> tuple[int, int]:
-        if (index := self.layout.places.get(field)) is None:
+        index = self.layout.places.get(field, self.layout.names.get(field))  # or a column
+        if index is None:
             return place.line, 1
         record = self.lines.between(place.line, place.line + _RECORD_LINES)
         return self.dialect.cell_start(record, index, place.line)

@@ -16,7 +16,7 @@ from typing import Any
 
 from ldimport.closing import Closing
 from ldimport.errors import ManifestError, TemporaryError, UsageError
-from ldimport.manifest.bytype import filler
+from ldimport.manifest.bytype import filled, of_type
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
@@ -69,9 +69,8 @@ class Manifest(Closing):
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
             files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
-        columns = options.columns
-        self._fill = filler(columns) if columns.by_type else None
-        self.common = frozenset(self._findings.by_name) | columns.common
+        self._columns = options.columns
+        self.common = frozenset(self._findings.by_name) | options.columns.common
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
     def _note_format(self, source: SourceFile, found: ManifestFormat) -> None:
@@ -117,7 +116,7 @@ class Manifest(Closing):
         for source, part in zip(self._sources, self._parts.values(), strict=True):
             source.check_unchanged()
             for entry in part.entries(row, _behind(position, before)):
-                yield entry if self._fill is None else self._fill(entry)
+                yield filled(entry, self._columns) if self._columns.by_type else entry
                 row = entry.place.row + 1
             source.check_unchanged()
             before += source.found.st_size
@@ -136,10 +135,16 @@ class Manifest(Closing):
     @property
     def table(self) -> Table | None:
         """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
-        several files, another format, templates or constants. Its user has to ask
+        several files, another format, templates, constants, media types with a mapping of
+        their own. Its user has to ask
         ``check_unchanged`` before and after."""
         part, *more = self._parts.values()
-        if isinstance(part, Table) and not more and not self._fill and part.columns is not None:
+        if (
+            isinstance(part, Table)
+            and not more
+            and not self._columns.by_type
+            and part.columns is not None
+        ):
             return part
         return None
 
@@ -155,6 +160,8 @@ class Manifest(Closing):
     def locate(self, entry: Entry, field: str) -> Place:
         """Exact line and column of a field, by scanning that record again; where the field has no
         source in the file, the entry's place. Cheap in ascending order."""
+        own = of_type(entry, self._columns) if self._columns.by_type else None
+        field = field if own is None else own.columns.get(field, field)
         return self._parts[entry.place.file].locate(entry, field)
 
     def source_line(self, place: Place) -> str | None:

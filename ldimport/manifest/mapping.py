@@ -145,9 +145,9 @@ class FieldMap:
         return frozenset((*self.columns, *self.templates, *self.constants))
 
     @classmethod
-    def from_config(cls, mapping: Mapping[str, Json]) -> FieldMap:
-        """Read the ``manifest:`` part of a config file. Raises ConfigError naming the key."""
-        return cls()._with_all(mapping, "manifest")
+    def from_config(cls, mapping: Mapping[str, Json], file: str = "") -> FieldMap:
+        """Read the ``manifest:`` part of a config ``file``. Raises ConfigError naming the key."""
+        return cls()._with_all(mapping, f"{file}: manifest" if file else "manifest")
 
     def with_map(self, pairs: Iterable[str]) -> FieldMap:
         """Add ``--map field=column`` (or ``field={template}``). Raises UsageError."""
@@ -201,16 +201,16 @@ class FieldMap:
         return found
 
     def _with_types(self, types: Mapping[str, Json], where: str) -> FieldMap:
-        found = dict(self.by_type)
+        found, origins = dict(self.by_type), dict(self.origins)
         for handle, mapping in types.items():
-            place = f"{where}.{handle}"
+            place = origins[f"mediaTypes.{handle}"] = f"{where}.{handle}"
             if not isinstance(mapping, dict):
                 raise _mistake(f"{place} must map fields to columns", "as manifest: does")
             for key in ("mediaTypes", "root", "strictColumns", "mediaType"):
                 if key in mapping:
                     raise _mistake(f"{place}.{key} cannot stand there", "it goes above mediaTypes")
             found[handle] = found.get(handle, FieldMap())._with_all(mapping, place)
-        return replace(self, by_type=found)
+        return replace(self, by_type=found, origins=origins)
 
     def _with_value_maps(self, fields: Mapping[str, Json], where: str) -> FieldMap:
         found = self

@@ -49,10 +49,12 @@ def quoted(text: str) -> str:
 @dataclass(frozen=True, slots=True)
 class ProjectNames:
     """The metadata properties of the project: by media type, by handle, the names that each has
-    (its labels). ``default`` is the media type of rows that name none."""
+    (its labels). ``default`` is the media type of rows that name none; ``kinds``: by folded label,
+    the media type."""
 
     media_types: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     default: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def handles(self) -> frozenset[str]:

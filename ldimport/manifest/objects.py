@@ -74,7 +74,8 @@ class ObjectBuilder:
         self._findings.taken(taken, self._name)
         self._taken = {key: name for name, key in taken.fields.items()}
         self._used = {key for key in used if key is not None}
-        leaves = [path for path in keys.leaves() if path.partition(".")[0] in free]
+        leaves = [path for path in keys.leaves() if path.partition(".")[0] in free
+                  and not re.search(r"\.\d+(?:\.|$)", path)]  # fmt: skip
         if leaves:
             check_needed(paths, given, mapping, self._name, leaves, what="key")
         return dict(taken.fields)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ldimport.errors import near
 from ldimport.manifest.mapping import FieldMap, Mistake, mapping_error
-from ldimport.manifest.names import FIELDS, PREFIX, ProjectNames
+from ldimport.manifest.names import FIELDS, PREFIX, ProjectNames, folded
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.findings import listed
 from ldimport.schema.options import Options
@@ -22,6 +22,7 @@ def settled(mapping: FieldMap, config: ProjectConfig) -> FieldMap:
         {kind: {handle: each.labels for handle, each in found.properties.items()}
          for kind, found in types},
         config.default_media_type,
+        {folded(label): kind for kind, each in types for label in (*each.labels, kind)},
     )  # fmt: skip
     named = Words(config, mapping.writings)
     constants = dict(mapping.constants)
@@ -44,7 +45,7 @@ def mistakes(mapping: FieldMap, config: ProjectConfig) -> Iterator[Mistake]:
         if handle in config.media_types:
             yield from _of(own, config, {handle: config.media_types[handle]})
         else:
-            yield _no_type(f"manifest.mediaTypes.{kind}", kind, config)
+            yield _no_type(mapping.origins.get(f"mediaTypes.{kind}", kind), kind, config)
 
 
 def _of(

@@ -82,6 +82,7 @@ def project_config(path: Path | None, target: Target | None = None) -> ProjectCo
 def read_options(
     mapping: Mapping[str, Json],
     *,
+    file: str = "",
     maps: Sequence[str] = (),
     sets: Sequence[str] = (),
     map_values: Sequence[str] = (),
@@ -90,7 +91,7 @@ def read_options(
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> ReadOptions:
-    """How to read a manifest: ``mapping`` as the config file has it, then the options of the
+    """How to read a manifest: ``mapping`` as the config ``file`` has it, then the options of the
     command line. Raises ConfigError or UsageError."""
     if delimiter in ("tab", "\\t"):
         delimiter = "\t"
@@ -98,7 +99,9 @@ def read_options(
         text = f"--delimiter “{delimiter}” is not one character"
         hint = "for example: --delimiter ';', or the word tab"
         raise UsageError(text, hint=hint, code="delimiter")
-    columns = FieldMap.from_config(mapping).with_map(maps).with_set(sets).with_values(map_values)
+    columns = (
+        FieldMap.from_config(mapping, file).with_map(maps).with_set(sets).with_values(map_values)
+    )
     strict, path = strict_columns or columns.strict, root or columns.root
     columns = replace(columns, strict=strict, root=path)
     return ReadOptions(encoding, delimiter, columns)

@@ -381,3 +381,33 @@ def test_the_template_is_no_part_of_a_folder(call: Call, place: Path) -> None:
     code, told = call("validate", "fresh")
     assert code == 3 and "holds no manifest" in told
     assert call("validate", "fresh/manifest-template.csv")[0] == 0
+
+
+# -- rows of one media type, as the project calls it -------------------------------------------
+
+
+@pytest.mark.parametrize("word", ["image", "Foto", "FOTO", "Pressebild"])
+def test_a_media_type_has_its_own_mapping_whatever_rows_call_it(
+    call: Call, place: Path, word: str
+) -> None:
+    mapping: dict[str, Json] = {
+        "credit": {"value": "Archiv"},
+        "values": {"mediaType": {"Pressebild": "image"}},
+        "mediaTypes": {"image": {"credit": "Name", "desk": {"column": "Wo"}}},
+    }
+    path = place / "a.csv"
+    row = "1,https://x.ch/1.jpg,T"
+    path.write_text(f"id,url,fileName,mediaType,Name,Wo\n{row},{word},Anna,Stadt\n")
+    assert sent(path, mapping) == {"credit": "Anna", "desk": "city"}
+    path.write_text(f"id,url,fileName,mediaType,Name,Wo\n{row},{word},,nirgends\n")
+    settings = {"projectConfig": "pc.json", "manifest": mapping}
+    (place / "ldimport.yaml").write_text(yaml.dump(settings))
+    code, told = call("validate", "a.csv")
+    column = len(f"{row},{word},,") + 1
+    assert code == 3 and f"a.csv:2:{column}: error[not-in-list]" in told and "required" not in told
+
+
+def test_a_mistake_says_in_which_file_it_stands(call: Call, place: Path) -> None:
+    (place / "a.csv").write_text(f"{HEAD}\n{ROW}\n")
+    (place / "ldimport.yaml").write_text("projectConfig: pc.json\nmanifest: {credti: Foto}\n")
+    assert f"{place / 'ldimport.yaml'}: manifest.credti" in call("validate", "a.csv")[1]
