@@ -9,7 +9,7 @@ from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import fields_of
 from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT, TableColumn, table
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ def _mapping(session: Session) -> list[SettingFinding]:
     if not (mapping := session.settings.manifest):
         return []
     columns = FieldMap.from_config(mapping, session.settings.sources.get("manifest", ""))
-    wrong = [*mistakes(columns, session.project_config())]
+    try:
+        wrong = [*mistakes(columns, session.project_config())]
+    except LdimportError as error:  # no leave to read it: told above
+        return [SettingFinding("mapping", Severity.WARNING, f"not looked at: {error.message}")]
     told = [SettingFinding("mapping", Severity.ERROR, f"{each.where}: {each.text}", each.hint)
             for each in wrong]  # fmt: skip
     fields = columns.common | {name for own in columns.by_type.values() for name in own.common}

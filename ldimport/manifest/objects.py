@@ -27,7 +27,7 @@ from ldimport.wire import encode
 
 SURVEYED = 200
 """Entries whose keys are looked at before any is read."""
-_MOST_KEYS, _DEEPEST, _FEW = 2_000, 5, 3
+_MOST_KEYS, _DEEPEST, _FEW = 5_000, 5, 10
 HEADER_KEYS = ("systemName", "webhook", "context")
 HeaderKey = tuple[str, Json, int, str]
 """A key, its value, the line it stands in, and what is wrong with it ("" for nothing)."""
@@ -66,7 +66,7 @@ class ObjectBuilder:
         given = {name for key in keys.found if (name := field_of(key))} | {*mapping.columns}
         inner = keys.found.get("metadata")
         given |= {PREFIX + key for key in inner or ()}
-        check_columns(paths, mapping, self._name, sure=keys.entries < SURVEYED)
+        check_columns(paths, mapping, self._name, sure=keys.entries < SURVEYED and not keys.full)
         used = {lookup(keys.found, column)[0] for column, _, _ in mapping.needed()}
         free = [key for key in keys.found
                 if field_of(key) is None and key not in used and key[:1] != "_"]  # fmt: skip
@@ -219,11 +219,15 @@ class Keys:
                 known[key] = None
                 self._room -= 1
             if isinstance(value, list):
-                value = {str(n): each for n, each in enumerate(value[:_FEW])
-                         if isinstance(each, dict)}  # fmt: skip
+                value = {str(n): each for n, each in enumerate(value[:_FEW])}
             if isinstance(value, dict) and value and levels and key in known:
                 known[key] = known[key] or {}
                 self._merge(known[key], value, levels - 1)
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more."""
+        return not self._room
 
     def paths(self) -> Iterator[str]:
         """Every key, as a path."""
