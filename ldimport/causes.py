@@ -69,6 +69,7 @@ class Cause(Enum):
     DAMAGED_CHUNK = "damaged-chunk", False
     NO_END_MARK = "no-end-mark", False
     STRAY_BYTES = "stray-bytes", False
+    METADATA_LEFT_OUT = "metadata-left-out", False
     # -- what was sent with it
     INVALID_METADATA = "invalid-metadata", False
     # -- the run

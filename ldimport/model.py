@@ -288,6 +288,14 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
+class Notice:
+    """Something worth a line, once: ``code`` is stable, ``text`` for people."""
+
+    code: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Silence:
     """A server does not answer, or (``over``) answers again: its address, the reason in a sentence,
     tries so far, and when the next one is (Unix time; None: this one is still waited for)."""

@@ -18,8 +18,6 @@ from ldimport.errors import Rejected
 
 MAX_LENGTH = 8_192
 PORTS = {"http": 80, "https": 443}
-API_VERSION = re.compile(r"v[0-9]{1,3}|20[0-9]{2}-(0[1-9]|1[0-2])")
-"""API versions: ``v1``, or dated like the releases (``2025-03``)."""
 PLAIN_PLACE = r"https?://(?=[^/:]{1,253}[/:])(?:(?!-)[a-z0-9-]{1,63}+(?<!-)\.)++[a-z]{2,63}+(?::[1-9]\d{1,3})?+"
 """Start of a URL that means what it says; nearly all are like this. For a pattern of more."""
 

@@ -17,6 +17,7 @@ from enum import StrEnum
 from operator import attrgetter
 from typing import Any, TypeVar
 
+from ldimport.causes import is_code
 from ldimport.errors import QuotaError
 from ldimport.model import (
     UNKNOWN_AT_TARGET,
@@ -213,12 +214,14 @@ def status_from_json(body: object, job_id: str) -> JobStatus:
 
 def result_from_json(item: object) -> Result | None:
     """Read one entry of a finished job; None for one that names no image. A word that we do not
-    know is kept as the reason of a failure (``Result.unknown``)."""
+    know is kept as the reason of a failure (``Result.unknown``); a cause that is no code says
+    nothing."""
     external_id = item.get("externalId") if isinstance(item, dict) else None
     if not isinstance(item, dict) or not isinstance(external_id, str):
         return None
     word, image = item.get("state", item.get("status")), item.get("image")
     reason, cause = item.get("reason"), optional(str, item.get("cause"))
+    cause = cause if is_code(cause) else None
     status = _STATUS_WORDS.get(word) if isinstance(word, str) else None
     if status is None:
         reason, cause = f"unknown at the target: “{_said(word)}”", UNKNOWN_AT_TARGET

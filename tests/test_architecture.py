@@ -16,7 +16,7 @@ PACKAGE = Path(ldimport.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "authorities", "request_check",
-              "mojibake", "harmless", "closing", "database_rows", "faults",
+              "mojibake", "harmless", "closing", "database_rows", "faults", "api_versions",
               "local_names"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
@@ -27,7 +27,7 @@ ALLOWED = {
     "files": {"errors", "harmless", "system"},
     "errors": {"causes"},
     "system": {"errors"},
-    "wire": {"model", "errors"},
+    "wire": {"model", "errors", "causes"},
     "request_check": {"model", "errors", "wire", "url"},
     "database": {"errors", "system"},
     "database_rows": {"database"},
@@ -36,13 +36,14 @@ ALLOWED = {
     "credentials": {"errors"},
     "authorities": {"errors"},
     "mojibake": set(),
+    "api_versions": set(),
     "harmless": set(),
     "faults": set(),
     "closing": set(),
     "local_names": {"causes", "errors"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
-    "schema": FOUNDATION,
+    "schema": FOUNDATION | {"media"},
     "media": FOUNDATION,
     "net": FOUNDATION,
     "client": FOUNDATION,

@@ -156,3 +156,12 @@ def test_the_crontab_names_commands_that_exist() -> None:
     named = set(re.findall(r"ldimport (\w+)", crontab + "".join(fenced("unattended.md", "yaml"))))
     assert {"status", "validate", "submit"} <= named
     assert named <= set(root().commands)
+
+
+def test_nobody_is_told_to_install_what_is_not_released() -> None:
+    """From a clone works ``pip install '.[server]'``; a package of the name may be a stranger's."""
+    pages = [ROOT / "README.md", *DOCS.glob("*.md"), *(ROOT / "ldimport").rglob("*.py"),
+             *(ROOT / "ldimport").rglob("*.toml")]  # fmt: skip
+    released = re.compile(r"pip install (?:-\S+ )*['\"]?ldimport\b")
+    assert [page.name for page in pages if released.search(page.read_text("utf-8"))] == []
+    assert "pip install '.[server]'" in (ROOT / "README.md").read_text("utf-8")

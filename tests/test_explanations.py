@@ -64,7 +64,7 @@ def test_explanations_say_what_to_do(package: str) -> None:
 
 # -- errors, notices, reports -------------------------------------------------------------------
 
-NOTES = {"Notice", "ReadingNote", "notice"}
+NOTES = {"Notice", "ReadingNote", "notice", "note"}
 """Whose first argument is a code; the second one of ``error`` is."""
 REPORTED = {"invalid", "stopped", "more"} | {
     code.word for code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED)

@@ -324,6 +324,12 @@ def test_a_body_joined_from_its_entries_is_the_body(
     assert wire.request_body(joined) == wire.request_body(plain) == whole
 
 
+@pytest.mark.parametrize("cause", ["It went wrong", "", "x" * 65, "Origin-503", 5, None, ["a"]])
+def test_a_cause_that_is_no_code_says_nothing(cause: object) -> None:
+    told = wire.result_from_json({"externalId": "a", "status": "failed", "cause": cause})
+    assert told is not None and told.cause is None
+
+
 def test_a_cause_travels_beside_the_reason() -> None:
     result = Result("a", Status.FAILED, "A", "origin answered 503", cause="origin-503",
                     retryable=True)  # fmt: skip

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import fields_of
-from ldimport.cli.output.screen import ACCENT, BAD, GOOD, WAIT, TableColumn, table
+from ldimport.cli.output.screen import ACCENT, BAD, GAP, GOOD, WAIT, Screen, TableColumn, table
+from ldimport.cli.output.text import cells
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.model import Severity
@@ -28,9 +30,26 @@ def show(session: Session) -> None:
         settings = {row.key: {"value": row.value, "source": row.source} for row in rows}
         session.document({"format": 1, "settings": settings})
     else:
-        columns = (TableColumn("SETTING"), TableColumn("VALUE", shrink=True),
-                   TableColumn("FROM", drop=1))  # fmt: skip
-        table(session.screen, columns, [(row.key, row.value or "-", row.source) for row in rows])
+        _settings(session.screen, [(row.key, row.value or "-", row.source) for row in rows])
+
+
+def _settings(screen: Screen, rows: Sequence[tuple[str, str, str]]) -> None:
+    """A table where all of it fits, else lines, with a long value below its name: a path is there
+    to be copied, so it is never cut."""
+    columns = (TableColumn("SETTING"), TableColumn("VALUE"), TableColumn("FROM"))
+    widest = sum(max(map(cells, column)) for column in zip(*rows, strict=True)) + 2 * GAP
+    if screen.width is None or widest <= screen.width:
+        table(screen, columns, rows)
+        return
+    left = max(len(key) for key, *_ in rows)
+    for key, value, source in rows:
+        where = f"  ({source})" if source else ""
+        head = (f"{key:<{left}}", ACCENT)
+        if left + 2 + cells(value) + cells(where) <= screen.width:
+            screen.line(head, f"  {value}{where}")
+        else:
+            screen.line(head, where)
+            screen.verbatim(f"  {value}")
 
 
 def check(session: Session) -> ExitCode:

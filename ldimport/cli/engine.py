@@ -1,10 +1,9 @@
 """``ldimport engine``: look after a local engine's folder."""
 
-import typer
-
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import FORMAT, fields_of
 from ldimport.cli.output.text import clean, counted, size
+from ldimport.cli.questions import says_yes
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 
@@ -55,7 +54,7 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
         if not session.can_ask:
             hint = "run it again with --yes"
             raise UsageError(f"this removes the engine in {folder}", hint=hint, code="ask")
-        if not typer.confirm(clean(f"Remove the engine in {folder}?"), default=False, err=True):
+        if not says_yes(clean(f"Remove the engine in {folder}?")):
             raise UsageError("nothing was removed", code="declined")
     maintenance.reset(folder)
     if session.options.json:

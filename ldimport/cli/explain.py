@@ -1,39 +1,62 @@
 """``ldimport explain``: what became of an image, or what a code means."""
 
-from ldimport.causes import Cause, KnownCause, is_code, known_cause, proposable
+from __future__ import annotations
+
+import shlex
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldimport.causes import KnownCause, is_code, known_cause, proposable
 from ldimport.cli.command import Command
+from ldimport.cli.options import ManifestOptions, ReadingOptions
+from ldimport.cli.output import preview
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
-from ldimport.cli.output.summary import let_in
+from ldimport.cli.output.summary import way_out
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
-from ldimport.migration.explanations import CODES, OTHERS, Explanation
+from ldimport.migration.causes import meaning_of
+from ldimport.migration.explanations import CODES, EXITS, OTHERS, Explanation
 from ldimport.migration.model import Attempt, History
 from ldimport.model import Status
+from ldimport.targets.base import LOCAL
+
+if TYPE_CHECKING:
+    from ldimport.migration.plan import Preview
 
 
-def explain(session: Session, what: str) -> None:
+def explain(
+    session: Session, what: str, manifest: Path | None = None, *, reading: ManifestOptions
+) -> None:
     """Tell what became of an image, attempt by attempt, or what a code means: every one that a
-    screen, a file or JSON shows."""
+    screen, a file or JSON shows. With a manifest also how its entry would be sent."""
+    entry = None if manifest is None else _entry(session, what, manifest, reading)
+    named = what if entry is None else entry.id
     with session.migration(write=False) as migration:
-        found = migration.history(what)
+        found = migration.history(named)
+        images = migration.overview().totals.rows
         failed = is_code(what) and any(row.cause == what for row in migration.causes())
-    meanings = [each[what] for each in (CODES, OTHERS) if what in each]
+    meanings = [each[what] for each in (CODES, OTHERS, EXITS) if what in each]
     cause = known_cause(what)
     if failed and cause is None:
         meanings.append(_FOREIGN)
-    if not (found or meanings or cause):
-        text = f"“{what}” is neither an image in the state file nor a code"
-        codes = [*CODES, *OTHERS, *proposable()]
-        hint = did_you_mean(what, codes, "ldimport results   lists all images", "causes")
-        raise UsageError(text, hint=hint, code="unknown-id")
+    if not (found or meanings or cause or entry):
+        raise _unknown(what, manifest, images)
     if session.options.json:
-        session.document(_document(what, found, meanings, cause))
+        document = _document(named, found, meanings, cause)
+        if entry is not None:
+            document["entry"] = preview.document(entry)
+        session.document(document)
         return
     screen = session.screen
+    if entry is not None:
+        preview.show(screen, entry)
+        if found or meanings or cause:
+            screen.blank()
     for each in found:
-        _image(session, what, each)
+        _image(session, named, each)
     for n, meaning in enumerate(meanings):
         if n:
             screen.blank()
@@ -60,6 +83,34 @@ def _meaning(screen: Screen, code: str, meaning: Explanation) -> None:
         screen.line(f"  → {way}", indent=4)
 
 
+def _entry(session: Session, what: str, manifest: Path, reading: ManifestOptions) -> Preview | None:
+    """The entry with this id, else that of this row."""
+    session.paths = [str(manifest)]
+    options = {each.name: getattr(reading, each.name) for each in fields(reading)}
+    given = ReadingOptions(paths=[str(manifest)], **options)
+    with (
+        session.target() as target,
+        session.source(session.project_config(target), given) as source,
+        session.migration(target, write=False) as migration,
+    ):
+        return migration.preview_of(source, what)
+
+
+def _unknown(what: str, manifest: Path | None, images: int) -> UsageError:
+    text = f"“{what}” is neither an image in the state file nor a code"
+    codes = [*CODES, *OTHERS, *proposable()]
+    listed = "ldimport results   lists all images" if images else "nothing was submitted yet"
+    hint = did_you_mean(what, codes, listed, "causes")
+    if manifest is not None:
+        text = f"“{what}” is neither an id nor the number of a row in {manifest}"
+        hint = (
+            f"ldimport plan {shlex.quote(str(manifest))} --show 3   shows the first that are sent"
+        )
+    elif what.isdigit():
+        hint = f"ldimport explain {what} --manifest FILE   if you mean row {what} of a manifest"
+    return UsageError(text, hint=hint, code="unknown-id")
+
+
 def _image(session: Session, name: str, found: History) -> None:
     screen, status = session.screen, found.status
     if status is None:
@@ -77,12 +128,14 @@ def _image(session: Session, name: str, found: History) -> None:
         facts["media id"] = found.media_id
     for n, attempt in enumerate(found.attempts, 1):
         facts[f"try {n}"] = _attempt(session, attempt, found)
+    if status is Status.FAILED and found.cause:
+        facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
         again = f"ldimport retry --cause {found.cause}"
         screen.hints([(again, "send it, and those like it, again")])
-    elif status is Status.FAILED and found.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-        screen.hints([let_in(found.source_url)] if session.settings.embedded else [])
+    elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):
+        screen.hints([way])
     elif status is Status.FAILED:
         again = "ldimport results --failed --as-manifest -o failed.csv"
         screen.hints([(again, "to correct the row")])
@@ -133,7 +186,12 @@ def _history(name: str, found: History) -> Document:
 
 COMMAND = Command(
     explain,
-    ("ldimport explain 2003-04511", "ldimport explain duplicate-id", "ldimport explain origin-503"),
-    {0: "explained", 2: "neither an image of the state file nor a code"},
-    also=(4,),
+    (
+        "ldimport explain 2003-04511",
+        "ldimport explain duplicate-id",
+        "ldimport explain origin-503",
+        "ldimport explain 12 --manifest archive.csv    row 12 as it would be sent",
+    ),
+    {0: "explained", 2: "neither an image of the state file or manifest nor a code"},
+    also=(3, 4, 5),
 )

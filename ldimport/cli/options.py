@@ -15,13 +15,24 @@ from ldimport.errors import LdimportError, UsageError
 from ldimport.model import Integrity
 
 if TYPE_CHECKING:
+    from ldimport.migration import Migration
     from ldimport.settings import Settings
 
 
 def complete_jobs(context: Context, incomplete: str) -> list[str]:
     """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
-    import os
     from itertools import islice
+
+    return _known(lambda migration: [row.id for row in islice(migration.jobs(), 50)])
+
+
+def complete_causes(context: Context, incomplete: str) -> list[str]:
+    """Codes of what images in the state file failed for."""
+    return _known(lambda migration: [row.cause for row in migration.causes()])
+
+
+def _known(asked: Callable[[Migration], list[str]]) -> list[str]:
+    import os
 
     from ldimport.migration import Migration
     from ldimport.settings import load
@@ -29,7 +40,7 @@ def complete_jobs(context: Context, incomplete: str) -> list[str]:
     try:
         state_file = load({}, environ=os.environ, cwd=Path.cwd()).state
         with Migration.open(state_file, write=False) as migration:
-            return [row.id for row in islice(migration.jobs(), 50)]
+            return asked(migration)
     except (LdimportError, OSError):  # a completion has nothing to say about errors
         return []
 
@@ -55,7 +66,7 @@ TABLE: Mapping[str, Any] = {
     "paths": Argument(metavar="MANIFEST...", help="CSV, JSON, JSON Lines or YAML (also .gz); a "
                       "folder, a pattern, or - for standard input"),
     "base_url": Option(metavar="URL", help="relative urls are resolved against it"),
-    "lenient": Option(help="what Livingdocs checks only at publishing is a warning"),
+    "lenient": Option(help="rules that Livingdocs documents for publishing alone are warnings"),
     "strict": Option(help="warnings count as errors"),
     "maps": Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
     "sets": Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
@@ -100,9 +111,12 @@ TABLE: Mapping[str, Any] = {
     "junitxml": Option("--junitxml", metavar="FILE", help="write a JUnit report"),
     "plan.resend": Option(envvar="LDIMPORT_RESEND",
                           help="as if unchanged images were sent again too"),
+    "show": Option(min=0, metavar="N", help="N entries as they would be sent, beside their rows"),
+    "dry_run": Option(help="send nothing: show what `plan` shows"),
     "exit_code": Option(help="exit 1 when there is something to send"),
     "retry.job": Option(metavar="ID", help="only those of it"),
-    "retry.cause": Option(metavar="CODE", help="only those that failed for it"),
+    "retry.cause": Option(metavar="CODE", help="only those that failed for it",
+                          autocompletion=complete_causes),
     "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones",
                      autocompletion=complete_jobs),
     # checks
@@ -110,6 +124,7 @@ TABLE: Mapping[str, Any] = {
     "write_valid": Option(metavar="FILE", help="the good rows"),
     "write_invalid": Option(metavar="FILE", help="the others, with their problems"),
     "warnings": Option(help="show warnings too, not only their number"),
+    "kinds": Option(help="every kind of error and warning, with an example and what to do"),
     "max_problems": Option(min=0, metavar="N", help="problems in --json"),
     "no_annotations": Option(help="no annotations in GitHub Actions"),
     # what is known
@@ -124,7 +139,8 @@ TABLE: Mapping[str, Any] = {
     "results.skipped": Option(help="only skipped images"),
     "results.success": Option(help="only imported images"),
     "results.job": Option(metavar="ID", help="only of this job"),
-    "results.cause": Option(metavar="CODE", help="failed for this cause"),
+    "results.cause": Option(metavar="CODE", help="failed for this cause",
+                            autocompletion=complete_causes),
     "results.host": Option(metavar="H", help="fetched from this host"),
     "form": Option("--format", help="table on a terminal, else csv"),
     "output": Option("--output", "-o", metavar="FILE",
@@ -133,7 +149,10 @@ TABLE: Mapping[str, Any] = {
     "redact": Option(help="leave passwords and signatures out of URLs"),
     "excel": Option(help="CSV as Excel opens it: semicolons, and UTF-8 with its mark"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
-    "what": Argument(metavar="ID|CODE", help="an image's external id, or a code"),
+    "what": Argument(metavar="ID|CODE|ROW", help="an image's external id, a code, or with "
+                     "--manifest the number of a row"),
+    "manifest": Option(metavar="FILE", help="show the entry as it would be sent from this one; an "
+                       "id wins over the number of a row"),
     # the rest
     "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
                        "mapping is proposed"),
@@ -171,11 +190,10 @@ class GlobalOptions:
     no_color: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingOptions:
-    """A manifest, and how it is read and checked."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManifestOptions:
+    """How a manifest is read and checked."""
 
-    paths: list[str]
     base_url: str | None = None
     lenient: bool = False
     strict: bool = False
@@ -186,6 +204,13 @@ class ReadingOptions:
     root: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions(ManifestOptions):
+    """A manifest, and how it is read and checked."""
+
+    paths: list[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,18 +1,21 @@
 """``ldimport plan``: what a submit would send."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from ldimport.cli.command import Command
 from ldimport.cli.options import ReadingOptions
-from ldimport.cli.output import check, documents
+from ldimport.cli.output import check, documents, preview
 from ldimport.cli.output.screen import ACCENT, Count, Hint
-from ldimport.cli.output.text import counted, number, size
+from ldimport.cli.output.text import clock, counted, duration, number, size, utc
 from ldimport.cli.session import Session, tilde
+from ldimport.credentials import expires
 from ldimport.errors import ExitCode
 from ldimport.manifest.manifest import STDIN
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
 from ldimport.migration.model import Filter
+from ldimport.model import Json
 from ldimport.targets.base import BatchLimits
 
 MOST_ORIGINS = 4
@@ -22,43 +25,100 @@ def plan(
     session: Session,
     resend: bool = False,
     exit_code: bool = False,
+    show: int = 0,
+    allow_hosts: list[str] | None = None,
     *,
     reading: ReadingOptions,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
+    found = show_plan(session, reading, SubmitOptions(resend=resend), entries=show)
+    return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
+
+
+def show_plan(
+    session: Session, reading: ReadingOptions, options: SubmitOptions, *, entries: int = 0
+) -> Plan:
+    """What a submit with these options would send, and so many ``entries`` as they would be sent.
+    Nothing is sent."""
     with (
         session.target() as target,
         session.source(session.project_config(target), reading) as source,
         session.migration(target, write=False) as migration,
     ):
-        found, checked = migration.plan(source, SubmitOptions(resend=resend))
+        found, checked = migration.plan(source, options)
+        previews = list(migration.preview(source, options, entries)) if entries else []
+        refused = target.refused(found.sources, session.settings.allow_hosts)
         if session.options.json:
-            session.document({"format": documents.FORMAT, **documents.plan(found)})
-        else:
-            failed = Filter(target=target.identity, system_name=found.system_name)
-            causes = migration.causes(failed) if found.failed else ()
-            can = sum(row.images for row in causes if row.retryable)
-            _show(session, found, target.limits, min(can, found.failed))
-            check.notices(session.notes, checked)
-            check.identity(session.notes, checked)
-    return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
+            more: documents.Document = {"refusedHosts": _refused(found, refused)}
+            if (ends := _token_ends(session)) is not None:
+                more["tokenExpiresAt"] = utc(ends)
+            if entries:
+                more["entriesShown"] = [preview.document(each) for each in previews]
+            session.document({"format": documents.FORMAT, **documents.plan(found), **more})
+            return found
+        _show(session, found, target.limits, refused)
+        for each in previews:
+            session.screen.blank()
+            preview.show(session.screen, each)
+        failed = Filter(target=target.identity, system_name=found.system_name)
+        causes = migration.causes(failed) if found.failed else ()
+        can = sum(row.images for row in causes if row.retryable)
+        session.screen.hints(_hints(session, found, min(can, found.failed)))
+        check.notices(session.notes, checked)
+        check.identity(session.notes, checked)
+    return found
 
 
-def _show(session: Session, found: Plan, limits: BatchLimits, can: int) -> None:
-    """The whole screen; ``can``: so many that failed may work as they are."""
+def _show(session: Session, found: Plan, limits: BatchLimits, refused: Mapping[str, str]) -> None:
     screen, settings = session.screen, session.settings
     place = tilde(settings.engine) if settings.embedded else settings.target
     screen.line((found.manifest, ACCENT), f" → {found.target}  {place} · systemName "
                 f"{found.system_name}", indent=2)  # fmt: skip
     screen.blank()
     screen.counts(_counts(found), ("rows", found.entries))
-    screen.blank()
+    facts = {}
     if found.to_send:
-        facts = {"batches": f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
-                 f" and {size(limits.bytes)}"}  # fmt: skip
+        if found.left_out:
+            facts["limit"] = f"{number(found.to_send)} of {number(found.new + found.changed)}"
+        facts["batches"] = (
+            f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
+            f" and {size(limits.bytes)}"
+        )
         facts["origins"] = _origins(found)
+    if found.fields:
+        facts["changed"] = " · ".join(f"{name} {number(n)}" for name, n in found.fields.items())
+    if (ends := _token_ends(session)) is not None:
+        facts["token"] = _token_text(session, ends)
+    if facts:
+        screen.blank()
         screen.facts(facts)
-    screen.hints(_hints(session, found, can))
+    if refused:
+        screen.blank()
+    for host, told in _refused(found, refused).items():
+        images = counted(found.sources[host], "image")
+        screen.say("!", f"{host} will be refused, {told['reason']} ({images}); if it is meant: "
+                   f"{told['option']}")  # fmt: skip
+
+
+def _refused(found: Plan, refused: Mapping[str, str]) -> dict[str, dict[str, Json]]:
+    return {
+        host: {"images": found.sources[host], "reason": why, "option": f"--allow-host {host}"}
+        for host, why in refused.items()
+    }
+
+
+def _token_ends(session: Session) -> float | None:
+    """When the token says that it ends; None where it does not, or none is used."""
+    token = session.settings.token
+    return None if session.settings.embedded or token is None else expires(token.reveal())
+
+
+def _token_text(session: Session, ends: float) -> str:
+    now = session.now()
+    if ends <= now:
+        return f"ended {utc(ends)}: make a new one before you submit"
+    at = clock(ends, now) if session.screen.width else utc(ends)
+    return f"ends {at}, in {duration(ends - now)}"
 
 
 def _counts(found: Plan) -> list[Count]:
@@ -106,7 +166,11 @@ def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
 
 COMMAND = Command(
     plan,
-    ("ldimport plan archive.csv", "ldimport plan archive.csv --json"),
+    (
+        "ldimport plan archive.csv",
+        "ldimport plan archive.csv --show 3    three entries as they would be sent",
+        "ldimport plan archive.csv --json",
+    ),
     {
         0: "the plan stands, also with invalid rows",
         1: "with --exit-code: there is something to send",

@@ -12,14 +12,15 @@ def retry(
     session: Session,
     job: str | None = None,
     cause: str | None = None,
+    lenient: bool = False,
     *,
     ends: EndOptions,
     engine: EngineOptions,
 ) -> ExitCode:
     """Send failed images again, as they were sent before.
 
-    The local engine treats them as before too, unless --allow-host, --integrity, --user-agent or
-    the settings userAgent and caFile say otherwise.
+    The local engine treats them as before too, unless options or the settings userAgent, caFile
+    and engine say otherwise.
     """
     engine.refuse_on_http(session.settings, session.flags)
     hosts = "allow_hosts" in session.flags or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
@@ -29,8 +30,7 @@ def retry(
         system_name=session.filters["system_name"],
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
-        user_agent=session.settings.user_agent,
-        ca_file=session.settings.job_options.ca_file,
+        again={**session.settings.job_given, **({"lenient": True} if lenient else {})},
         **ends.read(),
     )
     with (

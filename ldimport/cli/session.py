@@ -19,13 +19,14 @@ from ldimport.cli.output.silence import SilenceOnce, silence_text
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import exact_clock, utc
 from ldimport.errors import LockedError
+from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
-    from ldimport.model import Integrity, Silence
+    from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
@@ -58,7 +59,7 @@ class Session:
             for file in (sys.stdout, sys.stderr)
         )
         self.screen, self.notes = Screen(self.out), Screen(self.err)
-        self._hears: Callable[[Silence], None] = self._say_silence
+        self._hears: Callable[[Silence | Notice], None] = self._say
         self._silence = SilenceOnce(self.now)
 
     @property
@@ -66,12 +67,13 @@ class Session:
         """Whether people read along: neither JSON nor silence was asked for."""
         return not (self.options.json or self.options.quiet)
 
-    def tell(self, silence: Silence) -> None:
-        """A server does not answer, or does again: whoever listens now is told."""
-        self._hears(silence)
+    def tell(self, said: Silence | Notice) -> None:
+        """A server does not answer, or does again, or has something to say: whoever listens now is
+        told."""
+        self._hears(said)
 
     @contextmanager
-    def heard_by(self, listener: Callable[[Silence], None]) -> Iterator[None]:
+    def heard_by(self, listener: Callable[[Silence | Notice], None]) -> Iterator[None]:
         """Inside, this one listens; otherwise lines are written, and the log file too."""
         before, self._hears = self._hears, listener
         try:
@@ -79,19 +81,23 @@ class Session:
         finally:
             self._hears = before
 
-    def _say_silence(self, silence: Silence) -> None:
-        if not self._silence.worth(silence):
+    def _say(self, said: Silence | Notice) -> None:
+        if isinstance(said, Silence) and not self._silence.worth(said):
             return
         if self.options.log_file is not None:
             from ldimport.cli.output.documents import dumps, event
             from ldimport.files import appended
 
             with appended(self.options.log_file) as file:
-                file.write(f"{dumps(event(silence, self.now()))}\n")
-        if not self.options.quiet:
-            at = silence.next_try
-            word = "" if at is None else exact_clock(at) if self.err.tty else utc(at)
-            self.notes.say("✓" if silence.over else "!", silence_text(silence, at=word))
+                file.write(f"{dumps(event(said, self.now()))}\n")
+        if self.options.quiet:
+            return
+        if isinstance(said, Notice):
+            self.notes.say("!", said.text)
+            return
+        at = said.next_try
+        word = "" if at is None else exact_clock(at) if self.err.tty else utc(at)
+        self.notes.say("✓" if said.over else "!", silence_text(said, at=word))
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
@@ -150,14 +156,13 @@ class Session:
         """Ask whether a file that may be a stranger's may decide this; remembered if so."""
         if not self.can_ask or self.options.json:
             return False
-        import typer
-
+        from ldimport.cli.questions import says_yes
         from ldimport.settings import UserFolders
 
         self.notes.error(asked)
-        if agreed := typer.confirm("  Agree to this file?", default=False, err=True):
+        if yes := says_yes("  Agree to this file?"):
             UserFolders.of(None).trusted.add(asked.file, asked.digest)
-        return agreed
+        return yes
 
     @property
     def filters(self) -> dict[str, str | None]:

@@ -76,7 +76,7 @@ def _show(session: Session, found: Overview, most: int | None) -> None:
         session.document(documents.overview(found))
         return
     if not session.out.tty:
-        outcomes.lines(screen, found, session.now(), most)
+        outcomes.lines(session.out, found, session.now(), most)
     elif found.scopes:
         outcomes.overview(screen, found, session.now(), most)
     else:
@@ -176,7 +176,8 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
     name = shlex.quote(row.id)
     if row.state.finished:
-        hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with media ids"))
+        what = "media ids" if counts.success + counts.skipped else "reasons"
+        hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with {what}"))
     if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
         again = f"send failed images again; {can:,} may work"
         hints.append((f"ldimport retry --job {name}", again))
@@ -189,7 +190,8 @@ def _at_work(session: Session, row: JobRow) -> None:
         found = Overview((row,), Totals(), tuple(scopes), None)
         found = _as_now(session, migration, found)
     session.screen.blank()
-    outcomes.at_work(session.screen, found)
+    for line in outcomes.at_work(found):
+        session.screen.line(line, indent=2)
 
 
 def _exit(row: JobRow) -> ExitCode:

@@ -14,6 +14,7 @@ from ldimport.cli.output import check, documents
 from ldimport.cli.output.listeners import Listener, ReadingProgress, Stopping
 from ldimport.cli.output.screen import ACCENT, Screen
 from ldimport.cli.output.text import counted, number, utc
+from ldimport.cli.questions import says_yes
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, UsageError
 from ldimport.manifest.manifest import STDIN
@@ -30,6 +31,7 @@ def submit(
     limit: int | None = None,
     batch_size: int | None = None,
     resend: bool = False,
+    dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
     context: str | None = None,
@@ -53,6 +55,11 @@ def submit(
         since=since,
         **ends.read(),
     )
+    if dry_run:
+        from ldimport.cli.plan import show_plan
+
+        show_plan(session, reading, sending)
+        return ExitCode.OK
     with (
         session.target(deadline=sending.deadline) as target,
         _in_time(
@@ -110,6 +117,8 @@ def _short_check(session: Session, source: Source) -> Listener:
         elif session.chatty:
             for line in check.how_read(source.manifest):
                 session.err.line(f"{utc(session.now())} read      {line}")
+            for text, hint in check.doubled(event.validation):
+                session.err.line(f"{utc(session.now())} note      {text}; {hint}")
 
     return show
 
@@ -141,7 +150,7 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
         detail = documents.validation(found, source.manifest)
         session.document({**documents.error(error), "validation": detail})
     if not (session.options.json and session.options.quiet):
-        check.show(session.notes, source, found, warnings=False)
+        check.show(session.notes, source, found)
         session.notes.error(error)
         words = session.arguments
         hints = [(f"ldimport validate {words} --problems FILE", "every problem, with row and hint")]
@@ -163,13 +172,11 @@ def _first_use(session: Session, migration: Migration, source: Source, *, agreed
         text = f"systemName “{name}” is new on {target.label}; {text}"
         hint = "if it is right, run the same command with --yes"
         raise UsageError(text, hint=hint, code="new-system-name")
-    import typer
-
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
     for scope in migration.overview(target=target.identity).scopes:
         images = counted(scope.totals.rows, "image")
         session.notes.line(f"  in use: {scope.system_name}, {images}", indent=4)
-    if not typer.confirm(f"  Use “{name}”?", default=False, err=True):
+    if not says_yes(f"  Use “{name}”?"):
         raise UsageError(f"nothing was sent: “{name}” is not the name to use", code="declined")
 
 
@@ -178,6 +185,7 @@ COMMAND = Command(
     (
         "ldimport submit samples/manifest.csv",
         "ldimport submit archive.csv --limit 20        a small first try",
+        "ldimport submit archive.csv --dry-run         what it would send, as plan shows it",
         "ldimport submit archive.csv --valid-only --yes --deadline 2h   from cron",
     ),
     also=tuple(ExitCode),

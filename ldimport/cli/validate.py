@@ -24,6 +24,7 @@ def validate(
     session: Session,
     files: Files,
     warnings: bool = False,
+    kinds: bool = False,
     max_problems: int = MOST_PROBLEMS,
     no_annotations: bool = False,
     *,
@@ -37,7 +38,7 @@ def validate(
         if session.options.json:
             session.document(documents.validation(found, source.manifest, max_problems))
         else:
-            _show(session, source, found, seconds, warnings=warnings)
+            _show(session, source, found, seconds, check.Wanted(warnings, kinds))
     if session.chatty:
         for path in files.given().values():
             session.notes.say("✓", f"wrote {path}")
@@ -65,7 +66,7 @@ def _check(session: Session, source: Source, files: Files, max_problems: int) ->
 
 
 def _show(
-    session: Session, source: Source, found: Validation, seconds: float, *, warnings: bool
+    session: Session, source: Source, found: Validation, seconds: float, wanted: check.Wanted
 ) -> None:
     screen = session.screen
     if not (screen.stream.tty or session.options.quiet):
@@ -73,7 +74,7 @@ def _show(
             session.notes.line(line)
     check.notices(session.notes, found)
     if found.kinds:
-        check.show(screen, source, found, warnings=warnings)
+        check.show(screen, source, found, wanted)
     elif screen.stream.tty:
         check.head(screen, source)
     check.verdict(screen, found, seconds)

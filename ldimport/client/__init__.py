@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ldimport import wire
+from ldimport.api_versions import API_VERSION
 from ldimport.client.answers import ApiCall
 from ldimport.closing import Closing
 from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, RefusedError, UnexpectedAnswerError
-from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json, Silence
-from ldimport.url import API_VERSION, endpoint, server_url
+from ldimport.model import Asset, ImportRequest, JobState, JobStatus, Json, Notice, Silence
+from ldimport.url import endpoint, server_url
 
 if TYPE_CHECKING:
     import httpx
@@ -59,7 +60,8 @@ class LivingdocsClient(Closing):
     failed for a while (0: one try); ``deadline`` seconds from now nothing is waited for any more.
     ``insecure`` skips the check of certificates, ``ca_file`` names the root certificates to trust
     instead of the system's. ``tell`` hears (from any thread) within 5 seconds that the server does
-    not answer, and when it answers again. ``transport`` replaces the network, ``sleep``, ``clock``
+    not answer, when it answers again, and, once, what it says of the end of its API's version.
+    ``transport`` replaces the network, ``sleep``, ``clock``
     (monotonic) and ``now`` (Unix time) the time.
 
     Every method may raise AuthError (401, 403), ConfigError (no API at this address, TLS),
@@ -77,7 +79,7 @@ class LivingdocsClient(Closing):
         deadline: float = math.inf,
         insecure: bool = False,
         ca_file: str | None = None,
-        tell: Callable[[Silence], None] | None = None,
+        tell: Callable[[Silence | Notice], None] | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,

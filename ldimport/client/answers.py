@@ -11,6 +11,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ldimport import retry_after, wire
+from ldimport.api_versions import advised
 from ldimport.credentials import Secret, expires
 from ldimport.errors import (
     AuthError,
@@ -181,7 +182,7 @@ class _FailedAnswer:
 
     def gone(self) -> LdimportError:
         text = f"API {self.reader.version} has been removed from this server (410)"
-        hint = "set apiVersion to a newer one, such as 2026-07"
+        hint = f"set apiVersion to a newer one, such as {advised(self.reader.now())}"
         return RefusedError(text, hint=hint, code="api-gone")
 
     def too_large(self) -> LdimportError:

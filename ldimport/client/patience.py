@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ldimport.model import Silence
+from ldimport.model import Notice, Silence
 
 LATE = 3.0
 """Seconds of waiting for one answer after which a person wants to know."""
 
-Tell = Callable[[Silence], None]
-"""Hears of silence and of its end, from any thread, one call at a time."""
+Tell = Callable[[Silence | Notice], None]
+"""Hears of silence and its end, and of the end of an API version, from any thread, one call at a
+time."""
 
 
 class Patience:
@@ -23,6 +24,7 @@ class Patience:
         self._place, self._tell, self._now = place, tell, now
         self._lock = threading.Lock()
         self._told = False
+        self._announced: set[str] = set()
         self._asking = 0
         self._tries = 0
 
@@ -58,6 +60,13 @@ class Patience:
                 self._told = False
                 assert self._tell is not None
                 self._tell(Silence(self._place, f"{self._place} answers again", over=True))
+
+    def announce(self, text: str | None) -> None:
+        """What the server says of its API; each sentence is told once."""
+        with self._lock:
+            if text is not None and self._tell is not None and text not in self._announced:
+                self._announced.add(text)
+                self._tell(Notice("api-version-ends", text))
 
     def _late(self, asked: int) -> None:
         with self._lock:

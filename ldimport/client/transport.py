@@ -13,6 +13,7 @@ import httpx
 import tenacity
 
 from ldimport import __version__, wire
+from ldimport.api_versions import farewell
 from ldimport.authorities import TRUST_ANOTHER, check_ca_file
 from ldimport.client.answers import AnswerReader, ApiAnswer, ApiCall, UnavailableError
 from ldimport.client.patience import Patience, Tell
@@ -164,6 +165,7 @@ class Transport:
         ) as response:
             body = self._body(response, silence)
         found = {name.lower(): value for name, value in response.headers.items()}
+        self._patience.announce(farewell(found, self._version, self._policy.now()))
         return ApiAnswer(response.status_code, found, body)
 
     def _body(self, response: httpx.Response, silence: float) -> bytes:

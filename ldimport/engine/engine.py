@@ -204,6 +204,13 @@ class Engine(Closing):
             return None
         return StoredImage(**asdict(of), open=partial(self._blobs.open, of.sha256))
 
+    def refused(self, places: Iterable[str], allow_hosts: Iterable[str] = ()) -> Mapping[str, str]:
+        """Of these hosts (``HOST`` or ``HOST:PORT``) those that it would not fetch from, with the
+        reason; their names are asked for, for a few seconds in all."""
+        from ldimport.net.guard import Guard, refused_places
+
+        return refused_places(Guard(allow_hosts), places)
+
     # -- the work ---------------------------------------------------------------------------
 
     def follow(self) -> Follower:

@@ -7,8 +7,8 @@ the file's own metadata filled in is not compared.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from ldimport.causes import Cause, known_cause
@@ -16,7 +16,6 @@ from ldimport.engine import records
 from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
 from ldimport.errors import LdimportError, Rejected
-from ldimport.media.fields import fill
 from ldimport.media.inspect import inspect, is_markup
 from ldimport.media.sandbox import Sandbox
 from ldimport.model import Facts, Image, Integrity, Json, Nulls, Status
@@ -25,6 +24,7 @@ from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
+from ldimport.schema.extraction import complete
 from ldimport.system import scarce
 from ldimport.url import is_http_url
 from ldimport.wire import rendered
@@ -37,6 +37,20 @@ _INVALID = "Invalid metadata: "
 _log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class _Note:
+    """Something to note about an image that is imported all the same, and about what of it."""
+
+    code: str
+    about: str = ""
+
+    @property
+    def text(self) -> str:
+        known = known_cause(self.code)
+        meaning = known.meaning if known else self.code
+        return f"{meaning}: {self.about}" if self.about else meaning
 
 
 def fingerprint(image: Image) -> str:
@@ -83,7 +97,7 @@ class ImageImporter:
         def check() -> None:
             if task.deaths >= MOST_DEATHS:
                 raise Rejected(Cause.STOPPED_WORKER, f"stopped the worker {task.deaths} times")
-            if reasons := self._reasons(task.image):
+            if reasons := self._reasons(task.image, extracts=True):
                 texts = (reason.removeprefix(_INVALID) for reason in reasons)
                 raise Rejected(Cause.INVALID_METADATA, _INVALID + "; ".join(texts))
 
@@ -128,10 +142,11 @@ class ImageImporter:
         finally:
             self._hold(None)
 
-    def _reasons(self, image: Image) -> tuple[str, ...]:
+    def _reasons(self, image: Image, *, extracts: bool = False) -> tuple[str, ...]:
         options = self._terms.options
         refused = _nulls(image) if options.nulls is Nulls.REFUSE else {}
-        found = metadata_reasons(self._terms.config, image, lenient=options.lenient)
+        config, lenient = self._terms.config, options.lenient
+        found = metadata_reasons(config, image, lenient=lenient, extracts=extracts)
         return (*(f"{name} must not be null" for name in refused), *found)
 
     def _source(self, task: ImportTask) -> FetchSource:
@@ -172,18 +187,19 @@ class ImageImporter:
             return self._same_bytes(task, known, validators)
         data, facts = self._inspected(body)
         self._check_format(facts)
-        metadata = self._complete(task.image, lambda: data, facts)
+        metadata, left_out = self._complete(task.image, lambda: data, facts)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
-        return _succeeded(task, metadata, new, validators, (*notes, *facts.notes))
+        found = [_Note(code) for code in (*notes, *facts.notes)]
+        return _succeeded(task, metadata, new, validators, [*found, *filter(None, [left_out])])
 
     def _same_bytes(
         self, task: ImportTask, known: KnownMedia, validators: Validators
     ) -> ImportOutcome:
         if known.request == fingerprint(task.image):
             return _skipped(task, validators)
-        metadata = self._complete(task.image, lambda: self._stored(known), known.facts)
-        return _succeeded(task, metadata, None, validators)
+        metadata, left_out = self._complete(task.image, lambda: self._stored(known), known.facts)
+        return _succeeded(task, metadata, None, validators, filter(None, [left_out]))
 
     def _has(self, known: KnownMedia) -> bool:
         return self._blobs.size(known.sha256) is not None
@@ -209,21 +225,23 @@ class ImageImporter:
             reason = f"{facts.type} is not accepted here, only {', '.join(taken)}"
             raise Rejected(why, reason)
 
-    def _complete(self, image: Image, read: Callable[[], bytes], facts: Facts) -> dict[str, Json]:
-        """What was sent, and what it leaves open: from the file (``read``) by the media type's
-        exifExtraction, ``title`` else from fileName; only values that the config admits."""
+    def _complete(
+        self, image: Image, read: Callable[[], bytes], facts: Facts
+    ) -> tuple[dict[str, Json], _Note | None]:
+        """What was sent, completed from the file (``read``) and fileName by values that the config
+        admits; and what of the file was left out. Raises Rejected if something required lacks."""
         media_type = self._terms.config.media_types[image.media_type or ""]
-        complete = dict(image.metadata)
-        found = dict(complete)
-        if media_type.exif:
-            found = fill(complete, media_type.exif, self._sandbox.metadata(read(), facts))
-        if "title" in media_type.properties and not found.get("title"):
-            found["title"] = image.file_name
-        for key, value in found.items():
-            candidate = {**complete, key: value}
-            if complete.get(key) != value and not self._reasons(replace(image, metadata=candidate)):
-                complete = candidate
-        return complete | _nulls(image)  # those that are kept; accepting took the others away
+        pairs, precedence = media_type.exif, self._terms.options.exif_precedence
+        extracted = self._sandbox.metadata(read(), facts) if pairs else {}
+        metadata, unfit = complete(
+            image, media_type.properties, pairs, extracted, precedence,
+            lambda candidate: not self._reasons(replace(image, metadata=candidate), extracts=True),
+        )  # fmt: skip
+        left_out = "; ".join(unfit)
+        if pairs and (reasons := self._reasons(replace(image, metadata=metadata))):
+            why = f"what its file has does not fit: {left_out}" if unfit else "its file has none"
+            raise Rejected(Cause.INVALID_METADATA, f"{_INVALID}{'; '.join(reasons)}; {why}")
+        return metadata, _Note(Cause.METADATA_LEFT_OUT.code, left_out) if unfit else None
 
 
 def _nulls(image: Image) -> dict[str, Json]:
@@ -235,12 +253,12 @@ def _succeeded(
     metadata: Mapping[str, Json],
     new: NewBytes | None,
     validators: Validators,
-    notes: Sequence[str] = (),
+    notes: Iterable[_Note] = (),
 ) -> ImportOutcome:
-    request = fingerprint(task.image)
-    told = "; ".join(found.meaning for code in notes if (found := known_cause(code))) or None
-    note = notes[0] if notes else None
-    return ImportOutcome(task, Status.SUCCESS, told, note, metadata, new, request, validators)
+    request, notes = fingerprint(task.image), tuple(notes)
+    told = "; ".join(each.text for each in notes) or None
+    code = notes[0].code if notes else None
+    return ImportOutcome(task, Status.SUCCESS, told, code, metadata, new, request, validators)
 
 
 def _skipped(task: ImportTask, validators: Validators) -> ImportOutcome:

@@ -127,7 +127,7 @@ class Table(Part):
         self._width = -1  # every row is odd, until the header is known
         self._needed = 0
         line, header = self._read_names()
-        self._header_lines = header.last
+        self.header_lines = header.last
         self.layout = layout(header, self._mapping, name, line)
         self.names = tuple(self.layout.names)
         self._width = len(self.names)
@@ -151,12 +151,17 @@ class Table(Part):
             return None
         return tuple(fields.get(index, "") for index in range(self._width))
 
+    def column_of(self, field: str) -> str | None:
+        """The name of the column that is this field."""
+        at = self.layout.places.get(field)
+        return None if at is None else self.names[at]
+
     def rows(self, position: Position | None = None) -> Generator[tuple[int, list[str]]]:
         """(line, cells) of every row that is not blank. ``cells`` is exactly a ``list`` with one
         text for each of ``columns``, each its own value; where anything is odd about a row it is
         an ``OddRow``, which only ``entry`` understands. Raises ManifestError for bytes that are
         not in the encoding."""
-        skip: int | None = self._header_lines
+        skip: int | None = self.header_lines
         self._findings.fitted.pop(self.name, None)
         resumes = 0
         while skip is not None:

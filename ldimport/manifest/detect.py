@@ -129,9 +129,14 @@ def _format(text: str, named: ManifestFormat | None, options: ReadOptions) -> Ma
     start = _YAML_START.match(body)
     if start and (named is not ManifestFormat.CSV or _is_yaml_entry(start[0])):
         return ManifestFormat.YAML
-    if named is None or named is ManifestFormat.CSV or len(_known(body.partition("\n")[0])) > 1:
-        return ManifestFormat.CSV
-    return named
+    return named if named is not None and not _is_tabular(body) else ManifestFormat.CSV
+
+
+def _is_tabular(text: str) -> bool:
+    """Whether the first line names fields, or has as many delimiters of a kind as the second."""
+    first, second, *_ = [*text.splitlines()[:2], "", ""]
+    alike = any(0 < first.count(sign) == second.count(sign) for sign in DELIMITERS)
+    return alike or len(_known(first)) > 1
 
 
 def _is_flow_yaml(text: str) -> bool:

@@ -131,7 +131,8 @@ class Findings:
             text = f"{self.number_ids:,} ids are numbers; each is taken as the text of its digits"
             found.append(ReadingNote("number-id", text))
         for name, rows in self.fitted.items():
-            text = f"{name}: {rows:,} rows end before the last column; what they lack is empty"
+            some = f"{rows:,} rows end" if rows > 1 else "1 row ends"
+            text = f"{name}: {some} before the last column; what is lacking there is empty"
             found.append(ReadingNote("short-rows", text))
         for name, rows in self.kept.items():
             text = f"{rows:,} rows keep their own {name}; --set fills only what is empty"

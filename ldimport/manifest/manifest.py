@@ -164,6 +164,20 @@ class Manifest(Closing):
         field = field if own is None else own.columns.get(field, field)
         return self._parts[entry.place.file].locate(entry, field)
 
+    def column_of(self, field: str) -> str | None:
+        """The column of the first table that is this field and has a name of its own."""
+        tables = (part for part in self._parts.values() if isinstance(part, Table))
+        name = next((table.column_of(field) for table in tables), None)
+        plain = (field, field.partition(".")[2])
+        return None if name is None or name.casefold() in map(str.casefold, plain) else name
+
+    def row_told(self, place: Place) -> int | None:
+        """The number of the row at ``place`` of a single table, where its line does not tell it."""
+        part, *more = self._parts.values()
+        if more or not isinstance(part, Table) or not place.row:
+            return None
+        return None if place.line == place.row + part.header_lines else place.row
+
     def source_line(self, place: Place) -> str | None:
         """The physical line at ``place``; None when it is not there, or giant."""
         part = self._parts.get(place.file)

@@ -3,7 +3,7 @@ and where each is kept: XMP property (IPTC Photo Metadata 2022.1), IIM dataset o
 The table stands in ``fields.csv``."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
@@ -64,17 +64,7 @@ NAMES: Mapping[str, str] = {
 }
 """Canonical name of every accepted spelling; a plain apostrophe stands for the typographic one."""
 
-
-def fill(
-    metadata: Mapping[str, Json],
-    mappings: Sequence[tuple[str, str]],
-    found: Mapping[str, Json],
-) -> dict[str, Json]:
-    """``metadata`` and what ``mappings`` (field or alias, property) add to it. A property that
-    the request gives stays; among mappings to one property the first with content wins."""
-    filled: dict[str, Json] = {name: value for name, value in metadata.items() if value is not None}
-    for name, target in mappings:
-        value = found.get(NAMES.get(name, name))
-        if target not in filled and value not in EMPTY:
-            filled[target] = value
-    return {**metadata, **filled}
+REMOVED: Mapping[str, str] = dict.fromkeys(("headline", "instructions", "source"), "2023-11-24")
+"""Aliases that Livingdocs knew once, and since when it does not."""
+CREATED, DAY = "Date Created", "Date Created: day"
+"""The date, in UTC; and its day where the picture was taken, if that is another."""

@@ -17,7 +17,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 from ldimport.errors import Rejected
 from ldimport.media import exif
 from ldimport.media.blocks import read_blocks
-from ldimport.media.fields import EMPTY, FIELDS, NAMESPACES, Field, FieldKind
+from ldimport.media.fields import CREATED, DAY, EMPTY, FIELDS, NAMESPACES, Field, FieldKind
 from ldimport.media.svg import check_namespace
 from ldimport.model import ImageType, Json
 
@@ -49,8 +49,8 @@ _SYNTAX = (_RDF, _LANGUAGE)
 
 def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
     """The fields of ``fields.FIELDS`` that the image fills, by canonical name. Texts are texts,
-    lists of texts lists, structures objects, ``Date Created`` is a full ISO date in UTC. Never
-    raises but MemoryError."""
+    or a list where there are several, structures objects, ``Date Created`` is a full ISO date in
+    UTC (see ``fields.DAY``). Never raises but MemoryError."""
     blocks = read_blocks(data, kind)
     properties = read_xmp(blocks.xmp) if blocks.xmp else {}
     datasets = read_iim(bytes(blocks.iim)) if blocks.iim else {}
@@ -62,6 +62,10 @@ def extract(data: bytes, kind: ImageType) -> dict[str, Json]:
             if value not in EMPTY:
                 found[field.name] = value
                 break
+    if local := str(found.get(CREATED, "")):
+        found[CREATED] = in_utc = iso(local)
+        if local[:10] != in_utc[:10]:
+            found[DAY] = local[:10]
     return found
 
 
@@ -221,14 +225,16 @@ def _candidates(
     if field.exif in tags:
         text = tags[field.exif]
         yield (
-            iso(text, tags.get("OffsetTimeOriginal", "")) if field.kind is FieldKind.DATE else text
+            _local(text, tags.get("OffsetTimeOriginal", ""))
+            if field.kind is FieldKind.DATE
+            else text
         )
 
 
 def _from_iim(field: Field, datasets: Mapping[int, list[str]]) -> Json:
     texts = datasets[field.iim]
     if field.kind is FieldKind.DATE:
-        return iso(f"{texts[0]} {_clock(datasets.get(60, [''])[0])}".strip()) or iso(texts[0])
+        return _local(f"{texts[0]} {_clock(datasets.get(60, [''])[0])}".strip()) or texts[0]
     if field.name == "Time Created":
         return _clock(texts[0])
     if field.name == "Subject Code":  # IPTC:01000000:name:…
@@ -250,10 +256,10 @@ def _shaped(field: Field, value: Json) -> Json:
             texts = [word.strip() for word in _SEPARATORS.split(value[:_MAX_TEXT])]
         return list[Json](dict.fromkeys(text for text in texts if text))
     if field.kind is FieldKind.DATE:
-        return iso(texts[0]) if texts else None
+        return _local(texts[0]) if texts else None
     if field.kind is FieldKind.NUMBER:
         return int(texts[0]) if texts and re.fullmatch(r"-?\d{1,9}", texts[0]) else None
-    return ", ".join(texts)
+    return texts[0] if len(texts) == 1 else list[Json](texts)
 
 
 def _texts(value: Json) -> list[str]:
@@ -270,6 +276,12 @@ def _texts(value: Json) -> list[str]:
 def iso(text: str, offset: str = "") -> str:
     """``2010:01:02 03:04:05`` -> ``2010-01-02T03:04:05.000Z``; a missing month or day is the
     first, a missing time midnight, a missing zone ``offset``, else UTC. Empty for no date."""
+    local = _local(text, offset)
+    return _written(datetime.fromisoformat(local).astimezone(UTC)) if local else ""
+
+
+def _local(text: str, offset: str = "") -> str:
+    """The same with the offset that it names."""
     found = _DATE.fullmatch(text.strip())
     if found is None:
         return ""
@@ -279,9 +291,14 @@ def iso(text: str, offset: str = "") -> str:
         f".{(fraction or '0').ljust(6, '0')}{_zone(zone) or _zone(offset) or '+00:00'}"
     )
     try:
-        moment = datetime.fromisoformat(local).astimezone(UTC)
+        moment = datetime.fromisoformat(local)
+        moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return ""
+    return _written(moment)
+
+
+def _written(moment: datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

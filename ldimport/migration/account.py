@@ -2,9 +2,10 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ldimport.errors import LdimportError
 from ldimport.migration.model import JobRow, OpenBatch
@@ -93,18 +94,18 @@ class SubmitOptions(RunOptions):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOptions(RunOptions):
     """Which failed images: those of one ``job``, ``cause`` or ``system_name``, where given. The
-    engine treats them as before, but for the other fields where given."""
+    engine treats them as before, but for ``allow_hosts``, ``integrity`` and ``again`` (fields of
+    ``JobOptions``) where given."""
 
     job: str | None = None
     cause: str | None = None
     system_name: str | None = None
     allow_hosts: tuple[str, ...] | None = None
     integrity: Integrity | None = None
-    user_agent: str | None = None
-    ca_file: str | None = None
+    again: Mapping[str, Any] = field(default_factory=dict)
 
     def over(self, recorded: JobOptions) -> JobOptions:
         """Recorded job options, but for what is given again."""
-        names = ("allow_hosts", "integrity", "user_agent", "ca_file")
-        given = {name: getattr(self, name) for name in names}
-        return replace(recorded, **{n: value for n, value in given.items() if value is not None})
+        own: dict[str, Any] = {"allow_hosts": self.allow_hosts, "integrity": self.integrity}
+        given = {name: value for name, value in own.items() if value is not None}
+        return replace(recorded, **given, **self.again)

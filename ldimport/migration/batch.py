@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -144,6 +145,47 @@ def unsigned(url: str) -> str:
     parts = urlsplit(url)
     kept = [p for p in parts.query.split("&") if not _SIGNATURE.match(p.split("=", 1)[0])]
     return urlunsplit(parts._replace(query="&".join(kept)))
+
+
+_DIGEST = 4
+"""Bytes of a field's name and of its value, each; only ever used to tell a person."""
+
+
+def parts(image: Image) -> bytes:
+    """Short digests of the fields of an entry, kept to tell later which of them changed."""
+    return b"".join(key + value for key, (_, value) in sorted(_parts(image).items()))
+
+
+def changed_fields(before: bytes, image: Image, names: Iterable[str] = ()) -> list[str]:
+    """Which fields of ``image`` differ from what ``parts`` told of it before; ``names`` are
+    properties that may have been there and are no more."""
+    size = 2 * _DIGEST
+    old = {
+        before[at : at + _DIGEST]: before[at + _DIGEST : at + size]
+        for at in range(0, len(before), size)
+    }
+    new = _parts(image)
+    found = [name for key, (name, value) in new.items() if old.get(key) != value]
+    gone = {_short(f"metadata.{name}"): name for name in names}
+    return found + [gone.get(key, "another field") for key in old if key not in new]
+
+
+def _parts(image: Image) -> dict[bytes, tuple[str, bytes]]:
+    """By the digest of its name, each field as people name it, with the digest of its value."""
+    core: dict[str, Json] = {
+        "url": unsigned(image.url), "fileName": image.file_name, "mediaType": image.media_type,
+    }  # fmt: skip
+    said: list[tuple[str, str, Json]] = [(name, name, value) for name, value in core.items()]
+    for name, value in image.metadata.items():
+        said.append((f"metadata.{name}", f"metadata.{name}" if name in core else name, value))
+    return {
+        _short(key): (name, _short(json.dumps(value, sort_keys=True, default=dict)))
+        for key, name, value in said
+    }
+
+
+def _short(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
 
 
 def fingerprint(content: bytes, stamp: tuple[int, int] | None) -> bytes:

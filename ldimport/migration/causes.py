@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from itertools import chain
 
-from ldimport.causes import FORMATS, Cause, KnownCause, group_of, is_code, known_cause, masked
+from ldimport.causes import FORMATS, Cause, KnownCause, group_of, known_cause, masked
 from ldimport.migration.model import CauseRow
 from ldimport.model import Result, Status
 
@@ -56,8 +56,8 @@ def guess(reason: str | None) -> KnownCause:
 
 def cause_of(result: Result) -> tuple[str, bool]:
     """Code of a failure's cause, and whether trying again without a change can help: as the
-    target says, else guessed from its sentence. What is no code says nothing."""
-    if result.cause is None or not is_code(result.cause):
+    target says, else guessed from its sentence."""
+    if result.cause is None:
         guessed = guess(result.reason)
         return guessed.code, guessed.retryable
     known = known_cause(result.cause)

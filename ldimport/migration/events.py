@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
-from ldimport.model import Counts, JobState, Silence
+from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
     from ldimport.migration.validate import Validation
@@ -24,8 +24,8 @@ class Plan:
     in_progress + invalid = entries. ``bytes`` is the size of all request bodies. ``unchanged``
     arrived before; ``failed`` are unchanged rows whose last outcome was a failure (``retry`` sends
     them); ``in_progress`` are unchanged rows in an open job. ``sources`` counts entries to send by
-    host ("" = local file). ``limit``: a submit sends at most so many, and batches, bytes and
-    sources are about these."""
+    host ("" = local file), ``fields`` changed rows by the field that changed. ``limit``: a submit
+    sends at most so many, and batches, bytes and sources are about these."""
 
     manifest: str
     target: str
@@ -41,6 +41,7 @@ class Plan:
     bytes: int
     sources: dict[str, int] = field(default_factory=dict)
     limit: int | None = None
+    fields: dict[str, int] = field(default_factory=dict)
 
     @property
     def to_send(self) -> int:
@@ -60,14 +61,6 @@ class Planned:
 
     plan: Plan
     validation: Validation
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """Something worth a line, once: ``code`` is stable, ``text`` for people."""
-
-    code: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from ldimport.errors import ExitCode
+
 _FROM = ("ldimport.manifest", "ldimport.schema", "ldimport.migration")
 
 
@@ -33,3 +35,10 @@ CODES: Mapping[str, Explanation] = {
 """Problems in a manifest: of the readers, of the checks, and those that need the state file."""
 OTHERS: Mapping[str, Explanation] = explanations("ldimport")
 """Errors that end a command, and notices. Some share their word with a problem or a cause."""
+EXITS: Mapping[str, Explanation] = {
+    str(int(code)): Explanation(
+        code.word, f"Exit code {code:d}: {code.meaning}.", (f"for cron: {code.cron}",)
+    )
+    for code in ExitCode
+}
+"""Exit codes, which logs and reports name by their number."""

@@ -21,6 +21,7 @@ from ldimport.model import JobState, JobStatus
 from ldimport.targets.base import Target
 
 if TYPE_CHECKING:
+    from ldimport.migration.plan import Preview
     from ldimport.migration.source import Source
     from ldimport.migration.validate import Validation
 
@@ -81,7 +82,8 @@ class Migration(Closing):
         row = self._store.job(job_id)
         if row is None:
             known = self._store.job_ids()
-            hint = did_you_mean(job_id, known, "ldimport status   lists the jobs")
+            listed = "ldimport status   lists the jobs" if known else "nothing was submitted yet"
+            hint = did_you_mean(job_id, known, listed)
             raise UsageError(f"no job “{job_id}” in the state file", hint=hint, code="unknown-job")
         return row
 
@@ -144,6 +146,20 @@ class Migration(Closing):
 
         found = survey(self._account, source, options or SubmitOptions(), tick)
         return found.plan, found.validation
+
+    def preview(
+        self, source: Source, options: SubmitOptions | None = None, most: int = 1
+    ) -> Iterator[Preview]:
+        """The first entries that ``submit`` would send, beside their rows."""
+        from ldimport.migration.plan import preview
+
+        return preview(self._account, source, options or SubmitOptions(), most)
+
+    def preview_of(self, source: Source, what: str) -> Preview | None:
+        """The entry with this id, else that of the row of this number, as it would be sent."""
+        from ldimport.migration.plan import preview_of
+
+        return preview_of(self._account, source, what)
 
     def submit(
         self, source: Source, options: SubmitOptions | None = None, tick: Tick | None = None

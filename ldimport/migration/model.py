@@ -196,7 +196,8 @@ class History:
 class Known:
     """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
     content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
-    of the one it last came from; ``source_url`` and ``file_name`` of the last outcome."""
+    of the one it last came from; ``source_url`` and ``file_name`` of the last outcome; ``parts`` of
+    the entry sent last (``batch.parts``), where they were kept."""
 
     status: Status | None
     sent: bytes | None
@@ -207,6 +208,7 @@ class Known:
     manifest: str | None
     source_url: str | None = None
     file_name: str | None = None
+    parts: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
 from ldimport.manifest.mapping import FieldMap
-from ldimport.model import MAX_BODY_BYTES, Json, Silence
+from ldimport.model import MAX_BODY_BYTES, Json, Notice, Silence
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.jsonschema import media_type_schema
@@ -34,7 +34,7 @@ def open_target(
     ca_file: str | None = None,
     engine_options: Mapping[str, Any] | None = None,
     max_body: int = MAX_BODY_BYTES,
-    tell: Callable[[Silence], None] | None = None,
+    tell: Callable[[Silence | Notice], None] | None = None,
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
     project ``config`` it checks against, or a base URL with a ``token``.

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
 
 from ldimport.errors import UsageError
 from ldimport.migration.account import Account, SubmitOptions, Tick
-from ldimport.migration.batch import Outgoing, cut
+from ldimport.migration.batch import Outgoing, changed_fields, cut, unsigned
 from ldimport.migration.events import Plan
 from ldimport.migration.model import Known, Totals
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
-from ldimport.model import Place, Problem, Severity, Status
-from ldimport.schema.check import Checker
+from ldimport.model import Json, Place, Problem, Severity, Status
+from ldimport.schema.check import Checked, Checker
 from ldimport.url import host_of, without_secrets
 
 CHUNK = 500
@@ -62,6 +62,22 @@ class Compared:
     outgoing: Outgoing
     verdict: Verdict
     known: Known | None
+
+    def changes(self, names: Iterable[str] = ()) -> list[str]:
+        """Of a changed row, which fields changed; ``names`` are the properties there are. Empty
+        where it is sent again as it was."""
+        known, image = self.known, self.outgoing.image
+        if self.verdict is not Verdict.CHANGED or known is None:
+            return []
+        if known.not_taken_over:
+            return ["not taken over"]
+        if known.sent == self.outgoing.fingerprint:
+            return []
+        if known.parts is not None:
+            return changed_fields(known.parts, image, names) or ["content of the file"]
+        url, name = unsigned(known.source_url or ""), known.file_name or image.file_name
+        found = ["url"] if url != unsigned(image.url) else []
+        return found + ["fileName"] * (name != image.file_name) or ["metadata"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,61 @@ def compare(
             yield Compared(each, verdict(found, each, resend=options.resend), found)
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """A row beside the entry that would be sent for it: ``body`` None where it has errors; ``word``
+    is its verdict's, or ``invalid``; ``original`` the row as it stands in the manifest."""
+
+    id: str
+    row: int
+    line: int
+    word: str
+    body: Json
+    original: Mapping[str, Json]
+    changes: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def preview(
+    account: Account, source: Source, options: SubmitOptions, most: int
+) -> Iterator[Preview]:
+    """The first entries that a submit would send, in the order of the manifest."""
+    archive, names = account.archive(source.envelope.system_name), properties_of(source)
+    found = compare(account.store, archive, source, source.checker(), options)
+    for each in islice((each for each in found if each.verdict.sends), most):
+        yield _preview(each, names)
+
+
+def preview_of(account: Account, source: Source, what: str) -> Preview | None:
+    """The entry with this id, else the one in the row of this number; None when there is none."""
+    checker, at_row = source.checker(), None
+    wanted = int(what) if what.isascii() and what.isdigit() and len(what) < 10 else None
+    for checked in map(checker.check, source.manifest.entries()):
+        if checked.entry.id == what:
+            return _looked_at(account, source, checked)
+        if checked.entry.place.row == wanted:
+            at_row = checked
+    return None if at_row is None else _looked_at(account, source, at_row)
+
+
+def _looked_at(account: Account, source: Source, checked: Checked) -> Preview:
+    entry, place = checked.entry, checked.entry.place
+    if checked.image is None:
+        told = (entry.original, (), checked.problems)
+        return Preview(entry.id, place.row, place.line, "invalid", None, *told)
+    outgoing = source.outgoing(checked)
+    archive = account.archive(source.envelope.system_name)
+    known = account.store.known(archive, [entry.id]).get(entry.id)
+    found = Compared(outgoing, verdict(known, outgoing), known)
+    return replace(_preview(found, properties_of(source)), problems=checked.problems)
+
+
+def _preview(each: Compared, names: Iterable[str]) -> Preview:
+    out = each.outgoing
+    head = (out.image.id, out.row, out.line, each.verdict.value)
+    return Preview(*head, json.loads(out.body), out.original, tuple(each.changes(names)))
+
+
 @dataclass(slots=True)
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
@@ -204,7 +275,7 @@ def survey(
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
     limits = target.limits.at_most(options.batch_size)
-    tally, most = _Tally(), options.limit
+    tally, most = _Tally(properties_of(source)), options.limit
     alike: set[str] = set()
 
     def to_send() -> Iterator[Outgoing]:
@@ -228,11 +299,13 @@ def survey(
 
 @dataclass(slots=True)
 class _Tally:
-    """What the rows of one pass add up to."""
+    """What the rows of one pass add up to; ``names`` are the properties of the project."""
 
+    names: frozenset[str] = frozenset()
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     outcomes: Counter[Status] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
+    fields: Counter[str] = field(default_factory=Counter)
     open_ids: list[str] = field(default_factory=list)
 
     def add(self, each: Compared, most: int | None = None) -> bool:
@@ -243,12 +316,18 @@ class _Tally:
             if most is not None and sent > most:
                 return False
             self.hosts[host_of(each.outgoing.image.url)] += 1
+            self.fields.update(each.changes(self.names))
             return True
         if each.verdict is Verdict.IN_PROGRESS:
             self.open_ids.append(each.outgoing.image.id)
         elif each.known is not None and each.known.status is not None:
             self.outcomes[each.known.status] += 1
         return False
+
+
+def properties_of(source: Source) -> frozenset[str]:
+    """The handles of all metadata properties of the project."""
+    return frozenset[str]().union(*(each.properties for each in source.config.media_types.values()))
 
 
 def _plan(
@@ -263,6 +342,7 @@ def _plan(
         batches=len(sizes),
         bytes=sum(sizes),
         sources=dict(tally.hosts),
+        fields=dict(tally.fields.most_common()),
         **{verdict.value: tally.verdicts[verdict] for verdict in Verdict},
     )
 

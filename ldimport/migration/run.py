@@ -26,9 +26,9 @@ from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.confirm import confirmed, lacks_results
-from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Plan, Progress, Summary
+from ldimport.migration.events import BatchSent, Event, JobEnded, Plan, Progress, Summary
 from ldimport.migration.model import CauseRow, JobRow, OpenBatch, Settled, Totals, added
-from ldimport.model import MAX_OPEN_JOBS, Counts, JobState, JobStatus, Result, Status
+from ldimport.model import MAX_OPEN_JOBS, Counts, JobState, JobStatus, Notice, Result, Status
 
 LOCAL_PAUSE = 0.1
 """Seconds between two looks at the embedded engine: a look is one small query."""

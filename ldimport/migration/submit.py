@@ -8,13 +8,13 @@ from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration.account import Account, Clock, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.causes import joined
-from ldimport.migration.events import Event, Notice, Planned
+from ldimport.migration.events import Event, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.run import Run, ahead
 from ldimport.migration.source import Source
 from ldimport.migration.validate import Validation
-from ldimport.model import Result
+from ldimport.model import Notice, Result
 from ldimport.targets.base import BatchLimits
 
 

@@ -16,14 +16,14 @@ MAX_PROBLEMS = 1_000
 _MAX_KINDS = 1_000
 _SAMPLE = 60
 _OTHERS = "other fields"
-_CONFIG_WARNINGS = 3
 _Kind = tuple[str, str, Severity]
 
 
 @dataclass(slots=True)
 class FindingGroup:
     """All problems with the same code, field and severity: how many rows, where first, and what
-    the first one said; ``varied``: not all of them said the same."""
+    the first one said; ``varied``: not all of them said the same; ``column``: what the manifest
+    calls the field, where that differs."""
 
     code: str
     field: str
@@ -35,6 +35,7 @@ class FindingGroup:
     hint: str
     publishing: bool = False
     varied: bool = False
+    column: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,7 @@ class Collector:
     _warnings: int = 0
     _kinds: dict[_Kind, FindingGroup] = field(default_factory=dict)
     _problems: list[Problem] = field(default_factory=list)
+    _columns: dict[str, str] = field(default_factory=dict)
 
     def add(self, checked: Checked) -> None:
         """One row."""
@@ -105,6 +107,7 @@ class Collector:
         return Validation(*sums, tuple(kinds), tuple(self._problems), notices)
 
     def _taken(self, entry: Entry | None, problem: Problem) -> Problem:
+        problem = self._in_own_words(problem)
         self._warnings += problem.severity is Severity.WARNING
         what: _Kind = (problem.code, problem.field, problem.severity)
         if what not in self._kinds and len(self._kinds) >= _MAX_KINDS:  # any number of properties
@@ -120,12 +123,25 @@ class Collector:
         if what not in self._kinds:
             self._kinds[what] = FindingGroup(
                 *what, 0, problem.place, problem.value[:_SAMPLE], problem.message, problem.hint,
-                problem.publishing,
+                problem.publishing, column=self._column(problem.field),
             )  # fmt: skip
         kind = self._kinds[what]
         kind.rows += 1
         kind.varied = kind.varied or problem.message != kind.message
         return problem
+
+    def _in_own_words(self, problem: Problem) -> Problem:
+        """With the column's name behind the field's, where the user has one of his own."""
+        column, field = self._column(problem.field), problem.field
+        if not column or not problem.message.startswith((f"{field} ", f"{field}:")):
+            return problem
+        rest = problem.message[len(field) :]
+        return replace(problem, message=f"{field} (column “{column}”){rest}")
+
+    def _column(self, field: str) -> str:
+        if field not in self._columns:
+            self._columns[field] = self.manifest.column_of(field) or ""
+        return self._columns[field]
 
 
 def _shown(problem: Problem) -> Problem:
@@ -163,13 +179,11 @@ def validate(
 
 
 def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
-    told = checker.config.warnings
-    more = len(told) - _CONFIG_WARNINGS
-    rest = [f"{more} more: ldimport config check"] if more > 0 else []
-    for text in (*told[:_CONFIG_WARNINGS], *rest):
+    for text in checker.config.warnings:
         yield ReadingNote("project-config", f"project config: {text}")
     if checker.trimmed:
-        text = f"{checker.trimmed:,} ids and urls had blanks around them; they were taken away"
+        some = "1 id or url" if checker.trimmed == 1 else f"{checker.trimmed:,} ids and urls"
+        text = f"{some} had blanks around; they were taken away"
         yield ReadingNote("trimmed", text)
     yield from (ReadingNote(*each) for each in remarks(checker))
     if checker.defaulted:

@@ -5,13 +5,15 @@ from dataclasses import replace
 
 from ldimport.errors import DeadlineError, ExitCode, LockedError
 from ldimport.migration.account import Account, RunOptions
-from ldimport.migration.events import Event, JobEnded, Notice, Progress, Summary
+from ldimport.migration.events import Event, JobEnded, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
 from ldimport.migration.run import Run
 from ldimport.migration.store import StateStore
-from ldimport.model import Counts, JobState
+from ldimport.model import Counts, JobState, Notice
 
 READ_ONLY_PAUSE = 1.0
+MOST_IDLE = 10
+"""Looks for which a run that is at work, with no open job, is given time for its next one."""
 
 
 def watch(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iterator[Event]:
@@ -47,7 +49,7 @@ def _carry_on(
 
     run = Run(account, options, job_ids)
     run.tracker.count(ended)
-    yield from run.carry_out(iter(()), pending())
+    yield from run.carry_out(iter(()), 0)
     totals = run.totals(pending=pending())
     here = Filter(target=account.target.identity)
     yield run.summary(totals, account.store.causes(here) if totals.failed else ())
@@ -78,12 +80,12 @@ class _Onlooker:
 
     def _look_on(self, options: RunOptions) -> Generator[Event, None, StateStore | None]:
         clock, store = self._account.clock, self._account.store
-        ends = options.ends(clock.monotonic())
+        ends, idle = options.ends(clock.monotonic()), 0
         while True:
             held = store.held  # before the look, which then sees what was stored last
             yield from self.look()
-            open_batches = self._account.open_batches(self._job_ids)
-            if not self._running and (held or not open_batches):
+            idle = 0 if self._running else idle + 1
+            if idle and self._all_done(held, idle):
                 return None
             if clock.monotonic() >= ends:
                 text = f"stopped watching after {options.deadline:g} s, as asked"
@@ -92,6 +94,15 @@ class _Onlooker:
             if not held and (taken := self._take_over()):
                 return taken
             clock.sleep(READ_ONLY_PAUSE)
+
+    def _all_done(self, held: bool, idle: int) -> bool:
+        """Whether nothing is to be expected, where for ``idle`` looks no job was open: the other
+        run may be between two batches, or has left one that was never accepted."""
+        if self._job_ids:
+            return True
+        if held:
+            return idle > MOST_IDLE or not self._account.store.held_elsewhere
+        return not self._account.open_batches()
 
     def look(self) -> Iterator[Event]:
         """What has ended since the last look, and where the jobs stand."""
@@ -103,7 +114,7 @@ class _Onlooker:
                 yield JobEnded(row.id, row.state, row.counts)
             self._seen[row.id] = account.as_now(row)
         counts, running = self._counts, self._running
-        yield Progress(counts.total, counts.total, counts, running, account.target.local)
+        yield Progress(0, 0, counts, running, account.target.local)
 
     def summary(self, options: RunOptions) -> Summary:
         """How it ended, where the other run has stored all, or time was up."""

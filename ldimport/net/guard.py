@@ -7,14 +7,17 @@ made to a checked address alone. A name with one blocked address is refused whol
 import csv
 import re
 import socket
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from itertools import islice
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
+from ldimport.system import start_thread
 from ldimport.url import Url, parse
 
 Resolver = Callable[[str, int], Sequence[str]]
@@ -23,6 +26,8 @@ from several threads."""
 
 WEB_PORTS = (80, 443)
 _COUNT = 31
+RESOLVE_SECONDS, MOST_RESOLVED = 3.0, 50
+_WHY = re.compile(r"\((.*)\); --allow-host ")
 _KIND = re.compile(r" \(it leads to [^()]*\)")
 
 
@@ -167,6 +172,30 @@ class Guard:
         if not found:
             raise Rejected(Cause.DNS, f"the name {url.host} has no address (DNS)")
         return found
+
+
+def refused_places(
+    guard: Guard, places: Iterable[str], seconds: float = RESOLVE_SECONDS
+) -> dict[str, str]:
+    """Of these hosts (``HOST`` or ``HOST:PORT``) those that ``guard`` does not allow, with the
+    reason. Names are resolved side by side, so many seconds in all; of what is not known by then,
+    or has no address, nothing is said."""
+    found: dict[str, str] = {}
+
+    def look(place: str) -> None:
+        try:
+            guard.addresses(guard.parse(f"http://{place}/"))
+        except Rejected as error:
+            if error.why.cause is Cause.ADDRESS_NOT_ALLOWED:
+                said = _WHY.search(str(error))
+                found[place] = said[1] if said else str(error)
+
+    asked = list(islice(filter(None, places), MOST_RESOLVED))
+    threads = [start_thread(look, place) for place in asked]
+    ends = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))
+    return {place: found[place] for place in asked if place in found}
 
 
 def _canonical(address: str) -> str:

@@ -68,16 +68,16 @@ class Checked:
 
 
 def metadata_reasons(
-    config: ProjectConfig, image: Image, *, lenient: bool = False
+    config: ProjectConfig, image: Image, *, lenient: bool = False, extracts: bool = False
 ) -> tuple[str, ...]:
     """Why the metadata of an image violates the config, in at most ``MOST_REASONS`` sentences; none
     when it does not. A required title is met by fileName; with ``lenient`` only the storage shape
-    counts."""
+    counts; ``extracts``: what the file may fill is not missed yet."""
     check = _metadata_check(config, image.media_type or config.default_media_type)
     if check is None:
         return (f"there is no media type “{image.media_type}”",)
     metadata = {name: value for name, value in image.metadata.items() if value is not None}
-    found = check.findings(metadata, has_title=bool(image.file_name))
+    found = check.findings(metadata, has_title=bool(image.file_name), extracts=extracts)
     said = (
         each.message
         for _, each in found

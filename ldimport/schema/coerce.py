@@ -45,9 +45,9 @@ def coercion(found: Property, writing: Writing = PLAIN) -> Coercion:
 
 
 def reads_text(found: Property, writing: Writing) -> bool:
-    """Whether a text is coerced even where the file has types of its own (JSON): dates, and what
-    the user described."""
-    return found.shape in (ValueShape.DATE, ValueShape.DATETIME) or writing != PLAIN
+    """Whether a text is coerced even where the file has types of its own (JSON): what the user
+    described."""
+    return writing != PLAIN
 
 
 def to_integer(text: str) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from ldimport.errors import ConfigError
 from ldimport.faults import json_fault, yaml_fault
 from ldimport.model import Json, digest
+from ldimport.schema.extraction import fillable, read_mappings
 from ldimport.schema.properties import Complaints, Property, labels_of, read_properties
 from ldimport.yamlsize import values_in
 
@@ -47,6 +48,11 @@ class MediaType:
     properties: Mapping[str, Property]
     exif: tuple[tuple[str, str], ...] = ()
     labels: tuple[str, ...] = ()
+
+    @property
+    def fillable(self) -> frozenset[str]:
+        """The properties that the file's own metadata may fill."""
+        return fillable(self.properties, self.exif)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -225,37 +231,15 @@ def _media_types(
             types[handle] = None
             continue
         properties = read_properties(each.get("metadata"), f"{path}.metadata", complaints)
-        exif = _mappings(each.get("exifExtraction"), f"{path}.exifExtraction", complaints)
-        for field, target in exif:
-            if target not in properties:
-                text = f"“{field}” goes into “{target}”, which the media type does not have"
-                complaints.odd(f"{path}.exifExtraction", text)
+        place = f"{path}.exifExtraction"
+        exif = read_mappings(each.get("exifExtraction"), place, properties, complaints)
         if _at(each, ("deletionRoutine", "enabled")) is True:
             text = "removes images that nothing uses: imported ones may vanish"
             complaints.odd(f"{path}.deletionRoutine", text)
-        kept = tuple((field, target) for field, target in exif if target in properties)
         labels = labels_of(each.get("info")) + labels_of(each)
-        types[handle] = MediaType(handle, properties, kept, labels)
+        types[handle] = MediaType(handle, properties, exif, labels)
     others = tuple(handle for handle, each in types.items() if each is None)
     return {handle: each for handle, each in types.items() if each is not None}, others
-
-
-def _mappings(found: Json, path: str, complaints: Complaints) -> list[tuple[str, str]]:
-    if found is None:
-        return []
-    mappings = found.get("mappings", []) if isinstance(found, dict) else None
-    if not isinstance(mappings, list):
-        complaints.wrong(path, "must be an object with a list mappings")
-        return []
-    pairs: list[tuple[str, str]] = []
-    for n, each in enumerate(mappings):
-        field = each.get("field") if isinstance(each, dict) else None
-        target = each.get("metadataPropertyName") if isinstance(each, dict) else None
-        if isinstance(field, str) and isinstance(target, str):
-            pairs.append((field, target))
-        else:
-            complaints.wrong(f"{path}.mappings.{n}", "needs field and metadataPropertyName")
-    return pairs
 
 
 def _default_type(

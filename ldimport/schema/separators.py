@@ -43,8 +43,8 @@ class ColumnSeparator:
         others = " or ".join(map(_named, self.others))
         way = f'manifest: {{{self.field}: {{separator: "{self.others[0]}"}}}}'.replace("\n", "\\n")
         return (
-            f"{self.field}: lists are read by {_named(self.sign)}, which {self.cells:,} cells "
-            f"have; {self.single:,} have {others} instead and are one value each; "
+            f"{self.field}: lists are read by {_named(self.sign)} (in {self.cells:,} cells); "
+            f"those with {others} instead ({self.single:,}) are one value each; "
             f"to read the column otherwise: {way}"
         )
 

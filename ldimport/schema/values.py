@@ -71,7 +71,7 @@ def _advice(found: Property, config: ProjectConfig) -> Iterator[Callable[..., It
         ends = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
         if any(ends):
             yield partial(_recommended, least=ends[0], most=ends[1])
-    if found.options is not None and found.plugin in ("li-text", "li-integer"):
+    if found.options is not None and found.plugin in ("li-text", "li-integer", "li-system-integer"):
         choices = [value for value, _ in found.options]
         yield partial(_unlisted, choices=choices, options=Options(found.options))
     wanted = [name for name, optional in (found.crops or {}).items() if not optional]
@@ -240,11 +240,14 @@ class ValueCheck:
             if isinstance(each, str):
                 yield from text_advice(self.field, each)
 
-    def missing(self, *, has_title: bool) -> Finding:
-        """The finding about a required property that is absent."""
+    def missing(self, *, has_title: bool, fills: bool = False) -> Finding:
+        """The finding about a required property that is absent; ``fills``: the file may have it."""
         if has_title:
             told = f"{self.field} is empty: fileName becomes the title"
             return _warning("title-from-file-name", told)
+        if fills:
+            told = f"{self.field} is empty: filled from the file at import if it is there"
+            return _warning("filled-from-file", told, "an image whose file lacks it fails then")
         text = self.property.config.get("requiredErrorMessage")
         own = f": {text}" if isinstance(text, str) and text else ""
         handle = self.property.handle
@@ -303,6 +306,7 @@ class MetadataCheck:
             for handle, each in media_type.properties.items()
         }
         self.required = {h for h, each in media_type.properties.items() if each.required}
+        self._fillable = media_type.fillable
         schema = media_type_schema(config, media_type)
         schema.pop("required", None)  # asked by hand: fileName may stand for a title
         self._decider = _decider(schema)
@@ -360,13 +364,20 @@ class MetadataCheck:
         return found, bad
 
     def findings(
-        self, metadata: Mapping[str, Json], *, has_title: bool, skip: frozenset[str] = frozenset()
+        self,
+        metadata: Mapping[str, Json],
+        *,
+        has_title: bool,
+        skip: frozenset[str] = frozenset(),
+        extracts: bool = True,
     ) -> Iterator[tuple[str, Finding]]:
         """All findings, each with its handle. ``has_title``: there is a fileName; ``skip``:
-        handles that something was found about already."""
+        handles that something was found about already; ``extracts``: what the file's own metadata
+        has is still to come."""
         for handle, check in self.values.items():
             if handle in self.required and metadata.get(handle) in _EMPTY and handle not in skip:
-                yield handle, check.missing(has_title=has_title and handle == "title")
+                fills = extracts and handle in self._fillable
+                yield handle, check.missing(has_title=has_title and handle == "title", fills=fills)
         if not self._decider.is_valid(metadata):
             yield from self._wrong(metadata)
             return

@@ -71,7 +71,8 @@ def _sentence(error: Any, name: str) -> tuple[str, str, str]:
             return "wrong-shape", f"{name}: {_shown(value)} is not of the form {wanted}", ""
         case "additionalProperties":
             own = error.schema.get("properties", {})
-            return "wrong-shape", f"{name} has no key “{listed(set(value) - set(own))}”", ""
+            unknown = listed(key for key in value if key not in own)
+            return "wrong-shape", f"{name} has no key “{unknown}”", ""
         case "const":
             return "wrong-shape", f"{name} has to be {_shown(wanted)}", ""
         case "not":

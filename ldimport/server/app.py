@@ -11,13 +11,14 @@ from urllib.parse import unquote, unquote_to_bytes
 from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ldimport.api_versions import versions
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import LdimportError
 from ldimport.model import MAX_ID
 from ldimport.request_check import NOT_UNICODE
 from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
-from ldimport.server.endpoint import Backend, Methods, Resource, Version, is_removed, versions
+from ldimport.server.endpoint import Backend, Methods, Resource, Version, is_removed
 from ldimport.server.responses import Refusal, refusal_of
 from ldimport.system import scarce
 from ldimport.url import without_secrets

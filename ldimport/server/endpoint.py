@@ -13,41 +13,20 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import formatdate
-from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from ldimport.api_versions import CLASSIC, FIRST, LIFE
 from ldimport.engine import Engine
 from ldimport.engine.access_tokens import TokenScope, hash_of, is_valid
 from ldimport.model import Json
 from ldimport.server import body
 from ldimport.server.contract import ServeOptions
 from ldimport.server.responses import MISSING, Refusal, answer
-
-CLASSIC = "v1"
-FIRST = "2025-03"
-"""The first release whose version has these paths; there is one in each odd month."""
-LIFE = {CLASSIC: ("2026-09", "2027-03"), "2025-03": ("2026-11", "2027-05")}
-"""API versions with an announced end: deprecated since this release, removed in that one."""
-
-
-@lru_cache(maxsize=8)
-def _until(year: int, month: int) -> tuple[str, ...]:
-    first_year, first_month = map(int, FIRST.split("-"))
-    months = range(first_year * 12 + first_month - 1, year * 12 + month, 2)
-    return (CLASSIC, *(f"{each // 12}-{each % 12 + 1:02}" for each in months))
-
-
-def versions(now: float) -> tuple[str, ...]:
-    """The API versions there are at this Unix time (docs/livingdocs-api.md, "Versions and
-    dialects"). A dated one before the first answers 410 as a removed one; anything else was never
-    there: 404."""
-    moment = datetime.fromtimestamp(now, UTC)
-    return _until(moment.year, moment.month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +61,8 @@ def _first_of(release: str) -> float:
 
 
 def is_removed(name: str) -> bool:
-    """Whether ``name`` reads like a release older than the first one served."""
+    """Whether ``name`` reads like a release older than the first one served: it answers 410 as a
+    removed one; what was never there is 404."""
     return name[:1].isdigit() and name < FIRST
 
 

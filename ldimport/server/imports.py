@@ -13,11 +13,12 @@ import yaml
 from starlette.responses import Response
 
 from ldimport import __version__, wire
+from ldimport.api_versions import versions
 from ldimport.model import Json
 from ldimport.net.guard import without_kind
 from ldimport.request_check import request_from_json
 from ldimport.server import body
-from ldimport.server.endpoint import Call, Version, versions
+from ldimport.server.endpoint import Call, Version
 from ldimport.server.responses import DAMAGED, Refusal, answer
 from ldimport.wire import Dialect
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ldimport import credentials
 from ldimport.authorities import check_ca_file
 from ldimport.errors import AuthError, LdimportError
-from ldimport.model import Severity, Silence
+from ldimport.model import Notice, Severity, Silence
 from ldimport.settings.loading import shown
 from ldimport.settings.values import SETTINGS
 from ldimport.url import is_loopback
@@ -48,7 +48,7 @@ class SettingFinding:
 def check(
     settings: Settings,
     now: Callable[[], float] = time.time,
-    tell: Callable[[Silence], None] | None = None,
+    tell: Callable[[Silence | Notice], None] | None = None,
 ) -> list[SettingFinding]:
     """Try address, token and scopes without sending anything, for ``config check``.
 
@@ -124,7 +124,9 @@ def _expiry(expires: float | None, now: float, source: str) -> SettingFinding:
     return SettingFinding("token", severity, f"from {source}, expires {day}")
 
 
-def _asked(settings: Settings, tell: Callable[[Silence], None] | None) -> Iterator[SettingFinding]:
+def _asked(
+    settings: Settings, tell: Callable[[Silence | Notice], None] | None
+) -> Iterator[SettingFinding]:
     from ldimport.client import LivingdocsClient
 
     try:

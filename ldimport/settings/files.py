@@ -128,8 +128,8 @@ class _FileReader:
                 if "token" in found:
                     raise where.error("is a second source of the token", "keep one of the two")
                 found["token"] = self.token(key, raw, where)
-            elif key == ENGINE and isinstance(raw, Section):
-                found |= self.below(raw, ENGINE, *at)
+            elif key == ENGINE and isinstance(raw, Section | None):
+                found |= self.below(raw or Section(), ENGINE, *at)
             elif key in _IN_FILE:
                 if key == "context" and isinstance(raw, str) and raw.startswith("@"):
                     self.check_below(read_path(raw[1:], where), where, "LDIMPORT_CONTEXT")
@@ -146,8 +146,8 @@ class _FileReader:
             inner = any(each.startswith(f"{name}.") for each in _BELOW)
             if name in _BELOW:
                 found[_BELOW[name].key] = _BELOW[name].value(raw, where)
-            elif inner and isinstance(raw, Section):
-                found |= self.below(raw, name, *at)
+            elif inner and isinstance(raw, Section | None):
+                found |= self.below(raw or Section(), name, *at)
             elif inner:
                 raise where.error("must be a mapping of settings")
             else:

@@ -8,7 +8,7 @@ import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,14 @@ class Settings:
     def embedded(self) -> bool:
         """Whether images go to the embedded engine."""
         return self.target == EMBEDDED
+
+    @property
+    def job_given(self) -> dict[str, Any]:
+        """Those of ``job_options`` but ``allow_hosts`` that hold because somebody set them."""
+        keys = {each.name: each.key for each in SETTINGS} | {"lenient": "engine.publishing"}
+        options = {each.name: getattr(self.job_options, each.name) for each in fields(JobOptions)}
+        return {name: value for name, value in options.items() if name != "allow_hosts"
+                and self.sources.get(keys.get(name, ""), "default") != "default"}  # fmt: skip
 
     @property
     def engine_options(self) -> dict[str, Any]:

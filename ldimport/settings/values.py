@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from ldimport import wire
+from ldimport.api_versions import API_VERSION
 from ldimport.errors import ConfigError, LdimportError, UsageError, did_you_mean
 from ldimport.faults import json_fault
 from ldimport.model import (
@@ -24,7 +25,7 @@ from ldimport.model import (
     Publishing,
     Variants,
 )
-from ldimport.url import API_VERSION, is_http_url, server_url, without_secrets
+from ldimport.url import is_http_url, server_url, without_secrets
 
 EMBEDDED = "embedded"
 Word = TypeVar("Word", bound=StrEnum)

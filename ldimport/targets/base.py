@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -18,6 +18,9 @@ from ldimport.model import (
     Json,
     Result,
 )
+
+LOCAL = "local engine"
+"""How screens name the embedded engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,10 @@ class Target(Protocol):
     def work(self) -> AbstractContextManager[None]:
         """While inside, somebody works on the jobs: the embedded target runs workers, an HTTP
         target does nothing."""
+
+    def refused(self, places: Iterable[str], allow_hosts: Sequence[str]) -> Mapping[str, str]:
+        """Of these hosts (``HOST`` or ``HOST:PORT``) those that images are not fetched from, as
+        they are not allowed, each with the reason; an HTTP target tells nothing of its own."""
 
     def undelivered(self) -> Sequence[str]:
         """Webhooks that did not arrive while somebody worked, each in a sentence; an HTTP target

@@ -1,6 +1,6 @@
 """The embedded engine as a target: same protocol, nothing leaves this machine."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from ldimport.engine.engine import Engine
@@ -16,7 +16,7 @@ from ldimport.model import (
     Json,
     Result,
 )
-from ldimport.targets.base import BatchLimits, Target
+from ldimport.targets.base import LOCAL, BatchLimits, Target
 
 HOOK_PATIENCE = 3.0
 """Seconds at the end of the work for webhooks that are due."""
@@ -28,7 +28,7 @@ class EmbeddedTarget(Target):
     workers is raised by whatever is asked next. A batch has at most ``max_body`` bytes, as if it
     were POSTed."""
 
-    label = "local engine"
+    label = LOCAL
     local = True
 
     def __init__(
@@ -66,6 +66,9 @@ class EmbeddedTarget(Target):
 
     def project_config(self) -> Json:
         return self.engine.config.raw
+
+    def refused(self, places: Iterable[str], allow_hosts: Sequence[str]) -> Mapping[str, str]:
+        return self.engine.refused(places, allow_hosts)
 
     @contextmanager
     def work(self) -> Iterator[None]:

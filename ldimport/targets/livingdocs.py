@@ -1,6 +1,6 @@
 """The target over HTTP: Livingdocs itself, or ``ldimport serve``."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 
@@ -54,6 +54,9 @@ class LivingdocsTarget(Target):
 
     def project_config(self) -> Json:
         return self._client.project_config()
+
+    def refused(self, places: Iterable[str], allow_hosts: Sequence[str]) -> Mapping[str, str]:
+        return {}
 
     def work(self) -> AbstractContextManager[None]:
         return nullcontext()  # the server works by itself

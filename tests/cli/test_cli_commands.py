@@ -508,6 +508,14 @@ def test_explain_tells_what_the_cause_of_a_failure_means(call: Call, cause: Know
     assert (f"--cause {cause.code}" in out) is failed, "a hint only where it leads to images"
 
 
+def test_the_codes_that_filters_take_are_shown(call: Call) -> None:
+    out = call("explain", "=id-4")[1]
+    assert re.search(r"cause +not-an-image: the file is no image\n", out)
+    (job,) = document(call, "status")["jobs"]
+    assert re.search(r"FAILED +REASON +CAUSE +TRY AGAIN", out := call("status", job["id"])[1])
+    assert re.search(r"the file is no image +not-an-image +no", out)
+
+
 @pytest.mark.parametrize("command", ["results", "retry"])
 @pytest.mark.parametrize(
     ("written", "hint"),
@@ -535,7 +543,8 @@ def test_a_known_cause_that_no_image_has_is_no_mistake(call: Call) -> None:
 @pytest.mark.parametrize(
     "code",
     ["port-taken", "untrusted-file", "trimmed", "webhook-undelivered", "usage", "interrupted",
-     "too-large", "origin-418", "jpeg-xl-not-accepted", "duplicate-id", "new-system-name"],
+     "too-large", "3", "130", "origin-418", "jpeg-xl-not-accepted", "duplicate-id",
+     "new-system-name"],
 )  # fmt: skip
 def test_any_code_that_is_printed_is_explained(call: Call, code: str) -> None:
     body = document(call, "explain", code)
@@ -635,6 +644,11 @@ def test_the_server_parts_are_named_when_they_are_missing(
     monkeypatch.setitem(sys.modules, "ldimport.server.run", None)
     code, _, err = call("serve")
     assert code == ExitCode.CONFIG and "→ pip install '.[server]'   in the clone" in err
+
+
+def test_an_address_for_answers_has_to_be_one(call: Call) -> None:
+    code, _, err = call("serve", "--public-url", "photos")
+    assert code == 2 and "--public-url must be an http or https URL" in err
 
 
 def test_tokens_need_no_server_parts(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:

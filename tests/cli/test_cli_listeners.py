@@ -272,6 +272,16 @@ def test_two_bars_a_line_of_failures_and_how_to_stop() -> None:
     assert "503" not in shown(screen), "what is told in the frame is told once, and goes with it"
 
 
+def test_failures_of_a_job_that_runs_are_counted_before_their_causes_are_known() -> None:
+    display = LiveDisplay(terminal(100))
+    display(Progress(90, 90, Counts(30, 0, 7, 53), 1))
+    assert "1 job running · 7 failed" in frame(display, 100)[1]
+    for _ in range(7):
+        display(FAILURE)
+    assert "7 failed" not in frame(display, 100)[1]
+    assert "  Failed  7 origin answered 503" in frame(display, 100)[2]
+
+
 def test_each_cause_is_told_once_while_running() -> None:
     display = LiveDisplay(terminal(100))
     display(Progress(90, 90, Counts(pending=90), 1))

@@ -208,7 +208,7 @@ def test_status_counts_and_jobs_on_80_columns() -> None:
 
 def test_status_in_a_mail_names_what_it_counts_and_ends_in_utc() -> None:
     screen = pipe()
-    outcomes.lines(screen, OVERVIEW, NOW, None)
+    outcomes.lines(screen.stream, OVERVIEW, NOW, None)
     text = shown(screen).splitlines()
     for line in ("target: edit.tagblatt.ch", "systemName: archiv", "images: 1,204,113",
                  "imported: 612,252", "failed: 77", "in progress: 800", "not sent yet: 566,581",
@@ -244,14 +244,15 @@ def test_status_says_who_is_at_work(
     if screen.stream.tty:
         outcomes.overview(screen, found, NOW, None)
     else:
-        outcomes.lines(screen, found, NOW, None)
+        outcomes.lines(screen.stream, found, NOW, None)
     text = shown(screen)
     for each in words:
         assert each in text
     assert ("nobody" in text) == (at_work.run is None)
+    assert ("… waits" in text) == (at_work == AtWork()), "it does not run where nobody works"
     nothing = replace(OVERVIEW, jobs=OVERVIEW.jobs[1:], at_work=at_work)
     screen = pipe()
-    outcomes.lines(screen, nothing, NOW, None)
+    outcomes.lines(screen.stream, nothing, NOW, None)
     assert "at work" not in shown(screen), "where all has ended nobody need be"
 
 
@@ -299,6 +300,24 @@ def test_items_of_a_cell_are_shown_whole_or_not_at_all() -> None:
         [(("id-1 (row 17)", "id-2 (row 39)", "c" * 30),)],
     )
     assert "id-1 (row 17) · id-2 (row 39) …" in shown(screen)
+
+
+@pytest.mark.parametrize("columns", [80, 100, 140, 160, 220])
+def test_a_screen_uses_the_terminal_up_to_160_columns(columns: int) -> None:
+    assert terminal(columns).width == min(columns, 160)
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_failures_show_the_end_of_the_address(width: int) -> None:
+    url = "https://img.tagblatt.ch/2003/archiv/region/ostschweiz/2003-04511-rheinfall.jpg"
+    screen = terminal(width)
+    outcomes.failures(screen, [replace(FAILED, source_url=url)])
+    assert "rheinfall.jpg" in shown(screen) and "http" in shown(screen)
+    screen = terminal(width)
+    outcomes.of_run(screen, [replace(FAILED, source_url=url)])
+    text = shown(screen)
+    assert "rheinfall.jpg" in text and "(row 2)" in text
+    assert "503" not in text, "the cause stands in its own table, once"
 
 
 def test_signs_have_words_where_the_stream_cannot_encode_them() -> None:

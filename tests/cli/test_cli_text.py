@@ -116,3 +116,26 @@ def test_sizes(count: int, words: str) -> None:
 def test_terminal_strings_are_disarmed(outside: str) -> None:
     assert HARMFUL.search(outside)
     assert not HARMFUL.search(text.clean(outside))
+
+
+@pytest.mark.parametrize("width", [16, 24, 30, 45, 60])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://img.tagblatt.ch/2003/archiv/region/ostschweiz/2003-04511-rheinfall.jpg",
+        "http://127.0.0.1:9095/api/v1/images/rheinfall?id=2003/04511.jpg&w=200",
+        "https://a-very-long-host-name-of-a-cloud.storage.example.com/1.jpg?key=kurz",
+    ],
+)
+def test_an_address_is_shortened_in_its_middle(url: str, width: int) -> None:
+    short = text.cut_url(url, width)
+    assert text.cells(short) <= width and short.count("…") == 1
+    begin, end = short.split("…")
+    assert url.startswith(begin) and url.endswith(end)
+    assert len(end) >= width // 2 - 1, "never its host alone"
+    assert begin.startswith("http") and not begin[-1:].isdigit()
+
+
+def test_what_fits_or_is_no_address_is_cut_as_ever() -> None:
+    assert text.cut_url("https://a.example/1.jpg", 23) == "https://a.example/1.jpg"
+    assert text.cut_url("not an image: text/html", 12) == text.cut("not an image: text/html", 12)

@@ -21,7 +21,8 @@ from ldimport.cli import main
 from ldimport.cli.output import check
 from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.text import cells
-from ldimport.manifest import open_manifest
+from ldimport.manifest import ReadOptions, open_manifest
+from ldimport.manifest.fields import FieldMap
 from ldimport.manifest.write import write_rows
 from ldimport.migration.explanations import CODES
 from ldimport.migration.validate import validate
@@ -79,10 +80,12 @@ def document(call: Call, *words: str) -> dict:  # type: ignore[type-arg]
 # -- carets --------------------------------------------------------------------------------
 
 
-def screen_of(path: Path, width: int | None, **options: bool) -> str:
+def screen_of(
+    path: Path, width: int | None, columns: FieldMap | None = None, **options: bool
+) -> str:
     """The findings in a manifest on a terminal of this width, or in a pipe (None)."""
     screen = pipe() if width is None else terminal(width)
-    with open_manifest([path]) as manifest:
+    with open_manifest([path], ReadOptions(columns=columns or FieldMap())) as manifest:
         project = config.from_json(PROJECT, origin="tagblatt")
         found = validate(manifest, Checker(project, CheckOptions(**options)))  # type: ignore[arg-type]
         if width is None:
@@ -183,14 +186,70 @@ def test_many_problems_are_counted_by_kind_with_an_example(tmp_path: Path) -> No
             range(40)]  # fmt: skip
     path = tmp_path / "m.csv"
     path.write_text(HEAD + "\n".join(rows) + "\n")
-    for width in (60, 80):
+    for width in (60, 80, 140):
         screen = screen_of(path, width)
-        assert "\n" + screen.splitlines()[1] in screen and "^" not in screen
+        assert "^" not in screen
         assert all(cells(line) <= width for line in screen.splitlines())
-    rows_of = {line.split()[1]: line for line in screen.splitlines() if line.split()}
-    assert "20  required" in rows_of["required"] and "(empty)" in rows_of["required"]
-    assert "31 characters, the limit" in rows_of["too-long"]
-    assert "“0” is used twice" in rows_of["duplicate-id"]
+        joined = " ".join(screen.split())
+        assert re.search(
+            r"20 error\[required\] metadata.credit m.csv:2:\d+ is empty → give every", joined
+        )
+        assert re.search(r"error\[too-long\] metadata.caption m.csv:3:\d+ has 31", joined)
+        assert "error[duplicate-id] id m.csv:22:1 “0” is used twice" in joined
+
+
+KINDS = {
+    "credit": (3, "", "required"),
+    "taken": (5, "31.02.2003", "bad-date"),
+    "Titel": (7, "", "required"),
+    "caption": (11, "c" * 31, "too-long"),
+    "Art": (13, "imgae", "unknown-media-type"),
+    "Adresse": (17, "ftp://a", "not-a-url"),
+    "Nr": (19, "7", "duplicate-id"),
+}
+
+
+def many_kinds(home: Path) -> None:
+    """240 rows whose captions have two lines, with errors of more kinds than are shown at once."""
+    (home / "ldimport.yaml").write_text(
+        "projectConfig: project.json\nsystemName: archive\n"
+        "manifest: {id: Nr, url: Adresse, fileName: Titel, mediaType: Art, metadata.credit: Wer}\n"
+    )
+    rows = []
+    for n in range(1, 241):
+        row = {"Nr": f"{n:03}", "Adresse": f"https://img.example/{n}.jpg", "Titel": "a",
+               "Art": "", "credit": "K", "caption": "one\ntwo",
+               "taken": "03/04/2003" if n == 199 else ""}  # fmt: skip
+        for name, (step, value, _) in KINDS.items():
+            row[name] = value if n % step == 0 else row[name]
+        row["Adresse"] = "https://user:pw@img.example/1.jpg" if n == 100 else row["Adresse"]
+        row["Titel"] = "a\x07" if n == 50 else row["Titel"]
+        rows.append(",".join(f'"{cell}"' for cell in row.values()))
+    head = "Nr,Adresse,Titel,Art,Wer,metadata.caption,metadata.taken\n"
+    (home / "m.csv").write_text(head + "\n".join(rows) + "\n")
+
+
+def test_every_kind_can_be_seen_with_an_example_and_what_to_do(call: Call, home: Path) -> None:
+    many_kinds(home)
+    shown_by_default = call("m.csv")[1]
+    every = call("m.csv", "--kinds")[1]
+    for _, _, code in KINDS.values():
+        assert f"error[{code}]" in every
+    for code in ("ambiguous-date", "url-userinfo"):
+        assert f"error[{code}]" in every
+    assert "warning[invisible-characters]  fileName (column “Titel”)" in every
+    assert "error[required]  metadata.credit (column “Wer”)" in every
+    assert re.search(r"m.csv:6:\d+ \(row 3\)  is empty", every)
+    assert "→ give every row a value" in every
+    assert "metadata.credit (column “Wer”) is empty" in shown_by_default
+
+
+def test_a_terminal_shows_groups_and_how_to_see_the_others(home: Path) -> None:
+    many_kinds(home)
+    screen = screen_of(home / "m.csv", 80, columns=FieldMap.from_config(
+        {"id": "Nr", "url": "Adresse", "fileName": "Titel", "mediaType": "Art"}))  # fmt: skip
+    assert screen.count("error[") == check.MOST_GROUPS
+    assert "--kinds shows all" in " ".join(screen.split())
 
 
 def test_what_only_publishing_checks_is_said_and_lenient_makes_warnings_of_it(
@@ -198,7 +257,7 @@ def test_what_only_publishing_checks_is_said_and_lenient_makes_warnings_of_it(
 ) -> None:
     path = tmp_path / "m.csv"
     path.write_text(HEAD + f"1,{URL},a,image,,{'c' * 31},31.02.1998\n")
-    text = "Livingdocs checks these only at publishing: required, too-long"
+    text = "for publishing, and not whether an import checks them: required, too-long"
     for width in (60, 80, None):
         joined = " ".join(screen_of(path, width).split())
         assert text in joined.replace("  ", " ") and "--lenient makes warnings" in joined
@@ -376,3 +435,15 @@ def test_a_manifest_that_grows_meanwhile_ends_with_3(
     code, out, err = call(name, "--problems", "bad.csv")
     assert code == 3 and "changed while it was being read" in err
     assert not (home / "bad.csv").exists() and "valid" not in out
+
+
+def test_the_document_carries_every_notice(call: Call, home: Path) -> None:
+    fields: list[Json] = [{"handle": f"field{n}", "type": f"li-foo{n}"} for n in range(5)]
+    image: Json = {"handle": "image", "type": "mediaImage", "metadata": fields}
+    (home / "project.json").write_text(json.dumps({"mediaTypes": [image]}))
+    (home / "m.csv").write_text(f"id,url,fileName\n1, {URL},a\n")
+    told = document(call, "m.csv")["notices"]
+    assert sum(each["code"] == "project-config" for each in told) >= 5
+    assert {"trimmed", "default-media-type"} <= {each["code"] for each in told}
+    shown = call("m.csv")[2]
+    assert shown.count("project config: ") == check.MOST_OF_CONFIG + 1

@@ -23,7 +23,7 @@ from scripted_server import (
 
 from ldimport.client import LivingdocsClient, patience, transport
 from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
-from ldimport.model import Image, ImportRequest, Silence
+from ldimport.model import Image, ImportRequest, Notice, Silence
 
 CERTIFICATES = Path(__file__).parent / "certificates"
 REQUEST = ImportRequest("sys", (Image("1", "https://a.example/1.png", "one", {}),))
@@ -300,6 +300,27 @@ def test_a_certificate_that_does_not_hold_is_explained_and_not_retried(
     assert time.naps == []
 
 
+def test_a_file_of_certificates_counts_instead_of_the_environments(
+    make_client: Callable[..., LivingdocsClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    path = CERTIFICATES / "valid.pem"
+    with running(path) as server:
+        server.script(OK)
+        hint = failure(make_client(address=server.url)).hint or ""
+        assert "caFile" in hint and "SSL_CERT_FILE" in hint
+        assert make_client(address=server.url, ca_file=str(path)).submit(REQUEST) == "job"
+
+
+def test_a_file_without_certificates_is_named(
+    make_client: Callable[..., LivingdocsClient], tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").write_text("none")
+    with pytest.raises(ConfigError, match="which holds no certificates"):
+        make_client(address="https://livingdocs.example", ca_file=str(tmp_path / "ca.pem"))
+
+
 def test_a_certificate_for_another_name_is_explained(
     make_client: Callable[..., LivingdocsClient], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -420,3 +441,35 @@ def test_a_refusal_is_an_answer(
     server.script(Reply(503, b""), Reply(401, {"error": "no"}))
     failure(make_client(tell=told.append))
     assert [each.over for each in told] == [False, True]
+
+
+OCTOBER = 1_792_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("headers", "version", "told"),
+    [
+        ({"Deprecation": "@1788220800", "Sunset": "Mon, 01 Mar 2027 00:00:00 GMT"}, "v1",
+         "API version v1 ends on 2027-03-01; take apiVersion 2026-07"),
+        ({"Deprecation": "true"}, "2025-03",
+         "API version 2025-03 is deprecated; take apiVersion 2026-07"),
+        ({"Sunset": "@1809216000"}, "2026-07", "API version 2026-07 ends on 2027-05-02"),
+        ({"Warning": '299 - "use a dated version"'}, "v1",
+         "the server warns of API version v1 (“use a dated version”); take apiVersion 2026-07"),
+        ({"Sunset": "some day", "Warning": "199 is no warning"}, "v1", None),
+        ({}, "v1", None),
+    ],
+)  # fmt: skip
+def test_the_end_of_a_version_is_told_once_with_the_version_to_take(
+    make_client: Callable[..., LivingdocsClient],
+    server: ScriptedServer,
+    headers: dict[str, str],
+    version: str,
+    told: str | None,
+) -> None:
+    heard: list[Notice] = []
+    client = make_client(tell=heard.append, now=lambda: OCTOBER, api_version=version)
+    server.script(*[Reply(200, {"id": "j"}, headers=headers)] * 2)
+    for key in ("one", "two"):
+        client.submit(REQUEST, key)
+    assert [each.text for each in heard] == ([] if told is None else [told])

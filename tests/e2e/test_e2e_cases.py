@@ -193,3 +193,14 @@ def test_what_is_fetched(project: Ldimport, origin: Origin) -> None:
         "end.gif": "no-end-mark",
         "stray.jpg": "stray-bytes",
     }
+
+
+def test_ids_that_lost_their_zeros_are_told_before_they_are_sent(project: Ldimport) -> None:
+    (project.folder / "a.png").write_bytes(drawn("PNG"))
+    for name, ids in {"one": ["0042", "0043"], "two": ["42", "43"]}.items():
+        lines = [f"{each},a.png,A" for each in ids]
+        (project.folder / f"{name}.csv").write_text(rows(*lines))
+    project("submit", "one.csv", "--yes", "--system-name", "archive")
+    for command in ("plan", "submit"):
+        done = project(command, "two.csv", "--system-name", "archive")
+        assert "id “42” is new, and “0042” was sent before (1 more row like it)" in done.stderr

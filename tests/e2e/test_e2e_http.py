@@ -37,7 +37,8 @@ def use(run: Ldimport, url: str) -> None:
 def test_a_migration_from_the_first_look_to_the_map_of_ids(
     run: Ldimport, served: str, origin: Origin, archive: Callable[..., Path], tmp_path: Path
 ) -> None:
-    assert "✗" not in run("config", "check").stdout
+    checked = run("config", "check")
+    assert "✗" not in checked.stdout and "API version v1 ends on 2027-03-01" in checked.stderr
     shown = run.json("config", "show")["settings"]
     assert shown["token"] == {"value": "********", "source": "environment LDIMPORT_TOKEN"}
     run("init", "start", code=2)
@@ -48,9 +49,12 @@ def test_a_migration_from_the_first_look_to_the_map_of_ids(
 
     path = archive(4)
     path.write_text(path.read_text() + f"bad,{origin.url('no-such.jpg')},Not there\n")
+    assert "API version v1 ends on 2027-03-01" in run("plan", path).stderr
     assert run.json("plan", path)["new"] == 5
     assert "new on" in run("submit", path, code=2).stderr
-    end = run.json("submit", path, "--yes", code=1)
+    done = run("submit", path, "--yes", "--json", code=1)
+    assert (done.stdout + done.stderr).count("API version v1 ends on 2027-03-01") == 1
+    end = json.loads(done.stdout.splitlines()[-1])
     assert (end["totals"]["success"], end["totals"]["failed"]) == (4, 1)
     (job,) = end["jobs"]
     told = run.json("status", job["id"])

@@ -12,6 +12,7 @@ from origins import Open, Origin, image, picture, request
 from ldimport import __version__
 from ldimport.causes import known_cause
 from ldimport.engine import Engine
+from ldimport.engine.webhooks import DeliveryAttempt, Sender
 from ldimport.errors import ConfigError, UsageError
 from ldimport.model import (
     ImageType,
@@ -203,3 +204,21 @@ def test_lenient_holds_for_changes_of_an_entry_too(open_engine: Open, origin: Or
     assert result.asset is not None
     changed = engine.patch_media(result.asset.media_id, long)
     assert changed.metadata["caption"] == "x" * 41
+
+
+def test_a_webhook_over_tls_names_the_way_and_trusts_the_file_of_its_job(
+    engine: Engine, secure: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    hook, tries = f"https://{secure.host}/hook", list[DeliveryAttempt]()
+    for ca_file in (None, str(CERTIFICATES / "valid.pem")):
+        asked = request(image("1", f"http://{secure.host}/none"), webhook=hook)
+        engine.submit(asked, options=replace(engine.options, ca_file=ca_file))
+    engine.run()
+    sender = Sender(engine.store, on_attempt=tries.append)
+    sender.start()
+    sender.end(20.0)
+    first, second = sorted(tries, key=lambda each: each.status or 0)
+    assert "caFile" in first.note and "SSL_CERT_FILE" in first.note
+    assert second.status == 501  # the origin takes no POST, but it was reached

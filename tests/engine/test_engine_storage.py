@@ -24,7 +24,15 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import _limits_of
 from ldimport.engine.store.sqlite.schema import FILE
 from ldimport.errors import LdimportError, StateFileError, TemporaryError
-from ldimport.model import Counts, ExifPrecedence, ImageType, Integrity, JobOptions, Limits
+from ldimport.model import (
+    Counts,
+    ExifPrecedence,
+    ImageType,
+    Integrity,
+    JobOptions,
+    Limits,
+    Nulls,
+)
 
 # -- blobs ----------------------------------------------------------------------------------
 
@@ -281,10 +289,20 @@ def test_the_seeds_own_id_is_understood() -> None:
         st.sampled_from(Integrity),
         st.booleans(),
         st.sampled_from(ExifPrecedence),
+        st.sampled_from(Nulls),
+        st.lists(st.sampled_from(ImageType)).map(tuple),
+        st.none() | st.text(),
+        st.none() | st.text(),
     )
 )
 def test_options_come_back_as_they_were(options: JobOptions) -> None:
     assert wire.options_from_json(wire.options_to_json(options)) == options
+
+
+def test_options_of_older_files_have_what_was_not_known_by_default() -> None:
+    text = '{"allowHosts": ["a:80"], "integrity": "fast", "lenient": true}'
+    found = wire.options_from_json(text)
+    assert found == JobOptions(("a:80",), integrity=Integrity.FAST, lenient=True)
 
 
 def test_limits_come_back_and_unknown_ones_are_left_out() -> None:

@@ -55,6 +55,14 @@ def test_the_content_decides_and_is_told(tmp_path: Path, ending: str, content: s
     assert len(told) == (ending != "txt" and content not in RIGHT[ending])
 
 
+@pytest.mark.parametrize("ending", ["json", "jsonl", "yaml"])
+def test_a_table_of_unknown_columns_is_one_whatever_its_name(tmp_path: Path, ending: str) -> None:
+    text = "Nr\tBild\tTitel\n1\thttps://a.example/1.jpg\tA\n"
+    path = write(tmp_path, f"m.{ending}", text)
+    (found,) = read(path, maps=["id=Nr", "url=Bild", "fileName=Titel"])
+    assert (found.id, found.file_name) == ("1", "A")
+
+
 def test_yaml_that_begins_as_json_does_is_yaml(tmp_path: Path) -> None:
     flow = "[{id: 1, url: https://a.example/1.jpg, fileName: A}]\n"
     with opened(write(tmp_path, "m.yaml", flow)) as manifest:

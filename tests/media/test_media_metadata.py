@@ -24,7 +24,7 @@ from media_files import (
     xmp_segment,
 )
 
-from ldimport.media.fields import FIELDS, NAMES, fill
+from ldimport.media.fields import CREATED, DAY
 from ldimport.media.inspect import inspect
 from ldimport.media.metadata import extract, iso, read_iim
 from ldimport.model import ImageType, Json, Limits
@@ -77,7 +77,7 @@ def test_xmp_in_its_many_forms() -> None:
         + BAG.format("ext:LocationShown", "<rdf:li><rdf:Description ext:City='Bern'/></rdf:li>")
     )
     assert found(xmp_segment(inside)) == {
-        "City (legacy)": "Zürich", "Creator": "Ada, Bob", "Keywords": ["x, y", "z"],
+        "City (legacy)": "Zürich", "Creator": ["Ada", "Bob"], "Keywords": ["x, y", "z"],
         "Creator’s Contact Info": {"CiEmailWork": "a@b"}, "Image Rating": 4,
         "Digital Source Type": "http://x/y", "Location Shown in the Image": [{"City": "Bern"}],
     }  # fmt: skip
@@ -186,6 +186,8 @@ def test_dates_of_iim_and_exif() -> None:
         "2010-01-02T00:00:00.000Z")  # fmt: skip
     shot = {0x9003: b"2010:01:02 03:04:05\0", 0x9011: b"+01:00\0"}
     assert found(exif(shot)) == {"Date Created": both["Date Created"]}
+    night = {0x9003: b"2010:01:02 00:30:00\0", 0x9011: b"+01:00\0"}
+    assert found(exif(night)) == {CREATED: "2010-01-01T23:30:00.000Z", DAY: "2010-01-02"}
     invalid = xmp_segment("<photoshop:DateCreated>never</photoshop:DateCreated>")
     assert found(invalid, exif(shot)) == {"Date Created": both["Date Created"]}
 
@@ -256,29 +258,6 @@ def test_any_bytes_never_raise(data: bytes, kind: ImageType) -> None:
         ImageType.JPG: b"\xff\xd8",
     }
     assert extract(start[kind] + data, kind) == {} or data
-
-
-def test_fill_leaves_what_the_request_gives() -> None:
-    mappings = [("Headline", "title"), ("Description", "caption"), ("Credit", "credit")]
-    image: dict[str, Json] = {"Headline": "H", "Description": "D", "Credit Line": "C"}
-    assert fill({"title": "mine", "caption": "", "credit": None}, mappings, image) == {
-        "title": "mine", "caption": "", "credit": "C"}  # fmt: skip
-    assert fill({"other": 0}, mappings, {}) == {"other": 0}
-
-
-def test_the_first_mapping_with_content_wins() -> None:
-    mappings = [("Headline", "title"), ("Title", "title"), ("Description", "title")]
-    assert fill({}, mappings, {"Headline": "", "Title": "T", "Description": "D"}) == {"title": "T"}
-    assert fill({}, mappings, {"Headline": "H", "Title": "T"}) == {"title": "H"}
-    assert fill({}, [("Image Rating", "stars")], {"Image Rating": 0}) == {"stars": 0}
-
-
-def test_every_spelling_of_the_documentation_is_understood() -> None:
-    image: dict[str, Json] = {field.name: field.name for field in FIELDS}
-    for spelling in ("Caption/Abstract", "By-line", "subject", "Object Name", "rights", "Provider",
-                     "Creator's jobtitle", "Creator’s jobtitle", "CreatorContactInfo"):  # fmt: skip
-        assert fill({}, [(spelling, "x")], image) == {"x": NAMES[spelling]}
-    assert fill({}, [("headline", "x"), ("nonsense", "y")], image) == {}  # removed 2023-11-24
 
 
 SAME = {

@@ -112,12 +112,6 @@ def test_sentences_group_without_their_names_and_numbers(state: StateStore, tmp_
     assert summary(events).causes == state.causes()
 
 
-def test_a_sentence_in_place_of_a_code_is_none(state: StateStore, tmp_path: Path) -> None:
-    target = StandIn(answer=lambda id_: told(id_, "origin answered 503", "It went wrong", True))
-    submit(state, target, manifest(tmp_path, 1))
-    assert [(row.cause, row.retryable) for row in state.causes()] == [("origin-503", True)]
-
-
 def test_a_group_names_its_parameters_and_the_host_that_all_share(
     state: StateStore, tmp_path: Path
 ) -> None:

@@ -290,6 +290,32 @@ def test_a_watcher_hands_over_what_a_dead_run_never_sent(state: StateStore, tmp_
     assert (end.totals.success, end.totals.pending) == (5, 0)
 
 
+def test_a_watcher_gives_a_run_time_between_two_batches(
+    state: StateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process is at work, and has no open job for a moment."""
+    monkeypatch.setattr(StateStore, "held_elsewhere", True)
+    target = StandIn()
+    path = manifest(tmp_path, 4)
+    left_open(state, target, path, limit=2)
+
+    class Working(Time):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if len(self.waits) == 2:
+                Migration(state, target).refresh("job1")
+            if len(self.waits) == 5:
+                left_open(state, target, path)
+            if len(self.waits) == 7:
+                Migration(state, target).refresh("job2")
+
+    time = Working()
+    with beside(state) as reader:
+        end = summary(watch(reader, target, time=time))
+    assert [job.id for job in end.jobs] == ["job1", "job2"]
+    assert 7 < len(time.waits) < 20, "it does not wait for ever either"
+
+
 def test_a_watcher_looks_on_at_whoever_was_faster(state: StateStore, tmp_path: Path) -> None:
     target = StandIn()
     left_open(state, target, manifest(tmp_path, 2))

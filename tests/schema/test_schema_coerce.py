@@ -186,11 +186,14 @@ def test_csv_and_yaml_texts_become_what_is_stored() -> None:
     assert image.metadata == {"n": 5, "b": True, "d": "2003-04-12", "t": "5", "k": ["a", "b"]}
 
 
-def test_json_has_types_of_its_own_but_no_dates() -> None:
+def test_json_has_types_of_its_own_and_dates_as_they_are_stored() -> None:
     found = checked(PROJECT, entry({"n": "5", "b": "ja", "k": "a|b"}))
     assert errors(found) == ["wrong-type"] * 3
-    image = checked(PROJECT, entry({"d": "12.04.2003"})).image
-    assert image is not None and image.metadata == {"d": "2003-04-12"}
+    assert errors(checked(PROJECT, entry({"d": "12.04.2003"}))) == ["bad-date"]
+    described = CheckOptions(writings={"metadata.d": Writing(date="%d.%m.%Y")})
+    for text, options in (("2003-04-12", None), ("12.04.2003", described)):
+        image = checked(PROJECT, entry({"d": text}), options).image
+        assert image is not None and image.metadata == {"d": "2003-04-12"}
 
 
 def test_nothing_and_empty_texts_are_absent() -> None:

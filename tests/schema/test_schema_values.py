@@ -17,6 +17,7 @@ from ldimport.schema.check import CheckOptions, metadata_reasons
 from ldimport.schema.jsonschema import media_type_schema
 from ldimport.schema.properties import PLUGINS, Property, shapes
 from ldimport.schema.values import ValueCheck
+from ldimport.schema.violations import violations
 
 VECTORS = json.loads((Path(__file__).parent / "shape_vectors.json").read_text())
 SHAPES = [(plugin, value, True) for plugin, each in VECTORS.items() for value in each["valid"]] + [
@@ -221,3 +222,28 @@ def test_the_printed_schema_says_the_same_as_the_check() -> None:
     ):
         assert decide.is_valid(metadata) is fits
         assert (errors(checked(found, entry(dict(metadata)))) == []) is fits  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "told"),
+    [
+        ({"properties": {"a": {}}, "additionalProperties": False}, {"b": 1}, "f has no key “b”"),
+        ({"const": "x"}, "y", "f has to be “x”"),
+        ({"uniqueItems": True}, [1, 1], "f is not of the form that the property stores"),
+        ({"multipleOf": 2}, 3, "f is not of the form that the property stores"),
+    ],
+)
+def test_no_sentence_of_the_schema_library_is_passed_on(
+    schema: dict[str, Json], value: Json, told: str
+) -> None:
+    (found,) = violations(schema, value, "f", publishing=False)
+    assert (found.code, found.message) == ("wrong-shape", told)
+
+
+@pytest.mark.parametrize("plugin", ["li-integer", "li-system-integer", "li-text"])
+def test_a_value_that_is_not_proposed_is_a_warning(plugin: str) -> None:
+    known: Json = "7" if plugin == "li-text" else 7
+    config = project(n=(plugin, {"dataProvider": item_list(known)}))
+    other: Json = "8" if plugin == "li-text" else 8
+    assert codes(checked(config, entry({"n": other}))) == ["unlisted"]
+    assert codes(checked(config, entry({"n": known}))) == []

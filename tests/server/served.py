@@ -25,7 +25,7 @@ from PIL import Image as Picture
 
 from ldimport.credentials import Secret
 from ldimport.engine import Engine
-from ldimport.model import Json
+from ldimport.model import JobOptions, Json
 from ldimport.server.contract import Listening, ServeEvent, ServeOptions
 from ldimport.server.server import Server
 
@@ -259,6 +259,8 @@ def served(
     allow: tuple[str, ...] = (),
     daily_limit: int = 0,
     integrity: str = "fast",
+    config: Json = CONFIG,
+    job: JobOptions | None = None,
     **options: Any,
 ) -> Iterator[Api]:
     """An engine served from a thread of this process; one worker unless ``workers`` says else."""
@@ -267,9 +269,10 @@ def served(
     chosen = ServeOptions(folder, **{**fixed, **options})
     with Engine(
         folder,
-        project_config=CONFIG,
+        project_config=config,
         allow_hosts=allow,
         integrity=integrity,
+        options=job,
         daily_limit=daily_limit,
     ) as engine:
         server = Server(engine, chosen)

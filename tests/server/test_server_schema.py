@@ -13,10 +13,10 @@ import pytest
 from served import TOKEN, an_origin, image, served
 
 from ldimport import wire
+from ldimport.api_versions import versions
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import MAX_CONTEXT_BYTES, ImageType, Result, Status
 from ldimport.server import imports
-from ldimport.server.endpoint import versions
 from ldimport.server.responses import PHRASES
 from ldimport.wire import Dialect, encode
 

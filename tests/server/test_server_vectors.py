@@ -23,11 +23,11 @@ from served import (
     until,
 )
 
+from ldimport.api_versions import versions
 from ldimport.client import LivingdocsClient
 from ldimport.engine import access_tokens
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.model import JobState, Json, Status
-from ldimport.server.endpoint import versions
 from ldimport.wire import Dialect
 
 SEED: dict[str, Json] = {

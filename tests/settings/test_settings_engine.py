@@ -84,6 +84,11 @@ def test_a_profile_changes_single_ones(place: Path) -> None:
     assert sources["engine.nulls"] == f"{place / 'ldimport.yaml'}"
 
 
+@pytest.mark.parametrize("text", ["engine:", "engine: {}", "engine: {limits: }", "engine: ~"])
+def test_a_block_without_anything_in_it_is_none(place: Path, text: str) -> None:
+    assert settings(place, text) == settings(place)
+
+
 @pytest.mark.parametrize("text", ["engine: data", "engine: {folder: data, nulls: keep}"])
 def test_the_folder_is_a_text_or_stands_in_the_block_and_needs_agreement(
     place: Path, text: str
@@ -181,3 +186,17 @@ def test_what_is_wrong_in_a_file_of_its_own_is_told(
         (place / "e.yaml").write_text(content)
     with pytest.raises(kind, match=message):
         settings(place, profile_file="e.yaml")
+
+
+def test_the_page_knows_every_setting_of_the_block_and_its_example_is_the_default(
+    place: Path,
+) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "serve.md").read_text()
+    section = page.partition("## What Livingdocs leaves open")[2].partition("\n## ")[0]
+    for key in (each.at.removeprefix("engine.") for each in SETTINGS if each.at):
+        assert f"`{key}`" in section or f"`.{key.rpartition('.')[2]}`" in section, key
+    lines = section.partition("    engine:")[2].partition("\n\n")[0].splitlines()
+    example = "engine:\n" + "\n".join(line[4:] for line in lines[1:])
+    (place / "mine.yaml").write_text(example)
+    assert settings(place, config="mine.yaml").job_options == settings(place).job_options
+    assert settings(place, config="mine.yaml").engine_options["limits"] == Limits()

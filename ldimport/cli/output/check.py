@@ -1,6 +1,7 @@
 """The findings of a check on the screen: carets for a few, a table by kind for many."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen, TableColumn, table
@@ -14,8 +15,22 @@ from ldimport.url import without_secrets
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12
+MOST_GROUPS = 8
+MOST_OF_CONFIG = 3
 MOST_LINES = 50
 MOST_FILES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which findings are shown: ``warnings`` beside errors; ``kinds``: every kind, of both, as a
+    group with one example."""
+
+    warnings: bool = False
+    kinds: bool = False
+
+
+ERRORS = Wanted()
 
 
 def head(screen: Screen, source: Source) -> None:
@@ -66,29 +81,44 @@ def config_text(config: ProjectConfig) -> str:
 
 def notices(screen: Screen, found: Validation) -> None:
     """What is worth a line and about no row alone."""
+    config = [each for each in found.notices if each.code == "project-config"]
     for notice in found.notices:
-        screen.say("!", notice.text)
+        if notice not in config[MOST_OF_CONFIG:]:
+            screen.say("!", notice.text)
+    if (more := len(config) - MOST_OF_CONFIG) > 0:
+        screen.say("!", f"project config: {more} more: ldimport config check")
 
 
 def identity(screen: Screen, found: Validation) -> None:
     """What may make an archive arrive twice: always worth its line before anything is sent."""
+    for text, hint in doubled(found):
+        screen.say("!", text)
+        screen.line("    ", hint, indent=4)
+
+
+def doubled(found: Validation) -> Iterator[tuple[str, str]]:
+    """What may make an archive arrive twice, and what to do."""
     for kind in found.kinds:
         if kind.code in ("new-system-name", "other-system-name", "id-alike"):
-            rows = f", and {number(kind.rows - 1)} more" if kind.rows > 1 else ""
-            screen.say("!", f"{kind.message}{rows}")
-            screen.line("    ", kind.hint, indent=4)
+            more = counted(kind.rows - 1, "more row")
+            yield f"{kind.message}{f' ({more} like it)' if kind.rows > 1 else ''}", kind.hint
 
 
 # -- all findings --------------------------------------------------------------------------
 
 
-def show(screen: Screen, source: Source, found: Validation, *, warnings: bool) -> None:
+def show(screen: Screen, source: Source, found: Validation, wanted: Wanted = ERRORS) -> None:
     """Problems in the form that suits the stream."""
     if screen.stream.tty:
         head(screen, source)
-        findings(screen, source.manifest, found, warnings=warnings)
+    if wanted.kinds:
+        groups(screen, source.manifest, found.kinds)
+        screen.blank()
+        _remarks(screen, found, found.kinds, warnings=True)
+    elif screen.stream.tty:
+        findings(screen, source.manifest, found, warnings=wanted.warnings)
     else:
-        lines(screen, found, warnings=warnings)
+        lines(screen, found, warnings=wanted.warnings)
 
 
 def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings: bool) -> None:
@@ -100,7 +130,13 @@ def findings(screen: Screen, manifest: Manifest, found: Validation, *, warnings:
             _with_caret(screen, manifest, each)
             screen.blank()
     elif kinds:
-        by_kind(screen, kinds, most=len(kinds) if warnings else MOST_KINDS)
+        ordered = sorted(kinds, key=lambda kind: -kind.rows)
+        groups(screen, manifest, ordered[:MOST_GROUPS])
+        if rest := ordered[MOST_GROUPS:]:
+            screen.blank()
+            hit = counted(sum(kind.rows for kind in rest), "problem")
+            more = f"and {counted(len(rest), 'more kind')} ({hit}): {_codes(rest)}"
+            screen.line(f"{more}; --kinds shows all")
         screen.blank()
     _remarks(screen, found, kinds, warnings=warnings)
 
@@ -128,11 +164,12 @@ def _to_show(found: Validation, *, warnings: bool) -> tuple[list[Problem], list[
 def _remarks(
     screen: Screen, found: Validation, kinds: Sequence[FindingGroup], *, warnings: bool
 ) -> None:
-    """What Livingdocs checks only at publishing, and how many warnings are not shown."""
+    """What Livingdocs documents for publishing alone, and how many warnings are not shown."""
     if codes := ", ".join(dict.fromkeys(kind.code for kind in kinds if kind.publishing)):
         errors = any(kind.publishing and kind.severity is Severity.ERROR for kind in kinds)
         way = "; --lenient makes warnings of them" if errors else ""
-        screen.say("·", f"Livingdocs checks these only at publishing: {codes}{way}")
+        told = "Livingdocs documents these for publishing, and not whether an import checks them"
+        screen.say("·", f"{told}: {codes}{way}")
         screen.blank()
     if found.warnings and not warnings:
         left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
@@ -141,7 +178,7 @@ def _remarks(
         sort = f" of {counted(len(left_out), 'kind')}" if several else ""
         share = f"{number(first.rows)} " if several else ""
         text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
-        screen.say("!", f"{text}; validate --warnings shows them")
+        screen.say("!", f"{text}; --warnings shows them, --kinds one of each kind")
         screen.blank()
 
 
@@ -173,6 +210,33 @@ def by_kind(screen: Screen, kinds: Sequence[FindingGroup], most: int = MOST_KIND
     if rest := ordered[most:]:
         hit = sum(kind.rows for kind in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(hit, 'row')})")
+
+
+def groups(screen: Screen, manifest: Manifest, kinds: Sequence[FindingGroup]) -> None:
+    """Each kind with its field, one example of what was said, and what to do."""
+    left = max((len(number(kind.rows)) for kind in kinds), default=1) + 2
+    for kind in kinds:
+        style = BAD if kind.severity is Severity.ERROR else WAIT
+        column = f" (column “{kind.column}”)" if kind.column else ""
+        name = f"{kind.severity}[{kind.code}]"
+        field = f"  {kind.field}{column}" if kind.field else ""
+        screen.line(f"{number(kind.rows):>{left}}  ", (name, style), field, indent=left + 4)
+        where = place_of(manifest, kind.first, short=True)
+        text = without_secrets(kind.message).removeprefix(f"{kind.field}{column}").lstrip(": ")
+        screen.line(" " * (left + 2), (f"{where}  ", QUIET), text, indent=left + 4)
+        if kind.hint:
+            screen.line(" " * (left + 2), ("→ ", QUIET), kind.hint, indent=left + 4)
+
+
+def place_of(manifest: Manifest, place: Place, *, short: bool = False) -> str:
+    """``file:line:column``, and which row that is where lines do not tell, as rows have several."""
+    row = manifest.row_told(place)
+    return pointer(place, short=short) + (f" (row {number(row)})" if row else "")
+
+
+def _codes(kinds: Sequence[FindingGroup]) -> str:
+    codes = list(dict.fromkeys(kind.code for kind in kinds))
+    return ", ".join(codes[:5]) + (", …" if len(codes) > 5 else "")
 
 
 _TOLD_BY_MESSAGE = ("too-long", "too-short", "too-many", "too-few", "duplicate-id", "url-userinfo")
@@ -219,7 +283,7 @@ def _with_caret(screen: Screen, manifest: Manifest, problem: Problem) -> None:
     place = problem.place
     gutter = max(len(str(place.line)), 3) + 1
     blank = " " * gutter
-    where = f"{pointer(place)}{path_inside(manifest, problem)}"
+    where = f"{place_of(manifest, place)}{path_inside(manifest, problem)}"
     screen.line(f"{blank} ", ("┌─ ", QUIET), where, indent=gutter + 4)
     source = manifest.source_line(place) if place.line else None
     if source is not None:

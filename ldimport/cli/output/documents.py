@@ -15,7 +15,7 @@ from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
-from ldimport.model import Silence
+from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -139,6 +139,7 @@ def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Docu
         **{name: getattr(found, name) for name in counts},
         "detected": detected[0] if len(detected) == 1 else detected,
         "kinds": [fields_of(kind, "first example varied") for kind in found.kinds],
+        "notices": [{"code": each.code, "text": each.text} for each in found.notices],
         "problems": [problem_document(each) for each in shown],
         "problemsShown": len(shown),
     }
@@ -183,7 +184,7 @@ def _silence(silence: Silence, now: float) -> Document:
 
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
-    events.Notice: ("notice", lambda notice, _: fields_of(notice)),
+    Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),

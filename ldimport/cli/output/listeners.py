@@ -11,7 +11,7 @@ from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
-from ldimport.model import Counts, JobState, Silence
+from ldimport.model import Counts, JobState, Notice, Silence
 
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
@@ -100,7 +100,7 @@ class LogLines:
         match event:
             case events.Planned(plan=plan):
                 self.say("plan", plan_text(plan))
-            case events.Notice():
+            case Notice():
                 self.say("note", event.text)
             case events.BatchSent() if self.verbose:
                 rows = f"rows {number(event.first_row)} to {number(event.last_row)}"
@@ -162,11 +162,12 @@ def counts_text(counts: Counts) -> str:
 
 
 def progress_text(progress: Progress, seconds: float) -> str:
-    """Where a run stands, with its rate."""
+    """Where a run stands, with its rate; one that sends nothing does not speak of that."""
     counts = progress.counts
-    text = f"{number(progress.sent)} of {number(progress.to_send)} sent"
+    text = counts_text(counts)
     if progress.to_send:
-        text += f" ({percent(progress.sent, progress.to_send)})"
-    text += f", {counts_text(counts)}"
+        share = percent(progress.sent, progress.to_send)
+        sent = f"{number(progress.sent)} of {number(progress.to_send)} sent ({share})"
+        text = f"{sent}, {text}"
     done = counts.total - counts.pending
     return f"{text}, {number(round(done / seconds))}/s" if seconds >= 1 and done else text

@@ -14,9 +14,9 @@ from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.events import BatchSent, Event, JobEnded, Planned, Progress, Summary
 from ldimport.migration.model import Failure
-from ldimport.model import JobState, Silence
+from ldimport.model import JobState, Notice, Silence
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -214,6 +214,8 @@ class LiveDisplay:
         parts = [f"{counted(progress.open_jobs, 'job')} running"]
         if self._jobs_done:
             parts.append(f"{number(self._jobs_done)} done")
+        if progress.counts.failed > self._causes.total():  # their causes come with the job's end
+            parts.append(f"{number(progress.counts.failed)} failed")
         parts.append(self._done.left(progress.counts.pending))
         return " · ".join(filter(None, parts))
 

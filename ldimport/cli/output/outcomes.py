@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output import documents
@@ -18,7 +18,8 @@ from ldimport.cli.output.screen import (
     bar,
     table,
 )
-from ldimport.cli.output.text import clock, counted, duration, number, percent, utc
+from ldimport.cli.output.stream import Stream
+from ldimport.cli.output.text import cells, clean, clock, counted, duration, number, percent, utc
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status
 
@@ -46,7 +47,8 @@ def overview(screen: Screen, found: Overview, now: float, most: int | None) -> N
     if found.last_change is not None:
         ago = duration(now - found.last_change)
         screen.line(f"last change {clock(found.last_change, now)} ({ago} ago)")
-    at_work(screen, found)
+    for line in at_work(found):
+        screen.line(line, indent=2)
     screen.blank()
     totals(screen, found.totals)
     if found.jobs:
@@ -81,28 +83,40 @@ def totals(screen: Screen, sums: Totals) -> None:
 
 
 def jobs(screen: Screen, found: Overview, now: float, most: int | None) -> None:
-    """Unfinished jobs first, then the last ones; of several archives each with its own."""
-    rows = found.jobs
-    shown = rows if most is None else rows[:most]
-    several = ARCHIVE if len(found.scopes) > 1 else ()
-    cells = [_job(row, now, utc_times=not screen.stream.tty) for row in shown]
-    if several:
-        cells = [(*each, _label(found, row), row.system_name)
-                 for each, row in zip(cells, shown, strict=True)]  # fmt: skip
-    table(screen, (*JOBS, *several), cells)
-    if len(shown) < len(rows):
+    """Unfinished jobs first, then the last ones."""
+    columns, rows, rest = _jobs(found, now, most, utc_times=False)
+    table(screen, columns, rows)
+    if rest:
         screen.blank()
-        screen.line(f"{number(len(shown))} of {counted(len(rows), 'job')} · -n 0 shows all")
+        screen.line(rest)
 
 
-def _job(row: JobRow, now: float, *, utc_times: bool) -> tuple[str, ...]:
+def _jobs(
+    found: Overview, now: float, most: int | None, *, utc_times: bool
+) -> tuple[Sequence[TableColumn], list[tuple[str, ...]], str]:
+    """Columns and rows; of several archives each job has its own; and what is left out."""
+    shown = found.jobs if most is None else found.jobs[:most]
+    waits = found.at_work is not None and not (found.at_work.run or found.at_work.workers)
+    rows = [_job(row, now, utc_times=utc_times, waits=waits and is_local(row)) for row in shown]
+    columns: tuple[TableColumn, ...] = JOBS
+    if len(found.scopes) > 1:
+        columns = (*JOBS, *ARCHIVE)
+        rows = [(*each, _label(found, row), row.system_name)
+                for each, row in zip(rows, shown, strict=True)]  # fmt: skip
+    of = counted(len(found.jobs), "job")
+    rest = f"{number(len(shown))} of {of} · -n 0 shows all" if len(shown) < len(found.jobs) else ""
+    return columns, rows, rest
+
+
+def _job(row: JobRow, now: float, *, utc_times: bool, waits: bool) -> tuple[str, ...]:
     counts = row.counts
     ended = (counts.success, counts.skipped, counts.failed)
     known = row.state is JobState.SUCCESS or (row.state is JobState.STARTED and any(ended))
     sums = map(number, ended) if known else [""] * 3
     took = duration(row.finished_at - row.submitted_at) if row.finished_at else ""
     sent = utc(row.submitted_at) if utc_times else clock(row.submitted_at, now)
-    return row.id, state_word(row), number(counts.total), *sums, sent, took
+    state = "… waits" if waits and row.state is JobState.STARTED else state_word(row)
+    return row.id, state, number(counts.total), *sums, sent, took
 
 
 def state_word(row: JobRow) -> str:
@@ -115,29 +129,42 @@ def state_word(row: JobRow) -> str:
     return f"✗ {row.state.value}"
 
 
-def lines(screen: Screen, found: Overview, now: float, most: int | None) -> None:
+def lines(stream: Stream, found: Overview, now: float, most: int | None) -> None:
     """Not on a terminal: as one reads it in a mail, times in UTC; scripts take ``--json``."""
-    screen.line(f"status of {utc(now)}")
+    for line in _lines(found, now, most):
+        stream.write(f"{clean(line).rstrip()}\n")
+    stream.flush()
+
+
+def _lines(found: Overview, now: float, most: int | None) -> Iterator[str]:
+    yield f"status of {utc(now)}"
     for scope in found.scopes:
         sums = scope.totals
-        screen.blank()
-        screen.line(f"target: {scope.label}")
-        screen.line(f"systemName: {scope.system_name}")
-        screen.line(f"images: {number(sums.rows)}")
+        yield from ("", f"target: {scope.label}", f"systemName: {scope.system_name}")
+        yield f"images: {number(sums.rows)}"
         for name, (_, word) in OUTCOMES.items():
             if (count := getattr(sums, name)) or name in ALWAYS:
-                screen.line(f"{word}: {number(count)}")
+                yield f"{word}: {number(count)}"
         if sums.not_taken_over:
-            screen.line(f"changed but not taken over: {number(sums.not_taken_over)}")
+            yield f"changed but not taken over: {number(sums.not_taken_over)}"
     if found.last_change is None:
-        screen.line("nothing has been submitted yet")
+        yield "nothing has been submitted yet"
     else:
-        screen.blank()
-        screen.line(f"last change: {utc(found.last_change)}")
-    at_work(screen, found)
+        yield from ("", f"last change: {utc(found.last_change)}")
+    yield from at_work(found)
     if found.jobs:
-        screen.blank()
-        jobs(screen, found, now, most)
+        columns, rows, rest = _jobs(found, now, most, utc_times=True)
+        whole = [tuple(column.name for column in columns), *rows]
+        widths = [max(cells(row[n]) for row in whole) for n in range(len(columns))]
+        yield ""
+        for row in whole:
+            yield "  ".join(
+                " " * (width - cells(text)) + text if column.right else
+                text + " " * (width - cells(text))
+                for column, text, width in zip(columns, row, widths, strict=True)
+            )  # fmt: skip
+        if rest:
+            yield rest
 
 
 def is_local(row: JobRow) -> bool:
@@ -145,29 +172,24 @@ def is_local(row: JobRow) -> bool:
     return row.target.startswith("embedded:")
 
 
-def at_work(screen: Screen, found: Overview) -> None:
+def at_work(found: Overview) -> Iterator[str]:
     """Who is at work on what has not ended, if anybody is; nothing where all has ended."""
     who, going = found.at_work, [row for row in found.jobs if not row.state.finished]
     if who is None or not going:
         return
-    local = [row for row in going if is_local(row)]
+    local = sum(map(is_local, going))
     if who.run:
-        screen.line(f"at work now: {who.run}")
+        yield f"at work now: {who.run}"
     elif local and who.workers:
-        screen.line("at work now: workers of the local engine; nobody stores their results here")
+        yield "at work now: workers of the local engine; nobody stores their results here"
     elif local:
-        waits = "1 job waits" if len(local) == 1 else f"{number(len(local))} jobs wait"
-        screen.line(f"nobody is at work now: {waits} in the local engine", indent=2)
+        waits = "1 job waits" if local == 1 else f"{number(local)} jobs wait"
+        yield f"nobody is at work now: {waits} in the local engine"
     for label, many in Counter(_label(found, row) for row in going if not is_local(row)).items():
-        goes = "1 job goes on" if many == 1 else f"{number(many)} jobs go on"
-        lonely = (
-            ""
-            if who.run
-            else "; nobody follows it here"
-            if many == 1
-            else "; nobody follows them here"
+        goes, them = (
+            ("1 job goes on", "it") if many == 1 else (f"{number(many)} jobs go on", "them")
         )
-        screen.line(f"{goes} at {label}{lonely}", indent=2)
+        yield f"{goes} at {label}" + ("" if who.run else f"; nobody follows {them} here")
 
 
 def _label(found: Overview, row: JobRow) -> str:

@@ -60,6 +60,7 @@ def banner(screen: Screen, version: str, url: str, served: EngineServed, options
     reach = "only public addresses are fetched"
     if options.job.allow_hosts:
         reach += f", and {', '.join(options.job.allow_hosts)}"
+    reach += "; lenient: only the shape of metadata counts" if options.job.lenient else ""
     config = "built in" if options.project_config is None else shown(options.project_config)
     place = shown(options.engine)
     screen.facts(

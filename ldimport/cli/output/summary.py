@@ -13,11 +13,15 @@ from ldimport.model import JobState
 from ldimport.url import host_of
 
 
-def let_in(url: str = "") -> Hint:
-    """The way out for images that the address guard of the local engine refused; ``url`` of one
-    of them, where all have the same host."""
-    host = host_of(url) if url else "HOST[:PORT]"
-    return f"ldimport retry --allow-host {host}", "if the private address is meant"
+def way_out(cause: str, url: str | None) -> Hint | None:
+    """What to do about images that the local engine did not get for this ``cause``: its address
+    guard refused them (``url`` is one of them, where all have the same host), or a server did."""
+    if cause == Cause.ADDRESS_NOT_ALLOWED.code:
+        host = host_of(url) if url else "HOST[:PORT]"
+        return f"ldimport retry --allow-host {host}", "if the private address is meant"
+    if cause == Cause.ORIGIN_STATUS.with_(status=403).code:
+        return "ldimport retry --user-agent TEXT", "if the server refuses unknown programs"
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +80,24 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
 
 
 FAILURES = (
-    TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True),
+    TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True), TableColumn("CAUSE"),
     TableColumn("TRY AGAIN?", drop=1), TableColumn("EXAMPLES", shrink=True, drop=2),
 )  # fmt: skip
+_CAUSE = 2
+_WIDE = 110
 
 
 def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
-    """Failures by cause, the most frequent first; what is left out is counted."""
+    """Failures by cause, the most frequent first; what is left out is counted. Where there is room
+    with the codes that ``--cause`` and ``explain`` take."""
     rows = []
+    shown = [n for n in range(len(FAILURES)) if n != _CAUSE or (screen.width or _WIDE) >= _WIDE]
     for row in found[:most]:
         named = (f"{name} (row {number(at)})" if at else name for name, at in row.examples)
         again = "yes" if row.retryable else "no"
-        rows.append((number(row.images), row.text, again, tuple(named)))
-    table(screen, FAILURES, rows)
+        line = (number(row.images), row.text, row.cause, again, tuple(named))
+        rows.append([line[n] for n in shown])
+    table(screen, [FAILURES[n] for n in shown], rows)
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
@@ -110,17 +119,15 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.exit_code in (ExitCode.INTERRUPTED, ExitCode.TERMINATED):
         word = "Stopped" if end.exit_code is ExitCode.TERMINATED else "Interrupted"
         _sentence(screen, "■", f"{word}: {_sent(end)}, all recorded", took)
-        _what_goes_on(screen, end, run)
     elif isinstance(stopped, (QuotaError, DeadlineError)):
         _sentence(screen, "⧗", f"{stopped.message[:1].upper()}{stopped.message[1:]}", took)
         if isinstance(stopped, QuotaError):
             _room(screen, stopped, run)
-        else:
-            _what_goes_on(screen, end, run)
     elif isinstance(stopped, LdimportError):
         screen.error(_with_state(stopped, end))
     else:
         _sentence(screen, *_finished(end, run), took)
+    _what_goes_on(screen, end, run)
 
 
 def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
@@ -224,9 +231,9 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
         if can and not end.ahead.failed:
             hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
         for row in end.causes if run.local else ():
-            if row.cause == Cause.ADDRESS_NOT_ALLOWED.code:
-                host = row.parameters.get("host")
-                hints.append(let_in(f"http://{host}" if host else ""))
+            host = row.parameters.get("host")
+            if way := way_out(row.cause, f"http://{host}" if host else None):
+                hints.append(way)
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:

@@ -1,6 +1,7 @@
 """The state file as a file: opened, locked, written in transactions, closed as one whole."""
 
 import os
+import socket
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping
@@ -62,6 +63,13 @@ class StateFile(Closing):
     def held(self) -> bool:
         """Whether any run holds the lock."""
         return ProcessLock(_lock_of(self.path)).held()
+
+    @property
+    def held_elsewhere(self) -> bool:
+        """Whether another process holds the lock: one that may be waited for."""
+        lock = ProcessLock(_lock_of(self.path))
+        mine = {"pid": os.getpid(), "host": socket.gethostname()}
+        return lock.held() and {name: lock.holder().get(name) for name in mine} != mine
 
     @property
     def holder(self) -> str | None:

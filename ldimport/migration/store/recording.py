@@ -12,7 +12,7 @@ from typing import Any
 from ldimport import wire
 from ldimport.causes import Cause
 from ldimport.database_rows import values_checked
-from ldimport.migration.batch import Envelope, Outgoing, Parcel
+from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
 from ldimport.migration.store.file import StateFile
@@ -150,6 +150,7 @@ def _outcome(
         "external_id": each.image.id,
         "status": result.status,
         "sent": each.fingerprint,
+        "parts": parts(each.image),
         "arrived": arrived if failed or not_taken else each.content,
         "not_taken_over": not_taken,
         "reason": result.reason,

@@ -26,10 +26,20 @@ def _ids_that_look_alike(connection: sqlite3.Connection) -> None:
     connection.execute(f"CREATE INDEX image_alike ON image (scope, {folded})")
 
 
+def _parts_of_images(connection: sqlite3.Connection) -> None:
+    """Short digests of an entry's fields as they were sent last (``batch.parts``)."""
+    connection.execute("ALTER TABLE image ADD COLUMN parts BLOB")
+
+
 KIND = DatabaseKind(
     name="state file",
     application_id=0x6C646D73,  # "ldms"
-    migrations=(script(__package__, "schema_1.sql"), _causes_as_codes, _ids_that_look_alike),
+    migrations=(
+        script(__package__, "schema_1.sql"),
+        _causes_as_codes,
+        _ids_that_look_alike,
+        _parts_of_images,
+    ),
     way_out="name another one with --state FILE",
 )
 

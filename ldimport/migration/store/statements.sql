@@ -31,7 +31,7 @@ UPDATE batch SET state = ?, packed = NULL, finished_at = ?, success = ?, skipped
 WHERE id = ?
 
 -- name: settle
-UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
+UPDATE image SET status = :status, sent = :sent, arrived = :arrived, parts = :parts,
   not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
   attempts = attempts + 1, reason = :reason, cause = :cause,
   retryable = coalesce(:retryable, 0),
@@ -87,7 +87,7 @@ WHERE batch.state IN ('intent', 'started') AND target = :target ORDER BY batch.i
 
 -- name: known
 SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
-  not_taken_over, manifest_path AS manifest, source_url, file_name
+  not_taken_over, manifest_path AS manifest, source_url, file_name, parts
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
