@@ -21,9 +21,8 @@ from ldimport.schema.coerce import coercion
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.dates import fitting
 from ldimport.schema.findings import BadValue, cut
-from ldimport.schema.options import Options
+from ldimport.schema.options import Options, scalar_text
 from ldimport.schema.properties import Property, ValueShape
-from ldimport.schema.values import scalar_text
 from ldimport.schema.words import Words
 
 ROWS = 5_000

@@ -58,6 +58,13 @@ class Options:
         return f"{value} ({told[0]})" if told else value
 
 
+def scalar_text(value: Json) -> str | None:
+    """A single value as a text, None for lists, objects and nothing."""
+    if value is None or isinstance(value, dict | list):
+        return None
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
 def _key(value: Json) -> str:
     return value if isinstance(value, str) else str(value)
 

@@ -27,7 +27,7 @@ from ldimport.schema.jsonschema import (
     with_definitions,
 )
 from ldimport.schema.nothing import NOTHING
-from ldimport.schema.options import Options
+from ldimport.schema.options import Options, scalar_text
 from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
 from ldimport.wire import characters
@@ -278,13 +278,6 @@ def _any_text(found: Property) -> int | None:
         return None
     most = found.number("maxLength")
     return MAX_VALUE if most is None else min(MAX_VALUE, int(most) // 2)
-
-
-def scalar_text(value: Json) -> str | None:
-    """A single value as a text, None for lists, objects and nothing."""
-    if value is None or isinstance(value, dict | list):
-        return None
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 class MetadataCheck:
