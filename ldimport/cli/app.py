@@ -5,7 +5,8 @@ import inspect
 import os
 import pathlib
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -21,7 +22,7 @@ from ldimport.cli.command import COMMANDS, GROUPS, LIST, Command, Group
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.options import GlobalOptions
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.settings import values
 
 PROGRAM = "ldimport"
@@ -78,12 +79,13 @@ class OurCommand(TyperCommand):
             {name: value for name, value in given.items() if name in FLAGS},
             _words(ctx),
             ctx.params.get("paths") or (),
+            _as_words(self.params, options.OF_THE_PLACE, given),
             _as_words(self.params, options.OF_THE_MANIFEST, given),
             _as_words(self.params, options.OF_THE_RUN, given),
         )
         gc.freeze()  # modules stay for ever: neither a collection nor the exit need look at them
         gc.enable()
-        with ends_in_order(lambda: None):
+        with ends_in_order(lambda: None), completed(ctx.obj):
             return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -103,18 +105,30 @@ class OurCommand(TyperCommand):
         formatter.write(f"\n{self.epilog or ''}\n")
 
 
-def _as_words(params: Iterable[Any], names: set[str], given: Mapping[str, Any]) -> list[str]:
-    """Those of the options given that have these names, as words of a command line."""
-    words: list[str] = []
+@contextmanager
+def completed(session: Session) -> Iterator[None]:
+    """An error that leaves the command names a next command that means the same run."""
+    try:
+        yield
+    except LdimportError as error:
+        session.complete(error)
+        raise
+
+
+def _as_words(
+    params: Iterable[Any], names: set[str], given: Mapping[str, Any]
+) -> list[tuple[str, ...]]:
+    """Those of the options given that have these names, each as the words of a command line."""
+    words: list[tuple[str, ...]] = []
     for param in params:
         if param.name not in given or param.name not in names:
             continue
         option, value = max(param.opts, key=len), given[param.name]
         if value is True:
-            words.append(option)
+            words.append((option,))
             continue
-        for each in value if isinstance(value, list | tuple) else [value]:
-            words += [option, str(each)]
+        values = value if isinstance(value, list | tuple) else [value]
+        words += [(option, str(each)) for each in values]
     return words
 
 

@@ -1,5 +1,6 @@
 """``ldimport engine``: look after a local engine's folder."""
 
+from ldimport.cli.archive import require_paths
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import FORMAT, fields_of
 from ldimport.cli.output.text import clean, counted, size
@@ -12,6 +13,7 @@ def check(session: Session) -> ExitCode:
     """Read the catalogue and every stored original, and say whether all is sound."""
     from ldimport.engine import maintenance
 
+    require_paths(session)
     folder = session.settings.engine
     health = maintenance.check(folder)
     code = ExitCode.OK if health.sound else ExitCode.CONFIG
@@ -38,7 +40,9 @@ def check(session: Session) -> ExitCode:
     if health.sound:
         screen.say("✓", "sound: every original is there, byte for byte")
     else:
-        screen.hints([("ldimport submit MANIFEST --resend", "fetches the images again")])
+        screen.hints(
+            [(session.next_command("submit", "MANIFEST", "--resend"), "fetches the images again")]
+        )
     return code
 
 
@@ -49,6 +53,7 @@ def reset(session: Session, yes: bool = False) -> ExitCode:
     """
     from ldimport.engine import maintenance
 
+    require_paths(session)
     folder = session.settings.engine
     if not yes:
         if not session.can_ask:

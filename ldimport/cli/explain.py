@@ -12,14 +12,14 @@ from ldimport.cli.command import Command
 from ldimport.cli.options import ManifestOptions, ReadingOptions
 from ldimport.cli.output import preview
 from ldimport.cli.output.documents import Document, fields_of
-from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES, Screen
+from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES
 from ldimport.cli.output.summary import way_out
 from ldimport.cli.output.text import clock, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.causes import meaning_of
 from ldimport.migration.explanations import CODES, EXITS, OTHERS, Explanation
-from ldimport.migration.model import Attempt, History
+from ldimport.migration.model import ArchiveName, Attempt, History
 from ldimport.model import Status
 from ldimport.targets.base import LOCAL
 
@@ -36,7 +36,9 @@ def explain(
     named = what if entry is None else entry.id
     with session.migration(write=False) as migration:
         found = migration.history(named)
-        images = migration.overview().totals.rows
+        archives = migration.archives()
+        session.knows(archives)
+        images = sum(each.totals.rows for each in archives)
         failed = is_code(what) and any(row.cause == what for row in migration.causes())
     meanings = [each[what] for each in (CODES, OTHERS, EXITS) if what in each]
     cause = known_cause(what)
@@ -60,13 +62,14 @@ def explain(
     for n, meaning in enumerate(meanings):
         if n:
             screen.blank()
-        _meaning(screen, what, meaning)
+        _meaning(session, what, meaning)
     if cause is not None:
         if meanings:
             screen.blank()
-        _cause(screen, cause, failed=failed)
+        _cause(session, cause, failed=failed)
 
 
+TO_CORRECT = ("--failed", "--as-manifest", "-o", "failed.csv")
 _FOREIGN = Explanation(
     "a cause of the target's own",
     "The target gave it; this version of ldimport does not know it.",
@@ -74,13 +77,14 @@ _FOREIGN = Explanation(
 )
 
 
-def _meaning(screen: Screen, code: str, meaning: Explanation) -> None:
+def _meaning(session: Session, code: str, meaning: Explanation) -> None:
+    screen = session.screen
     screen.line((code, ACCENT), f"  {meaning.title}")
     screen.blank()
     screen.line(f"  {meaning.meaning}", indent=2)
     screen.blank()
     for way in meaning.fix:
-        screen.line(f"  → {way}", indent=4)
+        screen.line(f"  → {session.completed(way)}", indent=4)
 
 
 def _entry(session: Session, what: str, manifest: Path, reading: ManifestOptions) -> Preview | None:
@@ -113,6 +117,7 @@ def _unknown(what: str, manifest: Path | None, images: int) -> UsageError:
 
 def _image(session: Session, name: str, found: History) -> None:
     screen, status = session.screen, found.status
+    of = ArchiveName(found.target, found.system_name)
     if status is None:
         screen.line(name, ("  … in progress" if found.open else "  ⧗ not sent yet", BUSY))
     else:
@@ -132,12 +137,13 @@ def _image(session: Session, name: str, found: History) -> None:
         facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
     screen.facts(facts)
     if status is Status.FAILED and found.retryable:
-        again = f"ldimport retry --cause {found.cause}"
+        again = session.next_command("retry", "--cause", found.cause or "", of=of)
         screen.hints([(again, "send it, and those like it, again")])
     elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):
-        screen.hints([way])
+        words, why = way
+        screen.hints([(session.next_command(*words, of=of), why)])
     elif status is Status.FAILED:
-        again = "ldimport results --failed --as-manifest -o failed.csv"
+        again = session.next_command("results", *TO_CORRECT, of=of)
         screen.hints([(again, "to correct the row")])
 
 
@@ -150,15 +156,16 @@ def _attempt(session: Session, attempt: Attempt, found: History) -> str:
     return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
 
 
-def _cause(screen: Screen, cause: KnownCause, *, failed: bool) -> None:
+def _cause(session: Session, cause: KnownCause, *, failed: bool) -> None:
     """Why images failed, and, where some have ``failed`` for it, what can be done with them."""
+    screen = session.screen
     screen.line((cause.code, ACCENT), f"  {cause.meaning}", indent=2)
     screen.blank()
     screen.line(f"  → {cause.hint}", indent=4)
     screen.hints([] if not failed else [
-        (f"ldimport retry --cause {cause.code}", "may work later, as it was sent")
+        (session.next_command("retry", "--cause", cause.code), "may work later, as it was sent")
         if cause.retryable
-        else (f"ldimport results --cause {cause.code} --as-manifest -o failed.csv",
+        else (session.next_command("results", "--cause", cause.code, *TO_CORRECT[1:]),
               "to correct the rows")
     ])  # fmt: skip
 
@@ -181,7 +188,7 @@ def _history(name: str, found: History) -> Document:
         for each in found.attempts
     ]
     known = {"externalId": name, "target": found.label, "attempts": attempts}
-    return {**fields_of(found, "label open"), **known}
+    return {**fields_of(found, "label target open"), **known}
 
 
 COMMAND = Command(

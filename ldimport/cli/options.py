@@ -149,6 +149,10 @@ TABLE: Mapping[str, Any] = {
     "redact": Option(help="leave passwords and signatures out of URLs"),
     "excel": Option(help="CSV as Excel opens it: semicolons, and UTF-8 with its mark"),
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
+    "all_": Option("--all", envvar="LDIMPORT_ALL",
+                   help="every archive of the state file, not only the one in force"),
+    "retry.all_": Option("--all", help="every archive at the target, not only the one in force"),
+    "watch.all_": Option("--all", help="every archive at the target, not only the one in force"),
     "what": Argument(metavar="ID|CODE|ROW", help="an image's external id, a code, or with "
                      "--manifest the number of a row"),
     "manifest": Option(metavar="FILE", help="show the entry as it would be sent from this one; an "
@@ -251,13 +255,18 @@ class EndOptions:
         }
 
 
-OF_THE_MANIFEST = {
-    *("profile", "config", "state", "target", "engine", "project_config", "system_name"),
-    *(each.name for each in fields(ReadingOptions) if each.name != "paths"),
+OF_THE_PLACE = {
+    *("profile", "config", "state", "target", "api_version", "engine", "project_config"),
+    *("system_name", "insecure"),
 }
+"""Options that say which state file, target and archive are meant; every command takes them."""
+OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != "paths"}
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
-OF_THE_RUN = {"valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook",
-              "context", "yes"}  # fmt: skip
+OF_THE_RUN = {
+    *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
+    *("yes", "job", "cause", "all_"),
+    *("host", "port", "workers", "daily_limit", "dialect", "public_url"),
+}
 """Options that a run needs again when it goes on."""
 
 

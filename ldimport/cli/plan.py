@@ -14,7 +14,7 @@ from ldimport.errors import ExitCode
 from ldimport.manifest.manifest import STDIN
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
-from ldimport.migration.model import Filter
+from ldimport.migration.model import ArchiveName, Filter
 from ldimport.model import Json
 from ldimport.targets.base import BatchLimits
 
@@ -45,6 +45,8 @@ def show_plan(
         session.source(session.project_config(target), reading) as source,
         session.migration(target, write=False) as migration,
     ):
+        session.ran = ArchiveName(system_name=source.envelope.system_name)
+        session.knows(migration.archives())
         found, checked = migration.plan(source, options)
         previews = list(migration.preview(source, options, entries)) if entries else []
         refused = target.refused(found.sources, session.settings.allow_hosts)
@@ -127,7 +129,7 @@ def _counts(found: Plan) -> list[Count]:
         ("+", "new", found.new, "will be imported"),
         ("~", "changed", found.changed, "were edited since they were sent"),
         ("=", "unchanged", found.unchanged, "will not be sent"),
-        ("✗", "failed", found.failed, "before: ldimport retry sends them"),
+        ("✗", "failed", found.failed, "before: a retry sends them"),
         ("…", "in progress", found.in_progress, "in jobs that are open"),
         ("!", "invalid", found.invalid, "have errors"),
     ]
@@ -148,19 +150,21 @@ def _origins(found: Plan) -> str:
 
 
 def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
-    words = session.arguments
     hints = []
     if STDIN in session.paths:  # what came that way is gone
         found = replace(found, invalid=0, new=0, changed=0)
     if found.invalid:
-        hints.append((f"ldimport validate {words}", "what is wrong with the invalid rows"))
+        wrong = session.same_manifest("validate")
+        hints.append((wrong, "what is wrong with the invalid rows"))
     if found.to_send:
-        valid_only = " --valid-only" if found.invalid else ""
-        hints.append((f"ldimport submit {words}{valid_only}", f"send {number(found.to_send)}"))
+        valid_only = ["--valid-only"] if found.invalid else []
+        send = session.same_manifest("submit", *valid_only)
+        hints.append((send, f"send {number(found.to_send)}"))
     if can:
-        hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+        again = f"send failed images again; {number(can)} may work"
+        hints.append((session.next_command("retry"), again))
     elif found.failed:
-        hints.append(("ldimport results --failed", "why they failed before"))
+        hints.append((session.next_command("results", "--failed"), "why they failed before"))
     return hints
 
 

@@ -1,6 +1,5 @@
 """``ldimport results``: the outcome of every image, for people and as a map of ids."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -8,17 +7,19 @@ from itertools import chain, islice
 from pathlib import Path
 
 from ldimport.cells import csv_form
+from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
 from ldimport.cli.output.documents import redacted
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
-from ldimport.errors import UsageError
+from ldimport.errors import UsageError, did_you_mean
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
-from ldimport.migration.model import Filter, ResultRow
+from ldimport.migration.model import ArchiveName, Filter, ResultRow
 from ldimport.model import Status
+from ldimport.url import host_of
 
 MOST_ROWS = 20
 
@@ -66,25 +67,48 @@ class OutputOptions:
     excel: bool = False
 
 
-def results_(session: Session, filters: FilterOptions, wanted: OutputOptions) -> None:
-    """Show the last outcome of every image: status, media id, size, type, or the reason.
+def results_(
+    session: Session, filters: FilterOptions, wanted: OutputOptions, all_: bool = False
+) -> None:
+    """Show the last outcome of every image of the archive in force: status, media id, size,
+    type, or the reason. Where nothing names an archive, of all of them.
 
     For scripts (CSV, JSON) URLs stand as they are, with passwords and signatures: see --redact.
     """
-    names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
-    which = Filter(status=filters.status(), **names, **session.filters)
+    archive.require_paths(session)
     with session.migration(write=False) as migration:
-        if filters.job is not None:
-            migration.job(filters.job)
-        if filters.cause is not None:
-            migration.check_cause(filters.cause)
+        which = _which(session, migration, filters, everything=all_)
         if wanted.as_manifest:
             _as_manifest(session, migration, which, wanted)
         elif (form := _format(session, wanted)) is OutputFormat.TABLE:
-            _table(session, migration, which, MOST_ROWS if wanted.most is None else wanted.most)
+            most = MOST_ROWS if wanted.most is None else wanted.most
+            _table(session, migration, which, most, everything=all_)
         else:
             rows = islice(migration.results(which), wanted.most or None)
-            _write(session, which, rows, wanted, form)
+            _write(session, migration, which, rows, wanted, form)
+        mine = ArchiveName(which.target, which.system_name)
+        archive.say_elsewhere(session, migration, mine, "results")
+
+
+def _which(
+    session: Session, migration: Migration, filters: FilterOptions, *, everything: bool
+) -> Filter:
+    """Raises UsageError where one of the filters names what does not exist."""
+    status = filters.status()
+    mine = archive.to_show(session, migration, everything=everything)
+    if filters.cause is not None:
+        migration.check_cause(filters.cause)
+    if filters.job is not None:
+        mine = archive.of_job(session, migration, filters.job)
+    names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
+    which = Filter(status=status, **names, **asdict(mine))
+    everywhere = replace(which, status=None, cause=None, job=None, host=None)
+    if filters.host is not None and not migration.holds(Filter(host=filters.host)):
+        hosts = {host_of(row.source_url) for row in migration.results(everywhere)} - {""}
+        hint = did_you_mean(filters.host, hosts, f"known are {', '.join(sorted(hosts)[:8])}")
+        text = f"no image came from the host “{filters.host}”"
+        raise UsageError(text, hint=hint if hosts else None, code="unknown-host")
+    return which
 
 
 def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
@@ -103,13 +127,18 @@ def _format(session: Session, wanted: OutputOptions) -> OutputFormat:
     return OutputFormat(ending)
 
 
-def _none(session: Session, which: Filter) -> None:
+def _none(session: Session, migration: Migration, which: Filter) -> None:
+    if not migration.archives():
+        session.notes.line("Nothing has been submitted yet.")
+        return
     kind = f"{OUTCOMES[which.status.value][1]} " if which.status else ""
-    session.notes.say("✓", f"No {kind}images.")
+    of = f" of “{which.system_name}”" if which.system_name and not session.alone else ""
+    session.notes.say("✓", f"No {kind}images{of}.")
 
 
 def _write(
     session: Session,
+    migration: Migration,
     which: Filter,
     rows: Iterator[ResultRow],
     wanted: OutputOptions,
@@ -126,34 +155,38 @@ def _write(
         else:
             WRITERS[form](file, rows)
     if not first and not session.options.quiet:
-        _none(session, which)
+        _none(session, migration, which)
 
 
 def _without_secrets(row: ResultRow) -> ResultRow:
     return replace(row, **redacted(asdict(row)))
 
 
-def _table(session: Session, migration: Migration, which: Filter, most: int) -> None:
+def _table(
+    session: Session, migration: Migration, which: Filter, most: int, *, everything: bool
+) -> None:
     found = list(islice(migration.results(which, failures_first=True), most + 1 if most else None))
     if not found:
-        _none(session, which)
+        _none(session, migration, which)
         return
     more = 0 < most < len(found)
     shown = found[:most] if most else found
     failed, screen = which.status is Status.FAILED, session.screen
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
-    again = f"ldimport results --{which.status.value}" if which.status else "ldimport results"
+    again = ["results", *([f"--{which.status.value}"] if which.status else [])]
     for name in ("job", "cause", "host"):
-        again += f" --{name} {shlex.quote(value)}" if (value := getattr(which, name)) else ""
+        again += [f"--{name}", value] if (value := getattr(which, name)) else []
+    again += ["--all"] if everything else []
     hints = []
     if more:
         screen.blank()
         screen.line(f"the first {number(len(shown))} are shown")
-        hints.append((f"{again} -n 0", "all of them"))
-    if failed:
-        hints.append((f"{again} --as-manifest -o failed.csv", "to edit and submit again"))
+        hints.append((session.next_command(*again, "-n", "0"), "all of them"))
+    if failed and len({(row.target, row.system_name) for row in found}) == 1:
+        edit = session.next_command(*again, "--as-manifest", "-o", "failed.csv")
+        hints.append((edit, "to edit and submit again"))
     elif more:
-        hints.append((f"{again} -o results.csv", "as a file"))
+        hints.append((session.next_command(*again, "-o", "results.csv"), "as a file"))
     screen.hints(hints)
 
 
@@ -164,6 +197,7 @@ def _as_manifest(
 
     if wanted.form is OutputFormat.TABLE:
         raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
+    archive.refuse_several(session, migration, replace(which, status=Status.FAILED))
     path, form = wanted.output or Path(STDOUT), wanted.form
     if form is None and session.options.json:
         form = OutputFormat.JSON

@@ -1,6 +1,5 @@
 """What ``submit``, ``retry`` and ``watch`` share: who listens, how a run ends, what is shown."""
 
-import shlex
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
@@ -18,17 +17,15 @@ from ldimport.cli.output.listeners import (
     Stopping,
 )
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import counted
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
-from ldimport.errors import ConfigError, ExitCode, LdimportError, UsageError
+from ldimport.errors import ConfigError, ExitCode, LdimportError
 from ldimport.files import appended
 from ldimport.migration import Migration
 from ldimport.migration.events import Event, Summary
 from ldimport.migration.model import Filter, JobRow, ResultRow
 from ldimport.model import JobState, Status
 from ldimport.system import on_signals
-from ldimport.targets.base import Target
 
 MOST_IMAGES = 20
 MOST_JOBS_ASKED = 5
@@ -63,6 +60,7 @@ def follow(
         one_at_a_time = RLock()  # that a server is silent comes from another thread
 
         def tell(event: Event | Stopping) -> None:
+            session.complete(getattr(event, "stopped", None))
             with one_at_a_time:
                 for listener in listeners:
                     listener(event)
@@ -157,7 +155,8 @@ def close(
             _images(session, migration, end.jobs)
         local, now = migration.target.local, session.now()
         workers = local and busy(session.settings.engine)
-        run = summary.RunFacts(session.command, local, now, waited, session.arguments, workers)
+        run = summary.RunFacts(session.command, local, now, waited, session.arguments,
+                               session.next_command, workers)  # fmt: skip
         summary.show(session.screen, end, run)
         if session.settings.embedded and not options.quiet:
             session.screen.blank()
@@ -175,7 +174,7 @@ def _images(session: Session, migration: Migration, jobs: Sequence[JobRow]) -> N
     outcomes.of_run(session.screen, rows)
     rest = sum(job.counts.total for job in jobs) - len(rows)
     if rest > 0:
-        session.screen.line(f"and {rest:,} more: ldimport results -n 0")
+        session.screen.line(f"and {rest:,} more: {session.next_command('results', '-n', '0')}")
     session.screen.blank()
 
 
@@ -187,51 +186,3 @@ def _rows_of(migration: Migration, jobs: Sequence[JobRow]) -> Iterator[ResultRow
     for job in jobs[:MOST_JOBS_ASKED]:
         rows = migration.results(Filter(job=job.id))
         yield from (row for row in rows if row.status is not Status.FAILED)
-
-
-# -- where all there is to do lies at another target, “nothing to do” would be wrong -------------
-
-
-def refuse_to_watch(migration: Migration, ids: Sequence[str]) -> None:
-    """Raises UsageError when what is to be followed is under way, but none of it here."""
-    here = migration.target.identity
-    away = [
-        job for job in migration.jobs(ids or None) if not job.state.finished and job.target != here
-    ]
-    if away and (ids or not migration.has_open_jobs()):
-        what = f"{counted(len(away), 'job')} {'is' if len(away) == 1 else 'are'} under way"
-        raise _other_target("watch", what, away[0].target, migration.target)
-
-
-def refuse_to_retry(migration: Migration) -> None:
-    """Raises UsageError when images have failed, but none of them here."""
-    here = migration.target.identity
-    scopes = [each for each in migration.overview().scopes if each.totals.failed]
-    if scopes and all(each.target != here for each in scopes):
-        failed = counted(sum(each.totals.failed for each in scopes), "image")
-        raise _other_target("retry", f"{failed} failed", scopes[0].target, migration.target)
-
-
-def refuse_to_ask(job: JobRow, target: Target) -> None:
-    """Raises UsageError when a job is not at this target, which would call it lost."""
-    if job.target != target.identity:
-        raise UsageError(f"the job is at {_place(job.target)}, not at {_here(target)}")
-
-
-def _other_target(command: str, what: str, there: str, target: Target) -> UsageError:
-    """The folder of an engine stands in no state file, so it has to be named."""
-    option = "embedded --engine FOLDER" if _embedded(there) else shlex.quote(there)
-    text = f"{what} at {_place(there)}, none at {_here(target)}"
-    return UsageError(text, hint=f"ldimport {command} --target {option}", code="other-target")
-
-
-def _place(identity: str) -> str:
-    return "another local engine" if _embedded(identity) else identity
-
-
-def _here(target: Target) -> str:
-    return "this local engine" if target.local else target.identity
-
-
-def _embedded(identity: str) -> bool:
-    return identity.startswith("embedded:")

@@ -128,10 +128,12 @@ class _ServeScreen:
             session.notes.say("!", text)
             session.notes.hint("--host 127.0.0.1", "and a proxy with TLS before it")
         if not session.options.json:
-            served.banner(session.screen, __version__, self.url, engine, chosen, tilde)
+            worker = session.next_command("worker")
+            served.banner(session.screen, __version__, self.url, engine, chosen, tilde, worker)
         if chosen.token is None and not engine.tokens:
             session.notes.say("!", "there is no token: every request is refused")
-            session.notes.hint("ldimport token create NAME", "prints one; it counts at once")
+            create = session.next_command("token", "create", "NAME")
+            session.notes.hint(create, "prints one; it counts at once")
 
 
 COMMAND = Command(

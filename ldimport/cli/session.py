@@ -6,10 +6,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.silence import SilenceOnce, silence_text
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import exact_clock, utc
-from ldimport.errors import LockedError
+from ldimport.errors import LdimportError, LockedError
 from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
 
@@ -26,29 +27,40 @@ if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
+    from ldimport.migration.model import ArchiveName, ArchiveSums
     from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
 
+Words = tuple[str, ...]
+"""An option with its value, as on a command line."""
+EMBEDDED = "embedded"
 _OF_THE_ENGINE = ("serve", "worker", "token", "engine")
+_OF_A_MANIFEST = ("validate", "plan", "submit")
+_REPEATED = ("--map", "--set", "--allow-host")
 
 
 @dataclass
 class Session:
     """One call of a command. ``flags`` are settings given on the command line; ``words`` command
-    and arguments without options, ``paths`` the manifests among them; ``kept`` the options that a
-    next command needs too, ``again`` those that the same command needs beside them; ``now`` tells
+    and arguments without options, ``paths`` the manifests among them. Of the options given, each
+    as its words: ``place`` those that any next command needs, ``kept`` those of the manifest,
+    ``again`` those that only the same command needs. ``ran`` is the archive that the command
+    acted on, once it is known, ``alone`` whether the state file holds no other; ``now`` tells
     Unix time."""
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
     words: Sequence[str] = ()
     paths: Sequence[str] = ()
-    kept: Sequence[str] = ()
-    again: Sequence[str] = ()
+    place: Sequence[Words] = ()
+    kept: Sequence[Words] = ()
+    again: Sequence[Words] = ()
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     now: Callable[[], float] = time.time
+    ran: ArchiveName | None = None
+    alone: bool = True
 
     def __post_init__(self) -> None:
         """Results go to ``out`` and ``screen``, everything else to ``err`` and ``notes``."""
@@ -112,27 +124,109 @@ class Session:
 
     @property
     def arguments(self) -> str:
-        """The command's arguments with their options, as a shell takes them, for hints."""
-        return shlex.join(map(without_secrets, [*self.words[1:], *self.kept]))  # quotes tear URLs
+        """The manifests with the options of this call, for a command about the same ones."""
+        return self.same_manifest("validate").removeprefix("ldimport validate ")
 
     @property
     def command(self) -> str:
-        """The whole command, as a shell takes it, to go on with."""
-        return shlex.join(map(without_secrets, [*self.words, *self.kept, *self.again]))
+        """The same command with all that decides what it does, to go on with."""
+        return self.next_command(*self.words).removeprefix("ldimport ")
+
+    def next_command(self, *words: str, of: ArchiveName | None = None) -> str:
+        """A command line for the same state file, target and archive (or the one ``of`` which),
+        as a shell takes it, without secrets: with the options of this call that mean the same run,
+        and what the command would not find by itself. The one place that writes such lines."""
+        manifest = words[0] in _OF_A_MANIFEST
+        of = of or (None if manifest or words[0] in _OF_THE_ENGINE else self.ran)
+        given = [*(self.kept if manifest else ()), *self._place(words, of)]
+        given += self.again if words[:1] == tuple(self.words[:1]) else ()
+        more = (each for each in given if each[0] not in words or each[0] in _REPEATED)
+        return " ".join(map(_quoted, ("ldimport", *words, *chain.from_iterable(more))))
+
+    def same_manifest(self, command: str, *options: str) -> str:
+        """A next command about the manifests of this one."""
+        return self.next_command(command, *self.words[1:], *options)
+
+    def _place(self, words: Sequence[str], of: ArchiveName | None) -> Iterable[Words]:
+        """The options that say which state file, target and archive are meant."""
+        given = {each[0]: each for each in self.place}
+        if words[0] not in _OF_A_MANIFEST and (file := self._file_elsewhere()):
+            given["--config"] = ("--config", str(file))
+        if "--all" in words:
+            given.pop("--system-name", None)
+        elif of is not None:
+            given |= self._naming(of)
+        return given.values()
+
+    def _naming(self, of: ArchiveName) -> dict[str, Words]:
+        """What names an archive where the settings in force name another or, beside others, none.
+        The folder of another engine stands in no state file, so it has to be named."""
+        settings = self.settings
+        found: dict[str, Words] = {}
+        if of.target is not None and of.target != self.here:
+            local = of.target.startswith(f"{EMBEDDED}:")
+            found["--target"] = ("--target", EMBEDDED if local else of.target)
+            found |= {"--engine": ("--engine", "FOLDER")} if local else {}
+        elif not (self.target_named or self.alone):
+            found["--target"] = ("--target", settings.target)
+        silent = self.alone and settings.system_name is None
+        if of.system_name and of.system_name != settings.system_name and not silent:
+            found["--system-name"] = ("--system-name", of.system_name)
+        return found
+
+    def _file_elsewhere(self) -> Path | None:
+        """The project file that this command found beside the manifest, if one without the
+        manifest would not."""
+        from ldimport.settings import project_file
+
+        if not self.paths or "config" in self.flags or self.environ.get("LDIMPORT_CONFIG"):
+            return None
+        cwd = Path.cwd()
+        found = project_file(cwd / (self._near or ""), cwd)
+        if found is None or found == project_file(cwd):
+            return None
+        return Path(min(str(found), os.path.relpath(found, cwd), key=len))
+
+    def knows(self, archives: Iterable[ArchiveSums]) -> None:
+        """The state file holds these: whether there is any beside the one acted on, so that next
+        commands have to name it."""
+        own = self.ran and self.ran.system_name
+        others = [each for each in archives if each.totals.rows]
+        if own is not None:
+            others = [e for e in others if (e.target, e.system_name) != (self.here, own)]
+        self.alone = len(others) < (2 if own is None else 1)
+
+    def complete(self, error: BaseException | None) -> None:
+        """Let the next command of an error's hint mean the same run. Harmless when done twice."""
+        if isinstance(error, LdimportError) and error.hint:
+            error.hint = self.completed(error.hint)
+
+    def completed(self, hint: str) -> str:
+        """A hint of where nothing is known of this call; ``ldimport watch   why`` is a command."""
+        command, gap, why = hint.partition("   ")
+        with suppress(ValueError):  # quotes that are none
+            words = shlex.split(command) if command.startswith("ldimport ") else []
+            if words[1:] and words[2:3] != ["trust"] and "--help" not in words:
+                return self.next_command(*words[1:]) + gap + why
+        return hint
+
+    @property
+    def _near(self) -> Path | None:
+        """The folder that the manifest lies in."""
+        near = None if not self.paths or self.paths[0] == "-" else Path(self.paths[0])
+        return near if near is None or near.is_dir() else near.parent
 
     @cached_property
     def settings(self) -> Settings:
         """What is in force; the project file is looked for from the manifest's folder."""
         from ldimport.settings import UntrustedError, load
 
-        near = None if not self.paths or self.paths[0] == "-" else Path(self.paths[0])
-        folder = near if near is None or near.is_dir() else near.parent
         flags = self.flags
         if self.words and self.words[0] in _OF_THE_ENGINE:  # wherever a file sends images
             flags = {"target": "embedded", **flags}
         while True:
             try:
-                return load(flags, near=folder, environ=self.environ, cwd=Path.cwd())
+                return load(flags, near=self._near, environ=self.environ, cwd=Path.cwd())
             except UntrustedError as error:
                 if not self._agrees(error):
                     raise
@@ -164,13 +258,26 @@ class Session:
             UserFolders.of(None).trusted.add(asked.file, asked.digest)
         return yes
 
+    @cached_property
+    def here(self) -> str:
+        """The identity of the target in force."""
+        from ldimport.migration.open import identity_of
+
+        return identity_of(self.settings.target, self.settings.engine)
+
     @property
-    def filters(self) -> dict[str, str | None]:
-        """Target and systemName to look for in the state file: those of the command line."""
-        return {
-            name: getattr(self.settings, name) if name in self.flags else None
-            for name in ("target", "system_name")
-        }
+    def target_named(self) -> bool:
+        """Whether anything but the default says where images go."""
+        settings = self.settings
+        keys = ("target", "engine") if settings.embedded else ("target",)
+        return any(settings.sources.get(key, "default") != "default" for key in keys)
+
+    @property
+    def archive(self) -> ArchiveName:
+        """The archive in force, as far as options, environment and config files name one."""
+        from ldimport.migration.model import ArchiveName
+
+        return ArchiveName(self.here if self.target_named else None, self.settings.system_name)
 
     def project_config(self, target: Target | None = None) -> ProjectConfig:
         """The project config in force; an HTTP target is asked only where no file is named."""
@@ -283,6 +390,11 @@ class Session:
         except LockedError as error:
             who = error.facts.get("who", "another run")
             return self.migration(target, write=False), who
+
+
+def _quoted(word: str) -> str:
+    """A word for a shell; what people are to fill in stands as it is. Quotes would tear a URL."""
+    return word if word == "HOST[:PORT]" else shlex.quote(without_secrets(word))
 
 
 def tilde(path: Path) -> str:

@@ -1,12 +1,13 @@
 """``ldimport status [ID]``: what the state file knows, and what became of one job."""
 
-import shlex
+import os
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ldimport import wire
+from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.output import outcomes
@@ -14,7 +15,7 @@ from ldimport.cli.output.documents import Document
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
 from ldimport.migration import Migration
-from ldimport.migration.model import JobRow, Overview, Totals
+from ldimport.migration.model import ArchiveName, ArchiveSums, JobRow, Overview, Totals
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 MOST_JOBS = 10
@@ -29,20 +30,24 @@ def status(
     exit_status: bool = False,
     most: int = MOST_JOBS,
     failed: bool = False,
+    all_: bool = False,
 ) -> ExitCode:
-    """Show all jobs and how many images arrived, or one job with its images."""
+    """Show the jobs of the archive in force and how many images arrived, or one job with its
+    images. Where nothing names an archive, all of them."""
+    archive.require_paths(session)
     if job is not None:
         row = _one(session, job, offline=offline)
         return _exit(row) if exit_status else ExitCode.OK
     if exit_status:
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
     with session.migration(write=False) as migration:
-        found = migration.overview(**session.filters)
-        found = _as_now(session, migration, found)
-    if failed:
-        rows = (row for row in found.jobs if row.counts.failed or _broken(row))
-        found = replace(found, jobs=tuple(rows))
-    _show(session, found, most or None)
+        mine = archive.to_show(session, migration, everything=all_)
+        found = _as_now(session, migration, migration.overview(**asdict(mine)))
+        if failed:
+            rows = (row for row in found.jobs if row.counts.failed or _broken(row))
+            found = replace(found, jobs=tuple(rows))
+        _show(session, found, archive.elsewhere(migration.archives(), mine), most or None)
+        archive.say_elsewhere(session, migration, mine, "status")
     return ExitCode.OK
 
 
@@ -68,27 +73,32 @@ def _as_now(session: Session, migration: Migration, found: Overview) -> Overview
         return migration.overview_now(found)
 
 
-def _show(session: Session, found: Overview, most: int | None) -> None:
+def _show(
+    session: Session, found: Overview, others: Sequence[ArchiveSums], most: int | None
+) -> None:
     screen = session.screen
     if session.options.json:
         from ldimport.cli.output import documents
 
-        session.document(documents.overview(found))
+        session.document(documents.overview(found, others))
         return
     if not session.out.tty:
         outcomes.lines(session.out, found, session.now(), most)
     elif found.scopes:
         outcomes.overview(screen, found, session.now(), most)
     else:
-        screen.line("Nothing has been submitted yet.")
-        screen.hint("ldimport submit MANIFEST")
+        name = session.archive.system_name if others else None
+        of = f" of “{name}”" if name else ""
+        screen.line(f"Nothing{of} has been submitted yet.")
+        screen.hint(session.next_command("submit", "MANIFEST"))
     if any(not row.state.finished for row in found.jobs):
-        screen.hints([("ldimport watch", "goes on with what is open")])
+        screen.hints([(session.next_command("watch"), "goes on with what is open")])
 
 
 def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
+        session.knows(migration.archives())
     told = None if row.state.finished or offline else _ask(session, row)
     with session.migration(write=False) as migration:
         row = migration.job(job_id)
@@ -104,8 +114,6 @@ def _one(session: Session, job_id: str, *, offline: bool) -> JobRow:
 def _ask(session: Session, row: JobRow) -> JobStatus | None:
     """Ask the target, and store the answer when no other run holds the state file."""
 
-    from ldimport.cli import runner
-
     def late() -> TemporaryError:
         place = session.settings.target
         return TemporaryError(f"{place} did not answer within {ASK_SECONDS:.0f} s")
@@ -116,7 +124,7 @@ def _ask(session: Session, row: JobRow) -> JobStatus | None:
             session.target() as target,
             session.migration_if_free(target)[0] as migration,
         ):
-            runner.refuse_to_ask(row, target)
+            archive.refuse_to_ask(row, target)
             return migration.refresh(row.id)
     except StateFileError:
         raise
@@ -152,15 +160,16 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     from ldimport.migration.causes import causes_of
 
     screen, counts = session.screen, row.counts
+    of = ArchiveName(row.target, row.system_name)
     outcomes.job_head(screen, row, session.now())
+    if not session.alone:
+        screen.line(f"  systemName {row.system_name} at {row.label}", indent=2)
     if _broken(row):
         lost = "The target no longer knows it: its images may or may not have arrived."
         none = "Nothing of it could be tried."
         screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
         again = "sends them again; images that arrived are skipped"
-        there = Path(row.manifest).is_file()  # else several files, another folder, standard input
-        manifest = shlex.quote(row.manifest) if there else "MANIFEST"
-        screen.hints([(f"ldimport submit {manifest}", again)])
+        screen.hints([(session.next_command("submit", *_manifest(row), of=of), again)])
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -173,15 +182,25 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         outcomes.told(screen, told, MOST_IMAGES)
     if not row.state.finished:
         _at_work(session, row)
-    hints = [] if row.state.finished else [("ldimport watch", "follows it to its end")]
-    name = shlex.quote(row.id)
-    if row.state.finished:
+    hints = []
+    if not row.state.finished:
+        hints.append((session.next_command("watch", of=of), "follows it to its end"))
+    else:
         what = "media ids" if counts.success + counts.skipped else "reasons"
-        hints.append((f"ldimport results --job {name}", f"all {counts.total:,} with {what}"))
+        every = session.next_command("results", "--job", row.id, of=of)
+        hints.append((every, f"all {counts.total:,} with {what}"))
     if row.state.finished and (can := sum(each.images for each in causes if each.retryable)):
-        again = f"send failed images again; {can:,} may work"
-        hints.append((f"ldimport retry --job {name}", again))
+        again = session.next_command("retry", "--job", row.id, of=of)
+        hints.append((again, f"send failed images again; {can:,} may work"))
     screen.hints(hints)
+
+
+def _manifest(row: JobRow) -> list[str]:
+    """The files of the job's manifest from this folder, as far as they are still there."""
+    paths = [Path(each) for each in row.path.split(os.pathsep) if each and Path(each).exists()]
+    here = Path.cwd()
+    return [str(each.relative_to(here) if each.is_relative_to(here) else each)
+            for each in paths] or ["MANIFEST"]  # fmt: skip
 
 
 def _at_work(session: Session, row: JobRow) -> None:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from math import inf
 from pathlib import Path
 
-from ldimport.cli import runner
+from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
 from ldimport.cli.options import EndOptions, EngineOptions, ReadingOptions
@@ -20,6 +20,7 @@ from ldimport.errors import ExitCode, UsageError
 from ldimport.manifest.manifest import STDIN
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
 from ldimport.migration.events import Event, Planned
+from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
 from ldimport.model import Severity
@@ -65,12 +66,21 @@ def submit(
         _in_time(
             sending, session.source(session.project_config(target), reading, engine.integrity)
         ) as source,
+        _of(session, source),
         session.migration(target, write=True) as migration,
-        RunReport(junitxml, "submit") as report,
+        RunReport(junitxml, "submit", session.next_command) as report,
     ):
+        session.knows(migration.archives())
         session.check_webhook(source.manifest)
         _first_use(session, migration, source, agreed=yes)
         return _send(session, migration, source, sending, report)
+
+
+@contextmanager
+def _of(session: Session, source: Source) -> Iterator[None]:
+    """From here on next commands are about the manifest's archive."""
+    session.ran = ArchiveName(system_name=source.envelope.system_name)
+    yield
 
 
 @contextmanager
@@ -102,7 +112,10 @@ def _send(
         report.refused(source.manifest.name, error.validation)
         return _refused(session, source, error)
     report.ended(end)
-    return runner.close(session, migration, end, waited=sending.wait)
+    code = runner.close(session, migration, end, waited=sending.wait)
+    mine = ArchiveName(migration.target.identity, source.envelope.system_name)
+    archive.say_elsewhere(session, migration, mine, "watch", lambda sums: sums.pending)
+    return code
 
 
 def _short_check(session: Session, source: Source) -> Listener:
@@ -152,32 +165,59 @@ def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCo
     if not (session.options.json and session.options.quiet):
         check.show(session.notes, source, found)
         session.notes.error(error)
-        words = session.arguments
-        hints = [(f"ldimport validate {words} --problems FILE", "every problem, with row and hint")]
+        every = session.same_manifest("validate", "--problems", "FILE")
+        hints = [(every, "every problem, with row and hint")]
         if found.valid:
-            good = counted(found.valid, "good row")
-            hints.append((f"ldimport submit {words} --valid-only", f"send the {good}"))
+            good = f"send the {counted(found.valid, 'good row')}"
+            hints.append((session.next_command(*session.words, "--valid-only"), good))
         session.notes.hints([] if STDIN in session.paths else hints)
     return error.exit_code
 
 
 def _first_use(session: Session, migration: Migration, source: Source, *, agreed: bool) -> None:
-    """Ask before the first use of a systemName on a remote target: it cannot be undone, another
-    name later would double the library. Raises UsageError when nobody agrees."""
+    """Ask before the first use of a systemName on a remote target, and where the images were sent
+    under another one: it cannot be undone, another name would double the library. Raises
+    UsageError when nobody agrees; ``agreed`` is about names that are new, not about those that
+    look mistyped."""
     name, target = source.envelope.system_name, migration.target
-    if target.local or agreed or name in migration.system_names():
+    before = None if "system_name" in session.flags else migration.sent_before(source)
+    is_new = not (target.local or agreed or name in migration.system_names())
+    if before is None and not is_new:
         return
+    if before is not None and (agreed or not session.can_ask):
+        raise _mistyped(session, source, *before)
     text = "it names this archive for ever"
     if not session.can_ask:
         text = f"systemName “{name}” is new on {target.label}; {text}"
         hint = "if it is right, run the same command with --yes"
         raise UsageError(text, hint=hint, code="new-system-name")
     session.notes.line(f"  systemName “{name}” is new on {target.label}: {text}.", indent=2)
-    for scope in migration.overview(target=target.identity).scopes:
+    for scope in migration.archives(target=target.identity):
         images = counted(scope.totals.rows, "image")
         session.notes.line(f"  in use: {scope.system_name}, {images}", indent=4)
+    if before is not None:
+        session.notes.say("!", _twice(*before))
     if not says_yes(f"  Use “{name}”?"):
         raise UsageError(f"nothing was sent: “{name}” is not the name to use", code="declined")
+
+
+def _twice(known: str, external_id: str) -> str:
+    return (
+        f"id “{external_id}” was sent before under systemName “{known}”; under another name the "
+        "same images arrive once more"
+    )
+
+
+def _mistyped(session: Session, source: Source, known: str, external_id: str) -> UsageError:
+    name, own = source.envelope.system_name, source.manifest.header.system_name
+    new = session.next_command(*session.words, "--system-name", name)
+    if own is None:
+        same = session.next_command(*session.words, "--system-name", known)
+        hint, facts = f"{same}   if it is the same archive", {"another": new}
+    else:
+        hint, facts = f"{new}   if it is another archive; else correct the manifest's name", {}
+    text = f"systemName “{name}” is new here, but {_twice(known, external_id)}"
+    return UsageError(text, hint=hint, code="other-system-name", facts=facts)
 
 
 COMMAND = Command(

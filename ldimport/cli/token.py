@@ -1,5 +1,6 @@
 """``ldimport token``: who may use a served engine."""
 
+from ldimport.cli.archive import require_paths
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import TableColumn, table
@@ -30,6 +31,7 @@ def create(
 
 def list_(session: Session) -> ExitCode:
     """List tokens with scopes and expiry, never the tokens themselves."""
+    require_paths(session)
     found = [_document(each) for each in access_tokens.tokens(session.settings.engine)]
     if session.options.json:
         session.document({"format": 1, "tokens": found})
@@ -63,6 +65,7 @@ def _document(token: StoredToken) -> Document:
 
 def revoke(session: Session, token: str) -> ExitCode:
     """Revoke a token; it is refused from now on."""
+    require_paths(session)
     if not access_tokens.revoke(session.settings.engine, token, now=session.now()):
         raise UsageError(f"no token “{token}”", hint="ldimport token list", code="unknown-token")
     if session.options.json:

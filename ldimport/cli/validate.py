@@ -13,6 +13,7 @@ from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.manifest.manifest import STDIN
 from ldimport.migration import Source
+from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.files import Files, Reports
 from ldimport.migration.validate import Validation
 from ldimport.migration.validate import validate as check_all
@@ -32,6 +33,7 @@ def validate(
 ) -> ExitCode:
     """Check a manifest against the project config. Nothing is sent."""
     with session.source(session.project_config(), reading, named=False) as source:
+        session.ran = ArchiveName(system_name=source.manifest.header.system_name)
         began = time.monotonic()
         found = _check(session, source, files, max_problems)
         seconds = time.monotonic() - began
@@ -82,17 +84,17 @@ def _show(
 
 
 def _hints(session: Session, found: Validation) -> list[Hint]:
-    words = session.arguments
     again = STDIN not in session.paths  # what came that way is gone
     if not found.invalid:
-        return [(f"ldimport plan {words}", "what a submit would send")] if again else []
+        return [(session.same_manifest("plan"), "what a submit would send")] if again else []
     worst = max(found.kinds, key=lambda kind: (kind.severity == "error", kind.rows))
-    hints = [(f"ldimport explain {worst.code}", "what the check means, and how to fix it")]
+    explain = session.next_command("explain", worst.code)
+    hints = [(explain, "what the check means, and how to fix it")]
     if again and sum(kind.rows for kind in found.kinds) > check.MOST_WITH_CARET:
-        every = f"ldimport validate {words} --problems problems.csv"
+        every = session.same_manifest("validate", "--problems", "problems.csv")
         hints.append((every, "all of them, with row and hint"))
     if again and found.valid:
-        send = f"ldimport submit {words} --valid-only"
+        send = session.same_manifest("submit", "--valid-only")
         hints.append((send, f"send the {counted(found.valid, 'good row')}"))
     return hints
 

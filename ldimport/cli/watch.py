@@ -1,14 +1,18 @@
 """``ldimport watch``: follow open jobs until they end."""
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
-from ldimport.cli import options, runner
+from ldimport.cli import archive, options, runner
 from ldimport.cli.command import Command
+from ldimport.cli.output import outcomes
 from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration
+from ldimport.migration.events import Summary
+from ldimport.migration.model import ArchiveName, Overview, Totals
 from ldimport.migration.reports.junit import RunReport
 
 
@@ -17,11 +21,14 @@ def watch(
     jobs: list[str] | None = None,
     deadline: str | None = None,
     junitxml: Path | None = None,
+    all_: bool = False,
 ) -> ExitCode:
-    """Follow open jobs until they end, store their results, and carry on the local engine's work.
+    """Follow open jobs of the archive in force until they end, store their results, and carry on
+    the local engine's work.
 
     While another run holds the state file, this only looks on.
     """
+    archive.require_paths(session)
     seconds = options.read_seconds("--deadline", deadline)
     with ExitStack() as stack:
         known, other = session.migration_if_free()
@@ -30,22 +37,37 @@ def watch(
             session.notes.line(f"! {other} is at work: looking on", indent=2)
         target = stack.enter_context(session.target(deadline=seconds))
         migration = known.at(target)
-        runner.refuse_to_watch(migration, jobs or ())
-        if any(not job.state.finished for job in migration.jobs()):
+        mine = archive.to_watch(session, migration, jobs or (), everything=all_)
+        session.ran = ArchiveName(system_name=mine.system_name)
+        if any(not job.state.finished for job in migration.jobs(**asdict(mine))):
             runner.say_local(session)
-        report = stack.enter_context(RunReport(junitxml, "watch"))
-        events = migration.watch(tuple(jobs or ()), deadline=seconds)
+        report = stack.enter_context(RunReport(junitxml, "watch", session.next_command))
+        named = mine.system_name
+        events = migration.watch(tuple(jobs or ()), system_name=named, deadline=seconds)
         end = runner.follow(session, events, sends=False)
         report.ended(end)
         if not end.jobs and end.stopped is None and not session.options.json:
-            _nothing_open(session, migration)
-            return end.exit_code
-        return runner.close(session, migration, end, table=False)
+            _nothing_open(session, migration, mine)
+            code = end.exit_code
+        else:
+            code = _close(session, migration, end)
+        archive.say_elsewhere(session, migration, mine, "watch", lambda sums: sums.pending)
+        return code
 
 
-def _nothing_open(session: Session, migration: Migration) -> None:
+def _close(session: Session, migration: Migration, end: Summary) -> ExitCode:
+    """The closing screen; jobs of several archives first, each with its own."""
+    if session.chatty and len({(job.target, job.system_name) for job in end.jobs}) > 1:
+        shown = Overview(end.jobs, Totals(), (), None)
+        outcomes.jobs(session.screen, shown, session.now(), None)
+        session.screen.blank()
+    return runner.close(session, migration, end, table=False)
+
+
+def _nothing_open(session: Session, migration: Migration, mine: ArchiveName) -> None:
     text = "No job is running."
-    if ends := [(job.finished_at, job.id) for job in migration.jobs() if job.finished_at]:
+    jobs = migration.jobs(**asdict(mine))
+    if ends := [(job.finished_at, job.id) for job in jobs if job.finished_at]:
         at, name = max(ends)
         text += f" The last one, {name}, ended {clock(at, session.now())}."
     session.screen.say("✓", f"{text}")

@@ -246,12 +246,14 @@ class Engine(Closing):
                 time.sleep(0.05)
 
     @contextmanager
-    def working(self, workers: int | None = None) -> Iterator[None]:
-        """Worker processes, by default one per core, as long as the context lasts; they are
-        ended in order, and what they had begun is free at once."""
+    def working(self, workers: int | None = None, only: str | None = None) -> Iterator[None]:
+        """Worker processes, by default one per core, as long as the context lasts, for all images
+        or ``only`` those of one systemName; they are ended in order, and what they had begun is
+        free at once."""
         from ldimport.engine.worker_pool import WorkerPool, cores
 
-        pool = self._pool = WorkerPool(self.folder, cores() if workers is None else workers)
+        size = cores() if workers is None else workers
+        pool = self._pool = WorkerPool(self.folder, size, only)
         try:
             pool.start()
             yield

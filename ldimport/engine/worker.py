@@ -54,14 +54,16 @@ def run_worker(
     workers: int = 1,
     now: Callable[[], float] = time.time,
     watch: Callable[[float], None] = lambda _: None,
+    only: str | None = None,
 ) -> None:
     """Work until ``stop`` says so, with ``until_done`` also until no image is open, whoever works
     on it. ``workers`` share the connections that a host may get. ``watch`` is told again and again
-    within how many seconds to hear of us next, 0 when there is no knowing. What was begun is
+    within how many seconds to hear of us next, 0 when there is no knowing. ``only``: images of this
+    systemName. What was begun is
     recorded or free again at the end."""
     session = store.join(blobs)
     try:
-        Worker(store, session, blobs, stop, workers, now, watch).run(until_done)
+        Worker(store, session, blobs, stop, workers, now, watch, only).run(until_done)
     finally:
         session.leave()
 
@@ -78,6 +80,7 @@ class Worker:
     workers: int
     now: Callable[[], float]
     watch: Callable[[float], None] = lambda _: None
+    only: str | None = None
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     _writer: BlobWriter = field(init=False)
@@ -175,7 +178,7 @@ class Worker:
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
         None when nothing is free or the oldest has other terms."""
-        if not self.store.jobs.any_free():
+        if not self.store.jobs.any_free(self.only):
             return None
         return self._commit(HANDFUL, terms)
 
@@ -185,8 +188,9 @@ class Worker:
         self.watch(0)
         self._writer.settle()
         claimed = self.session.work(
-            self._done, self.now(), lost=self._writer.missing, most=most, terms=terms
-        )
+            self._done, self.now(), lost=self._writer.missing, most=most, terms=terms,
+            only=self.only,
+        )  # fmt: skip
         if not claimed.kept:
             self._remote.clear()
             self._local.clear()
@@ -230,6 +234,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--parent", type=int, metavar="PID")
     parser.add_argument("--workers", type=int, default=1, metavar="N", help="as many work here")
+    parser.add_argument("--only", metavar="NAME", help="images of this systemName")
     options = parser.parse_args()
     told = threading.Event()
     end_with_parent()
@@ -241,7 +246,8 @@ def main() -> None:
             start_thread(_watch_parent, options.parent, told)
         with closing(open_store(options.folder)) as store:
             blobs = BlobFolder(options.folder)
-            run_worker(store, blobs, told.is_set, workers=options.workers, watch=_live_on)
+            given = {"workers": options.workers, "only": options.only}
+            run_worker(store, blobs, told.is_set, watch=_live_on, **given)
     except Exception as fault:
         error = fault if isinstance(fault, LdimportError) else scarce(fault)
         if error is None:

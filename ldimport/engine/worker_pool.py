@@ -57,11 +57,13 @@ class _Member:
 
 
 class WorkerPool:
-    """``size`` worker processes on the engine in ``folder``, from ``start`` to ``end``. A worker
-    that was killed is started again; an error of the run (disk full) is kept for ``check``."""
+    """``size`` worker processes on the engine in ``folder``, from ``start`` to ``end``; with
+    ``only`` they carry out the images of one systemName. A worker that was killed is started
+    again; an error of the run (disk full) is kept for ``check``."""
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, only: str | None = None) -> None:
         self._folder = folder
+        self._only = () if only is None else (f"--only={only}",)
         self._size = size
         self._members: list[_Member] = []
         self._error: LdimportError | None = None
@@ -98,6 +100,7 @@ class WorkerPool:
         # -P: a module in the working folder, which may be a stranger's archive, is not ours
         command = [sys.executable, "-P", "-m", "ldimport.engine.worker"]
         command += [str(self._folder), "--parent", str(os.getpid()), "--workers", str(self._size)]
+        command += self._only
         pipe = subprocess.PIPE
         with contextlib.ExitStack() as opened:
             try:

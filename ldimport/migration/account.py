@@ -39,9 +39,12 @@ class Account:
         unknown."""
         return self.store.archive(self.target.identity, self.target.label, system_name)
 
-    def open_batches(self, only: Sequence[str] = ()) -> list[OpenBatch]:
-        """Batches under way at the target; ``only`` those of these jobs where any are named."""
-        return self.store.open_batches(self.target.identity, only)
+    def open_batches(
+        self, only: Sequence[str] = (), system_name: str | None = None
+    ) -> list[OpenBatch]:
+        """Batches under way at the target; ``only`` those of these jobs where any are named, and
+        those of one archive where it is named."""
+        return self.store.open_batches(self.target.identity, only, system_name)
 
     def as_now(self, row: JobRow) -> JobRow:
         """A job; if it is open, with what the target tells of it before its end."""
@@ -64,8 +67,10 @@ class Account:
 class RunOptions:
     """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
     monotonic clock; ``fail_on(failed, tried)`` images; ``wait`` False: after the last batch is
-    accepted."""
+    accepted. Of what earlier runs left open, that of the archive ``system_name`` is taken up; None:
+    of all at the target."""
 
+    system_name: str | None = None
     deadline: float | None = None
     since: float | None = None
     fail_on: Callable[[int, int], bool] | None = None
@@ -93,13 +98,12 @@ class SubmitOptions(RunOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOptions(RunOptions):
-    """Which failed images: those of one ``job``, ``cause`` or ``system_name``, where given. The
-    engine treats them as before, but for ``allow_hosts``, ``integrity`` and ``again`` (fields of
-    ``JobOptions``) where given."""
+    """Which failed images: those of one ``job`` or ``cause``, where given. The engine treats them
+    as before, but for ``allow_hosts``, ``integrity`` and ``again`` (fields of ``JobOptions``)
+    where given."""
 
     job: str | None = None
     cause: str | None = None
-    system_name: str | None = None
     allow_hosts: tuple[str, ...] | None = None
     integrity: Integrity | None = None
     again: Mapping[str, Any] = field(default_factory=dict)

@@ -42,12 +42,14 @@ class Migration(Closing):
         self._store = store
         self._target = target
         self._clock = clock or Clock()
+        self.archives = store.archives
         self.overview = store.overview
         self.jobs = store.jobs
         self.job_status = store.job_status
         self.results = store.results
         self.failed_rows = store.failed_rows
         self.causes = store.causes
+        self.holds = store.holds
         self.history = store.history
 
     @classmethod
@@ -132,9 +134,11 @@ class Migration(Closing):
         """The systemNames that the state file has used for the target."""
         return self._store.system_names(self.target.identity)
 
-    def has_open_jobs(self) -> bool:
-        """Whether batches are under way at the target."""
-        return bool(self._account.open_batches())
+    def sent_before(self, source: Source) -> tuple[str, str] | None:
+        """See ``migration.plan``."""
+        from ldimport.migration.plan import sent_before
+
+        return sent_before(self._account, source)
 
     # -- what is done -----------------------------------------------------------------------
 
@@ -174,9 +178,14 @@ class Migration(Closing):
         return retry(self._account, options or RetryOptions())
 
     def watch(
-        self, job_ids: Sequence[str] = (), *, deadline: float | None = None
+        self,
+        job_ids: Sequence[str] = (),
+        *,
+        system_name: str | None = None,
+        deadline: float | None = None,
     ) -> Iterator[Event]:
-        """See ``migration.watch``. Raises UsageError for an unknown job."""
+        """See ``migration.watch``; of one archive, where it is named. Raises UsageError for an
+        unknown job."""
         for job_id in job_ids:
             self.job(job_id)
-        return watch(self._account, job_ids, RunOptions(deadline=deadline))
+        return watch(self._account, job_ids, RunOptions(deadline=deadline, system_name=system_name))

@@ -68,6 +68,19 @@ class Filter:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchiveName:
+    """Which archive is meant, as far as it is named: ``target`` as in Filter; None: any."""
+
+    target: str | None = None
+    system_name: str | None = None
+
+    def holds(self, target: str, system_name: str) -> bool:
+        """Whether the archive with this identity is meant."""
+        place = target.partition(":")[0] if self.target == "embedded" else target
+        return self.target in (None, place) and self.system_name in (None, system_name)
+
+
+@dataclass(frozen=True, slots=True)
 class ArchiveSums:
     """One target and systemName with the sums of its images."""
 
@@ -79,7 +92,8 @@ class ArchiveSums:
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """One job as the state file knows it."""
+    """One job as the state file knows it; ``label``: its target as screens name it, ``path``: the
+    manifest, as in ``batch.Origin``."""
 
     id: str
     state: JobState
@@ -91,6 +105,8 @@ class JobRow:
     system_name: str
     first_row: int
     last_row: int
+    label: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +192,7 @@ class History:
     """One image of one archive: where it comes from, its last outcome (``status`` None: in an
     open job, or not sent), and all attempts, oldest first."""
 
+    target: str
     label: str
     system_name: str
     manifest: str

@@ -69,6 +69,17 @@ def open_target(
     return LivingdocsTarget(client)
 
 
+def identity_of(place: str, engine: Path) -> str:
+    """What the state file files images of the target at ``place`` under, without opening it; the
+    bare word where the engine's folder has none yet."""
+    if place != EMBEDDED:
+        return place
+    from ldimport.engine.store import identity
+
+    uuid = identity(engine)
+    return EMBEDDED if uuid is None else f"{EMBEDDED}:{uuid}"
+
+
 def project_config(path: Path | None, target: Target | None = None) -> ProjectConfig:
     """The project config in force: the file, else what an HTTP target answers, else the
     documented default. Raises ConfigError with every complaint about a broken one."""

@@ -132,6 +132,18 @@ class Names:
         return found
 
 
+def sent_before(account: Account, source: Source) -> tuple[str, str] | None:
+    """Where nothing was sent yet under the manifest's systemName: another name that one of its ids
+    was sent under, and the id. The manifest is read up to there."""
+    names = Names.of(account.store, account.target.identity, source.envelope.system_name)
+    entries = source.manifest.entries() if names.others and not names.own_images else iter(())
+    while ids := [each.id for each in islice(entries, CHUNK)]:
+        found = account.store.elsewhere(names.target, names.own, ids)
+        if first := next((each for each in ids if each in found), None):
+            return found[first], without_secrets(first)[:60]
+    return None
+
+
 def _alike(
     store: StateStore, archive: int | None, places: Mapping[str, Place], *, strict: bool
 ) -> dict[str, Problem]:

@@ -211,7 +211,8 @@ def ahead(results: Iterable[Result]) -> Totals:
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
     the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on. Of
-    what earlier runs left open, ``only`` these jobs are followed where any are named."""
+    what earlier runs left open in the archive that ``options`` name, ``only`` these jobs are
+    followed where any are named."""
 
     def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
         self.tracker = Tracker(account)
@@ -222,7 +223,7 @@ class Run:
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._options = options
-        self._left = account.open_batches(only)
+        self._left = account.open_batches(only, options.system_name)
         self._started = self._clock.monotonic() if options.since is None else options.since
         self._ends = options.ends(self._started)
 
@@ -230,7 +231,7 @@ class Run:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
         run; look at ``stopped``."""
         try:
-            with self._target.work():
+            with self._target.work(self._options.system_name):
                 try:
                     yield from self._recover(to_send)
                     yield from self._send_all(parcels, to_send)
@@ -334,5 +335,5 @@ class Run:
             raise FailureLimitError(
                 f"stopped: {totals.failed:,} of {tried:,} images failed, more than --fail-on "
                 "allows",
-                hint="look at ldimport results --failed, then run the same command again",
+                hint="ldimport results --failed   shows why; then run the same command again",
             )

@@ -45,6 +45,7 @@ def submit(
     """
     if options.since is None:
         options = replace(options, since=account.clock.monotonic())
+    options = replace(options, system_name=source.envelope.system_name)
     found = survey(account, source, options, _in_time(options, account.clock, tick))
     if found.validation.invalid and not options.valid_only:
         raise InvalidManifest(found.validation)

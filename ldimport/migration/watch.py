@@ -27,7 +27,7 @@ def watch(account: Account, job_ids: Sequence[str], options: RunOptions) -> Iter
         yield from _carry_on(account, job_ids, options)
         return
     options = replace(options, since=account.clock.monotonic())
-    onlooker = _Onlooker(account, job_ids)
+    onlooker = _Onlooker(account, job_ids, options.system_name)
     taken = yield from onlooker.look_on(options)
     if taken is None:
         yield onlooker.summary(options)
@@ -45,13 +45,13 @@ def _carry_on(
     """Follow what is open, after those jobs that have ``ended`` before our eyes."""
 
     def pending() -> int:
-        return sum(batch.images for batch in account.open_batches(job_ids))
+        return sum(batch.images for batch in account.open_batches(job_ids, options.system_name))
 
     run = Run(account, options, job_ids)
     run.tracker.count(ended)
     yield from run.carry_out(iter(()), 0)
     totals = run.totals(pending=pending())
-    here = Filter(target=account.target.identity)
+    here = Filter(target=account.target.identity, system_name=options.system_name)
     yield run.summary(totals, account.store.causes(here) if totals.failed else ())
 
 
@@ -59,8 +59,8 @@ class _Onlooker:
     """Another run holds the state file: tells what it stores, and of the local engine's open jobs
     what the engine knows."""
 
-    def __init__(self, account: Account, job_ids: Sequence[str]) -> None:
-        self._account, self._job_ids = account, job_ids
+    def __init__(self, account: Account, job_ids: Sequence[str], system_name: str | None) -> None:
+        self._account, self._job_ids, self._name = account, job_ids, system_name
         self._seen: dict[str, JobRow] = {}
         self._stopped: BaseException | None = None
 
@@ -102,12 +102,13 @@ class _Onlooker:
             return True
         if held:
             return idle > MOST_IDLE or not self._account.store.held_elsewhere
-        return not self._account.open_batches()
+        return not self._account.open_batches(system_name=self._name)
 
     def look(self) -> Iterator[Event]:
         """What has ended since the last look, and where the jobs stand."""
         account = self._account
-        for row in account.store.jobs(self._job_ids or None, target=account.target.identity):
+        wanted = {"target": account.target.identity, "system_name": self._name}
+        for row in account.store.jobs(self._job_ids or None, **wanted):
             if row.id not in self._seen and row.state.finished:
                 continue
             if row.state.finished and not self._seen[row.id].state.finished:

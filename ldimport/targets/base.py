@@ -69,9 +69,9 @@ class Target(Protocol):
     def project_config(self) -> Json:
         """The target's project config, as the API answers it."""
 
-    def work(self) -> AbstractContextManager[None]:
-        """While inside, somebody works on the jobs: the embedded target runs workers, an HTTP
-        target does nothing."""
+    def work(self, system_name: str | None = None) -> AbstractContextManager[None]:
+        """While inside, somebody works on the jobs, or on those of one archive: the embedded target
+        runs workers, an HTTP target does nothing."""
 
     def refused(self, places: Iterable[str], allow_hosts: Sequence[str]) -> Mapping[str, str]:
         """Of these hosts (``HOST`` or ``HOST:PORT``) those that images are not fetched from, as

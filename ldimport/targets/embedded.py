@@ -71,12 +71,12 @@ class EmbeddedTarget(Target):
         return self.engine.refused(places, allow_hosts)
 
     @contextmanager
-    def work(self) -> Iterator[None]:
+    def work(self, system_name: str | None = None) -> Iterator[None]:
         """Worker processes, and whoever sends webhooks, as long as the context lasts. What does
         not arrive stays in the engine: the next run, or ``serve``, tries again. Raises
         ConfigError for a secret that is none."""
         sender = Sender(self.engine.store, self._secrets, on_attempt=self._tried)
-        with self.engine.working(self._workers):
+        with self.engine.working(self._workers, system_name):
             sender.start()
             try:
                 yield

@@ -58,7 +58,7 @@ class LivingdocsTarget(Target):
     def refused(self, places: Iterable[str], allow_hosts: Sequence[str]) -> Mapping[str, str]:
         return {}
 
-    def work(self) -> AbstractContextManager[None]:
+    def work(self, system_name: str | None = None) -> AbstractContextManager[None]:
         return nullcontext()  # the server works by itself
 
     def undelivered(self) -> Sequence[str]:

@@ -206,7 +206,11 @@ def test_an_entry_that_cannot_be_unpacked_is_damage(
         connection.execute("UPDATE kept SET packed = zeroblob(200)")
         connection.execute("UPDATE batch SET packed = zeroblob(200) WHERE packed IS NOT NULL")
     connection.close()
-    for line in ("results --as-manifest --format csv", "retry --json", "watch OPEN --json"):
+    for line in (
+        "results --as-manifest --format csv",
+        "retry --json --system-name local",
+        "watch OPEN --json",
+    ):
         assert call(line)[0] == ExitCode.CONFIG
     with sqlite3.connect(home.state) as connection:
         connection.execute("UPDATE batch SET state = 'begun'")
@@ -264,17 +268,10 @@ def test_a_disk_that_takes_no_more_of_the_state_file_is_exit_5_with_its_folder(
 ) -> None:
     """By the limit of a file's size."""
     resource = pytest.importorskip("resource")
-    words = [
-        sys.executable,
-        "-B",
-        "-m",
-        "ldimport",
-        *line.split(),
-        "--state",
-        f"{tmp_path}/s/s.sqlite",
-    ]
+    words = [sys.executable, "-B", "-m", "ldimport", *line.split()]
     done = subprocess.run(
-        words, cwd=home.state.parent, capture_output=True, text=True, check=False, timeout=60,
+        words, env={**os.environ, "LDIMPORT_STATE": f"{tmp_path}/s/s.sqlite"},
+        cwd=home.state.parent, capture_output=True, text=True, check=False, timeout=60,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
     )  # fmt: skip
     told = done.stdout + done.stderr

@@ -330,13 +330,17 @@ def test_a_bug_is_exit_70_with_a_crash_file_that_holds_no_secret(
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
-def test_folders_that_a_command_makes_are_private_whatever_the_umask(home: Path) -> None:
+def test_folders_that_a_command_makes_are_private_whatever_the_umask(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """State file, lock and crash file with all folders above them."""
+    monkeypatch.setenv("LDIMPORT_STATE", "a/b/state.sqlite")
+    monkeypatch.setenv("LDIMPORT_ENGINE", "c/d")
     before = os.umask(0)
     try:
         write_crash(ValueError("x"), ["status"], os.environ)
         (home / "m.csv").write_text("id,url\n")
-        assert main(["retry", "--state", "a/b/state.sqlite", "--engine", "c/d"]) == 0
+        assert main(["retry"]) == 0
     finally:
         os.umask(before)
     made = [home / name for name in (".local", "a", "c")]

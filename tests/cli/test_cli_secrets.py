@@ -182,7 +182,7 @@ def test_the_quotes_of_a_hint_tear_no_url_apart() -> None:
         ("--base-url", "http://a.test/?sig=a'S3CRETA&w=200"),
         ("--webhook", "//u:a'S3CRETB@b/"),
     )
-    session = Session(words=("submit", "a b.csv"), kept=options[0], again=options[1])
+    session = Session(words=("submit", "a b.csv"), kept=options[:1], again=options[1:])
     assert session.arguments == "'a b.csv' --base-url 'http://a.test/?sig=…&w=200'"
     assert session.command == f"submit {session.arguments} --webhook '//…@b/'"
 

@@ -158,6 +158,33 @@ def test_what_lies_at_another_target_is_never_called_nothing(
         assert f"ldimport retry --target {server.url}" in done.stderr
 
 
+def test_a_run_at_one_target_leaves_the_other_alone_and_names_it(
+    run: Ldimport, origin: Origin, archive: Callable[..., Path]
+) -> None:
+    """A token goes to no other target, and the jobs of the other one stay as they were."""
+    with Livingdocs("seed", {"1.jpg": "Could not upload image"}).running() as server:
+        use(run, server.url)
+        first = archive(2)
+        (there,) = run.json("submit", first, "--yes", "--no-wait")["jobs"]
+        own = ("--target", "embedded", "--allow-host", origin.host)
+        (here,) = run.json("submit", first, *own, "--no-wait")["jobs"]
+        server.asked.clear()
+        done = run("watch", "--target", "embedded")
+        assert server.asked == [], "the local engine is in force"
+        host = server.url.split("/")[2]
+        said = f"also in the state file: archiv at {host} (2)"
+        assert f"→ ldimport status --all --target embedded   {said}" in done.stderr
+        assert not run.json("status", there["id"], "--offline")["finished"]
+        run("submit", first, *own, "--resend", "--no-wait")
+        done = run("watch", code=1)
+        assert [path for path in server.asked if there["id"] in path]
+        assert not [path for path in server.asked if here["id"] in path]
+        done = run("retry", code=1)
+        assert "archiv at local engine" not in done.stderr, "nothing of it has failed"
+        found = run.json("status", "--all")["scopes"]
+        assert [each["label"] for each in found] == [host, "local engine"]
+
+
 def ended_by_deadline(done: subprocess.CompletedProcess[str], words: str) -> None:
     """The server was waited for; a machine that is slow enough never came to ask it."""
     if done.returncode == 8:

@@ -81,7 +81,7 @@ class StandIn:
         return {}
 
     @contextmanager
-    def work(self) -> Iterator[None]:
+    def work(self, system_name: str | None = None) -> Iterator[None]:
         yield
 
     def undelivered(self) -> tuple[str, ...]:

@@ -167,7 +167,7 @@ def test_a_batch_that_is_refused_when_handed_over_is_open_no_more(
     target.before = refuse
     end = summary(watch(state, target))
     assert (end.exit_code, end.totals.pending) == (ExitCode.REFUSED, 0)
-    assert not Migration(state, target).has_open_jobs()
+    assert not state.open_batches(target.identity)
 
 
 def beside(state: StateStore) -> StateStore:

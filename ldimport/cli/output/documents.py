@@ -4,7 +4,7 @@ added to; ``format`` rises when one changes its meaning."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from ldimport.errors import LdimportError
 from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.migration.model import ArchiveSums, CauseRow, Failure, JobRow, Overview, ResultRow
 from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
 
@@ -88,7 +88,7 @@ def cause(row: CauseRow) -> Document:
 def job(row: JobRow) -> Document:
     """One job as ``status`` lists it."""
     return {
-        **fields_of(row, "counts submitted_at finished_at first_row last_row"),
+        **fields_of(row, "counts submitted_at finished_at first_row last_row path"),
         "finished": row.state.finished,
         "submittedAt": utc(row.submitted_at),
         "finishedAt": None if row.finished_at is None else utc(row.finished_at),
@@ -97,19 +97,21 @@ def job(row: JobRow) -> Document:
     }
 
 
-def overview(found: Overview) -> Document:
-    """All that the state file knows."""
-    scopes = [
-        {**fields_of(each), "totals": fields_of(each.totals, "invalid")} for each in found.scopes
-    ]
+def overview(found: Overview, elsewhere: Iterable[ArchiveSums] = ()) -> Document:
+    """What the state file knows, and which of its archives were left out."""
     return {
         "format": FORMAT,
         "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
-        "scopes": scopes,
+        "scopes": [*map(_archive, found.scopes)],
+        "elsewhere": [*map(_archive, elsewhere)],
         "atWork": None if found.at_work is None else fields_of(found.at_work),
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
+
+
+def _archive(each: ArchiveSums) -> Document:
+    return {**fields_of(each), "totals": fields_of(each.totals, "invalid")}
 
 
 RESULT_KEYS = (
@@ -194,6 +196,9 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
 """Every event but the last, with its type in JSON."""
 
 
+JOB_KEYS = ("id", "state", "images", "target", "systemName")
+
+
 def summary(end: Summary) -> Document:
     """Last line of a stream that came to its end, in order or stopped."""
     about: Any = end.plan or (end.jobs[0] if end.jobs else None)
@@ -204,7 +209,7 @@ def summary(end: Summary) -> Document:
         "target": about.target if about else None,
         "systemName": about.system_name if about else None,
         "plan": plan_counts(end.plan) if end.plan else None,
-        "jobs": [{key: job(row)[key] for key in ("id", "state", "images")} for row in end.jobs],
+        "jobs": [{key: job(row)[key] for key in JOB_KEYS} for row in end.jobs],
         "totals": fields_of(end.totals),
         **({} if end.own is None else {"own": fields_of(end.own)}),
         "causes": [cause(row) for row in end.causes],

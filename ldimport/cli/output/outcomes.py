@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 # -- jobs ----------------------------------------------------------------------------------
 
 
+ARCHIVE = TableColumn("TARGET", shrink=True), TableColumn("SYSTEMNAME", shrink=True)
+"""Where there are several."""
 JOBS = (
     TableColumn("JOB"), TableColumn("STATE"), TableColumn("IMAGES", right=True),
     TableColumn("OK", right=True), TableColumn("SKIPPED", right=True, drop=3),
     TableColumn("FAILED", right=True), TableColumn("SENT", drop=1),
     TableColumn("TOOK", right=True, drop=2),
 )  # fmt: skip
-ARCHIVE = TableColumn("TARGET", shrink=True, drop=5), TableColumn("SYSTEMNAME", drop=4)
-"""Where there are several."""
 
 
 def overview(screen: Screen, found: Overview, now: float, most: int | None) -> None:
@@ -99,7 +99,7 @@ def _jobs(
     waits = found.at_work is not None and not (found.at_work.run or found.at_work.workers)
     rows = [_job(row, now, utc_times=utc_times, waits=waits and is_local(row)) for row in shown]
     columns: tuple[TableColumn, ...] = JOBS
-    if len(found.scopes) > 1:
+    if len({(each.target, each.system_name) for each in found.scopes or found.jobs}) > 1:
         columns = (*JOBS, *ARCHIVE)
         rows = [(*each, _label(found, row), row.system_name)
                 for each, row in zip(rows, shown, strict=True)]  # fmt: skip
@@ -117,6 +117,26 @@ def _job(row: JobRow, now: float, *, utc_times: bool, waits: bool) -> tuple[str,
     sent = utc(row.submitted_at) if utc_times else clock(row.submitted_at, now)
     state = "… waits" if waits and row.state is JobState.STARTED else state_word(row)
     return row.id, state, number(counts.total), *sums, sent, took
+
+
+def _table(
+    screen: Screen,
+    columns: Sequence[TableColumn],
+    rows: Sequence[Sequence[str]],
+    without: Sequence[str],
+) -> None:
+    """A table but for some of its columns."""
+    kept = [n for n, column in enumerate(columns) if column.name not in without]
+    table(screen, [columns[n] for n in kept], [[row[n] for n in kept] for row in rows])
+
+
+def _alike(archives: Iterable[tuple[str, str]]) -> Sequence[str]:
+    """The columns that would be the same in every row, for targets and systemNames."""
+    return () if len(set(archives)) > 1 else [column.name for column in ARCHIVE]
+
+
+def _archives(rows: Iterable[ResultRow]) -> set[tuple[str, str]]:
+    return {(row.target, row.system_name) for row in rows}
 
 
 def state_word(row: JobRow) -> str:
@@ -193,7 +213,8 @@ def at_work(found: Overview) -> Iterator[str]:
 
 
 def _label(found: Overview, row: JobRow) -> str:
-    return next((each.label for each in found.scopes if each.target == row.target), row.target)
+    own = row.label or row.target
+    return next((each.label for each in found.scopes if each.target == row.target), own)
 
 
 def job_head(screen: Screen, row: JobRow, now: float) -> None:
@@ -210,14 +231,16 @@ def job_head(screen: Screen, row: JobRow, now: float) -> None:
 # -- images --------------------------------------------------------------------------------
 
 IMAGES = (
-    TableColumn("STATUS"), TableColumn("ID"), TableColumn("SIZE", drop=2),
+    TableColumn("STATUS"), TableColumn("ID"), *ARCHIVE, TableColumn("SIZE", drop=2),
     TableColumn("TYPE", drop=3), TableColumn("MEDIA ID OR REASON", shrink=True),
 )  # fmt: skip
 
 
 def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
-    """Status, id, size in pixels, type, and media id or reason of each image."""
-    table(screen, IMAGES, [_image(row.status, row.external_id, row, row.reason) for row in rows])
+    """Status, id, size in pixels, type, and media id or reason of each image; where they are of
+    several archives, of which."""
+    shown = [_image(row.status, row.external_id, row, row.reason) for row in rows]
+    _table(screen, IMAGES, shown, without=_alike(_archives(rows)))
 
 
 def of_run(screen: Screen, rows: Sequence[ResultRow]) -> None:
@@ -229,14 +252,14 @@ def of_run(screen: Screen, rows: Sequence[ResultRow]) -> None:
         failed = row.status is Status.FAILED
         name = f"{row.external_id} (row {number(row.row)})" if failed else row.external_id
         shown.append(_image(row.status, name, row, row.source_url if failed else row.reason))
-    table(screen, columns, shown)
+    _table(screen, columns, shown, without=_alike(_archives(rows)))
 
 
 def told(screen: Screen, results: Sequence[Result], most: int) -> None:
     """The images of one job as the target told of them then, failures first, at most so many."""
     shown = sorted(results, key=lambda result: result.status is not Status.FAILED)[:most]
     rows = [_image(each.status, each.external_id, each.asset, each.reason) for each in shown]
-    table(screen, IMAGES, rows)
+    _table(screen, IMAGES, rows, without=_alike(()))
     if len(results) > most:
         screen.line(f"and {number(len(results) - most)} more")
 
@@ -245,24 +268,26 @@ def _image(
     status: Status | None, name: str, of: ResultRow | Asset | None, reason: str | None
 ) -> tuple[str, ...]:
     word = " ".join(OUTCOMES[status.value] if status else ("…", "pending"))
+    where = (of.target, of.system_name) if isinstance(of, ResultRow) else ("", "")
     if of is None or status is Status.FAILED:
-        return word, name, "", "", reason or ""
+        return word, name, *where, "", "", reason or ""
     if isinstance(of, ResultRow) and of.not_taken_over:
         word += ", not taken over"
     kind = (of.mime_type or "").removeprefix("image/").removesuffix("+xml")
     size = f"{of.width}×{of.height}" if of.width and of.height else ""
-    return word, name, size, kind, of.media_id or reason or ""
+    return word, name, *where, size, kind, of.media_id or reason or ""
 
 
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
     columns = (
-        TableColumn("ROW", right=True), TableColumn("ID"),
+        TableColumn("ROW", right=True), TableColumn("ID"), *ARCHIVE,
         TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
         TableColumn("URL", shrink=True, drop=1),
     )  # fmt: skip
-    cells = [(number(row.row), row.external_id, row.reason or "", row.source_url) for row in rows]
-    table(screen, columns, cells)
+    cells = [(number(row.row), row.external_id, row.target, row.system_name, row.reason or "",
+              row.source_url) for row in rows]  # fmt: skip
+    _table(screen, columns, cells, without=_alike(_archives(rows)))
 
 
 # -- for scripts ---------------------------------------------------------------------------

@@ -49,14 +49,15 @@ def document(event: ServeEvent, now: float) -> Document:
 
 
 def banner(screen: Screen, version: str, url: str, served: EngineServed, options: ServeOptions,
-           shown: Callable[[Path], str]) -> None:  # fmt: skip
-    """What is served and to whom; ``shown`` says how a path is written."""
+           shown: Callable[[Path], str], worker: str = "ldimport worker") -> None:  # fmt: skip
+    """What is served and to whom; ``shown`` says how a path is written, ``worker`` is the command
+    that works on this engine."""
     screen.line((f"ldimport {version}", "bold"), "  local import engine   Ctrl-C stops; "
                 "nothing is lost", indent=2)  # fmt: skip
     screen.blank()
     limit, workers = served.daily_limit, served.workers
     quota = f"{number(limit)} images in 24 h" if limit else "no quota"
-    crew = counted(workers, "worker") if workers else "no workers: ldimport worker does the work"
+    crew = counted(workers, "worker") if workers else f"no workers: {worker} does the work"
     reach = "only public addresses are fetched"
     if options.job.allow_hosts:
         reach += f", and {', '.join(options.job.allow_hosts)}"

@@ -1,6 +1,6 @@
 """The end of a run on the screen: counts that add up, failures by cause, what to do next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.causes import Cause, known_cause
@@ -13,14 +13,20 @@ from ldimport.model import JobState
 from ldimport.url import host_of
 
 
-def way_out(cause: str, url: str | None) -> Hint | None:
-    """What to do about images that the local engine did not get for this ``cause``: its address
-    guard refused them (``url`` is one of them, where all have the same host), or a server did."""
+def bare(*words: str) -> str:
+    """A next command where no option was given."""
+    return " ".join(("ldimport", *words))
+
+
+def way_out(cause: str, url: str | None) -> tuple[tuple[str, ...], str] | None:
+    """What to do about images that the local engine did not get for this ``cause``, as the words
+    of a command and what for: its address guard refused them (``url`` is one of them, where all
+    have the same host), or a server did."""
     if cause == Cause.ADDRESS_NOT_ALLOWED.code:
         host = host_of(url) if url else "HOST[:PORT]"
-        return f"ldimport retry --allow-host {host}", "if the private address is meant"
+        return ("retry", "--allow-host", host), "if the private address is meant"
     if cause == Cause.ORIGIN_STATUS.with_(status=403).code:
-        return "ldimport retry --user-agent TEXT", "if the server refuses unknown programs"
+        return ("retry", "--user-agent", "TEXT"), "if the server refuses unknown programs"
     return None
 
 
@@ -28,14 +34,16 @@ def way_out(cause: str, url: str | None) -> Hint | None:
 class RunFacts:
     """What the screen must know of a run beside its Summary: the ``command`` that goes on with
     it (``submit archive.csv --valid-only``), whether it was the ``local`` engine, the time
-    ``now``, the ``arguments`` that other commands about the same manifest take, and whether
-    other ``workers`` of the local engine are alive."""
+    ``now``, the ``arguments`` that other commands about the same manifest take, what writes a
+    ``next`` command for the same run (``Session.next_command``), and whether other ``workers`` of
+    the local engine are alive."""
 
     command: str
     local: bool
     now: float
     waited: bool = True
     arguments: str = ""
+    next: Callable[..., str] = bare
     workers: bool = False
 
 
@@ -224,18 +232,21 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
     if end.stopped is not None or sums.unsubmitted:
         hints.append((f"ldimport {run.command}", "goes on where it stopped"))
     if any(not job.state.finished for job in end.jobs):
-        hints.append(("ldimport watch", "follows the jobs until they end"))
+        hints.append((run.next("watch"), "follows the jobs until they end"))
     if sums.failed > end.ahead.failed:
-        hints.append(("ldimport results --failed", "every failure with row, id, url and reason"))
+        every = "every failure with row, id, url and reason"
+        hints.append((run.next("results", "--failed"), every))
         can = sum(row.images for row in end.causes if row.retryable)
         if can and not end.ahead.failed:
-            hints.append(("ldimport retry", f"send failed images again; {number(can)} may work"))
+            hints.append((run.next("retry"), f"send failed images again; {number(can)} may work"))
         for row in end.causes if run.local else ():
             host = row.parameters.get("host")
             if way := way_out(row.cause, f"http://{host}" if host else None):
-                hints.append(way)
+                words, why = way
+                hints.append((run.next(*words), why))
     if sums.invalid and run.command.startswith("submit"):
         hints.append((f"ldimport validate {run.arguments}", "what is wrong with the rows not sent"))
     if end.jobs and not hints:
-        hints += [("ldimport results", "media id of every image"), ("ldimport status", "all jobs")]
+        hints.append((run.next("results"), "media id of every image"))
+        hints.append((run.next("status"), "all jobs"))
     return hints

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ldimport.engine.store.contract import Follower, Store, Tokens, WorkerSession
 from ldimport.engine.store.sqlite.sessions import busy, in_hand
-from ldimport.engine.store.sqlite.store import SqliteStore, exists, remove, require
+from ldimport.engine.store.sqlite.store import SqliteStore, exists, identity, remove, require
 
-__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "busy", "exists", "in_hand",
+__all__ = ["Follower", "Store", "Tokens", "WorkerSession", "busy", "exists", "identity", "in_hand",
            "open_store", "remove", "require"]  # fmt: skip
 
 

@@ -62,7 +62,7 @@ class Jobs(Protocol):
     def open_images(self) -> int:
         """Images that have no outcome yet."""
 
-    def any_free(self) -> bool:
+    def any_free(self, only: str | None = None) -> bool:
         """Whether ``WorkerSession.work`` would find an image to claim; cheap, asked often."""
 
     def terms(self, number: int) -> records.Terms:
@@ -150,6 +150,7 @@ class WorkerSession(Protocol):
         lost: Callable[[], set[str]] = set,
         most: int = 0,
         terms: int | None = None,
+        only: str | None = None,
     ) -> records.Claimed:
         """One turn: renew the leases, record what is done, lease up to ``most`` free images.
 
@@ -157,7 +158,8 @@ class WorkerSession(Protocol):
         with a job's last image ends the job and puts down its notification. ``lost`` names blobs
         that are gone again; outcomes with these are not recorded, their images become free. From
         its call to the commit no session clears up blobs. Images are leased oldest first, all of
-        one number of terms (of ``terms``, if given); an identity that is open in an earlier job
+        one number of terms (of ``terms``, if given), those of the systemName ``only`` where it is
+        given; an identity that is open in an earlier job
         waits for it, and an image over which a session died is leased alone. What a fenced session
         had stored without a row is cleared up. PostgreSQL: FOR UPDATE SKIP LOCKED to claim;
         outcomes of one identity cannot meet, since only one of them is free; a shared advisory lock

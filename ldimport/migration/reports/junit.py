@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,19 +124,26 @@ def _listed(places: Iterable[Place], kind: FindingGroup) -> str:
     return "\n".join(lines)
 
 
+def _bare(*words: str) -> str:
+    return " ".join(("ldimport", *words))
+
+
 class RunReport(Closing):
     """A context manager around a run; tell it how the run ``ended``, or that it was ``refused``:
     the file then appears, complete. ``path`` None: no file. Raises UsageError at once when there
-    can be no such file."""
+    can be no such file. ``next_command`` writes one that means the same run."""
 
-    def __init__(self, path: Path | None, command: str) -> None:
+    def __init__(
+        self, path: Path | None, command: str, next_command: Callable[..., str] = _bare
+    ) -> None:
         self._file = None if path is None else NewFile(path)
         self._class = f"ldimport.{command}"
+        self._next = next_command
 
     def ended(self, end: Summary) -> None:
         """Write what came of the run."""
         name = end.plan.manifest if end.plan else "jobs"
-        self._write(name, run_cases(end))
+        self._write(name, run_cases(end, self._next))
 
     def refused(self, name: str, found: Validation) -> None:
         """Write why nothing was sent: a case for each check that the manifest failed."""
@@ -153,10 +160,10 @@ class RunReport(Closing):
             self._file.discard()
 
 
-def run_cases(end: Summary) -> list[Case]:
+def run_cases(end: Summary, next_command: Callable[..., str] = _bare) -> list[Case]:
     """A failing case for each cause, for invalid rows, and for what stopped the run; else one
     that passes."""
-    cases = [_cause(row) for row in end.causes]
+    cases = [_cause(row, next_command) for row in end.causes]
     if end.totals.invalid:
         text = f"{counted(end.totals.invalid, 'row')} with errors, not sent"
         cases.append(Case("invalid rows", text, "invalid"))
@@ -177,12 +184,13 @@ def _why(end: Summary) -> str:
     return str(end.stopped) or "interrupted" if end.stopped is not None else "not all arrived"
 
 
-def _cause(row: CauseRow) -> Case:
+def _cause(row: CauseRow, next_command: Callable[..., str]) -> Case:
     lines = [f"{external_id} (row {number})" for external_id, number in row.examples]
     if row.images > len(lines):
-        lines.append(f"and {row.images - len(lines):,} more: ldimport results --failed")
+        more = next_command("results", "--failed")
+        lines.append(f"and {row.images - len(lines):,} more: {more}")
     if row.retryable:
-        lines.append("may work later: ldimport retry")
+        lines.append(f"may work later: {next_command('retry')}")
     failure = f"{counted(row.images, 'image')}: {row.text}"
     own = row.cause == Cause.OTHER.code  # the target's own sentences: a case for each
     name = f"{row.cause}: {masked(row.reason)}" if own else row.cause

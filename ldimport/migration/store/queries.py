@@ -61,10 +61,13 @@ class StateStore(Recording):
         rows = self._connection.execute(SQL["known"], (archive, json.dumps(ids)))
         return {row["external_id"]: made(model.Known, row) for row in rows}
 
-    def open_batches(self, target: str, only: Sequence[str] = ()) -> list[model.OpenBatch]:
+    def open_batches(
+        self, target: str, only: Sequence[str] = (), system_name: str | None = None
+    ) -> list[model.OpenBatch]:
         """Batches of a target whose jobs have not ended, oldest first; ``only`` those of these
-        jobs where any are named."""
-        found = self._each(model.OpenBatch, SQL["open"], {"target": target})
+        jobs where any are named, and those of one archive where it is named."""
+        asked = {"target": target, "system_name": system_name}
+        found = self._each(model.OpenBatch, SQL["open"], asked)
         return [batch for batch in found if not only or batch.job_id in only]
 
     def parcel(self, batch: model.OpenBatch) -> Parcel:
@@ -96,12 +99,18 @@ class StateStore(Recording):
 
     # -- what commands show -----------------------------------------------------------------
 
+    def archives(
+        self, *, target: str | None = None, system_name: str | None = None
+    ) -> tuple[model.ArchiveSums, ...]:
+        """Every archive with the sums of its images."""
+        asked = {"target": target, "system_name": system_name}
+        return tuple(self._each(model.ArchiveSums, SQL["archives"], asked))
+
     def overview(
         self, *, target: str | None = None, system_name: str | None = None
     ) -> model.Overview:
         """Everything at a glance, without counting a single image."""
-        asked = {"target": target, "system_name": system_name}
-        archives = tuple(self._each(model.ArchiveSums, SQL["archives"], asked))
+        archives = self.archives(target=target, system_name=system_name)
         return model.Overview(
             tuple(self.jobs(target=target, system_name=system_name)),
             model.added(model.Totals, (each.totals for each in archives)),
@@ -147,6 +156,10 @@ class StateStore(Recording):
         """Every image by its last outcome, in the order of its manifest."""
         query = SQL["first_failed"] if failures_first else SQL["rows"]
         return self._each(model.ResultRow, query, _asked(which))
+
+    def holds(self, which: model.Filter) -> bool:
+        """Whether any image is meant."""
+        return next(self.results(which), None) is not None
 
     def causes(self, which: model.Filter | None = None) -> tuple[model.CauseRow, ...]:
         """Failures grouped by cause, those of unknown causes by what the target said, without names

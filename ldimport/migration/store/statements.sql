@@ -66,7 +66,8 @@ SELECT job_id AS id, state, batch.success, batch.skipped,
   CASE state WHEN 'failed' THEN images ELSE batch.failed END AS failed,
   CASE state WHEN 'failed' THEN 0
     ELSE images - batch.success - batch.skipped - batch.failed END AS pending,
-  submitted_at, finished_at, manifest, target, system_name, first_row, last_row
+  submitted_at, finished_at, manifest, target, system_name, first_row, last_row, label,
+  manifest_path AS path
 FROM batch JOIN scope ON scope.id = batch.scope
 WHERE job_id IS NOT NULL AND {at}
   AND (:system_name IS NULL OR system_name = :system_name)
@@ -83,7 +84,8 @@ SELECT max(max(recorded_at, coalesce(finished_at, 0))) FROM batch
 -- name: open
 SELECT batch.id, scope AS archive, key, job_id, images FROM batch
 JOIN scope ON scope.id = batch.scope
-WHERE batch.state IN ('intent', 'started') AND target = :target ORDER BY batch.id
+WHERE batch.state IN ('intent', 'started') AND target = :target
+  AND (:system_name IS NULL OR system_name = :system_name) ORDER BY batch.id
 
 -- name: known
 SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
@@ -119,7 +121,7 @@ JOIN image ON image.scope = batch.scope AND image.external_id = attempt.external
 WHERE batch.job_id = ? ORDER BY attempt.batch, attempt.n
 
 -- name: images_of_id
-SELECT scope.id AS archive, scope.label, scope.system_name,
+SELECT scope.id AS archive, scope.target, scope.label, scope.system_name,
   coalesce(batch.manifest, '') AS manifest, image.row, image.source_url,
   CASE WHEN open_batch IS NULL THEN image.status END AS status,
   open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id

@@ -62,8 +62,8 @@ class SqliteJobs(Jobs):
     def open_images(self) -> int:
         return int(self._catalogue.rows(SQL["open_images"])[0][0])
 
-    def any_free(self) -> bool:
-        return bool(self._catalogue.rows(SQL["free"], 1))
+    def any_free(self, only: str | None = None) -> bool:
+        return bool(self._catalogue.rows(SQL["free"], 1, only))
 
     def terms(self, number: int) -> Terms:
         from ldimport.schema import config
@@ -168,10 +168,15 @@ def _limits_of(text: str) -> Limits:
 
 
 def claim(
-    connection: sqlite3.Connection, worker: int, most: int, terms: int | None, now: float
+    connection: sqlite3.Connection,
+    worker: int,
+    most: int,
+    terms: int | None,
+    only: str | None,
+    now: float,
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
     """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
-    rows = connection.execute(SQL["free"], (most,)).fetchall() if most > 0 else []
+    rows = connection.execute(SQL["free"], (most, only)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
     held, deaths = connection.execute(SQL["held"], (worker,)).fetchone()

@@ -65,6 +65,7 @@ class SqliteSession(WorkerSession):
         lost: Callable[[], set[str]] = set,
         most: int = 0,
         terms: int | None = None,
+        only: str | None = None,
     ) -> records.Claimed:
         with self._catalogue.writing() as connection:  # who clears up writes, and so waits
             began, kept = self._worker, self._renew(connection)
@@ -75,7 +76,8 @@ class SqliteSession(WorkerSession):
             jobs.record(connection, done, now)
             if began and not kept:
                 _recover(connection, self._blobs, self.name)
-            return records.Claimed(kept, *jobs.claim(connection, self._worker, most, terms, now))
+            asked = (self._worker, most, terms, only, now)
+            return records.Claimed(kept, *jobs.claim(connection, *asked))
 
     def deliver(
         self, done: Sequence[records.DeliveryOutcome], most: int, now: float

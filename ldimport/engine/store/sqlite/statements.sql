@@ -15,11 +15,11 @@ SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.m
   JOIN job j ON j.n = i.job
   LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
   LEFT JOIN asset a ON a.id = m.asset
- WHERE i.status IS NULL AND i.worker IS NULL
+ WHERE i.status IS NULL AND i.worker IS NULL AND (?2 IS NULL OR i.system_name = ?2)
    AND NOT EXISTS (SELECT 1 FROM item e INDEXED BY item_pair
                     WHERE e.status IS NULL AND e.system_name = i.system_name
                       AND e.external_id = i.external_id AND e.id < i.id)
- ORDER BY i.id LIMIT ?
+ ORDER BY i.id LIMIT ?1
 
 -- name: stuck
 -- The oldest open job if nobody can end it; a transaction that ended its last image would have.

@@ -4,9 +4,11 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict
 from pathlib import Path
 
+from ldimport import database
 from ldimport.database_rows import made, misfits, values_checked
 from ldimport.engine.blobs import Blobs
 from ldimport.engine.records import Activity, StoredToken
@@ -16,7 +18,7 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
-from ldimport.errors import LockedError
+from ldimport.errors import LdimportError, LockedError
 
 
 @values_checked(KIND)
@@ -99,6 +101,17 @@ def require(folder: Path) -> None:
     """Raise StateFileError when there is no store in this folder."""
     if not exists(folder):
         raise KIND.error(f"there is no engine in {folder}", "state-missing")
+
+
+def identity(folder: Path) -> str | None:
+    """The uuid of the engine in ``folder``, only read; None without one that can be read."""
+    if not exists(folder):
+        return None
+    try:
+        with closing(database.connect(folder / FILE, KIND, write=False)) as connection:
+            return str(uuid.UUID(connection.execute("SELECT uuid FROM engine").fetchone()[0]))
+    except (LdimportError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def exists(folder: Path) -> bool:
