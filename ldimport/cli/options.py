@@ -209,6 +209,22 @@ class ManifestOptions:
     encoding: str | None = None
     delimiter: str | None = None
 
+    def read(self, mapping: Mapping[str, Any], file: str) -> ReadOptions:
+        """With ``mapping``, which stands in ``file``. Raises UsageError and ConfigError."""
+        from ldimport.migration.open import read_options
+
+        return read_options(
+            mapping,
+            file=file,
+            maps=self.maps or (),
+            sets=self.sets or (),
+            map_values=self.map_values or (),
+            strict_columns=self.strict_columns,
+            root=self.root,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadingOptions(ManifestOptions):
