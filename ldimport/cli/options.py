@@ -15,6 +15,7 @@ from ldimport.errors import LdimportError, UsageError
 from ldimport.model import Integrity
 
 if TYPE_CHECKING:
+    from ldimport.manifest import ReadOptions
     from ldimport.migration import Migration
     from ldimport.settings import Settings
 
