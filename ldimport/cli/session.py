@@ -332,7 +332,6 @@ class Session:
         """The manifest with all that decides what is sent, closed at the end. ``named`` False: the
         archive needs no systemName yet (``validate``)."""
         from ldimport.migration import Wishes, open_source
-        from ldimport.migration.open import read_options
         from ldimport.model import Integrity
 
         settings = self.settings
@@ -344,13 +343,7 @@ class Session:
             webhook=settings.webhook,
             context=None if settings.context is None else dict(settings.context),
             base_url=settings.base_url,
-            read=read_options(
-                settings.manifest,
-                maps=reading.maps or (),
-                sets=reading.sets or (),
-                encoding=reading.encoding,
-                delimiter=reading.delimiter,
-            ),
+            read=reading.read(settings.manifest, settings.sources.get("manifest", "")),
             lenient=reading.lenient or (settings.embedded and settings.job_options.lenient),
             strict=reading.strict,
         )

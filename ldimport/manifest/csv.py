@@ -140,6 +140,7 @@ class Table(Part):
         self._build = _fast(self.layout, name) if simple else self._careful
         if next(self.rows(), None) is None:
             raise ManifestError(f"{name} has a header but no rows", code="no-rows")
+        findings.taken(self.layout.taken, name)
         if self.layout.ignored:
             findings.notice("unknown-columns", ignored_text(self.layout.ignored, name))
 
@@ -221,7 +222,8 @@ class Table(Part):
         return self._build(row, line, cells)
 
     def _start(self, place: Place, field: str) -> tuple[int, int]:
-        if (index := self.layout.places.get(field)) is None:
+        index = self.layout.places.get(field, self.layout.names.get(field))  # or a column
+        if index is None:
             return place.line, 1
         record = self.lines.between(place.line, place.line + _RECORD_LINES)
         return self.dialect.cell_start(record, index, place.line)

@@ -300,11 +300,6 @@ class Part(ABC):
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""
         self.lines.close()
 
-    def _begin(self) -> None:
-        """Raises ManifestError when there are no entries."""
-        if next(self.entries(1), None) is None:
-            raise ManifestError(f"{self.name} has no entries", code="no-rows")
-
     def _open(self, position: Position | None = None) -> io.BufferedReader:
         """The content as UTF-8."""
         recode = None if self.encoding in _UTF8 else self.encoding
