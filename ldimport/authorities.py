@@ -1,7 +1,5 @@
 """Files of root certificates that somebody named: can they be used?"""
 
-import ssl
-
 from ldimport.errors import ConfigError
 
 TRUST_ANOTHER = "name its certificate with caFile in ldimport.yaml, or SSL_CERT_FILE"
@@ -11,6 +9,8 @@ TRUST_ANOTHER = "name its certificate with caFile in ldimport.yaml, or SSL_CERT_
 def check_ca_file(path: str, name: str = "caFile") -> None:
     """Raises ConfigError, which says by which setting (``name``) it came, for what is not there,
     cannot be read, or holds no certificate in PEM form."""
+    import ssl
+
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
     except ssl.SSLError:

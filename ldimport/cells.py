@@ -9,8 +9,8 @@ Structured values stand in their cell as JSON.
 
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
@@ -41,11 +41,13 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 @dataclass(frozen=True, slots=True)
 class Writing:
     """How a column writes its values, where the user says so: ``separator`` of lists, ``date``
-    as for ``strptime``, ``zone`` of times that name none."""
+    as for ``strptime``, ``zone`` of times that name none; ``values``: what stands there -> what is
+    meant, "" for nothing."""
 
     separator: str | None = None
     date: str | None = None
     zone: str | None = None
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ class Group:
 
 LIST: Mapping[str, Mapping[str, str]] = {
     "Prepare": {
-        "init": "write an ldimport.yaml and an empty manifest to start from",
+        "init": "write an ldimport.yaml to start from, with a mapping of your manifest",
         "validate": "check a manifest against the project config",
         "plan": "show what a submit would send",
         "explain": "what became of an image, or what a code means",

@@ -11,7 +11,7 @@ from ldimport.cli.output.documents import fields_of
 from ldimport.cli.output.screen import ACCENT, BAD, GAP, GOOD, WAIT, Screen, TableColumn, table
 from ldimport.cli.output.text import cells
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, UsageError
+from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.model import Severity
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ def check(session: Session) -> ExitCode:
     from ldimport.settings import check as look
 
     found = [*look(session.settings, session.now, session.tell), *_project_config(session.settings)]
+    if not any(each.severity is Severity.ERROR for each in found):
+        found += _mapping(session)
     wrong = any(each.severity is Severity.ERROR for each in found)
     code = ExitCode.CONFIG if wrong else ExitCode.OK
     if session.options.json:
@@ -85,6 +87,26 @@ def _project_config(settings: Settings) -> list[SettingFinding]:
     told = [(f"{settings.project_config}: {kinds}", None)]
     warned = [(text, Severity.WARNING) for text in config.warnings]
     return [SettingFinding("project config", kind, text) for text, kind in [*told, *warned]]
+
+
+def _mapping(session: Session) -> list[SettingFinding]:
+    """What ``manifest:`` maps, against the project."""
+    from ldimport.manifest.mapping import FieldMap
+    from ldimport.migration.mapping import mistakes
+    from ldimport.settings.checking import SettingFinding
+
+    if not (mapping := session.settings.manifest):
+        return []
+    columns = FieldMap.from_config(mapping, session.settings.sources.get("manifest", ""))
+    try:
+        wrong = [*mistakes(columns, session.project_config())]
+    except LdimportError as error:  # no leave to read it: told above
+        return [SettingFinding("mapping", Severity.WARNING, f"not looked at: {error.message}")]
+    told = [SettingFinding("mapping", Severity.ERROR, f"{each.where}: {each.text}", each.hint)
+            for each in wrong]  # fmt: skip
+    fields = columns.common | {name for own in columns.by_type.values() for name in own.common}
+    right = SettingFinding("mapping", None, f"{len(fields)} fields are filled by manifest:")
+    return told or [right]
 
 
 def schema(session: Session, media_type: str | None = None) -> None:

@@ -15,6 +15,7 @@ from ldimport.errors import LdimportError, UsageError
 from ldimport.model import Integrity
 
 if TYPE_CHECKING:
+    from ldimport.manifest import ReadOptions
     from ldimport.migration import Migration
     from ldimport.settings import Settings
 
@@ -70,6 +71,10 @@ TABLE: Mapping[str, Any] = {
     "strict": Option(help="warnings count as errors"),
     "maps": Option("--map", metavar="FIELD=COLUMN", help="take a field from this column"),
     "sets": Option("--set", metavar="FIELD=VALUE", help="a value for rows that have none"),
+    "map_values": Option("--map-value", metavar="FIELD:FROM=TO",
+                         help="what a word in a field means, as mediaType:Foto=image"),
+    "strict_columns": Option(help="take no column for a property by its name alone"),
+    "root": Option(metavar="PATH", help="where the list is in a JSON document: assets.items"),
     "encoding": Option(metavar="NAME", help="encoding of the manifest"),
     "delimiter": Option(metavar="CHAR", help="delimiter of a CSV manifest"),
     # the local engine
@@ -154,7 +159,8 @@ TABLE: Mapping[str, Any] = {
     "manifest": Option(metavar="FILE", help="show the entry as it would be sent from this one; an "
                        "id wins over the number of a row"),
     # the rest
-    "folder": Argument(metavar="FOLDER", help="default: this one"),
+    "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
+                       "mapping is proposed"),
     "media_type": Option(metavar="HANDLE", help="columns for images of this type"),
     "force": Option(help="replace files that are there already"),
     "schema.media_type": Argument(metavar="MEDIA_TYPE",
@@ -198,8 +204,27 @@ class ManifestOptions:
     strict: bool = False
     maps: list[str] | None = None
     sets: list[str] | None = None
+    map_values: list[str] | None = None
+    strict_columns: bool = False
+    root: str | None = None
     encoding: str | None = None
     delimiter: str | None = None
+
+    def read(self, mapping: Mapping[str, Any], file: str) -> ReadOptions:
+        """With ``mapping``, which stands in ``file``. Raises UsageError and ConfigError."""
+        from ldimport.migration.open import read_options
+
+        return read_options(
+            mapping,
+            file=file,
+            maps=self.maps or (),
+            sets=self.sets or (),
+            map_values=self.map_values or (),
+            strict_columns=self.strict_columns,
+            root=self.root,
+            encoding=self.encoding,
+            delimiter=self.delimiter,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import chain
 
 from ldimport.cli.command import Command
 from ldimport.cli.options import ReadingOptions
@@ -157,8 +158,11 @@ def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
         wrong = session.same_manifest("validate")
         hints.append((wrong, "what is wrong with the invalid rows"))
     if found.to_send:
+        own = [] if found.limit is None else ["--limit", str(found.limit)]
+        if session.words[0] == "plan":  # what it was given for the run
+            own += chain.from_iterable(session.again)
         valid_only = ["--valid-only"] if found.invalid else []
-        send = session.same_manifest("submit", *valid_only)
+        send = session.same_manifest("submit", *valid_only, *own)
         hints.append((send, f"send {number(found.to_send)}"))
     if can:
         again = f"send failed images again; {number(can)} may work"

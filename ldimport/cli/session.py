@@ -16,11 +16,10 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
-from ldimport.cli.output.silence import SilenceOnce, silence_text
+from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import look_at
-from ldimport.cli.output.text import exact_clock, utc
 from ldimport.errors import LdimportError, LockedError
-from ldimport.model import Notice, Silence
+from ldimport.model import Integrity, Notice, Silence
 from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
     from ldimport.migration.model import ArchiveName, ArchiveSums
-    from ldimport.model import Integrity
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
     from ldimport.targets.base import Target
@@ -102,14 +100,9 @@ class Session:
 
             with appended(self.options.log_file) as file:
                 file.write(f"{dumps(event(said, self.now()))}\n")
-        if self.options.quiet:
-            return
-        if isinstance(said, Notice):
-            self.notes.say("!", said.text)
-            return
-        at = said.next_try
-        word = "" if at is None else exact_clock(at) if self.err.tty else utc(at)
-        self.notes.say("✓" if said.over else "!", silence_text(said, at=word))
+        if not self.options.quiet:
+            text = said.text if isinstance(said, Notice) else full_text(said, tty=self.err.tty)
+            self.notes.say("✓" if isinstance(said, Silence) and said.over else "!", text)
 
     def document(self, document: Document) -> None:
         """Print a JSON document as one line."""
@@ -299,7 +292,6 @@ class Session:
     @contextmanager
     def target(self, *, deadline: float | None = None) -> Iterator[Target]:
         """The target in force, for at most ``deadline`` seconds. AuthError: a bad token."""
-        from ldimport.authorities import check_ca_file
         from ldimport.migration import open_target
 
         settings, config = self.settings, self._own_config
@@ -311,13 +303,10 @@ class Session:
             )
         if settings.token is not None and not settings.embedded:
             settings.token.reveal()
-        ca_file = settings.job_options.ca_file
-        if ca_file is not None:
-            check_ca_file(ca_file)
         target = open_target(
             settings.target,
             engine=settings.engine,
-            ca_file=ca_file,
+            ca_file=settings.job_options.ca_file,
             engine_options=settings.engine_options,
             max_body=settings.max_body,
             config=config,
@@ -343,7 +332,6 @@ class Session:
         """The manifest with all that decides what is sent, closed at the end. ``named`` False: the
         archive needs no systemName yet (``validate``)."""
         from ldimport.migration import Wishes, open_source
-        from ldimport.migration.open import read_options
         from ldimport.model import Integrity
 
         settings = self.settings
@@ -355,13 +343,7 @@ class Session:
             webhook=settings.webhook,
             context=None if settings.context is None else dict(settings.context),
             base_url=settings.base_url,
-            read=read_options(
-                settings.manifest,
-                maps=reading.maps or (),
-                sets=reading.sets or (),
-                encoding=reading.encoding,
-                delimiter=reading.delimiter,
-            ),
+            read=reading.read(settings.manifest, settings.sources.get("manifest", "")),
             lenient=reading.lenient or (settings.embedded and settings.job_options.lenient),
             strict=reading.strict,
         )

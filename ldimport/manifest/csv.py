@@ -7,6 +7,7 @@ Cells that ``cells.safe_cell`` wrote (``'=1+1``) lose the apostrophe that it put
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from itertools import islice, takewhile
@@ -34,6 +35,7 @@ _RESUMES = 20
 _WESTERN = {"cp1252", "cp1250", "latin-1", "iso8859-1", "iso8859-15", "ascii"}
 _OVERLAP = 64
 _RECORD_LINES = 2_000
+_LOOKED_AT = 5_000
 _MOST_ADDED = 200
 """Empty cells added to a short row at most; a header may have a million columns."""
 
@@ -138,6 +140,7 @@ class Table(Part):
         self._build = _fast(self.layout, name) if simple else self._careful
         if next(self.rows(), None) is None:
             raise ManifestError(f"{name} has a header but no rows", code="no-rows")
+        findings.taken(self.layout.taken, name)
         if self.layout.ignored:
             findings.notice("unknown-columns", ignored_text(self.layout.ignored, name))
 
@@ -155,12 +158,14 @@ class Table(Part):
         at = self.layout.places.get(field)
         return None if at is None else self.names[at]
 
-    def rows(self, position: Position | None = None) -> Generator[tuple[int, list[str]]]:
+    def rows(
+        self, position: Position | None = None, skip: int | None = None
+    ) -> Generator[tuple[int, list[str]]]:
         """(line, cells) of every row that is not blank. ``cells`` is exactly a ``list`` with one
         text for each of ``columns``, each its own value; where anything is odd about a row it is
-        an ``OddRow``, which only ``entry`` understands. Raises ManifestError for bytes that are
-        not in the encoding."""
-        skip: int | None = self.header_lines
+        an ``OddRow``, which only ``entry`` understands. ``skip``: lines left out, else those down
+        to the header. Raises ManifestError for bytes that are not in the encoding."""
+        skip = skip or self.header_lines
         self._findings.fitted.pop(self.name, None)
         resumes = 0
         while skip is not None:
@@ -168,19 +173,40 @@ class Table(Part):
                 skip = yield from run
             resumes += 1
 
-    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
-        """(field, text) of every cell of these fields."""
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, Counter[str]]]:
+        """By field its cells and how many of each, a few thousand rows at a time."""
         made = {*self._mapping.templates, *self._mapping.constants}
         if not made.isdisjoint(fields) or "metadata" in self.layout.places:
             yield from super().cells(fields)
             return
         places = [(name, at) for name, at in self.layout.places.items() if name in fields]
         if places:
-            with closing(self.rows()) as rows:
-                for _, cells in rows:
+            with closing(self._plain_rows()) as rows:
+                while some := list(islice(rows, _LOOKED_AT)):
                     for name, at in places:
-                        if at < len(cells):
-                            yield name, cells[at]
+                        yield name, Counter([row[at] for row in some if at < len(row)])
+
+    def _plain_rows(self) -> Generator[list[str]]:
+        """Rows as they stand, at twice the speed of ``rows``: for what cells hold on the whole."""
+        suspicion = _Suspicion(self.name, self.encoding, None)
+        suspicion.raised = True  # nobody asks what is odd
+        last = skip = self.header_lines
+        stream = buffered(self.path, self.name, watch=suspicion)
+        with io.TextIOWrapper(stream, self.encoding, newline="") as lines:
+            next(islice(lines, skip, skip), None)
+            reader = self.dialect.reader(lines)
+            try:
+                for row in reader:
+                    yield row
+                    last = skip + reader.line_num
+                return
+            except csv.Error:
+                pass
+            except UnicodeDecodeError as error:
+                raise undecodable(self.path, self.name, self.encoding) from error
+        with closing(self.rows(skip=last)) as rows:  # the slow way gets over broken quotes
+            for _, row in rows:
+                yield row
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every row."""
@@ -196,7 +222,8 @@ class Table(Part):
         return self._build(row, line, cells)
 
     def _start(self, place: Place, field: str) -> tuple[int, int]:
-        if (index := self.layout.places.get(field)) is None:
+        index = self.layout.places.get(field, self.layout.names.get(field))  # or a column
+        if index is None:
             return place.line, 1
         record = self.lines.between(place.line, place.line + _RECORD_LINES)
         return self.dialect.cell_start(record, index, place.line)

@@ -15,6 +15,7 @@ from ldimport.errors import ManifestError, UsageError
 from ldimport.manifest.dialect import DELIMITERS, SEP_LINE, detect_dialect
 from ldimport.manifest.fields import FieldMap, field_of
 from ldimport.manifest.kinds import Detected, ManifestFormat, ReadOptions
+from ldimport.manifest.roots import lists_in
 from ldimport.manifest.streams import CHUNK, buffered, undecodable
 from ldimport.model import Json
 
@@ -162,9 +163,16 @@ def _is_lines(text: str, named: ManifestFormat | None) -> bool:
         return False
     found = _object(first)
     if not rest or "images" in found:
-        return named is not ManifestFormat.JSON and "images" not in found
+        return named is not ManifestFormat.JSON and not _is_wrapper(found)
     meant = named is ManifestFormat.JSONL and first.rstrip(" \r,").endswith("}")
     return meant or bool(found)
+
+
+def _is_wrapper(found: dict[str, Json]) -> bool:
+    """Whether an object is no image, but may hold them."""
+    return "images" in found or bool(
+        lists_in(found) and not {"id", "url"} & {*map(field_of, found)}
+    )
 
 
 def _object(text: str) -> dict[str, Json]:

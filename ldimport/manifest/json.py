@@ -7,6 +7,7 @@ all.
 """
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,13 +17,12 @@ from typing import BinaryIO, NamedTuple
 import orjson
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.fields import PREFIX, field_of
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
-from ldimport.manifest.streams import CHUNK, Part, Position, SourceFile
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
+from ldimport.manifest.roots import Lists, below, chosen, collect, is_image, place_of
+from ldimport.manifest.streams import CHUNK, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed, what_stands
 from ldimport.model import Entry, Json, Place
-from ldimport.mojibake import visible
 
 _LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
@@ -127,6 +127,11 @@ class Scanner:
         raw = self._data[self._at : end]
         self._advance(end)
         return Span(raw, line, column)
+
+    def holds_value(self) -> bool:
+        """Whether the whole of the list or object that comes next is in memory."""
+        self.peek()
+        return _WHOLE.match(self._data, self._at) is not None
 
     def elements(self) -> Iterator[Span]:
         """The values of the array that comes next."""
@@ -240,7 +245,7 @@ class Scanner:
         return self._column
 
 
-class _JsonFile(Part):
+class _JsonFile(ObjectPart):
     """What JSON documents and JSON Lines have in common; ``_most_lines`` of an entry behind its
     first one are searched for a value."""
 
@@ -251,7 +256,7 @@ class _JsonFile(Part):
         self._build = ObjectBuilder(findings, source.name, textual=False)
         self._begin()
 
-    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, Counter[str]]]:
         """None."""
         return iter(())
 
@@ -259,7 +264,7 @@ class _JsonFile(Part):
         column = max(place.column, 1)
         record = self._pieces_from(place.line, column)
         with suppress(ManifestError):  # the object is broken from here on
-            return _find(Scanner(record, self.name, place.line, column), self._named(field))
+            return place_of(Scanner(record, self.name, place.line, column), self._named(field))
         return None
 
     def _pieces_from(self, first: int, column: int) -> Iterator[bytes]:
@@ -306,9 +311,11 @@ class JsonLines(_JsonFile):
 
 
 class JsonDocument(_JsonFile):
-    """An array of entries, a request body with ``images``, or objects one after the other."""
+    """An array of entries, a request body with ``images``, a list below other keys (``_root``), or
+    objects one after the other."""
 
     _body = False
+    _root: str | None = None
 
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every element. Raises ManifestError where the document itself is broken."""
@@ -321,7 +328,9 @@ class JsonDocument(_JsonFile):
 
     def _spans(self, scanner: Scanner) -> Iterator[Span]:
         first = scanner.peek() if scanner.peek() in (b"[", b"{") else b""
-        if self._body:
+        if self._root is not None:
+            yield from below(scanner, self._root)
+        elif self._body:
             for key in scanner.members():
                 if key == "images":
                     yield from scanner.elements()
@@ -336,11 +345,22 @@ class JsonDocument(_JsonFile):
             raise scanner.behind(first)
 
     def _begin(self) -> None:
+        found: list[tuple[str, Span]] = []
+        lists: Lists = {}
+        mapping = self._findings.columns
+        wanted = mapping.root
         with self._open() as stream:
             scanner = self._scanner(stream)
-            found = list(self._beside_images(scanner)) if scanner.peek() == b"{" else []
+            if whole := scanner.peek() == b"{":
+                found = list(self._beside_images(scanner, lists))
+                whole = not scanner.peek()
+        alone = whole and not self._body and not is_image((key for key, _ in found), mapping)
+        if wanted or alone:
+            self._root = chosen(lists, wanted, self.name)
+        if self._root and not wanted:
+            self._findings.notice("root", f"{self.name}: the images stand below “{self._root}”")
         keys = (self._header_key(key, span) for key, span in found if self._body)
-        self.header = read_header(self.name, self._findings, keys)
+        self.header = read_header(self.name, self._findings, () if self._root else keys)
         super()._begin()
 
     def _header_key(self, key: str, span: Span) -> HeaderKey:
@@ -348,31 +368,18 @@ class JsonDocument(_JsonFile):
         value = parse_json(span.raw, problems, key) if span.raw else None
         return key, value, span.line, problems[0].message if problems else ""
 
-    def _beside_images(self, scanner: Scanner) -> Iterator[tuple[str, Span]]:
-        """What stands beside ``images``, wherever ``images`` stands."""
+    def _beside_images(self, scanner: Scanner, lists: Lists) -> Iterator[tuple[str, Span]]:
+        """What stands beside ``images``, wherever ``images`` stands; ``lists`` are noted."""
         for key in scanner.members():
-            if key == "images":
+            if key == "images" and self._findings.columns.root is None:
                 if scanner.peek() != b"[":
                     raise scanner.error("“images” must be a list", "bad-header")
                 self._body = True
                 for _ in scanner.elements():
                     pass
+            elif key in HEADER_KEYS:
+                yield key, scanner.value()
             else:
-                span = scanner.value()
-                yield key, span if key in HEADER_KEYS else Span(b"", span.line, 0)
-
-
-def _find(scanner: Scanner, path: str) -> tuple[int, int] | None:
-    """Line and column of the value at ``path`` in the object that comes next, if it has one."""
-    head, dot, rest = path.partition(".")
-    for key in scanner.members():
-        key, first, place = visible(key), scanner.peek(), scanner.place()
-        if path in (key, field_of(key)):
-            return place[0], place[1] + (first == b'"')
-        if dot and head in (key, field_of(key)) and first == b"{":
-            found = _find(scanner, rest)
-            if found is not None or path.startswith(PREFIX):
-                return found or place
-        else:
-            scanner.value()
-    return None
+                line, _ = scanner.place()
+                collect(scanner, key, lists)
+                yield key, Span(b"", line, 0)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ldimport.manifest.dialect import CsvDialect
 from ldimport.manifest.fields import FieldMap, ignored_text
+from ldimport.manifest.names import Taken
 from ldimport.model import Entry, Json, Place, Problem, Severity
 from ldimport.url import without_secrets
 
@@ -85,10 +86,12 @@ class Header:
 
 class Findings:
     """Notes, each once, collected while one manifest is read; counts start anew with each pass.
-    ``fitted``: by file, rows that lack cells at their end."""
+    ``by_name``: fields of the columns that were taken for properties by their names; ``fitted``: by
+    file, rows that lack cells at their end."""
 
     def __init__(self, columns: FieldMap) -> None:
         self.columns = columns
+        self.by_name: set[str] = set()
         self.number_ids = 0
         self.kept: Counter[str] = Counter()
         self.fitted: Counter[str] = Counter()
@@ -103,6 +106,14 @@ class Findings:
     def notice(self, code: str, text: str) -> None:
         """Remember a note; the same text counts once."""
         self._notes.setdefault(text, ReadingNote(code, text))
+
+    def taken(self, taken: Taken, file: str) -> None:
+        """Columns that became properties by their names."""
+        self.by_name |= taken.fields.keys()
+        if taken.fields:
+            self.notice("columns-taken", taken.text(file))
+        for text in taken.unclear:
+            self.notice("columns-unclear", f"{file}: {text}")
 
     def unknown_key(self, file: str, key: str) -> None:
         """A key of a JSON or YAML entry that no field uses; ``_keys`` are meant to be skipped."""

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
@@ -16,6 +17,7 @@ from typing import Any
 
 from ldimport.closing import Closing
 from ldimport.errors import ManifestError, TemporaryError, UsageError
+from ldimport.manifest.bytype import filled, of_type
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.json import JsonDocument, JsonLines
@@ -37,7 +39,7 @@ STDIN = "-"
 _SPOOLED = "ldimport-stdin-"
 _spooled: dict[str, ProcessLock] = {}
 """Copies of standard input that are in use, by their paths."""
-_NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.")
+_NOT_MANIFESTS = (".", "_", "ldimport.", "project-config.", "manifest-template.")
 _FORMATS_HINT = "a manifest ends in .csv, .tsv, .json, .jsonl, .yaml (or that and .gz, .zst)"
 _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] = {
     ManifestFormat.CSV: Table,
@@ -49,7 +51,8 @@ _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] 
 
 class Manifest(Closing):
     """Rows to import, from one file or several in their order. Reading is repeatable and streams.
-    A context manager; ``close`` frees what it holds. Made by ``open_manifest``."""
+    A context manager; ``close`` frees what it holds. Made by ``open_manifest``. ``common``: fields
+    that are filled for every row, by mapping or since a column is called so."""
 
     def __init__(self, sources: Sequence[SourceFile], options: ReadOptions) -> None:
         self._sources = tuple(sources)
@@ -59,11 +62,16 @@ class Manifest(Closing):
         for source in self._sources:
             found = sniff(source.path, source.name, options)
             self._note_format(source, found.format)
+            if options.columns.root and found.format is not ManifestFormat.JSON:
+                text = f"{source.name} is {found.format.upper()}; --root is for a JSON document"
+                raise ManifestError(text, hint="leave --root (root:) out", code="no-root")
             part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
             if found.dialect is not None:
                 found = replace(found, columns=len(part.names) - found.dialect.extra)
             files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
+        self._columns = options.columns
+        self.common = frozenset(self._findings.by_name) | options.columns.common
         self.header: Header = merged((name, part.header) for name, part in self._parts.items())
 
     def _note_format(self, source: SourceFile, found: ManifestFormat) -> None:
@@ -109,14 +117,15 @@ class Manifest(Closing):
         for source, part in zip(self._sources, self._parts.values(), strict=True):
             source.check_unchanged()
             for entry in part.entries(row, _behind(position, before)):
-                yield entry
+                yield filled(entry, self._columns) if self._columns.by_type else entry
                 row = entry.place.row + 1
             source.check_unchanged()
             before += source.found.st_size
 
-    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
-        """(field, text) of every cell of these metadata fields, in all files: a look ahead, for
-        what has to be decided over a whole column. Raises as ``entries`` does."""
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, Counter[str]]]:
+        """The cells of these metadata fields in all files, some at a time, and how many there are
+        of each: a look ahead, for what has to be decided over a whole column. Raises as
+        ``entries`` does."""
         for source, part in zip(self._sources, self._parts.values(), strict=True):
             source.check_unchanged()
             yield from part.cells(fields)
@@ -128,10 +137,16 @@ class Manifest(Closing):
     @property
     def table(self) -> Table | None:
         """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
-        several files, another format, templates or constants. Its user has to ask
+        several files, another format, templates, constants, media types with a mapping of
+        their own. Its user has to ask
         ``check_unchanged`` before and after."""
         part, *more = self._parts.values()
-        if isinstance(part, Table) and not more and part.columns is not None:
+        if (
+            isinstance(part, Table)
+            and not more
+            and not self._columns.by_type
+            and part.columns is not None
+        ):
             return part
         return None
 
@@ -147,6 +162,8 @@ class Manifest(Closing):
     def locate(self, entry: Entry, field: str) -> Place:
         """Exact line and column of a field, by scanning that record again; where the field has no
         source in the file, the entry's place. Cheap in ascending order."""
+        own = of_type(entry, self._columns) if self._columns.by_type else None
+        field = field if own is None else own.columns.get(field, field)
         return self._parts[entry.place.file].locate(entry, field)
 
     def column_of(self, field: str) -> str | None:

@@ -2,20 +2,32 @@
 
 import json
 import re
-from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import chain, islice, pairwise
 from types import NoneType
 from typing import Any
 
 from ldimport.errors import ManifestError
-from ldimport.manifest.fields import FIELDS, PREFIX, field_of
+from ldimport.manifest.fields import (
+    FIELDS,
+    PREFIX,
+    check_columns,
+    check_needed,
+    field_of,
+    taken_of,
+)
 from ldimport.manifest.kinds import Findings, Header, RowProblems
+from ldimport.manifest.streams import Part
 from ldimport.manifest.texts import BigNumber, check_numbers, compose, map_texts
 from ldimport.model import MAX_CONTEXT_BYTES, Entry, Json
 from ldimport.mojibake import visible
 from ldimport.url import is_http_url
 from ldimport.wire import encode
 
+SURVEYED = 200
+"""Entries whose keys are looked at before any is read."""
+_MOST_KEYS, _DEEPEST, _FEW = 5_000, 5, 10
 HEADER_KEYS = ("systemName", "webhook", "context")
 HeaderKey = tuple[str, Json, int, str]
 """A key, its value, the line it stands in, and what is wrong with it ("" for nothing)."""
@@ -36,7 +48,37 @@ class ObjectBuilder:
         self._mapping = findings.columns
         self._mapped = bool(self._mapping.columns) or not self._mapping.plain
         self._textual = textual
+        self._taken: dict[str, str] = {}
+        self._used: set[str] = set()
+        self._surveying = True
         self._as_seen: set[tuple[str, ...]] = set()
+
+    def survey(self, entries: Iterator[Entry]) -> dict[str, str]:
+        """Look at the keys of the first entries: raises ManifestError when a mapped key is missing,
+        or nothing gives id or url; settles which keys are taken for properties. Returns field ->
+        key of those."""
+        keys = Keys()
+        with suppress(ManifestError):  # told when it is reached
+            for entry in islice(entries, SURVEYED):
+                keys.add(entry.original)
+        self._surveying = False
+        mapping, paths = self._mapping, list(keys.paths())
+        given = {name for key in keys.found if (name := field_of(key))} | {*mapping.columns}
+        inner = keys.found.get("metadata")
+        given |= {PREFIX + key for key in inner or ()}
+        check_columns(paths, mapping, self._name, sure=keys.entries < SURVEYED and not keys.full)
+        used = {lookup(keys.found, column)[0] for column, _, _ in mapping.needed()}
+        free = [key for key in keys.found
+                if field_of(key) is None and key not in used and key[:1] != "_"]  # fmt: skip
+        taken = taken_of(free, mapping, given)
+        self._findings.taken(taken, self._name)
+        self._taken = {key: name for name, key in taken.fields.items()}
+        self._used = {key for key in used if key is not None}
+        leaves = [path for path in keys.leaves() if path.partition(".")[0] in free
+                  and not re.search(r"\.\d+(?:\.|$)", path)]  # fmt: skip
+        if leaves:
+            check_needed(paths, given, mapping, self._name, leaves, what="key")
+        return dict(taken.fields)
 
     def __call__(self, found: Json, problems: RowProblems, *, nfc_already: bool = False) -> Entry:
         """One entry. ``nfc_already``: its texts need not be composed."""
@@ -62,7 +104,7 @@ class ObjectBuilder:
         if type(metadata) is not dict:
             if metadata is not None:
                 message = f"metadata must be an object, not {_KINDS[type(metadata)]}"
-                problems.add("wrong-type", "metadata", message, value=_shown(metadata))
+                problems.add("wrong-type", "metadata", message, value=text_of(metadata))
             metadata = {}
         if not nfc_already:
             file_name = compose(file_name) if file_name else file_name
@@ -101,7 +143,7 @@ class ObjectBuilder:
             if isinstance(value, list) and value and isinstance(value[0], dict):
                 joined = ": does another file begin here?"
             message = f"an entry must be an object with id, url and fileName, not {kind}{joined}"
-            problems.add("wrong-type", "", message, value=_shown(value))
+            problems.add("wrong-type", "", message, value=text_of(value))
         return problems.entry({}, textual=self._textual)
 
     def check_numbers(self, found: Json, problems: RowProblems) -> None:
@@ -124,16 +166,16 @@ class ObjectBuilder:
     def _resolve(self, found: Mapping[str, Json], problems: RowProblems) -> dict[str, Json]:
         """Fields of an object that uses other names, is mapped, or has more than it needs."""
         values: dict[str, Json] = {}
-        used = {key for each in self._mapping.templates.values() for key in each.columns}
+        used = {*self._used}
         for name, path in self._mapping.columns.items():
             key, value = lookup(found, path)
             if key is not None:
                 used.add(key)
                 values[name] = value
         for key, value in found.items():
-            name_ = field_of(key)
+            name_ = field_of(key) or self._taken.get(key)
             if name_ is None:
-                if key not in used:
+                if key not in used and not self._surveying:
                     self._findings.unknown_key(self._name, key)
             elif name_ in values and name_ not in self._mapping.columns:
                 problems.add("duplicate-key", name_, f"“{key}” is {name_} once more")
@@ -145,7 +187,7 @@ class ObjectBuilder:
     def _compose(self, found: Mapping[str, Json], values: dict[str, Json]) -> None:
         for name, template in self._mapping.templates.items():
             known = {column: lookup(found, column)[1] for column in template.columns}
-            texts = {column: _shown(each) for column, each in known.items() if each is not None}
+            texts = {column: text_of(each) for column, each in known.items() if each is not None}
             values[name] = template.fill(texts)
         metadata = values.get("metadata")
         for name, text in self._mapping.constants.items():
@@ -157,17 +199,93 @@ class ObjectBuilder:
                 self._findings.kept[name] += 1
 
 
+class Keys:
+    """The keys of objects, and of those in them: ``found`` as one object that holds them all."""
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self.found: dict[str, Any] = {}
+        self._room = _MOST_KEYS
+
+    def add(self, row: Mapping[str, Json]) -> None:
+        """One object more."""
+        self.entries += 1
+        self._merge(self.found, row, _DEEPEST)
+
+    def _merge(self, known: dict[str, Any], row: Mapping[str, Json], levels: int) -> None:
+        for name, value in row.items():
+            key = visible(name)
+            if key not in known and self._room:
+                known[key] = None
+                self._room -= 1
+            if isinstance(value, list):
+                value = {str(n): each for n, each in enumerate(value[:_FEW])}
+            if isinstance(value, dict) and value and levels and key in known:
+                known[key] = known[key] or {}
+                self._merge(known[key], value, levels - 1)
+
+    @property
+    def full(self) -> bool:
+        """Whether there may be more."""
+        return not self._room
+
+    def paths(self) -> Iterator[str]:
+        """Every key, as a path."""
+        return (path for path, _ in _paths(self.found))
+
+    def leaves(self) -> Iterator[str]:
+        """Those that hold values."""
+        return (path for path, inner in _paths(self.found) if inner is None)
+
+
+def _paths(found: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in found.items():
+        yield f"{before}{key}", inner
+        yield from _paths(inner, f"{before}{key}.") if inner else ()
+
+
+class ObjectPart(Part):
+    """A file of objects, made into entries by ``_build``."""
+
+    _build: ObjectBuilder
+
+    def _begin(self) -> None:
+        """Raises ManifestError when there are no entries, or their keys do not fit the mapping."""
+        entries = self.entries(1)
+        first = next(entries, None)
+        if first is None:
+            raise ManifestError(f"{self.name} has no entries", code="no-rows")
+        self._keys = self._build.survey(chain([first], entries))
+
+    def _named(self, field: str) -> str:
+        """What the field is called in this file."""
+        return self._keys.get(field) or super()._named(field)
+
+
 def lookup(found: Mapping[str, Json], path: str) -> tuple[str | None, Json]:
-    """(top-level key, value) of a name or a dotted path such as ``iptc.caption``; (None, None)
-    when it is not there. An exact key wins over one in another case, that over a path."""
-    folded = path.strip().casefold()
-    alike = (key for key in found if key.casefold() == folded)
-    if (key := path if path in found else next(alike, None)) is not None:
+    """(top-level key, value) of a name or a dotted path such as ``rights.owner.name``, by number in
+    a list (``creators.0.name``); (None, None) when it is not there. An exact key wins over one in
+    another case, that over a path."""
+    path = path.strip()
+    if (key := _key(found, path)) is not None:
         return key, found[key]
-    head, dot, rest = path.partition(".")
-    inner = found.get(head)
-    inside, value = lookup(inner, rest) if dot and isinstance(inner, dict) else (None, None)
-    return (None if inside is None else head), value
+    for dot in (at for at, sign in enumerate(path) if sign == "."):
+        if (key := _key(found, path[:dot])) is not None:
+            inner, rest = found[key], path[dot + 1 :]
+            if isinstance(inner, list):
+                inner = {str(n): each for n, each in enumerate(inner)}
+            inside, value = lookup(inner, rest) if isinstance(inner, dict) else (None, None)
+            if inside is not None:
+                return key, value
+    return None, None
+
+
+def _key(found: Mapping[str, Json], name: str) -> str | None:
+    """The key of this name, exactly or in any case."""
+    if name in found:
+        return name
+    wanted = name.casefold()
+    return next((key for key in found if key.casefold() == wanted), None)
 
 
 def _gathered(values: dict[str, Json]) -> dict[str, Json]:
@@ -182,14 +300,15 @@ def _gathered(values: dict[str, Json]) -> dict[str, Json]:
 def _text(value: Json, name: str, problems: RowProblems) -> str | None:
     if value is None or (isinstance(value, str) and not isinstance(value, BigNumber)):
         return value
-    shown = _shown(value)
+    shown = text_of(value)
     hint = f'put it in quotes: "{shown}"' if not isinstance(value, (dict, list)) else ""
     message = f"{name} must be a text, not {_KINDS[type(value)]}"
     problems.add("wrong-type", name, message, hint, shown)
     return shown
 
 
-def _shown(value: Json) -> str:
+def text_of(value: Json) -> str:
+    """A value as a text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -7,7 +7,7 @@ import io
 import os
 import zlib
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -273,14 +273,14 @@ class Part(ABC):
     def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
         """Every entry, counted from ``first``. Raises ManifestError where reading has to end."""
 
-    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, str]]:
-        """(field, text) of every row that has a text for one of these metadata fields; where values
-        have types of their own (JSON), none."""
+    def cells(self, fields: Collection[str]) -> Iterator[tuple[str, Counter[str]]]:
+        """By field, for some of these metadata fields, texts and how many rows have each; where
+        values have types of their own (JSON), none."""
         handles = [(field, field.partition(".")[2]) for field in fields]
         for entry in self.entries(1):
             for field, handle in handles if entry.textual else ():
                 if isinstance(text := entry.metadata.get(handle), str):
-                    yield field, text
+                    yield field, Counter((text,))
 
     def locate(self, entry: Entry, field: str) -> Place:
         """Where the value of ``field`` begins, behind its quote; the entry's beginning if it has
@@ -299,11 +299,6 @@ class Part(ABC):
     def close(self) -> None:
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""
         self.lines.close()
-
-    def _begin(self) -> None:
-        """Raises ManifestError when there are no entries."""
-        if next(self.entries(1), None) is None:
-            raise ManifestError(f"{self.name} has no entries", code="no-rows")
 
     def _open(self, position: Position | None = None) -> io.BufferedReader:
         """The content as UTF-8."""

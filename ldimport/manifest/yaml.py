@@ -16,8 +16,8 @@ import yaml
 from ldimport.errors import ManifestError
 from ldimport.faults import yaml_fault
 from ldimport.manifest.kinds import Detected, Findings, RowProblems
-from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, read_header
-from ldimport.manifest.streams import Part, Position, SourceFile, undecodable
+from ldimport.manifest.objects import HEADER_KEYS, HeaderKey, ObjectBuilder, ObjectPart, read_header
+from ldimport.manifest.streams import Position, SourceFile, undecodable
 from ldimport.manifest.texts import MAX_DEPTH
 from ldimport.model import Entry, Json, Place
 from ldimport.mojibake import visible
@@ -124,7 +124,7 @@ def _scalar(event: Any, typed: bool) -> Json:
     return text
 
 
-class YamlFile(Part):
+class YamlFile(ObjectPart):
     """One YAML file. Raises ManifestError, with the place, when it is not YAML."""
 
     newline = ""

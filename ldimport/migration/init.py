@@ -10,13 +10,17 @@ from ldimport.errors import UsageError
 from ldimport.files import NewFile
 from ldimport.manifest.write import write_rows
 from ldimport.migration.open import media_type
+from ldimport.migration.propose import Proposal
 from ldimport.model import Json
 from ldimport.schema.config import MediaType, ProjectConfig
+from ldimport.schema.findings import cut
 from ldimport.schema.properties import EXAMPLES, Property
 from ldimport.schema.values import ValueCheck
 
 SETTINGS_FILE = "ldimport.yaml"
 MANIFEST_FILE = "manifest-template.csv"
+"""Not read as a part of a folder: see ``manifest.manifest``."""
+_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,13 @@ class TemplateColumn:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What ``init`` settles: where images go, the archive's name, the project config file."""
+    """What ``init`` settles: where images go, the archive's name (``named`` False: a proposal), the
+    project config file."""
 
     target: str
     system_name: str
     project_config: Path | None
+    named: bool = True
 
 
 def columns(config: ProjectConfig, handle: str | None = None) -> list[TemplateColumn]:
@@ -60,36 +66,60 @@ def write_start(
 ) -> tuple[Path, Path]:
     """Write both files into ``folder``; raises UsageError when one is there already."""
     settings, manifest = folder / SETTINGS_FILE, folder / MANIFEST_FILE
-    if not folder.is_dir():
-        raise UsageError(f"{folder}: no such folder", code="no-such-file")
-    for path in (settings, manifest):
-        if (path.exists() or path.is_symlink()) and not overwrite:
-            hint = "use another folder, or --force"
-            raise UsageError(f"{path} is there already", hint=hint, code="exists")
+    _refuse(folder, (settings, manifest), overwrite=overwrite)
     write_rows(manifest, [{column.name: column.example for column in found}])
     with NewFile(settings) as file:
         file.write(settings_text(start, found))
     return settings, manifest
 
 
+def write_mapping(
+    folder: Path,
+    start: Start,
+    proposal: Proposal,
+    found: Sequence[TemplateColumn],
+    *,
+    overwrite: bool = False,
+) -> Path:
+    """Write settings with a proposed mapping; raises UsageError when they are there already."""
+    settings = folder / SETTINGS_FILE
+    _refuse(folder, (settings,), overwrite=overwrite)
+    with NewFile(settings) as file:
+        file.write(settings_text(start, found, mapping_text(proposal)))
+    return settings
+
+
+def _refuse(folder: Path, paths: Sequence[Path], *, overwrite: bool) -> None:
+    if not folder.is_dir():
+        raise UsageError(f"{folder}: no such folder", code="no-such-file")
+    for path in paths:
+        if (path.exists() or path.is_symlink()) and not overwrite:
+            hint = "use another folder, or --force"
+            raise UsageError(f"{path} is there already", hint=hint, code="exists")
+
+
 _SETTINGS = """\
 # Settings of ldimport for this folder and those below it.
 # A token never stands here: LDIMPORT_TOKEN holds it, or a file of your own.
 {target}
-systemName: {name}   # names this archive for ever
+{name}   # names this archive for ever
 {config}
 
-# Where the fields come from, when your columns have other names:
-# manifest:
-#   url: Bild-URL
-#   fileName: "{{headline}} ({{year}})"
+{mapping}
 
 # Columns of a manifest:
 {columns}
 """
 
 
-def settings_text(start: Start, found: Sequence[TemplateColumn]) -> str:
+_EXAMPLE = """\
+# Where the fields come from, when your columns have other names:
+# manifest:
+#   url: Bild-URL
+#   fileName: "{headline} ({year})\""""
+
+
+def settings_text(start: Start, found: Sequence[TemplateColumn], mapping: str = _EXAMPLE) -> str:
     """The content of ``ldimport.yaml``: what was settled, and what else can stand there."""
     target = "# target: https://edit.example.com/proxy/api   # absent: the local engine"
     if start.target != "embedded":
@@ -103,8 +133,54 @@ def settings_text(start: Start, found: Sequence[TemplateColumn]) -> str:
         for each in found
     )
     columns = "\n".join("".join(filter(str.isprintable, line)) for line in lines)  # no line more
-    name = json_text(start.system_name)
-    return _SETTINGS.format(target=target, name=name, config=config, columns=columns)
+    name = f"{'' if start.named else '# '}systemName: {json_text(start.system_name)}"
+    return _SETTINGS.format(
+        target=target, name=name, config=config, columns=columns, mapping=mapping
+    )
+
+
+def mapping_text(found: Proposal) -> str:
+    """``manifest:`` as proposed; what a person has to look at stands in comments."""
+    lines = ["manifest:   # our field: your column" if found.columns else "# manifest:"]
+    for name, column in found.columns.items():
+        lines.append(f"  {name}: {_source(column, found.dates.get(name))}{_remark(found, name)}")
+    if used := {name: words for name, words in found.values.items() if words}:
+        lines.append("  values:   # what stands there: what is meant")
+        for name, words in used.items():
+            pairs = ", ".join(f"{json_text(word)}: {json_text(to)}" for word, to in words.items())
+            lines.append(f"    {name}: {{{pairs}}}")
+    for name, unknown in found.open_values.items():
+        if unknown:
+            lines.append(_comment(f"{name}: nothing found for {_listed(unknown)}"))
+    lines += [_comment(f"{name}: no column found; for all rows: {name}: {{value: …}}")
+              for name in found.missing]  # fmt: skip
+    if found.unused:
+        lines.append(_comment(f"not used: {_listed(found.unused)}"))
+    if found.relative:
+        lines.append(_comment("url is relative: a file below the manifest's folder; for a server: "
+                              "baseUrl: https://… (above manifest:)"))  # fmt: skip
+    return "\n".join(lines)
+
+
+def _source(column: str, date: str | None) -> str:
+    text = json_text(column)
+    if date is not None:
+        return f"{{column: {text}, date: {json_text(date)}}}"
+    return f"{{column: {text}}}" if "{" in column else text
+
+
+def _remark(found: Proposal, name: str) -> str:
+    why = found.unsure.get(name)
+    return "" if why is None else f"   # check: {''.join(filter(str.isprintable, why))}"
+
+
+def _comment(text: str) -> str:
+    return "  # " + "".join(filter(str.isprintable, " ".join(text.split())))
+
+
+def _listed(words: Sequence[str]) -> str:
+    shown = ", ".join(f"“{cut(word)}”" for word in words[:_SHOWN])
+    return shown + (f" and {len(words) - _SHOWN} more" if len(words) > _SHOWN else "")
 
 
 # -- a cell for each metadata property that its media type's check has nothing to say about ----

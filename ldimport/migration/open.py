@@ -3,13 +3,15 @@ Livingdocs over HTTP), the project config, how to read a manifest."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ldimport.authorities import check_ca_file
 from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
-from ldimport.manifest.fields import FieldMap
+from ldimport.manifest.mapping import FieldMap
 from ldimport.model import MAX_BODY_BYTES, Json, Notice, Silence
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import MediaType, ProjectConfig
@@ -41,8 +43,11 @@ def open_target(
     ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
     processes carry out the engine's images, by default one per core; ``secrets`` sign its
     webhooks. ``engine_options`` are more of ``Engine``'s, and its requests have at most
-    ``max_body`` bytes; ``ca_file`` holds for an HTTP target. ``tell`` hears that a server does not
-    answer, and when it does again. Raises AuthError without a token."""
+    ``max_body`` bytes; ``ca_file`` is looked at, and holds for an HTTP target. ``tell`` hears that
+    a server does not answer, and when it does again. Raises AuthError without a token, ConfigError
+    for a ``ca_file`` that cannot be used."""
+    if ca_file is not None:
+        check_ca_file(ca_file)
     if place == EMBEDDED:
         from ldimport.engine import Engine
         from ldimport.targets.embedded import EmbeddedTarget
@@ -92,20 +97,28 @@ def project_config(path: Path | None, target: Target | None = None) -> ProjectCo
 def read_options(
     mapping: Mapping[str, Json],
     *,
+    file: str = "",
     maps: Sequence[str] = (),
     sets: Sequence[str] = (),
+    map_values: Sequence[str] = (),
+    strict_columns: bool = False,
+    root: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
 ) -> ReadOptions:
-    """How to read a manifest: ``mapping`` as the config file has it, then ``--map`` and
-    ``--set``. Raises ConfigError or UsageError."""
+    """How to read a manifest: ``mapping`` as the config ``file`` has it, then the options of the
+    command line. Raises ConfigError or UsageError."""
     if delimiter in ("tab", "\\t"):
         delimiter = "\t"
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         text = f"--delimiter “{delimiter}” is not one character"
         hint = "for example: --delimiter ';', or the word tab"
         raise UsageError(text, hint=hint, code="delimiter")
-    columns = FieldMap.from_config(mapping).with_map(list(maps)).with_set(list(sets))
+    columns = (
+        FieldMap.from_config(mapping, file).with_map(maps).with_set(sets).with_values(map_values)
+    )
+    strict, path = strict_columns or columns.strict, root or columns.root
+    columns = replace(columns, strict=strict, root=path)
     return ReadOptions(encoding, delimiter, columns)
 
 

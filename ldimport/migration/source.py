@@ -10,6 +10,7 @@ from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.local_names import locate_below
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
+from ldimport.migration.mapping import settled
 from ldimport.model import JobOptions, Json
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
@@ -88,10 +89,10 @@ def open_source(
 ) -> Source:
     """Open the manifest and settle how its images are sent. ``local``: for the embedded engine,
     where relative urls are files and the archive need not be named. Raises UsageError when no
-    systemName is known or two differ, and what ``open_manifest`` raises."""
+    systemName is known or two differ, ManifestError for a mistake in the mapping, and what
+    ``open_manifest`` raises."""
     read = wishes.read or ReadOptions()
-    handles = frozenset[str]().union(*(each.properties for each in config.media_types.values()))
-    read = replace(read, columns=replace(read.columns, handles=handles))  # found in any case
+    read = replace(read, columns=settled(read.columns, config))
     manifest = open_manifest(paths, read)
     try:
         writings = _writings(manifest, config, read.columns.writings)
@@ -106,6 +107,8 @@ def open_source(
         folder=folder,
         base_url=wishes.base_url,
         writings=writings,
+        by_type={kind: own.writings for kind, own in read.columns.by_type.items()},
+        common=manifest.common,
     )
     context = wishes.context if wishes.context is not None else manifest.header.context
     envelope = Envelope(name, wishes.webhook or manifest.header.webhook, context)

@@ -8,6 +8,7 @@ from ldimport.manifest import Manifest, ReadingNote
 from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
+from ldimport.schema.remarks import remarks
 from ldimport.schema.rows import row_test
 from ldimport.url import without_secrets
 
@@ -184,6 +185,7 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
         some = "1 id or url" if checker.trimmed == 1 else f"{checker.trimmed:,} ids and urls"
         text = f"{some} had blanks around; they were taken away"
         yield ReadingNote("trimmed", text)
+    yield from (ReadingNote(*each) for each in remarks(checker))
     if checker.defaulted:
         kind = checker.config.default_media_type
         text = f"rows without a mediaType get “{kind}”, the project's default"

@@ -18,6 +18,7 @@ from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
 from ldimport.schema.nothing import Nothings
 from ldimport.schema.values import MetadataCheck, text_advice, too_long
+from ldimport.schema.words import Words
 
 MOST_REASONS = 20
 _MOST_SUGGESTED = 50
@@ -44,7 +45,8 @@ class CheckOptions:
 
     ``lenient``: what Livingdocs only checks at publishing are warnings; ``strict``: warnings are
     errors. ``folder``: below it relative urls are local files; ``base_url``: from it they are
-    resolved. ``writings``: field -> how its column is written.
+    resolved. ``writings``: field -> how its column is written; ``by_type``: the same for rows of
+    one media type. ``common``: fields that are filled for every row, whatever its media type has.
     """
 
     lenient: bool = False
@@ -52,6 +54,8 @@ class CheckOptions:
     folder: Path | None = None
     base_url: str | None = None
     writings: Mapping[str, Writing] = field(default_factory=dict)
+    by_type: Mapping[str, Mapping[str, Writing]] = field(default_factory=dict)
+    common: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,17 +104,18 @@ class Checker:
         self.defaulted = False
         self.trimmed = 0
         self.nothings = Nothings()
+        self.words = Words(config, self.options.writings)
         self._missing = 0
-        self._checks: dict[str, MetadataCheck] = {}
+        self.checks: dict[str, MetadataCheck] = {}
 
     def passes(self, entry: Entry) -> bool:
         """Whether nothing is to be said about a row; only then its id is remembered."""
-        return self._quick(entry) is not None
+        return not self.words.translates and self._quick(entry) is not None
 
     def check(self, entry: Entry) -> Checked:
         """One row. Its problems have the entry's place: only those that are shown are located."""
         trimmed = self.trimmed
-        entry = self._trimmed(entry)
+        entry = self._trimmed(self.words.translated(entry))
         if (quick := self._quick(entry)) is not None:
             handle, stored = quick
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
@@ -149,10 +154,11 @@ class Checker:
 
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""
-        if (check := self._checks.get(handle)) is None and handle in self.config.media_types:
-            media_type = self.config.media_types[handle]
-            check = MetadataCheck(self.config, media_type, self.options.writings)
-            self._checks[handle] = check
+        if (check := self.checks.get(handle)) is None and handle in self.config.media_types:
+            media_type, options = self.config.media_types[handle], self.options
+            writings = {**options.writings, **options.by_type.get(handle, {})}
+            check = MetadataCheck(self.config, media_type, writings, options.common)
+            self.checks[handle] = check
         return check
 
     def _quick(self, entry: Entry) -> tuple[str, dict[str, Json]] | None:
@@ -173,7 +179,7 @@ class Checker:
 
     def _media_type(self, entry: Entry) -> str:
         self.defaulted |= not entry.media_type
-        return entry.media_type or self.config.default_media_type
+        return self.words.kind(entry.media_type)
 
     # -- one row ----------------------------------------------------------------------------
 
@@ -257,14 +263,14 @@ def _joined(entry: Entry) -> Finding | None:
     if not entry.textual:
         return None
     hint = "give the files one by one: ldimport validate one.csv two.csv"
-    names = [*entry.original]
-    cells = [visible(str(each)) for each in entry.original.values()]
-    if cells and cells[0].startswith('{"'):
+    original = entry.original
+    first = visible(str(next(iter(original.values()), "")))
+    if first.startswith('{"'):
         told = "a line of JSON stands in a table: two files joined?"
-        return Finding("joined-files", told, hint, value=cells[0])
-    if not (entry.id in names and entry.url in names) or entry.id == entry.url:
+        return Finding("joined-files", told, hint, value=first)
+    if not (entry.id in original and entry.url in original) or entry.id == entry.url:
         return None
-    if cells == names:
+    if [visible(str(each)) for each in original.values()] == [*original]:
         told = "the header stands here once more: two files joined?"
         return Finding("joined-files", told, f"take this line away, or {hint}", value=entry.id)
     place = entry.place

@@ -16,7 +16,7 @@ from ldimport.errors import ConfigError
 from ldimport.faults import json_fault, yaml_fault
 from ldimport.model import Json, digest
 from ldimport.schema.extraction import fillable, read_mappings
-from ldimport.schema.properties import Complaints, Property, read_properties
+from ldimport.schema.properties import Complaints, Property, labels_of, read_properties
 from ldimport.yamlsize import values_in
 
 IMAGE = "mediaImage"
@@ -41,11 +41,13 @@ _DOWNLOAD = "livingdocs-cli project-config:download --format json --dist FOLDER"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MediaType:
-    """One media type for images. ``exif``: (field, property) of ``exifExtraction``, in order."""
+    """One media type for images. ``exif``: (field, property) of ``exifExtraction``, in order;
+    ``labels`` are its names for people."""
 
     handle: str
     properties: Mapping[str, Property]
     exif: tuple[tuple[str, str], ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def fillable(self) -> frozenset[str]:
@@ -234,7 +236,8 @@ def _media_types(
         if _at(each, ("deletionRoutine", "enabled")) is True:
             text = "removes images that nothing uses: imported ones may vanish"
             complaints.odd(f"{path}.deletionRoutine", text)
-        types[handle] = MediaType(handle, properties, exif)
+        labels = labels_of(each.get("info")) + labels_of(each)
+        types[handle] = MediaType(handle, properties, exif, labels)
     others = tuple(handle for handle, each in types.items() if each is None)
     return {handle: each for handle, each in types.items() if each is not None}, others
 

@@ -1,8 +1,10 @@
 """Dates and times as people write them, to ISO 8601. What can be read two ways is not guessed."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, time, tzinfo
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from ldimport.schema.findings import BadValue, cut
@@ -22,9 +24,15 @@ _STORED_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _STORED = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)")
 _LONGEST = 200
 """Characters of a date or time at most, blanks and all; longer texts are none."""
-_DATE_HINT = 'say how the column writes dates, in ldimport.yaml: {column: …, date: "%d.%m.%Y"}'
-
-_ZONE_HINT = "write …Z or …+02:00, or name it in ldimport.yaml: {column: …, zone: Europe/Zurich}"
+_FORMS = (
+    "%d.%m.%y", "%d/%m/%y", "%m/%d/%y", "%d-%m-%y", "%y-%m-%d", "%y/%m/%d", "%d/%m/%Y", "%m/%d/%Y",
+    "%d-%m-%Y", "%m-%d-%Y", "%d.%m.%Y", "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%d. %B %Y", "%d %B %Y",
+    "%d. %b %Y", "%d %b %Y", "%d-%b-%Y", "%d-%b-%y", "%B %d, %Y", "%b %d, %Y", "%Y:%m:%d", "%Y%m%d",
+)  # fmt: skip
+_TIMES = ("", " %H:%M", " %H:%M:%S", ", %H:%M", ", %H:%M:%S", "T%H:%M", "T%H:%M:%S", " %I:%M %p",
+          " %H:%M%z", " %H:%M:%S%z", " %H:%M %z", "T%H:%M%z", "T%H:%M:%S%z")  # fmt: skip
+FIELD = "FIELD"
+"""Stands in hints for the field, which is not known here."""
 
 
 def is_date(text: object) -> bool:
@@ -56,7 +64,8 @@ def read_date(text: str, form: str | None = None) -> str:
         return _by_form(text, form).date().isoformat()
     day, at = _split(text)
     if at is not None and at.replace(tzinfo=None) != time(0):
-        raise BadValue("bad-date", f"“{text}” has a time, and only the day is stored", _DATE_HINT)
+        told = f"“{text}” has a time, and only the day is stored"
+        raise BadValue("bad-date", told, _hint(text))
     return day.isoformat()
 
 
@@ -68,11 +77,11 @@ def read_datetime(text: str, form: str | None = None, zone: str | None = None) -
         return text
     if form is not None:
         return _iso(_zoned(_by_form(text, form), zone, text))
-    day, at = _split(text)
+    day, at = _split(text, moment=True)
     if at is None:
         if zone is None:
-            raise BadValue("no-time-zone", f"“{text}” is a day, a time with its zone is stored",
-                           _ZONE_HINT)  # fmt: skip
+            told = f"“{text}” is a day, a time with its zone is stored"
+            raise BadValue("no-time-zone", told, _ZONE_HINT)
         at = time(0)
     return _iso(_zoned(datetime.combine(day, at), zone, text))
 
@@ -110,12 +119,12 @@ def _by_form(text: str, form: str) -> datetime:
         raise BadValue("bad-date", f"“{text}” is not a date written as {form}") from error
 
 
-def _split(text: str) -> tuple[date, time | None]:
-    """The day, and the time behind it if there is one."""
+def _split(text: str, *, moment: bool = False) -> tuple[date, time | None]:
+    """The day, and the time behind it if there is one. ``moment``: its zone will be asked for."""
     if (found := _TIME.fullmatch(text)) is None:
-        raise _no_date(text)
+        raise _no_date(text, moment=moment)
     head, hour, minute, second, fraction, zone = found.groups()
-    day = _day(head, text)
+    day = _day(head, text, moment=moment and zone is None)
     if hour is None:
         return day, None
     try:
@@ -131,19 +140,20 @@ def _offset(zone: str | None) -> tzinfo | None:
     return datetime.strptime(zone if len(zone) > 3 else f"{zone}00", "%z").tzinfo
 
 
-def _day(text: str, whole: str) -> date:
+def _day(text: str, whole: str, *, moment: bool) -> date:
     found = next(filter(None, (form.fullmatch(text) for form in _DAYS)), None)
     if found is None:
         if _SHORT_YEAR.fullmatch(text):
-            raise BadValue("ambiguous-date", f"“{whole}” has a year of two digits", _DATE_HINT)
-        raise _no_date(whole)
+            told = f"“{whole}” has a year of two digits"
+            raise BadValue("ambiguous-date", told, _hint(whole, moment=moment))
+        raise _no_date(whole, moment=moment)
     parts = found.groupdict()
     day, month = parts["day"], parts["month"]
     if "sign" in parts and int(day) <= 12 and day.zfill(2) != month.zfill(2):
         # the day first in most of the world, the month in the USA
         if int(month) <= 12:
             text = f"“{whole}” may begin with the day or with the month"
-            raise BadValue("ambiguous-date", text, _DATE_HINT)
+            raise BadValue("ambiguous-date", text, _hint(whole, moment=moment))
         day, month = month, day
     try:
         return date(int(parts["year"]), int(month), int(day))
@@ -151,5 +161,43 @@ def _day(text: str, whole: str) -> date:
         raise BadValue("bad-date", f"“{whole}”: there is no such day") from error
 
 
-def _no_date(text: str) -> BadValue:
-    return BadValue("bad-date", f"“{text}” is not a date", "write it as 2003-04-12; " + _DATE_HINT)
+def _no_date(text: str, *, moment: bool = False) -> BadValue:
+    plain = "write it as 2003-04-12T09:30:00Z" if moment else "write it as 2003-04-12"
+    told = f"“{text}” is not a date"
+    ways = filter(None, (plain, _hint(text, moment=moment)))
+    return BadValue("bad-date", told, "; or ".join(ways))
+
+
+_ZONE_HINT = (
+    "write …Z or …+02:00, or name it for the whole column, below manifest: in ldimport.yaml: "
+    f"{FIELD}: {{zone: Europe/Zurich}}"
+)
+
+
+def _hint(text: str, *, moment: bool = False) -> str:
+    """The settings by which this text would be read, "" where there are none. ``moment``: it needs
+    a zone too."""
+    zone = ", zone: Europe/Zurich" if moment else ""
+    ways = [f'{FIELD}: {{date: "{form}"{zone}}}' for form in fitting(text)]
+    told = "say how the column writes dates, below manifest: in ldimport.yaml: "
+    return told + " or ".join(ways[:2]) if ways else ""
+
+
+def fitting(text: str) -> Iterator[str]:
+    """The formats by which a text is read, the likeliest first."""
+    for form, looks in _looks().items():
+        if looks.fullmatch(text):
+            with suppress(ValueError):
+                datetime.strptime(text, form)
+                yield form
+
+
+@cache
+def _looks() -> dict[str, re.Pattern[str]]:
+    """Form -> what a text that it reads looks like: ``strptime`` takes long to find out."""
+    parts = {"%Y": r"\d{4}", "%B": r"[^\W\d_]{3,}", "%b": r"[^\W\d_]{3,4}", "%p": "[AaPp][Mm]",
+             "%z": r"(?:Z|[+-]\d\d:?\d\d)"}  # fmt: skip
+    return {
+        form: re.compile(re.sub("%.", lambda sign: parts.get(sign[0], r"\d{1,2}"), re.escape(form)))
+        for form in (day + at for day in _FORMS for at in _TIMES)
+    }

@@ -138,11 +138,13 @@ _HANDLE = r"[a-zA-Z][a-zA-Z0-9_-]{2,49}"
 @dataclass(frozen=True, slots=True)
 class Property:
     """One metadata property. ``config`` is the plugin's, as it was given and checked; a
-    ``plugin`` that is not in ``PLUGINS`` is the project's own and is not validated."""
+    ``plugin`` that is not in ``PLUGINS`` is the project's own and is not validated. ``labels`` are
+    its names for people, in every language."""
 
     handle: str
     plugin: str
     config: Mapping[str, Json] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
 
     @property
     def shape(self) -> ValueShape | None:
@@ -158,11 +160,17 @@ class Property:
     @property
     def choices(self) -> tuple[Json, ...] | None:
         """The values of ``dataProvider.items``; None where there is no such list."""
+        return None if self.options is None else tuple(value for value, _ in self.options)
+
+    @property
+    def options(self) -> tuple[tuple[Json, tuple[str, ...]], ...] | None:
+        """(value, its labels) of ``dataProvider.items``; None where there is no such list."""
         provider = self.config.get("dataProvider")
         items = provider.get("items") if isinstance(provider, dict) else None
         if not isinstance(items, list):
             return None
-        return tuple(item["value"] for item in items if isinstance(item, dict) and "value" in item)
+        objects = (each for each in items if isinstance(each, dict) and "value" in each)
+        return tuple((each["value"], labels_of(each)) for each in objects)
 
     @property
     def crops(self) -> Mapping[str, bool] | None:
@@ -178,6 +186,13 @@ class Property:
         return cast("int | float | None", self.config.get(key))
 
 
+def labels_of(found: Json) -> tuple[str, ...]:
+    """The ``label`` of an object: a text, or one for each language."""
+    label = found.get("label") if isinstance(found, dict) else None
+    texts = label.values() if isinstance(label, dict) else (label,)
+    return tuple(each for each in texts if isinstance(each, str) and each.strip())
+
+
 def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str, Property]:
     """The metadata list of a media type, by handle."""
     properties: dict[str, Property] = {}
@@ -188,7 +203,9 @@ def read_properties(found: Json, path: str, complaints: Complaints) -> dict[str,
         config = each.get("config")
         if config is not None and not isinstance(config, dict):
             complaints.wrong(f"{place}.config", "must be an object")
-        checked = Property(handle, plugin, config if isinstance(config, dict) else {})
+        own = config if isinstance(config, dict) else {}
+        labels = labels_of(each) + labels_of(each.get("ui")) + labels_of(own.get("ui"))
+        checked = Property(handle, plugin, own, labels)
         _check_config(checked, f"{place}.config", complaints)
         properties[handle] = checked
     return properties

@@ -7,11 +7,13 @@ once and remembered.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ldimport.model import MAX_NAME, Json, Place
 from ldimport.schema.addresses import MAX_URL, PLAIN
 from ldimport.schema.check import Checker, is_plain_id
 from ldimport.schema.nothing import LONGEST, NOTHING
+from ldimport.schema.values import MetadataCheck
 
 RowTest = Callable[[list[str], int], bool]
 _PREFIX = "metadata."
@@ -35,10 +37,10 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
     places = {name: index for index, name in enumerate(columns) if name}
     id_, url = places["id"], places["url"]
     title, kind = places.get("fileName"), places.get("mediaType")
-    if title is None or "metadata" in places:
+    if title is None or "metadata" in places or checker.words.translates:
         return lambda cells, line: False
     tests: dict[str, _Tests | None] = {}
-    seen, default = checker.seen, checker.config.default_media_type
+    seen = checker.seen
     is_plain_url = PLAIN.fullmatch
     named = [index for name, index in places.items() if index not in (id_, url, kind)]
 
@@ -47,7 +49,7 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
         try:
             test = tests[name]
         except KeyError:
-            test = _tests(checker, name or default, places)
+            test = _tests(checker, checker.words.kind(name), places)
             checker.defaulted |= not name
             if test is not None:  # names that mean nothing may be as many as rows
                 tests[name] = test
@@ -87,18 +89,27 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
     return passes
 
 
+def _leave_out(check: MetadataCheck, handle: str, _cell: str) -> bool:
+    check.left_out.add(handle)
+    return True
+
+
 def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | None:
     """None when no row of this media type can pass: there is no such type, or a required
     property has no column."""
     check = checker.metadata_check(handle)
     if check is None or not all(_PREFIX + name in places for name in check.required):
         return None
-    texts, others, empty = [], [], []
+    texts, empty = [], []
+    others: list[tuple[int, Mapping[str, Json], Callable[[str], bool]]] = []
     for name, index in places.items():
         if not name.startswith(_PREFIX):
             continue
-        value = check.values.get(name.removeprefix(_PREFIX))
-        if value is None:
+        handle = name.removeprefix(_PREFIX)
+        value = check.values.get(handle)
+        if value is None and handle in check.common:
+            others.append((index, {}, partial(_leave_out, check, handle)))
+        elif value is None:
             empty.append(index)
         elif value.any_text is not None:
             texts.append((index, value.any_text))

@@ -49,14 +49,15 @@ class ColumnSeparator:
         )
 
 
-def decide(cells: Iterable[tuple[str, str]]) -> Iterator[ColumnSeparator]:
-    """From (field, text) of every cell: the separator of each column that has lists. It is the
+def decide(cells: Iterable[tuple[str, Counter[str]]]) -> Iterator[ColumnSeparator]:
+    """From the cells of each field: the separator of each column that has lists. It is the
     strongest sign (``|``, ``;``, line break, comma) that a tenth of the lists have."""
     columns: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for field, text in cells:
-        signs = "".join(sign for sign in SEPARATORS if sign in text)
-        if signs and not text.lstrip().startswith("["):  # JSON
-            columns[field][signs] += 1
+    for field, texts in cells:
+        for text, count in texts.items():
+            signs = "".join(sign for sign in SEPARATORS if sign in text)
+            if signs and not text.lstrip().startswith("["):  # JSON
+                columns[field][signs] += count
     for field, found in columns.items():
         having = {sign: _sum(found, sign) for sign in SEPARATORS}
         least = found.total() / _LEAST

@@ -2,7 +2,9 @@
 explained by ``jsonschema``."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from math import inf
@@ -16,7 +18,7 @@ from ldimport.model import MAX_VALUE, Json, Severity
 from ldimport.mojibake import INVISIBLE, MANGLED, disguised, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
 from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.dates import is_date, is_datetime, moment
+from ldimport.schema.dates import FIELD, is_date, is_datetime, moment
 from ldimport.schema.findings import BadValue, Finding, cut, listed, proposed, sample
 from ldimport.schema.jsonschema import (
     media_type_schema,
@@ -25,6 +27,7 @@ from ldimport.schema.jsonschema import (
     with_definitions,
 )
 from ldimport.schema.nothing import NOTHING
+from ldimport.schema.options import Options, scalar_text
 from ldimport.schema.properties import Property, ValueShape
 from ldimport.schema.violations import violations
 from ldimport.wire import characters
@@ -68,8 +71,9 @@ def _advice(found: Property, config: ProjectConfig) -> Iterator[Callable[..., It
         ends = found.number("recommendedMinLength"), found.number("recommendedMaxLength")
         if any(ends):
             yield partial(_recommended, least=ends[0], most=ends[1])
-    if found.choices is not None and found.plugin in ("li-text", "li-integer", "li-system-integer"):
-        yield partial(_unlisted, choices=found.choices)
+    if found.options is not None and found.plugin in ("li-text", "li-integer", "li-system-integer"):
+        choices = [value for value, _ in found.options]
+        yield partial(_unlisted, choices=choices, options=Options(found.options))
     wanted = [name for name, optional in (found.crops or {}).items() if not optional]
     if wanted:
         yield partial(_crops, wanted=wanted)
@@ -104,10 +108,12 @@ def _recommended(
         yield _warning("recommended-length", text, value=value)
 
 
-def _unlisted(field: str, value: Json, choices: Sequence[Json]) -> Iterator[Finding]:
+def _unlisted(
+    field: str, value: Json, choices: Sequence[Json], options: Options
+) -> Iterator[Finding]:
     if value not in choices:
         text = f"{field}: “{cut(str(value))}” is not among the values proposed"
-        yield _warning("unlisted", text, proposed(str(value), map(str, choices)), str(value))
+        yield _warning("unlisted", text, options.hint(str(value)), str(value))
 
 
 def _crops(field: str, value: Json, wanted: Sequence[str]) -> Iterator[Finding]:
@@ -164,22 +170,46 @@ class ValueCheck:
         self.property = found
         self.field = f"metadata.{found.handle}"
         self.advice = [partial(advise, self.field) for advise in _advice(found, config)]
+        self.options = None if found.options is None else Options(found.options)
         self.reads_text = reads_text(found, writing)
-        self.coerce = coercion(found, writing)
+        self._values = writing.values
+        self._coerce = coercion(found, writing)
         self.good: dict[str, Json] = {}
-        self.any_text = _any_text(found)
+        self.any_text = None if self._values else _any_text(found)
+        self.translates = bool(self._values) or self.options is not None
         self._shape = with_definitions(storage_schema(found))
         self._whole = with_definitions(value_schema(found))
+
+    def read(self, value: Json, *, textual: bool) -> Json:
+        """What is stored of a value as it stands in a manifest, "" and None for nothing. Raises
+        BadValue."""
+        if self._values and (word := scalar_text(value)) is not None:
+            value = self._values.get(word.strip(), value)
+        if not isinstance(value, str) or not value:
+            return self._translated(value) if self.translates else value
+        if self.options is not None and (found := self.options.find(value)) is not None:
+            return [found] if self.property.shape is ValueShape.TEXTS and textual else found
+        if textual or self.reads_text:
+            value = self._coerce(value)
+        return self._translated(value) if self.translates else value
+
+    def _translated(self, value: Json) -> Json:
+        """With the values that items of a list mean."""
+        if isinstance(value, list) and self._values:
+            meant = (self._values.get(each.strip(), each) if isinstance(each, str) else each
+                     for each in value)  # fmt: skip
+            value = [each for each in meant if each != ""]
+        return value if self.options is None else self.options.of(value)
 
     def accepts(self, text: str) -> bool:
         """Whether nothing is said about a cell; ``good`` then has its value, if there is room."""
         if text in self.good:
             return True
         try:
-            value = self.coerce(text)
+            value = self.read(text, textual=True)
         except BadValue:
             return False
-        if not text or next(self.findings(value), None) is not None:
+        if value in _EMPTY or next(self.findings(value), None) is not None:
             return False
         if len(self.good) < REMEMBERED and len(text) <= _SHORT and text not in NOTHING:
             self.good[text] = value
@@ -194,6 +224,8 @@ class ValueCheck:
             return
         if not self._whole_decider.is_valid(value):
             for each in violations(self._whole, value, self.field, publishing=True):
+                if each.code == "not-in-list" and self.options is not None:
+                    each = replace(each, hint=self.options.hint(each.value))
                 if each.code != "too-short" or self._too_short(value):
                     yield each
         yield from self.odd(value)
@@ -218,7 +250,8 @@ class ValueCheck:
             return _warning("filled-from-file", told, "an image whose file lacks it fails then")
         text = self.property.config.get("requiredErrorMessage")
         own = f": {text}" if isinstance(text, str) and text else ""
-        hint = f'give every row a value: --set {self.property.handle}="…"'
+        handle = self.property.handle
+        hint = f'map a column: --map {handle}=COLUMN; or one value for all: --set {handle}="…"'
         return Finding("required", f"{self.field} is empty{own}", hint, publishing=True)
 
     def _too_short(self, value: Json) -> bool:
@@ -248,15 +281,19 @@ def _any_text(found: Property) -> int | None:
 
 
 class MetadataCheck:
-    """Metadata of one media type, coerced and checked."""
+    """Metadata of one media type, coerced and checked. ``common`` are fields that are filled for
+    rows of any media type: left out where this one lacks them; ``left_out`` remembers which."""
 
     def __init__(
         self,
         config: ProjectConfig,
         media_type: MediaType,
         writings: Mapping[str, Writing] | None = None,
+        common: Collection[str] = (),
     ) -> None:
         self.media_type = media_type
+        self.common = {name.removeprefix("metadata.") for name in common} - {*media_type.properties}
+        self.left_out: set[str] = set()
         self.values = {
             handle: ValueCheck(each, config, (writings or {}).get(f"metadata.{handle}", PLAIN))
             for handle, each in media_type.properties.items()
@@ -273,16 +310,22 @@ class MetadataCheck:
         for handle, value in metadata.items():
             check = self.values.get(handle)
             if check is None:
-                return None
+                if handle not in self.common:
+                    return None
+                self.left_out.add(handle)
+                continue
             if type(value) is str and value and check.any_text is not None:
                 if len(value) > check.any_text or not is_whole(value):
                     return None
             elif type(value) is str and value and (textual or check.reads_text):
                 if not check.accepts(value):
                     return None
-                value = check.good[value] if value in check.good else check.coerce(value)
-            elif value in _EMPTY or next(check.findings(value), None) is not None:
-                return None
+                value = check.good.get(value) or check.read(value, textual=True)
+            else:
+                with suppress(BadValue):
+                    value = check.read(value, textual=textual) if check.translates else value
+                if value in _EMPTY or next(check.findings(value), None) is not None:
+                    return None
             stored[handle] = value
         return stored if self.required <= stored.keys() else None
 
@@ -294,17 +337,23 @@ class MetadataCheck:
         bad: list[tuple[str, Finding]] = []
         for handle, value in metadata.items():
             check = self.values.get(handle)
+            if check is None and handle in self.common:
+                self.left_out.add(handle)
+                continue
             is_text = check is None or check.property.shape is ValueShape.TEXT
             if value is None or (value == "" and not is_text):
                 continue
-            if check is None or not isinstance(value, str) or not (textual or check.reads_text):
+            if check is None:
                 found[handle] = value
                 continue
             try:
-                found[handle] = check.coerce(value) if value else value
+                read = check.read(value, textual=textual)
+                if value == "" or read not in ("", None):
+                    found[handle] = read
             except BadValue as error:
                 text = f"{check.field}: {error.message}"
-                bad.append((handle, Finding(error.code, text, error.hint, value=sample(value))))
+                hint = error.hint.replace(FIELD, check.field)
+                bad.append((handle, Finding(error.code, text, hint, value=sample(str(value)))))
         return found, bad
 
     def findings(

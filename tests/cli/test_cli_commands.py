@@ -567,7 +567,7 @@ def test_failures_of_one_cause_are_told_by_what_the_cause_means(call: Call) -> N
 def test_init_writes_settings_and_a_manifest_that_validates(call: Call, archive: Path) -> None:
     folder = archive / "fresh"
     folder.mkdir()
-    body = document(call, "init", str(folder))
+    body = document(call, "init", str(folder), "--system-name", "fresh")
     assert body["required"] == ["id", "url", "fileName"]
     template = folder / "manifest-template.csv"
     header = template.read_text().splitlines()[0].split(",")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,6 +142,19 @@ def test_a_plan_names_hosts_that_will_be_refused_and_the_way_in(call: Call) -> N
     assert (found["10.1.2.3"]["images"], found["10.1.2.3"]["option"]) == (
         1, "--allow-host 10.1.2.3"
     )  # fmt: skip
+
+
+def test_the_next_command_sends_what_was_planned(call: Call) -> None:
+    write(row(1), row(2))
+    allowed = ("--allow-host", "127.0.0.1:9")
+    (planned,) = re.findall(
+        "→ ldimport submit (.*)   send 2", call("plan", "archive.csv", *MAP, *allowed)[1]
+    )
+    for words in ("--map credit=Fotograf", "--project-config config.json", " ".join(allowed)):
+        assert words in planned
+    dry = call("submit", "archive.csv", *MAP, *allowed, "--dry-run", "--limit", "1")[1]
+    (limited,) = re.findall("→ ldimport submit (.*)   send 1", dry)
+    assert sorted(limited.split()) == sorted([*planned.split(), "--limit", "1"])
 
 
 def test_names_are_resolved_to_see_whether_they_are_refused() -> None:

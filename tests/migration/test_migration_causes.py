@@ -122,6 +122,18 @@ def test_a_group_names_its_parameters_and_the_host_that_all_share(
     assert row.text == f"{row.reason} (img.example)"
 
 
+def test_images_with_a_note_are_found_by_its_code_too(state: StateStore, tmp_path: Path) -> None:
+    def answer(id_: str) -> Result:
+        if id_ == "id1":
+            return Result(id_, Status.SUCCESS, id_, "a note", cause="stray-bytes")
+        return told(id_, "cut off", "truncated", retryable=False)
+
+    submit(state, StandIn(answer=answer), manifest(tmp_path, 2))
+    assert [row.external_id for row in state.results(Filter(cause="stray-bytes"))] == ["id1"]
+    assert [row.external_id for row in state.results(Filter(cause="truncated"))] == ["id2"]
+    assert [row.cause for row in state.causes()] == ["truncated"]
+
+
 def test_a_cause_that_nobody_knows_is_told_as_one(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=lambda id_: told(id_, f"the moon over {id_}", "moon-phase"))
     (row,) = summary(submit(state, target, manifest(tmp_path, 2))).causes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ CONFIG = project(people=("li-string-list", {}), caption=("li-text", {}))
 
 def decided(*cells: str) -> tuple[str, str]:
     """Sign and remark of a column of these cells."""
-    found = list(decide(("metadata.people", cell) for cell in cells))
+    found = list(decide([("metadata.people", Counter(cells))]))
     return (found[0].sign, found[0].remark) if found else ("", "")
 
 
@@ -55,6 +56,16 @@ def test_where_the_user_names_one_nothing_is_decided() -> None:
 def test_json_stays_a_list_whatever_the_separator() -> None:
     assert to_list('["a|b", "c"]', "|") == ["a|b", "c"]
     assert to_list("[sic] one|two", "|") == ["[sic] one", "two"]
+
+
+def test_a_broken_row_hides_none_of_the_column(tmp_path: Path) -> None:
+    rows = [f'{n},https://a.example/{n},A,"Muster, Anna"' for n in range(30)]
+    rows[10] = '10,https://a.example/10,A,"he said "x" twice"'
+    rows[20:] = [row.replace("Anna", "Anna|Beat") for row in rows[20:]]
+    (tmp_path / "m.csv").write_text("id,url,fileName,metadata.people\n" + "\n".join(rows) + "\n")
+    source = open_source([tmp_path / "m.csv"], CONFIG, Wishes("a"), JobOptions(), local=True)
+    with source.manifest:
+        assert source.check.writings["metadata.people"].separator == "|"
 
 
 HEAD = "id,url,fileName,metadata.people\n"

@@ -12,7 +12,7 @@ def test_health_is_ok_until_nothing_has_moved_for_a_lease(tmp_path: Path) -> Non
     with served(tmp_path / "engine", workers=0) as api:
         assert api.engine is not None
         now = [1_000_000.0]
-        api.engine._now = lambda: now[0]
+        api.engine.now = lambda: now[0]
         found = api.get("/health")
         assert (found.status_code, found.json()["status"], found.json()["busy"]) == (
             200,

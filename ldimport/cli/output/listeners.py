@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
 from ldimport.cli.output import documents
-from ldimport.cli.output.silence import SilenceOnce, silence_text
+from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
 from ldimport.errors import LdimportError, QuotaError
@@ -116,8 +116,8 @@ class LogLines:
             case events.JobEnded() if self.verbose or event.state is not JobState.SUCCESS:
                 self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
             case Silence() if self._silence.worth(event):
-                at = "" if event.next_try is None else utc(event.next_try)
-                self.say("answers" if event.over else "silent", silence_text(event, at=at))
+                text = full_text(event, tty=False)
+                self.say("answers" if event.over else "silent", text)
             case Stopping():
                 self.say("stopping", "in order; a second signal stops at once")
             case Summary():

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldimport.cli.output.text import exact_clock, utc
+
 if TYPE_CHECKING:
     from ldimport.model import Silence
 
@@ -39,3 +41,9 @@ class SilenceOnce:
 def silence_text(silence: Silence, *, at: str = "") -> str:
     """Why, and ``at`` what time the next try is."""
     return f"{silence.why}; next try {at}" if at else silence.why
+
+
+def full_text(silence: Silence, *, tty: bool) -> str:
+    """The same with the time as it stands on a terminal, or in a log."""
+    at = silence.next_try
+    return silence_text(silence, at="" if at is None else exact_clock(at) if tty else utc(at))
