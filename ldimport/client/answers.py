@@ -104,6 +104,7 @@ class AnswerReader:
                 body = json.loads(pairs.decode("utf-16-le", "replace"))
         except (ValueError, RecursionError) as error:
             whole = isinstance(error, RecursionError) or type(error) is ValueError
+            whole = whole and "json" in answer.media_type
             failed = _FailedAnswer(self, answer, call)
             raise (failed.beyond() if whole else failed.not_json()) from None
         return body

@@ -63,7 +63,11 @@ class Server:
         time = Time()
         return LivingdocsTarget(
             LivingdocsClient(
-                "https://edit.example/api", "t", transport=network, patience=0, sleep=time.sleep
+                "https://edit.example/api",
+                "a-token",
+                transport=network,
+                patience=0,
+                sleep=time.sleep,
             )
         )
 
@@ -155,7 +159,8 @@ def test_a_status_that_is_none_costs_that_job_alone(
 
 
 def told(body: str | bytes, status: int = 200) -> httpx.Response:
-    return httpx.Response(status, content=body)
+    media_type = "text/html" if body[:1] in ("<", b"<") else "application/json"
+    return httpx.Response(status, content=body, headers={"Content-Type": media_type})
 
 
 UNREADABLE = {
