@@ -18,6 +18,7 @@ from ldimport.cli.options import GlobalOptions, ReadingOptions
 from ldimport.cli.output.screen import Screen
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import look_at
+from ldimport.cli.output.text import shell_word
 from ldimport.errors import LdimportError, LockedError
 from ldimport.model import Integrity, Notice, Silence
 from ldimport.url import without_secrets
@@ -134,7 +135,7 @@ class Session:
         given = [*(self.kept if manifest else ()), *self._place(words, of)]
         given += self.again if words[:1] == tuple(self.words[:1]) else ()
         more = (each for each in given if each[0] not in words or each[0] in _REPEATED)
-        return " ".join(map(_quoted, ("ldimport", *words, *chain.from_iterable(more))))
+        return " ".join(map(shell_word, ("ldimport", *words, *chain.from_iterable(more))))
 
     def same_manifest(self, command: str, *options: str) -> str:
         """A next command about the manifests of this one."""
@@ -368,11 +369,6 @@ class Session:
         except LockedError as error:
             who = error.facts.get("who", "another run")
             return self.migration(target, write=False), who
-
-
-def _quoted(word: str) -> str:
-    """A word for a shell; what people are to fill in stands as it is. Quotes would tear a URL."""
-    return word if word == "HOST[:PORT]" else shlex.quote(without_secrets(word))
 
 
 def tilde(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Words and numbers as people read them, and outside text made harmless. Imports nothing heavy."""
 
 import re
+import shlex
 import time
 from collections.abc import Mapping
 
@@ -16,6 +17,12 @@ def clean(text: str) -> str:
     """Outside text for one line of a screen or log: no control, no bidi, no invisible
     characters, nothing of a URL that lets others in; line breaks and tabs become blanks."""
     return without_secrets(_UNSAFE.sub("", _BLANK.sub(" ", text)))
+
+
+def shell_word(word: str) -> str:
+    """A word as a shell takes it; what people are to fill in stands as it is. Quotes would tear a
+    URL, so its secrets go first."""
+    return word if word == "HOST[:PORT]" else shlex.quote(without_secrets(word))
 
 
 def number(count: int) -> str:
