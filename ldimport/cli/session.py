@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -134,7 +134,9 @@ class Session:
         of = of or (None if manifest or words[0] in _OF_THE_ENGINE else self.ran)
         given = [*(self.kept if manifest else ()), *self._place(words, of)]
         given += self.again if words[:1] == tuple(self.words[:1]) else ()
-        more = (each for each in given if each[0] not in words or each[0] in _REPEATED)
+        pairs = {*pairwise(words)}
+        more = (each for each in given if each[0] not in words
+                or (each[0] in _REPEATED and each not in pairs))  # fmt: skip
         return " ".join(map(shell_word, ("ldimport", *words, *chain.from_iterable(more))))
 
     def same_manifest(self, command: str, *options: str) -> str:

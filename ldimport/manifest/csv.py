@@ -49,9 +49,7 @@ class OddRow(list[str]):
 
     def __init__(self, cells: Sequence[str], last: int, error: str = "") -> None:
         super().__init__(cells)
-        self.error = error
-        self.fits = False
-        self.last = last
+        self.error, self.fits, self.last = error, False, last
 
 
 class TableRow(Mapping[str, Json]):

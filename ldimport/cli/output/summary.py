@@ -21,12 +21,14 @@ def bare(*words: str) -> str:
 def way_out(cause: str, url: str | None) -> tuple[tuple[str, ...], str] | None:
     """What to do about images that the local engine did not get for this ``cause``, as the words
     of a command and what for: its address guard refused them (``url`` is one of them, where all
-    have the same host), or a server did."""
+    have the same host), a server did, or its certificate is not trusted."""
     if cause == Cause.ADDRESS_NOT_ALLOWED.code:
         host = host_of(url) if url else "HOST[:PORT]"
         return ("retry", "--allow-host", host), "if the private address is meant"
     if cause == Cause.ORIGIN_STATUS.with_(status=403).code:
         return ("retry", "--user-agent", "TEXT"), "if the server refuses unknown programs"
+    if cause == Cause.TLS.code:
+        return ("explain", "tls"), "how to trust an authority of your own"
     return None
 
 
