@@ -121,7 +121,7 @@ def _as_words(
     """Those of the options given that have these names, each as the words of a command line."""
     words: list[tuple[str, ...]] = []
     for param in params:
-        if param.name not in given or param.name not in names:
+        if param.param_type_name == "argument" or param.name not in given.keys() & names:
             continue
         option, value = max(param.opts, key=len), given[param.name]
         if value is True:

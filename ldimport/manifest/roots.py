@@ -83,7 +83,7 @@ def chosen(found: Lists, root: str | None, name: str) -> str | None:
     if len(found) > 1:
         longest = max(found, key=lambda path: found[path])
         words = f"ldimport validate {quoted(name)} --root {quoted(longest)}"
-        hint = f"say which are the images: {words}"
+        hint = f"{words}   if these are the images"
         text = f"{name} holds {len(found)} lists of objects: {listed}"
         raise ManifestError(text, hint=hint, code="no-root")
     return next(iter(found), None)

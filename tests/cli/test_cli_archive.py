@@ -431,3 +431,17 @@ def test_a_new_archive_with_other_ids_is_not_asked_about(two: Path, call: Call) 
     os.chdir(two / "away")
     write_manifest(two / "away" / "more.csv", "more")
     assert call(f"submit more.csv {BOTH}")[0] == 1
+
+
+def test_what_a_hint_names_is_not_named_twice(two: Path, call: Call) -> None:
+    code, said = call(f"status nojob {BOTH}")
+    (hint,) = [line for line in said.splitlines() if line.startswith("→ ")]
+    assert code == 2 and "nojob" not in hint and " job " not in hint
+    session = Session(
+        words=("submit", "a.csv"),
+        kept=[("--map", "id=Nr"), ("--map", "url=Pfad")],
+        again=[("--allow-host", "a:1")],
+    )
+    once = session.next_command("submit", "a.csv", "--map", "id=Nr", "--allow-host", "b:2")
+    assert session.completed(f"{once}   why") == f"{once}   why", "harmless when done twice"
+    assert once.count("--map") == once.count("--allow-host") == 2

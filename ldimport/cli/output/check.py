@@ -86,7 +86,7 @@ def notices(screen: Screen, found: Validation) -> None:
         if notice not in config[MOST_OF_CONFIG:]:
             screen.say("!", notice.text)
     if (more := len(config) - MOST_OF_CONFIG) > 0:
-        screen.say("!", f"project config: {more} more: ldimport config check")
+        screen.say("!", f"project config: {more} more, which config check shows")
 
 
 def identity(screen: Screen, found: Validation) -> None:

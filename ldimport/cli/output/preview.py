@@ -18,7 +18,7 @@ WORDS = {
     "new": ("+", "new"),
     "changed": ("~", "changed"),
     "unchanged": ("=", "unchanged, will not be sent"),
-    "failed": ("✗", "failed before: ldimport retry sends it"),
+    "failed": ("✗", "failed before; retry sends it"),
     "in_progress": ("…", "in a job that is open"),
     "invalid": ("!", "has errors, will not be sent"),
 }
