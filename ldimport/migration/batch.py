@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
@@ -108,6 +108,13 @@ class Parcel:
         """Two of half the size."""
         middle = len(self.images) // 2
         return [replace(self, images=part) for part in (self.images[:middle], self.images[middle:])]
+
+    def parted(self, chosen: Container[int]) -> tuple[Parcel, Parcel]:
+        """Those of its images with these numbers (from 0), and the others."""
+        numbered = [*enumerate(self.images)]
+        ours = tuple(each for n, each in numbered if n in chosen)
+        others = tuple(each for n, each in numbered if n not in chosen)
+        return replace(self, images=ours), replace(self, images=others)
 
 
 def cut(

@@ -11,8 +11,9 @@ from ldimport.migration.causes import joined
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
 from ldimport.migration.plan import Survey, compare, survey
-from ldimport.migration.run import Run, ahead
+from ldimport.migration.run import Run
 from ldimport.migration.source import Source
+from ldimport.migration.tracker import ahead
 from ldimport.migration.validate import Validation
 from ldimport.model import Notice, Result
 from ldimport.targets.base import BatchLimits

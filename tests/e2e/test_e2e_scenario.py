@@ -14,7 +14,7 @@ import pytest
 from command_line import Origin
 from places import Embedded, Livingdocs, Place, Served
 
-from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source, run
+from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source, tracker
 from ldimport.migration.events import Event, Summary
 from ldimport.model import JobOptions, JobState
 from ldimport.schema.config import from_json
@@ -34,7 +34,7 @@ def place(
     request: pytest.FixtureRequest, tmp_path: Path, origin: Origin,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Place]:  # fmt: skip
-    monkeypatch.setattr(run, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(tracker, "FIRST_PAUSE", 0.05)
     kind, _, variant = request.param.partition(" ")
     with ExitStack() as stack:
         if kind == "embedded":

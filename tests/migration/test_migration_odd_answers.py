@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,12 +13,13 @@ import pytest
 from archives import Time, manifest, submit, summary
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from standin import StandIn
 
 from ldimport.client import LivingdocsClient
-from ldimport.errors import ExitCode
+from ldimport.errors import ExitCode, InvalidRequestError
 from ldimport.migration import StateStore
 from ldimport.migration.model import Filter
-from ldimport.model import Json, Status
+from ldimport.model import ImportRequest, Json, Status
 from ldimport.targets.livingdocs import LivingdocsTarget
 
 Odd = Callable[[str], bytes]
@@ -337,3 +339,46 @@ def test_a_job_just_accepted_is_lost_only_when_the_server_says_so_for_some_secon
     end = summary(submit(state, server.target(), manifest(tmp_path, 2), time=time))
     assert (end.exit_code, len(server.jobs)) == (code, 1)
     assert sum(time.waits) < 15, "seconds, not minutes"
+
+
+def refusing(*wrong: str, only_first: bool = False) -> StandIn:
+    """A target that does not accept the entries with these ids, and says which."""
+
+    def look(request: ImportRequest) -> None:
+        found = {f"images.{n}.url": "is not allowed here"
+                 for n, each in enumerate(request.images) if each.id in wrong}  # fmt: skip
+        if found:
+            raise InvalidRequestError(dict(islice(found.items(), 1 if only_first else None)))
+
+    return StandIn(before=look, looks=1)
+
+
+@pytest.mark.parametrize("only_first", [False, True])
+def test_entries_that_a_target_refuses_by_name_fail_alone(
+    state: StateStore, tmp_path: Path, only_first: bool
+) -> None:
+    target, path = refusing("id2", "id5", only_first=only_first), manifest(tmp_path, 7)
+    end = summary(submit(state, target, path))
+    assert (end.exit_code, end.totals.success, end.totals.failed) == (ExitCode.FAILURES, 5, 2)
+    failed = list(state.results(Filter(status=Status.FAILED)))
+    assert [(row.external_id, row.cause, row.reason) for row in failed] == [
+        (name, "refused-by-target", "url: is not allowed here") for name in ("id2", "id5")
+    ]
+    asked = len(target.requests)
+    assert summary(submit(state, target, path)).totals == end.totals
+    assert len(target.requests) == asked, "what failed is for retry to send again"
+
+
+def test_a_target_that_refuses_every_entry_ends_the_run(state: StateStore, tmp_path: Path) -> None:
+    target = refusing(*(f"id{n}" for n in range(1, 51)), only_first=True)
+    end = summary(submit(state, target, manifest(tmp_path, 50)))
+    assert end.exit_code == ExitCode.REFUSED
+    assert (end.totals.failed, end.totals.unsubmitted) == (10, 40)
+
+
+def test_a_refusal_that_names_no_entry_ends_the_run(state: StateStore, tmp_path: Path) -> None:
+    def look(request: ImportRequest) -> None:
+        raise InvalidRequestError({"systemName": "is not known", "images.99.url": "x"})
+
+    end = summary(submit(state, StandIn(before=look), manifest(tmp_path, 3)))
+    assert (end.exit_code, end.totals.unsubmitted) == (ExitCode.REFUSED, 3)
