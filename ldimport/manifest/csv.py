@@ -327,7 +327,7 @@ class Table(Part):
 
     def _row_names(self, width: int, problems: RowProblems) -> Mapping[str, int]:
         names = self.layout.names
-        message = f"the row has {width} cells, the header {self._width}"
+        message = f"the row has {width} cell{'s' * (width != 1)}, the header {self._width}"
         hint = "a delimiter, quote or line break inside a cell? put the cell in quotes"
         problems.add("ragged-row", "", message, hint)
         more = range(self._width, width)
