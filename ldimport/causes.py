@@ -75,7 +75,6 @@ class Cause(Enum):
     # -- the run
     JOB_NOT_POSSIBLE = "job-not-possible", False
     TOO_LARGE_TO_SEND = "too-large-to-send", False
-    REFUSED_BY_TARGET = "refused-by-target", False
     NO_RESULT = "no-result", True
     BUG = "bug", False
     STOPPED_WORKER = "stopped-worker", False

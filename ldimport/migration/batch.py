@@ -109,12 +109,10 @@ class Parcel:
         middle = len(self.images) // 2
         return [replace(self, images=part) for part in (self.images[:middle], self.images[middle:])]
 
-    def parted(self, chosen: Container[int]) -> tuple[Parcel, Parcel]:
-        """Those of its images with these numbers (from 0), and the others."""
-        numbered = [*enumerate(self.images)]
-        ours = tuple(each for n, each in numbered if n in chosen)
-        others = tuple(each for n, each in numbered if n not in chosen)
-        return replace(self, images=ours), replace(self, images=others)
+    def without(self, left_out: Container[int]) -> Parcel:
+        """The same but for the images with these numbers (from 0)."""
+        rest = (each for n, each in enumerate(self.images) if n not in left_out)
+        return replace(self, images=tuple(rest))
 
 
 def cut(

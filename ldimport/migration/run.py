@@ -8,8 +8,8 @@ import re
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from itertools import islice
 
-from ldimport.causes import Cause
 from ldimport.errors import (
     AuthError,
     DeadlineError,
@@ -26,10 +26,11 @@ from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.events import Event, Plan, Progress, Summary
-from ldimport.migration.model import CauseRow, OpenBatch, Totals, added
+from ldimport.migration.model import CauseRow, Totals, added
 from ldimport.migration.tracker import Tracker, ahead, is_of_one
 from ldimport.model import MAX_OPEN_JOBS, Notice
 
+MOST_NAMED = 5
 MOST_REFUSALS = 10
 """Batches in a row that are refused for some of their images; with the next one it is about all."""
 _IMAGE = re.compile(r"images\.([0-9]{1,6})(?:\.(.*))?")
@@ -123,34 +124,32 @@ class Run:
     def _send(self, parcel: Parcel) -> Generator[Event, None, list[Parcel]]:
         """Intent, then action. Returns what is left to send of a parcel that was refused for its
         size or for some of its images."""
-        batch = self._recorded(parcel)
+        store, now = self._store, self._clock.now
+        batch = store.record_intent(parcel, uuid.uuid4().hex, now())
+        self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
         except TooLargeError:
             if len(parcel.images) == 1:
-                yield from self.tracker.fail(batch, parcel, Cause.TOO_LARGE_TO_SEND, [None])
+                yield from self.tracker.too_large(batch, parcel)
                 return []
-            self._store.refuse(batch, self._clock.now())
+            store.refuse(batch, now())
             return parcel.halves()
         except (QuotaError, AuthError, RefusedError) as error:
-            self._store.refuse(batch, self._clock.now())
-            named = _refused_images(error, len(parcel.images))
+            store.refuse(batch, now())
+            named = _refused_images(error, parcel)
             self._refusals += 1
             if not named or self._refusals > MOST_REFUSALS:
                 raise
-            bad, rest = parcel.parted(named)
-            cause = Cause.REFUSED_BY_TARGET
-            yield from self.tracker.fail(self._recorded(bad), bad, cause, named.values())
+            facts = dict(islice(named.values(), MOST_NAMED))
+            error.facts |= facts
+            self.tracker.trouble = self.tracker.trouble or error  # a later run sends them again
+            rest = parcel.without(named)
             return [rest] if rest.images else []
         self._refusals = 0
         self.sent += sent.images
         yield sent
         return []
-
-    def _recorded(self, parcel: Parcel) -> OpenBatch:
-        batch = self._store.record_intent(parcel, uuid.uuid4().hex, self._clock.now())
-        self.batches.append(batch.id)
-        return batch
 
     def _step(self, to_send: int) -> Iterator[Event]:
         self._check_deadline()
@@ -182,12 +181,14 @@ class Run:
             )
 
 
-def _refused_images(error: LdimportError, images: int) -> dict[int, str]:
-    """The images of a batch that its refusal names (``images.3.url``), with what is wrong there."""
-    found: dict[int, str] = {}
+def _refused_images(error: LdimportError, parcel: Parcel) -> dict[int, tuple[str, str]]:
+    """Of the images of a parcel those that its refusal names (``images.3.url``), by number: the
+    row with its id, and what is wrong there."""
+    found: dict[int, tuple[str, str]] = {}
     for path, text in error.details.items() if isinstance(error, InvalidRequestError) else ():
         named = _IMAGE.fullmatch(path)
-        if named is not None and int(named[1]) < images:
-            said = f"{named[2]}: {text}" if named[2] else text
-            found[int(named[1])] = said
-    return dict(sorted(found.items()))
+        if named is not None and int(named[1]) < len(parcel.images):
+            of = parcel.images[int(named[1])]
+            what = ": ".join(filter(None, (named[2], text)))
+            found[int(named[1])] = f"row {of.row}", f"{of.image.id}: {what}"
+    return found

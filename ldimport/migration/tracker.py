@@ -179,15 +179,11 @@ class Tracker:
     def _set_aside(self, tracked: _Tracked) -> None:
         self._aside.append(self._open.pop(tracked.batch.id))
 
-    def fail(
-        self, batch: OpenBatch, parcel: Parcel, cause: Cause, reasons: Iterable[str | None]
-    ) -> Iterator[Event]:
-        """The images of this batch are not what the target accepts, each for its reason."""
-        results = tuple(
-            Result(each.image.id, Status.FAILED, reason=reason, cause=cause.code)
-            for each, reason in zip(parcel.images, reasons, strict=True)
-        )
-        job = JobStatus("", JobState.SUCCESS, results=results)
+    def too_large(self, batch: OpenBatch, parcel: Parcel) -> Iterator[Event]:
+        """The one image of this batch is more than the target takes."""
+        (only,) = parcel.images
+        result = Result(only.image.id, Status.FAILED, cause=Cause.TOO_LARGE_TO_SEND.code)
+        job = JobStatus("", JobState.SUCCESS, results=(result,))
         settled = self._store.settle(batch, job, self._clock.now())
         self.totals = added(Totals, (self.totals, settled.totals))
         yield from settled.failures

@@ -154,6 +154,13 @@ class Place:
         """On a disk that works."""
         return _ended(words, self._start([*forked.command(), *words], {}))
 
+    def look(self) -> Ended:
+        """What a user does first; where there is nothing yet, that is said."""
+        there = self.state.exists() and (self.target is not None or self.engine.exists())
+        looked = self.run(self.words("status", "--json"))
+        assert looked.code == (0 if there else 2), looked
+        return looked
+
     def start(self, words: list[str], fault: Fault, **more: str) -> subprocess.Popen[str]:
         """On a disk with this fault, in a process group of its own; ``-c`` runs Python itself."""
         self.shared.write_bytes(bytes(8))

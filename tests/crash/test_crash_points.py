@@ -39,8 +39,7 @@ def shares(points: int) -> list[float]:
 def repeated(place: Place, archive: Archive, manifest: Path, *earlier: Ended) -> None:
     """What a user does: look, and the same command again, on a disk that works. That has to put
     all right."""
-    look = place.run(place.words("status", "--json"))
-    assert look.code == 0, look
+    look = place.look()
     last = place.run(place.submit(manifest))
     assert_sound(place, archive, last, (*earlier, look))
 

@@ -28,7 +28,6 @@ def test_the_power_goes(
     recorded.restore(moment, keeps, tmp_path / "disk")
     place = Place(tmp_path, built)
     before = Ended(["submit"], -9, recorded.said(moment), "")
-    look = place.run(place.words("status", "--json"))
-    assert look.code == 0, look
+    look = place.look()
     last = place.run(place.submit(archive.local))
     assert_sound(place, archive, last, (before, look))
