@@ -40,8 +40,9 @@ def explain(
         session.knows(archives)
         images = sum(each.totals.rows for each in archives)
         failed = is_code(what) and any(row.cause == what for row in migration.causes())
-    meanings = [each[what] for each in (CODES, OTHERS, EXITS) if what in each]
-    cause = known_cause(what)
+    codes = (CODES, OTHERS, EXITS) if entry is None else ()
+    meanings = [each[what] for each in codes if what in each]
+    cause = known_cause(what) if entry is None else None
     if failed and cause is None:
         meanings.append(_FOREIGN)
     if not (found or meanings or cause or entry):

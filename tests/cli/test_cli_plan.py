@@ -228,6 +228,8 @@ def test_explain_tells_what_became_of_the_row_too(call: Call) -> None:
     _, out, _ = call("explain", "2", "--manifest", "archive.csv", *MAP)
     assert "✗ failed before" in out and "as it is sent" in out
     assert "address not allowed" in out, "what became of the image of that row"
+    assert "Exit code" not in out, "a row was asked for, no code"
+    assert "Exit code" in call("explain", "2")[1]
 
 
 def test_a_dry_run_is_a_plan(call: Call) -> None:

@@ -475,3 +475,9 @@ def test_the_step_summary_counts_every_row_and_holds_no_markup(tmp_path: Path) -
     assert "&lt;img src=x&gt; \\| \\[y\\](z)" in text
     github.append_summary({"GITHUB_STEP_SUMMARY": str(path)}, "outside of Actions")
     assert path.read_text() == text
+
+
+def test_a_command_is_proposed_once() -> None:
+    run = summary.RunFacts("watch", local=False, now=NOW)
+    commands = [command for command, _ in summary.next_steps(ENDS["interrupted"](), run)]
+    assert commands.count("ldimport watch") == 1 and len(commands) == len(set(commands))

@@ -251,4 +251,7 @@ def next_steps(end: Summary, run: RunFacts) -> list[Hint]:
     if end.jobs and not hints:
         hints.append((run.next("results"), "media id of every image"))
         hints.append((run.next("status"), "all jobs"))
-    return hints
+    once: dict[str, Hint] = {}
+    for hint in hints:
+        once.setdefault(hint[0], hint)
+    return list(once.values())
