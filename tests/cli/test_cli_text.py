@@ -7,11 +7,12 @@ import re
 
 import pytest
 from hostile_strings import CONTROLS
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ldimport.cli.output import text
 from ldimport.cli.output.documents import dumps
+from ldimport.url import without_secrets
 
 HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -25,6 +26,7 @@ def test_clean_text_holds_nothing_harmful(outside: str) -> None:
 
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])))
 def test_clean_leaves_harmless_text_alone(outside: str) -> None:
+    assume(without_secrets(outside) == outside)  # ``0:0@0`` may be a name and a password
     assert text.clean(outside) == outside
 
 
