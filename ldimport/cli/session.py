@@ -340,13 +340,16 @@ class Session:
         settings = self.settings
         own = settings.system_name
         given = "system_name" in self.flags
+        read = reading.read(settings.manifest, settings.sources.get("manifest", ""))
+        if settings.project_config is not None:  # it may lie in the manifests' folder
+            read = replace(read, left_out=frozenset([settings.project_config.resolve()]))
         wishes = Wishes(
             system_name=own if given else None,
             fallback_name=None if given else own or (None if named else "unnamed"),
             webhook=settings.webhook,
             context=None if settings.context is None else dict(settings.context),
             base_url=settings.base_url,
-            read=reading.read(settings.manifest, settings.sources.get("manifest", "")),
+            read=read,
             lenient=reading.lenient or (settings.embedded and settings.job_options.lenient),
             strict=reading.strict,
         )

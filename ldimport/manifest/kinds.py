@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from pathlib import Path
 from typing import NamedTuple
 
 from ldimport.manifest.dialect import CsvDialect
@@ -41,11 +42,13 @@ class ReadingNote(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
-    """What the user prescribes; None is found out. ``delimiter`` is one character."""
+    """What the user prescribes; None is found out. ``delimiter`` is one character; ``left_out`` are
+    files, in full, that a folder holds beside its manifests."""
 
     encoding: str | None = None
     delimiter: str | None = None
     columns: FieldMap = field(default_factory=FieldMap)
+    left_out: frozenset[Path] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -66,8 +66,10 @@ class Manifest(Closing):
                 text = f"{source.name} is {found.format.upper()}; --root is for a JSON document"
                 raise ManifestError(text, hint="leave --root (root:) out", code="no-root")
             part = self._parts[source.name] = _PARTS[found.format](source, found, self._findings)
-            if found.dialect is not None:
-                found = replace(found, columns=len(part.names) - found.dialect.extra)
+            if (dialect := found.dialect) is not None:
+                found = replace(found, columns=len(part.names) - dialect.extra)
+                if not dialect.extra:
+                    self._note_nameless(source.name, part.names)
             files.append(ManifestFile(source.given, found, source.found.st_size, part.names))
         self.files: tuple[ManifestFile, ...] = tuple(files)
         self._columns = options.columns
@@ -83,6 +85,11 @@ class Manifest(Closing):
             file.seek(max(0, source.found.st_size - 1))
             if file.read(1) == DOS_END:
                 self.note("dos-end", f"{name} ends with the mark of DOS (0x1A), which is left out")
+
+    def _note_nameless(self, name: str, columns: Sequence[str]) -> None:
+        if columns and columns[-1] == f"_{len(columns)}":
+            text = f"{name}: the last column has no name; what stands in it is not used"
+            self.note("nameless-column", text)
 
     @property
     def name(self) -> str:
@@ -200,11 +207,12 @@ def open_manifest(paths: Sequence[str | Path], options: ReadOptions | None = Non
     part to read it is not installed.
     """
     sources: dict[tuple[int, int], SourceFile] = {}
+    options = options or ReadOptions()
     try:
         for path in dict.fromkeys(map(str, paths)):
-            for source in _find_files(path):  # one file may be named twice
+            for source in _find_files(path, options.left_out):  # one file may be named twice
                 sources.setdefault((source.found.st_dev, source.found.st_ino), source)
-        return Manifest(list(sources.values()), options or ReadOptions())
+        return Manifest(list(sources.values()), options)
     except BaseException:
         _remove_spools(sources.values())
         raise
@@ -229,16 +237,18 @@ def _remove_spools(sources: Iterable[SourceFile]) -> None:
             lock.discard()
 
 
-def _find_files(path: str) -> Iterator[SourceFile]:
-    """Every file that ``path`` means: itself, those in a folder or matching a pattern, sorted;
-    ``-`` is standard input, copied to a temporary file that the caller removes."""
+def _find_files(path: str, left_out: Container[Path]) -> Iterator[SourceFile]:
+    """Every file that ``path`` means: itself, those in a folder (but for ``left_out``) or matching
+    a pattern, sorted; ``-`` is standard input, copied to a temporary file that the caller
+    removes."""
     if path == STDIN:
         yield _spool()
         return
     found = [path]
     if Path(path).is_dir():
         files = (each for each in Path(path).iterdir() if each.is_file())
-        there = (each for each in files if named_format(each.name))
+        named = (each for each in files if named_format(each.name))
+        there = (each for each in named if each.resolve() not in left_out)
         found = sorted(str(each) for each in there if not each.name.startswith(_NOT_MANIFESTS))
         if not found:
             text = f"{path} holds no manifest"

@@ -92,7 +92,7 @@ def _no_property(
     where: str, handle: str, handles: Mapping[str, MediaType], config: ProjectConfig
 ) -> Mistake:
     has = f"it has: {listed(handles)}" if handles else "it has none"
-    guess = near(handle, handles)
+    guess = near(handle, [*handles, *FIELDS])
     hint = f"did you mean {guess}? {has}" if guess else has
     return Mistake(where, f"the project has no property “{handle}”", hint + _own(config))
 

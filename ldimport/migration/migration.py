@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.causes import known_cause, proposable
 from ldimport.closing import Closing
-from ldimport.errors import UsageError, did_you_mean
+from ldimport.errors import UsageError, did_you_mean, near
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
@@ -115,7 +115,8 @@ class Migration(Closing):
         own = dict.fromkeys(row.cause for row in self.causes())
         if code not in own:
             listed = f"images failed for: {', '.join(own)}" if own else "no image has failed"
-            hint = did_you_mean(code, [*own, *proposable()], listed, "causes")
+            known = own if near(code, own) else [*own, *proposable()]
+            hint = did_you_mean(code, known, listed, "causes")
             raise UsageError(f"there is no cause “{code}”", hint=hint, code="unknown-cause")
 
     def refresh(self, job_id: str) -> JobStatus | None:

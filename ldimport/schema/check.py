@@ -202,7 +202,7 @@ class Checker:
             self._missing += each.code == Cause.NO_SUCH_FILE.code
             yield "url", replace(each, value=each.value or sample(entry.url))
         if not entry.file_name:
-            hint = "it becomes the title: --map fileName=COLUMN, or --set fileName=…"
+            hint = "it becomes the title: fill it, or --map fileName=COLUMN, or --set fileName=…"
             yield "fileName", Finding("required", "fileName is empty", hint)
         elif len(entry.file_name) > MAX_NAME:
             yield "fileName", too_long("fileName", len(entry.file_name), MAX_NAME)
@@ -217,7 +217,9 @@ class Checker:
             text, hint = f"media type “{handle}” is not for images", f"for images: {listed(known)}"
         else:
             text = f"there is no media type “{cut(handle)}”"
-            hint = proposed(handle, known, "the project has: ") + self._own_config
+            word = f"--map-value mediaType:{cut(handle)}={self.config.default_media_type}"
+            word = f"; a word of your own: {word}"
+            hint = proposed(handle, known, "the project has: ") + (self._own_config or word)
         return Finding("unknown-media-type", text, hint, value=handle)
 
     @property

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ldimport.cells import Writing
 from ldimport.schema.coerce import SEPARATORS
 from ldimport.schema.config import ProjectConfig
+from ldimport.schema.findings import cut
 from ldimport.schema.properties import ValueShape
 
 _LISTS = (ValueShape.TEXTS, ValueShape.INTEGERS)
@@ -27,17 +28,25 @@ def undecided(config: ProjectConfig, writings: Mapping[str, Writing]) -> frozens
 @dataclass(frozen=True, slots=True)
 class ColumnSeparator:
     """The sign that separates lists in the column of ``field``; ``others`` is what else stands in
-    ``single`` cells that have not that one, and are one value each."""
+    ``single`` cells that have not that one, and are one value each; ``name`` is a cell that may be
+    one value as well, where most are like “Muster, Anna”."""
 
     field: str
     sign: str
     cells: int
     single: int
     others: tuple[str, ...]
+    name: str = ""
 
     @property
     def remark(self) -> str:
         """What is unclear about the column; "" when nothing is."""
+        if self.name:
+            way = f'manifest: {{{self.field}: {{separator: ";"}}}}'
+            return (
+                f"{self.field}: lists are read by {_named(self.sign)} (in {self.cells:,} cells); "
+                f"if “{self.name}” is one value: {way}"
+            )
         if not self.single:
             return ""
         others = " or ".join(map(_named, self.others))
@@ -53,11 +62,14 @@ def decide(cells: Iterable[tuple[str, Counter[str]]]) -> Iterator[ColumnSeparato
     """From the cells of each field: the separator of each column that has lists. It is the
     strongest sign (``|``, ``;``, line break, comma) that a tenth of the lists have."""
     columns: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    names: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for field, texts in cells:
         for text, count in texts.items():
             signs = "".join(sign for sign in SEPARATORS if sign in text)
             if signs and not text.lstrip().startswith("["):  # JSON
                 columns[field][signs] += count
+                if signs == "," and _may_be_one(text):
+                    names[field][cut(text.strip())] += count
     for field, found in columns.items():
         having = {sign: _sum(found, sign) for sign in SEPARATORS}
         least = found.total() / _LEAST
@@ -65,7 +77,15 @@ def decide(cells: Iterable[tuple[str, Counter[str]]]) -> Iterator[ColumnSeparato
         left = [signs for signs in found if chosen not in signs]
         others = tuple(sign for sign in SEPARATORS if any(sign in signs for signs in left))
         single = sum(found[signs] for signs in left)
-        yield ColumnSeparator(field, chosen, having[chosen], single, others)
+        alike = names[field] if chosen == "," else Counter[str]()
+        name = next(iter(alike), "") if 2 * alike.total() > having[chosen] else ""
+        yield ColumnSeparator(field, chosen, having[chosen], single, others, name)
+
+
+def _may_be_one(text: str) -> bool:
+    """Whether this is like a name, ``Muster, Anna``, and may be one value."""
+    first, _, second = text.strip().partition(", ")
+    return first[:1].isupper() and second[:1].isupper() and text.count(",") == 1
 
 
 def _sum(found: Counter[str], sign: str) -> int:

@@ -251,7 +251,7 @@ class ValueCheck:
         text = self.property.config.get("requiredErrorMessage")
         own = f": {text}" if isinstance(text, str) and text else ""
         handle = self.property.handle
-        hint = f'map a column: --map {handle}=COLUMN; or one value for all: --set {handle}="…"'
+        hint = f'fill it, or map a column: --map {handle}=COLUMN; or for all: --set {handle}="…"'
         return Finding("required", f"{self.field} is empty{own}", hint, publishing=True)
 
     def _too_short(self, value: Json) -> bool:

@@ -192,7 +192,8 @@ def test_many_problems_are_counted_by_kind_with_an_example(tmp_path: Path) -> No
         assert all(cells(line) <= width for line in screen.splitlines())
         joined = " ".join(screen.split())
         assert re.search(
-            r"20 error\[required\] metadata.credit m.csv:2:\d+ is empty → map a column", joined
+            r"20 error\[required\] metadata.credit m.csv:2:\d+ is empty → fill it, or map a column",
+            joined,
         )
         assert re.search(r"error\[too-long\] metadata.caption m.csv:3:\d+ has 31", joined)
         assert "error[duplicate-id] id m.csv:22:1 “0” is used twice" in joined
@@ -240,7 +241,7 @@ def test_every_kind_can_be_seen_with_an_example_and_what_to_do(call: Call, home:
     assert "warning[invisible-characters]  fileName (column “Titel”)" in every
     assert "error[required]  metadata.credit (column “Wer”)" in every
     assert re.search(r"m.csv:6:\d+ \(row 3\)  is empty", every)
-    assert "→ map a column: --map credit" in every
+    assert "→ fill it, or map a column: --map credit" in every
     assert "metadata.credit (column “Wer”) is empty" in shown_by_default
 
 

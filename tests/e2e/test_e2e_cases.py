@@ -56,6 +56,11 @@ READ: dict[str, tuple[str, str, int, list[str]]] = {
     "one separator of lists for a column": (
         "m.csv", rows(f'1,{ROW},"Muster, Anna|Beispiel, Beat"', f'2,{ROW},"Muster, Anna"',
                       head=f"{HEAD},metadata.people"), 0, ["|"]),
+    "names that a comma may part": (
+        "m.csv", rows(f'1,{ROW},"Muster, Anna"', f'2,{ROW},"Huber, Rita"',
+                      head=f"{HEAD},metadata.people"), 0, ["if “Muster, Anna” is one value"]),
+    "a last column without a name": (
+        "m.csv", rows(f"1,{ROW},", f"2,{ROW},x", head=f"{HEAD},"), 0, ["has no name", "all valid"]),
     "control characters in texts": (
         "m.csv", rows(f"1,{ROW},first\x1dsecond", f"2,{ROW},one\x0btwo",
                       head=f"{HEAD},metadata.caption"), 0, ["U+001D", "1 warning"]),
@@ -114,6 +119,16 @@ def test_what_is_read(project: Ldimport, reported: str) -> None:
     done = project("validate", name, "--warnings", code=code)
     told = done.stdout + done.stderr
     assert not [each for each in says if each not in told], told
+
+
+def test_a_folder_is_its_manifests_and_not_the_project_config(project: Ldimport) -> None:
+    place = project.folder / "archive"
+    place.mkdir()
+    (project.folder / "pc.json").rename(place / "index.json")
+    del project.env["LDIMPORT_PROJECT_CONFIG"]
+    (place / "ldimport.yaml").write_text("projectConfig: index.json\n")
+    (place / "a.csv").write_text(rows(f"1,{ROW}"))
+    assert "1 entry, valid" in project("validate", place).stdout
 
 
 def test_names_on_disk_are_found_in_the_other_form_and_case(project: Ldimport) -> None:

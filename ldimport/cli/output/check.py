@@ -173,11 +173,7 @@ def _remarks(
         screen.blank()
     if found.warnings and not warnings:
         left_out = [kind for kind in found.kinds if kind.severity is not Severity.ERROR]
-        first = max(left_out, key=lambda kind: kind.rows)
-        several = len(left_out) > 1
-        sort = f" of {counted(len(left_out), 'kind')}" if several else ""
-        share = f"{number(first.rows)} " if several else ""
-        text = f"{counted(found.warnings, 'warning')}{sort}: {share}{first.code}"
+        text = f"{counted(found.warnings, 'warning')}: {_codes(left_out)}"
         screen.say("!", f"{text}; --warnings shows them, --kinds one of each kind")
         screen.blank()
 
