@@ -10,6 +10,7 @@ import re
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import forked
@@ -158,9 +159,12 @@ def test_a_terminal_gets_no_sign_that_it_obeys_from_a_csv() -> None:
         file.write(csv_line(["a\x1b]0;x\x07\x9b2J\u202eb\rc"]))
         file.write(csv_line([":\x1b:error::d"]))
     os.close(theirs)
-    shown = os.read(ours, 100).decode()
+    shown = b""
+    with suppress(OSError):  # EIO is the end of a terminal, which gives what it has by then
+        while part := os.read(ours, 100):
+            shown += part
     os.close(ours)
-    assert shown.splitlines() == ['"a]0;x2Jbc"', ": :error::d"]
+    assert shown.decode().splitlines() == ['"a]0;x2Jbc"', ": :error::d"]
 
 
 def test_a_crash_file_holds_nothing_that_others_obey(
