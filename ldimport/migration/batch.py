@@ -76,10 +76,12 @@ class Envelope:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a batch comes from: manifest as shown, and its absolute path."""
+    """Where a batch comes from: manifest as shown, its absolute path, and in which form it was
+    written (JSON), where that is known."""
 
     manifest: str
     path: str
+    dialect: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

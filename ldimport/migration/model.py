@@ -28,7 +28,8 @@ class BatchState(StrEnum):
 class Totals:
     """Each row of the manifest (or, for watch and retry, each image under way) by its last
     outcome over all runs; they add up to its rows. ``not_taken_over`` of the skipped are entries
-    that changed but whose change the target did not take."""
+    that changed but whose change the target did not take; ``waived`` are failures that somebody
+    accepted, which no longer count as ``failed``."""
 
     success: int = 0
     skipped: int = 0
@@ -37,11 +38,12 @@ class Totals:
     unsubmitted: int = 0
     invalid: int = 0
     not_taken_over: int = 0
+    waived: int = 0
 
     @property
     def rows(self) -> int:
         """All rows."""
-        ended = self.success + self.skipped + self.failed
+        ended = self.success + self.skipped + self.failed + self.waived
         return ended + self.pending + self.unsubmitted + self.invalid
 
 
@@ -214,7 +216,9 @@ class Known:
     """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
     content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
     of the one it last came from; ``source_url`` and ``file_name`` of the last outcome; ``parts`` of
-    the entry sent last (``batch.parts``), where they were kept."""
+    the entry sent last (``batch.parts``), where they were kept. Of a failed one: its ``cause``,
+    whether it is ``retryable`` or ``waived``, and how many ``tries`` have failed since when, the
+    last one when (Unix seconds)."""
 
     status: Status | None
     sent: bytes | None
@@ -226,6 +230,12 @@ class Known:
     source_url: str | None = None
     file_name: str | None = None
     parts: bytes | None = None
+    cause: str | None = None
+    retryable: bool = False
+    tries: int = 0
+    failing_since: float | None = None
+    failed_at: float | None = None
+    waived: bool = False
 
 
 @dataclass(frozen=True, slots=True)

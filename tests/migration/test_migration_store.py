@@ -131,7 +131,7 @@ def test_a_file_of_schema_1_is_migrated_by_who_writes(first: Path) -> None:
         assert parcel.options.allow_files == ("/srv/archive",)
         kept = list(opened.failed_images(1, None, "truncated"))
         assert [each.image.id for each, _, _ in kept] == ["a-3"]
-    assert schema(first) == len(KIND.migrations) == 4
+    assert schema(first) == len(KIND.migrations)
 
 
 @pytest.mark.parametrize(
@@ -294,3 +294,22 @@ def test_an_image_without_a_title_has_its_file_name(state: StateStore, tmp_path:
     target = StandIn(answer=lambda id_: replace(arrived(id_), title=None))
     submit(state, target, manifest(tmp_path, 1))
     assert [row.title for row in state.results()] == ["Image 1"]
+
+
+# -- files of schema 4 ---------------------------------------------------------------------
+
+
+def test_a_file_of_the_version_before_goes_on(tmp_path: Path) -> None:
+    before = Path(shutil.copytree(FIRST.with_name("schema_4"), tmp_path / "before"))
+    with StateStore.open(before / "state.sqlite", write=False) as read:
+        assert schema(before / "state.sqlite") == 4
+        assert read.overview().totals.failed == 3
+    with StateStore.open(before / "state.sqlite", write=True) as opened:
+        known = opened.known(1, ["a-1", "a-4"])
+        assert (known["a-1"].tries, known["a-4"].tries) == (0, 1)
+        assert known["a-4"].failing_since == known["a-4"].failed_at is not None
+        (batch,) = opened.open_batches(opened.overview().jobs[0].target)
+        ok = JobStatus(batch.job_id or "", JobState.SUCCESS)
+        opened.settle(batch, ok, 5.0)
+        assert opened.overview().totals.failed == 5
+    assert schema(before / "state.sqlite") == len(KIND.migrations)

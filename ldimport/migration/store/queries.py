@@ -72,7 +72,7 @@ class StateStore(Recording):
 
     def parcel(self, batch: model.OpenBatch) -> Parcel:
         """What an open batch carries, to send it again."""
-        query = "SELECT options, manifest, manifest_path AS path FROM batch WHERE id = ?"
+        query = "SELECT options, manifest, manifest_path AS path, dialect FROM batch WHERE id = ?"
         row = self._connection.execute(query, (batch.id,)).fetchone()
         envelope, images = self._unpacked(batch)
         options = wire.options_from_json(row["options"])

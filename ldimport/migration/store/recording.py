@@ -46,9 +46,10 @@ class Recording(StateFile):
         """Write a batch down before it is sent; its images are pending from here on."""
         images, archive, origin = parcel.images, parcel.archive, parcel.origin
         options, packed = wire.options_to_json(parcel.options), pack(parcel.envelope, images)
-        head = (archive, key, BatchState.INTENT, origin.manifest, origin.path, options, packed)
+        head = (archive, key, BatchState.INTENT, origin.manifest, origin.path)
         with self._writing() as connection:
-            row = (*head, len(images), *parcel.rows, now)
+            what = (origin.dialect, options, packed)
+            row = (*head, *what, len(images), *parcel.rows, now)
             batch = connection.execute(SQL["insert_batch"], row).lastrowid
             assert batch is not None
             opened = (
@@ -89,7 +90,7 @@ class Recording(StateFile):
         query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
         arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
         outcomes = [
-            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id))
+            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id), now)
             for n, each in enumerate(images)
         ]
         settled = _settled(job.id, images, outcomes)
@@ -132,7 +133,12 @@ def _sums_follow(
 
 
 def _outcome(
-    batch: OpenBatch, n: int, each: Outgoing, result: Result | None, arrived: bytes | None
+    batch: OpenBatch,
+    n: int,
+    each: Outgoing,
+    result: Result | None,
+    arrived: bytes | None,
+    now: float,
 ) -> dict[str, Any]:
     """The new state of one image. ``skipped`` for content that differs from what arrived means
     that the target did not take the change over: it stays changed."""
@@ -147,6 +153,7 @@ def _outcome(
         "scope": batch.archive,
         "batch": batch.id,
         "n": n,
+        "at": now,
         "external_id": each.image.id,
         "status": result.status,
         "sent": each.fingerprint,

@@ -39,6 +39,7 @@ KIND = DatabaseKind(
         _causes_as_codes,
         _ids_that_look_alike,
         _parts_of_images,
+        script(__package__, "schema_5.sql"),
     ),
     way_out="name another one with --state FILE",
 )

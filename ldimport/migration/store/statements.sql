@@ -4,21 +4,23 @@
 -- Some images of an archive by their last outcome.
 SELECT coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,
   coalesce(sum(open_batch IS NULL AND status = 'skipped'), 0) AS skipped,
-  coalesce(sum(open_batch IS NULL AND status = 'failed'), 0) AS failed,
+  coalesce(sum(open_batch IS NULL AND status = 'failed' AND waived_at IS NULL), 0) AS failed,
   coalesce(sum(open_batch IS NOT NULL), 0) AS pending,
   coalesce(sum(open_batch IS NULL AND status IS NULL), 0) AS unsubmitted,
-  coalesce(sum(open_batch IS NULL AND not_taken_over), 0) AS not_taken_over
+  coalesce(sum(open_batch IS NULL AND not_taken_over), 0) AS not_taken_over,
+  coalesce(sum(open_batch IS NULL AND status = 'failed' AND waived_at IS NOT NULL), 0) AS waived
 FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
 -- name: add
 UPDATE scope SET success = success + ?, skipped = skipped + ?, failed = failed + ?,
-  pending = pending + ?, unsubmitted = unsubmitted + ?, not_taken_over = not_taken_over + ?
+  pending = pending + ?, unsubmitted = unsubmitted + ?, not_taken_over = not_taken_over + ?,
+  waived = waived + ?
 WHERE id = ?
 
 -- name: insert_batch
-INSERT INTO batch (scope, key, state, manifest, manifest_path, options, packed, images,
-                   first_row, last_row, recorded_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO batch (scope, key, state, manifest, manifest_path, dialect, options, packed,
+                   images, first_row, last_row, recorded_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: open_image
 INSERT INTO image (scope, external_id, open_batch, pending, row, file_name, source_url)
@@ -34,7 +36,10 @@ WHERE id = ?
 UPDATE image SET status = :status, sent = :sent, arrived = :arrived, parts = :parts,
   not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
   attempts = attempts + 1, reason = :reason, cause = :cause,
-  retryable = coalesce(:retryable, 0),
+  retryable = coalesce(:retryable, 0), waived_at = NULL, waived_because = NULL,
+  tries = CASE :status WHEN 'failed' THEN tries + 1 ELSE 0 END,
+  failing_since = CASE :status WHEN 'failed' THEN coalesce(failing_since, :at) END,
+  failed_at = CASE :status WHEN 'failed' THEN :at END,
   media_id = coalesce(:media_id, media_id), url = coalesce(:url, url),
   original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
   height = coalesce(:height, height), mime_type = coalesce(:mime_type, mime_type),
@@ -49,7 +54,8 @@ VALUES (:batch, :n, :external_id, :status, :reason, :cause, :retryable)
 
 -- name: unsent
 UPDATE image SET status = NULL, sent = NULL, open_batch = NULL, pending = NULL,
-  last_batch = ?, attempts = attempts + 1, reason = NULL, cause = NULL WHERE open_batch = ?
+  last_batch = ?, attempts = attempts + 1, reason = NULL, cause = NULL, waived_at = NULL,
+  waived_because = NULL WHERE open_batch = ?
 
 -- name: keep
 INSERT OR REPLACE INTO kept (scope, external_id, packed) VALUES (?, ?, ?)
@@ -89,7 +95,8 @@ WHERE batch.state IN ('intent', 'started') AND target = :target
 
 -- name: known
 SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS open,
-  not_taken_over, manifest_path AS manifest, source_url, file_name, parts
+  not_taken_over, manifest_path AS manifest, source_url, file_name, parts, cause,
+  retryable, tries, failing_since, failed_at, waived_at IS NOT NULL AS waived
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
@@ -135,7 +142,7 @@ FROM attempt JOIN batch ON batch.id = attempt.batch
 WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
 
 -- name: failed
-SELECT kept.packed, batch.options, batch.manifest, batch.manifest_path AS path
+SELECT kept.packed, batch.options, batch.manifest, batch.manifest_path AS path, batch.dialect
 FROM kept JOIN image USING (scope, external_id) JOIN batch ON batch.id = image.last_batch
 WHERE kept.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
   AND (:job IS NULL OR batch.job_id = :job) AND (:cause IS NULL OR image.cause = :cause)

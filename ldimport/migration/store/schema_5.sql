@@ -1,0 +1,40 @@
+-- how often an image failed since it last arrived, and from when to when
+ALTER TABLE image ADD COLUMN tries INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE image ADD COLUMN failing_since REAL;
+ALTER TABLE image ADD COLUMN failed_at REAL;
+-- a failure that somebody accepted, and why; NULL: nobody did
+ALTER TABLE image ADD COLUMN waived_at REAL;
+ALTER TABLE image ADD COLUMN waived_because TEXT;
+ALTER TABLE scope ADD COLUMN waived INTEGER NOT NULL DEFAULT 0;
+UPDATE image SET tries = 1, failing_since = (SELECT finished_at FROM batch WHERE id = last_batch),
+    failed_at = (SELECT finished_at FROM batch WHERE id = last_batch)
+  WHERE status = 'failed';
+-- what a target's quota counts: the batches that it accepted, by time
+CREATE INDEX batch_accepted ON batch (submitted_at) WHERE submitted_at IS NOT NULL;
+-- form of the manifest (JSON: separator, encoding ...), to write rows as they were
+ALTER TABLE batch ADD COLUMN dialect TEXT;
+-- the last refusal for its quota that a target gave: allowed in 24 hours, used by then
+CREATE TABLE refusal (
+  target TEXT PRIMARY KEY,
+  allowed INTEGER, used INTEGER,  -- NULL: it did not say
+  at REAL NOT NULL
+) WITHOUT ROWID;
+-- runs of submit, retry and watch; append-only
+CREATE TABLE run (
+  id INTEGER PRIMARY KEY,
+  target TEXT NOT NULL, system_name TEXT,  -- NULL: all archives of the target
+  command TEXT NOT NULL,
+  started_at REAL NOT NULL, finished_at REAL NOT NULL,
+  exit_code INTEGER NOT NULL,
+  sent INTEGER NOT NULL,
+  unsent INTEGER NOT NULL
+);
+-- what the target's media library had of an image when it was last looked up
+CREATE TABLE verification (
+  scope INTEGER NOT NULL REFERENCES scope, external_id TEXT NOT NULL,
+  at REAL NOT NULL,
+  outcome TEXT NOT NULL,  -- same, differs, missing
+  differences TEXT,       -- JSON: field -> [expected, found]
+  media_id TEXT, size INTEGER, created_at TEXT,
+  PRIMARY KEY (scope, external_id)
+) WITHOUT ROWID;
