@@ -112,6 +112,14 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that has ended, and when."""
+
+    id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AtWork:
     """Who is at work in this moment: the ``run`` that holds the state file, in words, and whether
     any ``workers`` of the local engine are alive."""
@@ -122,14 +130,17 @@ class AtWork:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All that the state file knows: jobs (unfinished first, then newest first), sums, and when
-    something changed last; ``at_work`` None: not looked at."""
+    """What the state file knows: the jobs to show (unfinished first, then newest first) of those
+    that there are ``in_all``, how many are ``under_way`` at which target, sums, and when something
+    changed last; ``at_work`` None: not looked at."""
 
     jobs: tuple[JobRow, ...]
     totals: Totals
     scopes: tuple[ArchiveSums, ...]
     last_change: float | None
     at_work: AtWork | None = None
+    in_all: int = 0
+    under_way: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from ldimport.errors import DeadlineError, ExitCode, LockedError
 from ldimport.migration.account import Account, RunOptions
@@ -107,7 +108,7 @@ class _Onlooker:
     def look(self) -> Iterator[Event]:
         """What has ended since the last look, and where the jobs stand."""
         account = self._account
-        wanted = {"target": account.target.identity, "system_name": self._name}
+        wanted: dict[str, Any] = {"target": account.target.identity, "system_name": self._name}
         for row in account.store.jobs(self._job_ids or None, **wanted):
             if row.id not in self._seen and row.state.finished:
                 continue

@@ -98,10 +98,8 @@ def job(row: JobRow) -> Document:
 
 
 def overview(found: Overview, elsewhere: Iterable[ArchiveSums] = ()) -> Document:
-    """What the state file knows, and which of its archives were left out."""
+    """What the state file knows beside its jobs, and which of its archives were left out."""
     return {
-        "format": FORMAT,
-        "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
         "scopes": [*map(_archive, found.scopes)],
         "elsewhere": [*map(_archive, elsewhere)],
