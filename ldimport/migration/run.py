@@ -126,7 +126,8 @@ class Run:
         size or for some of its images."""
         store, now = self._store, self._clock.now
         batch = store.record_intent(parcel, uuid.uuid4().hex, now())
-        self.batches.append(batch.id)
+        if parcel.instead_of is None or parcel.instead_of in self.batches:
+            self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
         except TooLargeError:
@@ -147,9 +148,25 @@ class Run:
             rest = parcel.without(named)
             return [rest] if rest.images else []
         self._refusals = 0
-        self.sent += sent.images
+        self.sent += sent.images if parcel.instead_of is None else 0
         yield sent
         return []
+
+    def _send_lost(self) -> Iterator[Event]:
+        """What jobs left that were lost is sent once more, in the place of those jobs."""
+        while first := self.tracker.lost_parcel():
+            waiting = deque([first])
+            while waiting:
+                parcel = waiting.popleft()
+                try:
+                    smaller = yield from self._send(parcel)
+                except (QuotaError, AuthError, RefusedError) as error:  # its images are not sent
+                    self.stopped = self.stopped or error
+                    break
+                except LdimportError:
+                    self.tracker.under_way_again(parcel)  # for all that is known
+                    raise
+                waiting.extendleft(reversed(smaller))
 
     def _step(self, to_send: int) -> Iterator[Event]:
         self._check_deadline()
@@ -171,6 +188,7 @@ class Run:
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""
         yield from self.tracker.poll()
+        yield from self._send_lost()
         totals = self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
         if self._options.fail_on is not None and self._options.fail_on(totals.failed, tried):

@@ -64,6 +64,7 @@ class Settings:
     manifest: Mapping[str, Json] = field(default_factory=dict)
     user_agent: str | None = None
     ca_file: Path | None = None
+    requests_per_second: int
     insecure: bool = False
     max_bytes: int
     max_pixels: int

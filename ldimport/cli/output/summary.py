@@ -153,7 +153,7 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     """Sign and sentence of a run that came to its end."""
     sums, rows = end.shown, counted(end.shown.rows, "image")
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
-    if refused:
+    if refused and end.exit_code is ExitCode.REFUSED:  # else all was found or sent again
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
         return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
     if not end.jobs and not sums.failed and not sums.invalid and not end.totals.unsubmitted:
@@ -186,7 +186,8 @@ def _bad(sums: Totals) -> str:
 
 
 def _sent(end: Summary) -> str:
-    mine = sum(job.counts.total for job in end.jobs)
+    gone = sum(job.counts.pending for job in end.jobs if job.state is JobState.LOST)
+    mine = sum(job.counts.total for job in end.jobs) - gone
     if end.plan is None:
         return f"{counted(mine, 'image')} under way"
     known = end.plan.to_send + end.plan.in_progress  # earlier runs' jobs are followed too

@@ -224,7 +224,7 @@ def _asked(which: model.Filter | None) -> dict[str, Any]:
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None)
+    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None, version=None)
     return made(Result, row, asset=asset, system_name=None)
 
 
