@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
+from ldimport.migration.model import CauseRow, Failure, JobRow, Totals, Updates
 from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
@@ -96,12 +96,22 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Patched:
+    """An entry that changed got these ``properties`` through the media library."""
+
+    external_id: str
+    properties: tuple[str, ...]
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The end of a run. ``plan`` is None for watch and retry; ``jobs`` are this run's;
     ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
-    the images of this run alone, where a limit asked for these."""
+    the images of this run alone, where a limit asked for these; ``updated`` what became of changes
+    that the target did not take, where it was asked to take them through its media library."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -113,6 +123,7 @@ class Summary:
     ahead: Totals = field(default_factory=Totals)
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
+    updated: Updates | None = None
 
     @property
     def shown(self) -> Totals:
@@ -120,4 +131,4 @@ class Summary:
         return self.totals if self.own is None else self.own
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Silence | Summary
+Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Patched | Silence | Summary

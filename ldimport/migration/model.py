@@ -47,7 +47,17 @@ class Totals:
         return ended + self.pending + self.unsubmitted + self.invalid
 
 
-_Sums = TypeVar("_Sums", Totals, Counts)
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """Entries that changed and that the target had skipped: ``patched`` through its media library;
+    ``impossible``, since more changed than that takes (url, media type); ``refused`` there."""
+
+    patched: int = 0
+    impossible: int = 0
+    refused: int = 0
+
+
+_Sums = TypeVar("_Sums", Totals, Counts, Updates)
 
 
 def added(kind: type[_Sums], all_of: Iterable[_Sums]) -> _Sums:
@@ -227,7 +237,8 @@ class Known:
     """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
     content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
     of the one it last came from; ``source_url`` and ``file_name`` of the last outcome; ``parts`` of
-    the entry sent last (``batch.parts``), where they were kept. Of a failed one: its ``cause``,
+    the entry that arrived, of one that never did of the one sent last (``batch.parts``), where they
+    were kept. Of a failed one: its ``cause``,
     whether it is ``retryable`` or ``waived``, and how many ``tries`` have failed since when, the
     last one when (Unix seconds)."""
 

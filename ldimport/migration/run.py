@@ -43,7 +43,7 @@ class Run:
     followed where any are named."""
 
     def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
-        self.tracker = Tracker(account)
+        self.tracker = Tracker(account, update=options.update)
         self.sent = 0
         self.batches: list[int] = []
         self._refusals = 0
@@ -95,7 +95,10 @@ class Run:
         seconds = self._clock.monotonic() - self._started
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
-        return Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
+        return Summary(
+            plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
+            updated=self.tracker.updated,
+        )  # fmt: skip
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []

@@ -14,8 +14,9 @@ from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
 from ldimport.migration.confirm import Lookup, Rest, confirmed, is_clear, lacks_results, reconciled
 from ldimport.migration.events import BatchSent, Event, JobEnded
-from ldimport.migration.model import JobRow, OpenBatch, Settled, Totals, added
+from ldimport.migration.model import JobRow, OpenBatch, Settled, Totals, Updates, added
 from ldimport.migration.pace import Pace, Rounds
+from ldimport.migration.patching import Patcher
 from ldimport.model import Counts, JobState, JobStatus, Notice, Result, Status
 
 LOCAL_PAUSE = 0.1
@@ -49,9 +50,10 @@ class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost for good; ``notes`` are those to images that
     arrived, by code; ``job_ids`` are all that were followed; ``trouble`` is the first answer that
-    kept one job from its end, while others went on. Of a job the least is kept that is needed."""
+    kept one job from its end, while others went on. With ``update``, changes that the target skips
+    are made through its media library. Of a job the least is kept that is needed."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, *, update: bool = False) -> None:
         self.totals = Totals()
         self.failed_jobs = 0
         self.notes: Counter[str] = Counter()
@@ -66,9 +68,15 @@ class Tracker:
         self._pace = Pace(account.clock, account.target.requests_per_second)
         self._rounds = Rounds()
         self._library = Lookup(account, self._pace)
+        self._patcher = Patcher(self._library) if update else None
         self._endings: deque[tuple[_Tracked, Steps]] = deque()
         self._look_up_next = False
         self._lost: deque[Parcel] = deque()
+
+    @property
+    def updated(self) -> Updates | None:
+        """What became of changes that the target skipped; None: nothing was to be done."""
+        return None if self._patcher is None else self._patcher.done
 
     def __len__(self) -> int:
         return len(self._open)
@@ -182,6 +190,8 @@ class Tracker:
 
     def _steps(self, tracked: _Tracked, job: JobStatus) -> Steps:
         """What the media library tells of an ended job's images."""
+        if job.state is not JobState.LOST and self._patcher is not None:
+            job = yield from self._patcher.patched(tracked.batch, job)
         if job.state is not JobState.LOST:
             return Rest((yield from confirmed(self._library, tracked.batch, job)))
         rest = yield from reconciled(self._library, tracked.batch, job)

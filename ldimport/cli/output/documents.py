@@ -189,6 +189,7 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
     events.JobEnded: ("job", _ended),
+    events.Patched: ("updated", lambda patched, _: fields_of(patched)),
     Silence: ("silence", _silence),
 }
 """Every event but the last, with its type in JSON."""
@@ -213,6 +214,7 @@ def summary(end: Summary) -> Document:
         "causes": [cause(row) for row in end.causes],
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),
+        **({} if end.updated is None else {"updated": fields_of(end.updated)}),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

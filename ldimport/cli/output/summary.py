@@ -8,7 +8,7 @@ from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, T
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Totals
+from ldimport.migration.model import CauseRow, Totals, Updates
 from ldimport.model import JobState
 from ldimport.url import host_of
 
@@ -64,6 +64,8 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.notes:
         notes(screen, end.notes)
         screen.blank()
+    if end.updated is not None:
+        updates(screen, end.updated)
     closing(screen, end, run)
     screen.hints(next_steps(end, run))
 
@@ -119,6 +121,22 @@ def notes(screen: Screen, found: Mapping[str, int]) -> None:
         known = known_cause(code)
         text = code if known is None else known.meaning
         screen.say("!", f"{counted(images, 'image')} imported with a note: {text} ({code})")
+
+
+def updates(screen: Screen, done: Updates) -> None:
+    """What became of changes that the target had skipped."""
+    if done.patched:
+        entries = counted(done.patched, "changed entry", "changed entries")
+        screen.say("✓", f"{entries} updated through the media library")
+    if done.impossible:
+        entries = counted(done.impossible, "entry", "entries")
+        why = "more changed than metadata: url or media type"
+        screen.say("!", f"{entries} cannot be updated there: {why}")
+    if done.refused:
+        entries = counted(done.refused, "entry", "entries")
+        screen.say("!", f"{entries} not updated: the media library refused")
+    if done.impossible or done.refused or done.patched:
+        screen.blank()
 
 
 def closing(screen: Screen, end: Summary, run: RunFacts) -> None:

@@ -172,6 +172,7 @@ def _outcome(
         "parts": parts(each.image),
         "arrived": arrived if failed or not_taken else each.content,
         "not_taken_over": not_taken,
+        "kept_content": (failed or not_taken) and arrived is not None,
         "reason": result.reason,
         "cause": cause,
         "retryable": retryable,

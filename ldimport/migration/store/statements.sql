@@ -33,7 +33,8 @@ UPDATE batch SET state = ?, packed = NULL, finished_at = ?, success = ?, skipped
 WHERE id = ?
 
 -- name: settle
-UPDATE image SET status = :status, sent = :sent, arrived = :arrived, parts = :parts,
+UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
+  parts = CASE WHEN :kept_content THEN parts ELSE :parts END,
   not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
   attempts = attempts + 1, reason = :reason, cause = :cause,
   retryable = coalesce(:retryable, 0), waived_at = NULL, waived_because = NULL,
