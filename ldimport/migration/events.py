@@ -73,17 +73,33 @@ class BatchSent:
     last_row: int
 
 
+MOST_SHOWN = 8
+"""Open jobs that are told one by one; of more only how many there are in which state."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A job under way, accepted at ``since`` (Unix seconds, where that is known)."""
+
+    id: str
+    counts: Counts
+    since: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """This run so far: ``to_send`` entries in all, ``sent`` of them accepted, ``counts`` of the
     images under way in this run (sent now or still open from before). ``exact`` is False where
-    the target tells nothing before a job's end."""
+    the target tells nothing before a job's end. Of the open jobs ``waiting`` have not begun or,
+    where only questions tell, were not asked about yet; the few that there may be are ``jobs``."""
 
     to_send: int
     sent: int
     counts: Counts
     open_jobs: int
     exact: bool = True
+    waiting: int = 0
+    jobs: tuple[OpenJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

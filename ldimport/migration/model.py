@@ -269,6 +269,7 @@ class OpenBatch:
     key: str
     job_id: str | None
     images: int
+    submitted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -179,8 +179,10 @@ class Run:
             self._clock.sleep(min(self.tracker.pause(), 0.5))
 
     def _progress(self, to_send: int) -> Progress:
-        counts, exact = self.tracker.counts()
-        return Progress(to_send, self.sent, counts, len(self.tracker), exact)
+        tracker = self.tracker
+        counts, exact = tracker.counts()
+        shown = (len(tracker), exact, tracker.waiting, tracker.few())
+        return Progress(to_send, self.sent, counts, *shown)
 
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:

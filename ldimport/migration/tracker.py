@@ -13,7 +13,7 @@ from ldimport.errors import (
 from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
 from ldimport.migration.confirm import Lookup, Rest, confirmed, is_clear, lacks_results, reconciled
-from ldimport.migration.events import BatchSent, Event, JobEnded
+from ldimport.migration.events import MOST_SHOWN, BatchSent, Event, JobEnded, OpenJob
 from ldimport.migration.model import JobRow, OpenBatch, Settled, Totals, Updates, added
 from ldimport.migration.pace import Pace, Rounds
 from ldimport.migration.patching import Patcher
@@ -44,6 +44,7 @@ class _Tracked:
     lost: int = 0
     instead: bool = False
     known: Sequence[Result] = ()
+    waits: bool = True
 
 
 class Tracker:
@@ -64,6 +65,7 @@ class Tracker:
         self._open: dict[int, _Tracked] = {}
         self._aside: list[_Tracked] = []
         self._running = Counts()
+        self._waiting = 0
         self._met = False
         self._pace = Pace(account.clock, account.target.requests_per_second)
         self._rounds = Rounds()
@@ -88,6 +90,7 @@ class Tracker:
         counts = Counts(pending=batch.images)
         self._open[batch.id] = _Tracked(batch, usual, counts, instead=instead)
         self._running = added(Counts, (self._running, counts))
+        self._waiting += 1
         self._rounds.add(batch.id, self._clock.monotonic() + pause)
         self.job_ids.append(batch.job_id or "")
 
@@ -173,6 +176,8 @@ class Tracker:
     def _told(self, tracked: _Tracked, job: JobStatus) -> Iterator[Event]:
         """What the target says of a job: it is asked about again, or ends."""
         lost = job.state is JobState.LOST
+        if not self._target.local:
+            self._begun(tracked)
         if lacks_results(tracked.batch, job) and tracked.again:
             tracked.again -= 1
             self._look_again(tracked)
@@ -233,6 +238,18 @@ class Tracker:
         ended = Counts(self.totals.success, self.totals.skipped, self.totals.failed)
         return added(Counts, (ended, self._running)), self._target.local
 
+    @property
+    def waiting(self) -> int:
+        """Jobs of which nothing is known yet."""
+        return self._waiting
+
+    def few(self) -> tuple[OpenJob, ...]:
+        """The open jobs one by one, where they are few."""
+        if len(self._open) > MOST_SHOWN:
+            return ()
+        each = ((tracked.batch, tracked.counts) for tracked in self._open.values())
+        return tuple(OpenJob(of.job_id or "", counts, of.submitted_at) for of, counts in each)
+
     def look_ahead(self) -> None:
         """Ask what is known of the jobs that go on without us."""
         for tracked in self._open.values():
@@ -248,7 +265,10 @@ class Tracker:
         return sum(each.batch.images for each in (*self._open.values(), *self._aside))
 
     def _look_again(self, tracked: _Tracked) -> None:
-        self._count(tracked, self._target.progress(tracked.batch.job_id or "") or tracked.counts)
+        counts = self._target.progress(tracked.batch.job_id or "") or tracked.counts
+        self._count(tracked, counts)
+        if counts.pending < counts.total:
+            self._begun(tracked)
         if not self._target.local:
             spread = len(self._open) / self._target.requests_per_second
             tracked.pause = min(LONGEST_PAUSE, max(tracked.pause * SLOWER, spread))
@@ -277,12 +297,18 @@ class Tracker:
         self._met = True
         self.trouble = self.trouble or error
 
+    def _begun(self, tracked: _Tracked) -> None:
+        """Something is known of the job."""
+        self._waiting -= tracked.waits
+        tracked.waits = False
+
     def _set_aside(self, tracked: _Tracked) -> None:
         self._aside.append(self._forgotten(tracked))
 
     def _forgotten(self, tracked: _Tracked) -> _Tracked:
         """No longer one of the open jobs."""
         self._count(tracked, Counts())
+        self._begun(tracked)
         return self._open.pop(tracked.batch.id)
 
     def too_large(self, batch: OpenBatch, parcel: Parcel) -> Iterator[Event]:

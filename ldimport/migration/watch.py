@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ldimport.errors import DeadlineError, ExitCode, LockedError
 from ldimport.migration.account import Account, RunOptions
-from ldimport.migration.events import Event, JobEnded, Progress, Summary
+from ldimport.migration.events import MOST_SHOWN, Event, JobEnded, OpenJob, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
 from ldimport.migration.run import Run
 from ldimport.migration.store import StateStore
@@ -122,7 +122,14 @@ class _Onlooker:
         if gone or new or account.target.local:
             rows = (*self.ended, *self._open.values())
             self._counts = added(Counts, (row.counts for row in rows))
-        yield Progress(0, 0, self._counts, len(self._open), account.target.local)
+        yield self._progress()
+
+    def _progress(self) -> Progress:
+        rows, local = self._open.values(), self._account.target.local
+        few = rows if len(rows) <= MOST_SHOWN else ()
+        jobs = tuple(OpenJob(row.id, row.counts, row.submitted_at) for row in few)
+        waiting = sum(row.counts.pending == row.counts.total for row in rows) if local else 0
+        return Progress(0, 0, self._counts, len(rows), local, waiting, jobs)
 
     def summary(self, options: RunOptions) -> Summary:
         """How it ended, where the other run has stored all, or time was up."""

@@ -168,7 +168,7 @@ def _batch(sent: events.BatchSent, now: float) -> Document:
 
 
 def _progress(progress: events.Progress, now: float) -> Document:
-    numbers = {**fields_of(progress, "counts"), **fields_of(progress.counts)}
+    numbers = {**fields_of(progress, "counts jobs"), **fields_of(progress.counts)}
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 

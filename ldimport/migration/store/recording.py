@@ -68,7 +68,7 @@ class Recording(StateFile):
                 "UPDATE batch SET state = ?, job_id = ?, submitted_at = ? WHERE id = ?",
                 (BatchState.STARTED, job_id, now, batch.id),
             )
-        return replace(batch, job_id=job_id)
+        return replace(batch, job_id=job_id, submitted_at=now)
 
     def refuse(self, batch: OpenBatch, now: float) -> None:
         """The target certainly did not accept the batch: its images are as they were before."""

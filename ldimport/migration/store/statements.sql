@@ -126,7 +126,7 @@ SELECT max(recorded_at, coalesce((SELECT max(finished_at) FROM batch), 0))
 FROM batch ORDER BY id DESC LIMIT 1
 
 -- name: open
-SELECT batch.id, scope AS archive, key, job_id, images
+SELECT batch.id, scope AS archive, key, job_id, images, submitted_at
 FROM batch CROSS JOIN scope ON scope.id = batch.scope
 WHERE {under_way} AND target = :target
   AND (:system_name IS NULL OR system_name = :system_name) ORDER BY batch.id
