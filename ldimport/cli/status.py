@@ -165,11 +165,7 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if not session.alone:
         screen.line(f"  systemName {row.system_name} at {row.label}", indent=2)
     if _broken(row):
-        lost = "The target no longer knows it: its images may or may not have arrived."
-        none = "Nothing of it could be tried."
-        screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
-        again = "sends them again; images that arrived are skipped"
-        screen.hints([(session.next_command("submit", *_manifest(row), of=of), again)])
+        _say_broken(session, row)
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -193,6 +189,23 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
         again = session.next_command("retry", "--job", row.id, of=of)
         hints.append((again, f"send failed images again; {can:,} may work"))
     screen.hints(hints)
+
+
+def _say_broken(session: Session, row: JobRow) -> None:
+    """A job that failed as a whole, or that the target does not know: for good, or just now."""
+    screen, of = session.screen, ArchiveName(row.target, row.system_name)
+    words: tuple[str, ...] = ("submit", *_manifest(row))
+    why = "sends them again; images that arrived are skipped"
+    text = "Nothing of it could be tried."
+    if row.state is JobState.LOST and row.finished_at is None:
+        text = "The target does not know it just now: its images may or may not have arrived."
+        words, why = ("watch",), "asks again, looks them up, and sends again what is not there"
+    elif row.state is JobState.LOST and (found := row.counts.success):
+        text = f"The target no longer knows it; {found:,} of its images are in the media library."
+    elif row.state is JobState.LOST:
+        text = "The target no longer knows it: its images may or may not have arrived."
+    screen.line("  ", text, indent=2)
+    screen.hints([(session.next_command(*words, of=of), why)])
 
 
 def _manifest(row: JobRow) -> list[str]:
