@@ -186,7 +186,7 @@ class Run:
 
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:
-            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
+            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker):,} jobs are"
             text = f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running"
             raise DeadlineError(text, hint="run the same command again to go on")
 

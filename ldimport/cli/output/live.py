@@ -185,8 +185,8 @@ class LiveDisplay:
             yield assemble((cut(line, width), QUIET))
 
     def _import_note(self, progress: Progress) -> str:
-        parts = [f"{counted(progress.open_jobs, 'job')} running"]
-        if self._jobs_done:
+        parts = [f"{counted(progress.open_jobs, 'job')} running"] if self.sends else []
+        if self._jobs_done and self.sends:  # else a line of their own tells of jobs
             parts.append(f"{number(self._jobs_done)} done")
         if progress.counts.failed > self._causes.total():  # their causes come with the job's end
             parts.append(f"{number(progress.counts.failed)} failed")
