@@ -160,7 +160,7 @@ class LiveDisplay:
         label = 2 + _LABEL if width >= 40 else _LABEL - 1
         room = width - label - 2 - max(map(cells, sums))
         longest = max(cells(note) for *_, note in rows) + 2
-        noted = room - longest >= _SHORTEST_BAR
+        noted = longest > 2 and room - longest >= _SHORTEST_BAR
         length = min(_LONGEST_BAR, room - longest if noted else room)
         grid = Table.grid(padding=(0, 2, 0, 0))
         for (word, done, all_, note), text in zip(rows, sums, strict=True):
