@@ -199,14 +199,17 @@ class Tracker:
             job = yield from self._patcher.patched(tracked.batch, job)
         if job.state is not JobState.LOST:
             return Rest((yield from confirmed(self._library, tracked.batch, job)))
+        told = self._library.closed is not None
         rest = yield from reconciled(self._library, tracked.batch, job)
-        images, left = tracked.batch.images, rest.unsent and len(rest.unsent.images)
-        if rest.unsent is None:
-            why = f"; the media library cannot be asked: {self._library.closed}"
-        else:
-            then = "are sent again" if not tracked.instead else "are left for the next run"
-            why = f": {images - (left or 0)} of its {images} images arrived, {left} {then}"
-        yield Notice("lost-job", f"job {job.id} was lost{why}")
+        images, unsent = tracked.batch.images, rest.unsent
+        if unsent is not None:
+            then = "are left for the next run" if tracked.instead else "are sent again"
+            left = len(unsent.images)
+            why = f": {images - left:,} of its {images:,} images arrived, {left:,} {then}"
+            yield Notice("lost-job", f"job {job.id} was lost{why}")
+        elif not told:  # once: it concerns all lost jobs
+            why = f"the media library cannot be asked: {self._library.closed}"
+            yield Notice("lost-job", f"job {job.id} was lost, its images count as not sent; {why}")
         return rest
 
     def _look_up(self) -> Iterator[Event]:

@@ -45,7 +45,8 @@ def _carry_on(
     """Follow what is open, after those jobs that have ``ended`` before our eyes."""
 
     def pending() -> int:
-        return sum(batch.images for batch in account.open_batches(job_ids, options.system_name))
+        only = [*job_ids, *run.tracker.job_ids] if job_ids else []  # those sent again for lost ones
+        return sum(batch.images for batch in account.open_batches(only, options.system_name))
 
     run = Run(account, options, job_ids)
     run.tracker.count(ended)

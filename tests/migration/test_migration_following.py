@@ -241,8 +241,11 @@ def test_all_of_a_lost_job_may_have_arrived(state: StateStore, tmp_path: Path) -
 
 def test_without_a_library_lost_images_are_not_sent(state: StateStore, tmp_path: Path) -> None:
     target = Forgetful(lost={"job1", "job2"}, forbidden=True)
-    end = summary(submit(state, target, manifest(tmp_path, 4), time=target.time, batch_size=2))
+    events = submit(state, target, manifest(tmp_path, 4), time=target.time, batch_size=2)
+    end = summary(events)
     assert (end.exit_code, end.totals.unsubmitted) == (ExitCode.REFUSED, 4)
+    (told,) = [e.text for e in events if isinstance(e, Notice) and e.code == "lost-job"]
+    assert "count as not sent" in told and "public-api:read" in told
     assert (len(target.requests), target.looked_up) == (2, ["id1"]), "it is asked once in a run"
 
 
@@ -286,3 +289,14 @@ def test_what_cannot_be_sent_again_now_is_not_sent(state: StateStore, tmp_path: 
     assert (end.exit_code, end.totals.success, end.totals.unsubmitted) == (ExitCode.QUOTA, 1, 2)
     target.refuses = None
     assert summary(submit(state, target, path, time=target.time)).totals.success == 3
+
+
+def test_what_takes_the_place_of_a_named_lost_job_is_followed_too(state: StateStore) -> None:
+    target = Forgetful(lost={"job2"})
+    many_open(state, 3, target)
+    migration = Migration(state, target, target.time.clock)
+    target.ended = lambda number, at: number < 4
+    end = summary(list(migration.watch(["job2"], deadline=60)))
+    assert (end.exit_code, end.totals.pending, len(end.jobs)) == (ExitCode.DEADLINE, 1, 2)
+    target.ended = lambda number, at: True
+    assert summary(watch(state, target)).totals.success == 3

@@ -343,6 +343,22 @@ def test_a_job_just_accepted_is_lost_only_when_the_server_says_so_for_some_secon
     assert 3 < sum(time.waits) / jobs < 10, "seconds, not minutes"
 
 
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_busy_is_asked_again_later(
+    state: StateStore, tmp_path: Path, status: int
+) -> None:
+    asked: list[str] = []
+
+    def busy(job: str, usual: Json) -> object:
+        asked.append(job)
+        return httpx.Response(status) if len(asked) <= 4 else usual
+
+    server, time = Server(busy), Time()
+    end = summary(submit(state, server.target(), manifest(tmp_path, 2), time=time))
+    assert (end.exit_code, len(asked)) == (ExitCode.OK, 5)
+    assert sum(time.waits) > 1 + 2 + 4 + 8
+
+
 def refusing(*wrong: str, only_first: bool = False) -> StandIn:
     """A target that does not accept the entries with these ids, and says which."""
 
