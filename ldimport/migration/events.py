@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, Totals, Updates
+from ldimport.migration.quota import Forecast, Quota
 from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
@@ -57,10 +58,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Every row is checked and the plan stands; sending begins."""
+    """Every row is checked and the plan stands; sending begins. ``quota`` is the target's, and
+    ``forecast`` says when all is sent, where that is known."""
 
     plan: Plan
     validation: Validation
+    quota: Quota = field(default_factory=lambda: Quota(0.0))
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The quota leaves no room; the run waits ``until`` then (Unix time)."""
+
+    until: float
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnded:
     """A job has its final state and its results are stored."""
 
@@ -127,7 +139,9 @@ class Summary:
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
     the images of this run alone, where a limit asked for these; ``updated`` what became of changes
-    that the target did not take, where it was asked to take them through its media library."""
+    that the target did not take, where it was asked to take them through its media library;
+    ``quota`` is the target's, and ``finish_at`` the time at which all is sent, where that is known.
+    """
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -140,6 +154,8 @@ class Summary:
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
     updated: Updates | None = None
+    quota: Quota | None = None
+    finish_at: float | None = None
 
     @property
     def shown(self) -> Totals:
@@ -147,4 +163,15 @@ class Summary:
         return self.totals if self.own is None else self.own
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Patched | Silence | Summary
+Event = (
+    Planned
+    | Notice
+    | BatchSent
+    | Progress
+    | Waiting
+    | Failure
+    | JobEnded
+    | Patched
+    | Silence
+    | Summary
+)

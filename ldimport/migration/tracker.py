@@ -7,6 +7,7 @@ from dataclasses import astuple, dataclass
 from ldimport.causes import Cause
 from ldimport.errors import (
     LdimportError,
+    QuotaError,
     RefusedError,
     UnexpectedAnswerError,
 )
@@ -50,9 +51,10 @@ class _Tracked:
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost for good; ``notes`` are those to images that
-    arrived, by code; ``job_ids`` are all that were followed; ``trouble`` is the first answer that
-    kept one job from its end, while others went on. With ``update``, changes that the target skips
-    are made through its media library. Of a job the least is kept that is needed."""
+    arrived, by code; ``over_quota`` are recorded batches that the quota did not admit; ``job_ids``
+    are all that were followed; ``trouble`` is the first answer that kept one job from its end,
+    while others went on. With ``update``, changes that the target skips are made through its media
+    library. Of a job the least is kept that is needed."""
 
     def __init__(self, account: Account, *, update: bool = False) -> None:
         self.totals = Totals()
@@ -60,6 +62,7 @@ class Tracker:
         self.notes: Counter[str] = Counter()
         self.job_ids: list[str] = []
         self.trouble: LdimportError | None = None
+        self.over_quota: list[tuple[QuotaError, Parcel]] = []
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
@@ -110,8 +113,12 @@ class Tracker:
             if batch.job_id is not None:
                 self.follow(batch, new=False)
                 continue
+            parcel = self._store.parcel(batch)
             try:
-                sent = self.hand_over(batch, self._store.parcel(batch))
+                sent = self.hand_over(batch, parcel)
+            except QuotaError as error:
+                self._store.refuse(batch, self._clock.now())
+                self.over_quota.append((error, parcel))
             except RefusedError as error:
                 self._store.refuse(batch, self._clock.now())
                 self.trouble = self.trouble or error
