@@ -276,6 +276,18 @@ def test_watch_has_a_line_for_each_job_while_they_are_few(width: int) -> None:
     assert "25bzj80  … running   512 / 800 images" in frame(display, width)[1]
 
 
+def test_a_job_that_ended_with_failures_stays_on_the_screen_of_watch() -> None:
+    display = LiveDisplay(terminal(80), sends=False)
+    ended = JobEnded("25bzj80", JobState.SUCCESS, Counts(723, 0, 77))
+    display(Progress(0, 0, Counts(pending=800), 1, jobs=few(1, Counts(pending=800))))
+    display(ended)
+    assert "✗ 25bzj80 done, 77 of 800 images failed" in shown(display.screen)
+    display = LiveDisplay(terminal(80), sends=False)
+    display(Progress(0, 0, Counts(pending=8_000), 10))
+    display(ended)
+    assert shown(display.screen) == "", "of many the causes are told"
+
+
 def test_watch_has_many_jobs_by_their_state() -> None:
     display = LiveDisplay(terminal(80), sends=False)
     for n in range(572):

@@ -11,9 +11,10 @@ import pytest
 from archives import Time, manifest, many_open, submit, summary
 from standin import StandIn, arrived
 
-from ldimport.errors import AuthError, ExitCode, TemporaryError
+from ldimport.errors import AuthError, ExitCode, QuotaError, TemporaryError
 from ldimport.migration import Migration, StateStore
 from ldimport.migration.events import Event, JobEnded, Progress
+from ldimport.migration.quota import QuotaRules
 from ldimport.model import Asset, ImportRequest, JobOptions, JobState, JobStatus, Notice
 
 
@@ -281,8 +282,6 @@ def test_a_run_that_ends_among_lookups_leaves_the_job_open(state: StateStore) ->
 
 
 def test_what_cannot_be_sent_again_now_is_not_sent(state: StateStore, tmp_path: Path) -> None:
-    from ldimport.errors import QuotaError
-
     target = Forgetful(lost={"job1"}, stored={"id1"}, refuses=QuotaError("100 a day"))
     path = manifest(tmp_path, 3)
     end = summary(submit(state, target, path, time=target.time))
@@ -300,3 +299,21 @@ def test_what_takes_the_place_of_a_named_lost_job_is_followed_too(state: StateSt
     assert (end.exit_code, end.totals.pending, len(end.jobs)) == (ExitCode.DEADLINE, 1, 2)
     target.ended = lambda number, at: True
     assert summary(watch(state, target)).totals.success == 3
+
+
+def test_what_a_lost_job_left_waits_for_room_in_the_quota(
+    state: StateStore, tmp_path: Path
+) -> None:
+    target = Forgetful(lost={"job1"}, stored={"id1"})
+    target.refuses = QuotaError("no room", retry_after=3_600.0)
+
+    class Later(Time):
+        def sleep(self, seconds: float) -> None:
+            super().sleep(seconds)
+            if self.at > 1_000 + 3_600:
+                target.refuses = None
+
+    target.time = Later()
+    rules, path = QuotaRules(wait=True), manifest(tmp_path, 3)
+    end = summary(submit(state, target, path, time=target.time, quota=rules))
+    assert (end.exit_code, end.totals.success, len(target.requests)) == (ExitCode.OK, 3, 2)

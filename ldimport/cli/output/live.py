@@ -120,9 +120,17 @@ class LiveDisplay:
             self.screen.say("✗", f"{job.job_id} failed as a whole")
         elif job.state is JobState.LOST:
             self.screen.say("✗", f"{job.job_id} is lost: the target no longer knows it")
+        elif job.counts.failed and not self.sends and self._few:
+            failed = f"{number(job.counts.failed)} of {counted(job.counts.total, 'image')} failed"
+            self.screen.say("✗", f"{job.job_id} done, {failed}")
         elif self.verbose:
             failed = f", {number(job.counts.failed)} failed" if job.counts.failed else ""
             self.screen.line(f"  {job.job_id} done{failed}")
+
+    @property
+    def _few(self) -> bool:
+        """Whether jobs are told one by one."""
+        return self._progress is not None and bool(self._progress.jobs)
 
     # -- the moving lines ------------------------------------------------------------------
 
