@@ -124,7 +124,8 @@ def say_elsewhere(
     if len(others) > MOST_NAMED:
         shown.append(counted(len(others) - MOST_NAMED, "more archive"))
     text = f"also in the state file: {', '.join(shown)}"
-    session.notes.hint(session.next_command(command, "--all"), text)
+    every = "--all-archives" if command == "retry" else "--all"
+    session.notes.hint(session.next_command(command, every), text)
 
 
 def _named(each: ArchiveSums) -> str:

@@ -27,12 +27,14 @@ def plan(
     resend: bool = False,
     exit_code: bool = False,
     show: int = 0,
+    tries: str | None = None,
     allow_hosts: list[str] | None = None,
     *,
     reading: ReadingOptions,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
-    found = show_plan(session, reading, SubmitOptions(resend=resend), entries=show)
+    options = SubmitOptions(resend=resend, tries=session.settings.tries)
+    found = show_plan(session, reading, options, entries=show)
     return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
 
 
@@ -82,7 +84,7 @@ def _show(session: Session, found: Plan, limits: BatchLimits, refused: Mapping[s
     facts = {}
     if found.to_send:
         if found.left_out:
-            facts["limit"] = f"{number(found.to_send)} of {number(found.new + found.changed)}"
+            facts["limit"] = f"{number(found.to_send)} of {number(found.sendable)}"
         facts["batches"] = (
             f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
             f" and {size(limits.bytes)}"
@@ -130,7 +132,9 @@ def _counts(found: Plan) -> list[Count]:
         ("+", "new", found.new, "will be imported"),
         ("~", "changed", found.changed, "were edited since they were sent"),
         ("=", "unchanged", found.unchanged, "will not be sent"),
+        ("↻", "tried again", found.retried, "failed before for a passing cause"),
         ("✗", "failed", found.failed, "before: a retry sends them"),
+        ("–", "waived", found.waived, "failed before, and that was accepted"),
         ("…", "in progress", found.in_progress, "in jobs that are open"),
         ("!", "invalid", found.invalid, "have errors"),
     ]
@@ -153,7 +157,7 @@ def _origins(found: Plan) -> str:
 def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
     hints = []
     if STDIN in session.paths:  # what came that way is gone
-        found = replace(found, invalid=0, new=0, changed=0)
+        found = replace(found, invalid=0, new=0, changed=0, retried=0)
     if found.invalid:
         wrong = session.same_manifest("validate")
         hints.append((wrong, "what is wrong with the invalid rows"))

@@ -14,12 +14,11 @@ from ldimport.cli.output.documents import redacted
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
-from ldimport.errors import UsageError, did_you_mean
+from ldimport.errors import UsageError
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
 from ldimport.migration.model import ArchiveName, Filter, ResultRow
 from ldimport.model import Status
-from ldimport.url import host_of
 
 MOST_ROWS = 20
 
@@ -43,6 +42,7 @@ class FilterOptions:
     failed: bool = False
     skipped: bool = False
     success: bool = False
+    waived: bool = False
     job: str | None = None
     cause: str | None = None
     host: str | None = None
@@ -50,8 +50,9 @@ class FilterOptions:
     def status(self) -> Status | None:
         """The one outcome that is wanted, if it is one. Raises UsageError for several."""
         chosen = [each for each in Status if getattr(self, each.value)]
-        if len(chosen) > 1:
-            raise UsageError("--failed, --skipped and --success exclude each other")
+        if len(chosen) + self.waived > 1:
+            text = "--failed, --skipped, --success and --waived exclude each other"
+            raise UsageError(text)
         return chosen[0] if chosen else None
 
 
@@ -100,14 +101,12 @@ def _which(
         migration.check_cause(filters.cause)
     if filters.job is not None:
         mine = archive.of_job(session, migration, filters.job)
-    names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
-    which = Filter(status=status, **names, **asdict(mine))
-    everywhere = replace(which, status=None, cause=None, job=None, host=None)
-    if filters.host is not None and not migration.holds(Filter(host=filters.host)):
-        hosts = {host_of(row.source_url) for row in migration.results(everywhere)} - {""}
-        hint = did_you_mean(filters.host, hosts, f"known are {', '.join(sorted(hosts)[:8])}")
-        text = f"no image came from the host “{filters.host}”"
-        raise UsageError(text, hint=hint if hosts else None, code="unknown-host")
+    which = Filter(
+        status, filters.job, filters.cause, filters.host, mine.target, mine.system_name,
+        waived=filters.waived or None,
+    )  # fmt: skip
+    if filters.host is not None:
+        migration.check_host(filters.host, mine)
     return which
 
 

@@ -32,6 +32,7 @@ def submit(
     limit: int | None = None,
     batch_size: int | None = None,
     resend: bool = False,
+    tries: str | None = None,
     dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
@@ -53,8 +54,9 @@ def submit(
         limit=limit,
         batch_size=batch_size,
         resend=resend,
+        tries=session.settings.tries,
         since=since,
-        **ends.read(),
+        **ends.read(session.settings),
     )
     if dry_run:
         from ldimport.cli.plan import show_plan

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
+from ldimport.migration.model import CauseRow, Failure, JobRow, RetryGroup, Totals
 from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
@@ -21,11 +21,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a submit would do. Counts of manifest rows: new + changed + unchanged + failed +
-    in_progress + invalid = entries. ``bytes`` is the size of all request bodies. ``unchanged``
-    arrived before; ``failed`` are unchanged rows whose last outcome was a failure (``retry`` sends
-    them); ``in_progress`` are unchanged rows in an open job. ``sources`` counts entries to send by
-    host ("" = local file), ``fields`` changed rows by the field that changed. ``limit``: a submit
-    sends at most so many, and batches, bytes and sources are about these."""
+    retried + waived + in_progress + invalid = entries. ``bytes`` is the size of all request bodies.
+    ``unchanged`` arrived before; of unchanged rows whose last outcome was a failure ``retried``
+    are sent again, since the cause is passing and it is time, ``waived`` were accepted by
+    somebody, and ``failed`` are the others (``retry`` sends them); ``in_progress`` are unchanged
+    rows in an open job. ``sources`` counts entries to send by host ("" = local file), ``fields``
+    changed rows by the field that changed. ``limit``: a submit sends at most so many, and batches,
+    bytes and sources are about these."""
 
     manifest: str
     target: str
@@ -42,17 +44,23 @@ class Plan:
     sources: dict[str, int] = field(default_factory=dict)
     limit: int | None = None
     fields: dict[str, int] = field(default_factory=dict)
+    retried: int = 0
+    waived: int = 0
+
+    @property
+    def sendable(self) -> int:
+        """Entries that are new, changed, or worth another try."""
+        return self.new + self.changed + self.retried
 
     @property
     def to_send(self) -> int:
         """Entries a submit would send."""
-        whole = self.new + self.changed
-        return whole if self.limit is None else min(whole, self.limit)
+        return self.sendable if self.limit is None else min(self.sendable, self.limit)
 
     @property
     def left_out(self) -> int:
         """Entries that the limit leaves for another time."""
-        return self.new + self.changed - self.to_send
+        return self.sendable - self.to_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,33 @@ class Planned:
 
     plan: Plan
     validation: Validation
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlanned:
+    """Which failed images a retry sends, and which it leaves, by cause."""
+
+    groups: tuple[RetryGroup, ...]
+
+    @property
+    def sent(self) -> int:
+        """Images that are sent again."""
+        return sum(each.sent for each in self.groups)
+
+    @property
+    def left(self) -> int:
+        """Failed images that are not."""
+        return sum(each.left for each in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Failed images of one cause that a retry leaves: they need a change, or were not asked for."""
+
+    cause: str
+    images: int
+    reason: str
+    needs_change: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,4 +155,15 @@ class Summary:
         return self.totals if self.own is None else self.own
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Silence | Summary
+Event = (
+    Planned
+    | RetryPlanned
+    | Left
+    | Notice
+    | BatchSent
+    | Progress
+    | Failure
+    | JobEnded
+    | Silence
+    | Summary
+)

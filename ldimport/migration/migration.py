@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,22 @@ from ldimport.errors import UsageError, did_you_mean, near
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
-from ldimport.migration.model import AtWork, JobRow, Overview, Totals, added
+from ldimport.migration.model import (
+    ArchiveName,
+    AtWork,
+    Filter,
+    JobRow,
+    Known,
+    Overview,
+    Totals,
+    added,
+)
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
 from ldimport.model import JobState, JobStatus
 from ldimport.targets.base import Target
+from ldimport.url import host_of
 
 if TYPE_CHECKING:
     from ldimport.migration.plan import Preview
@@ -118,6 +129,36 @@ class Migration(Closing):
             known = own if near(code, own) else [*own, *proposable()]
             hint = did_you_mean(code, known, listed, "causes")
             raise UsageError(f"there is no cause “{code}”", hint=hint, code="unknown-cause")
+
+    def check_host(self, host: str, archive: ArchiveName) -> None:
+        """Raises UsageError, with what was probably meant, for a host that no image came from."""
+        if not self.holds(Filter(host=host)):
+            which = Filter(target=archive.target, system_name=archive.system_name)
+            hosts = {host_of(row.source_url) for row in self.results(which)} - {""}
+            hint = did_you_mean(host, hosts, f"known are {', '.join(sorted(hosts)[:8])}")
+            text = f"no image came from the host “{host}”"
+            raise UsageError(text, hint=hint if hosts else None, code="unknown-host")
+
+    def check_ids(self, archive: ArchiveName, ids: Sequence[str]) -> dict[str, Known]:
+        """What is known of these images, by their ids. Raises UsageError, with what was probably
+        meant, for one that none of these archives has."""
+        found: dict[str, Known] = {}
+        numbers = [
+            number
+            for each in self.archives(**asdict(archive))
+            if (number := self._store.archive(each.target, each.label, each.system_name))
+        ]
+        for number in numbers:
+            found |= self._store.known(number, ids)
+        for id_ in ids:
+            if id_ not in found:
+                near_by = (self._store.ids_near(each, id_) for each in numbers)
+                listed = "ldimport results   lists all images"
+                otherwise = listed if numbers else "nothing was submitted yet"
+                hint = did_you_mean(id_, chain.from_iterable(near_by), otherwise)
+                text = f"no image “{id_}” in the state file"
+                raise UsageError(text, hint=hint, code="unknown-id")
+        return found
 
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable and clear; None when

@@ -14,7 +14,6 @@ from ldimport.errors import (
     AuthError,
     DeadlineError,
     ExitCode,
-    FailureLimitError,
     InvalidRequestError,
     LdimportError,
     QuotaError,
@@ -26,6 +25,7 @@ from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.events import Event, Plan, Progress, Summary
+from ldimport.migration.limits import too_many
 from ldimport.migration.model import CauseRow, Totals, added
 from ldimport.migration.tracker import Tracker, ahead, is_of_one
 from ldimport.model import MAX_OPEN_JOBS, Notice
@@ -171,14 +171,11 @@ class Run:
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""
         yield from self.tracker.poll()
-        totals = self.tracker.totals
+        limit, totals = self._options.max_failures, self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
-        if self._options.fail_on is not None and self._options.fail_on(totals.failed, tried):
-            raise FailureLimitError(
-                f"stopped: {totals.failed:,} of {tried:,} images failed, more than --fail-on "
-                "allows",
-                hint="ldimport results --failed   shows why; then run the same command again",
-            )
+        if limit is not None and limit.reached(totals.failed, tried):
+            causes = self._store.causes_of(self.tracker.job_ids)
+            raise too_many("stopped", totals.failed, tried, limit, causes)
 
 
 def _refused_images(error: LdimportError, parcel: Parcel) -> dict[int, tuple[str, str]]:

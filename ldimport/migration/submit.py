@@ -7,7 +7,6 @@ from itertools import islice
 from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration.account import Account, Clock, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, Parcel, cut
-from ldimport.migration.causes import joined
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.model import CauseRow, Filter, Totals, added
 from ldimport.migration.plan import Survey, compare, survey
@@ -104,14 +103,15 @@ class _Sending:
         return self.account.target.limits.at_most(self.options.batch_size)
 
     def _to_send(self) -> Iterator[Outgoing]:
-        """Rows that are new or changed. Those that were under way at the plan are left alone, even
-        when their job was lost meanwhile: the next submit sends them."""
+        """Rows that are new, changed, or worth another try. Those that were under way at the plan
+        are left alone, even when their job was lost meanwhile: the next submit sends them."""
         found, source = self.found, self.source
         names = found.names if source.check.strict else None
         left_alone = {*found.open_ids, *found.alike}
         for each in compare(
-            self.account.store, found.archive, source, source.checker(), self.options, names=names
-        ):
+            self.account.store, found.archive, source, source.checker(), self.options,
+            found.again, names=names,
+        ):  # fmt: skip
             if each.verdict.sends and each.outgoing.image.id not in left_alone:
                 yield each.outgoing
 
@@ -119,8 +119,7 @@ class _Sending:
         """Failures of this manifest; of the whole archive where they came from another file; with
         a limit those of this run."""
         if self.options.limit is not None:
-            jobs = run.tracker.job_ids
-            return joined(*(self.account.store.causes(Filter(job=each)) for each in jobs))
+            return self.account.store.causes_of(run.tracker.job_ids)
         name = self.source.envelope.system_name
         archive = Filter(target=self.account.target.identity, system_name=name)
         mine = replace(archive, manifest=self.source.origin.path)

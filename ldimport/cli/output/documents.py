@@ -164,6 +164,12 @@ def event(happened: events.Event, now: float) -> Document:
     return {"type": word, **document(happened, now)}
 
 
+def _retry(planned: events.RetryPlanned, _: float) -> Document:
+    groups = [{"cause": each.cause.cause, "sent": each.sent, "left": each.left}
+              for each in planned.groups]  # fmt: skip
+    return {"sent": planned.sent, "left": planned.left, "causes": groups}
+
+
 def _batch(sent: events.BatchSent, now: float) -> Document:
     rows = [sent.first_row, sent.last_row]
     return {**fields_of(sent, "first_row last_row"), "rows": rows, "at": utc(now)}
@@ -186,6 +192,8 @@ def _silence(silence: Silence, now: float) -> Document:
 
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
+    events.RetryPlanned: ("retry", _retry),
+    events.Left: ("left", lambda left, _: fields_of(left)),
     Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),

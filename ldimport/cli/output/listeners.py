@@ -102,6 +102,11 @@ class LogLines:
         match event:
             case events.Planned(plan=plan):
                 self.say("plan", plan_text(plan))
+            case events.RetryPlanned() if event.sent:
+                self.say("plan", f"{number(event.sent)} to send again, {number(event.left)} left")
+            case events.Left():
+                why = ": needs a change; --all sends it" if event.needs_change else ""
+                self.say("left", f"{number(event.images)} “{event.reason}”{why}")
             case Notice():
                 self.say("note", event.text)
             case events.BatchSent() if self.verbose:
@@ -149,7 +154,8 @@ def plan_text(plan: Plan) -> str:
     """The counts of a plan in one line; they add up to the rows."""
     parts = [f"{number(plan.new)} new", f"{number(plan.changed)} changed"]
     parts.append(f"{number(plan.unchanged)} unchanged")
-    rare = {"failed before": plan.failed, "in progress": plan.in_progress, "invalid": plan.invalid}
+    rare = {"tried again": plan.retried, "failed before": plan.failed, "waived": plan.waived,
+            "in progress": plan.in_progress, "invalid": plan.invalid}  # fmt: skip
     parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
     if plan.left_out:
         parts.append(f"{number(plan.to_send)} to send (--limit)")

@@ -55,7 +55,7 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if plan is not None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
-    if end.jobs or sums.failed or sums.pending or sums.unsubmitted or sums.invalid:
+    if end.jobs or sums.failed or sums.waived or sums.pending or sums.unsubmitted or sums.invalid:
         counts(screen, sums, plan, jobs=sum(not job.state.finished for job in end.jobs))
         screen.blank()
     if end.causes:
@@ -79,6 +79,7 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         "success": f"{earlier} of all rows arrived in earlier runs" if earlier else "",
         "skipped": skipped if sums.skipped else "",
         "pending": counted(jobs, "job") if jobs else "",
+        "waived": "failures that somebody accepted",
         "invalid": "have errors, not sent",
     }
     rows = [
@@ -166,14 +167,19 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     rest = f"; {counted(left, 'row')} left: the rest was not sent (--limit)" if left else ""
     if sums.failed or sums.invalid:
         return "✗", f"finished, {_bad(sums)}{rest}"
-    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived{rest}"
+    waived = f"; {number(sums.waived)} failed and waived: done" if sums.waived else ""
+    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived{waived}{rest}"
 
 
 def _nothing(end: Summary, run: RunFacts) -> str:
     if end.plan is None:
         return "Nothing to do: no job is running"
     place = f"the {end.plan.target}" if run.local else end.plan.target
-    return f"Nothing to send: all {counted(end.totals.rows, 'entry')} are in {place}, unchanged"
+    rows, waived = end.totals.rows, end.totals.waived
+    if waived:
+        there = f"{number(rows - waived)} of {counted(rows, 'entry')} are in {place}, unchanged"
+        return f"Nothing to send: {there}; {number(waived)} failed and waived: done"
+    return f"Nothing to send: all {counted(rows, 'entry')} are in {place}, unchanged"
 
 
 def _bad(sums: Totals) -> str:

@@ -61,6 +61,12 @@ class StateStore(Recording):
         rows = self._connection.execute(SQL["known"], (archive, json.dumps(ids)))
         return {row["external_id"]: made(model.Known, row) for row in rows}
 
+    def ids_near(self, archive: int, id_: str) -> list[str]:
+        """Some ids of the archive that begin as this one does."""
+        begin = id_[: max(1, len(id_) // 2)]
+        asked = (archive, begin, begin + chr(0x10FFFF))
+        return [row[0] for row in self._connection.execute(SQL["ids_near"], asked)]
+
     def open_batches(
         self, target: str, only: Sequence[str] = (), system_name: str | None = None
     ) -> list[model.OpenBatch]:
@@ -79,13 +85,22 @@ class StateStore(Recording):
         return Parcel(batch.archive, envelope, options, made(Origin, row), images)
 
     def failed_images(
-        self, archive: int, job: str | None, cause: str | None
+        self, archive: int, which: model.Failed
     ) -> Iterator[tuple[Outgoing, JobOptions, Origin]]:
-        """Failed images as they were sent, those that belong together next to each other."""
-        asked = {"archive": archive, "job": job, "cause": cause}
-        for row in self._connection.execute(SQL["failed"], asked).fetchall():
-            options = wire.options_from_json(row["options"])
-            yield unpack_one(row["packed"]), options, made(Origin, row)
+        """Failed images as they were sent, those that belong together next to each other. They may
+        be sent while this goes on: which they are is settled at its beginning."""
+        packed = "SELECT packed FROM kept WHERE scope = ? AND external_id = ?"
+        for row in self._connection.execute(SQL["failed"], _of_failed(archive, which)):
+            if (found := self._first(packed, archive, row["external_id"])) is not None:
+                options = wire.options_from_json(row["options"])
+                origin = Origin(row["manifest"], row["path"], row["dialect"])
+                yield unpack_one(found), options, origin
+
+    def split(self, archive: int, which: model.Failed) -> tuple[model.RetryGroup, ...]:
+        """All failures of an archive grouped by cause, and how many of each are meant."""
+        self._connection.create_function("masked", 1, masked, deterministic=True)
+        rows = self._connection.execute(SQL["split"], _of_failed(archive, which))
+        return tuple(model.RetryGroup(_cause_row(row), row["chosen"], row["asked"]) for row in rows)
 
     def outcomes(self, archive: int | None, ids: Sequence[str]) -> model.Totals:
         """These images by their last outcome."""
@@ -167,6 +182,12 @@ class StateStore(Recording):
         self._connection.create_function("masked", 1, masked, deterministic=True)
         return tuple(map(_cause_row, self._connection.execute(SQL["causes"], _asked(which))))
 
+    def causes_of(self, job_ids: Sequence[str]) -> tuple[model.CauseRow, ...]:
+        """Those of the images whose last outcome came from these jobs."""
+        self._connection.create_function("masked", 1, masked, deterministic=True)
+        asked = {"ids": json.dumps(job_ids)}
+        return tuple(map(_cause_row, self._connection.execute(SQL["causes_of_jobs"], asked)))
+
     def failed_rows(
         self, which: model.Filter | None = None
     ) -> Iterator[tuple[Mapping[str, Json], model.ResultRow]]:
@@ -186,6 +207,11 @@ class StateStore(Recording):
 
 def _asked(which: model.Filter | None) -> dict[str, Any]:
     return asdict(which or model.Filter())
+
+
+def _of_failed(archive: int, which: model.Failed) -> dict[str, Any]:
+    lists = {"ids": which.ids and json.dumps(which.ids), "worth": json.dumps(which.worth)}
+    return {**asdict(which), **lists, "archive": archive}
 
 
 def _result(row: sqlite3.Row) -> Result:

@@ -37,8 +37,9 @@ UPDATE image SET status = :status, sent = :sent, arrived = :arrived, parts = :pa
   not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
   attempts = attempts + 1, reason = :reason, cause = :cause,
   retryable = coalesce(:retryable, 0), waived_at = NULL, waived_because = NULL,
-  tries = CASE :status WHEN 'failed' THEN tries + 1 ELSE 0 END,
-  failing_since = CASE :status WHEN 'failed' THEN coalesce(failing_since, :at) END,
+  tries = CASE :status WHEN 'failed' THEN 1 + iif(sent IS :sent, tries, 0) ELSE 0 END,
+  failing_since = CASE :status WHEN 'failed'
+    THEN coalesce(iif(sent IS :sent, failing_since, NULL), :at) END,
   failed_at = CASE :status WHEN 'failed' THEN :at END,
   media_id = coalesce(:media_id, media_id), url = coalesce(:url, url),
   original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
@@ -100,6 +101,10 @@ SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS op
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
+-- name: ids_near
+SELECT external_id FROM image
+WHERE scope = ? AND external_id >= ? AND external_id < ? ORDER BY external_id LIMIT 2000
+
 -- name: of_batches
 SELECT external_id FROM image
 WHERE open_batch IN (SELECT value FROM json_each(:ids))
@@ -141,11 +146,28 @@ SELECT batch.finished_at AS at, batch.job_id, attempt.status, attempt.reason
 FROM attempt JOIN batch ON batch.id = attempt.batch
 WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
 
+-- name: of_host
+(:host IS NULL OR instr(source_url, '://' || :host || '/')
+  OR instr(source_url, '://' || :host || ':'))
+
+-- name: asked_for
+-- Of failed images those that the filters of a retry let through.
+((:job IS NULL OR batch.job_id = :job) AND (:cause IS NULL OR image.cause = :cause) AND {of_host}
+  AND (:before IS NULL OR image.failed_at <= :before)
+  AND (:ids IS NULL OR image.external_id IN (SELECT value FROM json_each(:ids))))
+
+-- name: chosen
+-- Of these those that it sends: what may work without a change, or is named by id or cause.
+({asked_for} AND (:everything OR :ids IS NOT NULL OR :cause IS NOT NULL OR image.retryable
+  OR EXISTS (SELECT 1 FROM json_each(:worth) WHERE image.cause GLOB json_extract(value, '$[0]')
+             AND json_extract(batch.options, '$.' || json_extract(value, '$[1]'))
+                 IS NOT json_extract(value, '$[2]'))))
+
 -- name: failed
-SELECT kept.packed, batch.options, batch.manifest, batch.manifest_path AS path, batch.dialect
-FROM kept JOIN image USING (scope, external_id) JOIN batch ON batch.id = image.last_batch
-WHERE kept.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
-  AND (:job IS NULL OR batch.job_id = :job) AND (:cause IS NULL OR image.cause = :cause)
+SELECT image.external_id, batch.options, batch.manifest, batch.manifest_path AS path, batch.dialect
+FROM image JOIN batch ON batch.id = image.last_batch
+WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+  AND (image.waived_at IS NULL OR :ids IS NOT NULL) AND {chosen}
 ORDER BY batch.options, batch.manifest_path, image.row
 
 -- name: from_images
@@ -154,11 +176,11 @@ LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 
 -- name: where
 WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
+  AND (:status IS NOT 'failed' OR :waived IS 1 OR image.waived_at IS NULL)
+  AND (:waived IS NULL OR :waived = (image.open_batch IS NULL AND image.waived_at IS NOT NULL))
   AND (:job IS NULL OR batch.job_id = :job)
   AND (:cause IS NULL OR (cause = :cause AND image.open_batch IS NULL))
-  AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
-       OR instr(source_url, '://' || :host || ':'))
-  AND {at}
+  AND {of_host} AND {at}
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:manifest IS NULL OR manifest_path = :manifest)
 
@@ -166,7 +188,7 @@ WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
 image.open_batch IS NULL AND image.status IS NOT NULL
 
 -- name: last_failed
-image.open_batch IS NULL AND image.status IS 'failed'
+image.open_batch IS NULL AND image.status IS 'failed' AND image.waived_at IS NULL
 
 -- name: columns
 external_id, system_name,
@@ -174,7 +196,9 @@ external_id, system_name,
   CASE WHEN {ended} THEN reason END AS reason,
   CASE WHEN {ended} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
   media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
-  image.row, attempts, image.not_taken_over, scope.label AS target
+  image.row, attempts, image.not_taken_over, scope.label AS target,
+  CASE WHEN {ended} THEN tries ELSE 0 END AS tries,
+  CASE WHEN {ended} THEN waived_because END AS waived_because, 0 AS gave_up
 
 -- name: rows
 SELECT {columns} {from_images} {where} ORDER BY image.scope, image.row
@@ -184,7 +208,7 @@ SELECT {columns} {from_images} {where}
 ORDER BY image.status = 'failed' DESC, image.status IS NULL DESC, image.scope, image.row
 
 -- name: originals
-SELECT kept.packed, {columns}
+SELECT kept.packed, batch.dialect, {columns}
 {from_images} JOIN kept USING (scope, external_id) {where}
   AND image.status = 'failed' ORDER BY image.scope, image.row
 
@@ -198,14 +222,31 @@ CASE WHEN instr(source_url, '://') THEN
 -- name: sentence
 CASE cause WHEN 'other' THEN masked(coalesce(reason, '')) END
 
--- name: causes
+-- name: cause_groups
 SELECT cause, min(reason) AS first_reason, max(reason) AS last_reason, count(*) AS images,
   max(retryable) AS retryable, min(host) AS first_host, max(host) AS last_host,
-  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples
+  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples,
+  sum(chosen) AS chosen, sum(asked) AS asked
 FROM (
   SELECT *, row_number() OVER (PARTITION BY cause, sentence ORDER BY row) AS n
   FROM (
     SELECT image.external_id, image.row, cause, coalesce(reason, '') AS reason, retryable,
       coalesce({host}, '') AS host, {sentence} AS sentence
-    {from_images} {where} AND {last_failed}))
-GROUP BY cause, sentence ORDER BY images DESC, cause, first_reason
+
+-- name: in_groups
+)) GROUP BY cause, sentence ORDER BY images DESC, cause, first_reason
+
+-- name: causes
+{cause_groups}, 0 AS chosen, 0 AS asked {from_images} {where} AND {last_failed} {in_groups}
+
+-- name: causes_of_jobs
+{cause_groups}, 0 AS chosen, 0 AS asked FROM image JOIN batch ON batch.id = image.last_batch
+WHERE image.last_batch IN
+  (SELECT id FROM batch WHERE job_id IN (SELECT value FROM json_each(:ids)))
+  AND {last_failed} {in_groups}
+
+-- name: split
+{cause_groups}, {chosen} AS chosen, {asked_for} AS asked FROM image JOIN batch ON batch.id = image.last_batch
+WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+  AND (image.waived_at IS NULL
+       OR image.external_id IN (SELECT value FROM json_each(:ids))) {in_groups}
