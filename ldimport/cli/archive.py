@@ -89,7 +89,7 @@ def refuse_several(session: Session, migration: Migration, which: Filter) -> Non
 
     def held(each: ArchiveSums) -> bool:
         own = replace(which, target=each.target, system_name=each.system_name)
-        return bool(each.totals.failed) and migration.holds(own)
+        return bool(each.totals.failed or which.waived) and migration.holds(own)
 
     mine = ArchiveName(which.target, which.system_name)
     found = [each for each in _meant(mine, migration.archives()) if held(each)]
@@ -158,6 +158,20 @@ def to_retry(
     if name is None and known:
         name = known[0].system_name
     return ArchiveName(here, name)
+
+
+def to_waive(session: Session, migration: Migration) -> ArchiveSums:
+    """Whose failures are accepted. Raises UsageError where several archives may be meant and none
+    is named, or there is none."""
+    archives = migration.archives()
+    session.knows(archives)
+    _check_named(session, archives)
+    known = _meant(session.archive, [each for each in archives if each.totals.rows])
+    if len(known) > 1:
+        raise _several(session, ("waive",), known)
+    if not known:
+        raise UsageError("nothing has been submitted yet", code="nothing-to-waive")
+    return known[0]
 
 
 def to_watch(

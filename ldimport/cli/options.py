@@ -127,6 +127,14 @@ TABLE: Mapping[str, Any] = {
     "retry.host": Option(metavar="H", help="only those fetched from this host"),
     "older_than": Option(metavar="TIME", help="only those that failed so long ago: 6h, 2d"),
     "ids": Argument(metavar="ID...", help="these images, whatever they failed for"),
+    "waive.ids": Argument(metavar="ID...", help="these images"),
+    "waive.cause": Option(metavar="CODE", help="those that failed for it",
+                          autocompletion=complete_causes),
+    "waive.host": Option(metavar="H", help="those fetched from this host"),
+    "waive.file": Option(metavar="FILE", help="those whose ids stand in it: one a line, or in the "
+                         "column id or externalId of a table or of JSON Lines; -: standard input"),
+    "reason": Option(metavar="TEXT", help="why they are accepted, for the reports"),
+    "undo": Option(help="they count as failed again"),
     "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones",
                      autocompletion=complete_jobs),
     # checks

@@ -85,10 +85,20 @@ def results_(
             most = MOST_ROWS if wanted.most is None else wanted.most
             _table(session, migration, which, most, everything=all_)
         else:
-            rows = islice(migration.results(which), wanted.most or None)
+            rows = islice(_rows(session, migration, which), wanted.most or None)
             _write(session, migration, which, rows, wanted, form)
         mine = ArchiveName(which.target, which.system_name)
         archive.say_elsewhere(session, migration, mine, "results")
+
+
+def _rows(
+    session: Session, migration: Migration, which: Filter, *, failures_first: bool = False
+) -> Iterator[ResultRow]:
+    """What is known, and of which images a submit does not try again by itself any more."""
+    most = session.settings.tries
+    for row in migration.results(which, failures_first=failures_first):
+        used_up = row.retryable and row.tries >= most
+        yield replace(row, gave_up=True) if used_up else row
 
 
 def _which(
@@ -131,6 +141,7 @@ def _none(session: Session, migration: Migration, which: Filter) -> None:
         session.notes.line("Nothing has been submitted yet.")
         return
     kind = f"{OUTCOMES[which.status.value][1]} " if which.status else ""
+    kind = "waived " if which.waived else kind
     of = f" of “{which.system_name}”" if which.system_name and not session.alone else ""
     session.notes.say("✓", f"No {kind}images{of}.")
 
@@ -164,15 +175,17 @@ def _without_secrets(row: ResultRow) -> ResultRow:
 def _table(
     session: Session, migration: Migration, which: Filter, most: int, *, everything: bool
 ) -> None:
-    found = list(islice(migration.results(which, failures_first=True), most + 1 if most else None))
+    rows = _rows(session, migration, which, failures_first=True)
+    found = list(islice(rows, most + 1 if most else None))
     if not found:
         _none(session, migration, which)
         return
     more = 0 < most < len(found)
     shown = found[:most] if most else found
-    failed, screen = which.status is Status.FAILED, session.screen
+    failed, screen = which.status is Status.FAILED or which.waived, session.screen
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
     again = ["results", *([f"--{which.status.value}"] if which.status else [])]
+    again += ["--waived"] if which.waived else []
     for name in ("job", "cause", "host"):
         again += [f"--{name}", value] if (value := getattr(which, name)) else []
     again += ["--all"] if everything else []

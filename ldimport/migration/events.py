@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.migration.model import CauseRow, Failure, JobRow, RetryGroup, Totals
+from ldimport.migration.model import CauseRow, Failure, JobRow, RetryGroup, Totals, Waiver
 from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
@@ -136,7 +136,8 @@ class Summary:
     ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
-    the images of this run alone, where a limit asked for these."""
+    the images of this run alone, where a limit asked for these; ``waived`` tells why failures were
+    accepted."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -148,6 +149,7 @@ class Summary:
     ahead: Totals = field(default_factory=Totals)
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
+    waived: tuple[Waiver, ...] = ()
 
     @property
     def shown(self) -> Totals:

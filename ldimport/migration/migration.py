@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,12 +15,15 @@ from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import (
     ArchiveName,
+    ArchiveSums,
     AtWork,
+    Failed,
     Filter,
     JobRow,
     Known,
     Overview,
     Totals,
+    WaiverChange,
     added,
 )
 from ldimport.migration.retry import retry
@@ -61,6 +63,7 @@ class Migration(Closing):
         self.failed_rows = store.failed_rows
         self.causes = store.causes
         self.holds = store.holds
+        self.waivers = store.waivers
         self.history = store.history
 
     @classmethod
@@ -152,12 +155,7 @@ class Migration(Closing):
             found |= self._store.known(number, ids)
         for id_ in ids:
             if id_ not in found:
-                near_by = (self._store.ids_near(each, id_) for each in numbers)
-                listed = "ldimport results   lists all images"
-                otherwise = listed if numbers else "nothing was submitted yet"
-                hint = did_you_mean(id_, chain.from_iterable(near_by), otherwise)
-                text = f"no image “{id_}” in the state file"
-                raise UsageError(text, hint=hint, code="unknown-id")
+                raise self._store.unknown_id(id_, numbers)
         return found
 
     def refresh(self, job_id: str) -> JobStatus | None:
@@ -218,6 +216,20 @@ class Migration(Closing):
     def retry(self, options: RetryOptions | None = None) -> Iterator[Event]:
         """See ``migration.retry``."""
         return retry(self._account, options or RetryOptions())
+
+    def waive(
+        self,
+        archive: ArchiveSums,
+        which: Failed,
+        ids: Iterable[str] | None,
+        because: str | None,
+    ) -> WaiverChange:
+        """See ``migration.waive``."""
+        from ldimport.migration.waive import waive
+
+        number = self._store.archive(archive.target, archive.label, archive.system_name)
+        assert number is not None  # the state file knows it
+        return waive(self._store, number, which, ids, because, self._clock.now())
 
     def watch(
         self,

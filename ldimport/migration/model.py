@@ -191,6 +191,27 @@ class RetryGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiver:
+    """Failures accepted for one ``reason``, with first examples (external id, row)."""
+
+    reason: str
+    images: int
+    examples: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverChange:
+    """What waiving or its undoing did: images ``changed``, those that were ``so_before`` (their
+    reason is the new one), and of those named the ones that are ``not_failed``, the first of them
+    by id."""
+
+    changed: int
+    so_before: int = 0
+    not_failed: int = 0
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ResultRow:
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
     not sent; ``target`` as screens name it; ``tries``: how often it failed since it arrived or was
@@ -249,6 +270,7 @@ class History:
     retryable: bool
     media_id: str | None
     attempts: tuple[Attempt, ...]
+    waived_because: str | None = None
 
 
 # -- between the use cases and the state file ----------------------------------------------

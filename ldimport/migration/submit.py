@@ -8,7 +8,7 @@ from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration.account import Account, Clock, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.events import Event, Planned
-from ldimport.migration.model import CauseRow, Filter, Totals, added
+from ldimport.migration.model import CauseRow, Filter, Totals, Waiver, added
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source
@@ -58,7 +58,7 @@ def submit(
     yield from run.carry_out(sending.parcels(to_send), to_send)
     totals = sending.totals(run)
     causes = sending.causes(run) if totals.failed else ()
-    end = run.summary(totals, causes, found.plan)
+    end = replace(run.summary(totals, causes, found.plan), waived=sending.waivers(totals))
     yield end if options.limit is None else replace(end, own=sending.own(run))
 
 
@@ -124,6 +124,12 @@ class _Sending:
         archive = Filter(target=self.account.target.identity, system_name=name)
         mine = replace(archive, manifest=self.source.origin.path)
         return self.account.store.causes(mine) or self.account.store.causes(archive)
+
+    def waivers(self, totals: Totals) -> tuple[Waiver, ...]:
+        """Why failures of this archive were accepted."""
+        name, target = self.source.envelope.system_name, self.account.target.identity
+        which = Filter(target=target, system_name=name)
+        return self.account.store.waivers(which) if totals.waived else ()
 
     def totals(self, run: Run) -> Totals:
         """Each row of the manifest by its last outcome: what had arrived before, what was under

@@ -14,7 +14,15 @@ from ldimport.errors import LdimportError
 from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import ArchiveSums, CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.migration.model import (
+    ArchiveSums,
+    CauseRow,
+    Failure,
+    JobRow,
+    Overview,
+    ResultRow,
+    Waiver,
+)
 from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
 
@@ -85,6 +93,12 @@ def cause(row: CauseRow) -> Document:
     return {**fields_of(row), "examples": examples}
 
 
+def waiver(each: Waiver) -> Document:
+    """Failures that were accepted for one reason."""
+    examples = [{"externalId": name, "row": number} for name, number in each.examples]
+    return {**fields_of(each), "examples": examples}
+
+
 def job(row: JobRow) -> Document:
     """One job as ``status`` lists it."""
     return {
@@ -117,7 +131,7 @@ def _archive(each: ArchiveSums) -> Document:
 RESULT_KEYS = (
     "externalId", "systemName", "status", "reason", "mediaId", "url", "originalUrl", "width",
     "height", "mimeType", "title", "fileName", "sourceUrl", "jobId", "row", "cause", "retryable",
-    "attempts", "notTakenOver", "target",
+    "attempts", "notTakenOver", "target", "tries", "gaveUp", "waivedBecause",
 )  # fmt: skip
 
 
@@ -221,6 +235,7 @@ def summary(end: Summary) -> Document:
         "totals": fields_of(end.totals),
         **({} if end.own is None else {"own": fields_of(end.own)}),
         "causes": [cause(row) for row in end.causes],
+        **({"waived": [waiver(each) for each in end.waived]} if end.waived else {}),
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),
     }

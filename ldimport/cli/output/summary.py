@@ -8,7 +8,7 @@ from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, T
 from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Totals
+from ldimport.migration.model import CauseRow, Totals, Waiver
 from ldimport.model import JobState
 from ldimport.url import host_of
 
@@ -61,6 +61,9 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.causes:
         causes(screen, end.causes)
         screen.blank()
+    if end.waived:
+        waivers(screen, end.waived)
+        screen.blank()
     if end.notes:
         notes(screen, end.notes)
         screen.blank()
@@ -112,6 +115,17 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
+
+
+def waivers(screen: Screen, found: Sequence[Waiver], most: int = 12) -> None:
+    """Why failures were accepted, one line for each reason."""
+    for each in found[:most]:
+        named = ", ".join(name for name, _ in each.examples)
+        more = " …" if each.images > len(each.examples) else ""
+        screen.say("–", f"{counted(each.images, 'failure')} waived: {each.reason} ({named}{more})")
+    if rest := found[most:]:
+        images = sum(each.images for each in rest)
+        screen.line(f"and {counted(len(rest), 'more reason')} ({counted(images, 'image')})")
 
 
 def notes(screen: Screen, found: Mapping[str, int]) -> None:

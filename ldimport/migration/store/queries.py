@@ -61,12 +61,6 @@ class StateStore(Recording):
         rows = self._connection.execute(SQL["known"], (archive, json.dumps(ids)))
         return {row["external_id"]: made(model.Known, row) for row in rows}
 
-    def ids_near(self, archive: int, id_: str) -> list[str]:
-        """Some ids of the archive that begin as this one does."""
-        begin = id_[: max(1, len(id_) // 2)]
-        asked = (archive, begin, begin + chr(0x10FFFF))
-        return [row[0] for row in self._connection.execute(SQL["ids_near"], asked)]
-
     def open_batches(
         self, target: str, only: Sequence[str] = (), system_name: str | None = None
     ) -> list[model.OpenBatch]:
@@ -188,6 +182,13 @@ class StateStore(Recording):
         asked = {"ids": json.dumps(job_ids)}
         return tuple(map(_cause_row, self._connection.execute(SQL["causes_of_jobs"], asked)))
 
+    def waivers(self, which: model.Filter) -> tuple[model.Waiver, ...]:
+        """Why failures were accepted, the most frequent reason first."""
+        rows = self._connection.execute(SQL["waivers"], _asked(which))
+        return tuple(
+            model.Waiver(row["reason"], row["images"], _examples(row["examples"])) for row in rows
+        )
+
     def failed_rows(
         self, which: model.Filter | None = None
     ) -> Iterator[tuple[Mapping[str, Json], model.ResultRow]]:
@@ -221,12 +222,15 @@ def _result(row: sqlite3.Row) -> Result:
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:
-    examples = tuple((id_, int(number)) for number, id_ in sorted(json.loads(row["examples"])))
     return cause_row(
         row["cause"],
         (row["first_reason"], row["last_reason"]),
         row["images"],
         bool(row["retryable"]),
-        examples,
+        _examples(row["examples"]),
         (row["first_host"], row["last_host"]),
     )
+
+
+def _examples(told: str) -> tuple[tuple[str, int], ...]:
+    return tuple((id_, int(number)) for number, id_ in sorted(json.loads(told)))

@@ -105,6 +105,35 @@ WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 SELECT external_id FROM image
 WHERE scope = ? AND external_id >= ? AND external_id < ? ORDER BY external_id LIMIT 2000
 
+-- name: of_host
+(:host IS NULL OR instr(source_url, '://' || :host || '/')
+  OR instr(source_url, '://' || :host || ':'))
+
+-- name: meant_to_waive
+scope = :archive AND status = 'failed' AND open_batch IS NULL
+  AND (:cause IS NULL OR cause = :cause) AND {of_host}
+  AND (:ids IS NULL OR external_id IN (SELECT value FROM json_each(:ids)))
+
+-- name: waive
+UPDATE image SET waived_at = :now, waived_because = :because
+WHERE {meant_to_waive} AND waived_at IS NULL
+
+-- name: waive_anew
+UPDATE image SET waived_at = :now, waived_because = :because
+WHERE {meant_to_waive} AND waived_at IS NOT NULL
+
+-- name: unwaive
+UPDATE image SET waived_at = NULL, waived_because = NULL
+WHERE {meant_to_waive} AND waived_at IS NOT NULL
+
+-- name: waived
+UPDATE scope SET failed = failed - ?, waived = waived + ? WHERE id = ?
+
+-- name: waivable
+SELECT external_id, open_batch IS NULL AND status IS 'failed' AS failed,
+  open_batch IS NULL AND waived_at IS NOT NULL AS waived
+FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+
 -- name: of_batches
 SELECT external_id FROM image
 WHERE open_batch IN (SELECT value FROM json_each(:ids))
@@ -136,7 +165,8 @@ WHERE batch.job_id = ? ORDER BY attempt.batch, attempt.n
 SELECT scope.id AS archive, scope.target, scope.label, scope.system_name,
   coalesce(batch.manifest, '') AS manifest, image.row, image.source_url,
   CASE WHEN open_batch IS NULL THEN image.status END AS status,
-  open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id
+  open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id,
+  waived_because
 FROM image JOIN scope ON scope.id = image.scope
 LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 WHERE image.external_id = ? ORDER BY scope.id
@@ -145,10 +175,6 @@ WHERE image.external_id = ? ORDER BY scope.id
 SELECT batch.finished_at AS at, batch.job_id, attempt.status, attempt.reason
 FROM attempt JOIN batch ON batch.id = attempt.batch
 WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
-
--- name: of_host
-(:host IS NULL OR instr(source_url, '://' || :host || '/')
-  OR instr(source_url, '://' || :host || ':'))
 
 -- name: asked_for
 -- Of failed images those that the filters of a retry let through.
@@ -199,6 +225,16 @@ external_id, system_name,
   image.row, attempts, image.not_taken_over, scope.label AS target,
   CASE WHEN {ended} THEN tries ELSE 0 END AS tries,
   CASE WHEN {ended} THEN waived_because END AS waived_because, 0 AS gave_up
+
+-- name: waivers
+SELECT reason, count(*) AS images,
+  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples
+FROM (
+  SELECT image.external_id, image.row, coalesce(waived_because, '') AS reason,
+    row_number() OVER (PARTITION BY waived_because ORDER BY image.row) AS n
+  {from_images} {where} AND image.open_batch IS NULL AND image.waived_at IS NOT NULL
+    AND image.status = 'failed')
+GROUP BY reason ORDER BY images DESC, reason LIMIT 100
 
 -- name: rows
 SELECT {columns} {from_images} {where} ORDER BY image.scope, image.row
