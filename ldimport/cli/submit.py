@@ -33,6 +33,7 @@ def submit(
     batch_size: int | None = None,
     resend: bool = False,
     tries: str | None = None,
+    canary: int | None = None,
     dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
@@ -55,6 +56,7 @@ def submit(
         batch_size=batch_size,
         resend=resend,
         tries=session.settings.tries,
+        canary=canary,
         since=since,
         **ends.read(session.settings),
     )

@@ -90,14 +90,16 @@ class RunOptions:
 class SubmitOptions(RunOptions):
     """``valid_only``: leave rows with errors out; ``limit``: at most so many images;
     ``batch_size``: at most so many in one POST; ``resend``: unchanged ones too; ``tries``: how
-    often an image is sent by itself that fails for a passing cause; ``max_problems``: findings to
-    keep."""
+    often an image is sent by itself that fails for a passing cause; ``canary``: so many images
+    are sent first, spread over all, and the others only if few of them fail; ``max_problems``:
+    findings to keep."""
 
     valid_only: bool = False
     limit: int | None = None
     batch_size: int | None = None
     resend: bool = False
     tries: int = TRIES
+    canary: int | None = None
     max_problems: int = 1_000
 
     def again(self, clock: Clock) -> Again:

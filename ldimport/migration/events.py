@@ -99,6 +99,16 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class CanaryEnded:
+    """The first images of a submit have ended so; it goes on where they ``passed`` the limit."""
+
+    totals: Totals
+    causes: tuple[CauseRow, ...]
+    limit: str
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSent:
     """The target accepted a batch of ``images`` (rows ``first_row`` to ``last_row``)."""
 
@@ -137,7 +147,8 @@ class Summary:
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
     the images of this run alone, where a limit asked for these; ``waived`` tells why failures were
-    accepted."""
+    accepted, ``held`` how many images of which hosts were not sent, since these fail over and
+    over."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -150,6 +161,7 @@ class Summary:
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
     waived: tuple[Waiver, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def shown(self) -> Totals:
@@ -161,6 +173,7 @@ Event = (
     Planned
     | RetryPlanned
     | Left
+    | CanaryEnded
     | Notice
     | BatchSent
     | Progress

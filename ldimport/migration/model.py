@@ -333,10 +333,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """How one image ended, as far as its ``host`` is concerned: ``blamed`` for its failure."""
+
+    host: str
+    arrived: bool
+    blamed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
-    """What a job's end changed: its images by their new outcome, its failures, and how many
-    images arrived with a note, by its code."""
+    """What a job's end changed: its images by their new outcome, its failures, how many images
+    arrived with a note, by its code, and what it says of hosts, in the order of its images."""
 
     totals: Totals
     failures: tuple[Failure, ...] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
+    hosts: tuple[HostOutcome, ...] = ()

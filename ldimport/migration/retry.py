@@ -1,13 +1,17 @@
 """Send the failed images again, as they were sent before."""
 
-from collections.abc import Iterator
-from itertools import groupby
+from collections.abc import Callable, Container, Iterator
+from dataclasses import dataclass
+from itertools import chain, groupby
 
 from ldimport.migration.account import Account, RetryOptions
-from ldimport.migration.batch import Envelope, Parcel, cut
+from ldimport.migration.batch import Envelope, Outgoing, Parcel, cut
+from ldimport.migration.canary import Checkpoint, Probes
 from ldimport.migration.events import Event, Left, RetryPlanned
+from ldimport.migration.hosts import RECENT, Breaker
 from ldimport.migration.model import Failed, Filter, RetryGroup
 from ldimport.migration.run import Run
+from ldimport.url import host_of
 
 
 def retry(account: Account, options: RetryOptions) -> Iterator[Event]:
@@ -23,7 +27,9 @@ def retry(account: Account, options: RetryOptions) -> Iterator[Event]:
     to_send = sum(each.sent for each in groups)
     yield RetryPlanned(groups)
     yield from left_of(groups)
-    yield from run.carry_out(_parcels(archives, which, account, options), to_send)
+    sending = (_Repeat(account, options, which, *each) for each in archives.items())
+    parcels = chain.from_iterable(each.parcels(run.tracker.breaker) for each in sending)
+    yield from run.carry_out(parcels, to_send)
     left = store.causes(Filter(target=target.identity, system_name=name))
     totals = run.totals(unsubmitted=max(0, to_send - run.sent))
     yield run.summary(totals, left)
@@ -36,13 +42,37 @@ def left_of(groups: tuple[RetryGroup, ...]) -> Iterator[Event]:
                 yield Left(each.cause.cause, images, each.cause.text, stuck)
 
 
-def _parcels(
-    archives: dict[str, int], which: Failed, account: Account, options: RetryOptions
-) -> Iterator[Parcel]:
-    for name, archive in archives.items():
-        envelope = Envelope(name)
-        kept = account.store.failed_images(archive, which)
+@dataclass(frozen=True, slots=True)
+class _Repeat:
+    """The failed images of one archive that are sent again."""
+
+    account: Account
+    options: RetryOptions
+    which: Failed
+    name: str
+    archive: int
+
+    def parcels(self, breaker: Breaker) -> Iterator[Parcel | Checkpoint]:
+        """All of them, in batches; where neither images nor a host are named, first a few of hosts
+        that failed over and over before."""
+        first: set[str] = set()
+        if self.which.ids is not None or self.which.host is not None:
+            yield from self._batches(first, lambda _: True)
+            return
+        since = self.account.clock.now() - RECENT
+        if hosts := self.account.store.failing_hosts(self.archive, since):
+            probes = Probes(hosts, breaker)
+            for parcel in self._batches(frozenset(), probes.wants):
+                first.update(each.image.id for each in parcel.images)
+                yield parcel
+            yield probes.checkpoint()
+        yield from self._batches(first, lambda each: breaker.lets(host_of(each.image.url)))
+
+    def _batches(self, but: Container[str], wanted: Callable[[Outgoing], bool]) -> Iterator[Parcel]:
+        envelope, target = Envelope(self.name), self.account.target
+        kept = self.account.store.failed_images(self.archive, self.which)
         for (recorded, origin), group in groupby(kept, key=lambda each: each[1:]):
-            outgoing = (each for each, _, _ in group)
-            for images, _ in cut(outgoing, envelope.size, lambda: account.target.limits):
-                yield Parcel(archive, envelope, options.over(recorded), origin, tuple(images))
+            rest = (each for each, _, _ in group if each.image.id not in but)
+            options = self.options.over(recorded)
+            for images, _ in cut(filter(wanted, rest), envelope.size, lambda: target.limits):
+                yield Parcel(self.archive, envelope, options, origin, tuple(images))

@@ -8,6 +8,7 @@ import re
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ldimport.errors import (
@@ -23,6 +24,7 @@ from ldimport.errors import (
 )
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.batch import Parcel
+from ldimport.migration.canary import Checkpoint
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.limits import too_many
@@ -38,7 +40,8 @@ _IMAGE = re.compile(r"images\.([0-9]{1,6})(?:\.(.*))?")
 
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
-    the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on. Of
+    the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on;
+    while it is a ``trial``, a checkpoint judges failures, and they do not stop it before. Of
     what earlier runs left open in the archive that ``options`` name, ``only`` these jobs are
     followed where any are named."""
 
@@ -49,6 +52,7 @@ class Run:
         self._refusals = 0
         self.stopped: BaseException | None = None
         self.ahead = Totals()
+        self.trial = False
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._options = options
@@ -56,7 +60,7 @@ class Run:
         self._started = self._clock.monotonic() if options.since is None else options.since
         self._ends = options.ends(self._started)
 
-    def carry_out(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
+    def carry_out(self, parcels: Iterator[Parcel | Checkpoint], to_send: int) -> Iterator[Event]:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
         run; look at ``stopped``."""
         try:
@@ -95,7 +99,8 @@ class Run:
         seconds = self._clock.monotonic() - self._started
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
-        return Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
+        end = Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
+        return replace(end, held=self.tracker.breaker.held)
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []
@@ -110,9 +115,12 @@ class Run:
         if self._left:
             yield self._progress(to_send)
 
-    def _send_all(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
-        waiting: deque[Parcel] = deque()
+    def _send_all(self, parcels: Iterator[Parcel | Checkpoint], to_send: int) -> Iterator[Event]:
+        waiting: deque[Parcel | Checkpoint] = deque()
         while parcel := (waiting.popleft() if waiting else next(parcels, None)):
+            if isinstance(parcel, Checkpoint):
+                yield from self._reach(parcel, to_send)
+                continue
             while len(self.tracker) >= MAX_OPEN_JOBS:
                 yield from self._step(to_send)
             self._check_deadline()
@@ -120,6 +128,14 @@ class Run:
             waiting.extendleft(reversed(smaller))
             yield self._progress(to_send)
             yield from self._poll()
+
+    def _reach(self, checkpoint: Checkpoint, to_send: int) -> Iterator[Event]:
+        """Wait, whatever was asked, until all that this run sent has ended."""
+        while self.tracker.follows(self.batches):
+            yield from self._step(to_send)
+        if self.tracker.left(self.batches) and self.tracker.trouble is not None:
+            raise self.tracker.trouble
+        yield from checkpoint.judge(self.batches)
 
     def _send(self, parcel: Parcel) -> Generator[Event, None, list[Parcel]]:
         """Intent, then action. Returns what is left to send of a parcel that was refused for its
@@ -173,7 +189,7 @@ class Run:
         yield from self.tracker.poll()
         limit, totals = self._options.max_failures, self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
-        if limit is not None and limit.reached(totals.failed, tried):
+        if limit is not None and not self.trial and limit.reached(totals.failed, tried):
             causes = self._store.causes_of(self.tracker.job_ids)
             raise too_many("stopped", totals.failed, tried, limit, causes)
 

@@ -1,7 +1,7 @@
 """The jobs of one run, asked about until they end, each by itself."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ldimport.causes import Cause
@@ -14,6 +14,7 @@ from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
 from ldimport.migration.confirm import confirmed, lacks_results
 from ldimport.migration.events import BatchSent, Event, JobEnded
+from ldimport.migration.hosts import Breaker
 from ldimport.migration.model import JobRow, OpenBatch, Settled, Totals, added
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
@@ -44,8 +45,8 @@ class _Tracked:
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost; ``notes`` are those to images that arrived, by
-    code; ``job_ids`` are all that were followed; ``trouble`` is the first answer that kept one job
-    from its end, while others went on."""
+    code; ``job_ids`` are all that were followed; ``breaker`` hears of their hosts; ``trouble`` is
+    the first answer that kept one job from its end, while others went on."""
 
     def __init__(self, account: Account) -> None:
         self.totals = Totals()
@@ -53,6 +54,7 @@ class Tracker:
         self.notes: Counter[str] = Counter()
         self.job_ids: list[str] = []
         self.trouble: LdimportError | None = None
+        self.breaker = Breaker()
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
@@ -148,6 +150,14 @@ class Tracker:
         """The jobs that go on, each with the images of which the target told the outcome."""
         return ((tracked.batch, tracked.known) for tracked in self._open.values())
 
+    def follows(self, batches: Container[int]) -> bool:
+        """Whether any of these batches is under way."""
+        return any(each in batches for each in self._open)
+
+    def left(self, batches: Container[int]) -> bool:
+        """Whether any of these batches was left to a later run."""
+        return any(each.batch.id in batches for each in self._aside)
+
     @property
     def pending(self) -> int:
         """Images of jobs that have not ended."""
@@ -197,6 +207,7 @@ class Tracker:
         self.notes.update(settled.notes)
         self.failed_jobs += job.state is not JobState.SUCCESS
         yield from settled.failures
+        yield from self.breaker.hear(settled.hosts)
         yield JobEnded(job.id, job.state, _ended_counts(job.state, batch.images, settled))
 
 

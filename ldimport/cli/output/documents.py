@@ -178,6 +178,13 @@ def event(happened: events.Event, now: float) -> Document:
     return {"type": word, **document(happened, now)}
 
 
+def _canary(found: events.CanaryEnded, now: float) -> Document:
+    sums = fields_of(found.totals, "pending invalid not_taken_over waived")
+    causes = [cause(each) for each in found.causes]
+    told = {"images": found.totals.rows, **sums, "causes": causes, "maxFailures": found.limit}
+    return {**told, "passed": found.passed, "at": utc(now)}
+
+
 def _retry(planned: events.RetryPlanned, _: float) -> Document:
     groups = [{"cause": each.cause.cause, "sent": each.sent, "left": each.left}
               for each in planned.groups]  # fmt: skip
@@ -206,6 +213,7 @@ def _silence(silence: Silence, now: float) -> Document:
 
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
+    events.CanaryEnded: ("canary", _canary),
     events.RetryPlanned: ("retry", _retry),
     events.Left: ("left", lambda left, _: fields_of(left)),
     Notice: ("notice", lambda notice, _: fields_of(notice)),
@@ -238,6 +246,11 @@ def summary(end: Summary) -> Document:
         **({"waived": [waiver(each) for each in end.waived]} if end.waived else {}),
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),
+        **(
+            {"held": [{"host": host, "images": n} for host, n in end.held.items()]}
+            if end.held
+            else {}
+        ),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

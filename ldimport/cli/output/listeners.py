@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from ldimport.cli.output import documents
+from ldimport.cli.output import documents, triage
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
@@ -107,6 +107,8 @@ class LogLines:
             case events.Left():
                 why = ": needs a change; --all sends it" if event.needs_change else ""
                 self.say("left", f"{number(event.images)} “{event.reason}”{why}")
+            case events.CanaryEnded():
+                self.say("canary", triage.canary_text(event))
             case Notice():
                 self.say("note", event.text)
             case events.BatchSent() if self.verbose:

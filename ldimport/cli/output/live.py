@@ -10,11 +10,20 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
+from ldimport.cli.output import triage
 from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.events import BatchSent, Event, JobEnded, Planned, Progress, Summary
+from ldimport.migration.events import (
+    BatchSent,
+    CanaryEnded,
+    Event,
+    JobEnded,
+    Planned,
+    Progress,
+    Summary,
+)
 from ldimport.migration.model import Failure
 from ldimport.model import JobState, Notice, Silence
 
@@ -128,6 +137,8 @@ class LiveDisplay:
         match event:
             case Planned():
                 self.reading = None
+            case CanaryEnded():
+                self.screen.say("✓" if event.passed else "✗", triage.canary_text(event))
             case Notice():
                 self.screen.say("!", event.text)
             case Progress():

@@ -64,6 +64,9 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.waived:
         waivers(screen, end.waived)
         screen.blank()
+    if end.held:
+        held(screen, end.held)
+        screen.blank()
     if end.notes:
         notes(screen, end.notes)
         screen.blank()
@@ -126,6 +129,13 @@ def waivers(screen: Screen, found: Sequence[Waiver], most: int = 12) -> None:
     if rest := found[most:]:
         images = sum(each.images for each in rest)
         screen.line(f"and {counted(len(rest), 'more reason')} ({counted(images, 'image')})")
+
+
+def held(screen: Screen, found: Mapping[str, int]) -> None:
+    """Hosts that failed over and over, and what was therefore not sent."""
+    for host, images in found.items():
+        text = f"{counted(images, 'image')} of {host} not sent, since it failed over and over"
+        screen.say("!", f"{text}; the next run tries a few first")
 
 
 def notes(screen: Screen, found: Mapping[str, int]) -> None:

@@ -2,20 +2,24 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from ldimport import wire
-from ldimport.causes import masked
 from ldimport.database_rows import made, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
+from ldimport.migration.hosts import IN_A_ROW, blames_host
 from ldimport.migration.store.recording import Recording, unpack_one
 from ldimport.migration.store.schema import KIND, SQL
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
+from ldimport.url import host_of
+
+_MOST_HOSTS = 100
 
 
 @values_checked(KIND)
@@ -92,7 +96,6 @@ class StateStore(Recording):
 
     def split(self, archive: int, which: model.Failed) -> tuple[model.RetryGroup, ...]:
         """All failures of an archive grouped by cause, and how many of each are meant."""
-        self._connection.create_function("masked", 1, masked, deterministic=True)
         rows = self._connection.execute(SQL["split"], _of_failed(archive, which))
         return tuple(model.RetryGroup(_cause_row(row), row["chosen"], row["asked"]) for row in rows)
 
@@ -173,14 +176,23 @@ class StateStore(Recording):
     def causes(self, which: model.Filter | None = None) -> tuple[model.CauseRow, ...]:
         """Failures grouped by cause, those of unknown causes by what the target said, without names
         and numbers; the most frequent first, each with two examples."""
-        self._connection.create_function("masked", 1, masked, deterministic=True)
         return tuple(map(_cause_row, self._connection.execute(SQL["causes"], _asked(which))))
 
-    def causes_of(self, job_ids: Sequence[str]) -> tuple[model.CauseRow, ...]:
-        """Those of the images whose last outcome came from these jobs."""
-        self._connection.create_function("masked", 1, masked, deterministic=True)
-        asked = {"ids": json.dumps(job_ids)}
+    def causes_of(
+        self, job_ids: Sequence[str] = (), *, batches: Sequence[int] = ()
+    ) -> tuple[model.CauseRow, ...]:
+        """Those of the images whose last outcome came from these jobs or batches."""
+        asked = {"ids": json.dumps(job_ids), "batches": json.dumps(batches)}
         return tuple(map(_cause_row, self._connection.execute(SQL["causes_of_jobs"], asked)))
+
+    def failing_hosts(self, archive: int, since: float) -> dict[str, int]:
+        """Hosts from which many images have failed since then, for causes that pass and that say
+        of the host that it does not work; and how many."""
+        found: Counter[str] = Counter()
+        for row in self._connection.execute(SQL["failing_hosts"], (archive, since)):
+            if blames_host(row["cause"], True):
+                found[host_of(f"http://{row['host']}/")] += row["images"]
+        return {host: n for host, n in found.most_common(_MOST_HOSTS) if n >= IN_A_ROW}
 
     def waivers(self, which: model.Filter) -> tuple[model.Waiver, ...]:
         """Why failures were accepted, the most frequent reason first."""

@@ -15,10 +15,12 @@ from ldimport.database_rows import values_checked
 from ldimport.errors import UsageError, did_you_mean
 from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
+from ldimport.migration.hosts import blames_host
 from ldimport.migration.model import (
     BatchState,
     Failed,
     Failure,
+    HostOutcome,
     OpenBatch,
     Settled,
     Totals,
@@ -27,6 +29,7 @@ from ldimport.migration.model import (
 from ldimport.migration.store.file import StateFile
 from ldimport.migration.store.schema import KIND, SQL, damaged
 from ldimport.model import Image, JobState, JobStatus, Result, Status
+from ldimport.url import host_of
 from ldimport.wire import image_body
 
 _MOST_EXAMPLES = 3
@@ -254,7 +257,14 @@ def _settled(
     not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
     arrived = (each["cause"] for each in outcomes if each["status"] is Status.SUCCESS)
     notes = Counter(filter(None, arrived))
-    return Settled(Totals(**words, not_taken_over=not_taken), tuple(failures), notes)
+    totals = Totals(**words, not_taken_over=not_taken)
+    return Settled(totals, tuple(failures), notes, tuple(map(_of_host, outcomes)))
+
+
+def _of_host(outcome: Mapping[str, Any]) -> HostOutcome:
+    arrived = outcome["status"] is not Status.FAILED
+    blamed = not arrived and blames_host(outcome["cause"], bool(outcome["retryable"]))
+    return HostOutcome(host_of(outcome["source_url"]), arrived, blamed)
 
 
 # -- batches and images are kept as compressed JSON, which schema 1 wrote too ------------------

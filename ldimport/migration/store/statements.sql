@@ -255,6 +255,12 @@ substr(source_url, instr(source_url, '://') + 3)
 CASE WHEN instr(source_url, '://') THEN
   substr({after_scheme}, 1, instr({after_scheme} || '/', '/') - 1) END
 
+-- name: failing_hosts
+SELECT {host} AS host, cause, count(*) AS images FROM image
+WHERE scope = ? AND status = 'failed' AND open_batch IS NULL AND waived_at IS NULL AND retryable
+  AND failed_at >= ? AND source_url LIKE 'http%://%'
+GROUP BY 1, 2
+
 -- name: sentence
 CASE cause WHEN 'other' THEN masked(coalesce(reason, '')) END
 
@@ -278,7 +284,8 @@ FROM (
 -- name: causes_of_jobs
 {cause_groups}, 0 AS chosen, 0 AS asked FROM image JOIN batch ON batch.id = image.last_batch
 WHERE image.last_batch IN
-  (SELECT id FROM batch WHERE job_id IN (SELECT value FROM json_each(:ids)))
+  (SELECT id FROM batch WHERE job_id IN (SELECT value FROM json_each(:ids))
+   UNION SELECT value FROM json_each(:batches))
   AND {last_failed} {in_groups}
 
 -- name: split
