@@ -86,15 +86,19 @@ def of_job(session: Session, migration: Migration, job_id: str) -> ArchiveName:
 
 def refuse_several(session: Session, migration: Migration, which: Filter) -> None:
     """A manifest has one archive. Raises UsageError where these images are of several."""
+    if len(found := with_failures(migration, which)) > 1:
+        raise _several(session, ("results", "--failed", "--as-manifest"), found)
+
+
+def with_failures(migration: Migration, which: Filter) -> list[ArchiveSums]:
+    """The archives that these failed images are of."""
 
     def held(each: ArchiveSums) -> bool:
         own = replace(which, target=each.target, system_name=each.system_name)
         return bool(each.totals.failed or which.waived) and migration.holds(own)
 
     mine = ArchiveName(which.target, which.system_name)
-    found = [each for each in _meant(mine, migration.archives()) if held(each)]
-    if len(found) > 1:
-        raise _several(session, ("results", "--failed", "--as-manifest"), found)
+    return [each for each in _meant(mine, migration.archives()) if held(each)]
 
 
 def elsewhere(archives: Sequence[ArchiveSums], mine: ArchiveName) -> list[ArchiveSums]:

@@ -80,7 +80,7 @@ def results_(
     with session.migration(write=False) as migration:
         which = _which(session, migration, filters, everything=all_)
         if wanted.as_manifest:
-            _as_manifest(session, migration, which, wanted)
+            _as_manifest(session, migration, which, wanted, everything=all_)
         elif (form := _format(session, wanted)) is OutputFormat.TABLE:
             most = MOST_ROWS if wanted.most is None else wanted.most
             _table(session, migration, which, most, everything=all_)
@@ -203,24 +203,43 @@ def _table(
 
 
 def _as_manifest(
-    session: Session, migration: Migration, which: Filter, wanted: OutputOptions
+    session: Session,
+    migration: Migration,
+    which: Filter,
+    wanted: OutputOptions,
+    *,
+    everything: bool,
 ) -> None:
+    from ldimport.manifest.form import RowForm
+    from ldimport.manifest.streams import encoding_name
     from ldimport.migration.reports.files import write_as_manifest
 
     if wanted.form is OutputFormat.TABLE:
         raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
-    archive.refuse_several(session, migration, replace(which, status=Status.FAILED))
-    path, form = wanted.output or Path(STDOUT), wanted.form
-    if form is None and session.options.json:
-        form = OutputFormat.JSON
-    elif form is None and str(path) == STDOUT:
-        form = OutputFormat.CSV
-    rows = migration.failed_rows(replace(which, status=Status.FAILED))
+    which = replace(which, status=Status.FAILED)
+    if not everything:
+        archive.refuse_several(session, migration, which)
+    forms = [each and RowForm.parsed(each) for each in migration.dialects(which)]
+    several = everything and len(archive.with_failures(migration, which)) > 1
+    rows = migration.failed_rows(which)
     if wanted.redact:
         rows = ((redacted(own), _without_secrets(row)) for own, row in rows)
-    count = write_as_manifest(path, rows, form, excel=wanted.excel)
-    if not session.options.quiet:
-        session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
+    written = write_as_manifest(
+        wanted.output or Path(STDOUT),
+        rows,
+        OutputFormat.JSON if wanted.form is None and session.options.json else wanted.form,
+        excel=wanted.excel,
+        like=forms[0] or None if len(forms) == 1 else None,
+        several=several,
+    )
+    if session.options.quiet:
+        return
+    session.notes.line(f"{counted(written.count, 'failed image')}, as they were sent")
+    if written.lacking:
+        lacks = f"{encoding_name(written.lacking)} lacks characters of these rows"
+        session.notes.say("!", f"{lacks}: the file is UTF-8, with its mark")
+    if several:
+        session.notes.say("!", "they are of several archives: submit them one by one")
 
 
 COMMAND = Command(

@@ -63,6 +63,7 @@ class Migration(Closing):
         self.failed_rows = store.failed_rows
         self.causes = store.causes
         self.holds = store.holds
+        self.dialects = store.dialects
         self.waivers = store.waivers
         self.history = store.history
 

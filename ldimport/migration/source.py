@@ -40,7 +40,9 @@ class Source:
     def origin(self) -> Origin:
         """The manifest as it is shown, and the absolute path of its files."""
         paths = (str(Path(file.path).resolve()) for file in self.manifest.files)
-        return Origin(self.manifest.name, os.pathsep.join(paths))
+        form = self.manifest.form
+        dialect = None if form is None else form.text
+        return Origin(self.manifest.name, os.pathsep.join(paths), dialect)
 
     def checker(self) -> Checker:
         """A new checker: each pass over the manifest needs its own."""

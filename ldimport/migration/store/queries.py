@@ -201,6 +201,11 @@ class StateStore(Recording):
             model.Waiver(row["reason"], row["images"], _examples(row["examples"])) for row in rows
         )
 
+    def dialects(self, which: model.Filter) -> list[str | None]:
+        """The forms of the manifests that these failed images came from, each once; None: not
+        known."""
+        return [row[0] for row in self._connection.execute(SQL["dialects"], _asked(which))]
+
     def failed_rows(
         self, which: model.Filter | None = None
     ) -> Iterator[tuple[Mapping[str, Json], model.ResultRow]]:

@@ -244,9 +244,12 @@ SELECT {columns} {from_images} {where}
 ORDER BY image.status = 'failed' DESC, image.status IS NULL DESC, image.scope, image.row
 
 -- name: originals
-SELECT kept.packed, batch.dialect, {columns}
+SELECT kept.packed, {columns}
 {from_images} JOIN kept USING (scope, external_id) {where}
   AND image.status = 'failed' ORDER BY image.scope, image.row
+
+-- name: dialects
+SELECT DISTINCT batch.dialect {from_images} {where} AND image.status = 'failed'
 
 -- name: after_scheme
 substr(source_url, instr(source_url, '://') + 3)
