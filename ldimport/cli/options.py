@@ -305,7 +305,17 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
-    *("yes", "job", "cause", "all_", "all_archives", "older_than", "tries"),
+    *(
+        "yes",
+        "job",
+        "cause",
+        "all_",
+        "all_archives",
+        "older_than",
+        "tries",
+        "canary",
+        "max_failures",
+    ),
     *("host", "port", "workers", "daily_limit", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""

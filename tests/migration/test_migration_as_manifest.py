@@ -1,4 +1,4 @@
-"""Failed rows come back in the form of their manifest, and update the same images once corrected."""
+"""Failed rows come back in the form of their manifest, and update the same images corrected."""
 
 from __future__ import annotations
 
