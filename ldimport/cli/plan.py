@@ -68,7 +68,7 @@ def show_plan(
         failed = Filter(target=target.identity, system_name=found.system_name)
         causes = migration.causes(failed) if found.failed else ()
         can = sum(row.images for row in causes if row.retryable)
-        session.screen.hints(_hints(session, found, min(can, found.failed)))
+        session.screen.hints(_hints(session, found, min(can - found.retried, found.failed)))
         check.notices(session.notes, checked)
         check.identity(session.notes, checked)
     return found
@@ -168,7 +168,7 @@ def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
         valid_only = ["--valid-only"] if found.invalid else []
         send = session.same_manifest("submit", *valid_only, *own)
         hints.append((send, f"send {number(found.to_send)}"))
-    if can:
+    if can > 0:
         again = f"send failed images again; {number(can)} may work"
         hints.append((session.next_command("retry"), again))
     elif found.failed:
