@@ -104,6 +104,7 @@ def _split(session: Session, chosen: list[RetryPlanned]) -> Listener:
             chosen.append(event)
             if session.err.live and event.sent:
                 triage.split(session.notes, event.groups)
+                session.notes.blank()
 
     return show
 

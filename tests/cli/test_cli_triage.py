@@ -98,7 +98,7 @@ def test_retry_says_what_needs_a_change_first(call: Call) -> None:
     call("waive a-4 b-1 b-2 --reason x")
     code, out, _ = call("retry")
     assert code == 1 and "✓ Nothing to retry: 2 failed images need a change first" in out
-    assert "left: needs a change; --all sends it" in out and "✓ send again" not in out
+    assert "left: --all sends these too" in out and "✓ send again" not in out
     assert "→ ldimport results --failed" in out and "→ ldimport retry --all" in out
 
 
@@ -243,3 +243,83 @@ def test_another_run_is_not_disturbed(call: Call, tmp_path: Path) -> None:
     with StateStore.open(tmp_path / "place" / "state.sqlite", write=True, command="submit"):
         code, _, err = call("waive a-3 --reason x")
     assert code == ExitCode.LOCKED and "running “submit”" in err
+
+
+# -- tries, limits, canary, several archives -----------------------------------------------
+
+
+def test_the_number_of_tries_is_an_option_and_a_setting(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """a-4 failed for a passing cause, once, and long ago."""
+    assert document(call, "plan m.csv")["retried"] == 1
+    assert document(call, "plan m.csv --tries 1")["retried"] == 0
+    Path("mine.yaml").write_text("tries: 1\n")
+    assert document(call, "plan m.csv --config mine.yaml")["retried"] == 0
+    assert "gave up" not in call("results --failed --format table")[1]
+    monkeypatch.setenv("LDIMPORT_TRIES", "1")
+    assert document(call, "plan m.csv")["retried"] == 0
+    assert (
+        "could not connect to 127.0.0.1:1; gave up after 1 try"
+        in (call("results --failed --format table")[1])
+    )
+    gave_up = {row["externalId"]: row["gaveUp"] for row in document(call, "results")["results"]}
+    assert [id_ for id_, each in gave_up.items() if each] == ["a-4"]
+    for wrong in ("0", "-1", "many", "1001"):
+        code, _, err = call(f"plan m.csv --tries {wrong}")
+        assert code == 2 and "--tries must be a number from 1 to 1,000" in err
+
+
+def test_a_plain_submit_tries_again_by_itself(call: Call) -> None:
+    plan = document(call, "plan m.csv")
+    words = ("new", "changed", "unchanged", "failed", "retried", "waived", "inProgress", "invalid")
+    assert sum(plan[word] for word in words) == plan["entries"] == 5
+    assert "↻ tried again  1" in call("plan m.csv")[1]
+    told = events(call, "submit m.csv")
+    assert "a-4" in [each.get("externalId") for each in told]
+    after = document(call, "plan m.csv")
+    assert (after["retried"], after["failed"]) == (0, 3), "an hour later at the earliest"
+
+
+@pytest.mark.parametrize("option", ["--max-failures 1", "--fail-on any", "--config limit.yaml"])
+def test_a_limit_has_two_names_and_a_setting(call: Call, option: str) -> None:
+    Path("limit.yaml").write_text("maxFailures: 1\n")
+    end = document(call, f"submit m.csv --batch-size 1 {option}")
+    assert end["exitCode"] == 11 and end["stopped"]["code"] == "failure-limit"
+    assert end["causes"] and sum(end["totals"].values()) == 5
+    code, out, _ = call(f"retry --all {option}")
+    assert code == 11 and "  causes " in out and "  limit " in out
+
+
+def test_the_older_variable_of_the_limit_still_counts(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LDIMPORT_FAIL_ON", "1")
+    assert call("retry --all")[0] == 11
+    monkeypatch.setenv("LDIMPORT_MAX_FAILURES", "many")
+    assert call("retry --all")[0] == 4
+
+
+def test_a_canary_shows_what_became_of_it(call: Call) -> None:
+    rows = "".join(f"c-{n},{'abcd'[n % 4]}.png,C {n}\n" for n in range(40))
+    Path("c.csv").write_text(f"id,url,fileName\n{rows}")
+    Path("d.png").write_text("no image")
+    told = events(call, "submit c.csv --canary 8")
+    (canary,) = [each for each in told if each["type"] == "canary"]
+    assert (canary["images"], canary["passed"], canary["maxFailures"]) == (8, False, "10%")
+    assert canary["causes"][0]["cause"] == "not-an-image" and told[-1]["exitCode"] == 11
+    assert told[-1]["totals"]["unsubmitted"] == 32
+    code, _, err = call("submit c.csv --canary 4 --max-failures 90%")
+    assert code == 1 and "canary    canary:" in err and "going on" in err
+    assert document(call, "status")["totals"]["unsubmitted"] == 0
+    assert call("submit c.csv --canary 0")[0] == 2
+
+
+def test_rows_of_several_archives_say_of_which(call: Call) -> None:
+    Path("other.csv").write_text("id,url\no-1,x.png\n")
+    call("submit other.csv --system-name other --yes")
+    code, out, _ = call("results --all --as-manifest")
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert code == 0 and {row["_systemName"] for row in rows} == {"archive", "other"}
+    _, out, _ = call("results --as-manifest")
+    assert "_systemName" not in out and "o-1" not in out

@@ -19,10 +19,10 @@ def split(screen: Screen, groups: Sequence[RetryGroup]) -> None:
     """A row for each cause and what becomes of its images."""
     rows = [
         (number(images), each.cause.text, now)
-        for each in groups
+        for each in sorted(groups, key=lambda group: not group.sent)
         for images, now in (
             (each.sent, "✓ send again"),
-            (each.stuck, "left: needs a change; --all sends it"),
+            (each.stuck, "left: --all sends these too"),
             (each.left - each.stuck, "left: not asked for"),
         )
         if images
