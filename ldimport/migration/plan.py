@@ -189,7 +189,7 @@ def compare(
     out of these is added to it."""
 
     def valid() -> Iterator[tuple[Outgoing, Place]]:
-        for checked in map(checker.check, source.manifest.entries(tick)):
+        for checked in source.checked(checker, tick):
             if collector is not None:
                 collector.add(checked)
             if checked.image is not None:

@@ -316,9 +316,13 @@ def test_a_canary_shows_what_became_of_it(call: Call) -> None:
 
 
 def test_rows_of_several_archives_say_of_which(call: Call) -> None:
-    Path("other.csv").write_text("id,url\no-1,x.png\n")
+    Path("other.csv").write_text("id,url,fileName\no-1,x.png,O\n")
     call("submit other.csv --system-name other --yes")
     code, out, _ = call("results --all --as-manifest")
+    Path("all.csv").write_text(out)
+    assert call("submit all.csv --system-name other")[0] == 3
+    plan = document(call, "plan all.csv --system-name other")
+    assert (plan["entries"], plan["invalid"], plan["failed"]) == (4, 3, 1)
     rows = list(csv.DictReader(io.StringIO(out)))
     assert code == 0 and {row["_systemName"] for row in rows} == {"archive", "other"}
     _, out, _ = call("results --as-manifest")

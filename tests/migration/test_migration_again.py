@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from archives import Time, manifest, planned, submit, summary
@@ -11,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as some
 from standin import StandIn, arrived, refused
 
-from ldimport.errors import ExitCode
-from ldimport.migration import StateStore
+from ldimport.errors import ExitCode, RefusedError
+from ldimport.migration import Migration, RetryOptions, StateStore
 from ldimport.migration.again import DAY, EARLY, HOUR, SPAN, Again, due_at
 from ldimport.migration.events import Summary
-from ldimport.migration.model import Known
-from ldimport.model import Result, Status
+from ldimport.migration.model import Failed, Known
+from ldimport.model import JobState, Result, Status
 
 BUSY = "origin answered 503"
 
@@ -148,3 +149,58 @@ def test_the_plan_tells_what_a_submit_then_does(state: StateStore, tmp_path: Pat
     assert (plan.new, plan.unchanged, plan.retried, plan.sendable, plan.to_send) == (2, 2, 2, 4, 3)
     assert target.sent_ids()[4:] == ["id1", "id2", "id5"]
     assert summary(events).totals.rows == 6
+
+
+# -- sums ----------------------------------------------------------------------------------
+
+
+STEPS = some.lists(
+    some.tuples(
+        some.sampled_from(("submit", "edit", "retry", "waive", "undo", "lost", "refuse")),
+        some.sets(some.sampled_from(("id1", "id2", "id3")), min_size=1),
+    ),
+    max_size=8,
+)
+
+
+@given(STEPS)
+def test_sums_are_those_of_the_images_whatever_is_waived(
+    steps: list[tuple[str, set[str]]],
+) -> None:
+    with TemporaryDirectory() as name, StateStore.open(Path(name) / "s", write=True) as state:
+        for n, (what, ids) in enumerate(steps):
+            _step(state, Path(name), n, what, ids)
+            (counted,) = state._connection.execute(COUNTED).fetchall()
+            sums = state.overview().totals
+            names = ("success", "failed", "pending", "unsubmitted", "waived", "tried_of_others")
+            assert [*counted] == [getattr(sums, each, 0) for each in names]
+
+
+COUNTED = """SELECT
+  total(open_batch IS NULL AND status = 'success'),
+  total(open_batch IS NULL AND status = 'failed' AND waived_at IS NULL),
+  total(open_batch IS NOT NULL),
+  total(open_batch IS NULL AND status IS NULL),
+  total(open_batch IS NULL AND waived_at IS NOT NULL),
+  total(status IS NOT 'failed' AND (tries > 0 OR failing_since IS NOT NULL) AND status IS NOT NULL)
+FROM image"""
+
+
+def _step(state: StateStore, folder: Path, n: int, what: str, ids: set[str]) -> None:
+    def refuse(request: object) -> None:
+        raise RefusedError("400")
+
+    target = StandIn(answer=lambda i: busy(i) if i in ids else arrived(i))
+    target.jobs = {f"job{10 * n + k}": None for k in range(10 * n)}  # type: ignore[misc]
+    target.end = JobState.LOST if what == "lost" else JobState.SUCCESS
+    target.before = refuse if what == "refuse" else target.before
+    caption = f"edit {n}" if what in ("edit", "lost", "refuse") else "c"
+    migration = Migration(state, target, Time(1_000 + n * DAY).clock)
+    archive = next(iter(state.archives()), None)
+    if what == "retry":
+        list(migration.retry(RetryOptions(everything=True)))
+    elif what in ("waive", "undo") and archive is not None and archive.totals.rows:
+        migration.waive(archive, Failed(), sorted(ids), "why" if what == "waive" else None)
+    else:
+        path = manifest(folder, 3, caption=caption)
+        submit(state, target, path, time=Time(1_000 + n * DAY))
