@@ -89,7 +89,7 @@ def check_filters(
 
 def say_not_failed(session: Session, ids: Sequence[str]) -> None:
     """Which of the images named have not failed, so that nothing is done about them."""
-    if ids and session.chatty:
+    if ids and not session.options.quiet:
         rest = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
         have, are = ("has", "is") if len(ids) == 1 else ("have", "are")
         text = f"{', '.join(ids[:3])}{rest} {have} not failed, and {are} left alone"

@@ -100,7 +100,8 @@ class Run:
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
         end = Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
-        return replace(end, held=self.tracker.breaker.held)
+        held = {host: images for host, images in self.tracker.breaker.held.items() if images}
+        return replace(end, held=held)
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []

@@ -170,6 +170,7 @@ def test_a_retry_is_stopped_too(state: StateStore, tmp_path: Path) -> None:
     options = RetryOptions(everything=True, max_failures=FailureLimit.of("3"))
     end = summary(list(Migration(state, target, Time().clock).retry(options)))
     assert end.exit_code is ExitCode.FAILURE_LIMIT and end.totals.unsubmitted > 0
+    assert state._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 
 
 # -- hosts ---------------------------------------------------------------------------------

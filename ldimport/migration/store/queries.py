@@ -86,13 +86,15 @@ class StateStore(Recording):
         self, archive: int, which: model.Failed
     ) -> Iterator[tuple[Outgoing, JobOptions, Origin]]:
         """Failed images as they were sent, those that belong together next to each other. They may
-        be sent while this goes on: which they are is settled at its beginning."""
-        packed = "SELECT packed FROM kept WHERE scope = ? AND external_id = ?"
-        for row in self._connection.execute(SQL["failed"], _of_failed(archive, which)):
-            if (found := self._first(packed, archive, row["external_id"])) is not None:
+        be sent while this goes on: which they are is settled at its beginning. One at a time."""
+        self._connection.execute("DROP TABLE IF EXISTS temp.chosen")
+        self._connection.execute(SQL["failed"], _of_failed(archive, which))
+        at = {"archive": archive, "after": 0}
+        while rows := self._connection.execute(SQL["next_failed"], at).fetchall():
+            for row in rows:
                 options = wire.options_from_json(row["options"])
-                origin = Origin(row["manifest"], row["path"], row["dialect"])
-                yield unpack_one(found), options, origin
+                yield unpack_one(row["packed"]), options, made(Origin, row)
+            at["after"] = rows[-1]["n"]
 
     def split(self, archive: int, which: model.Failed) -> tuple[model.RetryGroup, ...]:
         """All failures of an archive grouped by cause, and how many of each are meant."""

@@ -190,11 +190,20 @@ WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
                  IS NOT json_extract(value, '$[2]'))))
 
 -- name: failed
-SELECT image.external_id, batch.options, batch.manifest, batch.manifest_path AS path, batch.dialect
+-- Put down aside, in their order: who reads on for hours would keep the log from being folded.
+CREATE TEMP TABLE chosen AS
+SELECT image.external_id, batch.id AS batch
 FROM image JOIN batch ON batch.id = image.last_batch
 WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
   AND (image.waived_at IS NULL OR :ids IS NOT NULL) AND {chosen}
 ORDER BY batch.options, batch.manifest_path, image.row
+
+-- name: next_failed
+SELECT chosen.rowid AS n, kept.packed, batch.options, batch.manifest, batch.manifest_path AS path,
+  batch.dialect
+FROM temp.chosen JOIN batch ON batch.id = chosen.batch
+JOIN kept ON kept.scope = :archive AND kept.external_id = chosen.external_id
+WHERE chosen.rowid > :after ORDER BY chosen.rowid LIMIT 200
 
 -- name: from_images
 FROM image JOIN scope ON scope.id = image.scope
