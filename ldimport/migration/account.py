@@ -12,6 +12,7 @@ from ldimport.errors import LdimportError
 from ldimport.migration.again import TRIES, Again
 from ldimport.migration.limits import FailureLimit
 from ldimport.migration.model import Failed, JobRow, OpenBatch
+from ldimport.migration.quota import Quota, QuotaRules, quota_at
 from ldimport.migration.store import StateStore
 from ldimport.model import Integrity, JobOptions, Result
 from ldimport.targets.base import Target
@@ -49,6 +50,11 @@ class Account:
         those of one archive where it is named."""
         return self.store.open_batches(self.target.identity, only, system_name)
 
+    def quota(self, rules: QuotaRules) -> Quota:
+        """The target's quota, as the ledger of the state file and its last refusal tell it."""
+        target, now = self.target.identity, self.clock.now()
+        return quota_at(now, self.store.accepted(target, now), self.store.refusal(target), rules)
+
     def as_now(self, row: JobRow) -> JobRow:
         """A job; if it is open, with what the target tells of it before its end."""
         with suppress(LdimportError):  # it is told what is known, no more
@@ -70,7 +76,8 @@ class Account:
 class RunOptions:
     """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
     monotonic clock; once ``max_failures`` are reached; ``wait`` False: after the last batch is
-    accepted. Of what earlier runs left open, that of the archive ``system_name`` is taken up; None:
+    accepted; ``quota`` is what the user says of it. Of what earlier runs left open, that of the
+    archive ``system_name`` is taken up; None:
     of all at the target."""
 
     system_name: str | None = None
@@ -78,6 +85,7 @@ class RunOptions:
     since: float | None = None
     max_failures: FailureLimit | None = None
     wait: bool = True
+    quota: QuotaRules = field(default_factory=QuotaRules)
 
     def ends(self, started: float) -> float:
         """When the deadline of a run that ``started`` then passes, by the monotonic clock."""

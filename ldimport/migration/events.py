@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, RetryGroup, Totals, Waiver
+from ldimport.migration.quota import Forecast, Quota
 from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
@@ -65,10 +66,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Every row is checked and the plan stands; sending begins."""
+    """Every row is checked and the plan stands; sending begins. ``quota`` is the target's, and
+    ``forecast`` says when all is sent, where that is known."""
 
     plan: Plan
     validation: Validation
+    quota: Quota = field(default_factory=lambda: Quota(0.0))
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +136,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The quota leaves no room; the run waits ``until`` then (Unix time)."""
+
+    until: float
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnded:
     """A job has its final state and its results are stored."""
 
@@ -147,8 +159,9 @@ class Summary:
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
     the images of this run alone, where a limit asked for these; ``waived`` tells why failures were
-    accepted, ``held`` how many images of which hosts were not sent, since these fail over and
-    over."""
+    accepted, ``held`` how many images of which hosts were not sent, since these fail over and over;
+    ``quota`` is the target's, and ``finish_at`` the time at which all is sent, where that is
+    known."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -162,6 +175,8 @@ class Summary:
     own: Totals | None = None
     waived: tuple[Waiver, ...] = ()
     held: Mapping[str, int] = field(default_factory=dict)
+    quota: Quota | None = None
+    finish_at: float | None = None
 
     @property
     def shown(self) -> Totals:
@@ -177,6 +192,7 @@ Event = (
     | Notice
     | BatchSent
     | Progress
+    | Waiting
     | Failure
     | JobEnded
     | Silence

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ldimport.causes import Cause
 from ldimport.errors import (
     LdimportError,
+    QuotaError,
     RefusedError,
     UnexpectedAnswerError,
 )
@@ -45,8 +46,9 @@ class _Tracked:
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost; ``notes`` are those to images that arrived, by
-    code; ``job_ids`` are all that were followed; ``breaker`` hears of their hosts; ``trouble`` is
-    the first answer that kept one job from its end, while others went on."""
+    code; ``over_quota`` are recorded batches that the quota did not admit; ``job_ids`` are all that
+    were followed; ``breaker`` hears of their hosts; ``trouble`` is the first answer that kept one
+    job from its end, while others went on."""
 
     def __init__(self, account: Account) -> None:
         self.totals = Totals()
@@ -55,6 +57,7 @@ class Tracker:
         self.job_ids: list[str] = []
         self.trouble: LdimportError | None = None
         self.breaker = Breaker()
+        self.over_quota: list[tuple[QuotaError, Parcel]] = []
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
@@ -88,8 +91,12 @@ class Tracker:
             if batch.job_id is not None:
                 self.follow(batch)
                 continue
+            parcel = self._store.parcel(batch)
             try:
-                sent = self.hand_over(batch, self._store.parcel(batch))
+                sent = self.hand_over(batch, parcel)
+            except QuotaError as error:
+                self._store.refuse(batch, self._clock.now())
+                self.over_quota.append((error, parcel))
             except RefusedError as error:
                 self._store.refuse(batch, self._clock.now())
                 self.trouble = self.trouble or error

@@ -26,7 +26,7 @@ from ldimport.migration.model import (
     Totals,
     WaiverChange,
 )
-from ldimport.migration.store.file import StateFile
+from ldimport.migration.store.ledger import Ledger
 from ldimport.migration.store.schema import KIND, SQL, damaged
 from ldimport.model import Image, JobState, JobStatus, Result, Status
 from ldimport.url import host_of
@@ -39,7 +39,7 @@ _NO_ASSET = dict.fromkeys(
 
 
 @values_checked(KIND)
-class Recording(StateFile):
+class Recording(Ledger):
     """Every method is one transaction, and keeps the sums of an archive equal to its images."""
 
     def archive(self, target: str, label: str, system_name: str) -> int | None:
