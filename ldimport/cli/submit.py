@@ -152,9 +152,11 @@ def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
         screen.say("✓", check.all_valid(found))
     check.identity(screen, found)
     of = f" of {number(plan.to_send + plan.left_out)} (--limit)" if plan.left_out else ""
+    again = f", {number(plan.retried)} of them again" if plan.retried and not plan.left_out else ""
+    what = f"{number(plan.to_send)}{of} to send{again}"
     screen.line(
         (plan.manifest, ACCENT),
-        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)}{of} to send",
+        f" → {plan.target} · systemName {plan.system_name}   {what}",
         indent=2,
     )
     screen.blank()
