@@ -69,6 +69,10 @@ class NewFile:
                 return opened
             os.close(opened)
 
+    def encode_as(self, encoding: str) -> None:
+        """In another encoding, as long as nothing is written."""
+        self._file.reconfigure(encoding=encoding)
+
     def write(self, text: str) -> None:
         """Write on."""
         try:

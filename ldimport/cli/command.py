@@ -60,6 +60,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "watch": "follow open jobs until they end",
         "results": "outcome of every image: media ids, reasons",
         "retry": "send failed images again",
+        "waive": "accept failures that nobody can mend",
     },
     "Engine": {
         "serve": "serve the local engine over HTTP, with the same API",

@@ -136,8 +136,13 @@ def _image(session: Session, name: str, found: History) -> None:
         facts[f"try {n}"] = _attempt(session, attempt, found)
     if status is Status.FAILED and found.cause:
         facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
+    if found.waived_because is not None:
+        facts["waived"] = found.waived_because
     screen.facts(facts)
-    if status is Status.FAILED and found.retryable:
+    if found.waived_because is not None:
+        again = session.next_command("waive", name, "--undo", of=of)
+        screen.hints([(again, "lets it count as failed again")])
+    elif status is Status.FAILED and found.retryable:
         again = session.next_command("retry", "--cause", found.cause or "", of=of)
         screen.hints([(again, "send it, and those like it, again")])
     elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):
