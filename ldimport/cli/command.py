@@ -60,6 +60,8 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "watch": "follow open jobs until they end",
         "results": "outcome of every image: media ids, reasons",
         "retry": "send failed images again",
+        "verify": "look images up at the target, and compare",
+        "export": "hand over: map, redirects, undo",
     },
     "Engine": {
         "serve": "serve the local engine over HTTP, with the same API",
@@ -75,4 +77,4 @@ LIST: Mapping[str, Mapping[str, str]] = {
 """Every command with its line of ``ldimport --help``, in the order of a migration: known without
 importing the command's module."""
 COMMANDS = [name for section in LIST.values() for name in section]
-GROUPS = ("token", "engine", "config")
+GROUPS = ("export", "token", "engine", "config")

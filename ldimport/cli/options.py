@@ -158,6 +158,15 @@ TABLE: Mapping[str, Any] = {
                      "--manifest the number of a row"),
     "manifest": Option(metavar="FILE", help="show the entry as it would be sent from this one; an "
                        "id wins over the number of a row"),
+    # hand-over
+    "sample": Option(min=1, metavar="N", help="so many at random, of each archive"),
+    "seed": Option(min=0, metavar="N", help="choose the same sample as the one with this seed"),
+    "bytes_": Option("--bytes", help="fetch the pictures too, and compare"),
+    "rate": Option(min=0, metavar="N", help="requests a second at most; 0: no limit; default: 5, "
+                   "none at the local engine"),
+    "restart": Option(help="begin anew instead of going on"),
+    "mark_missing": Option(help="ask again for those that were missing last; what still is counts "
+                           "as not sent, and the next submit sends it"),
     # the rest
     "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
                        "mapping is proposed"),
@@ -282,6 +291,7 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
     *("yes", "job", "cause", "all_"),
+    *("sample", "seed", "bytes_", "rate"),
     *("host", "port", "workers", "daily_limit", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""

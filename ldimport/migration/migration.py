@@ -22,8 +22,11 @@ from ldimport.targets.base import Target
 
 if TYPE_CHECKING:
     from ldimport.migration.plan import Preview
+    from ldimport.migration.proof import Finding, Verified
     from ldimport.migration.source import Source
     from ldimport.migration.validate import Validation
+    from ldimport.migration.verify import VerifyEvent, VerifyOptions
+    from ldimport.schema.config import ProjectConfig
 
 
 class Migration(Closing):
@@ -190,3 +193,23 @@ class Migration(Closing):
         for job_id in job_ids:
             self.job(job_id)
         return watch(self._account, job_ids, RunOptions(deadline=deadline, system_name=system_name))
+
+    def verify(
+        self,
+        system_names: Sequence[str],
+        options: VerifyOptions,
+        config: ProjectConfig | None = None,
+    ) -> Iterator[VerifyEvent]:
+        """See ``migration.verify``; without a ``config`` less is said of metadata."""
+        from ldimport.migration.compare import Properties
+        from ldimport.migration.verify import verify
+
+        types = {} if config is None else config.media_types
+        names = {handle: frozenset(each.properties) for handle, each in types.items()}
+        filled = {handle: each.fillable for handle, each in types.items()}
+        return verify(self._account, system_names, options, Properties(names, filled))
+
+    def findings(self, of: Verified) -> Iterator[Finding]:
+        """Every image that a verification did not find as expected."""
+        for place in of.findings:
+            yield from self._store.findings(*place)

@@ -50,7 +50,18 @@ class LivingdocsTarget(Target):
         entry = self._client.find(system_name, external_id)
         if entry is None:
             return None
-        return replace(entry.asset, media_type=entry.media_type, metadata=entry.metadata)
+        return replace(
+            entry.asset,
+            media_type=entry.media_type,
+            metadata=entry.metadata,
+            created_at=entry.created_at,
+        )
+
+    def clock_ahead(self) -> float | None:
+        return self._client.clock_ahead
+
+    def original(self, asset: Asset) -> bytes | None:
+        return None
 
     def project_config(self) -> Json:
         return self._client.project_config()

@@ -13,13 +13,14 @@ from ldimport.database_rows import made, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
-from ldimport.migration.store.recording import Recording, unpack_one
+from ldimport.migration.store.recording import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
+from ldimport.migration.store.verifying import Verifying
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 
 
 @values_checked(KIND)
-class StateStore(Recording):
+class StateStore(Verifying):
     """What a migration remembers. Use ``StateStore.open``, and close it.
 
     One process writes at a time (LockedError for the second), any number read, and readers see
@@ -184,13 +185,19 @@ class StateStore(Recording):
         return found
 
 
+_UNTOLD: Mapping[str, Any] = {
+    **dict.fromkeys(("media_type", "key", "size", "created_at")), "metadata": {},
+}  # fmt: skip
+"""What results do not say of an asset."""
+
+
 def _asked(which: model.Filter | None) -> dict[str, Any]:
     return asdict(which or model.Filter())
 
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None)
+    asset = None if none else made(Asset, row, **_UNTOLD)
     return made(Result, row, asset=asset, system_name=None)
 
 

@@ -57,7 +57,7 @@ class Recording(StateFile):
                  each.image.url)
                 for each in images
             )  # fmt: skip
-            with _sums_follow(connection, archive, [each.image.id for each in images]):
+            with sums_follow(connection, archive, [each.image.id for each in images]):
                 connection.executemany(SQL["open_image"], opened)
         return OpenBatch(batch, archive, key, None, len(images))
 
@@ -113,16 +113,14 @@ class Recording(StateFile):
             rows = connection.execute(
                 "SELECT external_id FROM image WHERE open_batch = ?", (batch.id,)
             )
-            with _sums_follow(connection, batch.archive, [row[0] for row in rows]):
+            with sums_follow(connection, batch.archive, [row[0] for row in rows]):
                 yield connection
             sums = (counts.success, counts.skipped, counts.failed)
             connection.execute(SQL["end"], (state, now, *sums, batch.id))
 
 
 @contextmanager
-def _sums_follow(
-    connection: sqlite3.Connection, archive: int, ids: Sequence[str]
-) -> Iterator[None]:
+def sums_follow(connection: sqlite3.Connection, archive: int, ids: Sequence[str]) -> Iterator[None]:
     """Inside, images of an archive change; after it, the archive's sums have followed."""
     asked = (archive, json.dumps(ids))
     before = connection.execute(SQL["states"], asked).fetchone()

@@ -1,0 +1,52 @@
+-- Statements of verifications and of what is handed over, by name; a name in braces stands for an
+-- earlier one.
+
+-- name: at_target
+i.scope = :archive AND (i.arrived IS NOT NULL OR i.status IN ('success', 'skipped'))
+  AND (NOT :missing OR EXISTS (SELECT 1 FROM verification v WHERE v.scope = i.scope
+       AND v.external_id = i.external_id AND v.outcome = 'missing'))
+
+-- name: count_expected
+SELECT count(*) FROM image i WHERE {at_target}
+
+-- name: next_ids
+SELECT i.external_id FROM image i WHERE {at_target} AND i.external_id > :after
+ORDER BY i.external_id LIMIT :most
+
+-- name: expected
+SELECT i.external_id, i.open_batch IS NULL AND i.status IN ('success', 'skipped') AS certain,
+  i.status, i.parts, i.file_name, i.title, i.media_id, i.width, i.height, i.mime_type,
+  i.source_url, b.options, b.finished_at AS changed_at, v.at AS verified_at, v.round, v.outcome,
+  v.differences, CASE WHEN v.at >= b.finished_at THEN v.size END AS size
+FROM image i LEFT JOIN batch b ON b.id = i.last_batch
+LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
+WHERE i.scope = :archive AND i.external_id IN (SELECT value FROM json_each(:ids))
+ORDER BY i.external_id
+
+-- name: begun
+SELECT * FROM verifying WHERE scope = ?
+
+-- name: begin
+INSERT OR REPLACE INTO verifying (scope, round, sample, seed, pictures) VALUES (?, ?, ?, ?, ?)
+
+-- name: looked
+INSERT OR REPLACE INTO verification
+  (scope, external_id, at, outcome, differences, media_id, size, created_at, round, ahead)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: not_there
+UPDATE image SET status = NULL, sent = NULL, arrived = NULL, parts = NULL, not_taken_over = 0,
+  reason = NULL, cause = NULL, tries = 0, failing_since = NULL, failed_at = NULL,
+  waived_at = NULL, waived_because = NULL,
+  media_id = NULL, url = NULL, original_url = NULL, width = NULL, height = NULL,
+  mime_type = NULL, image_service = NULL
+WHERE scope = ? AND open_batch IS NULL AND external_id IN (SELECT value FROM json_each(?))
+
+-- name: findings
+SELECT v.external_id, s.system_name, v.outcome, v.differences, v.media_id, i.source_url, i.row,
+  coalesce(b.manifest, '') AS manifest
+FROM verification v JOIN scope s ON s.id = v.scope
+JOIN image i ON i.scope = v.scope AND i.external_id = v.external_id
+LEFT JOIN batch b ON b.id = coalesce(i.last_batch, i.open_batch)
+WHERE v.scope = :archive AND v.outcome != 'same' AND v.round = :round AND v.at >= :since
+ORDER BY v.external_id
