@@ -124,7 +124,7 @@ def say_elsewhere(
     if len(others) > MOST_NAMED:
         shown.append(counted(len(others) - MOST_NAMED, "more archive"))
     text = f"also in the state file: {', '.join(shown)}"
-    session.notes.hint(session.next_command(command, "--all"), text)
+    session.notes.hint(session.next_command(*command.split(), "--all"), text)
 
 
 def _named(each: ArchiveSums) -> str:

@@ -167,6 +167,12 @@ TABLE: Mapping[str, Any] = {
     "restart": Option(help="begin anew instead of going on"),
     "mark_missing": Option(help="ask again for those that were missing last; what still is counts "
                            "as not sent, and the next submit sends it"),
+    "look_up": Option(help="ask the target's media library for each image"),
+    "skew": Option(min=0, metavar="SECONDS", help="clocks may differ by so much; default: as the "
+                   "server's Date tells"),
+    "server": Option("--format", help="for which web server; default: csv"),
+    "map.form": Option("--format", help="default: by the file's ending, else csv"),
+    "undo.form": Option("--format", help="default: by the file's ending, else csv"),
     # the rest
     "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
                        "mapping is proposed"),

@@ -17,10 +17,11 @@ from ldimport.migration.model import AtWork, JobRow, Overview, Totals, added
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
-from ldimport.model import JobState, JobStatus
+from ldimport.model import Asset, JobState, JobStatus
 from ldimport.targets.base import Target
 
 if TYPE_CHECKING:
+    from ldimport.migration.handover import LookUp
     from ldimport.migration.plan import Preview
     from ldimport.migration.proof import Finding, Verified
     from ldimport.migration.source import Source
@@ -54,6 +55,7 @@ class Migration(Closing):
         self.causes = store.causes
         self.holds = store.holds
         self.history = store.history
+        self.contacts = store.contacts
 
     @classmethod
     def open(
@@ -208,6 +210,19 @@ class Migration(Closing):
         names = {handle: frozenset(each.properties) for handle, each in types.items()}
         filled = {handle: each.fillable for handle, each in types.items()}
         return verify(self._account, system_names, options, Properties(names, filled))
+
+    def look_up(self, rate: float | None) -> LookUp:
+        """Asks the target's media library, so many times a second at most; None: as ``verify``."""
+        from ldimport.migration.verify import RATE, Pace
+
+        target = self.target
+        pace = Pace((0.0 if target.local else RATE) if rate is None else rate, self._clock)
+
+        def asked(system_name: str, external_id: str) -> Asset | None:
+            pace()
+            return target.find(system_name, external_id)
+
+        return asked
 
     def findings(self, of: Verified) -> Iterator[Finding]:
         """Every image that a verification did not find as expected."""

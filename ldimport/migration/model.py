@@ -155,7 +155,7 @@ class CauseRow:
 @dataclass(frozen=True, slots=True)
 class ResultRow:
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
-    not sent; ``target`` as screens name it."""
+    not sent; ``target`` as screens name it; ``size`` in bytes as ``verify`` found it."""
 
     external_id: str
     system_name: str
@@ -177,6 +177,7 @@ class ResultRow:
     attempts: int
     not_taken_over: bool = False
     target: str = ""
+    size: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

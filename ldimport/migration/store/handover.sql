@@ -50,3 +50,22 @@ JOIN image i ON i.scope = v.scope AND i.external_id = v.external_id
 LEFT JOIN batch b ON b.id = coalesce(i.last_batch, i.open_batch)
 WHERE v.scope = :archive AND v.outcome != 'same' AND v.round = :round AND v.at >= :since
 ORDER BY v.external_id
+
+-- name: contacts
+-- Images that the target has, each with its first outcome: what it was, and when its batch was
+-- written down; and when anything of the archive was first sent whose end nobody knows.
+SELECT s.target, s.system_name, i.external_id, i.media_id, f.status AS first_status,
+  f.recorded_at AS first_at, f.job_id, v.media_id AS found_id, v.created_at, v.ahead,
+  coalesce(v.outcome = 'missing', 0) AS missing,
+  (SELECT min(l.recorded_at) FROM batch l WHERE l.scope = i.scope AND l.state IN ('lost', 'failed'))
+    AS lost_at
+FROM image i JOIN scope s ON s.id = i.scope
+LEFT JOIN (SELECT b.scope, a.external_id, a.status, b.recorded_at, b.job_id, min(a.batch)
+           FROM attempt a JOIN batch b ON b.id = a.batch GROUP BY b.scope, a.external_id) f
+  ON f.scope = i.scope AND f.external_id = i.external_id
+LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
+WHERE i.media_id IS NOT NULL AND (i.arrived IS NOT NULL OR i.status IN ('success', 'skipped'))
+  AND (:target IS NULL
+       OR :target IN (s.target, substr(s.target, 1, instr(s.target, ':') - 1)))
+  AND (:system_name IS NULL OR s.system_name = :system_name)
+ORDER BY i.scope, i.external_id

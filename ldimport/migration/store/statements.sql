@@ -174,7 +174,9 @@ external_id, system_name,
   CASE WHEN {ended} THEN reason END AS reason,
   CASE WHEN {ended} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
   media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
-  image.row, attempts, image.not_taken_over, scope.label AS target
+  image.row, attempts, image.not_taken_over, scope.label AS target,
+  (SELECT v.size FROM verification v
+   WHERE v.scope = image.scope AND v.external_id = image.external_id) AS size
 
 -- name: rows
 SELECT {columns} {from_images} {where} ORDER BY image.scope, image.row

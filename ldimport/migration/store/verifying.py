@@ -6,6 +6,8 @@ from typing import Any
 
 from ldimport.database import statements
 from ldimport.database_rows import made, values_checked
+from ldimport.migration.handover import Contact
+from ldimport.migration.model import Filter
 from ldimport.migration.proof import Begun, Differences, Expected, Finding, Look, Proof
 from ldimport.migration.store.recording import Recording, sums_follow
 from ldimport.migration.store.schema import KIND
@@ -65,6 +67,11 @@ class Verifying(Recording):
         asked = {"archive": archive, "round": round_, "since": since}
         for row in self._connection.execute(SQL["findings"], asked):
             yield made(Finding, row, differences=differences_of(row["differences"]))
+
+    def contacts(self, which: Filter) -> Iterator[Contact]:
+        """Images that the target has, of the archives that are meant, with their beginnings."""
+        asked = {"target": which.target, "system_name": which.system_name}
+        return self._each(Contact, SQL["contacts"], asked)
 
 
 def differences_of(text: str | None) -> Differences:

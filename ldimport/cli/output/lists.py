@@ -1,0 +1,98 @@
+"""Long lists of documents as files: CSV, JSON, JSON Lines and Excel, written as they come, so that
+five million rows need no memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ldimport.cells import csv_line, safe_cell
+from ldimport.cli.output import documents
+from ldimport.errors import ConfigError, UsageError, how_to_install
+from ldimport.files import unwritable
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+ROWS_OF_A_SHEET = 1_048_575
+"""Without the header: Excel's limit is 1,048,576."""
+_CELL = 32_767
+
+
+def write_csv(
+    file: SupportsWrite[str],
+    keys: Sequence[str],
+    rows: Iterable[documents.Document],
+    delimiter: str = ",",
+) -> None:
+    """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
+    file.write(csv_line(keys, delimiter, end="\n"))
+    for row in rows:
+        file.write(csv_line([row[key] for key in keys], delimiter, end="\n"))
+
+
+def write_json_lines(file: SupportsWrite[str], rows: Iterable[documents.Document]) -> None:
+    """One document a line."""
+    for row in rows:
+        file.write(f"{documents.dumps(row, exact=True)}\n")
+
+
+def write_json(file: SupportsWrite[str], name: str, rows: Iterable[documents.Document]) -> None:
+    """One document with the list under this name."""
+    file.write(f'{{"format":{documents.FORMAT},"{name}":[')
+    for n, row in enumerate(rows):
+        file.write(f"{',' if n else ''}\n{documents.dumps(row, exact=True)}")
+    file.write("\n]}\n")
+
+
+def check_excel() -> None:
+    """Raise ConfigError where the extra is not installed, before any work is done."""
+    try:
+        import xlsxwriter  # noqa: F401
+    except ImportError as error:
+        text = "Excel files need XlsxWriter, which is not installed"
+        raise ConfigError(text, hint=how_to_install("xlsx"), code="missing-extra") from error
+
+
+def write_excel(
+    path: Path, name: str, keys: Sequence[str], rows: Iterable[documents.Document]
+) -> None:
+    """An Excel file: texts stand as texts and are never formulas or links; what does not fit on a
+    sheet goes on, on the next one."""
+    import xlsxwriter
+
+    options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
+    book = xlsxwriter.Workbook(str(path), options)
+    try:
+        every = iter(rows)
+        for number in range(1, 1_000):
+            sheet = book.add_worksheet(name if number == 1 else f"{name} {number}")
+            sheet.write_row(0, 0, keys)
+            if not _fill(sheet, keys, every):
+                break
+    finally:
+        try:
+            book.close()
+        except (xlsxwriter.exceptions.FileCreateError, OSError) as error:
+            cause = error.args[0] if error.args and isinstance(error.args[0], OSError) else error
+            known = cause if isinstance(cause, OSError) else OSError(str(cause))
+            raise unwritable(path, known) from error
+
+
+def _fill(sheet: Any, keys: Sequence[str], rows: Iterator[documents.Document]) -> bool:
+    """Write rows until the sheet is full; whether it is."""
+    for n in range(1, ROWS_OF_A_SHEET + 1):
+        row = next(rows, None)
+        if row is None:
+            return False
+        for column, key in enumerate(keys):
+            value = row[key]
+            if isinstance(value, int):
+                sheet.write_number(n, column, value)
+            elif value is not None and sheet.write_string(n, column, safe_cell(value)) < -1:
+                text = f"{key} in row {n:,} has more than {_CELL:,} characters: no Excel cell can"
+                raise UsageError(
+                    text, hint="use .csv, .jsonl or .sqlite", code="too-long-for-excel"
+                )
+    return True
