@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 from ldimport.cells import csv_form
@@ -14,32 +13,22 @@ from ldimport.cli import archive
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output import lists
 from ldimport.cli.output.documents import Document, dumps, fields_of, redacted
+from ldimport.cli.output.lists import ExportFormat
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
-from ldimport.files import STDOUT, NewFile, named_file
+from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
 from ldimport.migration.handover import Birth, LookUp, birth, looked_up, with_library
 from ldimport.migration.model import ArchiveName, Filter
 from ldimport.migration.redirect import LeftOut, Redirect, WebServer, apache, nginx, redirect_of
-from ldimport.migration.store.tables import RedirectTable, write_map
+from ldimport.migration.store.tables import RedirectTable
 
 MOST_NAMED = 10
 MAP_KEYS = ("externalId", "systemName", "sourceUrl", "mediaId", "url", "originalUrl", "size",
             "width", "height", "mimeType", "jobId", "status", "target")  # fmt: skip
 UNDO_KEYS = ("mediaId", "externalId", "systemName", "createdAt", "jobId", "target")
 REDIRECT_KEYS = ("from", "to", "externalId")
-
-
-class ExportFormat(StrEnum):
-    """How rows are written."""
-
-    CSV = "csv"
-    JSONL = "jsonl"
-    JSON = "json"
-    TXT = "txt"
-    XLSX = "xlsx"
-    SQLITE = "sqlite"
 
 
 MAP_FORMATS = (ExportFormat.CSV, ExportFormat.JSONL, ExportFormat.JSON, ExportFormat.XLSX,
@@ -110,7 +99,9 @@ def map_(
                 found = fields_of(row)
                 yield {key: found[key] for key in MAP_KEYS}
 
-        count = _write(file, form, "map", MAP_KEYS, _shown(documents(), file))
+        count = lists.write(
+            file.path, form, "map", MAP_KEYS, _shown(documents(), file), excel=file.excel
+        )
         rest = f"; {counted(left, 'image')} without a media id left out" if left else ""
         _said(session, file, f"{counted(count, 'image')}{rest}", {"images": count, "leftOut": left})
         _elsewhere(session, migration, which, "map", count)
@@ -246,7 +237,7 @@ def undo(
                     found = fields_of(contact)
                     yield {key: found[key] for key in UNDO_KEYS}
 
-        _write(file, form, "undo", UNDO_KEYS, _shown(documents(), file))
+        lists.write(file.path, form, "undo", UNDO_KEYS, _shown(documents(), file), excel=file.excel)
         _say_undo(session, file, counts)
         _elsewhere(session, migration, which, "undo", sum(counts.values()))
 
@@ -320,46 +311,6 @@ def _format(
 
 def _shown(rows: Iterable[Document], file: FileOptions) -> Iterator[Document]:
     return map(redacted, rows) if file.redact else iter(rows)
-
-
-def _write(
-    file: FileOptions,
-    form: ExportFormat,
-    name: str,
-    keys: tuple[str, ...],
-    rows: Iterator[Document],
-) -> int:
-    """Write all rows; how many these are."""
-    count = 0
-
-    def counted_rows() -> Iterator[Document]:
-        nonlocal count
-        for count, row in enumerate(rows, 1):  # noqa: B007
-            yield row
-
-    every = counted_rows()
-    if form in (ExportFormat.XLSX, ExportFormat.SQLITE):
-        with named_file(file.path) as path:
-            if form is ExportFormat.XLSX:
-                lists.write_excel(path, name, keys, every)
-            else:
-                write_map(path, every)
-        return count
-    written = csv_form(file.path, excel=file.excel and form is ExportFormat.CSV)
-    writers: dict[ExportFormat, Callable[[NewFile], None]] = {
-        ExportFormat.CSV: lambda new: lists.write_csv(new, keys, every, written.delimiter),
-        ExportFormat.JSONL: lambda new: lists.write_json_lines(new, every),
-        ExportFormat.JSON: lambda new: lists.write_json(new, name, every),
-        ExportFormat.TXT: lambda new: _media_ids(new, every),
-    }
-    with NewFile(file.path, written.encoding) as new:
-        writers[form](new)
-    return count
-
-
-def _media_ids(new: NewFile, rows: Iterable[Document]) -> None:
-    for row in rows:
-        new.write(f"{row['mediaId']}\n")
 
 
 def _said(session: Session, file: FileOptions, text: str, document: Document) -> None:

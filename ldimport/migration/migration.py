@@ -23,7 +23,7 @@ from ldimport.targets.base import Target
 if TYPE_CHECKING:
     from ldimport.migration.handover import LookUp
     from ldimport.migration.plan import Preview
-    from ldimport.migration.proof import Finding, Verified
+    from ldimport.migration.proof import Mismatch, Verified
     from ldimport.migration.source import Source
     from ldimport.migration.validate import Validation
     from ldimport.migration.verify import VerifyEvent, VerifyOptions
@@ -224,7 +224,7 @@ class Migration(Closing):
 
         return asked
 
-    def findings(self, of: Verified) -> Iterator[Finding]:
+    def findings(self, of: Verified) -> Iterator[Mismatch]:
         """Every image that a verification did not find as expected."""
         for place in of.findings:
             yield from self._store.findings(*place)

@@ -180,35 +180,6 @@ class ResultRow:
     size: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One outcome of an image in one job; ``at`` is when the job ended."""
-
-    at: float | None
-    job_id: str
-    status: Status
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """One image of one archive: where it comes from, its last outcome (``status`` None: in an
-    open job, or not sent), and all attempts, oldest first."""
-
-    target: str
-    label: str
-    system_name: str
-    manifest: str
-    row: int
-    source_url: str
-    status: Status | None
-    open: bool
-    cause: str | None
-    retryable: bool
-    media_id: str | None
-    attempts: tuple[Attempt, ...]
-
-
 # -- between the use cases and the state file ----------------------------------------------
 
 

@@ -23,7 +23,7 @@ LIMITS = Limits(max_bytes=50_000_000, max_pixels=100_000_000)
 
 
 @dataclass(frozen=True, slots=True)
-class Compared:
+class PictureLook:
     """How a picture was compared: by the digest of its bytes, or (``by_hash`` False) its decoded
     size; ``differs``: what should be there, and what is."""
 
@@ -50,7 +50,7 @@ class Pictures(Closing):
         self._fetcher = Fetcher(LIMITS, Guard((*hosts, *own)), concurrency=1, ca_file=ca_file)
         self._sandbox = Sandbox(LIMITS)
 
-    def compare(self, expected: Expected, found: Asset) -> Compared:
+    def compare(self, expected: Expected, found: Asset) -> PictureLook:
         """Raises Rejected, retryable, if the target does not serve it for now."""
         try:
             body = self._target.original(found)
@@ -61,13 +61,13 @@ class Pictures(Closing):
         except Rejected as rejected:
             if rejected.retryable:
                 raise
-            return Compared(False, (None, rejected.reason))
+            return PictureLook(False, (None, rejected.reason))
         source = self._source(expected) if expected.certain else None
         if source is not None and source == body:
-            return Compared(True)
+            return PictureLook(True)
         if source is not None and _keeps_originals(found, body, source, facts):
-            return Compared(True, (_digest(source), _digest(body)))
-        return Compared(False, _size(expected, found, facts))
+            return PictureLook(True, (_digest(source), _digest(body)))
+        return PictureLook(False, _size(expected, found, facts))
 
     def close(self) -> None:
         """End connections and the decoder."""

@@ -67,7 +67,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Mismatch:
     """An image that is not at the target as expected."""
 
     external_id: str
@@ -135,7 +135,7 @@ class Verified:
     pictures: bool
     sums: ProofSums
     fields: Mapping[str, int]
-    first: tuple[Finding, ...]
+    first: tuple[Mismatch, ...]
     seconds: float
     resumed: int = 0
     marked: int = 0

@@ -89,7 +89,7 @@ class Tracker:
             try:
                 sent = self.hand_over(batch, self._store.parcel(batch))
             except RefusedError as error:
-                self._store.refuse(batch, self._clock.now())
+                self._store.refuse(batch, self._clock.now(), error)
                 self.trouble = self.trouble or error
             except LdimportError as error:
                 self._meet(error)

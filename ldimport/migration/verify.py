@@ -76,7 +76,7 @@ def verify(
 ) -> Iterator[VerifyEvent]:
     """Verify archives of the target. Yields progress, and what was found last. What stops it
     (KeyboardInterrupt too) is kept in ``Verified.stopped``; the same again goes on there."""
-    run = _Run(account, names, options, properties)
+    run = _Verification(account, names, options, properties)
     with ExitStack() as stack:
         if options.pictures:
             web = options.sample is not None
@@ -91,7 +91,7 @@ def verify(
 
 
 @dataclass
-class _Part:
+class _Archive:
     """One archive of a verification."""
 
     number: int
@@ -107,14 +107,14 @@ class _Part:
 
 
 @dataclass
-class _Run:
+class _Verification:
     account: Account
     names: Sequence[str]
     options: VerifyOptions
     properties: Properties
     pictures: Pictures | None = None
     stopped: BaseException | None = None
-    parts: list[_Part] = field(default_factory=list)
+    parts: list[_Archive] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
     resumed: int = 0
@@ -133,7 +133,7 @@ class _Run:
             number = self.account.archive(name)
             if number is not None:
                 count = store.expected_count(number, missing=self.options.mark_missing)
-                self.parts.append(_Part(number, name, count, self._begin(number)))
+                self.parts.append(_Archive(number, name, count, self._begin(number)))
         yield self._progress()
         for part in self.parts:
             yield from self._archive(part)
@@ -157,7 +157,7 @@ class _Run:
         goes_on = not (last.ended or options.restart)
         return goes_on and alike and options.seed in (None, last.seed)
 
-    def _archive(self, part: _Part) -> Iterator[VerifyProgress]:
+    def _archive(self, part: _Archive) -> Iterator[VerifyProgress]:
         store, clock = self.account.store, self.account.clock
         looks: list[Look] = []
         saved = clock.monotonic()
@@ -181,7 +181,7 @@ class _Run:
         if not (self.counts["unchecked"] or self.options.mark_missing):
             store.finish(part.number)
 
-    def _chosen(self, part: _Part) -> Iterator[Expected]:
+    def _chosen(self, part: _Archive) -> Iterator[Expected]:
         """The images to look up: all, or as many as wanted in one pass, each as likely as any other
         (Knuth, The Art of Computer Programming 3.4.2, algorithm S)."""
         store, missing = self.account.store, self.options.mark_missing
@@ -197,7 +197,7 @@ class _Run:
             for n in range(0, len(picked), STORED_AFTER):  # as they are by then
                 yield from store.expected(part.number, picked[n : n + STORED_AFTER])
 
-    def _is_known(self, part: _Part, expected: Expected) -> bool:
+    def _is_known(self, part: _Archive, expected: Expected) -> bool:
         """Whether this verification looked the image up before it was interrupted, and nothing was
         sent of it since."""
         at, outcome = expected.verified_at, expected.outcome
@@ -209,7 +209,7 @@ class _Run:
         self._counted(Look(expected.external_id, at, outcome, differences_of(expected.differences)))
         return True
 
-    def _look(self, part: _Part, expected: Expected) -> list[Look]:
+    def _look(self, part: _Archive, expected: Expected) -> list[Look]:
         """Ask the library; nothing: its picture could not be had for now."""
         target, now = self.account.target, self.account.clock.now
         self.pace()

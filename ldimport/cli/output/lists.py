@@ -3,14 +3,16 @@ five million rows need no memory."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldimport.cells import csv_line, safe_cell
+from ldimport.cells import csv_form, csv_line, safe_cell
 from ldimport.cli.output import documents
 from ldimport.errors import ConfigError, UsageError, how_to_install
-from ldimport.files import unwritable
+from ldimport.files import NewFile, named_file, unwritable
+from ldimport.migration.store.tables import write_map
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -18,6 +20,59 @@ if TYPE_CHECKING:
 ROWS_OF_A_SHEET = 1_048_575
 """Without the header: Excel's limit is 1,048,576."""
 _CELL = 32_767
+
+
+class ExportFormat(StrEnum):
+    """How rows are written."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+    JSON = "json"
+    TXT = "txt"
+    XLSX = "xlsx"
+    SQLITE = "sqlite"
+
+
+def write(
+    path: Path,
+    form: ExportFormat,
+    name: str,
+    keys: tuple[str, ...],
+    rows: Iterator[documents.Document],
+    *,
+    excel: bool = False,
+) -> int:
+    """Write all rows in a format; how many these are."""
+    count = 0
+
+    def counted_rows() -> Iterator[documents.Document]:
+        nonlocal count
+        for count, row in enumerate(rows, 1):  # noqa: B007
+            yield row
+
+    every = counted_rows()
+    if form in (ExportFormat.XLSX, ExportFormat.SQLITE):
+        with named_file(path) as named:
+            if form is ExportFormat.XLSX:
+                write_excel(named, name, keys, every)
+            else:
+                write_map(named, every)
+        return count
+    written = csv_form(path, excel=excel and form is ExportFormat.CSV)
+    writers: dict[ExportFormat, Callable[[NewFile], None]] = {
+        ExportFormat.CSV: lambda new: write_csv(new, keys, every, written.delimiter),
+        ExportFormat.JSONL: lambda new: write_json_lines(new, every),
+        ExportFormat.JSON: lambda new: write_json(new, name, every),
+        ExportFormat.TXT: lambda new: _media_ids(new, every),
+    }
+    with NewFile(path, written.encoding) as new:
+        writers[form](new)
+    return count
+
+
+def _media_ids(new: NewFile, rows: Iterable[documents.Document]) -> None:
+    for row in rows:
+        new.write(f"{row['mediaId']}\n")
 
 
 def write_csv(

@@ -17,7 +17,7 @@ from ldimport.files import STDOUT, NewFile
 from ldimport.migration.proof import (
     LEVEL,
     Differences,
-    Finding,
+    Mismatch,
     Proof,
     Verified,
     VerifyProgress,
@@ -138,7 +138,7 @@ def _findings(session: Session, end: Verified) -> None:
         session.screen.line(f"and {number(more)} more")
 
 
-def _told(each: Finding) -> str:
+def _told(each: Mismatch) -> str:
     if each.outcome is Proof.MISSING:
         return f"not in the media library: {each.source_url}"
     return "; ".join(sentence(*told) for told in each.differences.items())
@@ -237,7 +237,7 @@ def document(end: Verified, code: ExitCode) -> Document:
     return {**found, "exitCode": int(code)}
 
 
-def _finding(each: Finding) -> Document:
+def _finding(each: Mismatch) -> Document:
     return {**fields_of(each), "differences": _listed(each.differences)}
 
 
@@ -259,7 +259,9 @@ def form_of(output: Path | None) -> str:
     return ending
 
 
-def write(path: Path, form: str, findings: Iterable[Finding], *, redact: bool, excel: bool) -> None:
+def write(
+    path: Path, form: str, findings: Iterable[Mismatch], *, redact: bool, excel: bool
+) -> None:
     """Every finding: as JSON Lines, or as CSV with a line for each field that differs."""
     written = csv_form(path, excel=excel and form == "csv")
     with NewFile(path, written.encoding) as file:

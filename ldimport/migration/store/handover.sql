@@ -69,3 +69,28 @@ WHERE i.media_id IS NOT NULL AND (i.arrived IS NOT NULL OR i.status IN ('success
        OR :target IN (s.target, substr(s.target, 1, instr(s.target, ':') - 1)))
   AND (:system_name IS NULL OR s.system_name = :system_name)
 ORDER BY i.scope, i.external_id
+
+-- name: batches_of_image
+-- Every batch that an image was in; and those without an end of their own that may have held it:
+-- which images these had is not kept, only which rows of the manifest.
+SELECT b.state, b.job_id, b.recorded_at, b.submitted_at, b.finished_at, b.manifest,
+  b.first_row, b.last_row, b.images, b.refused, a.status, a.reason, a.cause, a.retryable,
+  a.batch IS NOT NULL OR coalesce(b.id IN (i.open_batch, i.last_batch), 0) AS certain,
+  i.not_taken_over AND b.id IS i.last_batch AS not_taken_over
+FROM image i JOIN batch b ON b.scope = i.scope
+LEFT JOIN attempt a ON a.batch = b.id AND a.external_id = i.external_id
+LEFT JOIN batch o ON o.id = coalesce(i.open_batch, i.last_batch)
+WHERE i.scope = :archive AND i.external_id = :id
+  AND (a.batch IS NOT NULL OR b.id IN (i.open_batch, i.last_batch)
+       OR (b.state IN ('refused', 'lost', 'failed') AND i.row BETWEEN b.first_row AND b.last_row
+           AND (o.id IS NULL OR b.manifest_path = o.manifest_path)))
+ORDER BY b.id
+
+-- name: now_of_image
+SELECT i.waived_at, i.waived_because, i.tries, i.url, i.original_url, i.width, i.height,
+  i.mime_type, i.title, i.file_name, v.at AS verified_at, v.outcome, v.differences, v.size,
+  k.packed
+FROM image i
+LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
+LEFT JOIN kept k ON k.scope = i.scope AND k.external_id = i.external_id
+WHERE i.scope = :archive AND i.external_id = :id

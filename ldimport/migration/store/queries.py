@@ -16,6 +16,7 @@ from ldimport.migration.causes import cause_row
 from ldimport.migration.store.recording import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
 from ldimport.migration.store.verifying import Verifying
+from ldimport.migration.story import Attempt, History
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 
 
@@ -175,13 +176,14 @@ class StateStore(Verifying):
         for row in self._connection.execute(SQL["originals"], _asked(which)):
             yield unpack_one(row["packed"]).original, made(model.ResultRow, row)
 
-    def history(self, external_id: str) -> list[model.History]:
+    def history(self, external_id: str) -> list[History]:
         """The image in every archive that has this external id; empty when none has."""
         found = []
         for row in self._connection.execute(SQL["images_of_id"], (external_id,)).fetchall():
             asked = {"id": external_id, "archive": row["archive"]}
-            attempts = tuple(self._each(model.Attempt, SQL["attempts_of_image"], asked))
-            found.append(made(model.History, row, attempts=attempts))
+            attempts = tuple(self._each(Attempt, SQL["attempts_of_image"], asked))
+            steps, now = self.story(row["archive"], external_id)
+            found.append(made(History, row, attempts=attempts, steps=steps, now=now))
         return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from ldimport import wire
 from ldimport.causes import Cause
 from ldimport.database_rows import values_checked
+from ldimport.errors import LdimportError
 from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
@@ -70,9 +71,11 @@ class Recording(StateFile):
             )
         return replace(batch, job_id=job_id)
 
-    def refuse(self, batch: OpenBatch, now: float) -> None:
+    def refuse(self, batch: OpenBatch, now: float, why: LdimportError | None = None) -> None:
         """The target certainly did not accept the batch: its images are as they were before."""
+        said = None if why is None else f"{why.code}: {why.message}"
         with self._ending(batch, BatchState.REFUSED, now) as connection:
+            connection.execute("UPDATE batch SET refused = ? WHERE id = ?", (said, batch.id))
             connection.execute(
                 "UPDATE image SET open_batch = NULL, pending = NULL WHERE open_batch = ?",
                 (batch.id,),

@@ -8,9 +8,10 @@ from ldimport.database import statements
 from ldimport.database_rows import made, values_checked
 from ldimport.migration.handover import Contact
 from ldimport.migration.model import Filter
-from ldimport.migration.proof import Begun, Differences, Expected, Finding, Look, Proof
-from ldimport.migration.store.recording import Recording, sums_follow
+from ldimport.migration.proof import Begun, Differences, Expected, Look, Mismatch, Proof
+from ldimport.migration.store.recording import Recording, sums_follow, unpack_one
 from ldimport.migration.store.schema import KIND
+from ldimport.migration.story import BatchOfImage, ImageNow, Step, steps
 
 SQL = statements(__package__, "handover.sql")
 
@@ -62,11 +63,21 @@ class Verifying(Recording):
             with sums_follow(connection, archive, gone):
                 return connection.execute(SQL["not_there"], (archive, json.dumps(gone))).rowcount
 
-    def findings(self, archive: int, round_: int, since: float) -> Iterator[Finding]:
+    def findings(self, archive: int, round_: int, since: float) -> Iterator[Mismatch]:
         """Images that were not there as expected when a verification looked them up, since then."""
         asked = {"archive": archive, "round": round_, "since": since}
         for row in self._connection.execute(SQL["findings"], asked):
-            yield made(Finding, row, differences=differences_of(row["differences"]))
+            yield made(Mismatch, row, differences=differences_of(row["differences"]))
+
+    def story(self, archive: int, external_id: str) -> tuple[tuple[Step, ...], ImageNow]:
+        """What became of an image, and how it stands."""
+        asked = {"archive": archive, "id": external_id}
+        row = self._connection.execute(SQL["now_of_image"], asked).fetchone()
+        original = None if row["packed"] is None else unpack_one(row["packed"]).original
+        told = differences_of(row["differences"])
+        now = made(ImageNow, row, differences=told, original=original)
+        batches = list(self._each(BatchOfImage, SQL["batches_of_image"], asked))
+        return steps(batches, now), now
 
     def contacts(self, which: Filter) -> Iterator[Contact]:
         """Images that the target has, of the archives that are meant, with their beginnings."""
