@@ -15,7 +15,7 @@ from ldimport.cli.output import proof
 from ldimport.cli.run import clean_logs
 from ldimport.cli.runner import seconds_between
 from ldimport.cli.session import Session
-from ldimport.errors import ExitCode, LdimportError, UsageError, worst
+from ldimport.errors import AuthError, ExitCode, LdimportError, RefusedError, UsageError, worst
 from ldimport.migration.model import ArchiveName
 from ldimport.migration.proof import Verified, VerifyProgress
 from ldimport.migration.verify import VerifyOptions
@@ -82,18 +82,21 @@ def verify(
         mine = archive.to_ask(session, migration, "verify")
         names = [each.system_name for each in mine]
         session.ran = ArchiveName(system_name=names[0] if len(names) == 1 else None)
-        events = migration.verify(names, options, _config(session, target))
+        config = _config(session, target) if mine else None
+        events = migration.verify(names, options, config)
         end = _follow(session, events)
         if output is not None:
             proof.write(output, form, migration.findings(end), redact=redact, excel=excel)
         code = _exit_code(end)
         _close(session, migration, end, code)
+        asked = ArchiveName(target.identity, session.settings.system_name)
+        archive.say_elsewhere(session, migration, asked, "status")
         return code
 
 
 def _config(session: Session, target: Target) -> ProjectConfig | None:
     """The project config, for the names of properties; a token may not read it."""
-    with suppress(LdimportError):
+    with suppress(AuthError, RefusedError):
         return session.project_config(target)
     return None
 

@@ -49,6 +49,7 @@ class Pictures(Closing):
         own = () if target.local else (parse(target.identity).place,)
         self._fetcher = Fetcher(LIMITS, Guard((*hosts, *own)), concurrency=1, ca_file=ca_file)
         self._sandbox = Sandbox(LIMITS)
+        self._kept: set[ImageType] = set()
 
     def compare(self, expected: Expected, found: Asset) -> PictureLook:
         """Raises Rejected, retryable, if the target does not serve it for now."""
@@ -64,10 +65,22 @@ class Pictures(Closing):
             return PictureLook(False, (None, rejected.reason))
         source = self._source(expected) if expected.certain else None
         if source is not None and source == body:
+            self._kept.add(facts.type)
             return PictureLook(True)
-        if source is not None and _keeps_originals(found, body, source, facts):
+        if source is not None and self._keeps_originals(expected, found, body, source, facts):
             return PictureLook(True, (_digest(source), _digest(body)))
         return PictureLook(False, _size(expected, found, facts))
+
+    def _keeps_originals(
+        self, expected: Expected, found: Asset, body: bytes, source: bytes, facts: Facts
+    ) -> bool:
+        """Whether the digest has to be the source's: our own engine keeps what it fetched (but
+        cleans SVG), and so does who has as many bytes as the source, or says that it has, or has
+        kept another file of the type. Others may have stored another file of the picture."""
+        if facts.type is ImageType.SVG:
+            return False
+        ours = IMAGE_SERVICE in (expected.image_service, found.image_service)
+        return ours or facts.type in self._kept or len(source) in (len(body), found.size)
 
     def close(self) -> None:
         """End connections and the decoder."""
@@ -98,16 +111,6 @@ class Pictures(Closing):
         facts = inspect(body, LIMITS)
         self._sandbox.decode(body, facts)
         return facts
-
-
-def _keeps_originals(found: Asset, body: bytes, source: bytes, facts: Facts) -> bool:
-    """Whether the digest has to be the source's: our own engine keeps what it fetched (but cleans
-    SVG), and so does who has as many bytes as the source, or says that it has. Others may have
-    stored another file of the same picture."""
-    if facts.type is ImageType.SVG:
-        return False
-    ours = found.image_service == IMAGE_SERVICE
-    return ours or len(source) in (len(body), found.size)
 
 
 def _size(expected: Expected, found: Asset, facts: Facts) -> tuple[Json, Json] | None:

@@ -42,6 +42,7 @@ class Expected:
     width: int | None
     height: int | None
     mime_type: str | None
+    image_service: str | None
     source_url: str
     options: str | None
     changed_at: float | None

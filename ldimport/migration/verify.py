@@ -234,7 +234,7 @@ class _Verification:
 
     def _counted(self, look: Look) -> list[Look]:
         self.counts[look.outcome.value] += 1
-        self.fields.update(look.differences)
+        self.fields.update(list(look.differences))
         return [look]
 
     def _progress(self) -> VerifyProgress:

@@ -84,6 +84,7 @@ def test_what_differs_is_named(
     submit(state, library, manifest(tmp_path, 2))
     end = verified(state, library)
     assert end.sums.differs == bool(named)
+    assert end.fields == dict.fromkeys(named, 1)
     assert [each.differences for each in end.first] == ([named] if named else [])
 
 

@@ -186,13 +186,19 @@ def percent_up(share: float) -> str:
     return f"{steps / 10**digits:.{digits}f} %"
 
 
+def _manifest(end: Verified) -> str:
+    """What the images came from, where it is one."""
+    names = {each.manifest for each in end.first} - {""}
+    return names.pop() if len(names) == 1 else "MANIFEST"
+
+
 def _hints(session: Session, end: Verified) -> None:
     hints = []
     if end.stopped is not None or end.sums.unchecked:
         hints.append((session.next_command(*session.words), "goes on where it stopped"))
     if end.marked:
         many = counted(end.marked, "image")
-        hints.append((session.next_command("submit", "MANIFEST"), f"sends the {many} again"))
+        hints.append((session.next_command("submit", _manifest(end)), f"sends {many} again"))
     elif end.sums.missing:
         again = session.next_command("verify", "--mark-missing")
         hints.append((again, "asks for them once more; what is still missing counts as not sent"))
@@ -200,7 +206,8 @@ def _hints(session: Session, end: Verified) -> None:
         more = session.next_command("verify", "-o", "differences.csv")
         hints.append((more, "every difference as a file"))
     if end.sums.differs:
-        hints.append((session.next_command("submit", "MANIFEST", "--resend"), "sends all again"))
+        again = session.next_command("submit", _manifest(end), "--resend")
+        hints.append((again, "sends all of it again, unchanged rows too"))
     session.screen.hints(hints)
 
 

@@ -30,7 +30,7 @@ _KIND = DatabaseKind("map", 0, (), "name another file")
 
 
 def write_map(path: Path, rows: Iterable[Mapping[str, Json]]) -> int:
-    """Write the map as the table ``map`` of a new SQLite file (docs/handover.md, "The map"); how
+    """Write the map as the table ``map`` of a new SQLite file (docs/handover.md); how
     many rows it has."""
     with translated(path, _KIND), closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode=OFF")  # a file that is not whole is not kept
