@@ -12,10 +12,12 @@ from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output import proof
+from ldimport.cli.output.documents import dumps
 from ldimport.cli.run import clean_logs
 from ldimport.cli.runner import seconds_between
 from ldimport.cli.session import Session
 from ldimport.errors import AuthError, ExitCode, LdimportError, RefusedError, UsageError, worst
+from ldimport.files import appended
 from ldimport.migration.model import ArchiveName
 from ldimport.migration.proof import Verified, VerifyProgress
 from ldimport.migration.verify import VerifyOptions
@@ -115,6 +117,9 @@ def _close(session: Session, migration: Migration, end: Verified, code: ExitCode
     stopped = end.stopped
     if isinstance(stopped, LdimportError):
         session.complete(stopped)
+    if session.options.log_file is not None:
+        with appended(session.options.log_file) as log:
+            log.write(f"{dumps({'type': 'verification', **proof.document(end, code)})}\n")
     if session.options.json:
         session.document(proof.document(end, code))
     elif session.options.quiet < 2:

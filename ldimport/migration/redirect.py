@@ -99,7 +99,7 @@ def nginx(
 ) -> Iterator[str]:
     """Lines of a file to include. A ``map`` minds no case, and refuses two keys that differ in it
     alone: those are regular expressions, which do. A value knows no escape for a dollar."""
-    size, bucket = _power(2 * count + 2_048), _power(longest + 64)
+    size, bucket = _power(4 * count + 2_048), _power(longest + 64)
     yield _NGINX.format(name=name, size=size, bucket=max(128, bucket))
     for each, twice in redirects:
         key = f"~^{_expression(each.key)}$" if twice else each.key

@@ -90,7 +90,7 @@ class EmbeddedTarget(Target):
             with stored.open() as file:
                 body = file.read()
         except OSError as error:
-            raise Rejected(Cause.NOT_READABLE, "the stored file is lost") from error
+            raise Rejected(Cause.NO_SUCH_FILE, "the stored file is lost") from error
         if hashlib.sha256(body).hexdigest() != stored.sha256:
             raise Rejected(Cause.CORRUPT, "the stored file is damaged: it has another digest")
         return body
