@@ -57,7 +57,7 @@ class Pictures(Closing):
             body = self._target.original(found)
             if body is None:
                 self._pace()
-                body = self._fetched(found.original_url or found.url)
+                body = self._fetched(found.original_url or expected.original_url or "")
             facts = self._facts(body)
         except Rejected as rejected:
             if rejected.retryable:

@@ -43,6 +43,7 @@ class Expected:
     height: int | None
     mime_type: str | None
     image_service: str | None
+    original_url: str | None
     source_url: str
     options: str | None
     changed_at: float | None

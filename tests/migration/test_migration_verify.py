@@ -12,9 +12,11 @@ import pytest
 from archives import Time, manifest, submit, summary
 from standin import StandIn, arrived, refused
 
-from ldimport.errors import AuthError, TemporaryError
+from ldimport.causes import Cause
+from ldimport.errors import AuthError, Rejected, TemporaryError
 from ldimport.migration import Migration, StateStore
-from ldimport.migration.proof import Verified, upper_bound
+from ldimport.migration.pictures import PictureLook, Pictures
+from ldimport.migration.proof import Expected, Verified, upper_bound
 from ldimport.migration.verify import VerifyOptions
 from ldimport.model import Asset, Status
 from ldimport.schema import config
@@ -236,3 +238,23 @@ def test_bounds() -> None:
     assert upper_bound(10, 100) == pytest.approx(0.1637186, rel=1e-4)
     assert upper_bound(5, 5) == 1.0
     assert math.isclose(upper_bound(300, 3_000), 0.1094, rel_tol=1e-2)
+
+
+def test_a_picture_that_is_away_for_now_is_asked_again(
+    state: StateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library, time, away = Library(), Time(), {"id2"}
+    submit(state, library, manifest(tmp_path, 3), time=time)
+
+    def compare(_: object, expected: Expected, found: Asset) -> PictureLook:
+        if expected.external_id in away:
+            raise Rejected(Cause.UNREACHABLE)
+        return PictureLook(True)
+
+    monkeypatch.setattr(Pictures, "compare", compare)
+    end = verified(state, library, time, pictures=True)
+    assert (end.sums.same, end.sums.unchecked, end.sums.by_hash) == (2, 1, 2)
+    away.clear()
+    library.looked_up = []
+    end = verified(state, library, time, pictures=True)
+    assert (end.sums.same, end.resumed, library.looked_up) == (3, 2, ["id2"])

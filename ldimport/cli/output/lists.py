@@ -3,6 +3,7 @@ five million rows need no memory."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from ldimport.files import NewFile, named_file, unwritable
 from ldimport.migration.store.tables import write_map
 
 if TYPE_CHECKING:
-    from _typeshed import SupportsWrite
+    from _typeshed import ReadableBuffer, SupportsWrite
 
 ROWS_OF_A_SHEET = 1_048_575
 """Without the header: Excel's limit is 1,048,576."""
@@ -54,7 +55,7 @@ def write(
     if form in (ExportFormat.XLSX, ExportFormat.SQLITE):
         with named_file(path) as named:
             if form is ExportFormat.XLSX:
-                write_excel(named, name, keys, every)
+                write_excel(named, path, name, keys, every)
             else:
                 write_map(named, every)
         return count
@@ -111,28 +112,54 @@ def check_excel() -> None:
 
 
 def write_excel(
-    path: Path, name: str, keys: Sequence[str], rows: Iterable[documents.Document]
+    named: Path, path: Path, name: str, keys: Sequence[str], rows: Iterable[documents.Document]
 ) -> None:
-    """An Excel file: texts stand as texts and are never formulas or links; what does not fit on a
-    sheet goes on, on the next one."""
+    """``named``, a temporary name of ``path``, becomes an Excel file: texts stand as texts and are
+    never formulas or links; what does not fit on a sheet goes on, on the next one."""
     import xlsxwriter
 
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    book = xlsxwriter.Workbook(str(path), options)
-    try:
-        every = iter(rows)
-        for number in range(1, 1_000):
-            sheet = book.add_worksheet(name if number == 1 else f"{name} {number}")
-            sheet.write_row(0, 0, keys)
-            if not _fill(sheet, keys, every):
-                break
-    finally:
+    with _ExcelFile(named, "w+") as file:
+        book = xlsxwriter.Workbook(file, options)
         try:
-            book.close()
-        except (xlsxwriter.exceptions.FileCreateError, OSError) as error:
-            cause = error.args[0] if error.args and isinstance(error.args[0], OSError) else error
-            known = cause if isinstance(cause, OSError) else OSError(str(cause))
-            raise unwritable(path, known) from error
+            every = iter(rows)
+            for number in range(1, 1_000):
+                sheet = book.add_worksheet(name if number == 1 else f"{name} {number}")
+                sheet.write_row(0, 0, keys)
+                if not _fill(sheet, keys, every):
+                    break
+        finally:
+            try:
+                book.close()
+            except (xlsxwriter.exceptions.FileCreateError, OSError) as error:
+                raise unwritable(path, file.failed or OSError(str(error))) from error
+
+
+class _ExcelFile(io.FileIO):
+    """A file that refuses once what it cannot take: the packer would complain again when nobody
+    listens any more."""
+
+    failed: OSError | None = None
+
+    def write(self, data: ReadableBuffer) -> int:
+        rest = memoryview(data).cast("B")
+        try:
+            while rest and self.failed is None:
+                rest = rest[super().write(rest) :]
+        except OSError as error:
+            self.failed = error
+            raise
+        return memoryview(data).nbytes
+
+    def seek(self, place: int, whence: int = 0, /) -> int:
+        return 0 if self.failed else super().seek(place, whence)
+
+    def tell(self) -> int:
+        return 0 if self.failed else super().tell()
+
+    def flush(self) -> None:
+        if not self.failed:
+            super().flush()
 
 
 def _fill(sheet: Any, keys: Sequence[str], rows: Iterator[documents.Document]) -> bool:

@@ -16,7 +16,7 @@ ORDER BY i.external_id LIMIT :most
 -- name: expected
 SELECT i.external_id, i.open_batch IS NULL AND i.status IN ('success', 'skipped') AS certain,
   i.status, i.parts, i.file_name, i.title, i.media_id, i.width, i.height, i.mime_type, i.image_service,
-  i.source_url, b.options, b.finished_at AS changed_at, v.at AS verified_at, v.round, v.outcome,
+  i.original_url, i.source_url, b.options, b.finished_at AS changed_at, v.at AS verified_at, v.round, v.outcome,
   v.differences, CASE WHEN v.at >= b.finished_at THEN v.size END AS size
 FROM image i LEFT JOIN batch b ON b.id = i.last_batch
 LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
