@@ -167,8 +167,14 @@ class QuotaError(LdimportError, code="quota", exit_code=ExitCode.QUOTA):
     """The target's daily quota does not admit this batch (HTTP 429).
 
     ``limit`` uploads in 24 hours are allowed, ``used`` are used, the batch tried ``trying`` more;
-    each is None where the target did not say, and so is ``retry_after``, in seconds.
+    each is None where the target did not say, and so is ``retry_after``, in seconds. From
+    ``resume_at`` on (Unix time) ``fits`` more images fit, or from an earlier time, which nobody
+    knows, where this is one ``at_the_latest``.
     """
+
+    resume_at: float | None = None
+    fits: int | None = None
+    at_the_latest: bool = False
 
     def __init__(
         self,

@@ -170,7 +170,8 @@ TABLE: Mapping[str, Any] = {
     "look_up": Option(help="ask the target's media library for each image"),
     "skew": Option(min=0, metavar="SECONDS", help="clocks may differ by so much; default: as the "
                    "server's Date tells"),
-    "server": Option("--format", help="for which web server; default: csv"),
+    "server": Option("--format", envvar="LDIMPORT_EXPORT_FORMAT",
+                     help="for which web server; default: csv"),
     "map.form": Option("--format", help="default: by the file's ending, else csv"),
     "undo.form": Option("--format", help="default: by the file's ending, else csv"),
     # the rest

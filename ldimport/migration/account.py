@@ -9,6 +9,7 @@ from typing import Any
 
 from ldimport.errors import LdimportError
 from ldimport.migration.model import JobRow, OpenBatch
+from ldimport.migration.quota import Quota, QuotaRules, quota_at
 from ldimport.migration.store import StateStore
 from ldimport.model import Integrity, JobOptions, Result
 from ldimport.targets.base import Target
@@ -46,6 +47,11 @@ class Account:
         those of one archive where it is named."""
         return self.store.open_batches(self.target.identity, only, system_name)
 
+    def quota(self, rules: QuotaRules) -> Quota:
+        """The target's quota, as the ledger of the state file and its last refusal tell it."""
+        target, now = self.target.identity, self.clock.now()
+        return quota_at(now, self.store.accepted(target, now), self.store.refusal(target), rules)
+
     def as_now(self, row: JobRow) -> JobRow:
         """A job; if it is open, with what the target tells of it before its end."""
         with suppress(LdimportError):  # it is told what is known, no more
@@ -67,7 +73,7 @@ class Account:
 class RunOptions:
     """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
     monotonic clock; ``fail_on(failed, tried)`` images; ``wait`` False: after the last batch is
-    accepted. Of what earlier runs left open, that of the archive ``system_name`` is taken up; None:
+    accepted; ``quota`` is what the user says of it. Of what earlier runs left open, that of the archive ``system_name`` is taken up; None:
     of all at the target."""
 
     system_name: str | None = None
@@ -75,6 +81,7 @@ class RunOptions:
     since: float | None = None
     fail_on: Callable[[int, int], bool] | None = None
     wait: bool = True
+    quota: QuotaRules = field(default_factory=QuotaRules)
 
     def ends(self, started: float) -> float:
         """When the deadline of a run that ``started`` then passes, by the monotonic clock."""

@@ -106,10 +106,13 @@ class Parcel:
         rows = [each.row for each in self.images]
         return min(rows), max(rows)
 
+    def parted(self, at: int) -> list[Parcel]:
+        """Two: one of the first so many images, and one of the rest."""
+        return [replace(self, images=part) for part in (self.images[:at], self.images[at:])]
+
     def halves(self) -> list[Parcel]:
         """Two of half the size."""
-        middle = len(self.images) // 2
-        return [replace(self, images=part) for part in (self.images[:middle], self.images[middle:])]
+        return self.parted(len(self.images) // 2)
 
     def without(self, left_out: Container[int]) -> Parcel:
         """The same but for the images with these numbers (from 0)."""

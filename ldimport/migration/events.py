@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
 from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
+from ldimport.migration.quota import Forecast, Quota
 from ldimport.model import Counts, JobState, Notice, Silence
 
 if TYPE_CHECKING:
@@ -57,10 +58,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """Every row is checked and the plan stands; sending begins."""
+    """Every row is checked and the plan stands; sending begins. ``quota`` is the target's, and
+    ``forecast`` says when all is sent, where that is known."""
 
     plan: Plan
     validation: Validation
+    quota: Quota = field(default_factory=lambda: Quota(0.0))
+    forecast: Forecast | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,14 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """The quota leaves no room; the run waits ``until`` then (Unix time)."""
+
+    until: float
+    quota: Quota
+
+
+@dataclass(frozen=True, slots=True)
 class JobEnded:
     """A job has its final state and its results are stored."""
 
@@ -101,7 +113,8 @@ class Summary:
     ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
-    the images of this run alone, where a limit asked for these."""
+    the images of this run alone, where a limit asked for these; ``quota`` is the target's, and
+    ``finish_at`` the time at which all is sent, where that is known."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -113,6 +126,8 @@ class Summary:
     ahead: Totals = field(default_factory=Totals)
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
+    quota: Quota | None = None
+    finish_at: float | None = None
 
     @property
     def shown(self) -> Totals:
@@ -120,4 +135,4 @@ class Summary:
         return self.totals if self.own is None else self.own
 
 
-Event = Planned | Notice | BatchSent | Progress | Failure | JobEnded | Silence | Summary
+Event = Planned | Notice | BatchSent | Progress | Waiting | Failure | JobEnded | Silence | Summary

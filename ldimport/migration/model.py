@@ -133,6 +133,21 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class RunRow:
+    """One run of ``submit``, ``retry`` or ``watch``: how many images it sent, how many it left
+    unsent; ``system_name`` None: it was about all archives of the target."""
+
+    target: str
+    system_name: str | None
+    command: str
+    started_at: float
+    finished_at: float
+    exit_code: int
+    sent: int
+    unsent: int
+
+
+@dataclass(frozen=True, slots=True)
 class CauseRow:
     """Failures grouped: how many, why, whether a retry makes sense, first examples
     (external id, row). ``reason`` is what the cause means, or what the target said of all of them;

@@ -23,13 +23,16 @@ from ldimport.errors import (
     worst,
 )
 from ldimport.migration.account import Account, RunOptions
+from ldimport.migration.admission import Admission
 from ldimport.migration.batch import Parcel
 from ldimport.migration.causes import causes_of, joined
-from ldimport.migration.events import Event, Plan, Progress, Summary
-from ldimport.migration.model import CauseRow, Totals, added
+from ldimport.migration.events import Event, Plan, Progress, Summary, Waiting
+from ldimport.migration.model import CauseRow, RunRow, Totals, added
 from ldimport.migration.tracker import Tracker, ahead, is_of_one
 from ldimport.model import MAX_OPEN_JOBS, Notice
 
+LONGEST_NAP = 5.0
+"""Seconds between two looks while there is nothing to do but wait for the quota."""
 MOST_NAMED = 5
 MOST_REFUSALS = 10
 """Batches in a row that are refused for some of their images; with the next one it is about all."""
@@ -55,6 +58,8 @@ class Run:
         self._left = account.open_batches(only, options.system_name)
         self._started = self._clock.monotonic() if options.since is None else options.since
         self._ends = options.ends(self._started)
+        self._began = self._clock.now()
+        self._admission = Admission(account, options.quota, self._seconds_left)
 
     def carry_out(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
@@ -109,24 +114,48 @@ class Run:
         yield from self.tracker.recover(self._left)
         if self._left:
             yield self._progress(to_send)
+        for error, parcel in self.tracker.over_quota:
+            for rest in self._admission.refused(error, parcel):
+                yield from self._send_all(iter((rest,)), to_send, own=False)
 
-    def _send_all(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
+    def _send_all(
+        self, parcels: Iterator[Parcel], to_send: int, *, own: bool = True
+    ) -> Iterator[Event]:
+        """``own`` False: images of earlier runs, which the totals know already."""
         waiting: deque[Parcel] = deque()
         while parcel := (waiting.popleft() if waiting else next(parcels, None)):
             while len(self.tracker) >= MAX_OPEN_JOBS:
                 yield from self._step(to_send)
             self._check_deadline()
-            smaller = yield from self._send(parcel)
-            waiting.extendleft(reversed(smaller))
+            part, later = self._admission.admitted(parcel)
+            smaller: list[Parcel] = []
+            if part is None:
+                yield from self._wait_for_room(to_send)
+            else:
+                smaller = yield from self._send(part, own=own)
+            waiting.extendleft(reversed([*smaller, *later]))
             yield self._progress(to_send)
             yield from self._poll()
 
-    def _send(self, parcel: Parcel) -> Generator[Event, None, list[Parcel]]:
+    def _wait_for_room(self, to_send: int) -> Iterator[Event]:
+        """Until the quota lets more through. Raises QuotaError where that takes too long."""
+        until = self._admission.opens()
+        yield Waiting(until, self._admission.quota)
+        while (left := until - self._clock.now()) > 0:
+            yield from self._step(to_send)
+            if not len(self.tracker):
+                self._clock.sleep(min(left, LONGEST_NAP))
+
+    def _seconds_left(self) -> float:
+        return self._ends - self._clock.monotonic()
+
+    def _send(self, parcel: Parcel, *, own: bool) -> Generator[Event, None, list[Parcel]]:
         """Intent, then action. Returns what is left to send of a parcel that was refused for its
-        size or for some of its images."""
+        size, for some of its images or for the quota."""
         store, now = self._store, self._clock.now
         batch = store.record_intent(parcel, uuid.uuid4().hex, now())
-        self.batches.append(batch.id)
+        if own:
+            self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
         except TooLargeError as error:
@@ -135,7 +164,10 @@ class Run:
                 return []
             store.refuse(batch, now(), error)
             return parcel.halves()
-        except (QuotaError, AuthError, RefusedError) as error:
+        except QuotaError as error:
+            store.refuse(batch, now(), error)
+            return self._admission.refused(error, parcel)
+        except (AuthError, RefusedError) as error:
             store.refuse(batch, now(), error)
             named = _refused_images(error, parcel)
             self._refusals += 1
@@ -147,6 +179,7 @@ class Run:
             rest = parcel.without(named)
             return [rest] if rest.images else []
         self._refusals = 0
+        self._admission.accepted()
         self.sent += sent.images
         yield sent
         return []

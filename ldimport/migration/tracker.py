@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ldimport.causes import Cause
 from ldimport.errors import (
     LdimportError,
+    QuotaError,
     RefusedError,
     UnexpectedAnswerError,
 )
@@ -44,7 +45,7 @@ class _Tracked:
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost; ``notes`` are those to images that arrived, by
-    code; ``job_ids`` are all that were followed; ``trouble`` is the first answer that kept one job
+    code; ``over_quota`` are recorded batches that the quota did not admit; ``job_ids`` are all that were followed; ``trouble`` is the first answer that kept one job
     from its end, while others went on."""
 
     def __init__(self, account: Account) -> None:
@@ -53,6 +54,7 @@ class Tracker:
         self.notes: Counter[str] = Counter()
         self.job_ids: list[str] = []
         self.trouble: LdimportError | None = None
+        self.over_quota: list[tuple[QuotaError, Parcel]] = []
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._open: dict[int, _Tracked] = {}
@@ -86,8 +88,12 @@ class Tracker:
             if batch.job_id is not None:
                 self.follow(batch)
                 continue
+            parcel = self._store.parcel(batch)
             try:
-                sent = self.hand_over(batch, self._store.parcel(batch))
+                sent = self.hand_over(batch, parcel)
+            except QuotaError as error:
+                self._store.refuse(batch, self._clock.now(), error)
+                self.over_quota.append((error, parcel))
             except RefusedError as error:
                 self._store.refuse(batch, self._clock.now(), error)
                 self.trouble = self.trouble or error

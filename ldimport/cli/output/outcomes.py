@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output import documents, lists
+from ldimport.cli.output import documents
 from ldimport.cli.output.screen import (
     ACCENT,
     ALWAYS,
@@ -295,14 +295,20 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow], delimiter: str = ",") -> None:
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
+    from ldimport.cli.output import lists
+
     lists.write_csv(file, documents.RESULT_KEYS, map(documents.result, rows), delimiter)
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document a line."""
+    from ldimport.cli.output import lists
+
     lists.write_json_lines(file, map(documents.result, rows))
 
 
 def write_json(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
+    from ldimport.cli.output import lists
+
     lists.write_json(file, "results", map(documents.result, rows))

@@ -16,7 +16,7 @@ from ldimport.errors import LdimportError
 from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
-from ldimport.migration.store.file import StateFile
+from ldimport.migration.store.ledger import Ledger
 from ldimport.migration.store.schema import KIND, SQL, damaged
 from ldimport.model import Image, JobState, JobStatus, Result, Status
 from ldimport.wire import image_body
@@ -27,7 +27,7 @@ _NO_ASSET = dict.fromkeys(
 
 
 @values_checked(KIND)
-class Recording(StateFile):
+class Recording(Ledger):
     """Every method is one transaction, and keeps the sums of an archive equal to its images."""
 
     def archive(self, target: str, label: str, system_name: str) -> int | None:

@@ -1,5 +1,28 @@
 -- Statements of the state file, by name; a name in braces stands for an earlier one.
 
+-- name: accepted
+SELECT submitted_at AS at, CASE state WHEN 'started' THEN images WHEN 'lost' THEN images
+    WHEN 'success' THEN batch.success ELSE 0 END AS images
+FROM batch INDEXED BY batch_accepted JOIN scope ON scope.id = batch.scope
+WHERE submitted_at > :since AND target = :target ORDER BY submitted_at
+
+-- name: refusal
+SELECT allowed, used, at FROM refusal WHERE target = ?
+
+-- name: refused
+INSERT INTO refusal (target, allowed, used, at) VALUES (?, ?, ?, ?)
+ON CONFLICT (target) DO UPDATE SET allowed = coalesce(excluded.allowed, allowed),
+  used = excluded.used, at = excluded.at
+
+-- name: ran
+INSERT INTO run (target, system_name, command, started_at, finished_at, exit_code, sent, unsent)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+
+-- name: runs
+SELECT * FROM run WHERE (:target IS NULL OR target = :target OR :target = 'embedded'
+    AND target LIKE 'embedded:%')
+  AND (:system_name IS NULL OR system_name = :system_name) ORDER BY id DESC LIMIT :most
+
 -- name: states
 -- Some images of an archive by their last outcome.
 SELECT coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,

@@ -1,0 +1,84 @@
+"""How much of what is to be sent the target's quota admits now, and until when a run waits."""
+
+import math
+from collections.abc import Callable
+
+from ldimport.errors import QuotaError
+from ldimport.migration.account import Account
+from ldimport.migration.batch import Parcel
+from ldimport.migration.quota import ASK_AGAIN, DAY, SOON, Quota, QuotaRules, QuotaSeen
+
+
+class Admission:
+    """Parcels are cut to the room that is left, so that the last one of a day fits exactly. What a
+    refusal says is remembered in the state file; a target that refuses without numbers gets ever
+    smaller batches. ``left()`` are the seconds until the run's deadline."""
+
+    def __init__(self, account: Account, rules: QuotaRules, left: Callable[[], float]) -> None:
+        self._account, self._rules, self._left = account, rules, left
+        self._store, self._target = account.store, account.target.identity
+        self._most: int | None = None
+        self._closed: QuotaError | None = None
+        self._asking = False
+
+    @property
+    def quota(self) -> Quota:
+        """As it is now."""
+        return self._account.quota(self._rules)
+
+    def admitted(self, parcel: Parcel) -> tuple[Parcel | None, list[Parcel]]:
+        """What may be sent of a parcel now, and what has to come later. Raises ConfigError where
+        the reserve leaves nothing for ever."""
+        quota = self.quota
+        quota.check_reserve()
+        room = quota.room
+        self._asking = room == 0 and quota.asks
+        if self._asking:
+            room = quota.others
+        if self._closed is not None and (self._closed.resume_at or 0) > quota.at:
+            room = 0
+        room = min((each for each in (room, self._most) if each is not None), default=None)
+        if room is None or room >= len(parcel.images):
+            return parcel, []
+        if room == 0:
+            return None, [parcel]
+        first, rest = parcel.parted(room)
+        return first, [rest]
+
+    def accepted(self) -> None:
+        """The target took what was admitted: should it have been to ask, others have made room."""
+        self._closed = None
+        if self._asking:
+            self._store.refused(self._target, QuotaSeen(None, None, self._account.clock.now()))
+
+    def refused(self, error: QuotaError, parcel: Parcel) -> list[Parcel]:
+        """The target did not take a parcel: what is to be tried instead, now or later. Raises the
+        error where not even one image fits and nobody says when."""
+        now = self._account.clock.now()
+        self._store.refused(self._target, QuotaSeen(error.limit, error.used, now))
+        quota = self.quota
+        if error.retry_after is not None:
+            error.resume_at, self._closed = now + error.retry_after, error
+            return [parcel]
+        if quota.room is not None and quota.room < len(parcel.images):
+            return [parcel]
+        if len(parcel.images) > 1:  # no numbers, or none that explain it
+            self._most = len(parcel.images) // 2
+            return parcel.halves()
+        soonest = min((each.at for each in quota.leaving), default=now + ASK_AGAIN)
+        error.resume_at, self._closed, self._most = soonest, error, None
+        return [parcel]
+
+    def opens(self) -> float:
+        """When there is room again, where it is worth the wait. Raises QuotaError where it is not:
+        the run ends, and says when to go on."""
+        quota = self.quota
+        closed = self._closed is not None and (self._closed.resume_at or 0) > quota.at
+        error = self._closed if closed and self._closed is not None else quota.refusal()
+        until = error.resume_at if error.resume_at is not None else math.inf
+        if quota.ask is not None and self._rules.wait and not closed:
+            until = min(until, max(quota.ask, quota.at))
+        seconds = until - quota.at
+        if seconds > (2 * DAY if self._rules.wait else SOON) or seconds >= self._left():
+            raise error
+        return until
