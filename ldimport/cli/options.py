@@ -17,6 +17,7 @@ from ldimport.model import Integrity
 if TYPE_CHECKING:
     from ldimport.manifest import ReadOptions
     from ldimport.migration import Migration
+    from ldimport.migration.quota import QuotaRules
     from ldimport.settings import Settings
 
 
@@ -85,7 +86,8 @@ TABLE: Mapping[str, Any] = {
     "host": Option(metavar="ADDRESS", help="listen here"),
     "port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
     "workers": Option(min=0, metavar="N", help="processes; 0: only the API"),
-    "daily_limit": Option(min=0, metavar="N", help="images in 24 h; 0 = no limit"),
+    "serve.daily_limit": Option(envvar="LDIMPORT_DAILY_LIMIT", min=0, metavar="N",
+                                help="images in 24 h; 0 = no limit"),
     "dialect": Option(metavar="seed|2025-03|2026-08", help="whatever the path says"),
     "public_url": Option(metavar="URL", help="address in answers"),
     "user_agent": Option(metavar="TEXT", help="fetch images under this name (User-Agent)"),
@@ -100,6 +102,10 @@ TABLE: Mapping[str, Any] = {
     "token": Argument(metavar="ID", help="as `ldimport token list` shows it"),
     # runs
     "no_wait": Option(help="return after the last batch is accepted"),
+    "daily_limit": Option(metavar="N", help="images in 24 h that the target allows; else learned "
+                          "from its first refusal"),
+    "reserve": Option(metavar="N", help="leave so many of the daily limit to others"),
+    "wait_for_quota": Option(help="wait for room instead of ending with 6"),
     "deadline": Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
     "fail_on": Option(metavar="any|N|N%", help="stop when so many images failed; exit 11"),
     "valid_only": Option(help="send the good rows, leave the others"),
@@ -288,6 +294,27 @@ class EndOptions:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class QuotaOptions:
+    """What is known of the target's daily limit, and what a run makes of it. Limit and reserve
+    are settings: their values come from there."""
+
+    daily_limit: str | None = None
+    reserve: str | None = None
+    wait_for_quota: bool = False
+
+    def read(self, settings: Settings) -> QuotaRules:
+        """As the use cases take them."""
+        return quota_rules(settings, wait=self.wait_for_quota)
+
+
+def quota_rules(settings: Settings, *, wait: bool = False) -> QuotaRules:
+    """What the settings say of the target's quota."""
+    from ldimport.migration.quota import QuotaRules
+
+    return QuotaRules(settings.daily_limit or None, settings.reserve, wait)
+
+
 OF_THE_PLACE = {
     *("profile", "config", "state", "target", "api_version", "engine", "project_config"),
     *("system_name", "insecure"),
@@ -297,9 +324,9 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
-    *("yes", "job", "cause", "all_"),
     *("sample", "seed", "bytes_", "rate"),
-    *("host", "port", "workers", "daily_limit", "dialect", "public_url"),
+    *("yes", "job", "cause", "all_", "daily_limit", "reserve", "wait_for_quota"),
+    *("host", "port", "workers", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""
 

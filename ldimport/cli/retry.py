@@ -4,7 +4,7 @@ from dataclasses import asdict, replace
 
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
-from ldimport.cli.options import EndOptions, EngineOptions
+from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import RetryOptions
@@ -19,6 +19,7 @@ def retry(
     all_: bool = False,
     *,
     ends: EndOptions,
+    quota: QuotaOptions,
     engine: EngineOptions,
 ) -> ExitCode:
     """Send failed images of the archive in force again, as they were sent before.
@@ -34,6 +35,7 @@ def retry(
         cause=cause,
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
+        quota=quota.read(session.settings),
         again={**session.settings.job_given, **({"lenient": True} if lenient else {})},
         **ends.read(),
     )

@@ -14,6 +14,7 @@ from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions,
 from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
 from ldimport.migration.model import AtWork, JobRow, Overview, Totals, added
+from ldimport.migration.quota import Quota, QuotaRules
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
@@ -56,6 +57,7 @@ class Migration(Closing):
         self.holds = store.holds
         self.history = store.history
         self.contacts = store.contacts
+        self.runs = store.runs
 
     @classmethod
     def open(
@@ -135,6 +137,10 @@ class Migration(Closing):
                 return replace(job, results=tuple(self._account.outcomes(job_id)))
             return job
         return None
+
+    def quota(self, rules: QuotaRules | None = None) -> Quota:
+        """What is known of the target's quota by now."""
+        return self._account.quota(rules or QuotaRules())
 
     def system_names(self) -> list[str]:
         """The systemNames that the state file has used for the target."""

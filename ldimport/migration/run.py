@@ -8,6 +8,7 @@ import re
 import uuid
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import islice
 
 from ldimport.errors import (
@@ -22,6 +23,7 @@ from ldimport.errors import (
     TooLargeError,
     worst,
 )
+from ldimport.migration import idle
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.admission import Admission
 from ldimport.migration.batch import Parcel
@@ -100,7 +102,30 @@ class Run:
         seconds = self._clock.monotonic() - self._started
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
-        return Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
+        quota = self._admission.quota
+        forecast = quota.forecast(totals.unsubmitted)
+        return Summary(
+            plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
+            quota=quota, finish_at=None if forecast is None else forecast.finish_at,
+        )  # fmt: skip
+
+    def recorded(self, command: str, end: Summary) -> Iterator[Event]:
+        """The end of a run, once the state file has it; before it a notice where this is one of
+        several that the quota let send nothing."""
+        now, target, name = self._clock.now(), self._target.identity, self._options.system_name
+        code, unsent = end.exit_code, end.totals.unsubmitted
+        run = RunRow(target, name, command, self._began, now, code, self.sent, unsent)
+        if code is ExitCode.QUOTA and not self.sent:
+            earlier = self._store.runs(target=target, system_name=name)
+            sending = [each for each in earlier if each.command != "watch"]
+            if end.quota is not None and idle.worth_saying(sending, now):
+                text = idle.explained(sending, end.quota, end.stopped, unsent)
+                yield Notice("quota-stuck", text)
+        try:
+            self._store.record_run(run)
+        except LdimportError as error:  # the end is told all the same
+            end = replace(end, stopped=end.stopped or error, exit_code=worst(code, error.exit_code))
+        yield end
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []

@@ -45,8 +45,9 @@ class _Tracked:
 class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost; ``notes`` are those to images that arrived, by
-    code; ``over_quota`` are recorded batches that the quota did not admit; ``job_ids`` are all that were followed; ``trouble`` is the first answer that kept one job
-    from its end, while others went on."""
+    code; ``over_quota`` are recorded batches that the quota did not admit; ``job_ids`` are all that
+    were followed; ``trouble`` is the first answer that kept one job from its end, while others went
+    on."""
 
     def __init__(self, account: Account) -> None:
         self.totals = Totals()

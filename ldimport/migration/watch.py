@@ -52,7 +52,8 @@ def _carry_on(
     yield from run.carry_out(iter(()), 0)
     totals = run.totals(pending=pending())
     here = Filter(target=account.target.identity, system_name=options.system_name)
-    yield run.summary(totals, account.store.causes(here) if totals.failed else ())
+    end = run.summary(totals, account.store.causes(here) if totals.failed else ())
+    yield from run.recorded("watch", end)
 
 
 class _Onlooker:

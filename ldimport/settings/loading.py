@@ -62,6 +62,8 @@ class Settings:
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
     manifest: Mapping[str, Json] = field(default_factory=dict)
+    daily_limit: int | None = None
+    reserve: int = 0
     user_agent: str | None = None
     ca_file: Path | None = None
     insecure: bool = False

@@ -171,7 +171,7 @@ def _user_agent(raw: object, where: Where) -> str:
 _AMOUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?)\s*([kmg]?)(i?)(b|p|px|)", re.IGNORECASE)
 
 
-def _amount(least: int, most: int) -> Callable[[object, Where], int]:
+def _amount(least: int, most: int, like: str = "15MB") -> Callable[[object, Where], int]:
     """A whole number from ``least`` to ``most``, or a text such as ``15MB`` or ``24 MP``: steps of
     1,000, with an i (``15MiB``) of 1,024."""
 
@@ -181,7 +181,7 @@ def _amount(least: int, most: int) -> Callable[[object, Where], int]:
             step = (1_024 if said[3] else 1_000) ** " kmg".index(said[2].lower() or " ")
             found = int(float(said[1].replace("_", "").replace(",", "")) * step)
         if found is None or not least <= found <= most:
-            text = f"must be a number from {least:,} to {most:,}, or like 15MB"
+            text = f"must be a number from {least:,} to {most:,}, or like {like}"
             raise where.error(text)
         return found
 
@@ -281,6 +281,8 @@ SETTINGS = (
     Setting("webhook", _such(is_http_url, _HTTP), "--webhook", dangerous=True),
     Setting("context", _context, "--context"),
     Setting("manifest", _mapping),
+    Setting("daily_limit", _amount(0, 1_000_000_000, "50k"), "--daily-limit"),
+    Setting("reserve", _amount(0, 1_000_000_000, "1k"), "--reserve", default=0),
     Setting("user_agent", _user_agent, "--user-agent"),
     Setting("ca_file", read_path, dangerous=True),
     Setting("insecure", _flag, "--insecure", in_file=False),

@@ -182,8 +182,11 @@ def test_a_quota_names_a_clock_time_here_and_utc_in_a_log() -> None:
     on_screen, in_log = terminal(80), pipe()
     for screen in (on_screen, in_log):
         summary.show(screen, ENDS["quota"](), RUN)
-    assert re.search(r"Room for more from tomorrow \d\d:\d\d \(in 21 h 3 min\)", shown(on_screen))
-    assert "Room for more from 2026-11-24T05:14:00Z." in shown(in_log)
+    when = r"Room for 12,340 more from tomorrow \d\d:\d\d \(in 21 h 3 min\)"
+    assert re.search(when, shown(on_screen))
+        r"Room for 12,340 more from tomorrow \d\d:\d\d \(in 21 h 3 min\)", shown(on_screen)
+    )
+    assert "Room for 12,340 more from 2026-11-24T05:14:00Z." in shown(in_log)
 
 
 def test_a_command_to_copy_is_never_wrapped() -> None:

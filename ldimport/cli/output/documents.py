@@ -9,8 +9,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
+from ldimport.cli.output import quota
 from ldimport.cli.output.text import utc
-from ldimport.errors import LdimportError
+from ldimport.errors import LdimportError, QuotaError
 from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
@@ -20,6 +21,7 @@ from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
+    from ldimport.migration.quota import Forecast, Quota
     from ldimport.migration.validate import Validation
 
 FORMAT = 1
@@ -63,20 +65,30 @@ def error(problem: LdimportError) -> Document:
         "hint": problem.hint,
         "exitCode": int(problem.exit_code),
         **({"facts": dict(problem.facts)} if problem.facts else {}),
+        **_resume(problem),
     }
+
+
+def _resume(problem: BaseException | None) -> Document:
+    """When to go on after a refusal for the quota."""
+    if not isinstance(problem, QuotaError):
+        return {}
+    at = None if problem.resume_at is None else utc(problem.resume_at)
+    return {"resumeAt": at, "fits": problem.fits, "atTheLatest": problem.at_the_latest}
 
 
 # -- what is known -------------------------------------------------------------------------
 
 
-def plan(found: Plan) -> Document:
-    """What a submit would do."""
-    return {**fields_of(found, "sources"), "days": None, "sources": dict(found.sources)}
+def plan(found: Plan, of: Quota, forecast: Forecast | None) -> Document:
+    """What a submit would do, and how long the quota of the target makes it last."""
+    own = {**fields_of(found, "sources"), "sources": dict(found.sources)}
+    return {**own, **quota.forecast_document(forecast), "quota": quota.document(of)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    return {**fields_of(found, "manifest target system_name sources"), "days": None}
+    return fields_of(found, "manifest target system_name sources")
 
 
 def cause(row: CauseRow) -> Document:
@@ -174,6 +186,12 @@ def _progress(progress: events.Progress, now: float) -> Document:
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
+def _waiting(waiting: events.Waiting, _: float) -> Document:
+    told = quota.document(waiting.quota)
+    return {"reason": "quota", "limit": told["limit"], "used": told["used"],
+            "until": utc(waiting.until)}  # fmt: skip
+
+
 def _ended(ended: events.JobEnded, _: float) -> Document:
     counts = wire.counts_to_json(ended.counts)
     return {"id": ended.job_id, "state": ended.state, "images": counts}
@@ -185,11 +203,15 @@ def _silence(silence: Silence, now: float) -> Document:
 
 
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
-    events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
+    events.Planned: (
+        "plan",
+        lambda planned, _: plan(planned.plan, planned.quota, planned.forecast),
+    ),
     Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
+    events.Waiting: ("wait", _waiting),
     events.JobEnded: ("job", _ended),
     Silence: ("silence", _silence),
 }
@@ -215,6 +237,9 @@ def summary(end: Summary) -> Document:
         "causes": [cause(row) for row in end.causes],
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),
+        **_resume(end.stopped),
+        "quota": None if end.quota is None else quota.document(end.quota),
+        "finishAt": None if end.finish_at is None else utc(end.finish_at),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from ldimport.cli.output import documents
+from ldimport.cli.output import documents, quota
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
@@ -13,6 +13,8 @@ from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
 from ldimport.model import Counts, JobState, Notice, Silence
 
+STUCK = "quota-stuck"
+"""Code of the notice that a cron line mails."""
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
 MOST_OF_A_REASON = 500
@@ -103,7 +105,10 @@ class LogLines:
             case events.Planned(plan=plan):
                 self.say("plan", plan_text(plan))
             case Notice():
-                self.say("note", event.text)
+                self.say("stuck" if event.code == STUCK else "note", event.text)
+            case events.Waiting():
+                until = utc(event.until)
+                self.say("quota", f"{quota.used(event.quota)}; waiting until {until}")
             case events.BatchSent() if self.verbose:
                 rows = f"rows {number(event.first_row)} to {number(event.last_row)}"
                 self.say("batch", f"{event.job_id}: {counted(event.images, 'image')}, {rows}")
@@ -141,7 +146,10 @@ class LogLines:
     def _summary(self, end: Summary) -> None:
         if isinstance(end.stopped, LdimportError):
             kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
-            self.say(kind, end.stopped.message)
+            room = None
+            if isinstance(end.stopped, QuotaError):
+                room = quota.room(end.stopped, self.now(), here=False)
+            self.say(kind, f"{end.stopped.message}. {room}" if room else end.stopped.message)
         self.say("exit", f"{int(end.exit_code)}: {end.exit_code.meaning}")
 
 

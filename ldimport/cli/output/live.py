@@ -10,11 +10,20 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
+from ldimport.cli.output import quota
 from ldimport.cli.output.listeners import ReadingProgress, Stopping
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
 from ldimport.migration.causes import meaning_of
-from ldimport.migration.events import BatchSent, Event, JobEnded, Planned, Progress, Summary
+from ldimport.migration.events import (
+    BatchSent,
+    Event,
+    JobEnded,
+    Planned,
+    Progress,
+    Summary,
+    Waiting,
+)
 from ldimport.migration.model import Failure
 from ldimport.model import JobState, Notice, Silence
 
@@ -134,6 +143,9 @@ class LiveDisplay:
                 self._progress = event
                 self._sent.add(event.sent)
                 self._done.add(event.counts.total - event.counts.pending)
+            case Waiting():
+                until = quota.moment(event.until, self.now(), here=True)
+                self.screen.say("⧗", f"{quota.used(event.quota)}: waiting until {until}")
             case Failure():
                 self._failure(event)
             case JobEnded():

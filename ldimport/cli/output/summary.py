@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.causes import Cause, known_cause
+from ldimport.cli.output import quota
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
-from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
+from ldimport.cli.output.text import cells, counted, duration, number
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals
@@ -56,7 +57,8 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
     if end.jobs or sums.failed or sums.pending or sums.unsubmitted or sums.invalid:
-        counts(screen, sums, plan, jobs=sum(not job.state.finished for job in end.jobs))
+        running = sum(not job.state.finished for job in end.jobs)
+        counts(screen, sums, plan, jobs=running, days=_more_days(end))
         screen.blank()
     if end.causes:
         causes(screen, end.causes)
@@ -68,8 +70,11 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     screen.hints(next_steps(end, run))
 
 
-def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
-    """Every row by its last outcome, and their sum; with a limit those that it let through."""
+def counts(
+    screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0, days: str = ""
+) -> None:
+    """Every row by its last outcome, and their sum; with a limit those that it let through.
+    ``days``: how long what is not sent yet will take."""
     limited = plan is not None and plan.limit is not None
     earlier = number(plan.unchanged) if plan and plan.unchanged and not limited else ""
     skipped = "already exists"
@@ -80,6 +85,7 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         "skipped": skipped if sums.skipped else "",
         "pending": counted(jobs, "job") if jobs else "",
         "invalid": "have errors, not sent",
+        "unsubmitted": days,
     }
     rows = [
         (sign, word, getattr(sums, name), notes.get(name, ""))
@@ -138,6 +144,11 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     else:
         _sentence(screen, *_finished(end, run), took)
     _what_goes_on(screen, end, run)
+
+
+def _more_days(end: Summary) -> str:
+    forecast = None if end.quota is None else end.quota.forecast(end.totals.unsubmitted)
+    return f"{counted(forecast.days, 'more day')}" if forecast and forecast.days else ""
 
 
 def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
@@ -206,16 +217,10 @@ def _what_goes_on(screen: Screen, end: Summary, run: RunFacts) -> None:
         screen.line(f"{text} Nobody follows {them} here now.", indent=2)
 
 
-def _room(screen: Screen, quota: QuotaError, run: RunFacts) -> None:
-    if quota.retry_after is not None:
-        room = run.now + quota.retry_after
-        here = f"{clock(room, run.now)} (in {duration(quota.retry_after)})"
-        text = here if screen.stream.tty else utc(room)
-        screen.line(f"  Room for more from {text}.")
-    elif quota.limit is not None:
-        screen.line(
-            "  The window is the last 24 hours: room comes back as earlier uploads leave it."
-        )
+def _room(screen: Screen, error: QuotaError, run: RunFacts) -> None:
+    text = quota.room(error, run.now, here=screen.stream.tty)
+    unknown = "When there is room again the target does not say."
+    screen.line(f"  {text or unknown}", indent=2)
 
 
 def _with_state(stopped: LdimportError, end: Summary) -> LdimportError:
