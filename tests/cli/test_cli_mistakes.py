@@ -15,7 +15,8 @@ from ldimport.cli.command import COMMANDS, GROUPS
 
 FOREIGN = re.compile(
     r"Input should|Value error|[Ii]nvalid value|env var|[Nn]o such|(?<!mark-)[Mm]issing|"
-    r"argument\(s\)|unable to|Possible options|requires|does not take|not one of|pydantic|Traceback|'--"
+    r"argument\(s\)|unable to|Possible options|requires|does not take|not one of|pydantic|"
+    r"Traceback|'--"
 )
 """Words of typer and pydantic."""
 
