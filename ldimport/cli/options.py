@@ -111,6 +111,8 @@ TABLE: Mapping[str, Any] = {
     "valid_only": Option(help="send the good rows, leave the others"),
     "limit": Option(min=1, metavar="N", help="send at most N images"),
     "batch_size": Option(min=1, max=1_000, metavar="N", help="images in one request"),
+    "update": Option(help="changed entries that the target skips as already there are updated "
+                     "through its media library"),
     "resend": Option(help="send unchanged images again too"),
     "yes": Option(help="do not ask before the first use of a systemName"),
     "webhook": Option(metavar="URL", help="called when a job ends"),
@@ -168,8 +170,8 @@ TABLE: Mapping[str, Any] = {
     "sample": Option(min=1, metavar="N", help="so many at random, of each archive"),
     "seed": Option(min=0, metavar="N", help="choose the same sample as the one with this seed"),
     "bytes_": Option("--bytes", help="fetch the pictures too, and compare"),
-    "rate": Option(min=0, metavar="N", help="requests a second at most; 0: no limit; default: 5, "
-                   "none at the local engine"),
+    "rate": Option(min=0, metavar="N", help="requests a second at most; 0: no limit; default: "
+                   "as requestsPerSecond says, none at the local engine"),
     "restart": Option(help="begin anew instead of going on"),
     "mark_missing": Option(help="ask again for those that were missing last; what still is counts "
                            "as not sent, and the next submit sends it"),
@@ -279,16 +281,18 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EndOptions:
-    """When a run that sends images stops by itself."""
+    """When a run that sends images stops by itself, and what it does with their results."""
 
     no_wait: bool = False
     deadline: str | None = None
     fail_on: str | None = None
+    update: bool = False
 
     def read(self) -> dict[str, Any]:
         """As the use cases take them. Raises UsageError."""
         return {
             "wait": not self.no_wait,
+            "update": self.update,
             "deadline": read_seconds("--deadline", self.deadline),
             "fail_on": failure_limit(self.fail_on),
         }
@@ -325,7 +329,7 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
     *("sample", "seed", "bytes_", "rate"),
-    *("yes", "job", "cause", "all_", "daily_limit", "reserve", "wait_for_quota"),
+    *("yes", "job", "cause", "all_", "daily_limit", "reserve", "wait_for_quota", "update"),
     *("host", "port", "workers", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""

@@ -75,14 +75,16 @@ class Account:
 class RunOptions:
     """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
     monotonic clock; ``fail_on(failed, tried)`` images; ``wait`` False: after the last batch is
-    accepted; ``quota``: what the user says of the target's. Of what earlier runs left open, that
-    of the archive ``system_name`` is taken up; None: of all at the target."""
+    accepted; ``update``: changes that the target skips are made through its media library;
+    ``quota`` is what the user says of it. Of what earlier runs left open, that of the archive
+    ``system_name`` is taken up; None: of all at the target."""
 
     system_name: str | None = None
     deadline: float | None = None
     since: float | None = None
     fail_on: Callable[[int, int], bool] | None = None
     wait: bool = True
+    update: bool = False
     quota: QuotaRules = field(default_factory=QuotaRules)
 
     def ends(self, started: float) -> float:

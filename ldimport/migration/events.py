@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.migration.model import CauseRow, Failure, JobRow, Totals
+from ldimport.migration.model import CauseRow, Failure, JobRow, Totals, Updates
 from ldimport.migration.quota import Forecast, Quota
 from ldimport.model import Counts, JobState, Notice, Silence
 
@@ -77,17 +77,33 @@ class BatchSent:
     last_row: int
 
 
+MOST_SHOWN = 8
+"""Open jobs that are told one by one; of more only how many there are in which state."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A job under way, accepted at ``since`` (Unix seconds, where that is known)."""
+
+    id: str
+    counts: Counts
+    since: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """This run so far: ``to_send`` entries in all, ``sent`` of them accepted, ``counts`` of the
     images under way in this run (sent now or still open from before). ``exact`` is False where
-    the target tells nothing before a job's end."""
+    the target tells nothing before a job's end. Of the open jobs ``waiting`` have not begun or,
+    where only questions tell, were not asked about yet; the few that there may be are ``jobs``."""
 
     to_send: int
     sent: int
     counts: Counts
     open_jobs: int
     exact: bool = True
+    waiting: int = 0
+    jobs: tuple[OpenJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +124,24 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Patched:
+    """An entry that changed got these ``properties`` through the media library."""
+
+    external_id: str
+    properties: tuple[str, ...]
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The end of a run. ``plan`` is None for watch and retry; ``jobs`` are this run's;
     ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
-    the images of this run alone, where a limit asked for these; ``quota`` is the target's, and
-    ``finish_at`` the time at which all is sent, where that is known."""
+    the images of this run alone, where a limit asked for these; ``updated`` what became of changes
+    that the target did not take, where it was asked to take them through its media library;
+    ``quota`` is the target's, and ``finish_at`` the time at which all is sent, where that is known.
+    """
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -126,6 +153,7 @@ class Summary:
     ahead: Totals = field(default_factory=Totals)
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
+    updated: Updates | None = None
     quota: Quota | None = None
     finish_at: float | None = None
 
@@ -135,4 +163,15 @@ class Summary:
         return self.totals if self.own is None else self.own
 
 
-Event = Planned | Notice | BatchSent | Progress | Waiting | Failure | JobEnded | Silence | Summary
+Event = (
+    Planned
+    | Notice
+    | BatchSent
+    | Progress
+    | Waiting
+    | Failure
+    | JobEnded
+    | Patched
+    | Silence
+    | Summary
+)

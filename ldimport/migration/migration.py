@@ -50,6 +50,7 @@ class Migration(Closing):
         self.archives = store.archives
         self.overview = store.overview
         self.jobs = store.jobs
+        self.last_ended = store.last_ended
         self.job_status = store.job_status
         self.results = store.results
         self.failed_rows = store.failed_rows
@@ -99,20 +100,27 @@ class Migration(Closing):
     def overview_now(self, found: Overview, *, workers: bool = False) -> Overview:
         """What the state file told, with what the target tells of open jobs before their end, and
         who is at work; ``workers``: some of the local engine's are alive."""
-        jobs, scopes = [], {(each.target, each.system_name): each for each in found.scopes}
-        for row in found.jobs:
-            now = row if self._target is None else self._account.as_now(row)
-            jobs.append(now)
+        scopes = {(each.target, each.system_name): each for each in found.scopes}
+        for row in self._under_way():
+            now = self._account.as_now(row)
             done, place = now.counts, (row.target, row.system_name)
             if now is not row and (of := scopes.get(place)):
                 ended = min(of.totals.pending, done.total - done.pending)
                 more = Totals(done.success, done.skipped, done.failed, -ended)
                 scopes[place] = replace(of, totals=added(Totals, (of.totals, more)))
         totals = added(Totals, (each.totals for each in scopes.values()))
-        at_work = AtWork(self._store.holder, workers)
-        return replace(
-            found, jobs=tuple(jobs), scopes=(*scopes.values(),), totals=totals, at_work=at_work
-        )
+        at_work, jobs = AtWork(self._store.holder, workers), tuple(map(self.as_now, found.jobs))
+        return replace(found, jobs=jobs, scopes=(*scopes.values(),), totals=totals, at_work=at_work)
+
+    def as_now(self, row: JobRow) -> JobRow:
+        """A job with what the target, if there is one here, tells of it before its end."""
+        return row if self._target is None else self._account.as_now(row)
+
+    def _under_way(self) -> Iterator[JobRow]:
+        """Open jobs of a target that tells more of them than the state file."""
+        if self._target is not None and self._target.local:
+            here = self._target.identity
+            yield from self._store.jobs(self._store.open_job_ids(target=here), target=here)
 
     def check_cause(self, code: str) -> None:
         """Raises UsageError, with what was probably meant, for a cause that nobody knows: neither
@@ -218,15 +226,15 @@ class Migration(Closing):
         return verify(self._account, system_names, options, Properties(names, filled))
 
     def look_up(self, rate: float | None) -> LookUp:
-        """Asks the target's media library, so many times a second at most; None: as ``verify``."""
-        from ldimport.migration.verify import RATE, Pace
+        """Asks the target's media library, ``rate`` times a second at most; None: as the target
+        says."""
+        from ldimport.migration.pace import Asking
 
         target = self.target
-        pace = Pace((0.0 if target.local else RATE) if rate is None else rate, self._clock)
+        ask = Asking(self._clock, target.requests_per_second if rate is None else rate)
 
         def asked(system_name: str, external_id: str) -> Asset | None:
-            pace()
-            return target.find(system_name, external_id)
+            return ask(lambda: target.find(system_name, external_id))
 
         return asked
 

@@ -32,20 +32,20 @@ class PictureLook:
 
 
 class Pictures(Closing):
-    """Fetches through the guard, one at a time; ``pace`` is called before a target's address is
-    asked. ``hosts`` are exceptions of the guard beside the target's own place. Without
+    """Fetches through the guard, one at a time; a target's addresses are asked at the pace
+    of ``ask``. ``hosts`` are exceptions of the guard beside the target's own place. Without
     ``web_sources`` no source is fetched again over HTTP."""
 
     def __init__(
         self,
         target: Target,
         hosts: tuple[str, ...],
-        pace: Callable[[], None],
+        ask: Callable[[Callable[[], bytes]], bytes],
         *,
         web_sources: bool,
         ca_file: str | None = None,
     ) -> None:
-        self._target, self._pace, self._web = target, pace, web_sources
+        self._target, self._ask, self._web = target, ask, web_sources
         own = () if target.local else (parse(target.identity).place,)
         self._fetcher = Fetcher(LIMITS, Guard((*hosts, *own)), concurrency=1, ca_file=ca_file)
         self._sandbox = Sandbox(LIMITS)
@@ -56,8 +56,8 @@ class Pictures(Closing):
         try:
             body = self._target.original(found)
             if body is None:
-                self._pace()
-                body = self._fetched(found.original_url or expected.original_url or "")
+                place = found.original_url or expected.original_url or ""
+                body = self._ask(lambda: self._fetched(place))
             facts = self._facts(body)
         except Rejected as rejected:
             if rejected.retryable:

@@ -48,10 +48,11 @@ class Run:
     followed where any are named."""
 
     def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
-        self.tracker = Tracker(account)
+        self.tracker = Tracker(account, update=options.update)
         self.sent = 0
         self.batches: list[int] = []
         self._refusals = 0
+        self._lost: list[Parcel] = []
         self.stopped: BaseException | None = None
         self.ahead = Totals()
         self._account, self._store, self._target = account, account.store, account.target
@@ -75,11 +76,16 @@ class Run:
                     if not (isinstance(error, QuotaError | RefusedError) or is_of_one(error)):
                         raise
                     self.stopped = error  # what is under way is still followed to its end
-                while self._options.wait and len(self.tracker):
-                    yield from self._step(to_send)
+                while self._options.wait and (len(self.tracker) or self._lost):
+                    if len(self.tracker):
+                        yield from self._step(to_send)
+                    else:
+                        lost, self._lost = self._lost, []
+                        yield from self._send_all(iter(lost), to_send)
         except (LdimportError, KeyboardInterrupt) as error:
             self.stopped = error
         self.tracker.look_ahead()
+        self.tracker.failed_jobs += len(self._lost)
         self.stopped = self.stopped or self.tracker.trouble
         for text in self._target.undelivered():
             yield Notice("webhook-undelivered", text)
@@ -107,6 +113,7 @@ class Run:
         return Summary(
             plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
             quota=quota, finish_at=None if forecast is None else forecast.finish_at,
+            updated=self.tracker.updated,
         )  # fmt: skip
 
     def recorded(self, command: str, end: Summary) -> Iterator[Event]:
@@ -179,7 +186,7 @@ class Run:
         size, for some of its images or for the quota."""
         store, now = self._store, self._clock.now
         batch = store.record_intent(parcel, uuid.uuid4().hex, now())
-        if own:
+        if own and (parcel.instead_of is None or parcel.instead_of in self.batches):
             self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
@@ -205,9 +212,28 @@ class Run:
             return [rest] if rest.images else []
         self._refusals = 0
         self._admission.accepted()
-        self.sent += sent.images
+        self.sent += sent.images if parcel.instead_of is None else 0
         yield sent
         return []
+
+    def _send_lost(self) -> Iterator[Event]:
+        """What jobs left that were lost is sent once more, in the place of those jobs; what the
+        quota does not admit now, once nothing else is under way."""
+        waiting: deque[Parcel] = deque()
+        while first := (waiting.popleft() if waiting else self.tracker.lost_parcel()):
+            part, later = self._admission.admitted(first)
+            if part is None:
+                self._lost += later
+                continue
+            try:
+                smaller = yield from self._send(part, own=True)
+            except (AuthError, RefusedError) as error:  # its images are not sent
+                self.stopped = self.stopped or error
+                continue
+            except LdimportError:
+                self.tracker.under_way_again(part)  # for all that is known
+                raise
+            waiting.extendleft(reversed([*smaller, *later]))
 
     def _step(self, to_send: int) -> Iterator[Event]:
         self._check_deadline()
@@ -217,18 +243,21 @@ class Run:
             self._clock.sleep(min(self.tracker.pause(), 0.5))
 
     def _progress(self, to_send: int) -> Progress:
-        counts, exact = self.tracker.counts()
-        return Progress(to_send, self.sent, counts, len(self.tracker), exact)
+        tracker = self.tracker
+        counts, exact = tracker.counts()
+        shown = (len(tracker), exact, tracker.waiting, tracker.few())
+        return Progress(to_send, self.sent, counts, *shown)
 
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:
-            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
+            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker):,} jobs are"
             text = f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running"
             raise DeadlineError(text, hint="run the same command again to go on")
 
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""
         yield from self.tracker.poll()
+        yield from self._send_lost()
         totals = self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
         if self._options.fail_on is not None and self._options.fail_on(totals.failed, tried):

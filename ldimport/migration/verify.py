@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from ldimport.errors import LdimportError, Rejected
-from ldimport.migration.account import Account, Clock
+from ldimport.migration.account import Account
 from ldimport.migration.compare import Properties, differences
+from ldimport.migration.pace import Asking
 from ldimport.migration.pictures import Pictures
 from ldimport.migration.proof import (
     Begun,
@@ -32,8 +33,6 @@ STORED_AFTER = 25
 STORED_SECONDS = 2.0
 """Looks are written down after so many, or so long: a killed run asks no more than these again."""
 MOST_FINDINGS = 1_000
-RATE = 5.0
-"""Requests a second at a server, unless told otherwise."""
 
 VerifyEvent = VerifyProgress | Verified
 
@@ -41,8 +40,8 @@ VerifyEvent = VerifyProgress | Verified
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifyOptions:
     """``sample``: so many at random of each archive, by ``seed`` the same again; ``pictures``: the
-    bytes too; ``rate``: requests a second at most (0: no limit; None: ``RATE``, but none at the
-    local engine); ``restart``: do not go on with what was interrupted; ``mark_missing``: only
+    bytes too; ``rate``: requests a second at most (0: no limit; None: as the
+    target says); ``restart``: do not go on with what was interrupted; ``mark_missing``: only
     those not found last, and those that still are not count as not sent. ``allow_hosts`` may be
     fetched from, pictures alone."""
 
@@ -56,21 +55,6 @@ class VerifyOptions:
     ca_file: str | None = None
 
 
-class Pace:
-    """Waits so that there are at most ``rate`` requests a second; 0: as many as can be."""
-
-    def __init__(self, rate: float, clock: Clock) -> None:
-        self._gap = 1 / rate if rate else 0.0
-        self._clock, self._next = clock, 0.0
-
-    def __call__(self) -> None:
-        """To be called before each request."""
-        now = self._clock.monotonic()
-        if now < self._next:
-            self._clock.sleep(self._next - now)
-        self._next = max(now, self._next) + self._gap
-
-
 def verify(
     account: Account, names: Sequence[str], options: VerifyOptions, properties: Properties
 ) -> Iterator[VerifyEvent]:
@@ -80,7 +64,7 @@ def verify(
     with ExitStack() as stack:
         if options.pictures:
             web = options.sample is not None
-            pictures = Pictures(account.target, options.allow_hosts, run.pace, web_sources=web,
+            pictures = Pictures(account.target, options.allow_hosts, run.ask, web_sources=web,
                                 ca_file=options.ca_file)  # fmt: skip
             run.pictures = stack.enter_context(pictures)
         try:
@@ -121,9 +105,9 @@ class _Verification:
     marked: int = 0
 
     def __post_init__(self) -> None:
-        local = self.account.target.local
-        rate = (0.0 if local else RATE) if self.options.rate is None else self.options.rate
-        self.pace = Pace(rate, self.account.clock)
+        account, rate = self.account, self.options.rate
+        least = account.target.requests_per_second
+        self.ask = Asking(account.clock, least if rate is None else rate)
         self._began, self._since = self.account.clock.monotonic(), self.account.clock.now()
 
     def carry_out(self) -> Iterator[VerifyProgress]:
@@ -212,8 +196,7 @@ class _Verification:
     def _look(self, part: _Archive, expected: Expected) -> list[Look]:
         """Ask the library; nothing: its picture could not be had for now."""
         target, now = self.account.target, self.account.clock.now
-        self.pace()
-        found = target.find(part.name, expected.external_id)
+        found = self.ask(lambda: target.find(part.name, expected.external_id))
         if found is None:
             return self._counted(Look(expected.external_id, now(), Proof.MISSING, {}))
         told: Differences = differences(expected, found, self.properties)

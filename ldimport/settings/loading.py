@@ -66,6 +66,7 @@ class Settings:
     reserve: int = 0
     user_agent: str | None = None
     ca_file: Path | None = None
+    requests_per_second: int
     insecure: bool = False
     max_bytes: int
     max_pixels: int

@@ -17,6 +17,7 @@ from ldimport.model import (
     MAX_BODY_BYTES,
     MAX_CONTEXT_BYTES,
     MAX_NAME,
+    REQUESTS_PER_SECOND,
     ExifPrecedence,
     ImageType,
     JobOptions,
@@ -168,6 +169,12 @@ def _user_agent(raw: object, where: Where) -> str:
     return text
 
 
+def _per_second(raw: object, where: Where) -> int:
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 1 <= raw <= 1_000:
+        raise where.error("must be a number of requests a second, from 1 to 1,000")
+    return raw
+
+
 _AMOUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?)\s*([kmg]?)(i?)(b|p|px|)", re.IGNORECASE)
 
 
@@ -285,6 +292,7 @@ SETTINGS = (
     Setting("reserve", _amount(0, 1_000_000_000, "1k"), "--reserve", default=0),
     Setting("user_agent", _user_agent, "--user-agent"),
     Setting("ca_file", read_path, dangerous=True),
+    Setting("requests_per_second", _per_second, default=REQUESTS_PER_SECOND),
     Setting("insecure", _flag, "--insecure", in_file=False),
     _of_engine("max_bytes", "limits.bytes", _amount(1, 1_000_000_000), _LIMITS.max_bytes),
     _of_engine("max_pixels", "limits.pixels", _amount(1, 1_000_000_000), _LIMITS.max_pixels),

@@ -1,6 +1,7 @@
 """The embedded engine as a target: same protocol, nothing leaves this machine."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,7 +22,7 @@ from ldimport.model import (
     Json,
     Result,
 )
-from ldimport.targets.base import LOCAL, BatchLimits, Target
+from ldimport.targets.base import LOCAL, BatchLimits, Target, patches
 
 HOOK_PATIENCE = 3.0
 """Seconds at the end of the work for webhooks that are due."""
@@ -35,6 +36,7 @@ class EmbeddedTarget(Target):
 
     label = LOCAL
     local = True
+    requests_per_second = math.inf
 
     def __init__(
         self,
@@ -74,6 +76,7 @@ class EmbeddedTarget(Target):
             media_type=entry.media_type,
             metadata=entry.metadata,
             key=entry.asset.key,
+            version=entry.version,
             size=entry.asset.size,
             created_at=datetime.fromtimestamp(entry.created_at, UTC).isoformat(),
         )
@@ -94,6 +97,11 @@ class EmbeddedTarget(Target):
         if hashlib.sha256(body).hexdigest() != stored.sha256:
             raise Rejected(Cause.CORRUPT, "the stored file is damaged: it has another digest")
         return body
+
+    def patch(
+        self, media_id: str, properties: Mapping[str, Json], version: int | None = None
+    ) -> None:
+        self.engine.patch_media(media_id, patches(properties), version)
 
     def project_config(self) -> Json:
         return self.engine.config.raw

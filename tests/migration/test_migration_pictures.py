@@ -77,7 +77,7 @@ def look(web: Web, *, service: str | None = "imgix", size: int | None = None, so
     place = f"{web.url}/original" if address is None else address
     found = Asset("m1", place, place, 40, 30, "image/png", None, size=size)
     target = replace(StandIn(), identity=f"{web.url}/api", local=False)
-    with Pictures(target, allow, lambda: None, web_sources=sources) as pictures:
+    with Pictures(target, allow, lambda ask: ask(), web_sources=sources) as pictures:
         return pictures.compare(expected, found)
 
 

@@ -181,7 +181,7 @@ def test_a_sample_is_random_repeatable_and_spread(state: StateStore, tmp_path: P
 
 
 def test_requests_keep_to_the_rate(state: StateStore, tmp_path: Path) -> None:
-    library, time = Library(local=False), Time()
+    library, time = Library(requests_per_second=5), Time()
     submit(state, library, manifest(tmp_path, 11), time=time)
     time.waits, began = [], time.at
     verified(state, library, time)

@@ -110,10 +110,8 @@ def job(row: JobRow) -> Document:
 
 
 def overview(found: Overview, elsewhere: Iterable[ArchiveSums] = ()) -> Document:
-    """What the state file knows, and which of its archives were left out."""
+    """What the state file knows beside its jobs, and which of its archives were left out."""
     return {
-        "format": FORMAT,
-        "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
         "scopes": [*map(_archive, found.scopes)],
         "elsewhere": [*map(_archive, elsewhere)],
@@ -182,7 +180,7 @@ def _batch(sent: events.BatchSent, now: float) -> Document:
 
 
 def _progress(progress: events.Progress, now: float) -> Document:
-    numbers = {**fields_of(progress, "counts"), **fields_of(progress.counts)}
+    numbers = {**fields_of(progress, "counts jobs"), **fields_of(progress.counts)}
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
 
 
@@ -213,6 +211,7 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     Failure: ("failure", lambda failure, _: fields_of(failure)),
     events.Waiting: ("wait", _waiting),
     events.JobEnded: ("job", _ended),
+    events.Patched: ("updated", lambda patched, _: fields_of(patched)),
     Silence: ("silence", _silence),
 }
 """Every event but the last, with its type in JSON."""
@@ -240,6 +239,7 @@ def summary(end: Summary) -> Document:
         **_resume(end.stopped),
         "quota": None if end.quota is None else quota.document(end.quota),
         "finishAt": None if end.finish_at is None else utc(end.finish_at),
+        **({} if end.updated is None else {"updated": fields_of(end.updated)}),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

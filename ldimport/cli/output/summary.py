@@ -9,7 +9,7 @@ from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, T
 from ldimport.cli.output.text import cells, counted, duration, number
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Totals
+from ldimport.migration.model import CauseRow, Totals, Updates
 from ldimport.model import JobState
 from ldimport.url import host_of
 
@@ -66,6 +66,8 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.notes:
         notes(screen, end.notes)
         screen.blank()
+    if end.updated is not None:
+        updates(screen, end.updated)
     closing(screen, end, run)
     screen.hints(next_steps(end, run))
 
@@ -127,6 +129,22 @@ def notes(screen: Screen, found: Mapping[str, int]) -> None:
         screen.say("!", f"{counted(images, 'image')} imported with a note: {text} ({code})")
 
 
+def updates(screen: Screen, done: Updates) -> None:
+    """What became of changes that the target had skipped."""
+    if done.patched:
+        entries = counted(done.patched, "changed entry", "changed entries")
+        screen.say("✓", f"{entries} updated through the media library")
+    if done.impossible:
+        entries = counted(done.impossible, "entry", "entries")
+        why = "more changed than metadata: url or media type"
+        screen.say("!", f"{entries} cannot be updated there: {why}")
+    if done.refused:
+        entries = counted(done.refused, "entry", "entries")
+        screen.say("!", f"{entries} not updated: the media library refused")
+    if done.impossible or done.refused or done.patched:
+        screen.blank()
+
+
 def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     """How it ended, in one sentence, and what goes on without us."""
     took = f"{counted(len(end.jobs), 'job')} · " if end.jobs else ""
@@ -164,7 +182,7 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     """Sign and sentence of a run that came to its end."""
     sums, rows = end.shown, counted(end.shown.rows, "image")
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
-    if refused:
+    if refused and end.exit_code is ExitCode.REFUSED:  # else all was found or sent again
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
         return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
     if not end.jobs and not sums.failed and not sums.invalid and not end.totals.unsubmitted:
@@ -197,7 +215,8 @@ def _bad(sums: Totals) -> str:
 
 
 def _sent(end: Summary) -> str:
-    mine = sum(job.counts.total for job in end.jobs)
+    gone = sum(job.counts.pending for job in end.jobs if job.state is JobState.LOST)
+    mine = sum(job.counts.total for job in end.jobs) - gone
     if end.plan is None:
         return f"{counted(mine, 'image')} under way"
     known = end.plan.to_send + end.plan.in_progress  # earlier runs' jobs are followed too
