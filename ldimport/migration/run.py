@@ -205,17 +205,17 @@ class Run:
             self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
-        except TooLargeError:
+        except TooLargeError as error:
             if len(parcel.images) == 1:
                 yield from self.tracker.too_large(batch, parcel)
                 return []
-            store.refuse(batch, now())
+            store.refuse(batch, now(), error)
             return parcel.halves()
         except QuotaError as error:
-            store.refuse(batch, now())
+            store.refuse(batch, now(), error)
             return self._admission.refused(error, parcel)
         except (AuthError, RefusedError) as error:
-            store.refuse(batch, now())
+            store.refuse(batch, now(), error)
             named = _refused_images(error, parcel)
             self._refusals += 1
             if not named or self._refusals > MOST_REFUSALS:

@@ -12,7 +12,7 @@ from typing import Any
 from ldimport import wire
 from ldimport.causes import Cause
 from ldimport.database_rows import values_checked
-from ldimport.errors import UsageError, did_you_mean
+from ldimport.errors import LdimportError, UsageError, did_you_mean
 from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.hosts import blames_host
@@ -70,7 +70,7 @@ class Recording(Ledger):
                  each.image.url)
                 for each in images
             )  # fmt: skip
-            with _sums_follow(connection, archive, [each.image.id for each in images]):
+            with sums_follow(connection, archive, [each.image.id for each in images]):
                 connection.executemany(SQL["open_image"], opened)
         return OpenBatch(batch, archive, key, None, len(images))
 
@@ -83,9 +83,11 @@ class Recording(Ledger):
             )
         return replace(batch, job_id=job_id, submitted_at=now)
 
-    def refuse(self, batch: OpenBatch, now: float) -> None:
+    def refuse(self, batch: OpenBatch, now: float, why: LdimportError | None = None) -> None:
         """The target certainly did not accept the batch: its images are as they were before."""
+        said = None if why is None else f"{why.code}: {why.message}"
         with self._ending(batch, BatchState.REFUSED, now) as connection:
+            connection.execute("UPDATE batch SET refused = ? WHERE id = ?", (said, batch.id))
             connection.execute(
                 "UPDATE image SET open_batch = NULL, pending = NULL WHERE open_batch = ?",
                 (batch.id,),
@@ -187,16 +189,14 @@ class Recording(Ledger):
             rows = connection.execute(
                 "SELECT external_id FROM image WHERE open_batch = ?", (batch.id,)
             )
-            with _sums_follow(connection, batch.archive, [row[0] for row in rows]):
+            with sums_follow(connection, batch.archive, [row[0] for row in rows]):
                 yield connection
             sums = (counts.success, counts.skipped, counts.failed)
             connection.execute(SQL["end"], (state, now, *sums, batch.id))
 
 
 @contextmanager
-def _sums_follow(
-    connection: sqlite3.Connection, archive: int, ids: Sequence[str]
-) -> Iterator[None]:
+def sums_follow(connection: sqlite3.Connection, archive: int, ids: Sequence[str]) -> Iterator[None]:
     """Inside, images of an archive change; after it, the archive's sums have followed."""
     asked = (archive, json.dumps(ids))
     before = connection.execute(SQL["states"], asked).fetchone()
