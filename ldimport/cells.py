@@ -67,9 +67,15 @@ def csv_form(path: str | Path, *, excel: bool = False) -> CsvForm:
     return CsvForm(delimiter, "utf-8-sig" if excel else "utf-8")
 
 
-def csv_line(values: Iterable[Json], delimiter: str = ",", end: str = "\r\n") -> str:
+def csv_line(
+    values: Iterable[Json], delimiter: str = ",", end: str = "\r\n", quote: str = '"'
+) -> str:
     """A row of a CSV, its cells as ``safe_cell`` says. In quotes stands every one in which any
-    reader could find the end of a line or a cell, or something to trim."""
+    reader could find the end of a line or a cell, or something to trim; with quotes other than
+    usual every cell, so that they are recognised."""
+    if quote != '"':
+        cells = (safe_cell(value).replace(quote, quote * 2) for value in values)
+        return delimiter.join(f"{quote}{cell}{quote}" for cell in cells) + end
 
     def written(value: Json) -> str:
         if isinstance(value, str) and _ORDINARY.fullmatch(value) and delimiter not in value:

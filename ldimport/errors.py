@@ -239,7 +239,7 @@ class ConflictError(RefusedError, code="conflict"):
 
 
 class FailureLimitError(LdimportError, code="failure-limit", exit_code=ExitCode.FAILURE_LIMIT):
-    """Stopped because more images failed than ``--fail-on`` allows."""
+    """Stopped because more images failed than ``--max-failures`` allows."""
 
 
 class Rejected(Exception):  # noqa: N818  it is an answer about one image, not an error of a run

@@ -82,6 +82,10 @@ class NewFile:
             shutil.copyfileobj(other, self._file.buffer)
             self._file.buffer.flush()
 
+    def encode_as(self, encoding: str) -> None:
+        """In another encoding, as long as nothing is written."""
+        self._file.reconfigure(encoding=encoding)
+
     def write(self, text: str) -> None:
         """Write on."""
         try:

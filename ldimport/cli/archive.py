@@ -86,15 +86,19 @@ def of_job(session: Session, migration: Migration, job_id: str) -> ArchiveName:
 
 def refuse_several(session: Session, migration: Migration, which: Filter) -> None:
     """A manifest has one archive. Raises UsageError where these images are of several."""
+    if len(found := with_failures(migration, which)) > 1:
+        raise _several(session, ("results", "--failed", "--as-manifest"), found)
+
+
+def with_failures(migration: Migration, which: Filter) -> list[ArchiveSums]:
+    """The archives that these failed images are of."""
 
     def held(each: ArchiveSums) -> bool:
         own = replace(which, target=each.target, system_name=each.system_name)
-        return bool(each.totals.failed) and migration.holds(own)
+        return bool(each.totals.failed or which.waived) and migration.holds(own)
 
     mine = ArchiveName(which.target, which.system_name)
-    found = [each for each in _meant(mine, migration.archives()) if held(each)]
-    if len(found) > 1:
-        raise _several(session, ("results", "--failed", "--as-manifest"), found)
+    return [each for each in _meant(mine, migration.archives()) if held(each)]
 
 
 def elsewhere(archives: Sequence[ArchiveSums], mine: ArchiveName) -> list[ArchiveSums]:
@@ -124,7 +128,8 @@ def say_elsewhere(
     if len(others) > MOST_NAMED:
         shown.append(counted(len(others) - MOST_NAMED, "more archive"))
     text = f"also in the state file: {', '.join(shown)}"
-    session.notes.hint(session.next_command(*command.split(), "--all"), text)
+    every = "--all-archives" if command == "retry" else "--all"
+    session.notes.hint(session.next_command(*command.split(), every), text)
 
 
 def _named(each: ArchiveSums) -> str:
@@ -157,6 +162,20 @@ def to_retry(
     if name is None and known:
         name = known[0].system_name
     return ArchiveName(here, name)
+
+
+def to_waive(session: Session, migration: Migration) -> ArchiveSums:
+    """Whose failures are accepted. Raises UsageError where several archives may be meant and none
+    is named, or there is none."""
+    archives = migration.archives()
+    session.knows(archives)
+    _check_named(session, archives)
+    known = _meant(session.archive, [each for each in archives if each.totals.rows])
+    if len(known) > 1:
+        raise _several(session, ("waive",), known)
+    if not known:
+        raise UsageError("nothing has been submitted yet", code="nothing-to-waive")
+    return known[0]
 
 
 def to_watch(

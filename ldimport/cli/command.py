@@ -60,6 +60,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "watch": "follow open jobs until they end",
         "results": "outcome of every image: media ids, reasons",
         "retry": "send failed images again",
+        "waive": "accept failures that nobody can mend",
         "verify": "look images up at the target, and compare",
         "export": "hand over: map, redirects, undo",
     },

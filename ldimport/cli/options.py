@@ -107,7 +107,13 @@ TABLE: Mapping[str, Any] = {
     "reserve": Option(metavar="N", help="leave so many of the daily limit to others"),
     "wait_for_quota": Option(help="wait for room instead of ending with 6"),
     "deadline": Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
-    "fail_on": Option(metavar="any|N|N%", help="stop when so many images failed; exit 11"),
+    "max_failures": Option("--max-failures", "--fail-on", metavar="any|N|N%",
+                           help="stop at the first or the N-th failure, or once more than N% "
+                           "failed; exit 11"),
+    "tries": Option(metavar="N", help="send an image that fails for a passing cause so often by "
+                    "itself, over 3 days; 1: never again. Default: 5"),
+    "canary": Option(min=1, metavar="N", help="first send N images, spread evenly over all, and go "
+                     "on only if few fail: --max-failures, else 10%"),
     "valid_only": Option(help="send the good rows, leave the others"),
     "limit": Option(min=1, metavar="N", help="send at most N images"),
     "batch_size": Option(min=1, max=1_000, metavar="N", help="images in one request"),
@@ -124,8 +130,19 @@ TABLE: Mapping[str, Any] = {
     "dry_run": Option(help="send nothing: show what `plan` shows"),
     "exit_code": Option(help="exit 1 when there is something to send"),
     "retry.job": Option(metavar="ID", help="only those of it"),
-    "retry.cause": Option(metavar="CODE", help="only those that failed for it",
+    "retry.cause": Option(metavar="CODE", help="only those that failed for it, whether it passes "
+                          "or not", autocompletion=complete_causes),
+    "retry.host": Option(metavar="H", help="only those fetched from this host"),
+    "older_than": Option(metavar="TIME", help="only those that failed so long ago: 6h, 2d"),
+    "ids": Argument(metavar="ID...", help="these images, whatever they failed for"),
+    "waive.ids": Argument(metavar="ID...", help="these images"),
+    "waive.cause": Option(metavar="CODE", help="those that failed for it",
                           autocompletion=complete_causes),
+    "waive.host": Option(metavar="H", help="those fetched from this host"),
+    "waive.file": Option(metavar="FILE", help="those whose ids stand in it: one a line, or in the "
+                         "column id or externalId of a table or of JSON Lines; -: standard input"),
+    "reason": Option(metavar="TEXT", help="why they are accepted, for the reports"),
+    "undo": Option(help="they count as failed again"),
     "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones",
                      autocompletion=complete_jobs),
     # checks
@@ -147,6 +164,7 @@ TABLE: Mapping[str, Any] = {
     "results.failed": Option(help="only failed images"),
     "results.skipped": Option(help="only skipped images"),
     "results.success": Option(help="only imported images"),
+    "results.waived": Option(help="only failed images that were waived"),
     "results.job": Option(metavar="ID", help="only of this job"),
     "results.cause": Option(metavar="CODE", help="failed for this cause",
                             autocompletion=complete_causes),
@@ -160,7 +178,10 @@ TABLE: Mapping[str, Any] = {
     "results.most": Option("--most", "-n", min=0, metavar="N", help="rows to show; 0 = all"),
     "all_": Option("--all", envvar="LDIMPORT_ALL",
                    help="every archive of the state file, not only the one in force"),
-    "retry.all_": Option("--all", help="every archive at the target, not only the one in force"),
+    "retry.all_": Option("--all", envvar="LDIMPORT_RETRY_ALL",
+                         help="all failed images, not only those that may work without a change"),
+    "all_archives": Option("--all-archives", help="every archive at the target, not only the one "
+                           "in force"),
     "watch.all_": Option("--all", help="every archive at the target, not only the one in force"),
     "what": Argument(metavar="ID|CODE|ROW", help="an image's external id, a code, or with "
                      "--manifest the number of a row"),
@@ -285,16 +306,19 @@ class EndOptions:
 
     no_wait: bool = False
     deadline: str | None = None
-    fail_on: str | None = None
+    max_failures: str | None = None
     update: bool = False
 
-    def read(self) -> dict[str, Any]:
+    def read(self, settings: Settings) -> dict[str, Any]:
         """As the use cases take them. Raises UsageError."""
+        from ldimport.migration.limits import FailureLimit
+
+        most = settings.max_failures
         return {
             "wait": not self.no_wait,
             "update": self.update,
             "deadline": read_seconds("--deadline", self.deadline),
-            "fail_on": failure_limit(self.fail_on),
+            "max_failures": None if most is None else FailureLimit.of(most),
         }
 
 
@@ -329,7 +353,8 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
     *("sample", "seed", "bytes_", "rate"),
-    *("yes", "job", "cause", "all_", "daily_limit", "reserve", "wait_for_quota", "update"),
+    *("yes", "job", "cause", "all_", "all_archives", "older_than", "tries", "canary"),
+    *("max_failures", "daily_limit", "reserve", "wait_for_quota", "update"),
     *("host", "port", "workers", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""
@@ -347,23 +372,3 @@ def read_seconds(option: str, text: str | None) -> float | None:
         hint = f"like {option} 90s, {option} 30m, {option} 2h"
         raise UsageError(f"{option} {text} is not a time", hint=hint)
     return float(found[1]) * _SECONDS[found[2]]
-
-
-def failure_limit(text: str | None) -> Callable[[int, int], bool] | None:
-    """``--fail-on any|N|N%`` as a question about (failed, tried). A share counts only once 100
-    images were tried, since one in three says nothing. Raises UsageError."""
-    if text is None:
-        return None
-    word = text.strip().lower()
-    if word == "any":
-        return lambda failed, tried: failed > 0
-    number, share = word.removesuffix("%"), word.endswith("%")
-    try:
-        limit = float(number) if share else int(number)
-    except ValueError:
-        limit = -1
-    if limit < 0 or (share and limit > 100):
-        raise UsageError(f"--fail-on {text}: must be any, a number of images, or a share like 5%")
-    if share:
-        return lambda failed, tried: tried >= 100 and failed * 100 > limit * tried
-    return lambda failed, tried: failed >= max(1, limit)

@@ -28,6 +28,7 @@ def plan(
     resend: bool = False,
     exit_code: bool = False,
     show: int = 0,
+    tries: str | None = None,
     allow_hosts: list[str] | None = None,
     daily_limit: str | None = None,
     reserve: str | None = None,
@@ -35,7 +36,8 @@ def plan(
     reading: ReadingOptions,
 ) -> ExitCode:
     """Show what a submit would send, in how many batches. Nothing is sent."""
-    found = show_plan(session, reading, SubmitOptions(resend=resend), entries=show)
+    options = SubmitOptions(resend=resend, tries=session.settings.tries)
+    found = show_plan(session, reading, options, entries=show)
     return ExitCode.FAILURES if exit_code and found.to_send else ExitCode.OK
 
 
@@ -53,7 +55,7 @@ def show_plan(
         session.knows(migration.archives())
         found, checked = migration.plan(source, options)
         of = migration.quota(quota_rules(session.settings))
-        forecast = of.forecast(found.new + found.changed)
+        forecast = of.forecast(found.sendable)
         previews = list(migration.preview(source, options, entries)) if entries else []
         refused = target.refused(found.sources, session.settings.allow_hosts)
         if session.options.json:
@@ -73,7 +75,7 @@ def show_plan(
         failed = Filter(target=target.identity, system_name=found.system_name)
         causes = migration.causes(failed) if found.failed else ()
         can = sum(row.images for row in causes if row.retryable)
-        session.screen.hints(_hints(session, found, min(can, found.failed)))
+        session.screen.hints(_hints(session, found, min(can - found.retried, found.failed)))
         check.notices(session.notes, checked)
         check.identity(session.notes, checked)
     return found
@@ -91,7 +93,7 @@ def _show(
     facts = {}
     if found.to_send:
         if found.left_out:
-            facts["limit"] = f"{number(found.to_send)} of {number(found.new + found.changed)}"
+            facts["limit"] = f"{number(found.to_send)} of {number(found.sendable)}"
         facts["batches"] = (
             f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
             f" and {size(limits.bytes)}"
@@ -103,7 +105,7 @@ def _show(
         facts["changed"] = " · ".join(f"{name} {number(n)}" for name, n in found.fields.items())
     if (ends := _token_ends(session)) is not None:
         facts["token"] = _token_text(session, ends)
-        forecast = of.forecast(found.new + found.changed)
+        forecast = of.forecast(found.sendable)
         if forecast is not None and session.now() < ends < forecast.finish_at:
             facts["token"] += ", before the move ends"
     if facts:
@@ -140,7 +142,7 @@ def _token_text(session: Session, ends: float) -> str:
 
 def _quota_text(session: Session, found: Plan, of: Quota) -> str:
     """``50,000 in 24 h · 12,340 used → 24 days, done about 17 Dec``."""
-    forecast = of.forecast(found.new + found.changed)
+    forecast = of.forecast(found.sendable)
     if forecast is None:
         return "not known yet: learned from the first refusal, or stated by --daily-limit"
     here = bool(session.screen.width)
@@ -153,7 +155,9 @@ def _counts(found: Plan) -> list[Count]:
         ("+", "new", found.new, "will be imported"),
         ("~", "changed", found.changed, "were edited since they were sent"),
         ("=", "unchanged", found.unchanged, "will not be sent"),
+        ("↻", "tried again", found.retried, "failed before for a passing cause"),
         ("✗", "failed", found.failed, "before: a retry sends them"),
+        ("–", "waived", found.waived, "failed before, and that was accepted"),
         ("…", "in progress", found.in_progress, "in jobs that are open"),
         ("!", "invalid", found.invalid, "have errors"),
     ]
@@ -176,7 +180,7 @@ def _origins(found: Plan) -> str:
 def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
     hints = []
     if STDIN in session.paths:  # what came that way is gone
-        found = replace(found, invalid=0, new=0, changed=0)
+        found = replace(found, invalid=0, new=0, changed=0, retried=0)
     if found.invalid:
         wrong = session.same_manifest("validate")
         hints.append((wrong, "what is wrong with the invalid rows"))
@@ -187,7 +191,7 @@ def _hints(session: Session, found: Plan, can: int) -> list[Hint]:
         valid_only = ["--valid-only"] if found.invalid else []
         send = session.same_manifest("submit", *valid_only, *own)
         hints.append((send, f"send {number(found.to_send)}"))
-    if can:
+    if can > 0:
         again = f"send failed images again; {number(can)} may work"
         hints.append((session.next_command("retry"), again))
     elif found.failed:

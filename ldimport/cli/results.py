@@ -14,12 +14,11 @@ from ldimport.cli.output.documents import redacted
 from ldimport.cli.output.screen import OUTCOMES
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
-from ldimport.errors import UsageError, did_you_mean
+from ldimport.errors import UsageError
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
 from ldimport.migration.model import ArchiveName, Filter, ResultRow
 from ldimport.model import Status
-from ldimport.url import host_of
 
 MOST_ROWS = 20
 
@@ -43,6 +42,7 @@ class FilterOptions:
     failed: bool = False
     skipped: bool = False
     success: bool = False
+    waived: bool = False
     job: str | None = None
     cause: str | None = None
     host: str | None = None
@@ -50,8 +50,9 @@ class FilterOptions:
     def status(self) -> Status | None:
         """The one outcome that is wanted, if it is one. Raises UsageError for several."""
         chosen = [each for each in Status if getattr(self, each.value)]
-        if len(chosen) > 1:
-            raise UsageError("--failed, --skipped and --success exclude each other")
+        if len(chosen) + self.waived > 1:
+            text = "--failed, --skipped, --success and --waived exclude each other"
+            raise UsageError(text)
         return chosen[0] if chosen else None
 
 
@@ -79,15 +80,25 @@ def results_(
     with session.migration(write=False) as migration:
         which = _which(session, migration, filters, everything=all_)
         if wanted.as_manifest:
-            _as_manifest(session, migration, which, wanted)
+            _as_manifest(session, migration, which, wanted, everything=all_)
         elif (form := _format(session, wanted)) is OutputFormat.TABLE:
             most = MOST_ROWS if wanted.most is None else wanted.most
             _table(session, migration, which, most, everything=all_)
         else:
-            rows = islice(migration.results(which), wanted.most or None)
+            rows = islice(_rows(session, migration, which), wanted.most or None)
             _write(session, migration, which, rows, wanted, form)
         mine = ArchiveName(which.target, which.system_name)
         archive.say_elsewhere(session, migration, mine, "results")
+
+
+def _rows(
+    session: Session, migration: Migration, which: Filter, *, failures_first: bool = False
+) -> Iterator[ResultRow]:
+    """What is known, and of which images a submit does not try again by itself any more."""
+    most = session.settings.tries
+    for row in migration.results(which, failures_first=failures_first):
+        used_up = row.retryable and row.tries >= most
+        yield replace(row, gave_up=True) if used_up else row
 
 
 def _which(
@@ -100,14 +111,12 @@ def _which(
         migration.check_cause(filters.cause)
     if filters.job is not None:
         mine = archive.of_job(session, migration, filters.job)
-    names = {"job": filters.job, "cause": filters.cause, "host": filters.host}
-    which = Filter(status=status, **names, **asdict(mine))
-    everywhere = replace(which, status=None, cause=None, job=None, host=None)
-    if filters.host is not None and not migration.holds(Filter(host=filters.host)):
-        hosts = {host_of(row.source_url) for row in migration.results(everywhere)} - {""}
-        hint = did_you_mean(filters.host, hosts, f"known are {', '.join(sorted(hosts)[:8])}")
-        text = f"no image came from the host “{filters.host}”"
-        raise UsageError(text, hint=hint if hosts else None, code="unknown-host")
+    which = Filter(
+        status, filters.job, filters.cause, filters.host, mine.target, mine.system_name,
+        waived=filters.waived or None,
+    )  # fmt: skip
+    if filters.host is not None:
+        migration.check_host(filters.host, mine)
     return which
 
 
@@ -132,6 +141,7 @@ def _none(session: Session, migration: Migration, which: Filter) -> None:
         session.notes.line("Nothing has been submitted yet.")
         return
     kind = f"{OUTCOMES[which.status.value][1]} " if which.status else ""
+    kind = "waived " if which.waived else kind
     of = f" of “{which.system_name}”" if which.system_name and not session.alone else ""
     session.notes.say("✓", f"No {kind}images{of}.")
 
@@ -165,15 +175,17 @@ def _without_secrets(row: ResultRow) -> ResultRow:
 def _table(
     session: Session, migration: Migration, which: Filter, most: int, *, everything: bool
 ) -> None:
-    found = list(islice(migration.results(which, failures_first=True), most + 1 if most else None))
+    rows = _rows(session, migration, which, failures_first=True)
+    found = list(islice(rows, most + 1 if most else None))
     if not found:
         _none(session, migration, which)
         return
     more = 0 < most < len(found)
     shown = found[:most] if most else found
-    failed, screen = which.status is Status.FAILED, session.screen
+    failed, screen = which.status is Status.FAILED or which.waived, session.screen
     (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
     again = ["results", *([f"--{which.status.value}"] if which.status else [])]
+    again += ["--waived"] if which.waived else []
     for name in ("job", "cause", "host"):
         again += [f"--{name}", value] if (value := getattr(which, name)) else []
     again += ["--all"] if everything else []
@@ -191,24 +203,43 @@ def _table(
 
 
 def _as_manifest(
-    session: Session, migration: Migration, which: Filter, wanted: OutputOptions
+    session: Session,
+    migration: Migration,
+    which: Filter,
+    wanted: OutputOptions,
+    *,
+    everything: bool,
 ) -> None:
+    from ldimport.manifest.form import RowForm
+    from ldimport.manifest.streams import encoding_name
     from ldimport.migration.reports.files import write_as_manifest
 
     if wanted.form is OutputFormat.TABLE:
         raise UsageError("a table is no manifest", hint="--format csv, json or jsonl")
-    archive.refuse_several(session, migration, replace(which, status=Status.FAILED))
-    path, form = wanted.output or Path(STDOUT), wanted.form
-    if form is None and session.options.json:
-        form = OutputFormat.JSON
-    elif form is None and str(path) == STDOUT:
-        form = OutputFormat.CSV
-    rows = migration.failed_rows(replace(which, status=Status.FAILED))
+    which = replace(which, status=Status.FAILED)
+    if not everything:
+        archive.refuse_several(session, migration, which)
+    forms = [each and RowForm.parsed(each) for each in migration.dialects(which)]
+    several = everything and len(archive.with_failures(migration, which)) > 1
+    rows = migration.failed_rows(which)
     if wanted.redact:
         rows = ((redacted(own), _without_secrets(row)) for own, row in rows)
-    count = write_as_manifest(path, rows, form, excel=wanted.excel)
-    if not session.options.quiet:
-        session.notes.line(f"{counted(count, 'failed image')}, as they were sent")
+    written = write_as_manifest(
+        wanted.output or Path(STDOUT),
+        rows,
+        OutputFormat.JSON if wanted.form is None and session.options.json else wanted.form,
+        excel=wanted.excel,
+        like=forms[0] or None if len(forms) == 1 else None,
+        several=several,
+    )
+    if session.options.quiet:
+        return
+    session.notes.line(f"{counted(written.count, 'failed image')}, as they were sent")
+    if written.lacking:
+        lacks = f"{encoding_name(written.lacking)} lacks characters of these rows"
+        session.notes.say("!", f"{lacks}: the file is UTF-8, with its mark")
+    if several:
+        session.notes.say("!", "they are of several archives: submit them one by one")
 
 
 COMMAND = Command(

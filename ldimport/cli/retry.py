@@ -1,28 +1,39 @@
 """``ldimport retry``: send failed images again."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
-from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions
+from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions, read_seconds
+from ldimport.cli.output import triage
+from ldimport.cli.output.listeners import Listener, Stopping
+from ldimport.cli.output.text import counted
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
-from ldimport.migration import RetryOptions
+from ldimport.migration import Migration, RetryOptions
+from ldimport.migration.events import Event, RetryPlanned
 from ldimport.migration.model import ArchiveName
+from ldimport.model import Status
 
 
 def retry(
     session: Session,
+    ids: list[str] | None = None,
     job: str | None = None,
     cause: str | None = None,
-    lenient: bool = False,
+    host: str | None = None,
+    older_than: str | None = None,
     all_: bool = False,
+    all_archives: bool = False,
+    lenient: bool = False,
     *,
     ends: EndOptions,
     quota: QuotaOptions,
     engine: EngineOptions,
 ) -> ExitCode:
-    """Send failed images of the archive in force again, as they were sent before.
+    """Send failed images of the archive in force again, as they were sent before: those that may
+    work without a change, and those that are named by id or cause.
 
     The local engine treats them as before too, unless options or the settings userAgent, caFile
     and engine say otherwise.
@@ -33,26 +44,30 @@ def retry(
     again = RetryOptions(
         job=job,
         cause=cause,
+        host=host,
+        older_than=read_seconds("--older-than", older_than),
+        ids=tuple(dict.fromkeys(ids)) if ids else None,
+        everything=all_,
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
         quota=quota.read(session.settings),
         again={**session.settings.job_given, **({"lenient": True} if lenient else {})},
-        **ends.read(),
+        **ends.read(session.settings),
     )
     with (
         session.target(deadline=again.deadline) as target,
         session.migration(target, write=True) as migration,
     ):
-        mine = archive.to_retry(session, migration, job, everything=all_)
-        if cause is not None:
-            migration.check_cause(cause)
+        mine = archive.to_retry(session, migration, job, everything=all_archives)
+        check_filters(session, migration, mine, again)
         session.ran = ArchiveName(system_name=mine.system_name)
         if migration.overview(**asdict(mine)).totals.failed:
             runner.say_local(session)
         again = replace(again, system_name=mine.system_name)
-        end = runner.follow(session, migration.retry(again))
+        chosen: list[RetryPlanned] = []
+        end = runner.follow(session, migration.retry(again), _split(session, chosen))
         if not end.jobs and end.stopped is None and not session.options.json:
-            _nothing(session, sum(row.images for row in end.causes), mine)
+            _nothing(session, chosen[0], mine)
             code = end.exit_code
         else:
             code = runner.close(session, migration, end, waited=again.wait)
@@ -60,18 +75,70 @@ def retry(
         return code
 
 
-def _nothing(session: Session, left: int, mine: ArchiveName) -> None:
+def check_filters(
+    session: Session, migration: Migration, mine: ArchiveName, which: RetryOptions
+) -> None:
+    """Raises UsageError where something is named that does not exist; names images that have not
+    failed."""
+    if which.cause is not None:
+        migration.check_cause(which.cause)
+    if which.host is not None:
+        migration.check_host(which.host, mine)
+    known = migration.check_ids(mine, which.ids or ())
+    say_not_failed(session, [id_ for id_, each in known.items()
+                             if each.open or each.status is not Status.FAILED])  # fmt: skip
+
+
+def say_not_failed(session: Session, ids: Sequence[str]) -> None:
+    """Which of the images named have not failed, so that nothing is done about them."""
+    if ids and not session.options.quiet:
+        rest = f" and {len(ids) - 3:,} more" if len(ids) > 3 else ""
+        have, are = ("has", "is") if len(ids) == 1 else ("have", "are")
+        text = f"{', '.join(ids[:3])}{rest} {have} not failed, and {are} left alone"
+        session.notes.say("!", text)
+
+
+def _split(session: Session, chosen: list[RetryPlanned]) -> Listener:
+    """Listens to a retry: shows which images are sent and which are left, before they are sent."""
+
+    def show(event: Event | Stopping) -> None:
+        if isinstance(event, RetryPlanned):
+            chosen.append(event)
+            if session.err.live and event.sent:
+                triage.split(session.notes, event.groups)
+                session.notes.blank()
+
+    return show
+
+
+def _nothing(session: Session, found: RetryPlanned, mine: ArchiveName) -> None:
     of = f" of “{mine.system_name}”" if mine.system_name and not session.alone else ""
-    if left:
-        session.screen.say("✓", f"Nothing to retry here; {left:,} other images{of} have failed")
-        every = session.next_command("results", "--failed")
-        session.screen.hints([(every, "all of them")])
-    else:
+    if not found.left:
         session.screen.say("✓", f"Nothing to retry: no image{of} has failed")
+        return
+    triage.split(session.screen, found.groups)
+    session.screen.blank()
+    stuck = sum(each.stuck for each in found.groups)
+    if stuck == found.left:
+        need = "needs" if stuck == 1 else "need"
+        text = f"Nothing to retry: {counted(stuck, 'failed image')}{of} {need} a change first"
+    else:
+        have = "has" if found.left == 1 else "have"
+        text = f"Nothing to retry here; {counted(found.left, 'other image')}{of} {have} failed"
+    session.screen.say("✓", text)
+    hints = [(session.next_command("results", "--failed"), "why they failed")]
+    if stuck:
+        hints.append((session.next_command("retry", "--all"), "sends them as they are"))
+    session.screen.hints(hints)
 
 
 COMMAND = Command(
     retry,
-    ("ldimport retry", "ldimport retry --cause origin-503 --deadline 1h"),
+    (
+        "ldimport retry",
+        "ldimport retry --cause origin-503 --deadline 1h",
+        "ldimport retry 2003-04511 2003-04533    these two, whatever they failed for",
+        "ldimport retry --all --older-than 2d",
+    ),
     also=(0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 130, 143),
 )

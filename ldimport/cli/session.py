@@ -148,7 +148,7 @@ class Session:
         given = {each[0]: each for each in self.place}
         if words[0] not in _OF_A_MANIFEST and (file := self._file_elsewhere()):
             given["--config"] = ("--config", str(file))
-        if "--all" in words:
+        if "--all-archives" in words or ("--all" in words and words[0] != "retry"):
             given.pop("--system-name", None)
         elif of is not None:
             given |= self._naming(of)

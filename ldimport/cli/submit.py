@@ -33,6 +33,8 @@ def submit(
     limit: int | None = None,
     batch_size: int | None = None,
     resend: bool = False,
+    tries: str | None = None,
+    canary: int | None = None,
     dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
@@ -55,9 +57,11 @@ def submit(
         limit=limit,
         batch_size=batch_size,
         resend=resend,
+        tries=session.settings.tries,
+        canary=canary,
         since=since,
         quota=quota.read(session.settings),
-        **ends.read(),
+        **ends.read(session.settings),
     )
     if dry_run:
         from ldimport.cli.plan import show_plan
@@ -166,9 +170,11 @@ def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
         screen.say("✓", check.all_valid(found))
     check.identity(screen, found)
     of = f" of {number(plan.to_send + plan.left_out)} (--limit)" if plan.left_out else ""
+    again = f", {number(plan.retried)} of them again" if plan.retried and not plan.left_out else ""
+    what = f"{number(plan.to_send)}{of} to send{again}"
     screen.line(
         (plan.manifest, ACCENT),
-        f" → {plan.target} · systemName {plan.system_name}   {number(plan.to_send)}{of} to send",
+        f" → {plan.target} · systemName {plan.system_name}   {what}",
         indent=2,
     )
     screen.blank()

@@ -361,6 +361,7 @@ class JsonDocument(_JsonFile):
             self._findings.notice("root", f"{self.name}: the images stand below “{self._root}”")
         keys = (self._header_key(key, span) for key, span in found if self._body)
         self.header = read_header(self.name, self._findings, () if self._root else keys)
+        self.root = self._root or ("images" if self._body else "")
         super()._begin()
 
     def _header_key(self, key: str, span: Span) -> HeaderKey:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ldimport.errors import ManifestError, TemporaryError, UsageError
 from ldimport.manifest.bytype import filled, of_type
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
+from ldimport.manifest.form import RowForm
 from ldimport.manifest.json import JsonDocument, JsonLines
 from ldimport.manifest.kinds import (
     Findings,
@@ -114,6 +116,13 @@ class Manifest(Closing):
     def bytes_total(self) -> int:
         """Size of all files on disk."""
         return sum(source.found.st_size for source in self._sources)
+
+    @cached_property
+    def form(self) -> RowForm | None:
+        """In which form it is written; None where its files differ in that."""
+        pairs = zip(self._parts.values(), self.files, strict=True)
+        forms = {RowForm.of(part, file.detected) for part, file in pairs}
+        return forms.pop() if len(forms) == 1 else None
 
     def entries(self, position: Position | None = None) -> Iterator[Entry]:
         """Every row of every file, numbered from 1 over all of them. ``position`` gets the bytes

@@ -256,10 +256,11 @@ class SourceFile:
 class Part(ABC):
     """One file of a manifest, whatever its format. ``path`` is read, ``name`` shown; ``names`` are
     a table's columns, ``header`` is what stands beside the entries. ``newline`` decides what a
-    line is, as in ``open``."""
+    line is, as in ``open``; ``root`` is where in a document the entries stand."""
 
     names: tuple[str, ...] = ()
     newline = "\n"
+    root = ""
 
     def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
         self.path = source.path

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from ldimport.files import NewFile, Spool, TextList
 from ldimport.harmless import escaped
 from ldimport.manifest.detect import named_format
 from ldimport.manifest.fields import PREFIX
+from ldimport.manifest.form import RowForm
 from ldimport.manifest.kinds import ManifestFormat
 from ldimport.manifest.texts import map_texts
 from ldimport.model import Entry, Json
@@ -56,8 +59,11 @@ class RowWriter:
     """A manifest written row by row: ``add`` each, then ``finish``, then commit its ``file``; as
     a context manager it does the last two at the end, or leaves no file after an error.
 
-    ``format`` None goes by the path's ending; a CSV is written as ``cells.csv_form`` says. Raises
-    UsageError for an ending that names no format, and as ``NewFile``."""
+    ``format`` None goes by the path's ending; a CSV is written as ``cells.csv_form`` says, or
+    ``like`` another manifest, where that has the same format; with ``system_name`` if that named
+    one. Where a CSV like that would lose characters that its encoding lacks, it is UTF-8 with its
+    mark: ``lacking`` then names the encoding. Raises UsageError for an ending that names no format,
+    and as ``NewFile``."""
 
     def __init__(
         self,
@@ -65,16 +71,34 @@ class RowWriter:
         format: ManifestFormat | str | None = None,
         *,
         excel: bool = False,
+        like: RowForm | None = None,
+        system_name: str | None = None,
     ) -> None:
         chosen = ManifestFormat(format) if format else format_of(path)
-        form = csv_form(path, excel=excel) if chosen is ManifestFormat.CSV else None
-        self.file = NewFile(path, form.encoding if form else "utf-8")
+        form = RowForm(chosen)
+        if like is not None and like.format is chosen and not excel:
+            tabs = csv_form(path).delimiter == "\t"
+            form = replace(like, delimiter="\t") if tabs else like
+        elif chosen is ManifestFormat.CSV:
+            own = csv_form(path, excel=excel)
+            form = RowForm(chosen, own.encoding, delimiter=own.delimiter)
+        self.file = NewFile(path, form.encoding)
         self._rendered: Callable[[dict[str, Json]], Any]
         self._rendered, before, between, self._after = _ROWS[chosen]
+        if form.root:
+            before, self._after = _framed(form, system_name)
         self._rows: _CsvRows | TextList = TextList(self.file, before, between)
-        if form is not None:
-            self._rows = _CsvRows(self.file, form.delimiter)
+        if chosen is ManifestFormat.CSV:
+            self._rows = _CsvRows(self.file, form)
+        elif not form.encoding.startswith("utf"):
+            plain, escapes = self._rendered, chosen is ManifestFormat.YAML
+            self._rendered = lambda row: _encodable(plain(row), form.encoding, long=escapes)
         self.count = 0
+
+    @property
+    def lacking(self) -> str | None:
+        """The encoding of the original, where it lacks a character that was to be written."""
+        return self._rows.lacking if isinstance(self._rows, _CsvRows) else None
 
     def add(self, row: Row) -> None:
         """Write one row."""
@@ -113,27 +137,81 @@ def format_of(path: str | Path) -> ManifestFormat:
 
 
 class _CsvRows:
-    """Cells wait in a temporary file, since only the last row tells what the header must be."""
+    """Cells wait in a temporary file, since only the last row tells what the header must be, and
+    whether the encoding has all characters. Columns that begin with ``_`` are ours: what it lacks
+    of these stands there as an escape."""
 
-    def __init__(self, file: NewFile, delimiter: str) -> None:
+    def __init__(self, file: NewFile, form: RowForm) -> None:
         self._file = file
-        self._delimiter = delimiter
+        self._form = form
         self._columns: dict[str, None] = {}
         self._waiting = Spool(file.path)
+        self.lacking: str | None = None
 
     def add(self, flat: Row) -> None:
         self._columns |= dict.fromkeys(flat)
-        self._waiting.add(orjson.dumps([cell_text(flat.get(name)) for name in self._columns]))
+        cells = [self._cell(name, cell_text(flat.get(name))) for name in self._columns]
+        self._waiting.add(orjson.dumps(cells))
+
+    def _cell(self, name: str, text: str) -> str:
+        encoding = self._form.encoding
+        if text.isascii() or encoding.startswith("utf") or can_encode(text, encoding):
+            return text
+        if name.startswith("_"):
+            return text.encode(encoding, "backslashreplace").decode(encoding)
+        self.lacking = encoding
+        return text
 
     def end(self, _after: str) -> None:
-        self._file.write(csv_line(self._columns, self._delimiter))
+        form = self._form
+        if self.lacking:
+            self._file.encode_as("utf-8")
+            self._file.write("\ufeff")
+        written = (form.delimiter, form.newline, form.quote)
+        if form.sep:
+            self._file.write(f"sep={form.delimiter}{form.newline}")
+        self._file.write(csv_line(self._columns, *written))
         for line in self._waiting:
             cells = orjson.loads(line)
             cells += [""] * (len(self._columns) - len(cells))
-            self._file.write(csv_line(cells, self._delimiter))
+            self._file.write(csv_line(cells, *written))
 
     def close(self) -> None:
         self._waiting.close()
+
+
+def can_encode(text: str, encoding: str) -> bool:
+    """Whether an encoding has all characters of a text."""
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _encodable(text: str, encoding: str, *, long: bool) -> str:
+    """JSON, or for ``long`` escapes YAML, with an escape for each character that the encoding
+    lacks: such stand in quoted texts only."""
+
+    def escape(sign: str) -> str:
+        return f"\\U{ord(sign):08x}" if long else json.dumps(sign)[1:-1]
+
+    if can_encode(text, encoding):
+        return text
+    return "".join(sign if can_encode(sign, encoding) else escape(sign) for sign in text)
+
+
+def _framed(form: RowForm, system_name: str | None) -> tuple[str, str]:
+    """What stands before the first and behind the last row of a list below keys."""
+    if form.format is ManifestFormat.YAML:
+        name = "" if system_name is None else f"systemName: {json_text(system_name)}\n"
+        return f"{name}{form.root}:\n", ""
+    keys = form.root.split(".")
+    name = ""
+    if system_name is not None and form.root == "images":
+        name = f'"systemName":{json_text(system_name)},'
+    before = "{".join(f"{json_text(key)}:" for key in keys)
+    return f"{{{name}{before}[\n", "\n]" + "}" * len(keys) + "\n"
 
 
 def _flat(row: dict[str, Json]) -> dict[str, Json]:

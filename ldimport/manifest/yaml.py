@@ -190,6 +190,7 @@ class YamlFile(ObjectPart):
                     if item.value is not None or item.problems:
                         yield item
         self.header = read_header(self.name, self._findings, header)
+        self.root = "images" if header else ""
 
     def _joined(self, event: Any) -> None:
         where = f"{self.name}:{event.start_mark.line + 1}"

@@ -7,8 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ldimport.causes import Cause
 from ldimport.errors import LdimportError
-from ldimport.migration.model import JobRow, OpenBatch
+from ldimport.migration.again import TRIES, Again
+from ldimport.migration.limits import FailureLimit
+from ldimport.migration.model import Failed, JobRow, OpenBatch
 from ldimport.migration.quota import Quota, QuotaRules, quota_at
 from ldimport.migration.store import StateStore
 from ldimport.model import Integrity, JobOptions, Result
@@ -74,7 +77,7 @@ class Account:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
-    monotonic clock; ``fail_on(failed, tried)`` images; ``wait`` False: after the last batch is
+    monotonic clock; once ``max_failures`` are reached; ``wait`` False: after the last batch is
     accepted; ``update``: changes that the target skips are made through its media library;
     ``quota`` is what the user says of it. Of what earlier runs left open, that of the archive
     ``system_name`` is taken up; None: of all at the target."""
@@ -82,7 +85,7 @@ class RunOptions:
     system_name: str | None = None
     deadline: float | None = None
     since: float | None = None
-    fail_on: Callable[[int, int], bool] | None = None
+    max_failures: FailureLimit | None = None
     wait: bool = True
     update: bool = False
     quota: QuotaRules = field(default_factory=QuotaRules)
@@ -97,27 +100,61 @@ class RunOptions:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitOptions(RunOptions):
     """``valid_only``: leave rows with errors out; ``limit``: at most so many images;
-    ``batch_size``: at most so many in one POST; ``resend``: unchanged ones too; ``max_problems``:
+    ``batch_size``: at most so many in one POST; ``resend``: unchanged ones too; ``tries``: how
+    often an image is sent by itself that fails for a passing cause; ``canary``: so many images
+    are sent first, spread over all, and the others only if few of them fail; ``max_problems``:
     findings to keep."""
 
     valid_only: bool = False
     limit: int | None = None
     batch_size: int | None = None
     resend: bool = False
+    tries: int = TRIES
+    canary: int | None = None
     max_problems: int = 1_000
+
+    def again(self, clock: Clock) -> Again:
+        """Which failed images are sent again, as of now."""
+        return Again(clock.now(), self.tries)
+
+
+_ANOTHER_CHANCE = (
+    (Cause.ADDRESS_NOT_ALLOWED.code, "allow_hosts"),
+    (Cause.ORIGIN_STATUS.with_(status=403).code, "user_agent"),
+    (Cause.TLS.code, "ca_file"),
+    (Cause.INVALID_METADATA.code, "lenient"),
+    (Cause.INVALID_METADATA.code, "nulls"),
+    (Cause.CORRUPT.code, "integrity"),
+    (Cause.TOO_COMPLEX.code, "integrity"),
+    ("*-not-accepted", "formats"),
+)
+"""Causes that need no other change where this one of ``JobOptions`` has another value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryOptions(RunOptions):
-    """Which failed images: those of one ``job`` or ``cause``, where given. The engine treats them
-    as before, but for ``allow_hosts``, ``integrity`` and ``again`` (fields of ``JobOptions``)
-    where given."""
+    """Which failed images, as ``model.Failed`` says; ``older_than``: that failed at least so many
+    seconds ago. The engine treats them as before, but for ``allow_hosts``, ``integrity`` and
+    ``again`` (fields of ``JobOptions``) where given."""
 
     job: str | None = None
     cause: str | None = None
+    host: str | None = None
+    older_than: float | None = None
+    ids: tuple[str, ...] | None = None
+    everything: bool = False
     allow_hosts: tuple[str, ...] | None = None
     integrity: Integrity | None = None
     again: Mapping[str, Any] = field(default_factory=dict)
+
+    def which(self, now: float) -> Failed:
+        """The images that are meant. What is treated otherwise this time may work this time."""
+        before = None if self.older_than is None else now - self.older_than
+        given = {"integrity": self.integrity, "allow_hosts": self.allow_hosts, **self.again}
+        worth = ((cause, name, given[name]) for cause, name in _ANOTHER_CHANCE
+                 if given.get(name) is not None)  # fmt: skip
+        named = (self.job, self.cause, self.host, before, self.ids, self.everything)
+        return Failed(*named, tuple(worth))
 
     def over(self, recorded: JobOptions) -> JobOptions:
         """Recorded job options, but for what is given again."""

@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.migration.model import CauseRow, Failure, JobRow, Totals, Updates
+from ldimport.migration.model import (
+    CauseRow,
+    Failure,
+    JobRow,
+    RetryGroup,
+    Totals,
+    Updates,
+    Waiver,
+)
 from ldimport.migration.quota import Forecast, Quota
 from ldimport.model import Counts, JobState, Notice, Silence
 
@@ -22,11 +30,13 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a submit would do. Counts of manifest rows: new + changed + unchanged + failed +
-    in_progress + invalid = entries. ``bytes`` is the size of all request bodies. ``unchanged``
-    arrived before; ``failed`` are unchanged rows whose last outcome was a failure (``retry`` sends
-    them); ``in_progress`` are unchanged rows in an open job. ``sources`` counts entries to send by
-    host ("" = local file), ``fields`` changed rows by the field that changed. ``limit``: a submit
-    sends at most so many, and batches, bytes and sources are about these."""
+    retried + waived + in_progress + invalid = entries. ``bytes`` is the size of all request bodies.
+    ``unchanged`` arrived before; of unchanged rows whose last outcome was a failure ``retried``
+    are sent again, since the cause is passing and it is time, ``waived`` were accepted by
+    somebody, and ``failed`` are the others (``retry`` sends them); ``in_progress`` are unchanged
+    rows in an open job. ``sources`` counts entries to send by host ("" = local file), ``fields``
+    changed rows by the field that changed. ``limit``: a submit sends at most so many, and batches,
+    bytes and sources are about these."""
 
     manifest: str
     target: str
@@ -43,17 +53,23 @@ class Plan:
     sources: dict[str, int] = field(default_factory=dict)
     limit: int | None = None
     fields: dict[str, int] = field(default_factory=dict)
+    retried: int = 0
+    waived: int = 0
+
+    @property
+    def sendable(self) -> int:
+        """Entries that are new, changed, or worth another try."""
+        return self.new + self.changed + self.retried
 
     @property
     def to_send(self) -> int:
         """Entries a submit would send."""
-        whole = self.new + self.changed
-        return whole if self.limit is None else min(whole, self.limit)
+        return self.sendable if self.limit is None else min(self.sendable, self.limit)
 
     @property
     def left_out(self) -> int:
         """Entries that the limit leaves for another time."""
-        return self.new + self.changed - self.to_send
+        return self.sendable - self.to_send
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +81,43 @@ class Planned:
     validation: Validation
     quota: Quota = field(default_factory=lambda: Quota(0.0))
     forecast: Forecast | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlanned:
+    """Which failed images a retry sends, and which it leaves, by cause."""
+
+    groups: tuple[RetryGroup, ...]
+
+    @property
+    def sent(self) -> int:
+        """Images that are sent again."""
+        return sum(each.sent for each in self.groups)
+
+    @property
+    def left(self) -> int:
+        """Failed images that are not."""
+        return sum(each.left for each in self.groups)
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Failed images of one cause that a retry leaves: they need a change, or were not asked for."""
+
+    cause: str
+    images: int
+    reason: str
+    needs_change: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CanaryEnded:
+    """The first images of a submit have ended so; it goes on where they ``passed`` the limit."""
+
+    totals: Totals
+    causes: tuple[CauseRow, ...]
+    limit: str
+    passed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +193,9 @@ class Summary:
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
     the images of this run alone, where a limit asked for these; ``updated`` what became of changes
     that the target did not take, where it was asked to take them through its media library;
-    ``quota`` is the target's, and ``finish_at`` the time at which all is sent, where that is known.
-    """
+    ``waived`` tells why failures were accepted, ``held`` how many images of which hosts were not
+    sent, since these fail over and over; ``quota`` is the target's, and ``finish_at`` the time at
+    which all is sent, where that is known."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -154,6 +208,8 @@ class Summary:
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
     updated: Updates | None = None
+    waived: tuple[Waiver, ...] = ()
+    held: Mapping[str, int] = field(default_factory=dict)
     quota: Quota | None = None
     finish_at: float | None = None
 
@@ -165,6 +221,9 @@ class Summary:
 
 Event = (
     Planned
+    | RetryPlanned
+    | Left
+    | CanaryEnded
     | Notice
     | BatchSent
     | Progress

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,13 +13,26 @@ from ldimport.errors import UsageError, did_you_mean, near
 from ldimport.migration.account import Account, Clock, RetryOptions, RunOptions, SubmitOptions, Tick
 from ldimport.migration.confirm import is_clear
 from ldimport.migration.events import Event, Plan
-from ldimport.migration.model import AtWork, JobRow, Overview, Totals, added
+from ldimport.migration.model import (
+    ArchiveName,
+    ArchiveSums,
+    AtWork,
+    Failed,
+    Filter,
+    JobRow,
+    Known,
+    Overview,
+    Totals,
+    WaiverChange,
+    added,
+)
 from ldimport.migration.quota import Quota, QuotaRules
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
 from ldimport.model import Asset, JobState, JobStatus
 from ldimport.targets.base import Target
+from ldimport.url import host_of
 
 if TYPE_CHECKING:
     from ldimport.migration.handover import LookUp
@@ -56,6 +69,8 @@ class Migration(Closing):
         self.failed_rows = store.failed_rows
         self.causes = store.causes
         self.holds = store.holds
+        self.dialects = store.dialects
+        self.waivers = store.waivers
         self.history = store.history
         self.contacts = store.contacts
         self.runs = store.runs
@@ -134,6 +149,31 @@ class Migration(Closing):
             hint = did_you_mean(code, known, listed, "causes")
             raise UsageError(f"there is no cause “{code}”", hint=hint, code="unknown-cause")
 
+    def check_host(self, host: str, archive: ArchiveName) -> None:
+        """Raises UsageError, with what was probably meant, for a host that no image came from."""
+        if not self.holds(Filter(host=host)):
+            which = Filter(target=archive.target, system_name=archive.system_name)
+            hosts = {host_of(row.source_url) for row in self.results(which)} - {""}
+            hint = did_you_mean(host, hosts, f"known are {', '.join(sorted(hosts)[:8])}")
+            text = f"no image came from the host “{host}”"
+            raise UsageError(text, hint=hint if hosts else None, code="unknown-host")
+
+    def check_ids(self, archive: ArchiveName, ids: Sequence[str]) -> dict[str, Known]:
+        """What is known of these images, by their ids. Raises UsageError, with what was probably
+        meant, for one that none of these archives has."""
+        found: dict[str, Known] = {}
+        numbers = [
+            number
+            for each in self.archives(**asdict(archive))
+            if (number := self._store.archive(each.target, each.label, each.system_name))
+        ]
+        for number in numbers:
+            found |= self._store.known(number, ids)
+        for id_ in ids:
+            if id_ not in found:
+                raise self._store.unknown_id(id_, numbers)
+        return found
+
     def refresh(self, job_id: str) -> JobStatus | None:
         """Ask the target about one open job, and store its end when writable and clear; None when
         the job is not open there. A running one comes with the results that are known already."""
@@ -196,6 +236,20 @@ class Migration(Closing):
     def retry(self, options: RetryOptions | None = None) -> Iterator[Event]:
         """See ``migration.retry``."""
         return retry(self._account, options or RetryOptions())
+
+    def waive(
+        self,
+        archive: ArchiveSums,
+        which: Failed,
+        ids: Iterable[str] | None,
+        because: str | None,
+    ) -> WaiverChange:
+        """See ``migration.waive``."""
+        from ldimport.migration.waive import waive
+
+        number = self._store.archive(archive.target, archive.label, archive.system_name)
+        assert number is not None  # the state file knows it
+        return waive(self._store, number, which, ids, because, self._clock.now())
 
     def watch(
         self,

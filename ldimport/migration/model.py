@@ -6,7 +6,7 @@ Times are Unix seconds. Nothing here knows how it is stored.
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ldimport.causes import group_of
 from ldimport.model import Counts, JobState, Status
@@ -68,7 +68,8 @@ def added(kind: type[_Sums], all_of: Iterable[_Sums]) -> _Sums:
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which images or jobs are meant; None: all of them. ``target`` is an identity, or
-    ``embedded`` for every local engine; ``manifest`` an absolute path, as in ``batch.Origin``."""
+    ``embedded`` for every local engine; ``manifest`` an absolute path, as in ``batch.Origin``.
+    Failed images are those that nobody ``waived``, unless these are asked for."""
 
     status: Status | None = None
     job: str | None = None
@@ -77,6 +78,23 @@ class Filter:
     target: str | None = None
     system_name: str | None = None
     manifest: str | None = None
+    waived: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Which failed images of an archive are meant: of one ``job``, ``cause`` or ``host``, that
+    failed ``before`` (Unix seconds), with these ``ids``, where given. Unless ``everything`` is,
+    or a cause or ids are named, only those that may work without a change; and of ``worth`` (cause
+    as a pattern, name in ``JobOptions``, value) those whose job had another value."""
+
+    job: str | None = None
+    cause: str | None = None
+    host: str | None = None
+    before: float | None = None
+    ids: tuple[str, ...] | None = None
+    everything: bool = False
+    worth: tuple[tuple[str, str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +207,53 @@ class CauseRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RetryGroup:
+    """Failures of one cause, of which so many were ``asked`` for, and of these so many are ``sent``
+    again."""
+
+    cause: CauseRow
+    sent: int
+    asked: int
+
+    @property
+    def stuck(self) -> int:
+        """How many were asked for and stay as they are, since they need a change."""
+        return self.asked - self.sent
+
+    @property
+    def left(self) -> int:
+        """How many stay as they are."""
+        return self.cause.images - self.sent
+
+
+@dataclass(frozen=True, slots=True)
+class Waiver:
+    """Failures accepted for one ``reason``, with first examples (external id, row)."""
+
+    reason: str
+    images: int
+    examples: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverChange:
+    """What waiving or its undoing did: images ``changed``, those that were ``so_before`` (their
+    reason is the new one), and of those named the ones that are ``not_failed``, the first of them
+    by id."""
+
+    changed: int
+    so_before: int = 0
+    not_failed: int = 0
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ResultRow:
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
-    not sent; ``target`` as screens name it; ``size`` in bytes as ``verify`` found it."""
+    not sent; ``target`` as screens name it; ``size`` in bytes as ``verify``
+    found it; ``tries``: how often it failed since it arrived or was
+    edited; ``waived_because``: why somebody accepted its failure; ``gave_up``: it is not sent again
+    by itself any more."""
 
     external_id: str
     system_name: str
@@ -213,6 +275,9 @@ class ResultRow:
     attempts: int
     not_taken_over: bool = False
     target: str = ""
+    tries: int = 0
+    waived_because: str | None = None
+    gave_up: bool = False
     size: int | None = None
 
 
@@ -278,10 +343,20 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """How one image ended, as far as its ``host`` is concerned: ``blamed`` for its failure."""
+
+    host: str
+    arrived: bool
+    blamed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Settled:
-    """What a job's end changed: its images by their new outcome, its failures, and how many
-    images arrived with a note, by its code."""
+    """What a job's end changed: its images by their new outcome, its failures, how many images
+    arrived with a note, by its code, and what it says of hosts, in the order of its images."""
 
     totals: Totals
     failures: tuple[Failure, ...] = ()
     notes: Mapping[str, int] = field(default_factory=dict)
+    hosts: tuple[HostOutcome, ...] = ()

@@ -11,6 +11,7 @@ from itertools import islice
 
 from ldimport.errors import UsageError
 from ldimport.migration.account import Account, SubmitOptions, Tick
+from ldimport.migration.again import Again
 from ldimport.migration.batch import Outgoing, changed_fields, cut, unsigned
 from ldimport.migration.events import Plan
 from ldimport.migration.model import Known, Totals
@@ -31,16 +32,20 @@ class Verdict(Enum):
     NEW = "new"
     CHANGED = "changed"
     UNCHANGED = "unchanged"
-    FAILED = "failed"  # unchanged, and its last outcome was a failure: retry sends it
+    FAILED = "failed"  # unchanged, and its last outcome was a failure: retry may send it
+    RETRIED = "retried"  # the same, but its cause is passing and it is time to try again
+    WAIVED = "waived"  # unchanged, and somebody accepted its failure
     IN_PROGRESS = "in_progress"
 
     @property
     def sends(self) -> bool:
         """Whether a submit sends the row."""
-        return self in (Verdict.NEW, Verdict.CHANGED)
+        return self in (Verdict.NEW, Verdict.CHANGED, Verdict.RETRIED)
 
 
-def verdict(known: Known | None, outgoing: Outgoing, *, resend: bool = False) -> Verdict:
+def verdict(
+    known: Known | None, outgoing: Outgoing, again: Again, *, resend: bool = False
+) -> Verdict:
     """Compare one image with what is known of it; ``resend`` ignores that it is unchanged."""
     if known is None:
         return Verdict.NEW
@@ -50,9 +55,13 @@ def verdict(known: Known | None, outgoing: Outgoing, *, resend: bool = False) ->
     if known.status is None and known.arrived is None:
         return Verdict.NEW
     edited = known.status is None or known.sent != outgoing.fingerprint
-    if edited or known.not_taken_over or resend:
+    if edited or known.not_taken_over or (resend and not known.waived):
         return Verdict.CHANGED
-    return Verdict.FAILED if known.status is Status.FAILED else Verdict.UNCHANGED
+    if known.status is not Status.FAILED:
+        return Verdict.UNCHANGED
+    if known.waived:
+        return Verdict.WAIVED
+    return Verdict.RETRIED if again.sends(known) else Verdict.FAILED
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +176,7 @@ def compare(
     source: Source,
     checker: Checker,
     options: SubmitOptions,
+    again: Again,
     *,
     names: Names | None = None,
     alike: set[str] | None = None,
@@ -179,7 +189,7 @@ def compare(
     out of these is added to it."""
 
     def valid() -> Iterator[tuple[Outgoing, Place]]:
-        for checked in map(checker.check, source.manifest.entries(tick)):
+        for checked in source.checked(checker, tick):
             if collector is not None:
                 collector.add(checked)
             if checked.image is not None:
@@ -201,7 +211,7 @@ def compare(
                     collector.add_late(problem)
                 if strict:
                     continue
-            yield Compared(each, verdict(found, each, resend=options.resend), found)
+            yield Compared(each, verdict(found, each, again, resend=options.resend), found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +234,9 @@ def preview(
 ) -> Iterator[Preview]:
     """The first entries that a submit would send, in the order of the manifest."""
     archive, names = account.archive(source.envelope.system_name), properties_of(source)
-    found = compare(account.store, archive, source, source.checker(), options)
+    found = compare(
+        account.store, archive, source, source.checker(), options, options.again(account.clock)
+    )
     for each in islice((each for each in found if each.verdict.sends), most):
         yield _preview(each, names)
 
@@ -249,7 +261,8 @@ def _looked_at(account: Account, source: Source, checked: Checked) -> Preview:
     outgoing = source.outgoing(checked)
     archive = account.archive(source.envelope.system_name)
     known = account.store.known(archive, [entry.id]).get(entry.id)
-    found = Compared(outgoing, verdict(known, outgoing), known)
+    again = Again(account.clock.now())
+    found = Compared(outgoing, verdict(known, outgoing, again), known)
     return replace(_preview(found, properties_of(source)), problems=checked.problems)
 
 
@@ -263,7 +276,8 @@ def _preview(each: Compared, names: Iterable[str]) -> Preview:
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
     from. ``open_ids`` are rows in open jobs, at most 16 batches of them; ``archive`` is its number
-    in the state file; ``alike`` are ids that ``--strict`` leaves out."""
+    in the state file; ``alike`` are ids that ``--strict`` leaves out; ``again`` decided which
+    failed images are sent again."""
 
     plan: Plan
     validation: Validation
@@ -272,6 +286,7 @@ class Survey:
     archive: int | None
     names: Names
     alike: set[str]
+    again: Again
 
 
 def survey(
@@ -289,10 +304,11 @@ def survey(
     limits = target.limits.at_most(options.batch_size)
     tally, most = _Tally(properties_of(source)), options.limit
     alike: set[str] = set()
+    again = options.again(account.clock)
 
     def to_send() -> Iterator[Outgoing]:
         found = compare(
-            store, archive, source, checker, options,
+            store, archive, source, checker, options, again,
             names=names, alike=alike, collector=collector, tick=tick,
         )  # fmt: skip
         for each in found:
@@ -305,8 +321,8 @@ def survey(
     validation = collector.finish(checker)
     plan = replace(_plan(source, target.label, tally, sizes, validation), limit=most)
     outcomes = {status.value: tally.outcomes[status] for status in Status}
-    arrived = Totals(**outcomes, invalid=validation.invalid)
-    return Survey(plan, validation, arrived, tally.open_ids, archive, names, alike)
+    arrived = Totals(**outcomes, invalid=validation.invalid, waived=plan.waived)
+    return Survey(plan, validation, arrived, tally.open_ids, archive, names, alike, again)
 
 
 @dataclass(slots=True)
@@ -324,7 +340,7 @@ class _Tally:
         """Count a row; whether it is to be sent, of which there are at most so many."""
         self.verdicts[each.verdict] += 1
         if each.verdict.sends:
-            sent = self.verdicts[Verdict.NEW] + self.verdicts[Verdict.CHANGED]
+            sent = sum(n for verdict, n in self.verdicts.items() if verdict.sends)
             if most is not None and sent > most:
                 return False
             self.hosts[host_of(each.outgoing.image.url)] += 1
@@ -332,7 +348,7 @@ class _Tally:
             return True
         if each.verdict is Verdict.IN_PROGRESS:
             self.open_ids.append(each.outgoing.image.id)
-        elif each.known is not None and each.known.status is not None:
+        elif each.verdict is not Verdict.WAIVED and each.known and each.known.status:
             self.outcomes[each.known.status] += 1
         return False
 

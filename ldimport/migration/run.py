@@ -15,7 +15,6 @@ from ldimport.errors import (
     AuthError,
     DeadlineError,
     ExitCode,
-    FailureLimitError,
     InvalidRequestError,
     LdimportError,
     QuotaError,
@@ -27,8 +26,10 @@ from ldimport.migration import idle
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.admission import Admission
 from ldimport.migration.batch import Parcel
+from ldimport.migration.canary import Checkpoint
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.events import Event, Plan, Progress, Summary, Waiting
+from ldimport.migration.limits import too_many
 from ldimport.migration.model import CauseRow, RunRow, Totals, added
 from ldimport.migration.tracker import Tracker, ahead, is_of_one
 from ldimport.model import MAX_OPEN_JOBS, Notice
@@ -43,7 +44,8 @@ _IMAGE = re.compile(r"images\.([0-9]{1,6})(?:\.(.*))?")
 
 class Run:
     """Carries parcels to the target. ``sent`` counts images accepted in this run, ``batches`` are
-    the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on. Of
+    the numbers of those recorded in it, ``ahead`` is what its totals know of jobs that go on;
+    while it is a ``trial``, a checkpoint judges failures, and they do not stop it before. Of
     what earlier runs left open in the archive that ``options`` name, ``only`` these jobs are
     followed where any are named."""
 
@@ -55,6 +57,7 @@ class Run:
         self._lost: list[Parcel] = []
         self.stopped: BaseException | None = None
         self.ahead = Totals()
+        self.trial = False
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
         self._options = options
@@ -64,7 +67,7 @@ class Run:
         self._began = self._clock.now()
         self._admission = Admission(account, options.quota, self._seconds_left)
 
-    def carry_out(self, parcels: Iterator[Parcel], to_send: int) -> Iterator[Event]:
+    def carry_out(self, parcels: Iterator[Parcel | Checkpoint], to_send: int) -> Iterator[Event]:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
         run; look at ``stopped``."""
         try:
@@ -110,10 +113,11 @@ class Run:
         code, notes = self._exit_code(failures), self.tracker.notes
         quota = self._admission.quota
         forecast = quota.forecast(totals.unsubmitted)
+        held = {host: images for host, images in self.tracker.breaker.held.items() if images}
         return Summary(
             plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
             quota=quota, finish_at=None if forecast is None else forecast.finish_at,
-            updated=self.tracker.updated,
+            updated=self.tracker.updated, held=held,
         )  # fmt: skip
 
     def recorded(self, command: str, end: Summary) -> Iterator[Event]:
@@ -151,11 +155,14 @@ class Run:
                 yield from self._send_all(iter((rest,)), to_send, own=False)
 
     def _send_all(
-        self, parcels: Iterator[Parcel], to_send: int, *, own: bool = True
+        self, parcels: Iterator[Parcel | Checkpoint], to_send: int, *, own: bool = True
     ) -> Iterator[Event]:
         """``own`` False: images of earlier runs, which the totals know already."""
-        waiting: deque[Parcel] = deque()
+        waiting: deque[Parcel | Checkpoint] = deque()
         while parcel := (waiting.popleft() if waiting else next(parcels, None)):
+            if isinstance(parcel, Checkpoint):
+                yield from self._reach(parcel, to_send)
+                continue
             while len(self.tracker) >= MAX_OPEN_JOBS:
                 yield from self._step(to_send)
             self._check_deadline()
@@ -168,6 +175,14 @@ class Run:
             waiting.extendleft(reversed([*smaller, *later]))
             yield self._progress(to_send)
             yield from self._poll()
+
+    def _reach(self, checkpoint: Checkpoint, to_send: int) -> Iterator[Event]:
+        """Wait, whatever was asked, until all that this run sent has ended."""
+        while self.tracker.follows(self.batches):
+            yield from self._step(to_send)
+        if self.tracker.left(self.batches) and self.tracker.trouble is not None:
+            raise self.tracker.trouble
+        yield from checkpoint.judge(self.batches)
 
     def _wait_for_room(self, to_send: int) -> Iterator[Event]:
         """Until the quota lets more through. Raises QuotaError where that takes too long."""
@@ -258,14 +273,11 @@ class Run:
         """Raises FailureLimitError once more images failed than may."""
         yield from self.tracker.poll()
         yield from self._send_lost()
-        totals = self.tracker.totals
+        limit, totals = self._options.max_failures, self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
-        if self._options.fail_on is not None and self._options.fail_on(totals.failed, tried):
-            raise FailureLimitError(
-                f"stopped: {totals.failed:,} of {tried:,} images failed, more than --fail-on "
-                "allows",
-                hint="ldimport results --failed   shows why; then run the same command again",
-            )
+        if limit is not None and not self.trial and limit.reached(totals.failed, tried):
+            causes = self._store.causes_of(self.tracker.job_ids)
+            raise too_many("stopped", totals.failed, tried, limit, causes)
 
 
 def _refused_images(error: LdimportError, parcel: Parcel) -> dict[int, tuple[str, str]]:

@@ -1,15 +1,16 @@
 """Submit a manifest: check all of it, plan, send what is new or changed, follow it to the end."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ldimport.errors import DeadlineError, ManifestError
 from ldimport.migration.account import Account, Clock, SubmitOptions, Tick
 from ldimport.migration.batch import Outgoing, Parcel, cut
-from ldimport.migration.causes import joined
+from ldimport.migration.canary import Checkpoint, Probes, canary, spread
 from ldimport.migration.events import Event, Planned
-from ldimport.migration.model import CauseRow, Filter, Totals, added
+from ldimport.migration.hosts import PORTION, RECENT
+from ldimport.migration.model import CauseRow, Filter, Totals, Waiver, added
 from ldimport.migration.plan import Survey, compare, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source
@@ -17,6 +18,7 @@ from ldimport.migration.tracker import ahead
 from ldimport.migration.validate import Validation
 from ldimport.model import Notice, Result
 from ldimport.targets.base import BatchLimits
+from ldimport.url import host_of
 
 
 class InvalidManifest(ManifestError):  # noqa: N818
@@ -54,14 +56,14 @@ def submit(
         yield Notice(code, text)
     to_send = found.plan.to_send
     quota = account.quota(options.quota)
-    forecast = quota.forecast(found.plan.new + found.plan.changed)
+    forecast = quota.forecast(found.plan.sendable)
     yield Planned(found.plan, found.validation, quota, forecast)
     run = Run(account, options)
     sending = _Sending(account, source, options, found)
-    yield from run.carry_out(sending.parcels(to_send), to_send)
+    yield from run.carry_out(sending.parcels(run, to_send), to_send)
     totals = sending.totals(run)
     causes = sending.causes(run) if totals.failed else ()
-    end = run.summary(totals, causes, found.plan)
+    end = replace(run.summary(totals, causes, found.plan), waived=sending.waivers(totals))
     end = end if options.limit is None else replace(end, own=sending.own(run))
     yield from run.recorded("submit", end)
 
@@ -87,34 +89,74 @@ def too_late(deadline: float | None) -> DeadlineError:
 
 @dataclass(frozen=True, slots=True)
 class _Sending:
-    """The second pass over the manifest, and what came of it."""
+    """The second pass over the manifest, and what came of it; ``first`` are the ids of images that
+    were sent before the others."""
 
     account: Account
     source: Source
     options: SubmitOptions
     found: Survey
+    first: set[str] = field(default_factory=set)
 
-    def parcels(self, to_send: int) -> Iterator[Parcel]:
-        """At most ``to_send`` images, in batches."""
-        source, archive = self.source, self.found.archive
-        assert archive is not None  # the state file is open for writing
-        outgoing = islice(self._to_send(), to_send)
-        for images, _ in cut(outgoing, source.envelope.size, self._limits):
+    def parcels(self, run: Run, to_send: int) -> Iterator[Parcel | Checkpoint]:
+        """At most ``to_send`` images, in batches: first a canary, where one is asked for, then a
+        few of hosts that failed over and over before, then the others."""
+        store, archive, many = self.account.store, self._archive, self.options.canary
+        if many and to_send:
+            run.trial = True
+            yield from self._first(spread(self._rest(to_send), to_send, many))
+            yield canary(self.account, archive, self.options)
+            run.trial = False
+        since = self.account.clock.now() - RECENT
+        here = self.found.plan.sources
+        hosts = {host: here[host] for host in store.failing_hosts(archive, since)
+                 if here.get(host, 0) > PORTION}  # fmt: skip
+        if hosts:
+            probes = Probes(hosts, run.tracker.breaker)
+            yield from self._first(filter(probes.wants, self._rest(to_send)))
+            yield probes.checkpoint()
+        lets = run.tracker.breaker.lets
+        yield from self._batches(
+            each for each in self._rest(to_send) if lets(host_of(each.image.url))
+        )
+
+    def _first(self, images: Iterable[Outgoing]) -> Iterator[Parcel]:
+        for parcel in self._batches(images):
+            self.first.update(each.image.id for each in parcel.images)
+            yield parcel
+
+    def _rest(self, to_send: int) -> Iterator[Outgoing]:
+        """What is to be sent and was not among the first."""
+        first = frozenset(self.first)
+        rest = (each for each in self._to_send() if each.image.id not in first)
+        return islice(rest, to_send - len(first))
+
+    def _batches(self, images: Iterable[Outgoing]) -> Iterator[Parcel]:
+        source = self.source
+        for batch, _ in cut(images, source.envelope.size, self._limits):
             source.manifest.check_unchanged()
-            yield Parcel(archive, source.envelope, source.options, source.origin, tuple(images))
+            kind = (source.envelope, source.options, source.origin)
+            yield Parcel(self._archive, *kind, tuple(batch))
+
+    @property
+    def _archive(self) -> int:
+        archive = self.found.archive
+        assert archive is not None  # the state file is open for writing
+        return archive
 
     def _limits(self) -> BatchLimits:  # asked each time: a target may have learned smaller ones
         return self.account.target.limits.at_most(self.options.batch_size)
 
     def _to_send(self) -> Iterator[Outgoing]:
-        """Rows that are new or changed. Those that were under way at the plan are left alone, even
-        when their job was lost meanwhile: the next submit sends them."""
+        """Rows that are new, changed, or worth another try. Those that were under way at the plan
+        are left alone, even when their job was lost meanwhile: the next submit sends them."""
         found, source = self.found, self.source
         names = found.names if source.check.strict else None
         left_alone = {*found.open_ids, *found.alike}
         for each in compare(
-            self.account.store, found.archive, source, source.checker(), self.options, names=names
-        ):
+            self.account.store, found.archive, source, source.checker(), self.options,
+            found.again, names=names,
+        ):  # fmt: skip
             if each.verdict.sends and each.outgoing.image.id not in left_alone:
                 yield each.outgoing
 
@@ -122,12 +164,17 @@ class _Sending:
         """Failures of this manifest; of the whole archive where they came from another file; with
         a limit those of this run."""
         if self.options.limit is not None:
-            jobs = run.tracker.job_ids
-            return joined(*(self.account.store.causes(Filter(job=each)) for each in jobs))
+            return self.account.store.causes_of(run.tracker.job_ids)
         name = self.source.envelope.system_name
         archive = Filter(target=self.account.target.identity, system_name=name)
         mine = replace(archive, manifest=self.source.origin.path)
         return self.account.store.causes(mine) or self.account.store.causes(archive)
+
+    def waivers(self, totals: Totals) -> tuple[Waiver, ...]:
+        """Why failures of this archive were accepted."""
+        name, target = self.source.envelope.system_name, self.account.target.identity
+        which = Filter(target=target, system_name=name)
+        return self.account.store.waivers(which) if totals.waived else ()
 
     def totals(self, run: Run) -> Totals:
         """Each row of the manifest by its last outcome: what had arrived before, what was under

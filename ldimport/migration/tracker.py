@@ -1,7 +1,7 @@
 """The jobs of one run, thousands if need be, asked about until they end, each by itself."""
 
 from collections import Counter, deque
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
 
 from ldimport.causes import Cause
@@ -15,6 +15,7 @@ from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
 from ldimport.migration.confirm import Lookup, Rest, confirmed, is_clear, lacks_results, reconciled
 from ldimport.migration.events import MOST_SHOWN, BatchSent, Event, JobEnded, OpenJob
+from ldimport.migration.hosts import Breaker
 from ldimport.migration.model import JobRow, OpenBatch, Settled, Totals, Updates, added
 from ldimport.migration.pace import Pace, Rounds
 from ldimport.migration.patching import Patcher
@@ -52,9 +53,9 @@ class Tracker:
     """Follows the jobs of one run to their end. ``totals`` counts finished jobs, of which
     ``failed_jobs`` failed as a whole or were lost for good; ``notes`` are those to images that
     arrived, by code; ``over_quota`` are recorded batches that the quota did not admit; ``job_ids``
-    are all that were followed; ``trouble`` is the first answer that kept one job from its end,
-    while others went on. With ``update``, changes that the target skips are made through its media
-    library. Of a job the least is kept that is needed."""
+    are all that were followed; ``breaker`` hears of their hosts; ``trouble`` is the first answer
+    that kept one job from its end, while others went on. With ``update``, changes that the target
+    skips are made through its media library. Of a job the least is kept that is needed."""
 
     def __init__(self, account: Account, *, update: bool = False) -> None:
         self.totals = Totals()
@@ -62,6 +63,7 @@ class Tracker:
         self.notes: Counter[str] = Counter()
         self.job_ids: list[str] = []
         self.trouble: LdimportError | None = None
+        self.breaker = Breaker()
         self.over_quota: list[tuple[QuotaError, Parcel]] = []
         self._account, self._store, self._target = account, account.store, account.target
         self._clock = account.clock
@@ -269,6 +271,14 @@ class Tracker:
         """The jobs that go on, each with the images of which the target told the outcome."""
         return ((tracked.batch, tracked.known) for tracked in self._open.values())
 
+    def follows(self, batches: Container[int]) -> bool:
+        """Whether any of these batches is under way."""
+        return any(each in batches for each in self._open)
+
+    def left(self, batches: Container[int]) -> bool:
+        """Whether any of these batches was left to a later run."""
+        return any(each.batch.id in batches for each in self._aside)
+
     @property
     def pending(self) -> int:
         """Images of jobs that have not ended."""
@@ -342,6 +352,7 @@ class Tracker:
         elif job.state is not JobState.SUCCESS and (left or rest.unsent is None):
             self.failed_jobs += 1
         yield from settled.failures
+        yield from self.breaker.hear(settled.hosts)
         yield JobEnded(job.id, job.state, _ended_counts(job.state, batch.images, settled))
 
 

@@ -64,6 +64,8 @@ class Settings:
     manifest: Mapping[str, Json] = field(default_factory=dict)
     daily_limit: int | None = None
     reserve: int = 0
+    tries: int
+    max_failures: str | None = None
     user_agent: str | None = None
     ca_file: Path | None = None
     requests_per_second: int
@@ -243,9 +245,10 @@ class _Sources:
     def _variables(self) -> Layer:
         layer: Layer = {}
         for setting in SETTINGS:
-            if setting.option and (raw := self.environ.get(setting.variable)):
-                where = self._where(setting.variable)
-                layer[setting.key] = setting.value(raw, where)
+            names = (setting.variable, setting.before) if setting.option else ()
+            for name in names:
+                if setting.key not in layer and (raw := self.environ.get(name)):
+                    layer[setting.key] = setting.value(raw, self._where(name))
         if token := self.environ.get("LDIMPORT_TOKEN"):
             layer["token"] = _secret(token, "LDIMPORT_TOKEN")
         elif file := self.environ.get("LDIMPORT_TOKEN_FILE"):

@@ -195,6 +195,23 @@ def _amount(least: int, most: int, like: str = "15MB") -> Callable[[object, Wher
     return read
 
 
+def _count(raw: object, where: Where) -> int:
+    text = str(raw).strip() if isinstance(raw, int | str) and not isinstance(raw, bool) else ""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= 1_000:
+        raise where.error("must be a number from 1 to 1,000")
+    return int(text)
+
+
+_MOST_FAILURES = re.compile(r"any|\d{1,9}|(?:100|\d{1,2})(?:\.\d+)?\s*%")
+
+
+def _max_failures(raw: object, where: Where) -> str:
+    text = str(raw).strip().lower() if isinstance(raw, int | str) else ""
+    if isinstance(raw, bool) or not text.isascii() or not _MOST_FAILURES.fullmatch(text):
+        raise where.error("must be any, a number of images, or a share like 5%")
+    return text
+
+
 def _one_of(kind: type[Word]) -> Callable[[object, Where], Word]:
     def read(raw: object, where: Where) -> Word:
         word = raw if isinstance(raw, str) else _WORDS.get(raw if isinstance(raw, bool) else None)
@@ -239,7 +256,8 @@ Reader = Callable[[object, Where], Any]
 class Setting(NamedTuple):
     """One setting: its name in ``Settings``, what checks a value, its flag, whether it may stand in
     a config file, whether the user has to agree to one that is not their own (``trust``),
-    where in the file it stands if that is not at the top, and what holds unless it is given."""
+    where in the file it stands if that is not at the top, what holds unless it is given, and the
+    variable that gave it ``before`` its flag was called so."""
 
     name: str
     read: Reader
@@ -248,6 +266,7 @@ class Setting(NamedTuple):
     dangerous: bool = False
     at: str = ""
     default: object = None
+    before: str = ""
 
     @property
     def key(self) -> str:
@@ -290,6 +309,8 @@ SETTINGS = (
     Setting("manifest", _mapping),
     Setting("daily_limit", _amount(0, 1_000_000_000, "50k"), "--daily-limit"),
     Setting("reserve", _amount(0, 1_000_000_000, "1k"), "--reserve", default=0),
+    Setting("tries", _count, "--tries", default=5),
+    Setting("max_failures", _max_failures, "--max-failures", before="LDIMPORT_FAIL_ON"),
     Setting("user_agent", _user_agent, "--user-agent"),
     Setting("ca_file", read_path, dangerous=True),
     Setting("requests_per_second", _per_second, default=REQUESTS_PER_SECOND),

@@ -257,12 +257,12 @@ def test_a_command_in_a_folder_is_about_its_archive(two: Path, call: Call) -> No
 
 def test_retry_sends_the_failures_of_its_archive_only(two: Path, call: Call) -> None:
     os.chdir(two / "one")
-    code, said = call("retry")
+    code, said = call("retry --all")
     assert code == 1 and "two at local engine (1)" in said
     os.chdir(two / "away")
     assert (attempts(call, "one"), attempts(call, "two")) == (2, 1)
     os.chdir(two / "two")
-    assert call("retry --all")[0] == 1
+    assert call("retry --all --all-archives")[0] == 1
     os.chdir(two / "away")
     assert (attempts(call, "one"), attempts(call, "two")) == (3, 2)
 
@@ -273,7 +273,7 @@ def test_retry_of_nothing_named_lists_what_there_is(two: Path, call: Call) -> No
     for name in ("one", "two"):
         assert f"ldimport retry --state ../s.sqlite --engine ../engine --system-name {name}" in said
     assert (attempts(call, "one"), attempts(call, "two")) == (1, 1)
-    assert call(f"retry {BOTH} --system-name two")[0] == 1
+    assert call(f"retry --all {BOTH} --system-name two")[0] == 1
     assert (attempts(call, "one"), attempts(call, "two")) == (1, 2)
 
 
@@ -284,7 +284,7 @@ def test_a_job_of_another_archive_is_not_sent_again(two: Path, call: Call) -> No
         code, said = call(line)
         assert code == 2 and f"{line} --system-name two" in said
     assert call(f"retry --job {jobs['one']}")[0] == 1
-    assert call(f"retry --job {jobs['two']} --system-name two")[0] == 1
+    assert call(f"retry --all --job {jobs['two']} --system-name two")[0] == 1
     assert "systemName two at local engine" in call(f"status {jobs['two']}")[1]
     rows = document(call, f"results --job {jobs['two']}")["results"]
     assert {row["systemName"] for row in rows} == {"two"}, "its id names it"

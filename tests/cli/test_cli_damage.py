@@ -175,7 +175,7 @@ def test_a_table_that_is_missing_is_damage_for_every_command(
         ("batch.failed", "'few'", "status --json"),
         ("batch.submitted_at", "1e300", "status --json"),
         ("batch.finished_at", "'then'", "explain id-7 --json"),
-        ("batch.options", "'no JSON'", "retry --json"),
+        ("batch.options", "'no JSON'", "retry --all --json"),
         ("image.row", "'[1]'", "submit archive.csv --json"),
         ("image.width", "'wide'", "results --format csv"),
         ("image.status", "'done'", "results --format csv"),
@@ -208,7 +208,7 @@ def test_an_entry_that_cannot_be_unpacked_is_damage(
     connection.close()
     for line in (
         "results --as-manifest --format csv",
-        "retry --json --system-name local",
+        "retry --all --json --system-name local",
         "watch OPEN --json",
     ):
         assert call(line)[0] == ExitCode.CONFIG

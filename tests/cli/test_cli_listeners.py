@@ -12,12 +12,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from cli_screens import ENDS, NOW, job, shown, summary, terminal
 
 from ldimport.cli.interrupt import ends_in_order, on_signals, within
-from ldimport.cli.options import failure_limit, read_seconds
+from ldimport.cli.options import read_seconds
 from ldimport.cli.output import documents
 from ldimport.cli.output.listeners import JsonLinesListener, LogLines, ReadingProgress, Stopping
 from ldimport.cli.output.live import LiveDisplay
@@ -27,8 +28,10 @@ from ldimport.cli.output.throughput import Throughput
 from ldimport.cli.runner import drive
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, OpenJob, Progress, Summary
+from ldimport.migration.limits import FailureLimit
 from ldimport.migration.model import Failure, Totals
 from ldimport.model import Counts, JobState, Silence
+from ldimport.settings import load
 
 FAILURE = Failure("2003-04511", 17, "https://img.example/4511.jpg", "origin answered 503",
                   "origin-503", True, "25bzj8jq0x01")  # fmt: skip
@@ -540,11 +543,10 @@ def test_what_is_no_span_is_refused(text: str) -> None:
      ("5%", 3, 10, False), ("5%", 5, 100, False), ("5%", 6, 100, True), ("0.5%", 2, 100, True)],
 )  # fmt: skip
 def test_failure_limits(text: str, failed: int, tried: int, stops: bool) -> None:
-    limit = failure_limit(text)
-    assert limit is not None and limit(failed, tried) is stops
+    assert FailureLimit.of(text).reached(failed, tried) is stops
 
 
-@pytest.mark.parametrize("text", ["", "some", "-1", "101%", "5%%"])
-def test_what_is_no_limit_is_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        failure_limit(text)
+@pytest.mark.parametrize("text", ["some", "-1", "101%", "5%%", "²", "1e3"])
+def test_what_is_no_limit_is_refused(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="any, a number of images, or a share"):
+        load({"max_failures": text}, environ={}, cwd=tmp_path, home=tmp_path)

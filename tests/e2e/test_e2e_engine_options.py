@@ -160,7 +160,7 @@ def test_lenient_reaches_a_server_of_our_own(
         (run.folder / "loose.json").write_text(json.dumps(PROJECT).replace('"maxLength": 5', ""))
         run("submit", *words, "--project-config", "loose.json", code=1)  # the server is strict
         again = ("retry", "--target", url, "--system-name", "a")
-        assert run.json(*again, code=1)["totals"]["failed"] == 1
+        assert run.json(*again, "--all", code=1)["totals"]["failed"] == 1
         assert run.json(*again, "--lenient")["totals"]["success"] == 1
         long_caption.write_text(long_caption.read_text().replace("far", "still far"))
         assert run.json("submit", *words, "--lenient")["totals"]["success"] == 1
@@ -175,5 +175,6 @@ def test_retry_obeys_what_is_set_now_and_else_what_was(
     (tmp_path / "png.yaml").write_text("engine: {formats: [png]}\n")
     (tmp_path / "both.yaml").write_text("engine: {formats: [png, jpg]}\n")
     run("submit", archive(1), "--allow-host", origin.host, "--config", "png.yaml", code=1)
-    assert run.json("retry", code=1)["totals"]["failed"] == 1
+    assert run.json("retry", "--all", code=1)["totals"]["failed"] == 1
+    assert run.json("retry", code=1)["jobs"] == [], "nothing is otherwise this time"
     assert run.json("retry", "--config", "both.yaml")["totals"]["success"] == 1

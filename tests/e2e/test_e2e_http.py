@@ -63,7 +63,7 @@ def test_a_migration_from_the_first_look_to_the_map_of_ids(
     assert "No job is running" in run("watch").stdout
 
     origin.files["no-such.jpg"] = photo(99)
-    assert run.json("retry")["totals"]["success"] == 1
+    assert run.json("retry", "--all")["totals"]["success"] == 1
     found = run.json("results")["results"]
     assert {row["status"] for row in found} == {"success"}
     assert all(row["originalUrl"].startswith(f"{served}/api/v1/images/") for row in found)

@@ -125,7 +125,7 @@ def test_the_whole_way(run: Ldimport, origin: Origin) -> None:
         assert (rest["totals"]["success"], rest["totals"]["failed"]) == (rows - 1, 1)
 
         origin.files["fehlt.jpg"] = photo(99)
-        assert run.json("retry", "--target", url)["totals"]["success"] == 1
+        assert run.json("retry", "--all", "--target", url)["totals"]["success"] == 1
         run("results", "--target", url, "-o", "ids.csv")
         with (folder / "ids.csv").open(encoding="utf-8", newline="") as file:
             found = list(csv.DictReader(file))

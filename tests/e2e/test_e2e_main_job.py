@@ -73,7 +73,8 @@ def test_one_bad_image_fails_alone_and_retry_sends_it_again(
     assert "404" in reasons["id-2"]
     assert "not an image" in reasons["id-3"]
     del origin.files["2.jpg"]
-    assert run.json("retry", code=1)["totals"]["success"] == 1
+    assert run.json("retry", code=1)["totals"]["success"] == 0
+    assert run.json("retry", "--all", code=1)["totals"]["success"] == 1
     assert run.json("status")["totals"]["failed"] == 1
 
 

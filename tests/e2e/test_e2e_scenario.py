@@ -14,7 +14,15 @@ import pytest
 from command_line import Origin
 from places import Embedded, Livingdocs, Place, Served
 
-from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source, tracker
+from ldimport.migration import (
+    Migration,
+    RetryOptions,
+    StateStore,
+    SubmitOptions,
+    Wishes,
+    open_source,
+    tracker,
+)
 from ldimport.migration.events import Event, Summary
 from ldimport.model import JobOptions, JobState
 from ldimport.schema.config import from_json
@@ -83,7 +91,7 @@ class Archive:
 
     def retry(self, target: Target) -> Summary:
         with StateStore.open(self.state, write=True) as opened:
-            return last(Migration(opened, target).retry())
+            return last(Migration(opened, target).retry(RetryOptions(everything=True)))
 
 
 def last(events: Iterator[Event]) -> Summary:
@@ -125,7 +133,7 @@ def expected(n: int, name: str, **changed: Any) -> dict[str, Any]:
         "cause": None, "retryable": False, "media_id": f"m{n}", "url": True, "original_url": True,
         "width": 64, "height": 48, "mime_type": "image/jpeg", "title": f"Photo {n}",
         "file_name": f"Photo {n}", "source_url": f"http://origin/{name}", "row": n, "attempts": 1,
-        "not_taken_over": False,
+        "not_taken_over": False, "tries": 0, "waived_because": None, "gave_up": False,
     }  # fmt: skip
     return {**arrived, **changed}
 
@@ -178,7 +186,9 @@ def test_one_migration_is_the_same_everywhere(place: Place, tmp_path: Path, orig
         expected(3, "3.jpg", attempts=2),
         *(expected(n, f"{n}.jpg") for n in range(4, 9)),
         *(
-            expected(9 + n, name, **NO_ASSET, reason=reason, cause=CAUSES[name], attempts=2)
+            expected(
+                9 + n, name, **NO_ASSET, reason=reason, cause=CAUSES[name], attempts=2, tries=2
+            )
             for n, (name, reason) in enumerate(BROKEN.items())
         ),
         expected(11, "11.jpg", media_id="m9", attempts=2),

@@ -18,7 +18,8 @@ from ldimport.targets.base import BatchLimits
 
 def retry(state: StateStore, target: StandIn, **options: object) -> Summary:
     migration = Migration(state, target, Time().clock)
-    return summary(list(migration.retry(RetryOptions(**options))))  # type: ignore[arg-type]
+    wanted = RetryOptions(**{"everything": True, **options})  # type: ignore[arg-type]
+    return summary(list(migration.retry(wanted)))
 
 
 def watch(state: StateStore, target: StandIn, *jobs: str, time: Time | None = None) -> list[Event]:

@@ -29,6 +29,7 @@ from ldimport.migration import (
     SubmitOptions,
 )
 from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
+from ldimport.migration.limits import FailureLimit
 from ldimport.migration.model import Failure, Filter, Totals
 from ldimport.migration.submit import InvalidManifest
 from ldimport.model import (
@@ -451,9 +452,7 @@ def test_many_jobs_share_the_questions_that_a_server_is_asked(
 
 def test_too_many_failures_stop_the_run(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(answer=refused, limits=BatchLimits(images=1))
-    end = summary(
-        submit(state, target, manifest(tmp_path, 40), fail_on=lambda failed, tried: failed > 3)
-    )
+    end = summary(submit(state, target, manifest(tmp_path, 40), max_failures=FailureLimit.of("4")))
     assert (end.exit_code, end.totals.rows) == (ExitCode.FAILURE_LIMIT, 40)
     assert end.totals.unsubmitted > 0
     assert isinstance(end.stopped, FailureLimitError) and "of" in end.stopped.message

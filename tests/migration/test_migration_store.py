@@ -13,8 +13,8 @@ from standin import StandIn, arrived, refused
 
 from ldimport.cli import main
 from ldimport.errors import LockedError, StateFileError, UsageError
-from ldimport.migration import Migration, StateStore
-from ldimport.migration.model import BatchState, Filter
+from ldimport.migration import Migration, RetryOptions, StateStore
+from ldimport.migration.model import BatchState, Failed, Filter
 from ldimport.migration.store.schema import KIND
 from ldimport.model import JobState, JobStatus, Result, Status
 
@@ -129,7 +129,7 @@ def test_a_file_of_schema_1_is_migrated_by_who_writes(first: Path) -> None:
         parcel = opened.parcel(batch)
         assert [each.image.id for each in parcel.images] == ["a-2", "b-1", "b-2"]
         assert parcel.options.allow_files == ("/srv/archive",)
-        kept = list(opened.failed_images(1, None, "truncated"))
+        kept = list(opened.failed_images(1, Failed(cause="truncated")))
         assert [each.image.id for each, _, _ in kept] == ["a-3"]
     assert schema(first) == len(KIND.migrations)
 
@@ -225,7 +225,7 @@ def test_every_try_of_an_image_is_told(state: StateStore, tmp_path: Path) -> Non
     target, path = StandIn(answer=refused), manifest(tmp_path, 1)
     submit(state, target, path)
     target.answer = arrived
-    list(Migration(state, target, Time().clock).retry())
+    list(Migration(state, target, Time().clock).retry(RetryOptions(everything=True)))
     (found,) = state.history("id1")
     tries = [(each.job_id, each.status, each.reason) for each in found.attempts]
     assert tries == [
@@ -286,7 +286,7 @@ def test_rows_are_kept_only_while_they_are_failed(state: StateStore, tmp_path: P
     submit(state, target, manifest(tmp_path, 3))
     assert kept() == 3
     target.answer = lambda id_: refused(id_) if id_ == "id2" else arrived(id_)
-    list(Migration(state, target, Time().clock).retry())
+    list(Migration(state, target, Time().clock).retry(RetryOptions(everything=True)))
     assert (kept(), [row["id"] for row, _ in state.failed_rows()]) == (1, ["id2"])
 
 

@@ -15,7 +15,15 @@ from ldimport.errors import LdimportError, QuotaError
 from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import ArchiveSums, CauseRow, Failure, JobRow, Overview, ResultRow
+from ldimport.migration.model import (
+    ArchiveSums,
+    CauseRow,
+    Failure,
+    JobRow,
+    Overview,
+    ResultRow,
+    Waiver,
+)
 from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
 
@@ -97,6 +105,12 @@ def cause(row: CauseRow) -> Document:
     return {**fields_of(row), "examples": examples}
 
 
+def waiver(each: Waiver) -> Document:
+    """Failures that were accepted for one reason."""
+    examples = [{"externalId": name, "row": number} for name, number in each.examples]
+    return {**fields_of(each), "examples": examples}
+
+
 def job(row: JobRow) -> Document:
     """One job as ``status`` lists it."""
     return {
@@ -127,7 +141,7 @@ def _archive(each: ArchiveSums) -> Document:
 RESULT_KEYS = (
     "externalId", "systemName", "status", "reason", "mediaId", "url", "originalUrl", "width",
     "height", "mimeType", "title", "fileName", "sourceUrl", "jobId", "row", "cause", "retryable",
-    "attempts", "notTakenOver", "target",
+    "attempts", "notTakenOver", "target", "tries", "gaveUp", "waivedBecause",
 )  # fmt: skip
 
 
@@ -174,6 +188,19 @@ def event(happened: events.Event, now: float) -> Document:
     return {"type": word, **document(happened, now)}
 
 
+def _canary(found: events.CanaryEnded, now: float) -> Document:
+    sums = fields_of(found.totals, "pending invalid not_taken_over waived")
+    causes = [cause(each) for each in found.causes]
+    told = {"images": found.totals.rows, **sums, "causes": causes, "maxFailures": found.limit}
+    return {**told, "passed": found.passed, "at": utc(now)}
+
+
+def _retry(planned: events.RetryPlanned, _: float) -> Document:
+    groups = [{"cause": each.cause.cause, "sent": each.sent, "left": each.left}
+              for each in planned.groups]  # fmt: skip
+    return {"sent": planned.sent, "left": planned.left, "causes": groups}
+
+
 def _batch(sent: events.BatchSent, now: float) -> Document:
     rows = [sent.first_row, sent.last_row]
     return {**fields_of(sent, "first_row last_row"), "rows": rows, "at": utc(now)}
@@ -205,6 +232,9 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
         "plan",
         lambda planned, _: plan(planned.plan, planned.quota, planned.forecast),
     ),
+    events.CanaryEnded: ("canary", _canary),
+    events.RetryPlanned: ("retry", _retry),
+    events.Left: ("left", lambda left, _: fields_of(left)),
     Notice: ("notice", lambda notice, _: fields_of(notice)),
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
@@ -234,12 +264,18 @@ def summary(end: Summary) -> Document:
         "totals": fields_of(end.totals),
         **({} if end.own is None else {"own": fields_of(end.own)}),
         "causes": [cause(row) for row in end.causes],
+        **({"waived": [waiver(each) for each in end.waived]} if end.waived else {}),
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),
         **_resume(end.stopped),
         "quota": None if end.quota is None else quota.document(end.quota),
         "finishAt": None if end.finish_at is None else utc(end.finish_at),
         **({} if end.updated is None else {"updated": fields_of(end.updated)}),
+        **(
+            {"held": [{"host": host, "images": n} for host, n in end.held.items()]}
+            if end.held
+            else {}
+        ),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

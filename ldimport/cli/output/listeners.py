@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from ldimport.cli.output import documents, quota
+from ldimport.cli.output import documents, quota, triage
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
@@ -114,6 +114,13 @@ class LogLines:
         match event:
             case events.Planned(plan=plan):
                 self.say("plan", plan_text(plan))
+            case events.RetryPlanned() if event.sent:
+                self.say("plan", f"{number(event.sent)} to send again, {number(event.left)} left")
+            case events.Left():
+                why = ": needs a change; --all sends it" if event.needs_change else ""
+                self.say("left", f"{number(event.images)} “{event.reason}”{why}")
+            case events.CanaryEnded():
+                self.say("canary", triage.canary_text(event))
             case Notice():
                 self.say("stuck" if event.code == STUCK else "note", event.text)
             case events.Waiting():
@@ -173,7 +180,8 @@ def plan_text(plan: Plan) -> str:
     """The counts of a plan in one line; they add up to the rows."""
     parts = [f"{number(plan.new)} new", f"{number(plan.changed)} changed"]
     parts.append(f"{number(plan.unchanged)} unchanged")
-    rare = {"failed before": plan.failed, "in progress": plan.in_progress, "invalid": plan.invalid}
+    rare = {"tried again": plan.retried, "failed before": plan.failed, "waived": plan.waived,
+            "in progress": plan.in_progress, "invalid": plan.invalid}  # fmt: skip
     parts += [f"{number(count)} {word}" for word, count in rare.items() if count]
     if plan.left_out:
         parts.append(f"{number(plan.to_send)} to send (--limit)")

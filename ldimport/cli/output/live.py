@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output import quota
+from ldimport.cli.output import quota, triage
 from ldimport.cli.output.listeners import ReadingProgress, Stopping, jobs_text
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
@@ -17,6 +17,7 @@ from ldimport.cli.output.throughput import Throughput
 from ldimport.migration.causes import meaning_of
 from ldimport.migration.events import (
     BatchSent,
+    CanaryEnded,
     Event,
     JobEnded,
     Planned,
@@ -94,6 +95,8 @@ class LiveDisplay:
         match event:
             case Planned():
                 self.reading = None
+            case CanaryEnded():
+                self.screen.say("✓" if event.passed else "✗", triage.canary_text(event))
             case Notice():
                 self.screen.say("!", event.text)
             case Progress():

@@ -280,6 +280,9 @@ def _image(
     status: Status | None, name: str, of: ResultRow | Asset | None, reason: str | None
 ) -> tuple[str, ...]:
     word = " ".join(OUTCOMES[status.value] if status else ("…", "pending"))
+    if isinstance(of, ResultRow) and status is Status.FAILED:
+        word = " ".join(OUTCOMES["waived"]) if of.waived_because is not None else word
+        reason = why(of) if reason == of.reason else reason
     where = (of.target, of.system_name) if isinstance(of, ResultRow) else ("", "")
     if of is None or status is Status.FAILED:
         return word, name, *where, "", "", reason or ""
@@ -290,6 +293,14 @@ def _image(
     return word, name, *where, size, kind, of.media_id or reason or ""
 
 
+def why(row: ResultRow) -> str:
+    """Why an image failed, and what became of that."""
+    told = row.reason or ""
+    if row.waived_because is not None:
+        return f"{told}; waived: {row.waived_because}"
+    return f"{told}; gave up after {counted(row.tries, 'try', 'tries')}" if row.gave_up else told
+
+
 def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
     columns = (
@@ -297,7 +308,7 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
         TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
         TableColumn("URL", shrink=True, drop=1),
     )  # fmt: skip
-    cells = [(number(row.row), row.external_id, row.target, row.system_name, row.reason or "",
+    cells = [(number(row.row), row.external_id, row.target, row.system_name, why(row),
               row.source_url) for row in rows]  # fmt: skip
     _table(screen, columns, cells, without=_alike(_archives(rows)))
 

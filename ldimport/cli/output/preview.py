@@ -19,6 +19,8 @@ WORDS = {
     "changed": ("~", "changed"),
     "unchanged": ("=", "unchanged, will not be sent"),
     "failed": ("✗", "failed before; retry sends it"),
+    "retried": ("↻", "failed before for a passing cause, is tried again"),
+    "waived": ("–", "failed before; its failure was waived"),
     "in_progress": ("…", "in a job that is open"),
     "invalid": ("!", "has errors, will not be sent"),
 }

@@ -24,12 +24,13 @@ Part = str | tuple[str, str]
 
 GOOD, BAD, QUIET, BUSY, WAIT, ACCENT = "green", "red", "bright_black", "blue", "yellow", "bold"
 STYLES = {"✓": GOOD, "+": GOOD, "·": QUIET, "✗": BAD, "…": BUSY, "⧗": WAIT, "!": WAIT, "■": WAIT,
-          "~": WAIT, "→": QUIET}  # fmt: skip
+          "~": WAIT, "→": QUIET, "–": QUIET, "↻": WAIT}  # fmt: skip
 """How each sign looks, and what stands beside it."""
 OUTCOMES = {
     "success": ("✓", "imported"),
     "skipped": ("·", "skipped"),
     "failed": ("✗", "failed"),
+    "waived": ("–", "waived"),
     "pending": ("…", "in progress"),
     "unsubmitted": ("⧗", "not sent yet"),
     "invalid": ("!", "invalid"),

@@ -42,7 +42,7 @@ def show(session: Session, name: str, found: History) -> None:
         left = max(len(at) for at, _ in lines)
         for at, text in lines:
             screen.line(f"  {at:<{left}}  {text}", indent=left + 4)
-    _what_next(session, found, of)
+    _what_next(session, name, found, of)
 
 
 def _facts(found: History) -> dict[str, str]:
@@ -60,6 +60,8 @@ def _facts(found: History) -> dict[str, str]:
         facts |= {"now at": now.url} if now.url else {}
     if found.status is Status.FAILED and found.cause:
         facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
+    if now.waived_because is not None:
+        facts["waived"] = now.waived_because
     return facts
 
 
@@ -113,9 +115,12 @@ def _text(step: Step, found: History) -> str:
     return f"{job}  {sign} {word}{reason}{code}"
 
 
-def _what_next(session: Session, found: History, of: ArchiveName) -> None:
+def _what_next(session: Session, name: str, found: History, of: ArchiveName) -> None:
     screen, status = session.screen, found.status
-    if status is Status.FAILED and found.retryable:
+    if found.now.waived_at is not None:
+        again = session.next_command("waive", name, "--undo", of=of)
+        screen.hints([(again, "lets it count as failed again")])
+    elif status is Status.FAILED and found.retryable:
         again = session.next_command("retry", "--cause", found.cause or "", of=of)
         screen.hints([(again, "send it, and those like it, again")])
     elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):

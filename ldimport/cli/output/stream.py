@@ -14,9 +14,9 @@ from ldimport.harmless import spoken
 MOST_COLUMNS = 160
 """No screen is wider, even where the terminal is."""
 
-_ASCII = str.maketrans(dict(zip("✓·✗…⧗■→“”─━╸╺┌│×–—➜", (
+_ASCII = str.maketrans(dict(zip("✓·✗…⧗■→“”─━╸╺┌│×–—➜↻", (
     "ok", "-", "x", "...", "~", "#", "->", '"', '"', "-", "-", "-", "-", "+", "|", "x", "-", "-",
-    ">",
+    ">", "@",
 ), strict=True)))  # fmt: skip
 """Signs in words, for streams that cannot encode them."""
 

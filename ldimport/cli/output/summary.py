@@ -9,7 +9,7 @@ from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, T
 from ldimport.cli.output.text import cells, counted, duration, number
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Totals, Updates
+from ldimport.migration.model import CauseRow, Totals, Updates, Waiver
 from ldimport.model import JobState
 from ldimport.url import host_of
 
@@ -56,12 +56,18 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if plan is not None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
-    if end.jobs or sums.failed or sums.pending or sums.unsubmitted or sums.invalid:
+    if end.jobs or sums.failed or sums.waived or sums.pending or sums.unsubmitted or sums.invalid:
         running = sum(not job.state.finished for job in end.jobs)
         counts(screen, sums, plan, jobs=running, days=_more_days(end))
         screen.blank()
     if end.causes:
         causes(screen, end.causes)
+        screen.blank()
+    if end.waived:
+        waivers(screen, end.waived)
+        screen.blank()
+    if end.held:
+        held(screen, end.held)
         screen.blank()
     if end.notes:
         notes(screen, end.notes)
@@ -86,6 +92,7 @@ def counts(
         "success": f"{earlier} of all rows arrived in earlier runs" if earlier else "",
         "skipped": skipped if sums.skipped else "",
         "pending": counted(jobs, "job") if jobs else "",
+        "waived": "failures that somebody accepted",
         "invalid": "have errors, not sent",
         "unsubmitted": days,
     }
@@ -119,6 +126,24 @@ def causes(screen: Screen, found: Sequence[CauseRow], most: int = 12) -> None:
     if rest := found[most:]:
         images = sum(row.images for row in rest)
         screen.line(f"and {number(len(rest))} more kinds ({counted(images, 'image')})")
+
+
+def waivers(screen: Screen, found: Sequence[Waiver], most: int = 12) -> None:
+    """Why failures were accepted, one line for each reason."""
+    for each in found[:most]:
+        named = ", ".join(name for name, _ in each.examples)
+        more = " …" if each.images > len(each.examples) else ""
+        screen.say("–", f"{counted(each.images, 'failure')} waived: {each.reason} ({named}{more})")
+    if rest := found[most:]:
+        images = sum(each.images for each in rest)
+        screen.line(f"and {counted(len(rest), 'more reason')} ({counted(images, 'image')})")
+
+
+def held(screen: Screen, found: Mapping[str, int]) -> None:
+    """Hosts that failed over and over, and what was therefore not sent."""
+    for host, images in found.items():
+        text = f"{counted(images, 'image')} of {host} not sent, since it failed over and over"
+        screen.say("!", f"{text}; the next run tries a few first")
 
 
 def notes(screen: Screen, found: Mapping[str, int]) -> None:
@@ -195,14 +220,19 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     rest = f"; {counted(left, 'row')} left: the rest was not sent (--limit)" if left else ""
     if sums.failed or sums.invalid:
         return "✗", f"finished, {_bad(sums)}{rest}"
-    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived{rest}"
+    waived = f"; {number(sums.waived)} failed and waived: done" if sums.waived else ""
+    return "✓", f"{number(sums.success + sums.skipped)} of {rows} arrived{waived}{rest}"
 
 
 def _nothing(end: Summary, run: RunFacts) -> str:
     if end.plan is None:
         return "Nothing to do: no job is running"
     place = f"the {end.plan.target}" if run.local else end.plan.target
-    return f"Nothing to send: all {counted(end.totals.rows, 'entry')} are in {place}, unchanged"
+    rows, waived = end.totals.rows, end.totals.waived
+    if waived:
+        there = f"{number(rows - waived)} of {counted(rows, 'entry')} are in {place}, unchanged"
+        return f"Nothing to send: {there}; {number(waived)} failed and waived: done"
+    return f"Nothing to send: all {counted(rows, 'entry')} are in {place}, unchanged"
 
 
 def _bad(sums: Totals) -> str:

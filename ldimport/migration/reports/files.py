@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from functools import partial
+from itertools import chain, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldimport.cells import csv_form, csv_line, json_text
 from ldimport.errors import UsageError
-from ldimport.files import NewFile, TextList
+from ldimport.files import STDOUT, NewFile, TextList
+from ldimport.manifest.form import RowForm
+from ldimport.manifest.kinds import ManifestFormat
 from ldimport.manifest.manifest import STDIN
-from ldimport.manifest.write import RowWriter, row_of, write_rows
+from ldimport.manifest.write import RowWriter, row_of
 from ldimport.migration.model import ResultRow
 from ldimport.migration.reports import COLUMNS, Report, problem_document
 from ldimport.migration.reports.junit import JUnit
@@ -205,18 +208,37 @@ def _same(one: Path, other: Path) -> bool:
     )
 
 
+MARKS = {
+    "_reason": "reason", "_cause": "cause", "_retryable": "retryable", "_attempts": "attempts",
+    "_jobId": "job_id",
+}  # fmt: skip
+"""Columns of failed rows that say what went wrong; reading skips those that begin with ``_``."""
+
+
 def write_as_manifest(
     path: Path,
     rows: Iterable[tuple[Mapping[str, Json], ResultRow]],
     format: str | None = None,
     *,
     excel: bool = False,
-) -> int:
-    """Write ``Migration.failed_rows`` to ``path``, ready to be corrected and submitted again;
-    ``format`` None goes by its ending. Columns that begin with ``_`` say what went wrong; reading
-    skips them. Returns how many there were. Raises as ``manifest.write.write_rows`` does."""
-    names = ("reason", "cause", "retryable", "attempts", "job_id")
-    columns = ("_reason", "_cause", "_retryable", "_attempts", "_jobId")
-    found = attrgetter(*names)
-    marked = ({**own, **dict(zip(columns, found(row), strict=True))} for own, row in rows)
-    return write_rows(path, marked, format, excel=excel)
+    like: RowForm | None = None,
+    several: bool = False,
+) -> RowWriter:
+    """Write ``Migration.failed_rows`` to ``path``, ready to be corrected and submitted again, with
+    what went wrong (``MARKS``), and where they are of ``several`` archives of which one.
+    ``format`` None goes by the ending, else by the manifest that they came from, ``like`` which
+    they are written. Returns what wrote them. Raises as ``RowWriter`` does."""
+    if format is None and str(path) == STDOUT:
+        format = ManifestFormat.CSV if like is None else like.format
+    marks = MARKS | ({"_systemName": "system_name"} if several else {})
+    found = attrgetter(*marks.values())
+    rest = iter(rows)
+    first = list(islice(rest, 1))
+    name = None if several or not first else first[0][1].system_name
+    marked = ({**own, **dict(zip(marks, found(row), strict=True))}
+              for own, row in chain(first, rest))  # fmt: skip
+    like = like if first else None
+    with RowWriter(path, format, excel=excel, like=like, system_name=name) as writer:
+        for row in marked:
+            writer.add(row)
+    return writer

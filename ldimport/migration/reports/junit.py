@@ -22,7 +22,7 @@ from ldimport.url import without_secrets
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
     from ldimport.migration.events import Summary
-    from ldimport.migration.model import CauseRow
+    from ldimport.migration.model import CauseRow, Waiver
     from ldimport.migration.validate import FindingGroup, Validation
 
 MOST_CASES = 200
@@ -167,17 +167,25 @@ def run_cases(end: Summary, next_command: Callable[..., str] = _bare) -> list[Ca
     if end.totals.invalid:
         text = f"{counted(end.totals.invalid, 'row')} with errors, not sent"
         cases.append(Case("invalid rows", text, "invalid"))
+    waived = [_waived(each) for each in end.waived]
     stopped = end.stopped is not None or not (cases or end.exit_code is ExitCode.OK)
     if stopped and end.exit_code not in _GOES_ON:
         code = end.stopped.code if isinstance(end.stopped, LdimportError) else "stopped"
         cases.append(Case("the run", f"{_why(end)} (exit {end.exit_code})", code))
     if cases:
-        return cases
+        return [*cases, *waived]
     sums = end.totals
     text = f"{counted(sums.success, 'image')} imported, {sums.skipped:,} skipped"
     if stopped:
         text = f"{text}; {_why(end)}"
-    return [Case("no image failed", out=text)]
+    return [Case("no image failed", out=text), *waived]
+
+
+def _waived(each: Waiver) -> Case:
+    """Failures that somebody accepted: a case that passes, with their reason."""
+    lines = [f"{counted(each.images, 'failure')} waived: {each.reason}"]
+    lines += [f"{external_id} (row {number})" for external_id, number in each.examples]
+    return Case(f"waived: {each.reason}", out="\n".join(lines))
 
 
 def _why(end: Summary) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from ldimport import database
+from ldimport.causes import masked
 from ldimport.closing import Closing
 from ldimport.database_rows import check_whole, made, values_checked
 from ldimport.errors import LdimportError, LockedError
@@ -30,6 +31,7 @@ class StateFile(Closing):
         self.path = path
         self._connection = connection
         self._lock = lock
+        connection.create_function("masked", 1, masked, deterministic=True)
 
     @classmethod
     def open(cls, path: Path, *, write: bool, command: str = "") -> Self:

@@ -9,16 +9,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ldimport import wire
-from ldimport.causes import masked
 from ldimport.database_rows import made, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
+from ldimport.migration.hosts import IN_A_ROW, blames_host
 from ldimport.migration.store.recording import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
 from ldimport.migration.store.verifying import Verifying
 from ldimport.migration.story import Attempt, History
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
+from ldimport.url import host_of
+
+_MOST_HOSTS = 100
 
 
 @values_checked(KIND)
@@ -83,13 +86,23 @@ class StateStore(Verifying):
         return Parcel(batch.archive, envelope, options, made(Origin, row), images)
 
     def failed_images(
-        self, archive: int, job: str | None, cause: str | None
+        self, archive: int, which: model.Failed
     ) -> Iterator[tuple[Outgoing, JobOptions, Origin]]:
-        """Failed images as they were sent, those that belong together next to each other."""
-        asked = {"archive": archive, "job": job, "cause": cause}
-        for row in self._connection.execute(SQL["failed"], asked).fetchall():
-            options = wire.options_from_json(row["options"])
-            yield unpack_one(row["packed"]), options, made(Origin, row)
+        """Failed images as they were sent, those that belong together next to each other. They may
+        be sent while this goes on: which they are is settled at its beginning. One at a time."""
+        self._connection.execute("DROP TABLE IF EXISTS temp.chosen")
+        self._connection.execute(SQL["failed"], _of_failed(archive, which))
+        at = {"archive": archive, "after": 0}
+        while rows := self._connection.execute(SQL["next_failed"], at).fetchall():
+            for row in rows:
+                options = wire.options_from_json(row["options"])
+                yield unpack_one(row["packed"]), options, made(Origin, row)
+            at["after"] = rows[-1]["n"]
+
+    def split(self, archive: int, which: model.Failed) -> tuple[model.RetryGroup, ...]:
+        """All failures of an archive grouped by cause, and how many of each are meant."""
+        rows = self._connection.execute(SQL["split"], _of_failed(archive, which))
+        return tuple(model.RetryGroup(_cause_row(row), row["chosen"], row["asked"]) for row in rows)
 
     def outcomes(self, archive: int | None, ids: Sequence[str]) -> model.Totals:
         """These images by their last outcome."""
@@ -200,8 +213,35 @@ class StateStore(Verifying):
     def causes(self, which: model.Filter | None = None) -> tuple[model.CauseRow, ...]:
         """Failures grouped by cause, those of unknown causes by what the target said, without names
         and numbers; the most frequent first, each with two examples."""
-        self._connection.create_function("masked", 1, masked, deterministic=True)
         return tuple(map(_cause_row, self._connection.execute(SQL["causes"], _asked(which))))
+
+    def causes_of(
+        self, job_ids: Sequence[str] = (), *, batches: Sequence[int] = ()
+    ) -> tuple[model.CauseRow, ...]:
+        """Those of the images whose last outcome came from these jobs or batches."""
+        asked = {"ids": json.dumps(job_ids), "batches": json.dumps(batches)}
+        return tuple(map(_cause_row, self._connection.execute(SQL["causes_of_jobs"], asked)))
+
+    def failing_hosts(self, archive: int, since: float) -> dict[str, int]:
+        """Hosts from which many images have failed since then, for causes that pass and that say
+        of the host that it does not work; and how many."""
+        found: Counter[str] = Counter()
+        for row in self._connection.execute(SQL["failing_hosts"], (archive, since)):
+            if blames_host(row["cause"], True):
+                found[host_of(f"http://{row['host']}/")] += row["images"]
+        return {host: n for host, n in found.most_common(_MOST_HOSTS) if n >= IN_A_ROW}
+
+    def waivers(self, which: model.Filter) -> tuple[model.Waiver, ...]:
+        """Why failures were accepted, the most frequent reason first."""
+        rows = self._connection.execute(SQL["waivers"], _asked(which))
+        return tuple(
+            model.Waiver(row["reason"], row["images"], _examples(row["examples"])) for row in rows
+        )
+
+    def dialects(self, which: model.Filter) -> list[str | None]:
+        """The forms of the manifests that these failed images came from, each once; None: not
+        known."""
+        return [row[0] for row in self._connection.execute(SQL["dialects"], _asked(which))]
 
     def failed_rows(
         self, which: model.Filter | None = None
@@ -231,6 +271,11 @@ def _asked(which: model.Filter | None) -> dict[str, Any]:
     return asdict(which or model.Filter())
 
 
+def _of_failed(archive: int, which: model.Failed) -> dict[str, Any]:
+    lists = {"ids": which.ids and json.dumps(which.ids), "worth": json.dumps(which.worth)}
+    return {**asdict(which), **lists, "archive": archive}
+
+
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
     asset = None if none else made(Asset, row, **_UNTOLD)
@@ -238,12 +283,15 @@ def _result(row: sqlite3.Row) -> Result:
 
 
 def _cause_row(row: sqlite3.Row) -> model.CauseRow:
-    examples = tuple((id_, int(number)) for number, id_ in sorted(json.loads(row["examples"])))
     return cause_row(
         row["cause"],
         (row["first_reason"], row["last_reason"]),
         row["images"],
         bool(row["retryable"]),
-        examples,
+        _examples(row["examples"]),
         (row["first_host"], row["last_host"]),
     )
+
+
+def _examples(told: str) -> tuple[tuple[str, int], ...]:
+    return tuple((id_, int(number)) for number, id_ in sorted(json.loads(told)))

@@ -4,7 +4,7 @@ import json
 import sqlite3
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -12,15 +12,27 @@ from typing import Any
 from ldimport import wire
 from ldimport.causes import Cause
 from ldimport.database_rows import values_checked
-from ldimport.errors import LdimportError
+from ldimport.errors import LdimportError, UsageError, did_you_mean
 from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
-from ldimport.migration.model import BatchState, Failure, OpenBatch, Settled, Totals
+from ldimport.migration.hosts import blames_host
+from ldimport.migration.model import (
+    BatchState,
+    Failed,
+    Failure,
+    HostOutcome,
+    OpenBatch,
+    Settled,
+    Totals,
+    WaiverChange,
+)
 from ldimport.migration.store.ledger import Ledger
 from ldimport.migration.store.schema import KIND, SQL, damaged
 from ldimport.model import Image, JobState, JobStatus, Result, Status
+from ldimport.url import host_of
 from ldimport.wire import image_body
 
+_MOST_EXAMPLES = 3
 _NO_ASSET = dict.fromkeys(
     ("media_id", "url", "original_url", "width", "height", "mime_type", "image_service")
 )
@@ -114,6 +126,55 @@ class Recording(Ledger):
             for n, each in told
         ]
         return [each for _, each in told], outcomes
+
+    def waive(
+        self,
+        archive: int,
+        which: Failed,
+        chunks: Iterable[Sequence[str] | None],
+        because: str | None,
+        now: float,
+    ) -> WaiverChange:
+        """Accept the failures of images that are meant, in each of these ``chunks`` of ids (None:
+        whatever their id), or take that back (``because`` None). An image whose row is edited
+        loses its waiver by itself, in ``settle``. Raises UsageError for an unknown id."""
+        asked = {**asdict(which), "archive": archive, "because": because, "now": now}
+        changed = before = other = 0
+        examples: list[str] = []
+        with self._writing() as connection:
+            for ids in chunks:
+                asked["ids"] = None if ids is None else json.dumps(ids)
+                odd = [] if ids is None else self._not_waivable(archive, ids, because is None)
+                other += len(odd)
+                examples += odd[: _MOST_EXAMPLES - len(examples)]
+                if because is not None:
+                    before += connection.execute(SQL["waive_anew"], asked).rowcount
+                what = "waive" if because is not None else "unwaive"
+                changed += connection.execute(SQL[what], asked).rowcount
+            moved = changed if because is not None else -changed
+            connection.execute(SQL["waived"], (moved, moved, archive))
+        return WaiverChange(changed, before, other, tuple(examples))
+
+    def _not_waivable(self, archive: int, ids: Sequence[str], undo: bool) -> list[str]:
+        """Of these ids those whose images have not failed, or are not waived. Raises UsageError
+        for one that the archive does not have."""
+        rows = self._connection.execute(SQL["waivable"], (archive, json.dumps(ids))).fetchall()
+        known = {row["external_id"]: row["waived" if undo else "failed"] for row in rows}
+        for id_ in ids:
+            if id_ not in known:
+                raise self.unknown_id(id_, [archive])
+        return [id_ for id_, fits in known.items() if not fits]
+
+    def unknown_id(self, id_: str, archives: Iterable[int]) -> UsageError:
+        """The error for an id that none of these archives has, with what was probably meant."""
+        begin = id_[: max(1, len(id_) // 2)]
+        near_by: list[str] = []
+        for archive in archives:
+            asked = (archive, begin, begin + chr(0x10FFFF))
+            near_by += (row[0] for row in self._connection.execute(SQL["ids_near"], asked))
+        hint = did_you_mean(id_, near_by, "ldimport results   lists all images")
+        text = f"no image “{id_}” in the state file"
+        return UsageError(text, hint=hint, code="unknown-id")
 
     def _unpacked(self, batch: OpenBatch) -> tuple[Envelope, tuple[Outgoing, ...]]:
         return unpack(self._first("SELECT packed FROM batch WHERE id = ?", batch.id))
@@ -210,7 +271,13 @@ def _settled(
     arrived = (each["cause"] for each in outcomes if each["status"] is Status.SUCCESS)
     notes = Counter(filter(None, arrived))
     totals = Totals(**words, not_taken_over=not_taken, unsubmitted=unsent)
-    return Settled(totals, tuple(failures), notes)
+    return Settled(totals, tuple(failures), notes, tuple(map(_of_host, outcomes)))
+
+
+def _of_host(outcome: Mapping[str, Any]) -> HostOutcome:
+    arrived = outcome["status"] is not Status.FAILED
+    blamed = not arrived and blames_host(outcome["cause"], bool(outcome["retryable"]))
+    return HostOutcome(host_of(outcome["source_url"]), arrived, blamed)
 
 
 # -- batches and images are kept as compressed JSON, which schema 1 wrote too ------------------

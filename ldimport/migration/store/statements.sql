@@ -61,8 +61,9 @@ UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
   not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
   attempts = attempts + 1, reason = :reason, cause = :cause,
   retryable = coalesce(:retryable, 0), waived_at = NULL, waived_because = NULL,
-  tries = CASE :status WHEN 'failed' THEN tries + 1 ELSE 0 END,
-  failing_since = CASE :status WHEN 'failed' THEN coalesce(failing_since, :at) END,
+  tries = CASE :status WHEN 'failed' THEN 1 + iif(sent IS :sent, tries, 0) ELSE 0 END,
+  failing_since = CASE :status WHEN 'failed'
+    THEN coalesce(iif(sent IS :sent, failing_since, NULL), :at) END,
   failed_at = CASE :status WHEN 'failed' THEN :at END,
   media_id = coalesce(:media_id, media_id), url = coalesce(:url, url),
   original_url = coalesce(:original_url, original_url), width = coalesce(:width, width),
@@ -161,6 +162,39 @@ SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS op
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
+-- name: ids_near
+SELECT external_id FROM image
+WHERE scope = ? AND external_id >= ? AND external_id < ? ORDER BY external_id LIMIT 2000
+
+-- name: of_host
+(:host IS NULL OR instr(source_url, '://' || :host || '/')
+  OR instr(source_url, '://' || :host || ':'))
+
+-- name: meant_to_waive
+scope = :archive AND status = 'failed' AND open_batch IS NULL
+  AND (:cause IS NULL OR cause = :cause) AND {of_host}
+  AND (:ids IS NULL OR external_id IN (SELECT value FROM json_each(:ids)))
+
+-- name: waive
+UPDATE image SET waived_at = :now, waived_because = :because
+WHERE {meant_to_waive} AND waived_at IS NULL
+
+-- name: waive_anew
+UPDATE image SET waived_at = :now, waived_because = :because
+WHERE {meant_to_waive} AND waived_at IS NOT NULL
+
+-- name: unwaive
+UPDATE image SET waived_at = NULL, waived_because = NULL
+WHERE {meant_to_waive} AND waived_at IS NOT NULL
+
+-- name: waived
+UPDATE scope SET failed = failed - ?, waived = waived + ? WHERE id = ?
+
+-- name: waivable
+SELECT external_id, open_batch IS NULL AND status IS 'failed' AS failed,
+  open_batch IS NULL AND waived_at IS NOT NULL AS waived
+FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+
 -- name: of_batches
 SELECT external_id FROM image
 WHERE open_batch IN (SELECT value FROM json_each(:ids))
@@ -192,7 +226,8 @@ WHERE batch.job_id = ? ORDER BY attempt.batch, attempt.n
 SELECT scope.id AS archive, scope.target, scope.label, scope.system_name,
   coalesce(batch.manifest, '') AS manifest, image.row, image.source_url,
   CASE WHEN open_batch IS NULL THEN image.status END AS status,
-  open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id
+  open_batch IS NOT NULL AS open, image.cause, image.retryable, image.media_id,
+  waived_because
 FROM image JOIN scope ON scope.id = image.scope
 LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 WHERE image.external_id = ? ORDER BY scope.id
@@ -202,12 +237,34 @@ SELECT batch.finished_at AS at, batch.job_id, attempt.status, attempt.reason
 FROM attempt JOIN batch ON batch.id = attempt.batch
 WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
 
+-- name: asked_for
+-- Of failed images those that the filters of a retry let through.
+((:job IS NULL OR batch.job_id = :job) AND (:cause IS NULL OR image.cause = :cause) AND {of_host}
+  AND (:before IS NULL OR image.failed_at <= :before)
+  AND (:ids IS NULL OR image.external_id IN (SELECT value FROM json_each(:ids))))
+
+-- name: chosen
+-- Of these those that it sends: what may work without a change, or is named by id or cause.
+({asked_for} AND (:everything OR :ids IS NOT NULL OR :cause IS NOT NULL OR image.retryable
+  OR EXISTS (SELECT 1 FROM json_each(:worth) WHERE image.cause GLOB json_extract(value, '$[0]')
+             AND json_extract(batch.options, '$.' || json_extract(value, '$[1]'))
+                 IS NOT json_extract(value, '$[2]'))))
+
 -- name: failed
-SELECT kept.packed, batch.options, batch.manifest, batch.manifest_path AS path, batch.dialect
-FROM kept JOIN image USING (scope, external_id) JOIN batch ON batch.id = image.last_batch
-WHERE kept.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
-  AND (:job IS NULL OR batch.job_id = :job) AND (:cause IS NULL OR image.cause = :cause)
+-- Put down aside, in their order: who reads on for hours would keep the log from being folded.
+CREATE TEMP TABLE chosen AS
+SELECT image.external_id, batch.id AS batch
+FROM image JOIN batch ON batch.id = image.last_batch
+WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+  AND (image.waived_at IS NULL OR :ids IS NOT NULL) AND {chosen}
 ORDER BY batch.options, batch.manifest_path, image.row
+
+-- name: next_failed
+SELECT chosen.rowid AS n, kept.packed, batch.options, batch.manifest, batch.manifest_path AS path,
+  batch.dialect
+FROM temp.chosen JOIN batch ON batch.id = chosen.batch
+JOIN kept ON kept.scope = :archive AND kept.external_id = chosen.external_id
+WHERE chosen.rowid > :after ORDER BY chosen.rowid LIMIT 200
 
 -- name: from_images
 FROM image JOIN scope ON scope.id = image.scope
@@ -215,11 +272,11 @@ LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 
 -- name: where
 WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
+  AND (:status IS NOT 'failed' OR :waived IS 1 OR image.waived_at IS NULL)
+  AND (:waived IS NULL OR :waived = (image.open_batch IS NULL AND image.waived_at IS NOT NULL))
   AND (:job IS NULL OR batch.job_id = :job)
   AND (:cause IS NULL OR (cause = :cause AND image.open_batch IS NULL))
-  AND (:host IS NULL OR instr(source_url, '://' || :host || '/')
-       OR instr(source_url, '://' || :host || ':'))
-  AND {at}
+  AND {of_host} AND {at}
   AND (:system_name IS NULL OR system_name = :system_name)
   AND (:manifest IS NULL OR manifest_path = :manifest)
 
@@ -227,7 +284,7 @@ WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
 image.open_batch IS NULL AND image.status IS NOT NULL
 
 -- name: last_failed
-image.open_batch IS NULL AND image.status IS 'failed'
+image.open_batch IS NULL AND image.status IS 'failed' AND image.waived_at IS NULL
 
 -- name: columns
 external_id, system_name,
@@ -237,7 +294,19 @@ external_id, system_name,
   media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
   image.row, attempts, image.not_taken_over, scope.label AS target,
   (SELECT v.size FROM verification v
-   WHERE v.scope = image.scope AND v.external_id = image.external_id) AS size
+   WHERE v.scope = image.scope AND v.external_id = image.external_id) AS size,
+  CASE WHEN {ended} THEN tries ELSE 0 END AS tries,
+  CASE WHEN {ended} THEN waived_because END AS waived_because, 0 AS gave_up
+
+-- name: waivers
+SELECT reason, count(*) AS images,
+  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples
+FROM (
+  SELECT image.external_id, image.row, coalesce(waived_because, '') AS reason,
+    row_number() OVER (PARTITION BY waived_because ORDER BY image.row) AS n
+  {from_images} {where} AND image.open_batch IS NULL AND image.waived_at IS NOT NULL
+    AND image.status = 'failed')
+GROUP BY reason ORDER BY images DESC, reason LIMIT 100
 
 -- name: rows
 SELECT {columns} {from_images} {where} ORDER BY image.scope, image.row
@@ -251,6 +320,9 @@ SELECT kept.packed, {columns}
 {from_images} JOIN kept USING (scope, external_id) {where}
   AND image.status = 'failed' ORDER BY image.scope, image.row
 
+-- name: dialects
+SELECT DISTINCT batch.dialect {from_images} {where} AND image.status = 'failed'
+
 -- name: after_scheme
 substr(source_url, instr(source_url, '://') + 3)
 
@@ -258,17 +330,41 @@ substr(source_url, instr(source_url, '://') + 3)
 CASE WHEN instr(source_url, '://') THEN
   substr({after_scheme}, 1, instr({after_scheme} || '/', '/') - 1) END
 
+-- name: failing_hosts
+SELECT {host} AS host, cause, count(*) AS images FROM image
+WHERE scope = ? AND status = 'failed' AND open_batch IS NULL AND waived_at IS NULL AND retryable
+  AND failed_at >= ? AND source_url LIKE 'http%://%'
+GROUP BY 1, 2
+
 -- name: sentence
 CASE cause WHEN 'other' THEN masked(coalesce(reason, '')) END
 
--- name: causes
+-- name: cause_groups
 SELECT cause, min(reason) AS first_reason, max(reason) AS last_reason, count(*) AS images,
   max(retryable) AS retryable, min(host) AS first_host, max(host) AS last_host,
-  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples
+  json_group_array(json_array(row, external_id)) FILTER (WHERE n <= 2) AS examples,
+  sum(chosen) AS chosen, sum(asked) AS asked
 FROM (
   SELECT *, row_number() OVER (PARTITION BY cause, sentence ORDER BY row) AS n
   FROM (
     SELECT image.external_id, image.row, cause, coalesce(reason, '') AS reason, retryable,
       coalesce({host}, '') AS host, {sentence} AS sentence
-    {from_images} {where} AND {last_failed}))
-GROUP BY cause, sentence ORDER BY images DESC, cause, first_reason
+
+-- name: in_groups
+)) GROUP BY cause, sentence ORDER BY images DESC, cause, first_reason
+
+-- name: causes
+{cause_groups}, 0 AS chosen, 0 AS asked {from_images} {where} AND {last_failed} {in_groups}
+
+-- name: causes_of_jobs
+{cause_groups}, 0 AS chosen, 0 AS asked FROM image JOIN batch ON batch.id = image.last_batch
+WHERE image.last_batch IN
+  (SELECT id FROM batch WHERE job_id IN (SELECT value FROM json_each(:ids))
+   UNION SELECT value FROM json_each(:batches))
+  AND {last_failed} {in_groups}
+
+-- name: split
+{cause_groups}, {chosen} AS chosen, {asked_for} AS asked FROM image JOIN batch ON batch.id = image.last_batch
+WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+  AND (image.waived_at IS NULL
+       OR image.external_id IN (SELECT value FROM json_each(:ids))) {in_groups}
