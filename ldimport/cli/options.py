@@ -92,6 +92,7 @@ TABLE: Mapping[str, Any] = {
     "public_url": Option(metavar="URL", help="address in answers"),
     "user_agent": Option(metavar="TEXT", help="fetch images under this name (User-Agent)"),
     "serve.lenient": Option(envvar="LDIMPORT_LENIENT", help="only the shape of metadata counts"),
+    "unsigned": Option(help="take unsigned notifications from other machines too"),
     "profile_file": Option(metavar="FILE", help="engine settings from this file"),
     "worker.workers": Option(envvar="LDIMPORT_WORKERS", min=1, metavar="N",
                              help="processes; default: one per core"),
