@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Words = tuple[str, ...]
 """An option with its value, as on a command line."""
 EMBEDDED = "embedded"
-_OF_THE_ENGINE = ("serve", "worker", "token", "engine")
+_OF_THE_ENGINE = ("serve", "worker", "token", "engine", "webhooks")
 _OF_A_MANIFEST = ("validate", "plan", "submit")
 _REPEATED = ("--map", "--set", "--allow-host")
 

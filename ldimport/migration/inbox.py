@@ -29,7 +29,7 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _ReadSoFar:
     """Which file was read, and how far."""
 
     inode: int = 0
@@ -43,7 +43,7 @@ class Inbox:
         self.path = state.with_name(f"{state.name}.notices")
         self._guard = ProcessLock(state.with_name(f"{self.path.name}.lock"))
         self._listener = ProcessLock(state.with_name(f"{state.name}.listen"))
-        self._seen = _Seen()
+        self._seen = _ReadSoFar()
         self._known: set[tuple[str, str, str | None]] | None = None
 
     # -- the listener's side ----------------------------------------------------------------
@@ -126,12 +126,12 @@ class Inbox:
             there = self.path.stat()
         except OSError:
             return []
-        now = _Seen(there.st_ino, there.st_size)
+        now = _ReadSoFar(there.st_ino, there.st_size)
         if now == self._seen:
             return []
         begun = self._seen.size if now.inode == self._seen.inode else 0
         found, end = self._read(begun if begun <= now.size else 0)
-        self._seen = _Seen(now.inode, end)
+        self._seen = _ReadSoFar(now.inode, end)
         return found
 
     def all(self) -> list[JobHint]:
