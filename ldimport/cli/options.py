@@ -129,6 +129,8 @@ TABLE: Mapping[str, Any] = {
     "resend": Option(help="send unchanged images again too"),
     "yes": Option(help="do not ask before the first use of a systemName"),
     "webhook": Option(metavar="URL", help="called when a job ends"),
+    "heartbeat": Option(metavar="URL", help="asked at the start (URL/start), at the end (URL) and "
+                        "after a failure (URL/fail)"),
     "context": Option(metavar="JSON|@FILE", help="sent along with the webhook"),
     "junitxml": Option("--junitxml", metavar="FILE", help="write a JUnit report"),
     "plan.resend": Option(envvar="LDIMPORT_RESEND",
@@ -313,6 +315,7 @@ class EndOptions:
 
     no_wait: bool = False
     deadline: str | None = None
+    heartbeat: str | None = None
     max_failures: str | None = None
     update: bool = False
 
