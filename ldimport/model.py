@@ -202,6 +202,8 @@ class JobOptions:
     ca_file: str | None = None
 
 
+REQUESTS_PER_SECOND = 5
+"""Questions about jobs and images to a target over HTTP, where no other number is set."""
 UNKNOWN_AT_TARGET = "unknown-at-target"
 """The cause (``causes.Cause``) of a result that is neither success, skipped nor failed."""
 IMAGE_SERVICE = "ldimport"
@@ -210,8 +212,8 @@ IMAGE_SERVICE = "ldimport"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored; ``media_type`` and ``metadata`` only where its library told it,
-    ``key`` (where its storage has it) only if results are to carry it."""
+    """What the target stored; ``media_type``, ``metadata`` and ``version`` only where its library
+    told it, ``key`` (where its storage has it) only if results are to carry it."""
 
     media_id: str
     original_url: str
@@ -223,6 +225,7 @@ class Asset:
     media_type: str | None = field(default=None, compare=False)
     metadata: Mapping[str, Json] = field(default_factory=dict, compare=False)
     key: str | None = field(default=None, compare=False)
+    version: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,11 +194,11 @@ def to_watch(
     if not everything:
         _check_named(session, archives)
     mine = ArchiveName(here, None if everything else session.settings.system_name)
-    under_way = [job for job in migration.jobs() if not job.state.finished]
-    if not session.target_named and under_way and all(job.target != here for job in under_way):
-        first = under_way[0]
-        what = f"{counted(len(under_way), 'job')} {'is' if len(under_way) == 1 else 'are'}"
-        of = ArchiveName(first.target)
+    under_way = migration.overview(most=1)
+    if not session.target_named and under_way.under_way and here not in under_way.under_way:
+        jobs = sum(under_way.under_way.values())
+        what = f"{counted(jobs, 'job')} {'is' if jobs == 1 else 'are'}"
+        of = ArchiveName(under_way.jobs[0].target)
         raise _other_target(session, "watch", f"{what} under way", of, migration.target)
     return mine
 

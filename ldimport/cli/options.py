@@ -17,6 +17,7 @@ from ldimport.model import Integrity
 if TYPE_CHECKING:
     from ldimport.manifest import ReadOptions
     from ldimport.migration import Migration
+    from ldimport.migration.quota import QuotaRules
     from ldimport.settings import Settings
 
 
@@ -85,7 +86,8 @@ TABLE: Mapping[str, Any] = {
     "host": Option(metavar="ADDRESS", help="listen here"),
     "port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
     "workers": Option(min=0, metavar="N", help="processes; 0: only the API"),
-    "daily_limit": Option(min=0, metavar="N", help="images in 24 h; 0 = no limit"),
+    "serve.daily_limit": Option(envvar="LDIMPORT_DAILY_LIMIT", min=0, metavar="N",
+                                help="images in 24 h; 0 = no limit"),
     "dialect": Option(metavar="seed|2025-03|2026-08", help="whatever the path says"),
     "public_url": Option(metavar="URL", help="address in answers"),
     "user_agent": Option(metavar="TEXT", help="fetch images under this name (User-Agent)"),
@@ -100,6 +102,10 @@ TABLE: Mapping[str, Any] = {
     "token": Argument(metavar="ID", help="as `ldimport token list` shows it"),
     # runs
     "no_wait": Option(help="return after the last batch is accepted"),
+    "daily_limit": Option(metavar="N", help="images in 24 h that the target allows; else learned "
+                          "from its first refusal"),
+    "reserve": Option(metavar="N", help="leave so many of the daily limit to others"),
+    "wait_for_quota": Option(help="wait for room instead of ending with 6"),
     "deadline": Option(metavar="TIME", help="end in order after 90s, 30m, 2h; exit 8"),
     "max_failures": Option("--max-failures", "--fail-on", metavar="any|N|N%",
                            help="stop at the first or the N-th failure, or once more than N% "
@@ -111,6 +117,8 @@ TABLE: Mapping[str, Any] = {
     "valid_only": Option(help="send the good rows, leave the others"),
     "limit": Option(min=1, metavar="N", help="send at most N images"),
     "batch_size": Option(min=1, max=1_000, metavar="N", help="images in one request"),
+    "update": Option(help="changed entries that the target skips as already there are updated "
+                     "through its media library"),
     "resend": Option(help="send unchanged images again too"),
     "yes": Option(help="do not ask before the first use of a systemName"),
     "webhook": Option(metavar="URL", help="called when a job ends"),
@@ -278,11 +286,12 @@ class EngineOptions:
 
 @dataclass(frozen=True, slots=True)
 class EndOptions:
-    """When a run that sends images stops by itself."""
+    """When a run that sends images stops by itself, and what it does with their results."""
 
     no_wait: bool = False
     deadline: str | None = None
     max_failures: str | None = None
+    update: bool = False
 
     def read(self, settings: Settings) -> dict[str, Any]:
         """As the use cases take them. Raises UsageError."""
@@ -291,9 +300,31 @@ class EndOptions:
         most = settings.max_failures
         return {
             "wait": not self.no_wait,
+            "update": self.update,
             "deadline": read_seconds("--deadline", self.deadline),
             "max_failures": None if most is None else FailureLimit.of(most),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class QuotaOptions:
+    """What is known of the target's daily limit, and what a run makes of it. Limit and reserve
+    are settings: their values come from there."""
+
+    daily_limit: str | None = None
+    reserve: str | None = None
+    wait_for_quota: bool = False
+
+    def read(self, settings: Settings) -> QuotaRules:
+        """As the use cases take them."""
+        return quota_rules(settings, wait=self.wait_for_quota)
+
+
+def quota_rules(settings: Settings, *, wait: bool = False) -> QuotaRules:
+    """What the settings say of the target's quota."""
+    from ldimport.migration.quota import QuotaRules
+
+    return QuotaRules(settings.daily_limit or None, settings.reserve, wait)
 
 
 OF_THE_PLACE = {
@@ -305,18 +336,9 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
-    *(
-        "yes",
-        "job",
-        "cause",
-        "all_",
-        "all_archives",
-        "older_than",
-        "tries",
-        "canary",
-        "max_failures",
-    ),
-    *("host", "port", "workers", "daily_limit", "dialect", "public_url"),
+    *("yes", "job", "cause", "all_", "daily_limit", "reserve", "wait_for_quota", "update"),
+    *("all_archives", "older_than", "tries", "canary", "max_failures"),
+    *("host", "port", "workers", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 from itertools import chain
 
 from ldimport.cli.command import Command
-from ldimport.cli.options import ReadingOptions
-from ldimport.cli.output import check, documents, preview
+from ldimport.cli.options import ReadingOptions, quota_rules
+from ldimport.cli.output import check, documents, preview, quota
 from ldimport.cli.output.screen import ACCENT, Count, Hint
 from ldimport.cli.output.text import clock, counted, duration, number, size, utc
 from ldimport.cli.session import Session, tilde
@@ -16,6 +16,7 @@ from ldimport.manifest.manifest import STDIN
 from ldimport.migration import SubmitOptions
 from ldimport.migration.events import Plan
 from ldimport.migration.model import ArchiveName, Filter
+from ldimport.migration.quota import Quota
 from ldimport.model import Json
 from ldimport.targets.base import BatchLimits
 
@@ -29,6 +30,8 @@ def plan(
     show: int = 0,
     tries: str | None = None,
     allow_hosts: list[str] | None = None,
+    daily_limit: str | None = None,
+    reserve: str | None = None,
     *,
     reading: ReadingOptions,
 ) -> ExitCode:
@@ -51,6 +54,8 @@ def show_plan(
         session.ran = ArchiveName(system_name=source.envelope.system_name)
         session.knows(migration.archives())
         found, checked = migration.plan(source, options)
+        of = migration.quota(quota_rules(session.settings))
+        forecast = of.forecast(found.sendable)
         previews = list(migration.preview(source, options, entries)) if entries else []
         refused = target.refused(found.sources, session.settings.allow_hosts)
         if session.options.json:
@@ -59,9 +64,11 @@ def show_plan(
                 more["tokenExpiresAt"] = utc(ends)
             if entries:
                 more["entriesShown"] = [preview.document(each) for each in previews]
-            session.document({"format": documents.FORMAT, **documents.plan(found), **more})
+            session.document(
+                {"format": documents.FORMAT, **documents.plan(found, of, forecast), **more}
+            )
             return found
-        _show(session, found, target.limits, refused)
+        _show(session, found, target.limits, refused, of)
         for each in previews:
             session.screen.blank()
             preview.show(session.screen, each)
@@ -74,7 +81,9 @@ def show_plan(
     return found
 
 
-def _show(session: Session, found: Plan, limits: BatchLimits, refused: Mapping[str, str]) -> None:
+def _show(
+    session: Session, found: Plan, limits: BatchLimits, refused: Mapping[str, str], of: Quota
+) -> None:
     screen, settings = session.screen, session.settings
     place = tilde(settings.engine) if settings.embedded else settings.target
     screen.line((found.manifest, ACCENT), f" → {found.target}  {place} · systemName "
@@ -89,11 +98,16 @@ def _show(session: Session, found: Plan, limits: BatchLimits, refused: Mapping[s
             f"{number(found.batches)} of at most {counted(limits.images, 'image')}"
             f" and {size(limits.bytes)}"
         )
+        if of.allowed is not None or not settings.embedded:
+            facts["quota"] = _quota_text(session, found, of)
         facts["origins"] = _origins(found)
     if found.fields:
         facts["changed"] = " · ".join(f"{name} {number(n)}" for name, n in found.fields.items())
     if (ends := _token_ends(session)) is not None:
         facts["token"] = _token_text(session, ends)
+        forecast = of.forecast(found.sendable)
+        if forecast is not None and session.now() < ends < forecast.finish_at:
+            facts["token"] += ", before the move ends"
     if facts:
         screen.blank()
         screen.facts(facts)
@@ -124,6 +138,15 @@ def _token_text(session: Session, ends: float) -> str:
         return f"ended {utc(ends)}: make a new one before you submit"
     at = clock(ends, now) if session.screen.width else utc(ends)
     return f"ends {at}, in {duration(ends - now)}"
+
+
+def _quota_text(session: Session, found: Plan, of: Quota) -> str:
+    """``50,000 in 24 h · 12,340 used → 24 days, done about 17 Dec``."""
+    forecast = of.forecast(found.sendable)
+    if forecast is None:
+        return "not known yet: learned from the first refusal, or stated by --daily-limit"
+    here = bool(session.screen.width)
+    return f"{quota.used(of)} → {quota.days(forecast, of.at, here=here)}"
 
 
 def _counts(found: Plan) -> list[Count]:

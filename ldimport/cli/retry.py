@@ -6,7 +6,7 @@ from typing import Any
 
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
-from ldimport.cli.options import EndOptions, EngineOptions, read_seconds
+from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions, read_seconds
 from ldimport.cli.output import triage
 from ldimport.cli.output.listeners import Listener, Stopping
 from ldimport.cli.output.text import counted
@@ -48,6 +48,7 @@ def retry(
     lenient: bool = False,
     *,
     ends: EndOptions,
+    quota: QuotaOptions,
     engine: EngineOptions,
 ) -> ExitCode:
     """Send failed images of the archive in force again, as they were sent before: those that may
@@ -62,6 +63,7 @@ def retry(
     again = RetryOptions(
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
+        quota=quota.read(session.settings),
         again={**session.settings.job_given, **({"lenient": True} if lenient else {})},
         **which.read(),
         **ends.read(session.settings),

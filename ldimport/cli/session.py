@@ -312,6 +312,7 @@ class Session:
             ca_file=settings.job_options.ca_file,
             engine_options=settings.engine_options,
             max_body=settings.max_body,
+            requests_per_second=settings.requests_per_second,
             config=config,
             token=settings.token,
             api_version=settings.api_version,

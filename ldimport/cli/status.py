@@ -2,15 +2,16 @@
 
 import os
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from ldimport import wire
 from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.output import outcomes
+from ldimport.cli.output import documents, outcomes
 from ldimport.cli.output.documents import Document
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
@@ -40,13 +41,19 @@ def status(
         return _exit(session, row) if exit_status else ExitCode.OK
     if exit_status:
         raise UsageError("--exit-status needs the id of a job", hint="ldimport status ID")
-    with session.migration(write=False) as migration:
+    with session.migration(write=False) as migration, ExitStack() as stack:
         mine = archive.to_show(session, migration, everything=all_)
-        found = _as_now(session, migration, migration.overview(**asdict(mine)))
-        if failed:
-            rows = (row for row in found.jobs if row.counts.failed or _broken(row))
-            found = replace(found, jobs=tuple(rows))
-        _show(session, found, archive.elsewhere(migration.archives(), mine), most or None)
+        which: dict[str, Any] = {**asdict(mine), "failed": failed}
+        shown = 0 if session.options.json else most or None
+        found = migration.overview(**which, most=shown)
+        migration, workers = _as_now(session, stack, migration, found)
+        found = migration.overview_now(found, workers=workers)
+        others = archive.elsewhere(migration.archives(), mine)
+        if session.options.json:
+            jobs = map(migration.as_now, migration.jobs(**which))
+            outcomes.write_overview(session.out, documents.overview(found, others), jobs)
+        else:
+            _show(session, found, others)
         archive.say_elsewhere(session, migration, mine, "status")
     return ExitCode.OK
 
@@ -55,43 +62,36 @@ def _broken(row: JobRow) -> bool:
     return row.state in (JobState.FAILED, JobState.LOST)
 
 
-def _as_now(session: Session, migration: Migration, found: Overview) -> Overview:
-    """With what the local engine tells of open jobs, if it is ours to look into; no server is
-    asked."""
-    if not any(outcomes.is_local(row) for row in found.jobs if not row.state.finished):
-        return migration.overview_now(found)
+def _as_now(
+    session: Session, stack: ExitStack, migration: Migration, found: Overview
+) -> tuple[Migration, bool]:
+    """With the local engine, if it is ours to look into and has open jobs, and whether its workers
+    are alive; no server is asked."""
+    if not any(map(outcomes.is_local, found.under_way)):
+        return migration, False
     from ldimport.engine.store import busy, exists
     from ldimport.migration import open_target
 
     folder = session.settings.engine
-    if not exists(folder):
-        return migration.overview_now(found)
-    try:
-        with closing(open_target("embedded", engine=folder)) as engine:
-            return migration.at(engine).overview_now(found, workers=busy(folder))
-    except LdimportError:  # what is wrong with it is told by who works with it
-        return migration.overview_now(found)
+    if exists(folder):
+        with suppress(LdimportError):  # what is wrong with it is told by who works with it
+            engine = stack.enter_context(closing(open_target("embedded", engine=folder)))
+            return migration.at(engine), busy(folder)
+    return migration, False
 
 
-def _show(
-    session: Session, found: Overview, others: Sequence[ArchiveSums], most: int | None
-) -> None:
+def _show(session: Session, found: Overview, others: Sequence[ArchiveSums]) -> None:
     screen = session.screen
-    if session.options.json:
-        from ldimport.cli.output import documents
-
-        session.document(documents.overview(found, others))
-        return
     if not session.out.tty:
-        outcomes.lines(session.out, found, session.now(), most)
+        outcomes.lines(session.out, found, session.now(), None)
     elif found.scopes:
-        outcomes.overview(screen, found, session.now(), most)
+        outcomes.overview(screen, found, session.now(), None)
     else:
         name = session.archive.system_name if others else None
         of = f" of “{name}”" if name else ""
         screen.line(f"Nothing{of} has been submitted yet.")
         screen.hint(session.next_command("submit", "MANIFEST"))
-    if any(not row.state.finished for row in found.jobs):
+    if found.under_way:
         screen.hints([(session.next_command("watch"), "goes on with what is open")])
 
 
@@ -165,11 +165,7 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     if not session.alone:
         screen.line(f"  systemName {row.system_name} at {row.label}", indent=2)
     if _broken(row):
-        lost = "The target no longer knows it: its images may or may not have arrived."
-        none = "Nothing of it could be tried."
-        screen.line("  ", lost if row.state is JobState.LOST else none, indent=2)
-        again = "sends them again; images that arrived are skipped"
-        screen.hints([(session.next_command("submit", *_manifest(row), of=of), again)])
+        _say_broken(session, row)
         return
     screen.blank()
     sums = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
@@ -195,6 +191,23 @@ def _screen(session: Session, row: JobRow, told: Sequence[Result]) -> None:
     screen.hints(hints)
 
 
+def _say_broken(session: Session, row: JobRow) -> None:
+    """A job that failed as a whole, or that the target does not know: for good, or just now."""
+    screen, of = session.screen, ArchiveName(row.target, row.system_name)
+    words: tuple[str, ...] = ("submit", *_manifest(row))
+    why = "sends them again; images that arrived are skipped"
+    text = "Nothing of it could be tried."
+    if row.state is JobState.LOST and row.finished_at is None:
+        text = "The target does not know it just now: its images may or may not have arrived."
+        words, why = ("watch",), "asks again, looks them up, and sends again what is not there"
+    elif row.state is JobState.LOST and (found := row.counts.success):
+        text = f"The target no longer knows it; {found:,} of its images are in the media library."
+    elif row.state is JobState.LOST:
+        text = "The target no longer knows it: its images may or may not have arrived."
+    screen.line("  ", text, indent=2)
+    screen.hints([(session.next_command(*words, of=of), why)])
+
+
 def _manifest(row: JobRow) -> list[str]:
     """The files of the job's manifest from this folder, as far as they are still there."""
     paths = [Path(each) for each in row.path.split(os.pathsep) if each and Path(each).exists()]
@@ -204,10 +217,11 @@ def _manifest(row: JobRow) -> list[str]:
 
 
 def _at_work(session: Session, row: JobRow) -> None:
-    with session.migration(write=False) as migration:
-        scopes = (each for each in migration.overview().scopes if each.target == row.target)
-        found = Overview((row,), Totals(), tuple(scopes), None)
-        found = _as_now(session, migration, found)
+    with session.migration(write=False) as migration, ExitStack() as stack:
+        scopes = (each for each in migration.archives() if each.target == row.target)
+        found = Overview((row,), Totals(), tuple(scopes), None, under_way={row.target: 1})
+        migration, workers = _as_now(session, stack, migration, found)
+        found = migration.overview_now(found, workers=workers)
     session.screen.blank()
     for line in outcomes.at_work(found):
         session.screen.line(line, indent=2)

@@ -9,13 +9,14 @@ from pathlib import Path
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.options import EndOptions, EngineOptions, ReadingOptions
+from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions, ReadingOptions
 from ldimport.cli.output import check, documents
 from ldimport.cli.output.listeners import Listener, ReadingProgress, Stopping
 from ldimport.cli.output.screen import ACCENT, Screen
-from ldimport.cli.output.text import counted, number, utc
+from ldimport.cli.output.text import counted, duration, number, utc
 from ldimport.cli.questions import says_yes
 from ldimport.cli.session import Session
+from ldimport.credentials import expires
 from ldimport.errors import ExitCode, UsageError
 from ldimport.manifest.manifest import STDIN
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
@@ -23,7 +24,7 @@ from ldimport.migration.events import Event, Planned
 from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
-from ldimport.model import Severity
+from ldimport.model import Notice, Severity
 
 
 def submit(
@@ -41,6 +42,7 @@ def submit(
     junitxml: Path | None = None,
     *,
     ends: EndOptions,
+    quota: QuotaOptions,
     engine: EngineOptions,
     reading: ReadingOptions,
 ) -> ExitCode:
@@ -58,6 +60,7 @@ def submit(
         tries=session.settings.tries,
         canary=canary,
         since=since,
+        quota=quota.read(session.settings),
         **ends.read(session.settings),
     )
     if dry_run:
@@ -129,6 +132,8 @@ def _short_check(session: Session, source: Source) -> Listener:
     def show(event: Event | Stopping) -> None:
         if not isinstance(event, Planned):
             return
+        if (text := _token_ends_early(session, event)) is not None:
+            session.tell(Notice("token-ends-early", text))
         if session.err.live:
             _say_checked(session.notes, source, event)
         elif session.chatty:
@@ -138,6 +143,19 @@ def _short_check(session: Session, source: Source) -> Listener:
                 session.err.line(f"{utc(session.now())} note      {text}; {hint}")
 
     return show
+
+
+def _token_ends_early(session: Session, planned: Planned) -> str | None:
+    """That the token ends before all is sent, which is better known on the first day."""
+    token, forecast = session.settings.token, planned.forecast
+    ends = None if session.settings.embedded or token is None else expires(token.reveal())
+    if forecast is None or ends is None or not session.now() < ends < forecast.finish_at:
+        return None
+    many = "1 day" if forecast.days == 1 else f"{number(forecast.days)} days"
+    return (
+        f"the token ends {utc(ends)}, in {duration(ends - session.now())}; the move takes {many}, "
+        f"until {utc(forecast.finish_at)}: make a new token in time"
+    )
 
 
 def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:

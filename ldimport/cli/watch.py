@@ -39,7 +39,7 @@ def watch(
         migration = known.at(target)
         mine = archive.to_watch(session, migration, jobs or (), everything=all_)
         session.ran = ArchiveName(system_name=mine.system_name)
-        if any(not job.state.finished for job in migration.jobs(**asdict(mine))):
+        if migration.overview(**asdict(mine), most=0).under_way:
             runner.say_local(session)
         report = stack.enter_context(RunReport(junitxml, "watch", session.next_command))
         named = mine.system_name
@@ -66,10 +66,8 @@ def _close(session: Session, migration: Migration, end: Summary) -> ExitCode:
 
 def _nothing_open(session: Session, migration: Migration, mine: ArchiveName) -> None:
     text = "No job is running."
-    jobs = migration.jobs(**asdict(mine))
-    if ends := [(job.finished_at, job.id) for job in jobs if job.finished_at]:
-        at, name = max(ends)
-        text += f" The last one, {name}, ended {clock(at, session.now())}."
+    if last := migration.last_ended(**asdict(mine)):
+        text += f" The last one, {last.id}, ended {clock(last.at, session.now())}."
     session.screen.say("✓", f"{text}")
 
 

@@ -50,10 +50,12 @@ class Account:
         those of one archive where it is named."""
         return self.store.open_batches(self.target.identity, only, system_name)
 
-    def quota(self, rules: QuotaRules) -> Quota:
-        """The target's quota, as the ledger of the state file and its last refusal tell it."""
+    def quota(self, rules: QuotaRules, *, believed: bool = True) -> Quota:
+        """The target's quota, as the ledger of the state file and, where that is ``believed``, its
+        last refusal tell it."""
         target, now = self.target.identity, self.clock.now()
-        return quota_at(now, self.store.accepted(target, now), self.store.refusal(target), rules)
+        seen = self.store.refusal(target) if believed else None
+        return quota_at(now, self.store.accepted(target, now), seen, rules)
 
     def as_now(self, row: JobRow) -> JobRow:
         """A job; if it is open, with what the target tells of it before its end."""
@@ -76,15 +78,16 @@ class Account:
 class RunOptions:
     """When a run stops by itself: ``deadline`` in seconds from its start, or from ``since`` by the
     monotonic clock; once ``max_failures`` are reached; ``wait`` False: after the last batch is
-    accepted; ``quota`` is what the user says of it. Of what earlier runs left open, that of the
-    archive ``system_name`` is taken up; None:
-    of all at the target."""
+    accepted; ``update``: changes that the target skips are made through its media library;
+    ``quota`` is what the user says of it. Of what earlier runs left open, that of the archive
+    ``system_name`` is taken up; None: of all at the target."""
 
     system_name: str | None = None
     deadline: float | None = None
     since: float | None = None
     max_failures: FailureLimit | None = None
     wait: bool = True
+    update: bool = False
     quota: QuotaRules = field(default_factory=QuotaRules)
 
     def ends(self, started: float) -> float:

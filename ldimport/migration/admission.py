@@ -12,14 +12,15 @@ from ldimport.migration.quota import ASK_AGAIN, DAY, SOON, Quota, QuotaRules, Qu
 class Admission:
     """Parcels are cut to the room that is left, so that the last one of a day fits exactly. What a
     refusal says is remembered in the state file; a target that refuses without numbers gets ever
-    smaller batches. ``left()`` are the seconds until the run's deadline."""
+    smaller batches. A run that finds no room asks once, with one image: the limit may have been
+    raised, and others may have used less. ``left()`` are the seconds until the deadline."""
 
     def __init__(self, account: Account, rules: QuotaRules, left: Callable[[], float]) -> None:
         self._account, self._rules, self._left = account, rules, left
         self._store, self._target = account.store, account.target.identity
         self._most: int | None = None
         self._closed: QuotaError | None = None
-        self._asking = False
+        self._may_ask, self._asking = True, False
 
     @property
     def quota(self) -> Quota:
@@ -31,12 +32,11 @@ class Admission:
         the reserve leaves nothing for ever."""
         quota = self.quota
         quota.check_reserve()
-        room = quota.room
-        self._asking = room == 0 and quota.asks
+        room = 0 if self._closed_at(quota.at) else quota.room
+        self._asking = room == 0 and self._asks(quota)
         if self._asking:
-            room = quota.others
-        if self._closed is not None and (self._closed.resume_at or 0) > quota.at:
-            room = 0
+            room = 1
+        self._may_ask = False
         room = min((each for each in (room, self._most) if each is not None), default=None)
         if room is None or room >= len(parcel.images):
             return parcel, []
@@ -45,11 +45,23 @@ class Admission:
         first, rest = parcel.parted(room)
         return first, [rest]
 
+    def _closed_at(self, now: float) -> bool:
+        return self._closed is not None and (self._closed.resume_at or 0.0) > now
+
+    def _asks(self, quota: Quota) -> bool:
+        """Whether it is not the user who leaves no room, and none is there soon anyway."""
+        seen = self._store.refusal(self._target)
+        by_rules = self._account.quota(self._rules, believed=False).room
+        soon = quota.next_room()
+        near = soon is not None and soon.at - quota.at <= SOON
+        told = seen is not None and seen.allowed is not None
+        return self._may_ask and told and not self._rules.reserve and by_rules != 0 and not near
+
     def accepted(self) -> None:
-        """The target took what was admitted: should it have been to ask, others have made room."""
+        """The target took what was admitted: if that was to ask, what it said before is over."""
         self._closed = None
         if self._asking:
-            self._store.refused(self._target, QuotaSeen(None, None, self._account.clock.now()))
+            self._store.forget_refusal(self._target)
 
     def refused(self, error: QuotaError, parcel: Parcel) -> list[Parcel]:
         """The target did not take a parcel: what is to be tried instead, now or later. Raises the
@@ -73,12 +85,13 @@ class Admission:
         """When there is room again, where it is worth the wait. Raises QuotaError where it is not:
         the run ends, and says when to go on."""
         quota = self.quota
-        closed = self._closed is not None and (self._closed.resume_at or 0) > quota.at
-        error = self._closed if closed and self._closed is not None else quota.refusal()
+        closed = self._closed if self._closed_at(quota.at) else None
+        error = closed or quota.refusal()
         until = error.resume_at if error.resume_at is not None else math.inf
-        if quota.ask is not None and self._rules.wait and not closed:
-            until = min(until, max(quota.ask, quota.at))
+        if quota.others and self._rules.wait and not closed:
+            until = min(until, quota.at + ASK_AGAIN)
         seconds = until - quota.at
         if seconds > (2 * DAY if self._rules.wait else SOON) or seconds >= self._left():
             raise error
+        self._may_ask = True
         return until

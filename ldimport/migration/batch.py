@@ -87,13 +87,15 @@ class Origin:
 @dataclass(frozen=True, slots=True)
 class Parcel:
     """Images that go into one batch, with all that the batch needs; ``archive`` is the number of
-    their target and systemName in the state file."""
+    their target and systemName in the state file. ``instead_of`` is the number of the batch whose
+    job was lost, where this is what became of it."""
 
     archive: int
     envelope: Envelope
     options: JobOptions
     origin: Origin
     images: tuple[Outgoing, ...]
+    instead_of: int | None = None
 
     @property
     def request(self) -> ImportRequest:

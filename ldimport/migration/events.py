@@ -11,7 +11,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldimport.errors import ExitCode
-from ldimport.migration.model import CauseRow, Failure, JobRow, RetryGroup, Totals, Waiver
+from ldimport.migration.model import (
+    CauseRow,
+    Failure,
+    JobRow,
+    RetryGroup,
+    Totals,
+    Updates,
+    Waiver,
+)
 from ldimport.migration.quota import Forecast, Quota
 from ldimport.model import Counts, JobState, Notice, Silence
 
@@ -122,17 +130,33 @@ class BatchSent:
     last_row: int
 
 
+MOST_SHOWN = 8
+"""Open jobs that are told one by one; of more only how many there are in which state."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A job under way, accepted at ``since`` (Unix seconds, where that is known)."""
+
+    id: str
+    counts: Counts
+    since: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """This run so far: ``to_send`` entries in all, ``sent`` of them accepted, ``counts`` of the
     images under way in this run (sent now or still open from before). ``exact`` is False where
-    the target tells nothing before a job's end."""
+    the target tells nothing before a job's end. Of the open jobs ``waiting`` have not begun or,
+    where only questions tell, were not asked about yet; the few that there may be are ``jobs``."""
 
     to_send: int
     sent: int
     counts: Counts
     open_jobs: int
     exact: bool = True
+    waiting: int = 0
+    jobs: tuple[OpenJob, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +177,15 @@ class JobEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class Patched:
+    """An entry that changed got these ``properties`` through the media library."""
+
+    external_id: str
+    properties: tuple[str, ...]
+    job_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """The end of a run. ``plan`` is None for watch and retry; ``jobs`` are this run's;
     ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
@@ -160,8 +193,9 @@ class Summary:
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
     the images of this run alone, where a limit asked for these; ``waived`` tells why failures were
     accepted, ``held`` how many images of which hosts were not sent, since these fail over and over;
-    ``quota`` is the target's, and ``finish_at`` the time at which all is sent, where that is
-    known."""
+    ``updated`` what became of changes that the target did not take, where it was asked to take them
+    through its media library; ``quota`` is the target's, and ``finish_at`` the time at which all is
+    sent, where that is known."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -175,6 +209,7 @@ class Summary:
     own: Totals | None = None
     waived: tuple[Waiver, ...] = ()
     held: Mapping[str, int] = field(default_factory=dict)
+    updated: Updates | None = None
     quota: Quota | None = None
     finish_at: float | None = None
 
@@ -195,6 +230,7 @@ Event = (
     | Waiting
     | Failure
     | JobEnded
+    | Patched
     | Silence
     | Summary
 )

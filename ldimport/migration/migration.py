@@ -26,6 +26,7 @@ from ldimport.migration.model import (
     WaiverChange,
     added,
 )
+from ldimport.migration.quota import Quota, QuotaRules
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
@@ -58,6 +59,7 @@ class Migration(Closing):
         self.archives = store.archives
         self.overview = store.overview
         self.jobs = store.jobs
+        self.last_ended = store.last_ended
         self.job_status = store.job_status
         self.results = store.results
         self.failed_rows = store.failed_rows
@@ -66,6 +68,7 @@ class Migration(Closing):
         self.dialects = store.dialects
         self.waivers = store.waivers
         self.history = store.history
+        self.runs = store.runs
 
     @classmethod
     def open(
@@ -107,20 +110,27 @@ class Migration(Closing):
     def overview_now(self, found: Overview, *, workers: bool = False) -> Overview:
         """What the state file told, with what the target tells of open jobs before their end, and
         who is at work; ``workers``: some of the local engine's are alive."""
-        jobs, scopes = [], {(each.target, each.system_name): each for each in found.scopes}
-        for row in found.jobs:
-            now = row if self._target is None else self._account.as_now(row)
-            jobs.append(now)
+        scopes = {(each.target, each.system_name): each for each in found.scopes}
+        for row in self._under_way():
+            now = self._account.as_now(row)
             done, place = now.counts, (row.target, row.system_name)
             if now is not row and (of := scopes.get(place)):
                 ended = min(of.totals.pending, done.total - done.pending)
                 more = Totals(done.success, done.skipped, done.failed, -ended)
                 scopes[place] = replace(of, totals=added(Totals, (of.totals, more)))
         totals = added(Totals, (each.totals for each in scopes.values()))
-        at_work = AtWork(self._store.holder, workers)
-        return replace(
-            found, jobs=tuple(jobs), scopes=(*scopes.values(),), totals=totals, at_work=at_work
-        )
+        at_work, jobs = AtWork(self._store.holder, workers), tuple(map(self.as_now, found.jobs))
+        return replace(found, jobs=jobs, scopes=(*scopes.values(),), totals=totals, at_work=at_work)
+
+    def as_now(self, row: JobRow) -> JobRow:
+        """A job with what the target, if there is one here, tells of it before its end."""
+        return row if self._target is None else self._account.as_now(row)
+
+    def _under_way(self) -> Iterator[JobRow]:
+        """Open jobs of a target that tells more of them than the state file."""
+        if self._target is not None and self._target.local:
+            here = self._target.identity
+            yield from self._store.jobs(self._store.open_job_ids(target=here), target=here)
 
     def check_cause(self, code: str) -> None:
         """Raises UsageError, with what was probably meant, for a cause that nobody knows: neither
@@ -170,6 +180,10 @@ class Migration(Closing):
                 return replace(job, results=tuple(self._account.outcomes(job_id)))
             return job
         return None
+
+    def quota(self, rules: QuotaRules | None = None) -> Quota:
+        """What is known of the target's quota by now."""
+        return self._account.quota(rules or QuotaRules())
 
     def system_names(self) -> list[str]:
         """The systemNames that the state file has used for the target."""

@@ -47,7 +47,17 @@ class Totals:
         return ended + self.pending + self.unsubmitted + self.invalid
 
 
-_Sums = TypeVar("_Sums", Totals, Counts)
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """Entries that changed and that the target had skipped: ``patched`` through its media library;
+    ``impossible``, since more changed than that takes (url, media type); ``refused`` there."""
+
+    patched: int = 0
+    impossible: int = 0
+    refused: int = 0
+
+
+_Sums = TypeVar("_Sums", Totals, Counts, Updates)
 
 
 def added(kind: type[_Sums], all_of: Iterable[_Sums]) -> _Sums:
@@ -130,6 +140,14 @@ class JobRow:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedJob:
+    """A job that has ended, and when."""
+
+    id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class AtWork:
     """Who is at work in this moment: the ``run`` that holds the state file, in words, and whether
     any ``workers`` of the local engine are alive."""
@@ -140,14 +158,17 @@ class AtWork:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """All that the state file knows: jobs (unfinished first, then newest first), sums, and when
-    something changed last; ``at_work`` None: not looked at."""
+    """What the state file knows: the jobs to show (unfinished first, then newest first) of those
+    that there are ``in_all``, how many are ``under_way`` at which target, sums, and when something
+    changed last; ``at_work`` None: not looked at."""
 
     jobs: tuple[JobRow, ...]
     totals: Totals
     scopes: tuple[ArchiveSums, ...]
     last_change: float | None
     at_work: AtWork | None = None
+    in_all: int = 0
+    under_way: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +317,8 @@ class Known:
     """What the state file knows of an image that a manifest names again: fingerprint ``sent``,
     content ``arrived``, fingerprint ``pending`` in the job that is ``open``; ``manifest``: the path
     of the one it last came from; ``source_url`` and ``file_name`` of the last outcome; ``parts`` of
-    the entry sent last (``batch.parts``), where they were kept. Of a failed one: its ``cause``,
+    the entry that arrived, of one that never did of the one sent last (``batch.parts``), where they
+    were kept. Of a failed one: its ``cause``,
     whether it is ``retryable`` or ``waived``, and how many ``tries`` have failed since when, the
     last one when (Unix seconds)."""
 
@@ -327,6 +349,7 @@ class OpenBatch:
     key: str
     job_id: str | None
     images: int
+    submitted_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from ldimport.credentials import Secret
 from ldimport.errors import AuthError, UsageError
 from ldimport.manifest import ReadOptions
 from ldimport.manifest.mapping import FieldMap
-from ldimport.model import MAX_BODY_BYTES, Json, Notice, Silence
+from ldimport.model import MAX_BODY_BYTES, REQUESTS_PER_SECOND, Json, Notice, Silence
 from ldimport.schema import config as schema_config
 from ldimport.schema.config import MediaType, ProjectConfig
 from ldimport.schema.jsonschema import media_type_schema
@@ -35,6 +35,7 @@ def open_target(
     ca_file: str | None = None,
     engine_options: Mapping[str, Any] | None = None,
     max_body: int = MAX_BODY_BYTES,
+    requests_per_second: float = REQUESTS_PER_SECOND,
     tell: Callable[[Silence | Notice], None] | None = None,
 ) -> Target:
     """Open the target at ``place``: ``embedded``, with the engine in folder ``engine`` and the
@@ -43,9 +44,9 @@ def open_target(
     ``deadline`` seconds from now nothing is waited for any more from an HTTP target. ``workers``
     processes carry out the engine's images, by default one per core; ``secrets`` sign its
     webhooks. ``engine_options`` are more of ``Engine``'s, and its requests have at most
-    ``max_body`` bytes; ``ca_file`` is looked at, and holds for an HTTP target. ``tell`` hears that
-    a server does not answer, and when it does again. Raises AuthError without a token, ConfigError
-    for a ``ca_file`` that cannot be used."""
+    ``max_body`` bytes; ``ca_file`` is looked at, and holds for an HTTP target, as do
+    ``requests_per_second``. ``tell`` hears that a server does not answer, and when it does again.
+    Raises AuthError without a token, ConfigError for a ``ca_file`` that cannot be used."""
     if ca_file is not None:
         check_ca_file(ca_file)
     if place == EMBEDDED:
@@ -70,7 +71,7 @@ def open_target(
         ca_file=ca_file,
         tell=tell,
     )
-    return LivingdocsTarget(client)
+    return LivingdocsTarget(client, requests_per_second)
 
 
 def identity_of(place: str, engine: Path) -> str:

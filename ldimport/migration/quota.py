@@ -16,8 +16,8 @@ LAG = 3_600.0
 """Seconds by which a target may count an image later than its acceptance, as it was made later."""
 SHORTEST_LAG = 30.0
 ASK_AGAIN = 3_600.0
-"""Seconds after which room that others had used up is tried for again: when they leave the window
-nobody tells, and a refusal costs nothing."""
+"""Seconds after which a run that waits asks for room that others have used up: when their images
+leave the window nobody tells, and a refusal costs nothing."""
 SOON = 600.0
 """Seconds of waiting for room that are no reason to end a run."""
 
@@ -62,15 +62,13 @@ class Forecast:
 class Quota:
     """A target's quota ``at`` a moment. ``allowed`` None: not known yet. ``leaving`` is what is in
     the window, by the time at which it leaves it, the soonest first; of these ``others`` were not
-    sent from here, and leave at that time at the latest. ``ask`` is when it makes sense to try for
-    their room."""
+    sent from here, and leave at that time at the latest."""
 
     at: float
     allowed: int | None = None
     reserve: int = 0
     leaving: tuple[Uploads, ...] = ()
     others: int = 0
-    ask: float | None = None
 
     @property
     def used(self) -> int:
@@ -86,11 +84,6 @@ class Quota:
     def room(self) -> int | None:
         """Images that fit now; None: not known."""
         return None if self.ours is None else max(0, self.ours - self.used)
-
-    @property
-    def asks(self) -> bool:
-        """Whether others may have made room that nobody has told of."""
-        return self.others > 0 and self.ask is not None and self.at >= self.ask
 
     def opens(self) -> Iterator[Uploads]:
         """When so many more fit, the soonest first, from now on until the window is empty."""
@@ -175,17 +168,15 @@ def quota_at(
             late, others = _late(ledger, refusal.at, more)
     leaving = [Uploads(each.at + DAY, each.images) for each in window]
     leaving += [each for each in late if each.at > now]
-    ask = None
     if refusal is not None and others:
         leaving.append(Uploads(refusal.at + DAY, others))
-        ask = refusal.at + ASK_AGAIN
     leaving.sort(key=lambda each: each.at)
     held = tuple(each for each in leaving if each.images)
-    return Quota(now, _allowed(refusal, rules, now), rules.reserve, held, others, ask)
+    return Quota(now, _allowed(refusal, rules, now), rules.reserve, held, others)
 
 
 def _allowed(refusal: QuotaSeen | None, rules: QuotaRules, now: float) -> int | None:
-    """The target knows best; what it said a day ago may have changed, where the user says so."""
+    """The target knows best; but what it said a day ago may have changed, if the user says so."""
     told, stated = None if refusal is None else refusal.allowed, rules.daily_limit
     if refusal is None or told is None or stated is None:
         return stated if told is None else told

@@ -32,7 +32,7 @@ def retry(account: Account, options: RetryOptions) -> Iterator[Event]:
     yield from run.carry_out(parcels, to_send)
     left = store.causes(Filter(target=target.identity, system_name=name))
     totals = run.totals(unsubmitted=max(0, to_send - run.sent))
-    yield run.summary(totals, left)
+    yield from run.recorded("retry", run.summary(totals, left))
 
 
 def left_of(groups: tuple[RetryGroup, ...]) -> Iterator[Event]:

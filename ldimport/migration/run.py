@@ -22,6 +22,7 @@ from ldimport.errors import (
     TooLargeError,
     worst,
 )
+from ldimport.migration import idle
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.admission import Admission
 from ldimport.migration.batch import Parcel
@@ -29,7 +30,7 @@ from ldimport.migration.canary import Checkpoint
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.events import Event, Plan, Progress, Summary, Waiting
 from ldimport.migration.limits import too_many
-from ldimport.migration.model import CauseRow, Totals, added
+from ldimport.migration.model import CauseRow, RunRow, Totals, added
 from ldimport.migration.tracker import Tracker, ahead, is_of_one
 from ldimport.model import MAX_OPEN_JOBS, Notice
 
@@ -49,10 +50,11 @@ class Run:
     followed where any are named."""
 
     def __init__(self, account: Account, options: RunOptions, only: Sequence[str] = ()) -> None:
-        self.tracker = Tracker(account)
+        self.tracker = Tracker(account, update=options.update)
         self.sent = 0
         self.batches: list[int] = []
         self._refusals = 0
+        self._lost: list[Parcel] = []
         self.stopped: BaseException | None = None
         self.ahead = Totals()
         self.trial = False
@@ -77,11 +79,16 @@ class Run:
                     if not (isinstance(error, QuotaError | RefusedError) or is_of_one(error)):
                         raise
                     self.stopped = error  # what is under way is still followed to its end
-                while self._options.wait and len(self.tracker):
-                    yield from self._step(to_send)
+                while self._options.wait and (len(self.tracker) or self._lost):
+                    if len(self.tracker):
+                        yield from self._step(to_send)
+                    else:
+                        lost, self._lost = self._lost, []
+                        yield from self._send_all(iter(lost), to_send)
         except (LdimportError, KeyboardInterrupt) as error:
             self.stopped = error
         self.tracker.look_ahead()
+        self.tracker.failed_jobs += len(self._lost)
         self.stopped = self.stopped or self.tracker.trouble
         for text in self._target.undelivered():
             yield Notice("webhook-undelivered", text)
@@ -104,9 +111,32 @@ class Run:
         seconds = self._clock.monotonic() - self._started
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
-        end = Summary(plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes)
         held = {host: images for host, images in self.tracker.breaker.held.items() if images}
-        return replace(end, held=held)
+        quota = self._admission.quota
+        forecast = quota.forecast(totals.unsubmitted)
+        return Summary(
+            plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
+            quota=quota, finish_at=None if forecast is None else forecast.finish_at,
+            updated=self.tracker.updated, held=held,
+        )  # fmt: skip
+
+    def recorded(self, command: str, end: Summary) -> Iterator[Event]:
+        """The end of a run, once the state file has it; before it a notice where this is one of
+        several that the quota let send nothing."""
+        now, target, name = self._clock.now(), self._target.identity, self._options.system_name
+        code, unsent = end.exit_code, end.totals.unsubmitted
+        run = RunRow(target, name, command, self._began, now, code, self.sent, unsent)
+        if code is ExitCode.QUOTA and not self.sent:
+            earlier = self._store.runs(target=target, system_name=name)
+            sending = [each for each in earlier if each.command != "watch"]
+            if end.quota is not None and idle.worth_saying(sending, now):
+                text = idle.explained(sending, end.quota, end.stopped, unsent)
+                yield Notice("quota-stuck", text)
+        try:
+            self._store.record_run(run)
+        except LdimportError as error:  # the end is told all the same
+            end = replace(end, stopped=end.stopped or error, exit_code=worst(code, error.exit_code))
+        yield end
 
     def _exit_code(self, failures: bool) -> ExitCode:
         codes = [ExitCode.FAILURES] if failures else []
@@ -171,7 +201,7 @@ class Run:
         size, for some of its images or for the quota."""
         store, now = self._store, self._clock.now
         batch = store.record_intent(parcel, uuid.uuid4().hex, now())
-        if own:
+        if own and (parcel.instead_of is None or parcel.instead_of in self.batches):
             self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
@@ -197,9 +227,28 @@ class Run:
             return [rest] if rest.images else []
         self._refusals = 0
         self._admission.accepted()
-        self.sent += sent.images
+        self.sent += sent.images if parcel.instead_of is None else 0
         yield sent
         return []
+
+    def _send_lost(self) -> Iterator[Event]:
+        """What jobs left that were lost is sent once more, in the place of those jobs; what the
+        quota does not admit now, once nothing else is under way."""
+        waiting: deque[Parcel] = deque()
+        while first := (waiting.popleft() if waiting else self.tracker.lost_parcel()):
+            part, later = self._admission.admitted(first)
+            if part is None:
+                self._lost += later
+                continue
+            try:
+                smaller = yield from self._send(part, own=True)
+            except (AuthError, RefusedError) as error:  # its images are not sent
+                self.stopped = self.stopped or error
+                continue
+            except LdimportError:
+                self.tracker.under_way_again(part)  # for all that is known
+                raise
+            waiting.extendleft(reversed([*smaller, *later]))
 
     def _step(self, to_send: int) -> Iterator[Event]:
         self._check_deadline()
@@ -209,18 +258,21 @@ class Run:
             self._clock.sleep(min(self.tracker.pause(), 0.5))
 
     def _progress(self, to_send: int) -> Progress:
-        counts, exact = self.tracker.counts()
-        return Progress(to_send, self.sent, counts, len(self.tracker), exact)
+        tracker = self.tracker
+        counts, exact = tracker.counts()
+        shown = (len(tracker), exact, tracker.waiting, tracker.few())
+        return Progress(to_send, self.sent, counts, *shown)
 
     def _check_deadline(self) -> None:
         if self._clock.monotonic() >= self._ends:
-            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker)} jobs are"
+            jobs = "1 job is" if len(self.tracker) == 1 else f"{len(self.tracker):,} jobs are"
             text = f"stopped after {self._options.deadline:g} s, as asked; {jobs} still running"
             raise DeadlineError(text, hint="run the same command again to go on")
 
     def _poll(self) -> Iterator[Event]:
         """Raises FailureLimitError once more images failed than may."""
         yield from self.tracker.poll()
+        yield from self._send_lost()
         limit, totals = self._options.max_failures, self.tracker.totals
         tried = totals.success + totals.skipped + totals.failed
         if limit is not None and not self.trial and limit.reached(totals.failed, tried):

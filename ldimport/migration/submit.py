@@ -54,15 +54,18 @@ def submit(
         raise InvalidManifest(found.validation)
     for code, text in found.validation.notices:
         yield Notice(code, text)
-    yield Planned(found.plan, found.validation)
-    run = Run(account, options)
     to_send = found.plan.to_send
+    quota = account.quota(options.quota)
+    forecast = quota.forecast(found.plan.sendable)
+    yield Planned(found.plan, found.validation, quota, forecast)
+    run = Run(account, options)
     sending = _Sending(account, source, options, found)
     yield from run.carry_out(sending.parcels(run, to_send), to_send)
     totals = sending.totals(run)
     causes = sending.causes(run) if totals.failed else ()
     end = replace(run.summary(totals, causes, found.plan), waived=sending.waivers(totals))
-    yield end if options.limit is None else replace(end, own=sending.own(run))
+    end = end if options.limit is None else replace(end, own=sending.own(run))
+    yield from run.recorded("submit", end)
 
 
 def _in_time(options: SubmitOptions, clock: Clock, tick: Tick | None) -> Tick:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from ldimport.errors import DeadlineError, ExitCode, LockedError
 from ldimport.migration.account import Account, RunOptions
-from ldimport.migration.events import Event, JobEnded, Progress, Summary
+from ldimport.migration.events import MOST_SHOWN, Event, JobEnded, OpenJob, Progress, Summary
 from ldimport.migration.model import Filter, JobRow, Totals, added
 from ldimport.migration.run import Run
 from ldimport.migration.store import StateStore
@@ -45,14 +45,16 @@ def _carry_on(
     """Follow what is open, after those jobs that have ``ended`` before our eyes."""
 
     def pending() -> int:
-        return sum(batch.images for batch in account.open_batches(job_ids, options.system_name))
+        only = [*job_ids, *run.tracker.job_ids] if job_ids else []  # those sent again for lost ones
+        return sum(batch.images for batch in account.open_batches(only, options.system_name))
 
     run = Run(account, options, job_ids)
     run.tracker.count(ended)
     yield from run.carry_out(iter(()), 0)
     totals = run.totals(pending=pending())
     here = Filter(target=account.target.identity, system_name=options.system_name)
-    yield run.summary(totals, account.store.causes(here) if totals.failed else ())
+    end = run.summary(totals, account.store.causes(here) if totals.failed else ())
+    yield from run.recorded("watch", end)
 
 
 class _Onlooker:
@@ -60,14 +62,12 @@ class _Onlooker:
     what the engine knows."""
 
     def __init__(self, account: Account, job_ids: Sequence[str], system_name: str | None) -> None:
-        self._account, self._job_ids, self._name = account, job_ids, system_name
-        self._seen: dict[str, JobRow] = {}
+        self._account, self._job_ids, self._name = account, frozenset(job_ids), system_name
+        self._open: dict[str, JobRow] = {}
+        self._counts = Counts()
         self._stopped: BaseException | None = None
-
-    @property
-    def ended(self) -> list[JobRow]:
+        self.ended: list[JobRow] = []
         """Jobs that have ended while we looked."""
-        return [row for row in self._seen.values() if row.state.finished]
 
     def look_on(self, options: RunOptions) -> Generator[Event, None, StateStore | None]:
         """Look until all has ended or we are stopped; returns the state file, open for writing,
@@ -84,7 +84,7 @@ class _Onlooker:
         while True:
             held = store.held  # before the look, which then sees what was stored last
             yield from self.look()
-            idle = 0 if self._running else idle + 1
+            idle = 0 if self._open else idle + 1
             if idle and self._all_done(held, idle):
                 return None
             if clock.monotonic() >= ends:
@@ -105,21 +105,37 @@ class _Onlooker:
         return not self._account.open_batches(system_name=self._name)
 
     def look(self) -> Iterator[Event]:
-        """What has ended since the last look, and where the jobs stand."""
-        account = self._account
-        wanted = {"target": account.target.identity, "system_name": self._name}
-        for row in account.store.jobs(self._job_ids or None, **wanted):
-            if row.id not in self._seen and row.state.finished:
-                continue
-            if row.state.finished and not self._seen[row.id].state.finished:
+        """What has ended since the last look, and where the jobs stand. Of jobs that were open
+        before no row is read again before they end."""
+        account, here = self._account, self._account.target.identity
+        now_open = account.store.open_job_ids(target=here, system_name=self._name)
+        going = dict.fromkeys(
+            each for each in now_open if not self._job_ids or each in self._job_ids
+        )
+        if gone := [each for each in self._open if each not in going]:
+            for row in account.store.jobs(gone, target=here):
                 yield JobEnded(row.id, row.state, row.counts)
-            self._seen[row.id] = account.as_now(row)
-        counts, running = self._counts, self._running
-        yield Progress(0, 0, counts, running, account.target.local)
+                self.ended.append(row)
+                del self._open[row.id]
+        if new := [each for each in going if each not in self._open]:
+            self._open |= {row.id: row for row in account.store.jobs(new, target=here)}
+        if account.target.local:
+            self._open = {each: account.as_now(row) for each, row in self._open.items()}
+        if gone or new or account.target.local:
+            rows = (*self.ended, *self._open.values())
+            self._counts = added(Counts, (row.counts for row in rows))
+        yield self._progress()
+
+    def _progress(self) -> Progress:
+        rows, local = self._open.values(), self._account.target.local
+        few = rows if len(rows) <= MOST_SHOWN else ()
+        jobs = tuple(OpenJob(row.id, row.counts, row.submitted_at) for row in few)
+        waiting = sum(row.counts.pending == row.counts.total for row in rows) if local else 0
+        return Progress(0, 0, self._counts, len(rows), local, waiting, jobs)
 
     def summary(self, options: RunOptions) -> Summary:
         """How it ended, where the other run has stored all, or time was up."""
-        counts, rows = self._counts, tuple(self._seen.values())
+        counts, rows = self._counts, (*self.ended, *self._open.values())
         refused = any(row.state in (JobState.FAILED, JobState.LOST) for row in rows)
         code = ExitCode.REFUSED if refused else ExitCode.FAILURES if counts.failed else ExitCode.OK
         if self._stopped is not None:
@@ -127,14 +143,6 @@ class _Onlooker:
         totals = Totals(counts.success, counts.skipped, counts.failed, counts.pending)
         seconds = self._account.clock.monotonic() - (options.since or 0.0)
         return Summary(None, rows, totals, seconds, code, (), self._stopped)
-
-    @property
-    def _running(self) -> int:
-        return sum(not row.state.finished for row in self._seen.values())
-
-    @property
-    def _counts(self) -> Counts:
-        return added(Counts, (row.counts for row in self._seen.values()))
 
     def _take_over(self) -> StateStore | None:
         """The state file for us to write to; None when yet another run was faster."""

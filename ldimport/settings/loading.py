@@ -64,8 +64,11 @@ class Settings:
     manifest: Mapping[str, Json] = field(default_factory=dict)
     tries: int
     max_failures: str | None = None
+    daily_limit: int | None = None
+    reserve: int = 0
     user_agent: str | None = None
     ca_file: Path | None = None
+    requests_per_second: int
     insecure: bool = False
     max_bytes: int
     max_pixels: int

@@ -17,6 +17,7 @@ from ldimport.model import (
     MAX_BODY_BYTES,
     MAX_CONTEXT_BYTES,
     MAX_NAME,
+    REQUESTS_PER_SECOND,
     ExifPrecedence,
     ImageType,
     JobOptions,
@@ -168,10 +169,16 @@ def _user_agent(raw: object, where: Where) -> str:
     return text
 
 
+def _per_second(raw: object, where: Where) -> int:
+    if not isinstance(raw, int) or isinstance(raw, bool) or not 1 <= raw <= 1_000:
+        raise where.error("must be a number of requests a second, from 1 to 1,000")
+    return raw
+
+
 _AMOUNT = re.compile(r"(\d[\d_,]*(?:\.\d+)?)\s*([kmg]?)(i?)(b|p|px|)", re.IGNORECASE)
 
 
-def _amount(least: int, most: int) -> Callable[[object, Where], int]:
+def _amount(least: int, most: int, like: str = "15MB") -> Callable[[object, Where], int]:
     """A whole number from ``least`` to ``most``, or a text such as ``15MB`` or ``24 MP``: steps of
     1,000, with an i (``15MiB``) of 1,024."""
 
@@ -181,7 +188,7 @@ def _amount(least: int, most: int) -> Callable[[object, Where], int]:
             step = (1_024 if said[3] else 1_000) ** " kmg".index(said[2].lower() or " ")
             found = int(float(said[1].replace("_", "").replace(",", "")) * step)
         if found is None or not least <= found <= most:
-            text = f"must be a number from {least:,} to {most:,}, or like 15MB"
+            text = f"must be a number from {least:,} to {most:,}, or like {like}"
             raise where.error(text)
         return found
 
@@ -302,8 +309,11 @@ SETTINGS = (
     Setting("manifest", _mapping),
     Setting("tries", _count, "--tries", default=5),
     Setting("max_failures", _max_failures, "--max-failures", before="LDIMPORT_FAIL_ON"),
+    Setting("daily_limit", _amount(0, 1_000_000_000, "50k"), "--daily-limit"),
+    Setting("reserve", _amount(0, 1_000_000_000, "1k"), "--reserve", default=0),
     Setting("user_agent", _user_agent, "--user-agent"),
     Setting("ca_file", read_path, dangerous=True),
+    Setting("requests_per_second", _per_second, default=REQUESTS_PER_SECOND),
     Setting("insecure", _flag, "--insecure", in_file=False),
     _of_engine("max_bytes", "limits.bytes", _amount(1, 1_000_000_000), _LIMITS.max_bytes),
     _of_engine("max_pixels", "limits.pixels", _amount(1, 1_000_000_000), _LIMITS.max_pixels),

@@ -35,6 +35,12 @@ class BatchLimits:
         return self if images is None else replace(self, images=min(images, self.images))
 
 
+def patches(properties: Mapping[str, Json]) -> list[dict[str, Json]]:
+    """The operations of a PATCH that set these properties, or remove those of value None."""
+    word = {"operation": "setMetadataProperty"}
+    return [{**word, "propertyName": name, "value": value} for name, value in properties.items()]
+
+
 class Target(Protocol):
     """Synchronous and small. Errors are those of ``ldimport.errors``: QuotaError, AuthError,
     TemporaryError (nothing known to be accepted: repeat with the same key), RefusedError."""
@@ -48,6 +54,8 @@ class Target(Protocol):
     """Whether nothing leaves this machine's engine (relative urls, default systemName)."""
     limits: BatchLimits
     """How large a batch may be; may shrink while running (a server said 413)."""
+    requests_per_second: float
+    """How many questions it may be asked in a second, evenly spread; inf: any number."""
 
     def submit(self, request: ImportRequest, key: str, options: JobOptions) -> str:
         """Hand over one batch and return its job id. The same ``key`` and request again give
@@ -65,6 +73,13 @@ class Target(Protocol):
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         """The asset stored under this identity, if any."""
+
+    def patch(
+        self, media_id: str, properties: Mapping[str, Json], version: int | None = None
+    ) -> None:
+        """Set properties of an entry of the media library; None removes one. RefusedError
+        ``conflict``: it is no longer of the ``version`` that ``find`` told; others of them, and
+        ConfigError: it cannot be done."""
 
     def project_config(self) -> Json:
         """The target's project config, as the API answers it."""

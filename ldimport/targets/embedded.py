@@ -1,7 +1,9 @@
 """The embedded engine as a target: same protocol, nothing leaves this machine."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from ldimport.engine.engine import Engine
 from ldimport.engine.webhooks import DeliveryAttempt, Sender
@@ -16,7 +18,7 @@ from ldimport.model import (
     Json,
     Result,
 )
-from ldimport.targets.base import LOCAL, BatchLimits, Target
+from ldimport.targets.base import LOCAL, BatchLimits, Target, patches
 
 HOOK_PATIENCE = 3.0
 """Seconds at the end of the work for webhooks that are due."""
@@ -30,6 +32,7 @@ class EmbeddedTarget(Target):
 
     label = LOCAL
     local = True
+    requests_per_second = math.inf
 
     def __init__(
         self,
@@ -62,7 +65,14 @@ class EmbeddedTarget(Target):
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         entry = self.engine.find(system_name, external_id)
-        return None if entry is None else self.engine.asset(entry)
+        if entry is None:
+            return None
+        return replace(self.engine.asset(entry), version=entry.version)
+
+    def patch(
+        self, media_id: str, properties: Mapping[str, Json], version: int | None = None
+    ) -> None:
+        self.engine.patch_media(media_id, patches(properties), version)
 
     def project_config(self) -> Json:
         return self.engine.config.raw

@@ -6,8 +6,17 @@ from dataclasses import replace
 
 from ldimport.client import LivingdocsClient
 from ldimport.errors import TooLargeError
-from ldimport.model import Asset, Counts, ImportRequest, JobOptions, JobStatus, Json, Result
-from ldimport.targets.base import BatchLimits, Target
+from ldimport.model import (
+    REQUESTS_PER_SECOND,
+    Asset,
+    Counts,
+    ImportRequest,
+    JobOptions,
+    JobStatus,
+    Json,
+    Result,
+)
+from ldimport.targets.base import BatchLimits, Target, patches
 from ldimport.url import host_of
 
 SMALLEST_BATCH = 16_000
@@ -16,11 +25,15 @@ SMALLEST_BATCH = 16_000
 
 class LivingdocsTarget(Target):
     """A ``Target`` over a ``LivingdocsClient``, which it closes. A batch the server finds too
-    large (413, TooLargeError) halves ``limits.bytes`` for all that follow."""
+    large (413, TooLargeError) halves ``limits.bytes`` for all that follow; it is asked at most
+    ``requests_per_second`` questions."""
 
     local = False
 
-    def __init__(self, client: LivingdocsClient) -> None:
+    def __init__(
+        self, client: LivingdocsClient, requests_per_second: float = REQUESTS_PER_SECOND
+    ) -> None:
+        self.requests_per_second = requests_per_second
         self.identity = client.base_url  # without version: two versions are one library
         self.label = host_of(client.base_url)
         self.limits = BatchLimits()
@@ -50,7 +63,13 @@ class LivingdocsTarget(Target):
         entry = self._client.find(system_name, external_id)
         if entry is None:
             return None
-        return replace(entry.asset, media_type=entry.media_type, metadata=entry.metadata)
+        of, said = entry, entry.metadata
+        return replace(of.asset, media_type=of.media_type, metadata=said, version=of.version)
+
+    def patch(
+        self, media_id: str, properties: Mapping[str, Json], version: int | None = None
+    ) -> None:
+        self._client.patch_media(media_id, patches(properties), version)
 
     def project_config(self) -> Json:
         return self._client.project_config()

@@ -76,6 +76,14 @@ def summary(
     return Summary(found or plan(), jobs, totals, 252.0, code, causes, stopped)
 
 
+def refused() -> QuotaError:
+    """A target's quota is used up, until tomorrow."""
+    error = QuotaError("quota reached: 50,000 of 50,000 images in the last 24 hours",
+                       limit=50_000, used=50_000)  # fmt: skip
+    error.resume_at, error.fits = NOW + 75_780, 12_340
+    return error
+
+
 ENDS: dict[str, Callable[[], Summary]] = {
     "all-good": lambda: summary(
         Totals(success=9_688, skipped=312), jobs=(job(1, counts=Counts(9_688, 312)),)
@@ -91,8 +99,7 @@ ENDS: dict[str, Callable[[], Summary]] = {
         code=ExitCode.QUOTA,
         jobs=(job(1), job(2, JobState.STARTED, Counts(pending=800))),
         causes=CAUSES,
-        stopped=QuotaError("quota reached: 50,000 of 50,000 images in the last 24 hours",
-                           limit=50_000, used=50_000, retry_after=75_780),
+        stopped=refused(),
         found=plan(entries=1_204_113, new=1_180_001, changed=21, unchanged=24_091),
     ),
     "interrupted": lambda: summary(

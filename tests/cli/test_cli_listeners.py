@@ -21,12 +21,13 @@ from ldimport.cli.interrupt import ends_in_order, on_signals, within
 from ldimport.cli.options import read_seconds
 from ldimport.cli.output import documents
 from ldimport.cli.output.listeners import JsonLinesListener, LogLines, ReadingProgress, Stopping
-from ldimport.cli.output.live import LiveDisplay, Throughput
+from ldimport.cli.output.live import LiveDisplay
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells
+from ldimport.cli.output.throughput import Throughput
 from ldimport.cli.runner import drive
 from ldimport.errors import ExitCode, TemporaryError, Terminated, UsageError
-from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
+from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, OpenJob, Progress, Summary
 from ldimport.migration.limits import FailureLimit
 from ldimport.migration.model import Failure, Totals
 from ldimport.model import Counts, JobState, Silence
@@ -109,6 +110,17 @@ def test_progress_adds_up() -> None:
     outcomes = ("success", "skipped", "failed", "pending")
     assert sum(line[word] for word in outcomes) == line["sent"] == 34_400
     assert line["unsubmitted"] == 3_260
+
+
+def test_progress_tells_speed_and_time_left() -> None:
+    clock, stream = Clock(), Stream(io.StringIO())
+    lines = JsonLinesListener(stream, clock, {})
+    for n in range(31):
+        clock.time = NOW + n
+        lines(Progress(0, 0, Counts(success=10 * n, pending=600 - 10 * n), 2))
+    assert isinstance(stream.file, io.StringIO)
+    last = json.loads(stream.file.getvalue().splitlines()[-1])
+    assert (last["perSecond"], last["secondsLeft"]) == (10.0, 30)
 
 
 def test_progress_is_at_most_one_line_a_second() -> None:
@@ -250,6 +262,49 @@ def test_a_signal_asks_for_progress_at_once() -> None:
 
 
 # -- the live display ----------------------------------------------------------------------
+
+
+def few(n: int, state: Counts) -> tuple[OpenJob, ...]:
+    return tuple(OpenJob(f"25bzj8{k}", state, NOW - 72) for k in range(n))
+
+
+@pytest.mark.parametrize("width", [40, 80])
+def test_watch_has_a_line_for_each_job_while_they_are_few(width: int) -> None:
+    display = LiveDisplay(terminal(width), sends=False, now=Clock())
+    display(Progress(0, 0, Counts(pending=1_600), 2, exact=False, jobs=few(2, Counts(pending=800))))
+    lines = frame(display, width)
+    assert lines[1].startswith("  25bzj80  … running   800 images   1 m") and len(lines) == 4
+    half = Counts(500, 10, 2, 288)
+    display(Progress(0, 0, half, 1, jobs=few(1, half)))
+    assert "25bzj80  … running   512 / 800 images" in frame(display, width)[1]
+
+
+def test_a_job_that_ended_with_failures_stays_on_the_screen_of_watch() -> None:
+    display = LiveDisplay(terminal(80), sends=False)
+    ended = JobEnded("25bzj80", JobState.SUCCESS, Counts(723, 0, 77))
+    display(Progress(0, 0, Counts(pending=800), 1, jobs=few(1, Counts(pending=800))))
+    display(ended)
+    assert "✗ 25bzj80 done, 77 of 800 images failed" in shown(display.screen)
+    display = LiveDisplay(terminal(80), sends=False)
+    display(Progress(0, 0, Counts(pending=8_000), 10))
+    display(ended)
+    assert shown(display.screen) == "", "of many the causes are told"
+
+
+def test_watch_has_many_jobs_by_their_state() -> None:
+    display = LiveDisplay(terminal(80), sends=False)
+    for n in range(572):
+        display(JobEnded(f"job{n}", JobState.SUCCESS, Counts(1)))
+    many = Progress(0, 0, Counts(572, pending=9_428), 9_428, exact=False, waiting=9_412)
+    display(many)
+    assert "  9,412 not asked yet · 16 running · 572 done" in frame(display, 80)
+    display(replace(many, exact=True))
+    assert "  9,412 waiting · 16 running · 572 done" in frame(display, 80)
+    clock = Clock()
+    lines, file = log(clock)
+    lines(many)
+    lines.progress()
+    assert "jobs: 9,412 not asked yet · 16 running" in file.getvalue()
 
 
 def frame(display: LiveDisplay, width: int) -> list[str]:

@@ -37,6 +37,8 @@ OVERVIEW = Overview(
               Totals(612_252, 24_403, 77, 800, 566_581)),
     ),
     last_change=NOW - 240,
+    in_all=4,
+    under_way={"https://x": 1},
 )  # fmt: skip
 
 SCREENS: dict[str, Callable[[Screen], None]] = {
@@ -182,8 +184,9 @@ def test_a_quota_names_a_clock_time_here_and_utc_in_a_log() -> None:
     on_screen, in_log = terminal(80), pipe()
     for screen in (on_screen, in_log):
         summary.show(screen, ENDS["quota"](), RUN)
-    assert re.search(r"Room for more from tomorrow \d\d:\d\d \(in 21 h 3 min\)", shown(on_screen))
-    assert "Room for more from 2026-11-24T05:14:00Z." in shown(in_log)
+    when = r"Room for 12,340 more from tomorrow \d\d:\d\d \(in 21 h 3 min\)"
+    assert re.search(when, shown(on_screen))
+    assert "Room for 12,340 more from 2026-11-24T05:14:00Z." in shown(in_log)
 
 
 def test_a_command_to_copy_is_never_wrapped() -> None:
@@ -239,7 +242,8 @@ def test_status_says_who_is_at_work(
 ) -> None:
     local = replace(job(5, JobState.STARTED, Counts(3, 0, 1, 796)), target="embedded:1")
     there = replace(job(4, JobState.STARTED, Counts(pending=800)), target="https://x")
-    found = replace(OVERVIEW, jobs=(local, there), at_work=at_work)
+    going = {"embedded:1": 1, "https://x": 1}
+    found = replace(OVERVIEW, jobs=(local, there), at_work=at_work, under_way=going)
     screen = make()
     if screen.stream.tty:
         outcomes.overview(screen, found, NOW, None)
@@ -250,7 +254,7 @@ def test_status_says_who_is_at_work(
         assert each in text
     assert ("nobody" in text) == (at_work.run is None)
     assert ("… waits" in text) == (at_work == AtWork()), "it does not run where nobody works"
-    nothing = replace(OVERVIEW, jobs=OVERVIEW.jobs[1:], at_work=at_work)
+    nothing = replace(OVERVIEW, jobs=OVERVIEW.jobs[1:], at_work=at_work, under_way={})
     screen = pipe()
     outcomes.lines(screen.stream, nothing, NOW, None)
     assert "at work" not in shown(screen), "where all has ended nobody need be"

@@ -125,12 +125,14 @@ class Served(_Folder):
 @dataclass
 class Livingdocs:
     """A scripted Livingdocs: create, update and skip as the API's page says, ``broken`` images fail
-    with their reason. ``dialect`` is ``seed``, ``2025-03`` or ``2026-08``."""
+    with their reason; a ``frozen`` one updates nothing by an import. ``dialect`` is ``seed``,
+    ``2025-03`` or ``2026-08``."""
 
     dialect: str
     broken: dict[str, str]
     limit: int = 0
     works: bool = True
+    frozen: bool = False
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
     library: dict[str, dict[str, Any]] = field(default_factory=dict)
     kept: set[str] = field(default_factory=set)
@@ -180,8 +182,14 @@ class Livingdocs:
                 parts = urlsplit(self.path)
                 if parts.path.endswith("/projectConfig"):
                     self.answer(200, CONFIG)
+                elif parts.path.endswith("/mediaLibrary"):
+                    self.answer(200, place.find(parse_qs(parts.query)["externalId"][0]))
                 else:
                     self.answer(200, place.status(parse_qs(parts.query)["id"][0]))
+
+            def do_PATCH(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                self.answer(*place.patch(self.path.rpartition("/")[2], body))
 
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -232,7 +240,7 @@ class Livingdocs:
         )
         found = {"externalId": image["id"], **own}
         known = self.library.get(image["id"])
-        if known is not None and known["request"] == image:
+        if known is not None and (self.frozen or known["request"] == image):
             asset = known["asset"]
             return {word: "skipped", "reason": "already exists", **found, "image": asset}
         reason = self.broken.get(image["url"].rpartition("/")[2])
@@ -240,8 +248,28 @@ class Livingdocs:
             return {word: "failed", "reason": reason, **found}
         self.created += known is None
         asset = known["asset"] if known else self.asset(len(self.library))
-        self.library[image["id"]] = {"request": image, "asset": asset}
+        metadata = {"title": image["fileName"], **image["metadata"]}
+        identity = {"externalId": image["id"], "systemName": system_name}
+        entry = {"id": asset["mediaId"], "version": 1, "mediaType": "image", "asset": asset}
+        entry |= {"metadata": metadata, **identity}
+        self.library[image["id"]] = {"request": image, "asset": asset, "entry": entry}
         return {word: ok, **found, "image": asset}
+
+    def find(self, external_id: str) -> dict[str, Any]:
+        known = self.library.get(external_id)
+        key = "results" if self.dialect == "2026-08" else "mediaLibraryEntries"
+        return {key: [] if known is None else [known["entry"]]}
+
+    def patch(self, media_id: str, body: dict[str, Any]) -> tuple[int, Any]:
+        entries = (known["entry"] for known in self.library.values())
+        entry = next(each for each in entries if each["id"] == media_id)
+        if body.get("version") != entry["version"]:
+            return 409, {"status": 409, "error": "Conflict"}
+        entry["version"] += 1
+        for patch in body["patches"]:
+            assert patch["operation"] == "setMetadataProperty"
+            entry["metadata"][patch["propertyName"]] = patch["value"]
+        return 200, {"status": 200}
 
     def asset(self, n: int) -> dict[str, Any]:
         original = f"{self.url}/api/v1/images/photo?id={n}"

@@ -10,10 +10,13 @@ from standin import StandIn
 
 from ldimport.migration import Migration, StateStore, SubmitOptions, Wishes, open_source
 from ldimport.migration.account import Clock
+from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.events import Event, Planned, Summary
 from ldimport.migration.source import Source
-from ldimport.model import JobOptions
+from ldimport.migration.store.recording import pack
+from ldimport.model import Image, JobOptions
 from ldimport.schema import config
+from ldimport.wire import options_to_json
 
 
 @dataclass
@@ -82,3 +85,31 @@ def summary(events: list[Event]) -> Summary:
 
 def planned(events: list[Event]) -> Planned:
     return next(event for event in events if isinstance(event, Planned))
+
+
+def many_open(state: StateStore, jobs: int, target: StandIn, images: int = 1) -> None:
+    """So many jobs under way at ``target``, as many nights with ``--no-wait`` leave them."""
+    archive = state.archive(target.identity, target.label, "archive")
+    columns = (
+        "scope, key, job_id, state, manifest, manifest_path, options, packed, images, first_row,"
+        " last_row, recorded_at, submitted_at"
+    )
+    connection, options = state._connection, options_to_json(JobOptions())
+    connection.execute("BEGIN")
+    for n in range(1, jobs + 1):
+        sent = [Image(f"id{n}-{k}", f"https://img.example/{n}-{k}.jpg", f"Image {n}-{k}", {})
+                for k in range(images)]  # fmt: skip
+        outgoing = tuple(Outgoing.of(each, n) for each in sent)
+        packed = pack(Envelope("archive"), outgoing)
+        row = (archive, f"key{n}", f"job{n}", "started", "a.csv", "/a.csv", options, packed,
+               images, n, n, 1_700_000_000.0, 1_700_000_000.0)  # fmt: skip
+        marks = ", ".join("?" * len(row))
+        batch = connection.execute(f"INSERT INTO batch ({columns}) VALUES ({marks})", row).lastrowid
+        connection.executemany(
+            "INSERT INTO image (scope, external_id, open_batch, pending, row, source_url)"
+            " VALUES (?, ?, ?, ?, ?, ?)",
+            [(archive, e.image.id, batch, e.fingerprint, n, e.image.url) for e in outgoing],
+        )
+        target.jobs[f"job{n}"] = Envelope("archive").request(outgoing)
+    connection.execute("UPDATE scope SET pending = ? WHERE id = ?", (jobs * images, archive))
+    connection.execute("COMMIT")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -42,6 +43,7 @@ class StandIn:
     identity: str = "test:1"
     label: str = "stand-in"
     local: bool = True
+    requests_per_second: float = math.inf
     limits: BatchLimits = field(default_factory=BatchLimits)
     looks: int = 1
     end: JobState = JobState.SUCCESS
@@ -76,6 +78,11 @@ class StandIn:
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
         return None
+
+    def patch(
+        self, media_id: str, properties: Mapping[str, Json], version: int | None = None
+    ) -> None:
+        raise NotImplementedError
 
     def project_config(self) -> Json:
         return {}

@@ -324,9 +324,11 @@ def test_no_answer_is_a_bug_of_ours_and_none_blocks_other_jobs(data: st.DataObje
     assert (outcomes["id1"], outcomes["id3"]) == ("success", "success")
 
 
-@pytest.mark.parametrize(("unknown", "code"), [(3, ExitCode.OK), (1_000, ExitCode.REFUSED)])
+@pytest.mark.parametrize(
+    ("unknown", "code", "jobs"), [(3, ExitCode.OK, 1), (1_000, ExitCode.REFUSED, 2)]
+)
 def test_a_job_just_accepted_is_lost_only_when_the_server_says_so_for_some_seconds(
-    state: StateStore, tmp_path: Path, unknown: int, code: ExitCode
+    state: StateStore, tmp_path: Path, unknown: int, code: ExitCode, jobs: int
 ) -> None:
     asked: list[str] = []
 
@@ -337,8 +339,24 @@ def test_a_job_just_accepted_is_lost_only_when_the_server_says_so_for_some_secon
 
     server, time = Server(lagging), Time()
     end = summary(submit(state, server.target(), manifest(tmp_path, 2), time=time))
-    assert (end.exit_code, len(server.jobs)) == (code, 1)
-    assert sum(time.waits) < 15, "seconds, not minutes"
+    assert (end.exit_code, len(server.jobs)) == (code, jobs), "it is sent again, once"
+    assert 3 < sum(time.waits) / jobs < 10, "seconds, not minutes"
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_server_that_is_busy_is_asked_again_later(
+    state: StateStore, tmp_path: Path, status: int
+) -> None:
+    asked: list[str] = []
+
+    def busy(job: str, usual: Json) -> object:
+        asked.append(job)
+        return httpx.Response(status) if len(asked) <= 4 else usual
+
+    server, time = Server(busy), Time()
+    end = summary(submit(state, server.target(), manifest(tmp_path, 2), time=time))
+    assert (end.exit_code, len(asked)) == (ExitCode.OK, 5)
+    assert sum(time.waits) > 1 + 2 + 4 + 8
 
 
 def refusing(*wrong: str, only_first: bool = False) -> StandIn:

@@ -12,7 +12,7 @@ from ldimport.errors import ExitCode, UsageError
 from ldimport.migration import Migration, RetryOptions, StateStore, SubmitOptions
 from ldimport.migration.events import BatchSent, Event, JobEnded, Notice, Progress, Summary
 from ldimport.migration.model import Filter
-from ldimport.model import Counts, Integrity, JobOptions, JobState
+from ldimport.model import Counts, Integrity, JobOptions, JobState, JobStatus
 from ldimport.targets.base import BatchLimits
 
 
@@ -215,10 +215,11 @@ def test_beside_another_run_watch_tells_of_dead_jobs(
 ) -> None:
     target = StandIn(end=end)
     left_open(state, target, manifest(tmp_path, 2))
+    (batch,) = state.open_batches(target.identity)
 
     class Working(Time):
         def sleep(self, seconds: float) -> None:
-            Migration(state, target).refresh("job1")
+            state.settle(batch, JobStatus("job1", end), 1_800_000_000.0)
 
     with beside(state) as reader:
         last = summary(watch(reader, target, time=Working()))

@@ -444,9 +444,9 @@ def test_many_jobs_share_the_questions_that_a_server_is_asked(
             asked.append(time.at)
             return super().status(job_id)
 
-    target = Timed(looks=4, local=False, limits=BatchLimits(images=1))
+    target = Timed(looks=4, local=False, limits=BatchLimits(images=1), requests_per_second=5)
     submit(state, target, manifest(tmp_path, MAX_OPEN_JOBS), time=time)
-    assert len([at for at in asked if at < 1_003.0]) == MAX_OPEN_JOBS, "each once in three seconds"
+    assert len([at for at in asked if at < 1_003.6]) == MAX_OPEN_JOBS, "each once, five a second"
     assert len(asked) == 4 * MAX_OPEN_JOBS
 
 
@@ -559,9 +559,8 @@ def test_rows_under_way_at_the_plan_are_counted_once_though_their_job_is_lost(
     one.write_text(f"{head}\n{rows[599]}\n")
     left_open(state, target, one)
     end = summary(submit(state, target, path, batch_size=100))
-    assert target.sent_ids().count("id600") == 1
-    assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (699, 1, 700)
-    assert summary(submit(state, target, path)).totals.success == 700
+    assert target.sent_ids().count("id600") == 2, "at once: the library has not got it"
+    assert (end.totals.success, end.totals.unsubmitted, end.totals.rows) == (700, 0, 700)
 
 
 def test_failures_of_another_manifest_are_told_with_their_causes(

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ldimport.engine import Engine
-from ldimport.errors import StateFileError
+from ldimport.errors import ConflictError, StateFileError
 from ldimport.model import Counts, Image, ImportRequest, JobOptions, JobState, Status
 from ldimport.targets.base import BatchLimits, Target
 from ldimport.targets.embedded import EmbeddedTarget
@@ -97,3 +97,15 @@ def test_what_ends_the_workers_is_raised_to_who_waits(target: EmbeddedTarget, ho
     with pytest.raises(StateFileError, match="tmp"), target.work():
         while not target.status(job_id).finished:
             time.sleep(0.01)
+
+
+def test_properties_of_the_engine_are_patched(target: EmbeddedTarget, host: str) -> None:
+    target.submit(one(host), "key", JobOptions(allow_hosts=(host,)))
+    target.engine.run(workers=0)
+    found = target.find("archive", "1")
+    assert found is not None and found.version is not None
+    target.patch(found.media_id, {"caption": "new"}, found.version)
+    entry = target.engine.find("archive", "1")
+    assert entry is not None and entry.metadata["caption"] == "new"
+    with pytest.raises(ConflictError):
+        target.patch(found.media_id, {"caption": "newer"}, found.version)

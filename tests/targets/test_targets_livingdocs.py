@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from ldimport.client import LivingdocsClient
-from ldimport.errors import TooLargeError
+from ldimport.errors import RefusedError, TooLargeError
 from ldimport.model import Image, ImportRequest, JobOptions, JobState
 from ldimport.targets.base import BatchLimits, Target
 from ldimport.targets.livingdocs import SMALLEST_BATCH, LivingdocsTarget
@@ -108,4 +108,33 @@ def test_the_other_questions_go_to_the_client() -> None:
     assert place.progress("j") is None
     with place.work():
         pass
+    place.close()
+
+
+def test_properties_are_patched_with_the_version_that_was_found() -> None:
+    asked: list[httpx.Request] = []
+    entry = {"id": "m1", "version": 7, "mediaType": "image", "asset": {}, "metadata": {"a": "1"},
+             "systemName": "sys", "externalId": "x"}  # fmt: skip
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        if request.method == "PATCH" and len(asked) > 2:
+            return httpx.Response(409, json={"status": 409, "error": "Conflict"})
+        return httpx.Response(200, json={"results": [entry]})
+
+    place = target(answer)
+    found = place.find("sys", "x")
+    assert found is not None and (found.version, found.metadata) == (7, {"a": "1"})
+    place.patch(found.media_id, {"caption": "new", "credit": None}, found.version)
+    assert asked[1].url.path.endswith("/mediaLibrary/m1")
+    assert json.loads(asked[1].content) == {
+        "version": 7,
+        "patches": [
+            {"operation": "setMetadataProperty", "propertyName": "caption", "value": "new"},
+            {"operation": "setMetadataProperty", "propertyName": "credit", "value": None},
+        ],
+    }
+    with pytest.raises(RefusedError) as caught:
+        place.patch("m1", {"caption": "newer"}, 7)
+    assert caught.value.code == "conflict"
     place.close()

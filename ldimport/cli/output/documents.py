@@ -9,8 +9,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from ldimport import wire
+from ldimport.cli.output import quota
 from ldimport.cli.output.text import utc
-from ldimport.errors import LdimportError
+from ldimport.errors import LdimportError, QuotaError
 from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
@@ -28,6 +29,7 @@ from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
+    from ldimport.migration.quota import Forecast, Quota
     from ldimport.migration.validate import Validation
 
 FORMAT = 1
@@ -71,20 +73,30 @@ def error(problem: LdimportError) -> Document:
         "hint": problem.hint,
         "exitCode": int(problem.exit_code),
         **({"facts": dict(problem.facts)} if problem.facts else {}),
+        **_resume(problem),
     }
+
+
+def _resume(problem: BaseException | None) -> Document:
+    """When to go on after a refusal for the quota."""
+    if not isinstance(problem, QuotaError):
+        return {}
+    at = None if problem.resume_at is None else utc(problem.resume_at)
+    return {"resumeAt": at, "fits": problem.fits, "atTheLatest": problem.at_the_latest}
 
 
 # -- what is known -------------------------------------------------------------------------
 
 
-def plan(found: Plan) -> Document:
-    """What a submit would do."""
-    return {**fields_of(found, "sources"), "days": None, "sources": dict(found.sources)}
+def plan(found: Plan, of: Quota, forecast: Forecast | None) -> Document:
+    """What a submit would do, and how long the quota of the target makes it last."""
+    own = {**fields_of(found, "sources"), "sources": dict(found.sources)}
+    return {**own, **quota.forecast_document(forecast), "quota": quota.document(of)}
 
 
 def plan_counts(found: Plan) -> Document:
     """The numbers of a plan."""
-    return {**fields_of(found, "manifest target system_name sources"), "days": None}
+    return fields_of(found, "manifest target system_name sources")
 
 
 def cause(row: CauseRow) -> Document:
@@ -112,10 +124,8 @@ def job(row: JobRow) -> Document:
 
 
 def overview(found: Overview, elsewhere: Iterable[ArchiveSums] = ()) -> Document:
-    """What the state file knows, and which of its archives were left out."""
+    """What the state file knows beside its jobs, and which of its archives were left out."""
     return {
-        "format": FORMAT,
-        "jobs": [job(row) for row in found.jobs],
         "totals": fields_of(found.totals, "invalid"),
         "scopes": [*map(_archive, found.scopes)],
         "elsewhere": [*map(_archive, elsewhere)],
@@ -197,8 +207,14 @@ def _batch(sent: events.BatchSent, now: float) -> Document:
 
 
 def _progress(progress: events.Progress, now: float) -> Document:
-    numbers = {**fields_of(progress, "counts"), **fields_of(progress.counts)}
+    numbers = {**fields_of(progress, "counts jobs"), **fields_of(progress.counts)}
     return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
+
+
+def _waiting(waiting: events.Waiting, _: float) -> Document:
+    told = quota.document(waiting.quota)
+    return {"reason": "quota", "limit": told["limit"], "used": told["used"],
+            "until": utc(waiting.until)}  # fmt: skip
 
 
 def _ended(ended: events.JobEnded, _: float) -> Document:
@@ -212,7 +228,10 @@ def _silence(silence: Silence, now: float) -> Document:
 
 
 _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
-    events.Planned: ("plan", lambda planned, _: plan(planned.plan)),
+    events.Planned: (
+        "plan",
+        lambda planned, _: plan(planned.plan, planned.quota, planned.forecast),
+    ),
     events.CanaryEnded: ("canary", _canary),
     events.RetryPlanned: ("retry", _retry),
     events.Left: ("left", lambda left, _: fields_of(left)),
@@ -220,7 +239,9 @@ _EVENTS: Mapping[type, tuple[str, Callable[[Any, float], Document]]] = {
     events.BatchSent: ("batch", _batch),
     events.Progress: ("progress", _progress),
     Failure: ("failure", lambda failure, _: fields_of(failure)),
+    events.Waiting: ("wait", _waiting),
     events.JobEnded: ("job", _ended),
+    events.Patched: ("updated", lambda patched, _: fields_of(patched)),
     Silence: ("silence", _silence),
 }
 """Every event but the last, with its type in JSON."""
@@ -251,6 +272,10 @@ def summary(end: Summary) -> Document:
             if end.held
             else {}
         ),
+        **_resume(end.stopped),
+        "quota": None if end.quota is None else quota.document(end.quota),
+        "finishAt": None if end.finish_at is None else utc(end.finish_at),
+        **({} if end.updated is None else {"updated": fields_of(end.updated)}),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
 
-from ldimport.cli.output import documents, triage
+from ldimport.cli.output import documents, quota, triage
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
+from ldimport.cli.output.throughput import Throughput
 from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
 from ldimport.model import Counts, JobState, Notice, Silence
 
+STUCK = "quota-stuck"
+"""Code of the notice that a cron line mails."""
 FIRST_PROGRESS = 10.0
 PROGRESS_PAUSE = 1.0
 MOST_OF_A_REASON = 500
@@ -58,20 +61,28 @@ class JsonLinesListener:
     start: documents.Document
 
     def __post_init__(self) -> None:
-        self._next_progress = 0.0
+        self._next_progress, self._rate = 0.0, Throughput(self.now)
         self._silence = SilenceOnce(self.now)
         self.stream.document(documents.dumps(self.start))
 
     def __call__(self, event: Event | Stopping) -> None:
         """One line; that a run was asked to stop is said by its summary."""
+        more: documents.Document = {}
         if isinstance(event, Progress):
+            self._rate.add(event.counts.total - event.counts.pending)
             if self.now() < self._next_progress:
                 return
             self._next_progress = self.now() + PROGRESS_PAUSE
+            more = self._speed(event)
         if isinstance(event, Silence) and not self._silence.worth(event):
             return
         if not isinstance(event, Stopping):
-            self.stream.document(documents.dumps(documents.event(event, self.now())))
+            self.stream.document(documents.dumps({**documents.event(event, self.now()), **more}))
+
+    def _speed(self, progress: Progress) -> documents.Document:
+        left = self._rate.seconds_left(progress.counts.pending)
+        seconds = None if left is None or left < 0 else round(left)
+        return {"perSecond": round(self._rate.per_second, 1), "secondsLeft": seconds}
 
 
 @dataclass
@@ -91,6 +102,7 @@ class LogLines:
         self._next = self._began + min(FIRST_PROGRESS, self.every)
         self._causes: set[str] = set()
         self._last: Progress | None = None
+        self._jobs_done, self._rate = 0, Throughput(self.now)
         self._silence = SilenceOnce(self.now)
 
     def say(self, kind: str, text: str) -> None:
@@ -110,18 +122,25 @@ class LogLines:
             case events.CanaryEnded():
                 self.say("canary", triage.canary_text(event))
             case Notice():
-                self.say("note", event.text)
+                self.say("stuck" if event.code == STUCK else "note", event.text)
+            case events.Waiting():
+                until = utc(event.until)
+                self.say("quota", f"{quota.used(event.quota)}; waiting until {until}")
             case events.BatchSent() if self.verbose:
                 rows = f"rows {number(event.first_row)} to {number(event.last_row)}"
                 self.say("batch", f"{event.job_id}: {counted(event.images, 'image')}, {rows}")
             case Progress():
                 self._last = event
+                self._rate.add(event.counts.total - event.counts.pending)
                 if self.now() >= self._next:
                     self.progress()
             case Failure():
                 self._failure(event)
-            case events.JobEnded() if self.verbose or event.state is not JobState.SUCCESS:
-                self.say("job", f"{event.job_id} {event.state}: {counts_text(event.counts)}")
+            case events.JobEnded():
+                self._jobs_done += 1
+                if self.verbose or event.state is not JobState.SUCCESS:
+                    text = f"{event.job_id} {event.state}: {counts_text(event.counts)}"
+                    self.say("job", text)
             case Silence() if self._silence.worth(event):
                 text = full_text(event, tty=False)
                 self.say("answers" if event.over else "silent", text)
@@ -134,7 +153,9 @@ class LogLines:
         """Where the run stands; also at once when asked by SIGUSR1."""
         self._next = self.now() + self.every
         if self._last is not None:
-            self.say("progress", progress_text(self._last, self.now() - self._began))
+            left = self._rate.left(self._last.counts.pending)
+            passed, jobs = self.now() - self._began, self._jobs_done
+            self.say("progress", progress_text(self._last, passed, left, jobs))
 
     def _failure(self, failure: Failure) -> None:
         first = failure.group not in self._causes
@@ -148,7 +169,10 @@ class LogLines:
     def _summary(self, end: Summary) -> None:
         if isinstance(end.stopped, LdimportError):
             kind = "quota" if isinstance(end.stopped, QuotaError) else "stopped"
-            self.say(kind, end.stopped.message)
+            room = None
+            if isinstance(end.stopped, QuotaError):
+                room = quota.room(end.stopped, self.now(), here=False)
+            self.say(kind, f"{end.stopped.message}. {room}" if room else end.stopped.message)
         self.say("exit", f"{int(end.exit_code)}: {end.exit_code.meaning}")
 
 
@@ -165,6 +189,14 @@ def plan_text(plan: Plan) -> str:
     return f"{head}: {counted(plan.entries, 'row')}: {', '.join(parts)}"
 
 
+def jobs_text(progress: Progress, done: int) -> str:
+    """How many jobs are in which state: ``9,412 not asked yet · 16 running · 572 done``."""
+    word = "waiting" if progress.exact else "not asked yet"
+    running = progress.open_jobs - progress.waiting
+    states = {word: progress.waiting, "running": running, "done": done}
+    return " · ".join(f"{number(jobs)} {word}" for word, jobs in states.items() if jobs)
+
+
 def counts_text(counts: Counts) -> str:
     """``771 imported, 0 skipped, 29 failed``, and what is open."""
     text = f"{number(counts.success)} imported, {number(counts.skipped)} skipped, "
@@ -172,8 +204,10 @@ def counts_text(counts: Counts) -> str:
     return f"{text}, {number(counts.pending)} open" if counts.pending else text
 
 
-def progress_text(progress: Progress, seconds: float) -> str:
-    """Where a run stands, with its rate; one that sends nothing does not speak of that."""
+def progress_text(progress: Progress, seconds: float, left: str = "", jobs: int = 0) -> str:
+    """Where a run stands, with its rate and the time that this leaves; one that sends nothing does
+    not speak of that. Of more than a few jobs how many are in which state, ``jobs`` having ended.
+    """
     counts = progress.counts
     text = counts_text(counts)
     if progress.to_send:
@@ -181,4 +215,8 @@ def progress_text(progress: Progress, seconds: float) -> str:
         sent = f"{number(progress.sent)} of {number(progress.to_send)} sent ({share})"
         text = f"{sent}, {text}"
     done = counts.total - counts.pending
-    return f"{text}, {number(round(done / seconds))}/s" if seconds >= 1 and done else text
+    if progress.open_jobs > len(progress.jobs):
+        text += f", jobs: {jobs_text(progress, jobs)}"
+    if seconds >= 1 and done:
+        text += f", {number(round(done / seconds))}/s"
+    return f"{text}, {left}" if left else text

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output import triage
-from ldimport.cli.output.listeners import ReadingProgress, Stopping
+from ldimport.cli.output import quota, triage
+from ldimport.cli.output.listeners import ReadingProgress, Stopping, jobs_text
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
 from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
+from ldimport.cli.output.throughput import Throughput
 from ldimport.migration.causes import meaning_of
 from ldimport.migration.events import (
     BatchSent,
@@ -23,6 +23,7 @@ from ldimport.migration.events import (
     Planned,
     Progress,
     Summary,
+    Waiting,
 )
 from ldimport.migration.model import Failure
 from ldimport.model import JobState, Notice, Silence
@@ -33,10 +34,6 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 PER_SECOND = 8
-RATE_WINDOW = 60.0
-RATE_AFTER = 10.0
-MOST_WRONG = 3.0
-"""Seconds after its end for which an estimate still says that a second is left."""
 MOST_CAUSES = 4
 """Causes of failure that are told while running."""
 STALE_AFTER = 30.0
@@ -61,45 +58,6 @@ def checking(screen: Screen, reading: ReadingProgress) -> Iterator[None]:
         return
     with moving(screen, lambda: assemble(f"  {reading.text}" if reading.text else "")):
         yield
-
-
-class Throughput:
-    """How fast something grows, over the last minute, and since when it does not."""
-
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
-        self._seen: deque[tuple[float, int]] = deque()
-        self._began = self._changed = monotonic()
-
-    def add(self, done: int) -> None:
-        """So many are done by now."""
-        now = self._monotonic()
-        if not self._seen or done != self._seen[-1][1]:
-            self._seen.append((now, done))
-            self._changed = now
-        while len(self._seen) > 1 and self._seen[1][0] < now - RATE_WINDOW:
-            self._seen.popleft()
-
-    @property
-    def per_second(self) -> float:
-        """Average over the last minute; 0 when unknown."""
-        if len(self._seen) < 2:
-            return 0.0
-        (began, before), (at, now) = self._seen[0], self._seen[-1]
-        return max(0.0, (now - before) / (at - began)) if at > began else 0.0
-
-    def left(self, rest: int) -> str:
-        """Time left in words, counting down since something moved last; ``…`` when that was no
-        good guess, empty before ten seconds have passed."""
-        if self._monotonic() - self._began < RATE_AFTER or rest <= 0:
-            return ""
-        left = rest / self.per_second - self.idle if self.per_second else -math.inf
-        return f"{duration(max(1, round(left)))} left" if left > -MOST_WRONG else "…"
-
-    @property
-    def idle(self) -> float:
-        """Seconds since something changed."""
-        return self._monotonic() - self._changed
 
 
 @dataclass
@@ -145,6 +103,9 @@ class LiveDisplay:
                 self._progress = event
                 self._sent.add(event.sent)
                 self._done.add(event.counts.total - event.counts.pending)
+            case Waiting():
+                until = quota.moment(event.until, self.now(), here=True)
+                self.screen.say("⧗", f"{quota.used(event.quota)}: waiting until {until}")
             case Failure():
                 self._failure(event)
             case JobEnded():
@@ -174,9 +135,17 @@ class LiveDisplay:
             self.screen.say("✗", f"{job.job_id} failed as a whole")
         elif job.state is JobState.LOST:
             self.screen.say("✗", f"{job.job_id} is lost: the target no longer knows it")
+        elif job.counts.failed and not self.sends and self._few:
+            failed = f"{number(job.counts.failed)} of {counted(job.counts.total, 'image')} failed"
+            self.screen.say("✗", f"{job.job_id} done, {failed}")
         elif self.verbose:
             failed = f", {number(job.counts.failed)} failed" if job.counts.failed else ""
             self.screen.line(f"  {job.job_id} done{failed}")
+
+    @property
+    def _few(self) -> bool:
+        """Whether jobs are told one by one."""
+        return self._progress is not None and bool(self._progress.jobs)
 
     # -- the moving lines ------------------------------------------------------------------
 
@@ -189,6 +158,8 @@ class LiveDisplay:
         """The lines of one frame, none wider than ``width``."""
         if self._progress is not None:
             yield self._bars(self._progress, width)
+            if not self.sends:
+                yield from self._jobs(self._progress, width)
             yield from self._failed_lines(width)
         elif self.reading is not None and self.reading.text:
             yield assemble(f"  {self.reading.text}")
@@ -212,7 +183,7 @@ class LiveDisplay:
         label = 2 + _LABEL if width >= 40 else _LABEL - 1
         room = width - label - 2 - max(map(cells, sums))
         longest = max(cells(note) for *_, note in rows) + 2
-        noted = room - longest >= _SHORTEST_BAR
+        noted = longest > 2 and room - longest >= _SHORTEST_BAR
         length = min(_LONGEST_BAR, room - longest if noted else room)
         grid = Table.grid(padding=(0, 2, 0, 0))
         for (word, done, all_, note), text in zip(rows, sums, strict=True):
@@ -221,9 +192,24 @@ class LiveDisplay:
             grid.add_row(f"{head:<{label - 2}}", *drawn, text, *([note] if noted else []))
         return grid
 
+    def _jobs(self, progress: Progress, width: int) -> Iterator[Text]:
+        """A line for each job while they are few, else how many are in which state."""
+        if progress.open_jobs and not progress.jobs:
+            text = jobs_text(progress, self._jobs_done)
+            yield assemble((cut(f"  {text}", width), QUIET))
+        for job in progress.jobs:
+            counts = job.counts
+            images = counted(counts.total, "image")
+            if progress.exact:
+                images = f"{number(counts.total - counts.pending)} / {images}"
+            waits = progress.exact and counts.pending == counts.total
+            since = "" if job.since is None else f"   {duration(self.now() - job.since)}"
+            line = f"  {clean(job.id)}  … {'waiting' if waits else 'running'}   {images}{since}"
+            yield assemble((cut(line, width), QUIET))
+
     def _import_note(self, progress: Progress) -> str:
-        parts = [f"{counted(progress.open_jobs, 'job')} running"]
-        if self._jobs_done:
+        parts = [f"{counted(progress.open_jobs, 'job')} running"] if self.sends else []
+        if self._jobs_done and self.sends:  # else a line of their own tells of jobs
             parts.append(f"{number(self._jobs_done)} done")
         if progress.counts.failed > self._causes.total():  # their causes come with the job's end
             parts.append(f"{number(progress.counts.failed)} failed")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -97,14 +96,17 @@ def _jobs(
     """Columns and rows; of several archives each job has its own; and what is left out."""
     shown = found.jobs if most is None else found.jobs[:most]
     waits = found.at_work is not None and not (found.at_work.run or found.at_work.workers)
-    rows = [_job(row, now, utc_times=utc_times, waits=waits and is_local(row)) for row in shown]
+    rows = [
+        _job(row, now, utc_times=utc_times, waits=waits and is_local(row.target)) for row in shown
+    ]
     columns: tuple[TableColumn, ...] = JOBS
     if len({(each.target, each.system_name) for each in found.scopes or found.jobs}) > 1:
         columns = (*JOBS, *ARCHIVE)
-        rows = [(*each, _label(found, row), row.system_name)
+        rows = [(*each, _label(found, row.target, row.label), row.system_name)
                 for each, row in zip(rows, shown, strict=True)]  # fmt: skip
-    of = counted(len(found.jobs), "job")
-    rest = f"{number(len(shown))} of {of} · -n 0 shows all" if len(shown) < len(found.jobs) else ""
+    whole = max(found.in_all, len(found.jobs))
+    of = counted(whole, "job")
+    rest = f"{number(len(shown))} of {of} · -n 0 shows all" if len(shown) < whole else ""
     return columns, rows, rest
 
 
@@ -187,17 +189,25 @@ def _lines(found: Overview, now: float, most: int | None) -> Iterator[str]:
             yield rest
 
 
-def is_local(row: JobRow) -> bool:
-    """Whether a job is one of a local engine."""
-    return row.target.startswith("embedded:")
+def write_overview(stream: Stream, rest: documents.Document, rows: Iterable[JobRow]) -> None:
+    """One document, on one line, with every job: written as they come."""
+    stream.document(f'{{"format":{documents.FORMAT},"jobs":[', end="")
+    for n, row in enumerate(rows):
+        stream.document(f"{',' if n else ''}{documents.dumps(documents.job(row))}", end="")
+    stream.document(f"],{documents.dumps(rest)[1:]}")
+
+
+def is_local(target: str) -> bool:
+    """Whether a target is a local engine."""
+    return target.startswith("embedded:")
 
 
 def at_work(found: Overview) -> Iterator[str]:
     """Who is at work on what has not ended, if anybody is; nothing where all has ended."""
-    who, going = found.at_work, [row for row in found.jobs if not row.state.finished]
+    who, going = found.at_work, found.under_way
     if who is None or not going:
         return
-    local = sum(map(is_local, going))
+    local = sum(jobs for target, jobs in going.items() if is_local(target))
     if who.run:
         yield f"at work now: {who.run}"
     elif local and who.workers:
@@ -205,16 +215,18 @@ def at_work(found: Overview) -> Iterator[str]:
     elif local:
         waits = "1 job waits" if local == 1 else f"{number(local)} jobs wait"
         yield f"nobody is at work now: {waits} in the local engine"
-    for label, many in Counter(_label(found, row) for row in going if not is_local(row)).items():
+    for target, many in going.items():
+        if is_local(target):
+            continue
         goes, them = (
             ("1 job goes on", "it") if many == 1 else (f"{number(many)} jobs go on", "them")
         )
-        yield f"{goes} at {label}" + ("" if who.run else f"; nobody follows {them} here")
+        at = f"{goes} at {_label(found, target)}"
+        yield at + ("" if who.run else f"; nobody follows {them} here")
 
 
-def _label(found: Overview, row: JobRow) -> str:
-    own = row.label or row.target
-    return next((each.label for each in found.scopes if each.target == row.target), own)
+def _label(found: Overview, target: str, own: str = "") -> str:
+    return next((each.label for each in found.scopes if each.target == target), own or target)
 
 
 def job_head(screen: Screen, row: JobRow, now: float) -> None:

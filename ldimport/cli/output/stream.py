@@ -59,11 +59,13 @@ class Stream:
         self.write(f"{text}\n")
         self.flush()
 
-    def document(self, text: str) -> None:
-        """Write a line of JSON; what the stream cannot encode as escapes."""
+    def document(self, text: str, *, end: str = "\n") -> None:
+        """Write a line of JSON, or the part of one that ends so; what the stream cannot encode as
+        escapes."""
         if not self.unicode:
             text = "".join(each if each.isascii() else json.dumps(each)[1:-1] for each in text)
-        self.line(text)
+        self.write(f"{text}{end}")
+        self.flush()
 
 
 def look_at(

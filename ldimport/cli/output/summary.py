@@ -4,11 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.causes import Cause, known_cause
+from ldimport.cli.output import quota
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
-from ldimport.cli.output.text import cells, clock, counted, duration, number, utc
+from ldimport.cli.output.text import cells, counted, duration, number
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
-from ldimport.migration.model import CauseRow, Totals, Waiver
+from ldimport.migration.model import CauseRow, Totals, Updates, Waiver
 from ldimport.model import JobState
 from ldimport.url import host_of
 
@@ -56,7 +57,8 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
         screen.line((plan.manifest, ACCENT), f" → {plan.target} · systemName {plan.system_name}")
         screen.blank()
     if end.jobs or sums.failed or sums.waived or sums.pending or sums.unsubmitted or sums.invalid:
-        counts(screen, sums, plan, jobs=sum(not job.state.finished for job in end.jobs))
+        running = sum(not job.state.finished for job in end.jobs)
+        counts(screen, sums, plan, jobs=running, days=_more_days(end))
         screen.blank()
     if end.causes:
         causes(screen, end.causes)
@@ -70,12 +72,17 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.notes:
         notes(screen, end.notes)
         screen.blank()
+    if end.updated is not None:
+        updates(screen, end.updated)
     closing(screen, end, run)
     screen.hints(next_steps(end, run))
 
 
-def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) -> None:
-    """Every row by its last outcome, and their sum; with a limit those that it let through."""
+def counts(
+    screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0, days: str = ""
+) -> None:
+    """Every row by its last outcome, and their sum; with a limit those that it let through.
+    ``days``: how long what is not sent yet will take."""
     limited = plan is not None and plan.limit is not None
     earlier = number(plan.unchanged) if plan and plan.unchanged and not limited else ""
     skipped = "already exists"
@@ -87,6 +94,7 @@ def counts(screen: Screen, sums: Totals, plan: Plan | None, *, jobs: int = 0) ->
         "pending": counted(jobs, "job") if jobs else "",
         "waived": "failures that somebody accepted",
         "invalid": "have errors, not sent",
+        "unsubmitted": days,
     }
     rows = [
         (sign, word, getattr(sums, name), notes.get(name, ""))
@@ -146,6 +154,22 @@ def notes(screen: Screen, found: Mapping[str, int]) -> None:
         screen.say("!", f"{counted(images, 'image')} imported with a note: {text} ({code})")
 
 
+def updates(screen: Screen, done: Updates) -> None:
+    """What became of changes that the target had skipped."""
+    if done.patched:
+        entries = counted(done.patched, "changed entry", "changed entries")
+        screen.say("✓", f"{entries} updated through the media library")
+    if done.impossible:
+        entries = counted(done.impossible, "entry", "entries")
+        why = "more changed than metadata: url or media type"
+        screen.say("!", f"{entries} cannot be updated there: {why}")
+    if done.refused:
+        entries = counted(done.refused, "entry", "entries")
+        screen.say("!", f"{entries} not updated: the media library refused")
+    if done.impossible or done.refused or done.patched:
+        screen.blank()
+
+
 def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     """How it ended, in one sentence, and what goes on without us."""
     took = f"{counted(len(end.jobs), 'job')} · " if end.jobs else ""
@@ -165,6 +189,11 @@ def closing(screen: Screen, end: Summary, run: RunFacts) -> None:
     _what_goes_on(screen, end, run)
 
 
+def _more_days(end: Summary) -> str:
+    forecast = None if end.quota is None else end.quota.forecast(end.totals.unsubmitted)
+    return f"{counted(forecast.days, 'more day')}" if forecast and forecast.days else ""
+
+
 def _sentence(screen: Screen, sign: str, text: str, tail: str) -> None:
     """A closing sentence; jobs and time stand behind it, or below where they do not fit."""
     width = screen.width
@@ -178,7 +207,7 @@ def _finished(end: Summary, run: RunFacts) -> tuple[str, str]:
     """Sign and sentence of a run that came to its end."""
     sums, rows = end.shown, counted(end.shown.rows, "image")
     refused = [job.id for job in end.jobs if job.state in (JobState.FAILED, JobState.LOST)]
-    if refused:
+    if refused and end.exit_code is ExitCode.REFUSED:  # else all was found or sent again
         ids = ", ".join(refused[:3]) + (" …" if len(refused) > 3 else "")
         return "✗", f"{counted(len(refused), 'job')} failed as a whole or got lost: {ids}"
     if not end.jobs and not sums.failed and not sums.invalid and not end.totals.unsubmitted:
@@ -216,7 +245,8 @@ def _bad(sums: Totals) -> str:
 
 
 def _sent(end: Summary) -> str:
-    mine = sum(job.counts.total for job in end.jobs)
+    gone = sum(job.counts.pending for job in end.jobs if job.state is JobState.LOST)
+    mine = sum(job.counts.total for job in end.jobs) - gone
     if end.plan is None:
         return f"{counted(mine, 'image')} under way"
     known = end.plan.to_send + end.plan.in_progress  # earlier runs' jobs are followed too
@@ -236,16 +266,10 @@ def _what_goes_on(screen: Screen, end: Summary, run: RunFacts) -> None:
         screen.line(f"{text} Nobody follows {them} here now.", indent=2)
 
 
-def _room(screen: Screen, quota: QuotaError, run: RunFacts) -> None:
-    if quota.retry_after is not None:
-        room = run.now + quota.retry_after
-        here = f"{clock(room, run.now)} (in {duration(quota.retry_after)})"
-        text = here if screen.stream.tty else utc(room)
-        screen.line(f"  Room for more from {text}.")
-    elif quota.limit is not None:
-        screen.line(
-            "  The window is the last 24 hours: room comes back as earlier uploads leave it."
-        )
+def _room(screen: Screen, error: QuotaError, run: RunFacts) -> None:
+    text = quota.room(error, run.now, here=screen.stream.tty)
+    unknown = "When there is room again the target does not say."
+    screen.line(f"  {text or unknown}", indent=2)
 
 
 def _with_state(stopped: LdimportError, end: Summary) -> LdimportError:

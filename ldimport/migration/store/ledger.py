@@ -28,6 +28,11 @@ class Ledger(StateFile):
             what = (target, refusal.allowed, refusal.used, refusal.at)
             connection.execute(SQL["refused"], what)
 
+    def forget_refusal(self, target: str) -> None:
+        """It holds no longer."""
+        with self._writing() as connection:
+            connection.execute("DELETE FROM refusal WHERE target = ?", (target,))
+
     def record_run(self, run: RunRow) -> None:
         """A run of this file has ended."""
         with self._writing() as connection:

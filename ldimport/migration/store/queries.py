@@ -72,7 +72,8 @@ class StateStore(Recording):
         jobs where any are named, and those of one archive where it is named."""
         asked = {"target": target, "system_name": system_name}
         found = self._each(model.OpenBatch, SQL["open"], asked)
-        return [batch for batch in found if not only or batch.job_id in only]
+        wanted = frozenset(only)
+        return [batch for batch in found if not wanted or batch.job_id in wanted]
 
     def parcel(self, batch: model.OpenBatch) -> Parcel:
         """What an open batch carries, to send it again."""
@@ -121,15 +122,28 @@ class StateStore(Recording):
         return tuple(self._each(model.ArchiveSums, SQL["archives"], asked))
 
     def overview(
-        self, *, target: str | None = None, system_name: str | None = None
+        self,
+        *,
+        target: str | None = None,
+        system_name: str | None = None,
+        most: int | None = None,
+        failed: bool = False,
     ) -> model.Overview:
-        """Everything at a glance, without counting a single image."""
-        archives = self.archives(target=target, system_name=system_name)
+        """Everything at a glance, without counting a single image: of jobs at most so many,
+        ``failed``: of those with failures."""
+        asked = {"target": target, "system_name": system_name}
+        archives = self.archives(**asked)
+        counts = Counter[str](), Counter[str]()
+        for row in self._connection.execute(SQL["job_counts"], {**asked, "failed": failed}):
+            counts[0][row["target"]] += row["jobs"]
+            counts[1][row["target"]] += int(row["open"])
         return model.Overview(
-            tuple(self.jobs(target=target, system_name=system_name)),
+            tuple(self.jobs(**asked, most=most, failed=failed)),
             model.added(model.Totals, (each.totals for each in archives)),
             archives,
             self._first(SQL["last_change"]),
+            in_all=counts[0].total(),
+            under_way={place: jobs for place, jobs in counts[1].items() if jobs},
         )
 
     def jobs(
@@ -138,11 +152,30 @@ class StateStore(Recording):
         *,
         target: str | None = None,
         system_name: str | None = None,
+        most: int | None = None,
+        failed: bool = False,
     ) -> Iterator[model.JobRow]:
-        """Jobs, unfinished first, then newest first; with ``ids`` only these."""
-        wanted = None if ids is None else json.dumps(ids)
-        asked = {"target": target, "system_name": system_name, "ids": wanted}
+        """Jobs, unfinished first, then newest first, at most so many; with ``ids`` only these, else
+        with ``failed`` those with failures."""
+        asked: dict[str, Any] = {"target": target, "system_name": system_name}
+        if ids is not None:
+            return self._each(model.JobRow, SQL["jobs_of_ids"], {**asked, "ids": json.dumps(ids)})
+        asked |= {"most": -1 if most is None else most, "failed": failed}
         return self._each(model.JobRow, SQL["jobs"], asked)
+
+    def open_job_ids(
+        self, *, target: str | None = None, system_name: str | None = None
+    ) -> list[str]:
+        """Those of the jobs under way, without a look at what they carry; oldest first."""
+        asked = {"target": target, "system_name": system_name}
+        return [row[0] for row in self._connection.execute(SQL["open_job_ids"], asked)]
+
+    def last_ended(
+        self, *, target: str | None = None, system_name: str | None = None
+    ) -> model.EndedJob | None:
+        """The job that ended last."""
+        asked = {"target": target, "system_name": system_name}
+        return next(self._each(model.EndedJob, SQL["last_ended"], asked), None)
 
     def job(self, job_id: str) -> model.JobRow | None:
         """One job, or None when the state file does not know it."""
@@ -236,7 +269,7 @@ def _of_failed(archive: int, which: model.Failed) -> dict[str, Any]:
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None)
+    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None, version=None)
     return made(Result, row, asset=asset, system_name=None)
 
 

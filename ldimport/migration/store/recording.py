@@ -81,7 +81,7 @@ class Recording(Ledger):
                 "UPDATE batch SET state = ?, job_id = ?, submitted_at = ? WHERE id = ?",
                 (BatchState.STARTED, job_id, now, batch.id),
             )
-        return replace(batch, job_id=job_id)
+        return replace(batch, job_id=job_id, submitted_at=now)
 
     def refuse(self, batch: OpenBatch, now: float) -> None:
         """The target certainly did not accept the batch: its images are as they were before."""
@@ -93,24 +93,20 @@ class Recording(Ledger):
 
     def settle(self, batch: OpenBatch, job: JobStatus, now: float) -> Settled:
         """Store the end of a job with all its results at once; a target need not keep them. A job
-        that failed as a whole or was lost leaves its images "not sent"."""
-        if job.state is not JobState.SUCCESS:
+        that failed as a whole or was lost leaves its images "not sent", but for those of which
+        there are results all the same."""
+        whole = job.state is JobState.SUCCESS
+        if not (whole or job.results):
             with self._ending(batch, BatchState(job.state), now) as connection:
                 connection.execute(SQL["unsent"], (batch.id, batch.id))
             return Settled(Totals(unsubmitted=batch.images))
-        _, images = self._unpacked(batch)
-        results = {result.external_id: result for result in job.results}
-        query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
-        arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
-        outcomes = [
-            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id), now)
-            for n, each in enumerate(images)
-        ]
-        settled = _settled(job.id, images, outcomes)
-        with self._ending(batch, BatchState.SUCCESS, now, settled.totals) as connection:
+        images, outcomes = self._outcomes(batch, job, now, whole=whole)
+        settled = _settled(job.id, images, outcomes, batch.images - len(images))
+        with self._ending(batch, BatchState(job.state), now, settled.totals) as connection:
             connection.executemany(SQL["settle"], outcomes)
             connection.executemany(SQL["attempt"], outcomes)
             _keep_failed(connection, images, outcomes)
+            connection.execute(SQL["unsent"], (batch.id, batch.id))
         return settled
 
     def waive(
@@ -161,6 +157,22 @@ class Recording(Ledger):
         hint = did_you_mean(id_, near_by, "ldimport results   lists all images")
         text = f"no image “{id_}” in the state file"
         return UsageError(text, hint=hint, code="unknown-id")
+
+    def _outcomes(
+        self, batch: OpenBatch, job: JobStatus, now: float, *, whole: bool
+    ) -> tuple[Sequence[Outgoing], Sequence[dict[str, Any]]]:
+        """The images of an ended job and what became of them: of all its images if it is ``whole``,
+        else of those that have a result."""
+        results = {result.external_id: result for result in job.results}
+        query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
+        arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
+        _, sent = self._unpacked(batch)
+        told = [(n, each) for n, each in enumerate(sent) if whole or each.image.id in results]
+        outcomes = [
+            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id), now)
+            for n, each in told
+        ]
+        return [each for _, each in told], outcomes
 
     def _unpacked(self, batch: OpenBatch) -> tuple[Envelope, tuple[Outgoing, ...]]:
         return unpack(self._first("SELECT packed FROM batch WHERE id = ?", batch.id))
@@ -222,6 +234,7 @@ def _outcome(
         "parts": parts(each.image),
         "arrived": arrived if failed or not_taken else each.content,
         "not_taken_over": not_taken,
+        "kept_content": (failed or not_taken) and arrived is not None,
         "reason": result.reason,
         "cause": cause,
         "retryable": retryable,
@@ -244,7 +257,7 @@ def _keep_failed(
 
 
 def _settled(
-    job_id: str, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]]
+    job_id: str, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]], unsent: int
 ) -> Settled:
     failures = []
     for each, outcome in zip(images, outcomes, strict=True):
@@ -257,7 +270,7 @@ def _settled(
     not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
     arrived = (each["cause"] for each in outcomes if each["status"] is Status.SUCCESS)
     notes = Counter(filter(None, arrived))
-    totals = Totals(**words, not_taken_over=not_taken)
+    totals = Totals(**words, not_taken_over=not_taken, unsubmitted=unsent)
     return Settled(totals, tuple(failures), notes, tuple(map(_of_host, outcomes)))
 
 

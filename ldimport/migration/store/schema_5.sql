@@ -38,3 +38,10 @@ CREATE TABLE verification (
   media_id TEXT, size INTEGER, created_at TEXT,
   PRIMARY KEY (scope, external_id)
 ) WITHOUT ROWID;
+-- jobs are counted and open ones listed from indexes alone: in a row, what a batch carries stands
+-- before its numbers, and is large
+DROP INDEX batch_open;
+CREATE INDEX batch_open ON batch (state, id, scope, job_id, key, images, submitted_at)
+  WHERE state IN ('intent', 'started');
+CREATE INDEX batch_jobs ON batch (scope, state, failed) WHERE job_id IS NOT NULL;
+CREATE INDEX batch_finished ON batch (finished_at) WHERE finished_at IS NOT NULL;

@@ -56,7 +56,8 @@ UPDATE batch SET state = ?, packed = NULL, finished_at = ?, success = ?, skipped
 WHERE id = ?
 
 -- name: settle
-UPDATE image SET status = :status, sent = :sent, arrived = :arrived, parts = :parts,
+UPDATE image SET status = :status, sent = :sent, arrived = :arrived,
+  parts = CASE WHEN :kept_content THEN parts ELSE :parts END,
   not_taken_over = :not_taken_over, open_batch = NULL, pending = NULL, last_batch = :batch,
   attempts = attempts + 1, reason = :reason, cause = :cause,
   retryable = coalesce(:retryable, 0), waived_at = NULL, waived_because = NULL,
@@ -91,30 +92,67 @@ DELETE FROM kept WHERE scope = ? AND external_id = ?
 (:target IS NULL
   OR :target IN (scope.target, substr(scope.target, 1, instr(scope.target, ':') - 1)))
 
--- name: jobs
-SELECT job_id AS id, state, batch.success, batch.skipped,
+-- name: job_columns
+job_id AS id, state, batch.success, batch.skipped,
   CASE state WHEN 'failed' THEN images ELSE batch.failed END AS failed,
   CASE state WHEN 'failed' THEN 0
     ELSE images - batch.success - batch.skipped - batch.failed END AS pending,
   submitted_at, finished_at, manifest, target, system_name, first_row, last_row, label,
   manifest_path AS path
-FROM batch JOIN scope ON scope.id = batch.scope
-WHERE job_id IS NOT NULL AND {at}
-  AND (:system_name IS NULL OR system_name = :system_name)
-  AND (:ids IS NULL OR job_id IN (SELECT value FROM json_each(:ids)))
+
+-- name: of_archive
+{at} AND (:system_name IS NULL OR system_name = :system_name)
+
+-- name: with_failures
+(NOT :failed OR batch.failed > 0 OR state IN ('failed', 'lost'))
+
+-- name: under_way
+batch.state IN ('intent', 'started')
+
+-- name: jobs
+-- Unfinished ones first, then newest first, without sorting: each half comes in its order.
+SELECT * FROM (
+  SELECT {job_columns} FROM batch CROSS JOIN scope ON scope.id = batch.scope
+  WHERE {under_way} AND state = 'started' AND +job_id IS NOT NULL AND {of_archive}
+    AND {with_failures} ORDER BY batch.id DESC LIMIT :most)
+UNION ALL SELECT * FROM (
+  SELECT {job_columns} FROM batch CROSS JOIN scope ON scope.id = batch.scope
+  WHERE +state != 'started' AND +job_id IS NOT NULL AND {of_archive}
+    AND {with_failures} ORDER BY batch.id DESC LIMIT :most)
+LIMIT :most
+
+-- name: jobs_of_ids
+SELECT {job_columns} FROM batch JOIN scope ON scope.id = batch.scope
+WHERE job_id IN (SELECT value FROM json_each(:ids)) AND {of_archive}
 ORDER BY state = 'started' DESC, batch.id DESC
+
+-- name: job_counts
+-- Of each archive all jobs, and those under way.
+SELECT target, count(*) AS jobs, sum(state = 'started') AS open
+FROM scope CROSS JOIN batch ON batch.scope = scope.id
+WHERE job_id IS NOT NULL AND {of_archive} AND {with_failures} GROUP BY scope.id
+
+-- name: open_job_ids
+SELECT job_id FROM batch CROSS JOIN scope ON scope.id = batch.scope
+WHERE {under_way} AND state = 'started' AND {of_archive}
+
+-- name: last_ended
+SELECT job_id AS id, finished_at AS at FROM batch CROSS JOIN scope ON scope.id = batch.scope
+WHERE finished_at IS NOT NULL AND job_id IS NOT NULL AND {of_archive}
+ORDER BY finished_at DESC LIMIT 1
 
 -- name: archives
 SELECT *, 0 AS invalid FROM scope
 WHERE {at} AND (:system_name IS NULL OR system_name = :system_name) ORDER BY id
 
 -- name: last_change
-SELECT max(max(recorded_at, coalesce(finished_at, 0))) FROM batch
+SELECT max(recorded_at, coalesce((SELECT max(finished_at) FROM batch), 0))
+FROM batch ORDER BY id DESC LIMIT 1
 
 -- name: open
-SELECT batch.id, scope AS archive, key, job_id, images FROM batch
-JOIN scope ON scope.id = batch.scope
-WHERE batch.state IN ('intent', 'started') AND target = :target
+SELECT batch.id, scope AS archive, key, job_id, images, submitted_at
+FROM batch CROSS JOIN scope ON scope.id = batch.scope
+WHERE {under_way} AND target = :target
   AND (:system_name IS NULL OR system_name = :system_name) ORDER BY batch.id
 
 -- name: known
