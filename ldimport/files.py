@@ -7,6 +7,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import stat
 import sys
 import tempfile
@@ -73,6 +74,18 @@ class NewFile:
         """In another encoding, as long as nothing is written."""
         self._file.reconfigure(encoding=encoding)
 
+    @property
+    def by_name(self) -> Path | None:
+        """The temporary name, for what writes files by their names itself; None: there is none."""
+        return self._temporary
+
+    def take(self, path: Path) -> None:
+        """Write the bytes of another file."""
+        with _writing(self.path), path.open("rb") as other:
+            self._file.flush()
+            shutil.copyfileobj(other, self._file.buffer)
+            self._file.buffer.flush()
+
     def write(self, text: str) -> None:
         """Write on."""
         try:
@@ -110,6 +123,20 @@ class NewFile:
                 self.commit()
         finally:
             self.discard()
+
+
+@contextmanager
+def named_file(path: str | Path) -> Iterator[Path]:
+    """The name of a file to write, for what writes files by their names: inside it is a temporary
+    one, after it a ``NewFile``, which says what is raised."""
+    with NewFile(path) as file:
+        if file.by_name is not None:
+            yield file.by_name
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            place = Path(folder) / "file"
+            yield place
+            file.take(place)
 
 
 def appended(path: Path) -> TextIO:

@@ -212,8 +212,9 @@ IMAGE_SERVICE = "ldimport"
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """What the target stored; ``media_type``, ``metadata`` and ``version`` only where its library
-    told it, ``key`` (where its storage has it) only if results are to carry it."""
+    """What the target stored; ``media_type``, ``metadata``, ``version``, ``size`` (bytes) and
+    ``created_at`` (ISO 8601, of its entry) only where its library told it, ``key`` (where its
+    storage has it) only if results are to carry it."""
 
     media_id: str
     original_url: str
@@ -226,6 +227,8 @@ class Asset:
     metadata: Mapping[str, Json] = field(default_factory=dict, compare=False)
     key: str | None = field(default=None, compare=False)
     version: int | None = field(default=None, compare=False)
+    size: int | None = field(default=None, compare=False)
+    created_at: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

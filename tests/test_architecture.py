@@ -52,7 +52,7 @@ ALLOWED = {
     "targets.base": FOUNDATION,
     "targets.embedded": FOUNDATION | {"engine", "targets.base", "schema"},
     "targets.livingdocs": FOUNDATION | {"client", "targets.base"},
-    "migration": FOUNDATION | {"manifest", "schema", "targets", "client", "engine"},
+    "migration": FOUNDATION | {"manifest", "schema", "targets", "client", "engine", "media", "net"},
     "cli": FOUNDATION
     | {"migration", "server", "engine", "settings", "manifest", "schema", "targets.base"},
 }

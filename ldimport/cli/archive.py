@@ -129,7 +129,7 @@ def say_elsewhere(
         shown.append(counted(len(others) - MOST_NAMED, "more archive"))
     text = f"also in the state file: {', '.join(shown)}"
     every = "--all-archives" if command == "retry" else "--all"
-    session.notes.hint(session.next_command(command, every), text)
+    session.notes.hint(session.next_command(*command.split(), every), text)
 
 
 def _named(each: ArchiveSums) -> str:
@@ -270,3 +270,19 @@ def _at(target: Target) -> str:
 
 def _here(session: Session) -> str:
     return "this local engine" if session.settings.embedded else session.settings.target
+
+
+def to_ask(session: Session, migration: Migration, command: str) -> list[ArchiveSums]:
+    """The archives at the target in force whose images it is asked about: the one that is named,
+    else all of them. Raises UsageError where there are only some at another target."""
+    here, archives = migration.target.identity, migration.archives()
+    session.knows(archives)
+    _check_named(session, archives)
+    known = _meant(session.archive, [each for each in archives if each.totals.rows])
+    mine = [each for each in known if each.target == here]
+    if known and not mine:
+        of = ArchiveName(known[0].target, known[0].system_name)
+        images = counted(sum(each.totals.rows for each in known), "image")
+        what = f"{images} {'is' if images == '1 image' else 'are'}"
+        raise _other_target(session, command, what, of, migration.target)
+    return mine

@@ -61,6 +61,8 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "results": "outcome of every image: media ids, reasons",
         "retry": "send failed images again",
         "waive": "accept failures that nobody can mend",
+        "verify": "look images up at the target, and compare",
+        "export": "hand over: map, redirects, undo",
     },
     "Engine": {
         "serve": "serve the local engine over HTTP, with the same API",
@@ -76,4 +78,4 @@ LIST: Mapping[str, Mapping[str, str]] = {
 """Every command with its line of ``ldimport --help``, in the order of a migration: known without
 importing the command's module."""
 COMMANDS = [name for section in LIST.values() for name in section]
-GROUPS = ("token", "engine", "config")
+GROUPS = ("export", "token", "engine", "config")

@@ -10,18 +10,14 @@ from typing import TYPE_CHECKING
 from ldimport.causes import KnownCause, is_code, known_cause, proposable
 from ldimport.cli.command import Command
 from ldimport.cli.options import ManifestOptions, ReadingOptions
-from ldimport.cli.output import preview
+from ldimport.cli.output import preview, story
 from ldimport.cli.output.documents import Document, fields_of
-from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES
-from ldimport.cli.output.summary import way_out
-from ldimport.cli.output.text import clock, number, utc
+from ldimport.cli.output.screen import ACCENT
+from ldimport.cli.output.story import TO_CORRECT
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean
-from ldimport.migration.causes import meaning_of
 from ldimport.migration.explanations import CODES, EXITS, OTHERS, Explanation
-from ldimport.migration.model import ArchiveName, Attempt, History
-from ldimport.model import Status
-from ldimport.targets.base import LOCAL
+from ldimport.migration.story import History
 
 if TYPE_CHECKING:
     from ldimport.migration.plan import Preview
@@ -59,7 +55,7 @@ def explain(
         if found or meanings or cause:
             screen.blank()
     for each in found:
-        _image(session, named, each)
+        story.show(session, named, each)
     for n, meaning in enumerate(meanings):
         if n:
             screen.blank()
@@ -70,7 +66,6 @@ def explain(
         _cause(session, cause, failed=failed)
 
 
-TO_CORRECT = ("--failed", "--as-manifest", "-o", "failed.csv")
 _FOREIGN = Explanation(
     "a cause of the target's own",
     "The target gave it; this version of ldimport does not know it.",
@@ -116,52 +111,6 @@ def _unknown(what: str, manifest: Path | None, images: int) -> UsageError:
     return UsageError(text, hint=hint, code="unknown-id")
 
 
-def _image(session: Session, name: str, found: History) -> None:
-    screen, status = session.screen, found.status
-    of = ArchiveName(found.target, found.system_name)
-    if status is None:
-        screen.line(name, ("  … in progress" if found.open else "  ⧗ not sent yet", BUSY))
-    else:
-        sign, word = OUTCOMES[status.value]
-        times = f" after {len(found.attempts)} tries" if len(found.attempts) > 1 else ""
-        screen.line((name, ACCENT), (f"  {sign} {word}{times}", STYLES[sign]))
-    facts = {
-        "archive": f"{found.label} · systemName {found.system_name}",
-        "row": f"{number(found.row)} of {found.manifest}",
-        "url": found.source_url or "",
-    }
-    if found.media_id:
-        facts["media id"] = found.media_id
-    for n, attempt in enumerate(found.attempts, 1):
-        facts[f"try {n}"] = _attempt(session, attempt, found)
-    if status is Status.FAILED and found.cause:
-        facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
-    if found.waived_because is not None:
-        facts["waived"] = found.waived_because
-    screen.facts(facts)
-    if found.waived_because is not None:
-        again = session.next_command("waive", name, "--undo", of=of)
-        screen.hints([(again, "lets it count as failed again")])
-    elif status is Status.FAILED and found.retryable:
-        again = session.next_command("retry", "--cause", found.cause or "", of=of)
-        screen.hints([(again, "send it, and those like it, again")])
-    elif found.label == LOCAL and (way := way_out(found.cause or "", found.source_url)):
-        words, why = way
-        screen.hints([(session.next_command(*words, of=of), why)])
-    elif status is Status.FAILED:
-        again = session.next_command("results", *TO_CORRECT, of=of)
-        screen.hints([(again, "to correct the row")])
-
-
-def _attempt(session: Session, attempt: Attempt, found: History) -> str:
-    at = ""
-    if attempt.at is not None:
-        at = clock(attempt.at, session.now()) if session.screen.width else utc(attempt.at)
-    good = f"media id {found.media_id}"
-    outcome = attempt.reason or ("failed" if attempt.status is Status.FAILED else good)
-    return f"{at}  job {attempt.job_id}  {OUTCOMES[attempt.status.value][0]} {outcome}"
-
-
 def _cause(session: Session, cause: KnownCause, *, failed: bool) -> None:
     """Why images failed, and, where some have ``failed`` for it, what can be done with them."""
     screen = session.screen
@@ -179,22 +128,13 @@ def _cause(session: Session, cause: KnownCause, *, failed: bool) -> None:
 def _document(
     what: str, found: list[History], meanings: list[Explanation], cause: KnownCause | None
 ) -> Document:
-    document: Document = {"format": 1, "images": [_history(what, each) for each in found]}
+    document: Document = {"format": 1, "images": [story.document(what, each) for each in found]}
     for key, meaning in zip(("code", "error"), meanings, strict=False):
         document[key] = {"code": what, **fields_of(meaning)}
     if cause is not None:
         names = ("code", "meaning", "hint", "retryable", "parameters")
         document["cause"] = {name: getattr(cause, name) for name in names}
     return document
-
-
-def _history(name: str, found: History) -> Document:
-    attempts = [
-        {**fields_of(each), "at": None if each.at is None else utc(each.at)}
-        for each in found.attempts
-    ]
-    known = {"externalId": name, "target": found.label, "attempts": attempts}
-    return {**fields_of(found, "label target open"), **known}
 
 
 COMMAND = Command(

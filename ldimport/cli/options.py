@@ -187,6 +187,22 @@ TABLE: Mapping[str, Any] = {
                      "--manifest the number of a row"),
     "manifest": Option(metavar="FILE", help="show the entry as it would be sent from this one; an "
                        "id wins over the number of a row"),
+    # hand-over
+    "sample": Option(min=1, metavar="N", help="so many at random, of each archive"),
+    "seed": Option(min=0, metavar="N", help="choose the same sample as the one with this seed"),
+    "bytes_": Option("--bytes", help="fetch the pictures too, and compare"),
+    "rate": Option(min=0, metavar="N", help="requests a second at most; 0: no limit; default: "
+                   "as requestsPerSecond says, none at the local engine"),
+    "restart": Option(help="begin anew instead of going on"),
+    "mark_missing": Option(help="ask again for those that were missing last; what still is counts "
+                           "as not sent, and the next submit sends it"),
+    "look_up": Option(help="ask the target's media library for each image"),
+    "skew": Option(min=0, metavar="SECONDS", help="clocks may differ by so much; default: as the "
+                   "server's Date tells"),
+    "server": Option("--format", envvar="LDIMPORT_EXPORT_FORMAT",
+                     help="for which web server; default: csv"),
+    "map.form": Option("--format", help="default: by the file's ending, else csv"),
+    "undo.form": Option("--format", help="default: by the file's ending, else csv"),
     # the rest
     "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
                        "mapping is proposed"),
@@ -336,8 +352,9 @@ OF_THE_MANIFEST = {each.name for each in fields(ReadingOptions) if each.name != 
 """Options that ``validate``, ``plan`` and ``submit`` of one manifest have in common."""
 OF_THE_RUN = {
     *("valid_only", "allow_hosts", "integrity", "user_agent", "batch_size", "webhook", "context"),
-    *("yes", "job", "cause", "all_", "daily_limit", "reserve", "wait_for_quota", "update"),
-    *("all_archives", "older_than", "tries", "canary", "max_failures"),
+    *("sample", "seed", "bytes_", "rate"),
+    *("yes", "job", "cause", "all_", "all_archives", "older_than", "tries", "canary"),
+    *("max_failures", "daily_limit", "reserve", "wait_for_quota", "update"),
     *("host", "port", "workers", "dialect", "public_url"),
 }
 """Options that a run needs again when it goes on."""

@@ -98,7 +98,7 @@ def _for_people(
         with LiveDisplay(session.notes, reading, sends=sends, verbose=verbose) as display:
             yield display
         return
-    every = _seconds_between(session.environ.get("LDIMPORT_PROGRESS_EVERY"))
+    every = seconds_between(session.environ.get("LDIMPORT_PROGRESS_EVERY"))
     lines = LogLines(session.err, session.now, every=every, verbose=verbose)
     place = f"local engine {tilde(settings.engine)}" if settings.embedded else settings.target
     lines.say("start", f"{' '.join(session.words)} → {place}")
@@ -117,7 +117,8 @@ def _json_lines(session: Session, stream: Stream) -> JsonLinesListener:
     return JsonLinesListener(stream, session.now, start)
 
 
-def _seconds_between(text: str | None) -> float:
+def seconds_between(text: str | None) -> float:
+    """What ``LDIMPORT_PROGRESS_EVERY`` says. Raises ConfigError."""
     try:
         return max(0.0, float(text)) if text else PROGRESS_EVERY
     except ValueError:

@@ -10,7 +10,7 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -45,7 +45,8 @@ _READ, _WRITE, _CONFIG = "public-api:read", "public-api:write", "public-api:conf
 @dataclass(frozen=True, slots=True)
 class LibraryEntry:
     """An entry of ``GET mediaLibrary``. ``version`` is what ``patch_media`` takes;
-    ``system_name`` and ``external_id`` are None where the server leaves them out."""
+    ``system_name``, ``external_id`` and ``created_at`` (ISO 8601) are None where the server leaves
+    them out."""
 
     id: str
     version: int | None
@@ -54,6 +55,7 @@ class LibraryEntry:
     metadata: Mapping[str, Json]
     system_name: str | None
     external_id: str | None
+    created_at: str | None = None
 
     def has_identity(self, system_name: str, external_id: str) -> bool:
         """Whether this can be the entry with that identity: a server that does not know the
@@ -172,6 +174,12 @@ class LivingdocsClient(Closing):
         path = f"mediaLibrary/{quote(media_id, safe='')}"
         self._send(ApiCall("PATCH", path, _WRITE, body=wire.encode(body), repeatable=False))
 
+    @property
+    def clock_ahead(self) -> float | None:
+        """By how many seconds the server's clock was ahead of ours in its last answer, as its
+        ``Date`` tells, to about a second; None where it tells none."""
+        return self._transport.clock_ahead
+
     def close(self) -> None:
         """Close all connections. May be called twice."""
         self._transport.close()
@@ -191,12 +199,14 @@ def _entry(item: object) -> LibraryEntry | None:
     if not isinstance(item, dict) or not isinstance(item.get("id"), str):
         return None
     asset = wire.optional(dict, item.get("asset")) or {}
+    stored = {"originalUrl": asset.get("url", ""), **asset, "mediaId": item["id"]}
     return LibraryEntry(
         item["id"],
         wire.optional(int, item.get("version")),
         wire.optional(str, item.get("mediaType")),
-        wire.asset_from_json({"originalUrl": asset.get("url", ""), **asset, "mediaId": item["id"]}),
+        replace(wire.asset_from_json(stored), size=wire.optional(int, asset.get("size"))),
         wire.optional(dict, item.get("metadata")) or {},
         wire.optional(str, item.get("systemName")),
         wire.optional(str, item.get("externalId")),
+        wire.optional(str, item.get("createdAt")),
     )

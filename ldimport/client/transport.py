@@ -7,6 +7,7 @@ import ssl
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import httpx
@@ -81,6 +82,7 @@ class Transport:
         self._reader = AnswerReader(base, version, token, policy.now)
         self._patience = Patience(base, tell, policy.now)
         self._masking = _masking(token)
+        self.clock_ahead: float | None = None
         certificates = _certificates(insecure, ca_file)
         try:
             self._http = httpx.Client(
@@ -165,6 +167,7 @@ class Transport:
         ) as response:
             body = self._body(response, silence)
         found = {name.lower(): value for name, value in response.headers.items()}
+        self.clock_ahead = clock_ahead(found.get("date"), self._policy.now())
         self._patience.announce(farewell(found, self._version, self._policy.now()))
         return ApiAnswer(response.status_code, found, body)
 
@@ -183,6 +186,14 @@ class Transport:
                 text = f"{self._base} took more than {ends - started:.3g} s for one answer"
                 raise UnavailableError(text, arrived=True, code="unreachable")
         return b"".join(parts)
+
+
+def clock_ahead(date: str | None, now: float) -> float | None:
+    """How many seconds the clock that wrote this ``Date`` (RFC 9110 6.6.1) is ahead of ``now``."""
+    try:
+        return None if date is None else parsedate_to_datetime(date).timestamp() - now
+    except (ValueError, OverflowError):
+        return None
 
 
 _backoff = tenacity.wait_random_exponential(multiplier=1, max=30)

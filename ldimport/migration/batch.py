@@ -171,15 +171,27 @@ def parts(image: Image) -> bytes:
 def changed_fields(before: bytes, image: Image, names: Iterable[str] = ()) -> list[str]:
     """Which fields of ``image`` differ from what ``parts`` told of it before; ``names`` are
     properties that may have been there and are no more."""
-    size = 2 * _DIGEST
-    old = {
-        before[at : at + _DIGEST]: before[at + _DIGEST : at + size]
-        for at in range(0, len(before), size)
-    }
-    new = _parts(image)
+    old, new = split_parts(before), _parts(image)
     found = [name for key, (name, value) in new.items() if old.get(key) != value]
-    gone = {_short(f"metadata.{name}"): name for name in names}
+    gone = {part_key(name): name for name in names}
     return found + [gone.get(key, "another field") for key in old if key not in new]
+
+
+def split_parts(kept: bytes) -> dict[bytes, bytes]:
+    """What ``parts`` put together: digest of a field's name -> digest of its value."""
+    size = 2 * _DIGEST
+    places = range(0, len(kept), size)
+    return {kept[at : at + _DIGEST]: kept[at + _DIGEST : at + size] for at in places}
+
+
+def part_key(name: str, *, core: bool = False) -> bytes:
+    """The digest of a property's name, or of one of the ``core`` fields (``mediaType``)."""
+    return _short(name if core else f"metadata.{name}")
+
+
+def part_value(value: Json) -> bytes:
+    """The digest of a value."""
+    return _short(json.dumps(value, sort_keys=True, default=dict))
 
 
 def _parts(image: Image) -> dict[bytes, tuple[str, bytes]]:
@@ -190,10 +202,7 @@ def _parts(image: Image) -> dict[bytes, tuple[str, bytes]]:
     said: list[tuple[str, str, Json]] = [(name, name, value) for name, value in core.items()]
     for name, value in image.metadata.items():
         said.append((f"metadata.{name}", f"metadata.{name}" if name in core else name, value))
-    return {
-        _short(key): (name, _short(json.dumps(value, sort_keys=True, default=dict)))
-        for key, name, value in said
-    }
+    return {_short(key): (name, part_value(value)) for key, name, value in said}
 
 
 def _short(text: str) -> bytes:

@@ -191,11 +191,11 @@ class Summary:
     ``stopped`` is the error that ended it early (quota, deadline, unreachable), if any. Of
     ``totals`` those ``ahead`` are known from the target alone, since their jobs go on; ``notes``
     are the codes of what is to be said of images that arrived, with how many they are; ``own`` are
-    the images of this run alone, where a limit asked for these; ``waived`` tells why failures were
-    accepted, ``held`` how many images of which hosts were not sent, since these fail over and over;
-    ``updated`` what became of changes that the target did not take, where it was asked to take them
-    through its media library; ``quota`` is the target's, and ``finish_at`` the time at which all is
-    sent, where that is known."""
+    the images of this run alone, where a limit asked for these; ``updated`` what became of changes
+    that the target did not take, where it was asked to take them through its media library;
+    ``waived`` tells why failures were accepted, ``held`` how many images of which hosts were not
+    sent, since these fail over and over; ``quota`` is the target's, and ``finish_at`` the time at
+    which all is sent, where that is known."""
 
     plan: Plan | None
     jobs: tuple[JobRow, ...]
@@ -207,9 +207,9 @@ class Summary:
     ahead: Totals = field(default_factory=Totals)
     notes: Mapping[str, int] = field(default_factory=dict)
     own: Totals | None = None
+    updated: Updates | None = None
     waived: tuple[Waiver, ...] = ()
     held: Mapping[str, int] = field(default_factory=dict)
-    updated: Updates | None = None
     quota: Quota | None = None
     finish_at: float | None = None
 

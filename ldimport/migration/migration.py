@@ -30,14 +30,18 @@ from ldimport.migration.quota import Quota, QuotaRules
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
 from ldimport.migration.watch import watch
-from ldimport.model import JobState, JobStatus
+from ldimport.model import Asset, JobState, JobStatus
 from ldimport.targets.base import Target
 from ldimport.url import host_of
 
 if TYPE_CHECKING:
+    from ldimport.migration.handover import LookUp
     from ldimport.migration.plan import Preview
+    from ldimport.migration.proof import Mismatch, Verified
     from ldimport.migration.source import Source
     from ldimport.migration.validate import Validation
+    from ldimport.migration.verify import VerifyEvent, VerifyOptions
+    from ldimport.schema.config import ProjectConfig
 
 
 class Migration(Closing):
@@ -68,6 +72,7 @@ class Migration(Closing):
         self.dialects = store.dialects
         self.waivers = store.waivers
         self.history = store.history
+        self.contacts = store.contacts
         self.runs = store.runs
 
     @classmethod
@@ -258,3 +263,36 @@ class Migration(Closing):
         for job_id in job_ids:
             self.job(job_id)
         return watch(self._account, job_ids, RunOptions(deadline=deadline, system_name=system_name))
+
+    def verify(
+        self,
+        system_names: Sequence[str],
+        options: VerifyOptions,
+        config: ProjectConfig | None = None,
+    ) -> Iterator[VerifyEvent]:
+        """See ``migration.verify``; without a ``config`` less is said of metadata."""
+        from ldimport.migration.compare import Properties
+        from ldimport.migration.verify import verify
+
+        types = {} if config is None else config.media_types
+        names = {handle: frozenset(each.properties) for handle, each in types.items()}
+        filled = {handle: each.fillable for handle, each in types.items()}
+        return verify(self._account, system_names, options, Properties(names, filled))
+
+    def look_up(self, rate: float | None) -> LookUp:
+        """Asks the target's media library, ``rate`` times a second at most; None: as the target
+        says."""
+        from ldimport.migration.pace import Asking
+
+        target = self.target
+        ask = Asking(self._clock, target.requests_per_second if rate is None else rate)
+
+        def asked(system_name: str, external_id: str) -> Asset | None:
+            return ask(lambda: target.find(system_name, external_id))
+
+        return asked
+
+    def findings(self, of: Verified) -> Iterator[Mismatch]:
+        """Every image that a verification did not find as expected."""
+        for place in of.findings:
+            yield from self._store.findings(*place)

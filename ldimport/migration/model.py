@@ -252,7 +252,7 @@ class ResultRow:
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
     not sent; ``target`` as screens name it; ``tries``: how often it failed since it arrived or was
     edited; ``waived_because``: why somebody accepted its failure; ``gave_up``: it is not sent again
-    by itself any more."""
+    by itself any more; ``size`` in bytes as ``verify`` found it."""
 
     external_id: str
     system_name: str
@@ -277,36 +277,7 @@ class ResultRow:
     tries: int = 0
     waived_because: str | None = None
     gave_up: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One outcome of an image in one job; ``at`` is when the job ended."""
-
-    at: float | None
-    job_id: str
-    status: Status
-    reason: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class History:
-    """One image of one archive: where it comes from, its last outcome (``status`` None: in an
-    open job, or not sent), and all attempts, oldest first."""
-
-    target: str
-    label: str
-    system_name: str
-    manifest: str
-    row: int
-    source_url: str
-    status: Status | None
-    open: bool
-    cause: str | None
-    retryable: bool
-    media_id: str | None
-    attempts: tuple[Attempt, ...]
-    waived_because: str | None = None
+    size: int | None = None
 
 
 # -- between the use cases and the state file ----------------------------------------------

@@ -93,3 +93,24 @@ class Rounds:
     def soonest(self) -> float:
         """When the next one is due; -inf: one is; inf: there is none."""
         return -math.inf if self._due else self._later[0][0] if self._later else math.inf
+
+
+class Asking:
+    """Asks one question after the other at a pace, and waits in between; ``per_second`` 0 or
+    infinite: without waiting."""
+
+    def __init__(self, clock: Clock, per_second: float) -> None:
+        self._clock, self._pace = clock, Pace(clock, per_second or math.inf)
+
+    def __call__(self, question: Callable[[], _Answer]) -> _Answer:
+        """The answer. Raises what the question does."""
+        step = self._pace.ask(question)
+        next(step)
+        while True:
+            if (seconds := self._pace.wait) > 0:
+                self._clock.sleep(seconds)
+            try:
+                next(step)
+            except StopIteration as end:
+                answer: _Answer = end.value
+                return answer

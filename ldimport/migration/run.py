@@ -111,9 +111,9 @@ class Run:
         seconds = self._clock.monotonic() - self._started
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
-        held = {host: images for host, images in self.tracker.breaker.held.items() if images}
         quota = self._admission.quota
         forecast = quota.forecast(totals.unsubmitted)
+        held = {host: images for host, images in self.tracker.breaker.held.items() if images}
         return Summary(
             plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
             quota=quota, finish_at=None if forecast is None else forecast.finish_at,
@@ -205,17 +205,17 @@ class Run:
             self.batches.append(batch.id)
         try:
             sent = self.tracker.hand_over(batch, parcel)
-        except TooLargeError:
+        except TooLargeError as error:
             if len(parcel.images) == 1:
                 yield from self.tracker.too_large(batch, parcel)
                 return []
-            store.refuse(batch, now())
+            store.refuse(batch, now(), error)
             return parcel.halves()
         except QuotaError as error:
-            store.refuse(batch, now())
+            store.refuse(batch, now(), error)
             return self._admission.refused(error, parcel)
         except (AuthError, RefusedError) as error:
-            store.refuse(batch, now())
+            store.refuse(batch, now(), error)
             named = _refused_images(error, parcel)
             self._refusals += 1
             if not named or self._refusals > MOST_REFUSALS:

@@ -119,10 +119,10 @@ class Tracker:
             try:
                 sent = self.hand_over(batch, parcel)
             except QuotaError as error:
-                self._store.refuse(batch, self._clock.now())
+                self._store.refuse(batch, self._clock.now(), error)
                 self.over_quota.append((error, parcel))
             except RefusedError as error:
-                self._store.refuse(batch, self._clock.now())
+                self._store.refuse(batch, self._clock.now(), error)
                 self.trouble = self.trouble or error
             except LdimportError as error:
                 self._meet(error)

@@ -62,10 +62,10 @@ class Settings:
     webhook: str | None = None
     context: Mapping[str, Json] | None = None
     manifest: Mapping[str, Json] = field(default_factory=dict)
-    tries: int
-    max_failures: str | None = None
     daily_limit: int | None = None
     reserve: int = 0
+    tries: int
+    max_failures: str | None = None
     user_agent: str | None = None
     ca_file: Path | None = None
     requests_per_second: int

@@ -72,7 +72,14 @@ class Target(Protocol):
         """Images of a running job that have their outcome; asked where ``progress`` counts some."""
 
     def find(self, system_name: str, external_id: str) -> Asset | None:
-        """The asset stored under this identity, if any."""
+        """The asset stored under this identity, if any, with all that the library tells of it."""
+
+    def clock_ahead(self) -> float | None:
+        """By how many seconds the target's clock is ahead of ours, as far as it has told."""
+
+    def original(self, asset: Asset) -> bytes | None:
+        """The stored bytes of what ``find`` found, where they are at hand (Rejected: they are lost
+        or damaged); None: they are served at its ``original_url``."""
 
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None

@@ -1,12 +1,16 @@
 """The embedded engine as a target: same protocol, nothing leaves this machine."""
 
+import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from ldimport.causes import Cause
 from ldimport.engine.engine import Engine
 from ldimport.engine.webhooks import DeliveryAttempt, Sender
+from ldimport.errors import Rejected
 from ldimport.model import (
     MAX_BATCH_BYTES,
     MAX_BODY_BYTES,
@@ -67,7 +71,32 @@ class EmbeddedTarget(Target):
         entry = self.engine.find(system_name, external_id)
         if entry is None:
             return None
-        return replace(self.engine.asset(entry), version=entry.version)
+        return replace(
+            self.engine.asset(entry),
+            media_type=entry.media_type,
+            metadata=entry.metadata,
+            key=entry.asset.key,
+            version=entry.version,
+            size=entry.asset.size,
+            created_at=datetime.fromtimestamp(entry.created_at, UTC).isoformat(),
+        )
+
+    def clock_ahead(self) -> float | None:
+        return 0.0
+
+    def original(self, asset: Asset) -> bytes | None:
+        """The blob, which has to have the digest that the catalogue names."""
+        stored = None if asset.key is None else self.engine.original(asset.key)
+        try:
+            if stored is None:
+                raise FileNotFoundError
+            with stored.open() as file:
+                body = file.read()
+        except OSError as error:
+            raise Rejected(Cause.NO_SUCH_FILE, "the stored file is lost") from error
+        if hashlib.sha256(body).hexdigest() != stored.sha256:
+            raise Rejected(Cause.CORRUPT, "the stored file is damaged: it has another digest")
+        return body
 
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None

@@ -63,8 +63,19 @@ class LivingdocsTarget(Target):
         entry = self._client.find(system_name, external_id)
         if entry is None:
             return None
-        of, said = entry, entry.metadata
-        return replace(of.asset, media_type=of.media_type, metadata=said, version=of.version)
+        return replace(
+            entry.asset,
+            media_type=entry.media_type,
+            metadata=entry.metadata,
+            version=entry.version,
+            created_at=entry.created_at,
+        )
+
+    def clock_ahead(self) -> float | None:
+        return self._client.clock_ahead
+
+    def original(self, asset: Asset) -> bytes | None:
+        return None
 
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None

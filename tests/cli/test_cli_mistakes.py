@@ -14,8 +14,9 @@ from ldimport.cli.app import global_params, root
 from ldimport.cli.command import COMMANDS, GROUPS
 
 FOREIGN = re.compile(
-    r"Input should|Value error|[Ii]nvalid value|env var|[Nn]o such|[Mm]issing|argument\(s\)|"
-    r"unable to|Possible options|requires|does not take|not one of|pydantic|Traceback|'--"
+    r"Input should|Value error|[Ii]nvalid value|env var|[Nn]o such|(?<!mark-)[Mm]issing|"
+    r"argument\(s\)|unable to|Possible options|requires|does not take|not one of|pydantic|"
+    r"Traceback|'--"
 )
 """Words of typer and pydantic."""
 

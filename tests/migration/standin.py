@@ -79,6 +79,12 @@ class StandIn:
     def find(self, system_name: str, external_id: str) -> Asset | None:
         return None
 
+    def clock_ahead(self) -> float | None:
+        return 0.0
+
+    def original(self, asset: Asset) -> bytes | None:
+        return None
+
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None
     ) -> None:

@@ -267,15 +267,15 @@ def summary(end: Summary) -> Document:
         **({"waived": [waiver(each) for each in end.waived]} if end.waived else {}),
         "seconds": round(end.seconds, 3),
         **({"notes": dict(end.notes)} if end.notes else {}),
+        **_resume(end.stopped),
+        "quota": None if end.quota is None else quota.document(end.quota),
+        "finishAt": None if end.finish_at is None else utc(end.finish_at),
+        **({} if end.updated is None else {"updated": fields_of(end.updated)}),
         **(
             {"held": [{"host": host, "images": n} for host, n in end.held.items()]}
             if end.held
             else {}
         ),
-        **_resume(end.stopped),
-        "quota": None if end.quota is None else quota.document(end.quota),
-        "finishAt": None if end.finish_at is None else utc(end.finish_at),
-        **({} if end.updated is None else {"updated": fields_of(end.updated)}),
     }
     if isinstance(end.stopped, LdimportError):
         told = error(end.stopped)

@@ -318,22 +318,20 @@ def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
 
 def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow], delimiter: str = ",") -> None:
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
-    from ldimport.cells import csv_line
+    from ldimport.cli.output import lists
 
-    file.write(csv_line(documents.RESULT_KEYS, delimiter, end="\n"))
-    for row in rows:
-        file.write(csv_line(documents.result(row).values(), delimiter, end="\n"))
+    lists.write_csv(file, documents.RESULT_KEYS, map(documents.result, rows), delimiter)
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document a line."""
-    for row in rows:
-        file.write(f"{documents.dumps(documents.result(row), exact=True)}\n")
+    from ldimport.cli.output import lists
+
+    lists.write_json_lines(file, map(documents.result, rows))
 
 
 def write_json(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:
     """One document, written as it comes: five million rows need no memory."""
-    file.write(f'{{"format":{documents.FORMAT},"results":[')
-    for n, row in enumerate(rows):
-        file.write(f"{',' if n else ''}\n{documents.dumps(documents.result(row), exact=True)}")
-    file.write("\n]}\n")
+    from ldimport.cli.output import lists
+
+    lists.write_json(file, "results", map(documents.result, rows))

@@ -14,8 +14,10 @@ from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
 from ldimport.migration.hosts import IN_A_ROW, blames_host
-from ldimport.migration.store.recording import Recording, unpack_one
+from ldimport.migration.store.recording import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
+from ldimport.migration.store.verifying import Verifying
+from ldimport.migration.story import Attempt, History
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 from ldimport.url import host_of
 
@@ -23,7 +25,7 @@ _MOST_HOSTS = 100
 
 
 @values_checked(KIND)
-class StateStore(Recording):
+class StateStore(Verifying):
     """What a migration remembers. Use ``StateStore.open``, and close it.
 
     One process writes at a time (LockedError for the second), any number read, and readers see
@@ -248,14 +250,21 @@ class StateStore(Recording):
         for row in self._connection.execute(SQL["originals"], _asked(which)):
             yield unpack_one(row["packed"]).original, made(model.ResultRow, row)
 
-    def history(self, external_id: str) -> list[model.History]:
+    def history(self, external_id: str) -> list[History]:
         """The image in every archive that has this external id; empty when none has."""
         found = []
         for row in self._connection.execute(SQL["images_of_id"], (external_id,)).fetchall():
             asked = {"id": external_id, "archive": row["archive"]}
-            attempts = tuple(self._each(model.Attempt, SQL["attempts_of_image"], asked))
-            found.append(made(model.History, row, attempts=attempts))
+            attempts = tuple(self._each(Attempt, SQL["attempts_of_image"], asked))
+            steps, now = self.story(row["archive"], external_id)
+            found.append(made(History, row, attempts=attempts, steps=steps, now=now))
         return found
+
+
+_UNTOLD: Mapping[str, Any] = {
+    **dict.fromkeys(("media_type", "key", "version", "size", "created_at")), "metadata": {},
+}  # fmt: skip
+"""What results do not say of an asset."""
 
 
 def _asked(which: model.Filter | None) -> dict[str, Any]:
@@ -269,7 +278,7 @@ def _of_failed(archive: int, which: model.Failed) -> dict[str, Any]:
 
 def _result(row: sqlite3.Row) -> Result:
     none = row["status"] == Status.FAILED or row["media_id"] is None
-    asset = None if none else made(Asset, row, media_type=None, metadata={}, key=None, version=None)
+    asset = None if none else made(Asset, row, **_UNTOLD)
     return made(Result, row, asset=asset, system_name=None)
 
 

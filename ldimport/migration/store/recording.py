@@ -12,7 +12,7 @@ from typing import Any
 from ldimport import wire
 from ldimport.causes import Cause
 from ldimport.database_rows import values_checked
-from ldimport.errors import UsageError, did_you_mean
+from ldimport.errors import LdimportError, UsageError, did_you_mean
 from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.hosts import blames_host
@@ -70,7 +70,7 @@ class Recording(Ledger):
                  each.image.url)
                 for each in images
             )  # fmt: skip
-            with _sums_follow(connection, archive, [each.image.id for each in images]):
+            with sums_follow(connection, archive, [each.image.id for each in images]):
                 connection.executemany(SQL["open_image"], opened)
         return OpenBatch(batch, archive, key, None, len(images))
 
@@ -83,9 +83,11 @@ class Recording(Ledger):
             )
         return replace(batch, job_id=job_id, submitted_at=now)
 
-    def refuse(self, batch: OpenBatch, now: float) -> None:
+    def refuse(self, batch: OpenBatch, now: float, why: LdimportError | None = None) -> None:
         """The target certainly did not accept the batch: its images are as they were before."""
+        said = None if why is None else f"{why.code}: {why.message}"
         with self._ending(batch, BatchState.REFUSED, now) as connection:
+            connection.execute("UPDATE batch SET refused = ? WHERE id = ?", (said, batch.id))
             connection.execute(
                 "UPDATE image SET open_batch = NULL, pending = NULL WHERE open_batch = ?",
                 (batch.id,),
@@ -108,6 +110,22 @@ class Recording(Ledger):
             _keep_failed(connection, images, outcomes)
             connection.execute(SQL["unsent"], (batch.id, batch.id))
         return settled
+
+    def _outcomes(
+        self, batch: OpenBatch, job: JobStatus, now: float, *, whole: bool
+    ) -> tuple[Sequence[Outgoing], Sequence[dict[str, Any]]]:
+        """The images of an ended job and what became of them: of all its images if it is ``whole``,
+        else of those that have a result."""
+        results = {result.external_id: result for result in job.results}
+        query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
+        arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
+        _, sent = self._unpacked(batch)
+        told = [(n, each) for n, each in enumerate(sent) if whole or each.image.id in results]
+        outcomes = [
+            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id), now)
+            for n, each in told
+        ]
+        return [each for _, each in told], outcomes
 
     def waive(
         self,
@@ -158,22 +176,6 @@ class Recording(Ledger):
         text = f"no image “{id_}” in the state file"
         return UsageError(text, hint=hint, code="unknown-id")
 
-    def _outcomes(
-        self, batch: OpenBatch, job: JobStatus, now: float, *, whole: bool
-    ) -> tuple[Sequence[Outgoing], Sequence[dict[str, Any]]]:
-        """The images of an ended job and what became of them: of all its images if it is ``whole``,
-        else of those that have a result."""
-        results = {result.external_id: result for result in job.results}
-        query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
-        arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
-        _, sent = self._unpacked(batch)
-        told = [(n, each) for n, each in enumerate(sent) if whole or each.image.id in results]
-        outcomes = [
-            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id), now)
-            for n, each in told
-        ]
-        return [each for _, each in told], outcomes
-
     def _unpacked(self, batch: OpenBatch) -> tuple[Envelope, tuple[Outgoing, ...]]:
         return unpack(self._first("SELECT packed FROM batch WHERE id = ?", batch.id))
 
@@ -187,16 +189,14 @@ class Recording(Ledger):
             rows = connection.execute(
                 "SELECT external_id FROM image WHERE open_batch = ?", (batch.id,)
             )
-            with _sums_follow(connection, batch.archive, [row[0] for row in rows]):
+            with sums_follow(connection, batch.archive, [row[0] for row in rows]):
                 yield connection
             sums = (counts.success, counts.skipped, counts.failed)
             connection.execute(SQL["end"], (state, now, *sums, batch.id))
 
 
 @contextmanager
-def _sums_follow(
-    connection: sqlite3.Connection, archive: int, ids: Sequence[str]
-) -> Iterator[None]:
+def sums_follow(connection: sqlite3.Connection, archive: int, ids: Sequence[str]) -> Iterator[None]:
     """Inside, images of an archive change; after it, the archive's sums have followed."""
     asked = (archive, json.dumps(ids))
     before = connection.execute(SQL["states"], asked).fetchone()

@@ -13,6 +13,8 @@ UPDATE image SET tries = 1, failing_since = (SELECT finished_at FROM batch WHERE
 CREATE INDEX batch_accepted ON batch (submitted_at) WHERE submitted_at IS NOT NULL;
 -- form of the manifest (JSON: separator, encoding ...), to write rows as they were
 ALTER TABLE batch ADD COLUMN dialect TEXT;
+-- why the target refused it: the code of the error and its words
+ALTER TABLE batch ADD COLUMN refused TEXT;
 -- the last refusal for its quota that a target gave: allowed in 24 hours, used by then
 CREATE TABLE refusal (
   target TEXT PRIMARY KEY,
@@ -36,8 +38,19 @@ CREATE TABLE verification (
   outcome TEXT NOT NULL,  -- same, differs, missing
   differences TEXT,       -- JSON: field -> [expected, found]
   media_id TEXT, size INTEGER, created_at TEXT,
+  round INTEGER NOT NULL, -- of ``verifying``
+  ahead REAL,             -- seconds by which the target's clock was ahead of ours; NULL: unknown
   PRIMARY KEY (scope, external_id)
 ) WITHOUT ROWID;
+-- the last verification of an archive
+CREATE TABLE verifying (
+  scope INTEGER PRIMARY KEY REFERENCES scope,
+  round INTEGER NOT NULL, -- the first one is 1
+  sample INTEGER,         -- so many at random; NULL: all
+  seed INTEGER NOT NULL,
+  pictures INTEGER NOT NULL,
+  ended INTEGER NOT NULL DEFAULT 0
+);
 -- jobs are counted and open ones listed from indexes alone: in a row, what a batch carries stands
 -- before its numbers, and is large
 DROP INDEX batch_open;
