@@ -117,6 +117,7 @@ class History:
     attempts: tuple[Attempt, ...]
     steps: tuple[Step, ...]
     now: ImageNow
+    waived_because: str | None = None
 
 
 def steps(batches: Sequence[BatchOfImage], now: ImageNow) -> tuple[Step, ...]:

@@ -60,6 +60,8 @@ def _facts(found: History) -> dict[str, str]:
         facts |= {"now at": now.url} if now.url else {}
     if found.status is Status.FAILED and found.cause:
         facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
+    if now.waived_because is not None:
+        facts["waived"] = now.waived_because
     return facts
 
 
