@@ -70,6 +70,10 @@ class NewFile:
                 return opened
             os.close(opened)
 
+    def encode_as(self, encoding: str) -> None:
+        """In another encoding, as long as nothing is written."""
+        self._file.reconfigure(encoding=encoding)
+
     @property
     def by_name(self) -> Path | None:
         """The temporary name, for what writes files by their names itself; None: there is none."""
@@ -81,10 +85,6 @@ class NewFile:
             self._file.flush()
             shutil.copyfileobj(other, self._file.buffer)
             self._file.buffer.flush()
-
-    def encode_as(self, encoding: str) -> None:
-        """In another encoding, as long as nothing is written."""
-        self._file.reconfigure(encoding=encoding)
 
     def write(self, text: str) -> None:
         """Write on."""

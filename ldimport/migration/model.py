@@ -250,10 +250,9 @@ class WaiverChange:
 @dataclass(frozen=True, slots=True)
 class ResultRow:
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
-    not sent; ``target`` as screens name it; ``size`` in bytes as ``verify``
-    found it; ``tries``: how often it failed since it arrived or was
+    not sent; ``target`` as screens name it; ``tries``: how often it failed since it arrived or was
     edited; ``waived_because``: why somebody accepted its failure; ``gave_up``: it is not sent again
-    by itself any more."""
+    by itself any more; ``size`` in bytes as ``verify`` found it."""
 
     external_id: str
     system_name: str

@@ -89,9 +89,7 @@ def test_the_limit_of_failures_is_the_canary_s(
 def test_a_canary_that_is_lost_has_not_passed(state: StateStore, tmp_path: Path) -> None:
     target = StandIn(end=JobState.LOST)
     end = summary(submit(state, target, manifest(tmp_path, 50), canary=5))
-    assert (len(target.requests), end.totals.unsubmitted) == (2, 50), (
-        "sent once more, and lost again"
-    )
+    assert (len(target.requests), end.totals.unsubmitted) == (2, 50), "sent once more, lost again"
     assert isinstance(end.stopped, FailureLimitError)
 
 

@@ -293,10 +293,10 @@ external_id, system_name,
   CASE WHEN {ended} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
   media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
   image.row, attempts, image.not_taken_over, scope.label AS target,
-  (SELECT v.size FROM verification v
-   WHERE v.scope = image.scope AND v.external_id = image.external_id) AS size,
   CASE WHEN {ended} THEN tries ELSE 0 END AS tries,
-  CASE WHEN {ended} THEN waived_because END AS waived_because, 0 AS gave_up
+  CASE WHEN {ended} THEN waived_because END AS waived_because, 0 AS gave_up,
+  (SELECT v.size FROM verification v
+   WHERE v.scope = image.scope AND v.external_id = image.external_id) AS size
 
 -- name: waivers
 SELECT reason, count(*) AS images,
