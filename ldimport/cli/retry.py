@@ -1,7 +1,8 @@
 """``ldimport retry``: send failed images again."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
@@ -17,15 +18,33 @@ from ldimport.migration.model import ArchiveName
 from ldimport.model import Status
 
 
+@dataclass(frozen=True, slots=True)
+class FailedOptions:
+    """Which failed images."""
+
+    ids: list[str] | None = None
+    job: str | None = None
+    cause: str | None = None
+    host: str | None = None
+    older_than: str | None = None
+    all_: bool = False
+    all_archives: bool = False
+
+    def read(self) -> dict[str, Any]:
+        """As the use case takes them. Raises UsageError."""
+        return {
+            "job": self.job,
+            "cause": self.cause,
+            "host": self.host,
+            "older_than": read_seconds("--older-than", self.older_than),
+            "ids": tuple(dict.fromkeys(self.ids)) if self.ids else None,
+            "everything": self.all_,
+        }
+
+
 def retry(
     session: Session,
-    ids: list[str] | None = None,
-    job: str | None = None,
-    cause: str | None = None,
-    host: str | None = None,
-    older_than: str | None = None,
-    all_: bool = False,
-    all_archives: bool = False,
+    which: FailedOptions,
     lenient: bool = False,
     *,
     ends: EndOptions,
@@ -42,37 +61,37 @@ def retry(
     engine.refuse_on_http(session.settings, session.flags)
     hosts = "allow_hosts" in session.flags or bool(session.environ.get("LDIMPORT_ALLOW_HOST"))
     again = RetryOptions(
-        job=job,
-        cause=cause,
-        host=host,
-        older_than=read_seconds("--older-than", older_than),
-        ids=tuple(dict.fromkeys(ids)) if ids else None,
-        everything=all_,
         allow_hosts=session.settings.allow_hosts if hosts else None,
         integrity=engine.integrity,
         quota=quota.read(session.settings),
         again={**session.settings.job_given, **({"lenient": True} if lenient else {})},
+        **which.read(),
         **ends.read(session.settings),
     )
     with (
         session.target(deadline=again.deadline) as target,
         session.migration(target, write=True) as migration,
     ):
-        mine = archive.to_retry(session, migration, job, everything=all_archives)
+        mine = archive.to_retry(session, migration, which.job, everything=which.all_archives)
         check_filters(session, migration, mine, again)
         session.ran = ArchiveName(system_name=mine.system_name)
         if migration.overview(**asdict(mine)).totals.failed:
             runner.say_local(session)
-        again = replace(again, system_name=mine.system_name)
-        chosen: list[RetryPlanned] = []
-        end = runner.follow(session, migration.retry(again), _split(session, chosen))
-        if not end.jobs and end.stopped is None and not session.options.json:
-            _nothing(session, chosen[0], mine)
-            code = end.exit_code
-        else:
-            code = runner.close(session, migration, end, waited=again.wait)
+        code = _send(session, migration, replace(again, system_name=mine.system_name), mine)
         archive.say_elsewhere(session, migration, mine, "retry", lambda sums: sums.failed)
         return code
+
+
+def _send(
+    session: Session, migration: Migration, again: RetryOptions, mine: ArchiveName
+) -> ExitCode:
+    """One run, from its first line to its last."""
+    chosen: list[RetryPlanned] = []
+    end = runner.follow(session, migration.retry(again), _split(session, chosen))
+    if not end.jobs and end.stopped is None and not session.options.json:
+        _nothing(session, chosen[0], mine)
+        return end.exit_code
+    return runner.close(session, migration, end, waited=again.wait)
 
 
 def check_filters(

@@ -159,10 +159,10 @@ def quota_at(
     others = 0
     told = refusal is not None and 0 <= now - refusal.at < DAY and refusal.used is not None
     if refusal is not None and told:
-        then = [each for each in ledger if refusal.at - DAY < each.at <= refusal.at]
+        then = [each for each in ledger if refusal.at - DAY <= each.at < refusal.at]
         more = (refusal.used or 0) - sum(each.images for each in then)
         if more < 0:
-            since = [each for each in window if each.at > refusal.at]
+            since = [each for each in window if each.at >= refusal.at]
             window = [e for e in _without(then, -more) if e.at > now - DAY] + since
         else:
             late, others = _late(ledger, refusal.at, more)
@@ -197,7 +197,7 @@ def _late(ledger: Sequence[Uploads], at: float, more: int) -> tuple[list[Uploads
     how many others sent."""
     late = []
     for each in reversed(ledger):
-        if at - DAY - LAG < each.at <= at - DAY and more:
+        if at - DAY - LAG < each.at < at - DAY and more:
             images = min(more, each.images)
             more -= images
             overdue = at - (each.at + DAY)

@@ -185,7 +185,11 @@ class Run:
         yield from checkpoint.judge(self.batches)
 
     def _wait_for_room(self, to_send: int) -> Iterator[Event]:
-        """Until the quota lets more through. Raises QuotaError where that takes too long."""
+        """Until the quota lets more through. Raises QuotaError where that takes too long. Jobs that
+        are open may leave room, since what fails in them does not count."""
+        if self._options.wait and len(self.tracker):
+            yield from self._step(to_send)
+            return
         until = self._admission.opens()
         yield Waiting(until, self._admission.quota)
         while (left := until - self._clock.now()) > 0:
