@@ -89,7 +89,6 @@ def test_start_and_end_of_one_run(sent: Callable[..., Any], dog: Watchdog) -> No
     ("change", "code", "paths", "words"),
     [
         ((), 1, ["/start", "/fail"], "exit 1, some images failed; 1 success, 1 failed"),
-        (("--map", "url=id"), 3, ["/start", "/fail"], "exit 3"),
         (("--deadline", "0.001s"), 8, [""], "exit 8, deadline"),
         (("--deadline", "soon"), 2, ["/fail"], "exit 2"),
         (("--target", "http://127.0.0.1:9", "--insecure"), 2, ["/fail"], "exit 2"),
@@ -107,6 +106,12 @@ def test_ends_of_all_kinds(
     origin.files["1.jpg"] = 404
     sent(dog.url, *change, code=code)
     assert dog.paths == paths and words in dog[-1][1], dog
+
+
+def test_a_manifest_with_errors_is_a_failure(run: Ldimport, dog: Watchdog) -> None:
+    (run.folder / "bad.csv").write_text("id,url,fileName\n1,,x\n")
+    run("submit", "bad.csv", "--heartbeat", dog.url, code=3)
+    assert dog.paths == ["/start", "/fail"] and "exit 3" in dog[1][1]
 
 
 def test_a_run_beside_another_says_nothing(
