@@ -98,6 +98,8 @@ TABLE: Mapping[str, Any] = {
     "list.most": Option("--most", "-n", min=0, metavar="N", help="notifications to show; 0 = all"),
     "resend.ids": Argument(metavar="ID...", help="as `webhooks list` shows them, or a job's"),
     "resend.failed": Option(help="all that were given up, or that the receiver wanted no more"),
+    "listen.host": Option(metavar="ADDRESS", help="listen here"),
+    "listen.port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
     "unsigned": Option(help="take unsigned notifications from other machines too"),
     "profile_file": Option(metavar="FILE", help="engine settings from this file"),
     "worker.workers": Option(envvar="LDIMPORT_WORKERS", min=1, metavar="N",

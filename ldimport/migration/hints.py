@@ -2,7 +2,9 @@
 wait, and which job a batch became whose answer was lost."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
+from ldimport.errors import LdimportError
 from ldimport.migration.account import Account
 from ldimport.migration.inbox import Inbox
 from ldimport.migration.model import OpenBatch
@@ -21,7 +23,6 @@ class Hints:
         self._told: set[str] = set()
         self._jobs: dict[str, str] = {}
         self._called: dict[int, bool] = {}
-        self._ended: set[str] = set()
 
     def follow(self, batch: OpenBatch) -> bool:
         """A job is followed from here on. True: its notice came already, before it was known."""
@@ -53,8 +54,9 @@ class Hints:
         """The job's results are stored."""
         self._numbers.pop(batch.job_id or "", None)
         self._called.pop(batch.id, None)
-        self._ended.add(batch.job_id or "")
 
     def close(self) -> None:
-        """Notices of ended jobs are of no more use."""
-        self._inbox.drop(self._ended & self._told)
+        """Notices of ended jobs are of no more use, whichever run stored their results."""
+        with suppress(LdimportError):  # they may stay
+            known = self._store.jobs([*self._told]) if self._told else ()
+            self._inbox.drop({row.id for row in known if row.state.finished})

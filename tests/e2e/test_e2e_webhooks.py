@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 from command_line import ROOT, Ldimport
 from standardwebhooks import Webhook
+
+from ldimport.migration.inbox import Inbox
+from ldimport.model import JobHint
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
@@ -99,7 +103,12 @@ def test_what_is_not_there(run: Ldimport) -> None:
 
 
 def test_on_an_engine_of_the_version_before(run: Ldimport, tmp_path: Path) -> None:
-    import shutil
-
-    shutil.copytree(ROOT / "tests" / "fixtures" / "schema_4" / "engine", tmp_path / "old")
-    assert listed(run, "--engine", "old") == []
+    shutil.copytree(ROOT / "tests" / "fixtures" / "schema_4", tmp_path / "old")
+    place = ("--engine", "old/engine", "--state", "old/state.sqlite")
+    assert listed(run, *place[:2]) == []
+    run("webhooks", "resend", "--failed", *place[:2])
+    Inbox(tmp_path / "old" / "state.sqlite").add(JobHint("nobody", "success"))
+    before = json.loads(run("status", "--json", *place).stdout)
+    run("watch", "--heartbeat", "http://127.0.0.1:9/x", *place, code=None)
+    after = json.loads(run("status", "--json", *place).stdout)
+    assert after["totals"]["pending"] == 0 < before["totals"]["pending"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from archives import Time, manifest, many_open, source, summary
 from standin import StandIn
-from test_migration_following import Remote, watch
+from test_migration_following import Remote, many_open_again, watch
 
 from ldimport.errors import ExitCode, TemporaryError
 from ldimport.migration import Migration, StateStore, SubmitOptions
@@ -80,6 +80,16 @@ def test_a_notice_is_a_hint_and_never_a_result(state: StateStore) -> None:
     end = summary(watch(state, target))
     assert (end.exit_code, end.totals.success) == (ExitCode.OK, 1)
     assert [each.job for each in Inbox(state.path).all()] == ["elsewhere"]
+
+
+def test_a_notice_that_came_late_goes_with_the_next_run(state: StateStore) -> None:
+    target = Remote()
+    many_open(state, 1, target, webhook=HOOK)
+    watch(state, target)
+    Inbox(state.path).add(JobHint("job1", "success"))
+    many_open_again(state, target)
+    watch(state, target)
+    assert Inbox(state.path).all() == []
 
 
 def test_a_notice_before_the_job_is_known_makes_it_due(state: StateStore) -> None:
