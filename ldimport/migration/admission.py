@@ -70,7 +70,7 @@ class Admission:
         now = self._account.clock.now()
         self._store.refused(self._target, QuotaSeen(error.limit, error.used, now))
         quota = self.quota
-        if error.retry_after is not None:
+        if error.retry_after is not None and (quota.room is None or quota.others):
             error.resume_at, self._closed = now + error.retry_after, error
             opens = (each for each in quota.opens() if each.at <= error.resume_at + SOON)
             error.fits = sum(each.images for each in opens) or None

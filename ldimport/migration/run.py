@@ -112,13 +112,20 @@ class Run:
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
         quota = self._admission.quota
-        forecast = quota.forecast(totals.unsubmitted)
+        forecast = quota.forecast(totals.unsubmitted if plan else self._waits(totals))
         held = {host: images for host, images in self.tracker.breaker.held.items() if images}
         return Summary(
             plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
             quota=quota, finish_at=None if forecast is None else forecast.finish_at,
             updated=self.tracker.updated, held=held,
         )  # fmt: skip
+
+    def _waits(self, totals: Totals) -> int:
+        """Images not sent yet, as the last submit left them."""
+        target, name = self._target.identity, self._options.system_name
+        runs = self._store.runs(target=target, system_name=name)
+        left = next((run.unsent for run in runs if run.command == "submit"), 0)
+        return max(left, totals.unsubmitted)
 
     def recorded(self, command: str, end: Summary) -> Iterator[Event]:
         """The end of a run, once the state file has it; before it a notice where this is one of
@@ -129,7 +136,9 @@ class Run:
         if code is ExitCode.QUOTA and not self.sent:
             earlier = self._store.runs(target=target, system_name=name)
             sending = [each for each in earlier if each.command != "watch"]
-            if end.quota is not None and idle.worth_saying(sending, now):
+            accepted = self._store.accepted(target, now)
+            taken = accepted[-1].at if accepted else 0.0
+            if end.quota is not None and idle.worth_saying(sending, now, taken):
                 text = idle.explained(sending, end.quota, end.stopped, unsent)
                 yield Notice("quota-stuck", text)
         try:

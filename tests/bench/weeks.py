@@ -371,7 +371,8 @@ def play(plan: Plan, folder: Path, tell: bool = False) -> Found:
                 )
             if found.arrived == plan.images:
                 break
-            stage.move(DAY + 300)
+            stage.move(DAY + 900)
+            time.sleep(1.2)  # until all have read the new time
         if (most := stage.most_in_a_day()) > plan.limit:
             found.wrong.append(f"{most} images in 24 hours, more than the limit")
     check_end(plan, proxy, found, photos)

@@ -17,7 +17,7 @@ from ldimport.errors import ConfigError, ExitCode, QuotaError, TemporaryError
 from ldimport.migration.events import Event, Notice, Summary, Waiting
 from ldimport.migration.idle import worth_saying
 from ldimport.migration.model import RunRow
-from ldimport.migration.quota import DAY, SOON, QuotaRules, QuotaSeen, Uploads, quota_at
+from ldimport.migration.quota import DAY, SOON, Accepted, QuotaRules, QuotaSeen, Uploads, quota_at
 from ldimport.migration.store import StateStore
 from ldimport.model import ImportRequest
 from ldimport.targets.base import BatchLimits
@@ -28,8 +28,8 @@ NOW = Time().now()
 # -- arithmetic ----------------------------------------------------------------------------------
 
 
-def ago(hours: float, images: int) -> Uploads:
-    return Uploads(NOW - hours * HOUR, images)
+def ago(hours: float, images: int) -> Accepted:
+    return Accepted(NOW - hours * HOUR, images, images)
 
 
 def test_until_a_refusal_or_a_statement_nothing_is_known() -> None:
@@ -69,6 +69,12 @@ def test_batches_that_have_just_left_may_still_be_counted_there() -> None:
 def test_failed_images_that_the_target_does_not_count_are_taken_off() -> None:
     quota = quota_at(NOW, [ago(5, 60), ago(1, 40)], QuotaSeen(100, 90, NOW), QuotaRules())
     assert (quota.used, quota.room) == (90, 10)
+
+
+def test_what_was_open_at_a_refusal_and_failed_since_is_nobody_elses() -> None:
+    batch = Accepted(NOW - 60, 494, 500, NOW - 10)
+    quota = quota_at(NOW, [batch], QuotaSeen(500, 500, NOW - 50), QuotaRules())
+    assert (quota.others, quota.used, quota.room) == (0, 494, 6)
 
 
 def test_what_lies_in_the_future_was_accepted_now() -> None:
@@ -299,3 +305,4 @@ def test_nights_that_send_nothing_speak_every_night() -> None:
         nights.insert(0, run(NOW + n * DAY))
     assert said == [False, True, True, True, True]
     assert not worth_saying([run(NOW, sent=5), *nights], NOW + HOUR), "something was sent"
+    assert not worth_saying([run(NOW)], NOW + HOUR, NOW + 60), "by a run that was killed"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ldimport.cli.output.text import clock, duration, number, utc
+from ldimport.cli.output.text import clock, counted, duration, number, utc
 from ldimport.errors import ExitCode, QuotaError
 from ldimport.migration.prospects import Prospect
 from ldimport.migration.quota import Forecast, Quota
@@ -43,7 +43,7 @@ def next_room(quota: Quota, *, here: bool) -> str:
 
 def days(forecast: Forecast, now: float, *, here: bool) -> str:
     """``24 days, done about 17 Dec 06:14``."""
-    many = "1 day" if forecast.days == 1 else f"{number(forecast.days)} days"
+    many = counted(forecast.days, "day")
     done = clock(forecast.finish_at, now) if here else utc(forecast.finish_at)
     return f"{many}, done about {done}"
 
