@@ -58,6 +58,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "submit": "send what is new or changed, and wait for its results",
         "status": "all jobs, or one of them",
         "watch": "follow open jobs until they end",
+        "listen": "hear of ended jobs by webhook, for `watch` and `submit`",
         "results": "outcome of every image: media ids, reasons",
         "retry": "send failed images again",
         "waive": "accept failures that nobody can mend",
@@ -67,6 +68,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
     "Engine": {
         "serve": "serve the local engine over HTTP, with the same API",
         "worker": "carry out open images of a local engine",
+        "webhooks": "notifications of a local engine: list, resend",
         "token": "tokens for `serve`: create, list, revoke",
         "engine": "look after a local engine: check, reset",
     },
@@ -78,4 +80,4 @@ LIST: Mapping[str, Mapping[str, str]] = {
 """Every command with its line of ``ldimport --help``, in the order of a migration: known without
 importing the command's module."""
 COMMANDS = [name for section in LIST.values() for name in section]
-GROUPS = ("export", "token", "engine", "config")
+GROUPS = ("export", "webhooks", "token", "engine", "config")

@@ -213,11 +213,13 @@ class Run:
         """Intent, then action. Returns what is left to send of a parcel that was refused for its
         size, for some of its images or for the quota."""
         store, now = self._store, self._clock.now
-        batch = store.record_intent(parcel, uuid.uuid4().hex, now())
+        key = uuid.uuid4().hex
+        marked = parcel.marked(key)
+        batch = store.record_intent(marked, key, now())
         if own and (parcel.instead_of is None or parcel.instead_of in self.batches):
             self.batches.append(batch.id)
         try:
-            sent = self.tracker.hand_over(batch, parcel)
+            sent = self.tracker.hand_over(batch, marked)
         except TooLargeError as error:
             if len(parcel.images) == 1:
                 yield from self.tracker.too_large(batch, parcel)
