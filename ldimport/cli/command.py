@@ -71,6 +71,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "engine": "look after a local engine: check, reset",
     },
     "Care": {
+        "state": "the state file: info, check, backup, export, import, merge, rebuild",
         "config": "settings: show, check, schema",
         "completion": "print a completion script for your shell",
     },
@@ -78,4 +79,4 @@ LIST: Mapping[str, Mapping[str, str]] = {
 """Every command with its line of ``ldimport --help``, in the order of a migration: known without
 importing the command's module."""
 COMMANDS = [name for section in LIST.values() for name in section]
-GROUPS = ("export", "token", "engine", "config")
+GROUPS = ("export", "token", "engine", "state", "config")

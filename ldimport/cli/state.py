@@ -1,0 +1,193 @@
+"""``ldimport state``: look after the state file."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO
+
+from ldimport.cli import archive
+from ldimport.cli.command import Command, Group
+from ldimport.cli.output import documents
+from ldimport.cli.output.documents import FORMAT, Document, fields_of
+from ldimport.cli.output.text import clean, clock, counted, number, size, utc
+from ldimport.cli.session import Session, tilde
+from ldimport.errors import ExitCode, UsageError
+from ldimport.files import STDOUT
+from ldimport.migration.care import Copied, StateHealth, StateInfo
+from ldimport.migration.model import RunRow
+
+
+def _there(session: Session) -> Path:
+    """The state file in force. Raises UsageError where none is."""
+    archive.require_paths(session)
+    path = session.settings.state
+    if not path.exists():
+        hint = "nothing was submitted yet; --state FILE names another one"
+        raise UsageError(f"there is no state file at {path}", hint=hint, code="state-missing")
+    return path
+
+
+def info(session: Session) -> None:
+    """Say what the state file is: size, schema, archives with their sums, jobs, the last run, and
+    who holds it. An older one is not migrated."""
+    from ldimport.migration.store import care
+
+    found = care.info(_there(session))
+    if session.options.json:
+        told = {
+            "file": str(found.file),
+            "older": found.older,
+            "archives": [documents.archive(each) for each in found.archives],
+            "lastChange": None if found.last_change is None else utc(found.last_change),
+            "lastRun": None if found.last_run is None else _run(found.last_run),
+        }
+        session.document({"format": FORMAT, **fields_of(found), **told})
+        return
+    _show_info(session, found)
+
+
+def _run(run: RunRow) -> Document:
+    times = {"startedAt": utc(run.started_at), "finishedAt": utc(run.finished_at)}
+    return {**fields_of(run), **times}
+
+
+def _show_info(session: Session, found: StateInfo) -> None:
+    screen = session.screen
+    older = "; the next command that writes brings it up to date" if found.older else ""
+    screen.line(("state file", "bold"), f"  {clean(tilde(found.file))}")
+    screen.line(f"  {size(found.size)} · schema {found.schema} of {found.newest}{older}", indent=2)
+    screen.blank()
+    for each in found.archives:
+        told = (
+            f"{number(n)} {name.replace('_', ' ')}"
+            for name, n in fields_of(each.totals).items()
+            if n and name not in ("invalid", "notTakenOver")
+        )
+        where = f"{each.system_name} at {each.label}"
+        screen.line(f"  {where}: {', '.join(told) or 'no images'}", indent=2)
+    if not found.archives:
+        screen.line("  no archive: nothing was submitted yet", indent=2)
+    jobs = ", ".join(f"{number(n)} {state}" for state, n in found.jobs.items())
+    facts = {"jobs": jobs or "none"}
+    if found.last_change is not None:
+        facts["last change"] = clock(found.last_change, session.now())
+    if found.last_run is not None:
+        run = found.last_run
+        facts["last run"] = (
+            f"{run.command}, exit {run.exit_code}, {clock(run.finished_at, session.now())}"
+        )
+    facts["held by"] = found.holder or "nobody"
+    screen.blank()
+    screen.facts(facts)
+
+
+def check(session: Session, repair: bool = False) -> ExitCode:
+    """Look at all of the state file: is it whole, do the sums add up, can all that waits to be sent
+    be read. With --repair the sums are counted again and stored."""
+    from ldimport.migration.store import care
+
+    health = care.check(_there(session), repair=repair)
+    code = ExitCode.OK if health.sound else ExitCode.CONFIG
+    if session.options.json:
+        faults = [fields_of(each) for each in health.faults]
+        told = {"file": str(health.file), "faults": faults, "sound": health.sound}
+        session.document({"format": FORMAT, **fields_of(health), **told, "exitCode": int(code)})
+    elif session.options.quiet < 2:
+        _show_health(session, health)
+    return code
+
+
+def _show_health(session: Session, health: StateHealth) -> None:
+    screen = session.screen
+    screen.line(("state file", "bold"), f"  {clean(tilde(health.file))}")
+    screen.line(f"  {counted(health.images, 'image')} · {counted(health.jobs, 'job')}", indent=2)
+    screen.blank()
+    if health.repaired:
+        screen.say("✓", f"{counted(health.repaired, 'sum')} counted again and stored")
+    for fault in health.faults:
+        screen.say("✗", clean(fault.text))
+        screen.line(f"    {fault.fix}", indent=4)
+    if health.sound:
+        screen.say("✓", "sound: it is whole, and its sums add up")
+
+
+def backup(session: Session, file: Path, force: bool = False) -> None:
+    """Copy the state file as it is in this moment, also while another run writes to it; the copy is
+    looked through before it gets its name."""
+    from ldimport.migration.store import copying
+
+    copied = copying.backup(_there(session), file, force=force)
+    if session.options.json:
+        session.document({"format": FORMAT, "file": str(file), "size": copied})
+    elif not session.options.quiet:
+        session.screen.say("✓", f"{size(copied)} copied, and read again   {clean(str(file))}")
+
+
+def export(session: Session, file: Path | None = None, force: bool = False) -> None:
+    """Write everything in the state file as JSON Lines, a line for each row of each table, for
+    `state import`. URLs stand there as they are, with their secrets."""
+    from ldimport.migration.store import copying
+
+    path = file or Path(STDOUT)
+    copied = copying.export(_there(session), path, force=force)
+    if str(path) != STDOUT:
+        _said_copied(session, copied, path, "written")
+
+
+def import_(session: Session, file: Path) -> None:
+    """Make a new state file (--state FILE) of what `state export` wrote, all of it or nothing."""
+    from ldimport.migration.store import copying
+
+    with ExitStack() as stack:
+        stream = _opened(file, stack)
+        copied = copying.take(session.settings.state, stream, clean(str(file)))
+    _said_copied(session, copied, session.settings.state, "imported")
+
+
+def _opened(file: Path, stack: ExitStack) -> IO[bytes]:
+    if str(file) == "-":
+        return sys.stdin.buffer
+    try:
+        return stack.enter_context(file.open("rb"))
+    except OSError as error:
+        text = f"{file} cannot be read: {error.strerror}"
+        raise UsageError(text, code="no-such-file") from error
+
+
+def _said_copied(session: Session, copied: Copied, path: Path, word: str) -> None:
+    rows = sum(copied.rows.values())
+    if session.options.json:
+        session.document({"format": FORMAT, "file": str(path), "rows": dict(copied.rows)})
+    elif not session.options.quiet:
+        images = counted(copied.rows.get("image", 0), "image")
+        what = f"{counted(rows, 'row')} {word}, of {images}"
+        session.screen.say("✓", f"{what}   {clean(tilde(path))}")
+
+
+_COMMON = {
+    2: "no such file, or one that is there already",
+    4: "it is not ours, damaged or newer",
+    5: "the disk is full",
+}
+
+COMMAND = Group(
+    "state",
+    "Look after the state file: is it sound, copies, two in one, and its loss.",
+    (
+        Command(info, ("ldimport state info", "ldimport state info --json"),
+                {0: "shown", **_COMMON}),
+        Command(check, ("ldimport state check", "ldimport state check --repair"),
+                {0: "sound", 2: "no such file", 4: "something is wrong, or it is not ours",
+                 5: "the disk is full", 7: "--repair, and another run holds it"}, (130, 143)),
+        Command(backup, ("ldimport state backup ~/backups/state.sqlite --force",),
+                {0: "copied", **_COMMON}, (130, 143)),
+        Command(export, ("ldimport state export state.jsonl",
+                         "ldimport state export | gzip > state.jsonl.gz"),
+                {0: "written", **_COMMON}, (130, 143)),
+        Command(import_, ("ldimport state import state.jsonl --state new.sqlite",),
+                {0: "imported", 3: "a line cannot be read; nothing was imported", **_COMMON},
+                (7, 130, 143)),
+    ),
+)  # fmt: skip
