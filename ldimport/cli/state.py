@@ -15,7 +15,7 @@ from ldimport.cli.output.text import clean, clock, counted, number, size, utc
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 from ldimport.files import STDOUT
-from ldimport.migration.care import Copied, StateHealth, StateInfo
+from ldimport.migration.care import Copied, Merged, StateHealth, StateInfo
 from ldimport.migration.model import RunRow
 
 
@@ -166,6 +166,47 @@ def _said_copied(session: Session, copied: Copied, path: Path, word: str) -> Non
         session.screen.say("✓", f"{what}   {clean(tilde(path))}")
 
 
+def merge(session: Session, other: Path) -> None:
+    """Take what another state file of the same archives knows into the one in force, as from two
+    laptops. The other one is only read. Of an image the later outcome counts."""
+    from ldimport.migration.store import merging
+
+    merged = merging.merge(session.settings.state, other)
+    if session.options.json:
+        told = {"file": str(session.settings.state), "other": str(other), **fields_of(merged)}
+        session.document({"format": FORMAT, **told})
+    elif not session.options.quiet:
+        _show_merged(session, merged, other)
+
+
+def _show_merged(session: Session, merged: Merged, other: Path) -> None:
+    screen = session.screen
+    if merged.nothing:
+        screen.say("✓", f"nothing new in {clean(str(other))}")
+        return
+    counts = (
+        (merged.archives, "archive", "new"),
+        (merged.batches, "batch", "new"),
+        (merged.settled, "batch", "came further there"),
+        (merged.added, "image", "new"),
+        (merged.updated, "image", "with a later outcome there"),
+        (merged.verifications, "look at the library", "newer there"),
+        (merged.runs, "run", "new"),
+    )
+    screen.say("✓", f"taken from {clean(str(other))}")
+    for n, noun, what in counts:
+        if n:
+            plural = {"batch": "batches", "look at the library": "looks at the library"}.get(noun)
+            screen.line(f"    {counted(n, noun, plural)} {what}", indent=4)
+    if merged.open_in_both:
+        images = counted(merged.open_in_both, "image")
+        screen.say("!", f"{images} under way in both, in different jobs; the one sent last counts")
+    if merged.engines:
+        engines = counted(merged.engines, "local engine")
+        screen.say("!", f"{engines} of the other file, which are targets of their own: what one "
+                   "has, another has not")  # fmt: skip
+
+
 _COMMON = {
     2: "no such file, or one that is there already",
     4: "it is not ours, damaged or newer",
@@ -189,5 +230,7 @@ COMMAND = Group(
         Command(import_, ("ldimport state import state.jsonl --state new.sqlite",),
                 {0: "imported", 3: "a line cannot be read; nothing was imported", **_COMMON},
                 (7, 130, 143)),
+        Command(merge, ("ldimport state merge laptop.sqlite",),
+                {0: "merged, or nothing was new", **_COMMON}, (7, 130, 143)),
     ),
 )  # fmt: skip

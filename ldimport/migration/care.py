@@ -1,7 +1,7 @@
 """The state file itself: what is in it, is it sound; and what its care did, as frozen types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ldimport.migration.model import ArchiveSums, RunRow
@@ -75,7 +75,7 @@ class Merged:
     @property
     def nothing(self) -> bool:
         """Whether all of it was known."""
-        return self == Merged()
+        return replace(self, open_in_both=0, engines=0) == Merged()
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ SELECT s.target, s.system_name, i.external_id, i.media_id, f.status AS first_sta
   (SELECT min(l.recorded_at) FROM batch l WHERE l.scope = i.scope AND l.state IN ('lost', 'failed'))
     AS lost_at
 FROM image i JOIN scope s ON s.id = i.scope
-LEFT JOIN (SELECT b.scope, a.external_id, a.status, b.recorded_at, b.job_id, min(a.batch)
+LEFT JOIN (SELECT b.scope, a.external_id, a.status, b.recorded_at, b.job_id, min(b.recorded_at)
            FROM attempt a JOIN batch b ON b.id = a.batch GROUP BY b.scope, a.external_id) f
   ON f.scope = i.scope AND f.external_id = i.external_id
 LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
