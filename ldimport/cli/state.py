@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import IO
 
 from ldimport.cli import archive
 from ldimport.cli.command import Command, Group
+from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import documents
 from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.text import clean, clock, counted, number, size, utc
+from ldimport.cli.runner import seconds_between
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 from ldimport.files import STDOUT
 from ldimport.migration.care import Copied, Merged, StateHealth, StateInfo
-from ldimport.migration.model import RunRow
+from ldimport.migration.model import ArchiveName, RunRow
+from ldimport.migration.rebuild import Rebuilt
 
 
 def _there(session: Session) -> Path:
@@ -207,6 +210,59 @@ def _show_merged(session: Session, merged: Merged, other: Path) -> None:
                    "has, another has not")  # fmt: skip
 
 
+def rebuild(session: Session, rate: float | None = None, *, reading: ReadingOptions) -> None:
+    """Make a state file that was lost again: look each row of the manifest up in the target's media
+    library by systemName and id. What is there as it would be sent counts as arrived, what differs
+    as changed, and the next submit sends only the rest.
+
+    What was interrupted goes on where it stopped. Nothing is sent.
+    """
+    with (
+        session.target() as target,
+        session.source(session.project_config(target), reading) as source,
+        session.migration(target, write=True) as migration,
+        ExitStack() as stack,
+    ):
+        session.ran = ArchiveName(target.identity, source.envelope.system_name)
+        every = seconds_between(session.environ.get("LDIMPORT_PROGRESS_EVERY"))
+        end, line = None, session.now() + every
+        events = stack.enter_context(closing(migration.rebuild(source, rate)))
+        for end in events:
+            if not session.options.quiet and session.now() >= line:
+                line = session.now() + every
+                session.notes.line(f"looked up {number(end.asked)}, there {number(_there_of(end))}")
+    assert end is not None  # it always tells its end
+    if session.options.json:
+        session.document({"format": FORMAT, **fields_of(end)})
+    elif not session.options.quiet:
+        _show_rebuilt(session, end)
+
+
+def _there_of(end: Rebuilt) -> int:
+    return end.same + end.changed
+
+
+def _show_rebuilt(session: Session, end: Rebuilt) -> None:
+    screen = session.screen
+    screen.line(f"{end.target} · systemName {end.system_name}")
+    screen.blank()
+    rows = [
+        ("✓", "there", end.same, ""),
+        ("~", "there, and changed", end.changed, "the next submit sends them again"),
+        ("+", "not there", end.absent, "the next submit sends them"),
+        ("·", "known already", end.known, "not asked again"),
+        ("✗", "invalid", end.invalid, "not looked up"),
+    ]
+    total = end.asked + end.known + end.invalid
+    screen.counts([row for row in rows if row[2]], ("rows", total))
+    if end.asked and not (_there_of(end) or end.known):
+        screen.blank()
+        screen.say("!", "nothing of this is in the media library under this systemName: is it "
+                   "the right target, and the name that was sent under?")  # fmt: skip
+    plan = session.next_command("plan", *session.paths)
+    screen.hints([(plan, "what the next submit would send")])
+
+
 _COMMON = {
     2: "no such file, or one that is there already",
     4: "it is not ours, damaged or newer",
@@ -232,5 +288,9 @@ COMMAND = Group(
                 (7, 130, 143)),
         Command(merge, ("ldimport state merge laptop.sqlite",),
                 {0: "merged, or nothing was new", **_COMMON}, (7, 130, 143)),
+        Command(rebuild, ("ldimport state rebuild archive.csv --system-name archive",),
+                {0: "all rows were looked up", 3: "the manifest cannot be read",
+                 4: "the token may not read the media library, or the config is wrong",
+                 5: "the target did not answer; run again to go on"}, (2, 7, 10, 130, 143)),
     ),
 )  # fmt: skip

@@ -312,3 +312,127 @@ def test_an_export_of_a_newer_version_is_refused(call: Call) -> None:
     code, _, err = call("state import x.jsonl --state new.sqlite")
     assert code == 4 and "upgrade ldimport" in err
     assert Copying.__doc__
+
+
+# -- merging and rebuilding ----------------------------------------------------------------------
+
+
+def test_two_laptops(call: Call) -> None:
+    code, out, _ = call("state merge state.sqlite --state new.sqlite")
+    assert code == 0 and "7 images new" in out and "1 local engine" in out
+    assert (
+        document(call, "status --state new.sqlite")["totals"]
+        == (document(call, "status")["totals"])
+    )
+    assert "nothing new" in call("state merge state.sqlite --state new.sqlite")[1]
+    found = document(call, "state merge new.sqlite")
+    assert found["added"] == found["updated"] == found["batches"] == 0
+    assert call("state merge state.sqlite")[0] == 2
+    assert call("state merge none.sqlite")[0] == 2
+    with StateStore.open(Path("state.sqlite"), write=True):
+        assert call("state merge new.sqlite")[0] == 7
+
+
+def test_a_lost_state_file_is_made_again(call: Call) -> None:
+    manifest = "manifests/m.csv --system-name archive"
+    code, out, _ = call(f"state rebuild {manifest} --state new.sqlite")
+    assert code == 0 and "✓ there      2" in out and "→ ldimport plan manifests/m.csv" in out
+    assert "--state new.sqlite --system-name archive" in out
+    plan = document(call, f"plan {manifest} --state new.sqlite")
+    assert (plan["unchanged"], plan["new"]) == (2, 3)
+    found = document(call, "status --state new.sqlite")
+    assert found["jobs"] == [] and found["totals"]["success"] == 2
+    assert "nothing has been submitted" not in call("status --state new.sqlite")[1]
+    assert "of \n" not in call("explain a-1 --state new.sqlite")[1]
+    assert document(call, "state check --state new.sqlite")["sound"]
+    assert document(call, f"state rebuild {manifest} --state new.sqlite")["known"] == 2
+    code, out, _ = call("state rebuild manifests/m.csv --system-name wrong --state wrong.sqlite")
+    assert code == 0 and "nothing of this is in the media library under this systemName" in out
+    assert call("state rebuild none.csv --state new.sqlite")[0] == 2
+
+
+# -- the version before --------------------------------------------------------------------------
+
+COMMANDS = {
+    "plan manifests/m.csv --system-name archive": 0,
+    "plan manifests/m2.csv --system-name archive --json": 0,
+    "submit manifests/m.csv --system-name archive": 1,
+    "submit manifests/m.csv --system-name archive --canary 2": 11,
+    "submit manifests/m.csv --system-name archive --dry-run": 0,
+    "retry": 1,
+    "retry --all": 1,
+    "retry a-4": 1,
+    "watch": 1,
+    "waive a-3 --reason gone": 0,
+    "waive --cause not-an-image --reason gone": 0,
+    "results": 0,
+    "results --failed --as-manifest": 0,
+    "results --json": 0,
+    "verify": 0,
+    "verify --bytes": 0,
+    "verify --sample 1": 0,
+    "export map": 0,
+    "export redirects": 0,
+    "export undo": 0,
+    "explain a-1": 0,
+    "explain a-4 --json": 0,
+    "status": 0,
+    "status --json": 0,
+    "state info": 0,
+    "state check": 0,
+    "state check --repair": 0,
+    "state backup copy.sqlite": 0,
+    "state export copy.jsonl": 0,
+    "state merge other.sqlite": 0,
+    "state rebuild manifests/m.csv --system-name archive": 0,
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_works_on_a_state_file_of_the_version_before(
+    call: Call, command: str
+) -> None:
+    shutil.copy("state.sqlite", "other.sqlite")
+    assert schema(Path("state.sqlite")) == 4
+    code, _, err = call(command)
+    assert "bug" not in err and "Traceback" not in err
+    assert code == COMMANDS[command], err
+    assert document(call, "state check")["sound"]
+    assert sum(document(call, "status")["totals"].values()) >= 7
+
+
+def test_an_export_of_the_version_before_comes_back(call: Call) -> None:
+    assert call("state export x.jsonl")[0] == 0
+    assert call("state import x.jsonl --state new.sqlite")[0] == 0
+    assert call("submit manifests/m.csv --system-name archive --state new.sqlite")[0] == 1
+    assert document(call, "state check --state new.sqlite")["sound"]
+
+
+def test_killed_in_the_middle_of_the_migration_it_is_as_old_as_before(call: Call) -> None:
+    before = tables(Path("state.sqlite"))
+
+    def dies(connection: sqlite3.Connection) -> None:
+        connection.execute("UPDATE image SET status = 'lost'")
+        os._exit(9)
+
+    pid = os.fork()
+    if not pid:
+        object.__setattr__(KIND, "migrations", (*KIND.migrations, dies))
+        main(["state", "check", "--repair"])
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+    assert schema(Path("state.sqlite")) == 4 and tables(Path("state.sqlite")) == before
+    assert call("state check --repair")[0] == 0 and schema(Path("state.sqlite")) == 5
+
+
+@pytest.mark.parametrize("command", ["state info", "state check", "status", "state backup x",
+                                     "state export x", "state merge newer.sqlite"])  # fmt: skip
+def test_a_newer_file_is_refused_with_its_advice(call: Call, command: str) -> None:
+    assert call("state check --repair")[0] == 0
+    shutil.copy("state.sqlite", "newer.sqlite")
+    with closing(sqlite3.connect("newer.sqlite")) as file:
+        file.execute("PRAGMA user_version=99")
+    if "merge" not in command:
+        command += " --state newer.sqlite"
+    code, _, err = call(command)
+    assert code == 4 and "newer" in err and "upgrade ldimport" in err

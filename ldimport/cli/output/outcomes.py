@@ -169,9 +169,9 @@ def _lines(found: Overview, now: float, most: int | None) -> Iterator[str]:
                 yield f"{word}: {number(count)}"
         if sums.not_taken_over:
             yield f"changed but not taken over: {number(sums.not_taken_over)}"
-    if found.last_change is None:
+    if found.last_change is None and not found.totals.rows:
         yield "nothing has been submitted yet"
-    else:
+    elif found.last_change is not None:
         yield from ("", f"last change: {utc(found.last_change)}")
     yield from at_work(found)
     if found.jobs:
