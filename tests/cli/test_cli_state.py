@@ -108,6 +108,7 @@ DAMAGE = {
     "UPDATE batch SET packed = x'0102' WHERE state = 'started'": "cannot be read",
     "UPDATE kept SET packed = x'78'": "3 failed images cannot be read",
     "DELETE FROM kept": "3 images failed and are not kept",
+    "UPDATE attempt SET status = 'bogus' WHERE n = 0": "words of no meaning",
     "UPDATE image SET row = 'x'": "image.row holds what cannot be there",
     "DELETE FROM batch WHERE state = 'started'": "name what is not there",
     "DROP INDEX image_open": "index image_open is missing",

@@ -125,6 +125,8 @@ class Care(StateStore):
         yield from self._connection.execute(SQL["wrong_jobs"])
 
     def _lost_images(self) -> Iterator[StateFault]:
+        if n := self._first(SQL["strange"]):
+            yield StateFault(f"{n:,} states of images or jobs are words of no meaning", _BACK)
         for query, text, fix in (
             ("stranded", "are under way in a job that is not", _SEND),
             ("misplaced", "had their outcome from a job of another archive", _BACK),

@@ -43,6 +43,13 @@ SELECT count(*) FROM image i LEFT JOIN batch b ON b.id = i.open_batch
 WHERE (i.open_batch IS NOT NULL AND (b.state NOT IN ('intent', 'started') OR b.scope != i.scope))
   OR (i.open_batch IS NULL) != (i.pending IS NULL)
 
+-- name: strange
+-- Words that are never written, of images, jobs and outcomes.
+SELECT (SELECT count(*) FROM image WHERE status NOT IN ('success', 'skipped', 'failed'))
+  + (SELECT count(*) FROM batch
+     WHERE state NOT IN ('intent', 'started', 'success', 'failed', 'lost', 'refused'))
+  + (SELECT count(*) FROM attempt WHERE status NOT IN ('success', 'skipped', 'failed'))
+
 -- name: misplaced
 SELECT count(*) FROM image i JOIN batch b ON b.id = i.last_batch WHERE b.scope != i.scope
 
