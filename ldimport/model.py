@@ -293,6 +293,21 @@ class Counts:
         return self.success + self.skipped + self.failed + self.pending
 
 
+BATCH_KEY = "ldimportBatch"
+"""In ``context``: the key of our batch, so that a notification tells which one its job is of."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobHint:
+    """What a webhook said of a job: never a result, only that the API is to be asked. ``counts``
+    and the key of our ``batch`` where it told them."""
+
+    job: str
+    state: str
+    counts: Counts | None = None
+    batch: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """Something worth a line, once: ``code`` is stable, ``text`` for people."""

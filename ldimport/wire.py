@@ -18,8 +18,9 @@ from operator import attrgetter
 from typing import Any, TypeVar
 
 from ldimport.causes import is_code
-from ldimport.errors import QuotaError
+from ldimport.errors import InvalidRequestError, QuotaError
 from ldimport.model import (
+    BATCH_KEY,
     UNKNOWN_AT_TARGET,
     Asset,
     Counts,
@@ -28,6 +29,7 @@ from ldimport.model import (
     ImageType,
     ImportRequest,
     Integrity,
+    JobHint,
     JobOptions,
     JobState,
     JobStatus,
@@ -333,3 +335,45 @@ def notification_to_json(
     if context is not None:
         body["context"] = dict(context)
     return body
+
+
+_MOST_SAID = 200
+"""Characters of an id, a state or a key in a notification."""
+_WORDS = {"success": ("success", "imported"), "skipped": ("skipped",), "failed": ("failed",)}
+
+
+def notification_from_json(body: Json) -> JobHint | None:
+    """What a notification says, in any plausible shape (no example is documented); None where it
+    is about something else: documents, or an event of a project. Raises InvalidRequestError."""
+    if not isinstance(body, dict):
+        raise InvalidRequestError({"": "a notification is a JSON object"})
+    job = _text_of(body, "id", "jobId")
+    if body.get("source", "livingdocs-image-import") != "livingdocs-image-import" or (
+        not job and "event" in body
+    ):
+        return None
+    state = _text_of(body, "state", "status")
+    if missing := [name for name, text in (("id", job), ("state", state)) if not text]:
+        raise InvalidRequestError(dict.fromkeys(missing, "must be a text of 1 to 200 characters"))
+    context = body.get("context")
+    key = _text_of(context, BATCH_KEY) if isinstance(context, dict) else ""
+    return JobHint(job, state, _overview(body.get("overview")), key or None)
+
+
+def _text_of(body: Mapping[str, Json], *names: str) -> str:
+    found = next((body[name] for name in names if name in body), "")
+    return found if isinstance(found, str) and len(found) <= _MOST_SAID else ""
+
+
+def _overview(overview: Json) -> Counts | None:
+    """Its counters, below ``details`` or beside them; only what is a number counts."""
+    if not isinstance(overview, dict):
+        return None
+    details = overview.get("details")
+    found = details if isinstance(details, dict) else overview
+    counts = {}
+    for name, words in _WORDS.items():
+        told = next((found[word] for word in words if word in found), None)
+        if isinstance(told, int) and not isinstance(told, bool) and told >= 0:
+            counts[name] = told
+    return Counts(**counts) if counts else None

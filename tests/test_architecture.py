@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "authorities", "request_check",
               "mojibake", "harmless", "closing", "database_rows", "faults", "api_versions",
-              "local_names"}  # fmt: skip
+              "local_names", "heartbeat"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -40,6 +40,7 @@ ALLOWED = {
     "harmless": set(),
     "faults": set(),
     "closing": set(),
+    "heartbeat": {"credentials", "errors"},
     "local_names": {"causes", "errors"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -86,6 +86,10 @@ class OurCommand(TyperCommand):
         gc.freeze()  # modules stay for ever: neither a collection nor the exit need look at them
         gc.enable()
         with ends_in_order(lambda: None), completed(ctx.obj):
+            if "heartbeat" in ctx.params and not ctx.params.get("dry_run"):
+                from ldimport.cli.heartbeat import beating
+
+                return beating(ctx.obj, partial(super().invoke, ctx))
             return super().invoke(ctx)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -58,6 +58,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "submit": "send what is new or changed, and wait for its results",
         "status": "all jobs, or one of them",
         "watch": "follow open jobs until they end",
+        "listen": "hear of ended jobs by webhook, for `watch` and `submit`",
         "results": "outcome of every image: media ids, reasons",
         "retry": "send failed images again",
         "waive": "accept failures that nobody can mend",
@@ -67,11 +68,12 @@ LIST: Mapping[str, Mapping[str, str]] = {
     "Engine": {
         "serve": "serve the local engine over HTTP, with the same API",
         "worker": "carry out open images of a local engine",
+        "webhooks": "notifications of a local engine: list, resend",
         "token": "tokens for `serve`: create, list, revoke",
         "engine": "look after a local engine: check, reset",
     },
     "Care": {
-        "state": "the state file: info, check, backup, export, import, merge, rebuild",
+        "state": "the state file: info, check, backup, merge, rebuild",
         "config": "settings: show, check, schema",
         "completion": "print a completion script for your shell",
     },
@@ -79,4 +81,4 @@ LIST: Mapping[str, Mapping[str, str]] = {
 """Every command with its line of ``ldimport --help``, in the order of a migration: known without
 importing the command's module."""
 COMMANDS = [name for section in LIST.values() for name in section]
-GROUPS = ("export", "token", "engine", "state", "config")
+GROUPS = ("export", "webhooks", "token", "engine", "state", "config")

@@ -92,6 +92,15 @@ TABLE: Mapping[str, Any] = {
     "public_url": Option(metavar="URL", help="address in answers"),
     "user_agent": Option(metavar="TEXT", help="fetch images under this name (User-Agent)"),
     "serve.lenient": Option(envvar="LDIMPORT_LENIENT", help="only the shape of metadata counts"),
+    "list.failed": Option(help="those that were given up, or that the receiver wants no more"),
+    "waiting": Option(help="those whose next try is to come"),
+    "list.job": Option(metavar="ID", help="only that of this job"),
+    "list.most": Option("--most", "-n", min=0, metavar="N", help="notifications to show; 0 = all"),
+    "resend.ids": Argument(metavar="ID...", help="as `webhooks list` shows them, or a job's"),
+    "resend.failed": Option(help="all that were given up, or that the receiver wanted no more"),
+    "listen.host": Option(metavar="ADDRESS", help="listen here"),
+    "listen.port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
+    "unsigned": Option(help="take unsigned notifications from other machines too"),
     "profile_file": Option(metavar="FILE", help="engine settings from this file"),
     "worker.workers": Option(envvar="LDIMPORT_WORKERS", min=1, metavar="N",
                              help="processes; default: one per core"),
@@ -122,6 +131,8 @@ TABLE: Mapping[str, Any] = {
     "resend": Option(help="send unchanged images again too"),
     "yes": Option(help="do not ask before the first use of a systemName"),
     "webhook": Option(metavar="URL", help="called when a job ends"),
+    "heartbeat": Option(metavar="URL", help="asked at the start (URL/start), at the end (URL) and "
+                        "after a failure (URL/fail)"),
     "context": Option(metavar="JSON|@FILE", help="sent along with the webhook"),
     "junitxml": Option("--junitxml", metavar="FILE", help="write a JUnit report"),
     "plan.resend": Option(envvar="LDIMPORT_RESEND",
@@ -314,6 +325,7 @@ class EndOptions:
 
     no_wait: bool = False
     deadline: str | None = None
+    heartbeat: str | None = None
     max_failures: str | None = None
     update: bool = False
 

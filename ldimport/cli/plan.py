@@ -156,7 +156,7 @@ def _counts(found: Plan) -> list[Count]:
         ("~", "changed", found.changed, "were edited since they were sent"),
         ("=", "unchanged", found.unchanged, "will not be sent"),
         ("↻", "tried again", found.retried, "failed before for a passing cause"),
-        ("✗", "failed", found.failed, "before: a retry sends them"),
+        ("✗", "failed", found.failed, "before, and are not sent again by themselves"),
         ("–", "waived", found.waived, "failed before, and that was accepted"),
         ("…", "in progress", found.in_progress, "in jobs that are open"),
         ("!", "invalid", found.invalid, "have errors"),

@@ -67,7 +67,8 @@ def follow(
 
         stack.enter_context(session.heard_by(tell))
         stack.enter_context(ends_in_order(lambda: tell(Stopping())))
-        return drive(events, tell)
+        session.ended = drive(events, tell)
+        return session.ended
 
 
 def drive(events: Iterator[Event], handle: Callable[[Event], None]) -> Summary:

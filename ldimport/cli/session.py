@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ldimport.cli.output.documents import Document
     from ldimport.manifest import Manifest
     from ldimport.migration import Migration, Source
+    from ldimport.migration.events import Summary
     from ldimport.migration.model import ArchiveName, ArchiveSums
     from ldimport.schema.config import ProjectConfig
     from ldimport.settings import Settings, UntrustedError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 Words = tuple[str, ...]
 """An option with its value, as on a command line."""
 EMBEDDED = "embedded"
-_OF_THE_ENGINE = ("serve", "worker", "token", "engine")
+_OF_THE_ENGINE = ("serve", "worker", "token", "engine", "webhooks")
 _OF_A_MANIFEST = ("validate", "plan", "submit", "state")
 _REPEATED = ("--map", "--set", "--allow-host")
 
@@ -47,7 +48,7 @@ class Session:
     as its words: ``place`` those that any next command needs, ``kept`` those of the manifest,
     ``again`` those that only the same command needs. ``ran`` is the archive that the command
     acted on, once it is known, ``alone`` whether the state file holds no other; ``now`` tells
-    Unix time."""
+    Unix time. ``begun`` hears that the state file is in hand, ``ended`` is how a run did."""
 
     options: GlobalOptions = field(default_factory=GlobalOptions)
     flags: Mapping[str, object] = field(default_factory=dict)
@@ -60,6 +61,8 @@ class Session:
     now: Callable[[], float] = time.time
     ran: ArchiveName | None = None
     alone: bool = True
+    begun: Callable[[], None] = lambda: None
+    ended: Summary | None = None
 
     def __post_init__(self) -> None:
         """Results go to ``out`` and ``screen``, everything else to ``err`` and ``notes``."""
@@ -366,7 +369,9 @@ class Session:
         from ldimport.migration import Migration
 
         command = " ".join(self.words)
-        return Migration.open(self.settings.state, write=write, command=command, target=target)
+        found = Migration.open(self.settings.state, write=write, command=command, target=target)
+        self.begun()
+        return found
 
     def migration_if_free(self, target: Target | None = None) -> tuple[Migration, str]:
         """To write to, if no other run does; else to read, and who that run is."""

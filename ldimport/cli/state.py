@@ -174,7 +174,7 @@ def merge(session: Session, other: Path) -> None:
     laptops. The other one is only read. Of an image the later outcome counts."""
     from ldimport.migration.store import merging
 
-    merged = merging.merge(session.settings.state, other)
+    merged = merging.merge(_there(session), other)
     if session.options.json:
         told = {"file": str(session.settings.state), "other": str(other), **fields_of(merged)}
         session.document({"format": FORMAT, **told})

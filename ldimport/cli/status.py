@@ -11,12 +11,14 @@ from ldimport import wire
 from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import within
-from ldimport.cli.output import documents, outcomes
+from ldimport.cli.options import quota_rules
+from ldimport.cli.output import documents, outcomes, quota
 from ldimport.cli.output.documents import Document
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, StateFileError, TemporaryError, UsageError
 from ldimport.migration import Migration
 from ldimport.migration.model import ArchiveName, ArchiveSums, Filter, JobRow, Overview, Totals
+from ldimport.migration.prospects import Prospect
 from ldimport.model import Counts, JobState, JobStatus, Result, Status
 
 MOST_JOBS = 10
@@ -49,11 +51,14 @@ def status(
         migration, workers = _as_now(session, stack, migration, found)
         found = migration.overview_now(found, workers=workers)
         others = archive.elsewhere(migration.archives(), mine)
+        ahead = migration.prospects(found.scopes, quota_rules(session.settings))
         if session.options.json:
             jobs = map(migration.as_now, migration.jobs(**which))
-            outcomes.write_overview(session.out, documents.overview(found, others), jobs)
+            document = documents.overview(found, others)
+            document["prospects"] = [*map(quota.prospect_document, ahead)]
+            outcomes.write_overview(session.out, document, jobs)
         else:
-            _show(session, found, others)
+            _show(session, found, others, ahead)
         archive.say_elsewhere(session, migration, mine, "status")
     return ExitCode.OK
 
@@ -80,12 +85,18 @@ def _as_now(
     return migration, False
 
 
-def _show(session: Session, found: Overview, others: Sequence[ArchiveSums]) -> None:
-    screen = session.screen
+def _show(
+    session: Session,
+    found: Overview,
+    others: Sequence[ArchiveSums],
+    prospects: Sequence[Prospect],
+) -> None:
+    screen, now = session.screen, session.now()
+    ahead = [quota.standing(each, now, here=session.out.tty) for each in prospects]
     if not session.out.tty:
-        outcomes.lines(session.out, found, session.now(), None)
+        outcomes.lines(session.out, found, now, None, ahead)
     elif found.scopes:
-        outcomes.overview(screen, found, session.now(), None)
+        outcomes.overview(screen, found, now, None, ahead)
     else:
         name = session.archive.system_name if others else None
         of = f" of “{name}”" if name else ""

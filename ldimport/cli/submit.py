@@ -151,7 +151,7 @@ def _token_ends_early(session: Session, planned: Planned) -> str | None:
     ends = None if session.settings.embedded or token is None else expires(token.reveal())
     if forecast is None or ends is None or not session.now() < ends < forecast.finish_at:
         return None
-    many = "1 day" if forecast.days == 1 else f"{number(forecast.days)} days"
+    many = counted(forecast.days, "day")
     return (
         f"the token ends {utc(ends)}, in {duration(ends - session.now())}; the move takes {many}, "
         f"until {utc(forecast.finish_at)}: make a new token in time"
@@ -171,13 +171,22 @@ def _say_checked(screen: Screen, source: Source, planned: Planned) -> None:
     check.identity(screen, found)
     of = f" of {number(plan.to_send + plan.left_out)} (--limit)" if plan.left_out else ""
     again = f", {number(plan.retried)} of them again" if plan.retried and not plan.left_out else ""
-    what = f"{number(plan.to_send)}{of} to send{again}"
+    what = f"{number(plan.to_send)}{of} to send{again}{_under_the_quota(planned)}"
     screen.line(
         (plan.manifest, ACCENT),
         f" → {plan.target} · systemName {plan.system_name}   {what}",
         indent=2,
     )
     screen.blank()
+
+
+def _under_the_quota(planned: Planned) -> str:
+    """What of it fits now, and how long all takes, where that is known."""
+    room, forecast = planned.quota.room, planned.forecast
+    if room is None or forecast is None or room >= planned.plan.to_send:
+        return ""
+    days = counted(forecast.days, "day")
+    return f" · {number(room)} fit into the quota now · {days} in all"
 
 
 def _refused(session: Session, source: Source, error: InvalidManifest) -> ExitCode:

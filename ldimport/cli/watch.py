@@ -20,6 +20,7 @@ def watch(
     session: Session,
     jobs: list[str] | None = None,
     deadline: str | None = None,
+    heartbeat: str | None = None,
     junitxml: Path | None = None,
     all_: bool = False,
 ) -> ExitCode:

@@ -238,6 +238,23 @@ class Notification:
 
 
 @dataclass(frozen=True, slots=True)
+class OutboxEntry:
+    """One notification as the outbox has it: ``answer`` is what the last try came to, ``due_at``
+    the next one's time (of one that waits), ``under_way``: it is being sent in this moment."""
+
+    id: str
+    job: str
+    url: str
+    state: Delivery
+    tries: int
+    answer: str | None
+    created_at: float
+    due_at: float
+    ended_at: float | None
+    under_way: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DeliveryOutcome:
     """What a try came to: the new state, when the next try is due (Unix seconds), a text for
     people, and until when everything to this endpoint shall wait (None: as it is)."""

@@ -21,6 +21,7 @@ class Admission:
         self._most: int | None = None
         self._closed: QuotaError | None = None
         self._may_ask, self._asking = True, False
+        self._until: float | None = None
 
     @property
     def quota(self) -> Quota:
@@ -59,7 +60,7 @@ class Admission:
 
     def accepted(self) -> None:
         """The target took what was admitted: if that was to ask, what it said before is over."""
-        self._closed = None
+        self._closed, self._until = None, None
         if self._asking:
             self._store.forget_refusal(self._target)
 
@@ -69,8 +70,10 @@ class Admission:
         now = self._account.clock.now()
         self._store.refused(self._target, QuotaSeen(error.limit, error.used, now))
         quota = self.quota
-        if error.retry_after is not None:
+        if error.retry_after is not None and (quota.room is None or quota.others):
             error.resume_at, self._closed = now + error.retry_after, error
+            opens = (each for each in quota.opens() if each.at <= error.resume_at + SOON)
+            error.fits = sum(each.images for each in opens) or None
             return [parcel]
         if quota.room is not None and quota.room < len(parcel.images):
             return [parcel]
@@ -90,8 +93,8 @@ class Admission:
         until = error.resume_at if error.resume_at is not None else math.inf
         if quota.others and self._rules.wait and not closed:
             until = min(until, quota.at + ASK_AGAIN)
-        seconds = until - quota.at
-        if seconds > (2 * DAY if self._rules.wait else SOON) or seconds >= self._left():
+        self._until = self._until or quota.at + (2 * DAY if self._rules.wait else SOON)
+        if until > self._until or until - quota.at >= self._left():
             raise error
         self._may_ask = True
         return until

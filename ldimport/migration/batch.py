@@ -10,7 +10,14 @@ from dataclasses import dataclass, replace
 from urllib.parse import urlsplit, urlunsplit
 
 from ldimport import wire
-from ldimport.model import Image, ImportRequest, JobOptions, Json
+from ldimport.model import (
+    BATCH_KEY,
+    MAX_CONTEXT_BYTES,
+    Image,
+    ImportRequest,
+    JobOptions,
+    Json,
+)
 from ldimport.targets.base import BatchLimits
 from ldimport.wire import rendered
 
@@ -68,10 +75,28 @@ class Envelope:
             tuple(each.body for each in images),
         )
 
+    def marked(self, key: str) -> Envelope:
+        """With the key of its batch in the context that the webhook is sent, where that fits and
+        the user has no such word there."""
+        context = dict(self.context or {})
+        named = {**context, BATCH_KEY: key}
+        fits = len(wire.encode(named)) <= MAX_CONTEXT_BYTES
+        if self.webhook is None or BATCH_KEY in context or not fits:
+            return self
+        return replace(self, context=named)
+
+    def unmarked(self, key: str) -> Envelope:
+        """As it was before it was ``marked`` with this key."""
+        context = dict(self.context or {})
+        if context.get(BATCH_KEY) != key:
+            return self
+        del context[BATCH_KEY]
+        return replace(self, context=context or None)
+
     @property
     def size(self) -> int:
         """Bytes of the request body without its images."""
-        return len(wire.request_body(self.request()))
+        return len(wire.request_body(self.marked("0" * 32).request()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +136,14 @@ class Parcel:
     def parted(self, at: int) -> list[Parcel]:
         """Two: one of the first so many images, and one of the rest."""
         return [replace(self, images=part) for part in (self.images[:at], self.images[at:])]
+
+    def marked(self, key: str) -> Parcel:
+        """As it is sent under this key."""
+        return replace(self, envelope=self.envelope.marked(key))
+
+    def unmarked(self, key: str) -> Parcel:
+        """What was sent under this key, to be sent under another."""
+        return replace(self, envelope=self.envelope.unmarked(key))
 
     def halves(self) -> list[Parcel]:
         """Two of half the size."""

@@ -94,7 +94,7 @@ def reconciled(library: Lookup, batch: OpenBatch, job: JobStatus) -> Step[Rest]:
         missing = 0 if n in found else missing + 1
         if missing == MOST_MISSING:
             break
-    unsent = replace(parcel.without(found), instead_of=batch.id)
+    unsent = replace(parcel.without(found).unmarked(batch.key), instead_of=batch.id)
     return Rest(replace(job, results=tuple(found.values())), unsent)
 
 

@@ -11,14 +11,14 @@ TOGETHER = 26 * 3_600.0
 """Seconds within which one run follows another, so that one a night does."""
 
 
-def worth_saying(earlier: Iterable[RunRow], now: float) -> bool:
+def worth_saying(earlier: Iterable[RunRow], now: float, accepted: float = 0.0) -> bool:
     """Whether a run that ends for the quota ``now``, with nothing sent, has to say that the ones
     before did the same: at the second in a row, and then once a day. ``earlier``: the last one
-    first."""
+    first; ``accepted``: when the target took images last, also from a run that was killed."""
     times, at = [], now
     for run in earlier:
         idle = run.exit_code == ExitCode.QUOTA and not run.sent
-        if not idle or at - run.finished_at > TOGETHER:
+        if not idle or run.started_at < accepted or at - run.finished_at > TOGETHER:
             break
         times.append(at := run.finished_at)
     if len(times) < 2:

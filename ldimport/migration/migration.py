@@ -26,6 +26,7 @@ from ldimport.migration.model import (
     WaiverChange,
     added,
 )
+from ldimport.migration.prospects import Prospect, prospects
 from ldimport.migration.quota import Quota, QuotaRules
 from ldimport.migration.retry import retry
 from ldimport.migration.store import StateStore
@@ -191,6 +192,10 @@ class Migration(Closing):
     def quota(self, rules: QuotaRules | None = None) -> Quota:
         """What is known of the target's quota by now."""
         return self._account.quota(rules or QuotaRules())
+
+    def prospects(self, archives: Iterable[ArchiveSums], rules: QuotaRules) -> list[Prospect]:
+        """Of each archive, how it stands with the quota, and how its last run ended."""
+        return list(prospects(self._store, archives, rules, self._clock.now()))
 
     def system_names(self) -> list[str]:
         """The systemNames that the state file has used for the target."""

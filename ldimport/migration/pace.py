@@ -65,6 +65,7 @@ class Rounds:
 
     def __init__(self) -> None:
         self._later: list[tuple[float, int]] = []
+        self._at: dict[int, float] = {}
         self._due: set[int] = set()
         self._by_age: list[int] = []
         self._by_wait: deque[int] = deque()
@@ -72,12 +73,21 @@ class Rounds:
 
     def add(self, number: int, at: float) -> None:
         """Ask about it at this time."""
+        self._at[number] = at
         heappush(self._later, (at, number))
+
+    def hasten(self, number: int, at: float) -> None:
+        """Ask about it at this time already, if it waits for a later one."""
+        if at < self._at.get(number, at):
+            self.add(number, at)
 
     def take(self, now: float) -> int | None:
         """The next one that is due; it is no longer in the rounds."""
         while self._later and self._later[0][0] <= now:
-            _, number = heappop(self._later)
+            at, number = heappop(self._later)
+            if self._at.get(number) != at:
+                continue  # it was hastened
+            del self._at[number]
             self._due.add(number)
             heappush(self._by_age, number)
             self._by_wait.append(number)

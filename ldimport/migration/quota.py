@@ -31,6 +31,21 @@ class Uploads:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A batch of ``whole`` images, accepted ``at`` that time. Of its job, once it has ``ended``,
+    those count that arrived: ``images``; until then all of them."""
+
+    at: float
+    images: int
+    whole: int = 0
+    ended: float | None = 0.0
+
+    def counted(self, at: float) -> int:
+        """Images that the target counted then."""
+        return self.images if self.ended is not None and self.ended <= at else self.whole
+
+
+@dataclass(frozen=True, slots=True)
 class QuotaSeen:
     """What a target said when it refused a batch for its quota: ``allowed`` in 24 hours, ``used``
     by then; None where it did not say."""
@@ -144,7 +159,7 @@ class Quota:
 
 
 def quota_at(
-    now: float, accepted: Iterable[Uploads], refusal: QuotaSeen | None, rules: QuotaRules
+    now: float, accepted: Iterable[Accepted], refusal: QuotaSeen | None, rules: QuotaRules
 ) -> Quota:
     """The quota now, from what was accepted in the last two days and an hour, and the last refusal.
 
@@ -152,18 +167,19 @@ def quota_at(
     left our window last may be still in the target's; the rest others have sent. What it counts
     less (images that failed) is taken off the oldest.
     """
-    ledger = [Uploads(min(each.at, now), each.images) for each in accepted]
+    ledger = [replace(each, at=min(each.at, now)) for each in accepted]
     ledger.sort(key=lambda each: each.at)
     window = [each for each in ledger if each.at > now - DAY]
     late: list[Uploads] = []
     others = 0
     told = refusal is not None and 0 <= now - refusal.at < DAY and refusal.used is not None
     if refusal is not None and told:
-        then = [each for each in ledger if refusal.at - DAY < each.at <= refusal.at]
-        more = (refusal.used or 0) - sum(each.images for each in then)
+        then = [each for each in ledger if refusal.at - DAY <= each.at < refusal.at]
+        more = (refusal.used or 0) - sum(each.counted(refusal.at) for each in then)
         if more < 0:
-            since = [each for each in window if each.at > refusal.at]
-            window = [e for e in _without(then, -more) if e.at > now - DAY] + since
+            since = [each for each in window if each.at >= refusal.at]
+            less = _without(then, refusal.at, -more)
+            window = [each for each in less if each.at > now - DAY] + since
         else:
             late, others = _late(ledger, refusal.at, more)
     leaving = [Uploads(each.at + DAY, each.images) for each in window]
@@ -183,21 +199,21 @@ def _allowed(refusal: QuotaSeen | None, rules: QuotaRules, now: float) -> int | 
     return min(told, stated) if now - refusal.at < DAY else stated
 
 
-def _without(ledger: Sequence[Uploads], fewer: int) -> Iterator[Uploads]:
-    """The ledger with so many images less, the oldest first."""
+def _without(ledger: Sequence[Accepted], at: float, fewer: int) -> Iterator[Accepted]:
+    """The ledger with so many images less than it counted ``at`` some time, the oldest first."""
     for each in ledger:
-        less = min(fewer, each.images)
+        less = min(fewer, each.counted(at))
         fewer -= less
-        yield replace(each, images=each.images - less)
+        yield replace(each, images=max(0, each.images - less))
 
 
-def _late(ledger: Sequence[Uploads], at: float, more: int) -> tuple[list[Uploads], int]:
+def _late(ledger: Sequence[Accepted], at: float, more: int) -> tuple[list[Uploads], int]:
     """Of so many images that a target counted ``at`` some time and our window does not: those of
     batches that had just left it, which are tried again after as long as they were overdue; and
     how many others sent."""
     late = []
     for each in reversed(ledger):
-        if at - DAY - LAG < each.at <= at - DAY and more:
+        if at - DAY - LAG < each.at < at - DAY and more:
             images = min(more, each.images)
             more -= images
             overdue = at - (each.at + DAY)

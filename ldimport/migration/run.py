@@ -112,13 +112,20 @@ class Run:
         jobs = tuple(map(self._account.as_now, self._store.jobs(self.tracker.job_ids)))
         code, notes = self._exit_code(failures), self.tracker.notes
         quota = self._admission.quota
-        forecast = quota.forecast(totals.unsubmitted)
+        forecast = quota.forecast(totals.unsubmitted if plan else self._waits(totals))
         held = {host: images for host, images in self.tracker.breaker.held.items() if images}
         return Summary(
             plan, jobs, totals, seconds, code, causes, self.stopped, self.ahead, notes,
             quota=quota, finish_at=None if forecast is None else forecast.finish_at,
             updated=self.tracker.updated, held=held,
         )  # fmt: skip
+
+    def _waits(self, totals: Totals) -> int:
+        """Images not sent yet, as the last submit left them."""
+        target, name = self._target.identity, self._options.system_name
+        runs = self._store.runs(target=target, system_name=name)
+        left = next((run.unsent for run in runs if run.command == "submit"), 0)
+        return max(left, totals.unsubmitted)
 
     def recorded(self, command: str, end: Summary) -> Iterator[Event]:
         """The end of a run, once the state file has it; before it a notice where this is one of
@@ -129,7 +136,9 @@ class Run:
         if code is ExitCode.QUOTA and not self.sent:
             earlier = self._store.runs(target=target, system_name=name)
             sending = [each for each in earlier if each.command != "watch"]
-            if end.quota is not None and idle.worth_saying(sending, now):
+            accepted = self._store.accepted(target, now)
+            taken = accepted[-1].at if accepted else 0.0
+            if end.quota is not None and idle.worth_saying(sending, now, taken):
                 text = idle.explained(sending, end.quota, end.stopped, unsent)
                 yield Notice("quota-stuck", text)
         try:
@@ -185,7 +194,11 @@ class Run:
         yield from checkpoint.judge(self.batches)
 
     def _wait_for_room(self, to_send: int) -> Iterator[Event]:
-        """Until the quota lets more through. Raises QuotaError where that takes too long."""
+        """Until the quota lets more through. Raises QuotaError where that takes too long. Jobs that
+        are open may leave room, since what fails in them does not count."""
+        if self._options.wait and len(self.tracker):
+            yield from self._step(to_send)
+            return
         until = self._admission.opens()
         yield Waiting(until, self._admission.quota)
         while (left := until - self._clock.now()) > 0:
@@ -200,11 +213,13 @@ class Run:
         """Intent, then action. Returns what is left to send of a parcel that was refused for its
         size, for some of its images or for the quota."""
         store, now = self._store, self._clock.now
-        batch = store.record_intent(parcel, uuid.uuid4().hex, now())
+        key = uuid.uuid4().hex
+        marked = parcel.marked(key)
+        batch = store.record_intent(marked, key, now())
         if own and (parcel.instead_of is None or parcel.instead_of in self.batches):
             self.batches.append(batch.id)
         try:
-            sent = self.tracker.hand_over(batch, parcel)
+            sent = self.tracker.hand_over(batch, marked)
         except TooLargeError as error:
             if len(parcel.images) == 1:
                 yield from self.tracker.too_large(batch, parcel)

@@ -15,6 +15,7 @@ from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
 from ldimport.migration.confirm import Lookup, Rest, confirmed, is_clear, lacks_results, reconciled
 from ldimport.migration.events import MOST_SHOWN, BatchSent, Event, JobEnded, OpenJob
+from ldimport.migration.hints import Hints
 from ldimport.migration.hosts import Breaker
 from ldimport.migration.model import JobRow, OpenBatch, Settled, Totals, Updates, added
 from ldimport.migration.pace import Pace, Rounds
@@ -74,6 +75,7 @@ class Tracker:
         self._met = False
         self._pace = Pace(account.clock, account.target.requests_per_second)
         self._rounds = Rounds()
+        self._hints = Hints(account)
         self._library = Lookup(account, self._pace)
         self._patcher = Patcher(self._library) if update else None
         self._endings: deque[tuple[_Tracked, Steps]] = deque()
@@ -96,6 +98,7 @@ class Tracker:
         self._open[batch.id] = _Tracked(batch, usual, counts, instead=instead)
         self._running = added(Counts, (self._running, counts))
         self._waiting += 1
+        pause = 0.0 if self._hints.follow(batch) else pause
         self._rounds.add(batch.id, self._clock.monotonic() + pause)
         self.job_ids.append(batch.job_id or "")
 
@@ -111,7 +114,12 @@ class Tracker:
     def recover(self, batches: Iterable[OpenBatch]) -> Iterator[Event]:
         """Follow what an earlier run left open. A batch that was recorded but perhaps never
         accepted is handed over again with its key: the same key gives the same job."""
+        self._heed()
         for batch in batches:
+            if batch.job_id is None and (told := self._hints.job_of(batch)):
+                batch = self._store.accept(batch, told, self._clock.now())
+                text = f"job {told} took a batch whose answer was lost: its webhook says so"
+                yield Notice("found-job", text)
             if batch.job_id is not None:
                 self.follow(batch, new=False)
                 continue
@@ -120,7 +128,7 @@ class Tracker:
                 sent = self.hand_over(batch, parcel)
             except QuotaError as error:
                 self._store.refuse(batch, self._clock.now(), error)
-                self.over_quota.append((error, parcel))
+                self.over_quota.append((error, parcel.unmarked(batch.key)))
             except RefusedError as error:
                 self._store.refuse(batch, self._clock.now(), error)
                 self.trouble = self.trouble or error
@@ -151,6 +159,7 @@ class Tracker:
         """Ask about jobs that are due, and store the results of those that ended. Of a target over
         HTTP one question is asked, and none before the pace admits it: whoever calls looks at the
         clock between two of them."""
+        self._heed()
         now = self._clock.monotonic()
         while self._pace.wait <= 0:
             self._look_up_next = bool(self._endings) and not self._look_up_next
@@ -164,6 +173,11 @@ class Tracker:
                 return
             if not self._target.local:
                 return
+
+    def _heed(self) -> None:
+        """Jobs that a webhook named are due now."""
+        for number in self._hints.due():
+            self._rounds.hasten(number, self._clock.monotonic())
 
     def _ask(self, tracked: _Tracked) -> Iterator[Event]:
         job_id = tracked.batch.job_id or ""
@@ -263,7 +277,8 @@ class Tracker:
         return tuple(OpenJob(of.job_id or "", counts, of.submitted_at) for of, counts in each)
 
     def look_ahead(self) -> None:
-        """Ask what is known of the jobs that go on without us."""
+        """Nothing is followed any more: ask what is known of the jobs that go on without us."""
+        self._hints.close()
         for tracked in self._open.values():
             tracked.known = self._account.outcomes(tracked.batch.job_id or "")
 
@@ -291,7 +306,10 @@ class Tracker:
             self._begun(tracked)
         if not self._target.local:
             spread = len(self._open) / self._target.requests_per_second
-            tracked.pause = min(LONGEST_PAUSE, max(tracked.pause * SLOWER, spread))
+            longest = LONGEST_PAUSE
+            if tracked.pause >= longest:
+                longest = self._hints.longest(tracked.batch, longest)
+            tracked.pause = min(longest, max(tracked.pause * SLOWER, spread))
         self._rounds.add(tracked.batch.id, self._clock.monotonic() + tracked.pause)
 
     def _count(self, tracked: _Tracked, now: Counts) -> None:
@@ -344,6 +362,7 @@ class Tracker:
         batch, job = tracked.batch, rest.job
         settled = self._store.settle(batch, job, self._clock.now())
         self._forgotten(tracked)
+        self._hints.end(batch)
         self.totals = added(Totals, (self.totals, settled.totals))
         self.notes.update(settled.notes)
         left = rest.unsent.images if rest.unsent else ()

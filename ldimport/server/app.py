@@ -72,7 +72,7 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
 
         scope["state"] = {"note": ""}
         try:
-            _check_head(scope, backend.options.header_limit)
+            check_head(scope, backend.options.header_limit)
             _admit(scope, versions(backend.engine.now()))
             await router(scope, receive, watched)
         except Exception as met:  # noqa: BLE001  the last catch: an answer all the same
@@ -104,7 +104,7 @@ async def _no_route(scope: Scope, receive: Receive, send: Send) -> None:
     raise Refusal(404, {"url": scope["path"]})
 
 
-def _check_head(scope: Scope, limit: int) -> None:
+def check_head(scope: Scope, limit: int) -> None:
     """What h11 lets through though two readers may understand it differently (RFC 9112 6.1), or
     because all of it came at once, or since it knows nothing of texts: those of path and query
     are valid Unicode, those of the query have a bound. Raises Refusal 400 or 431."""

@@ -7,41 +7,26 @@ from pathlib import Path
 from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
-from ldimport.model import MAX_BODY_BYTES, JobOptions, Limits, Variants
+from ldimport.model import MAX_BODY_BYTES, JobHint, JobOptions, Limits, Variants
 from ldimport.wire import Dialect
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9095
+LISTEN_PORT = 9096
 
 
-@dataclass(frozen=True, slots=True)
-class ServeOptions:
-    """The engine to serve, and how.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HttpOptions:
+    """Where a server listens, and what it takes of a client: sizes in bytes, times in seconds.
 
-    ``job`` is how images are treated where a request does not say it. ``project_config`` None is
-    the documented default; ``daily_limit`` 0 is none; ``secrets`` sign webhooks. ``port`` 0 takes
-    any free one; ``workers`` None is one per core, 0 serves the API alone; ``dialect`` None follows
-    the API version of each request; ``public_url`` None is the address really listened on; for
-    ``variants`` and ``key_in_results`` see ``Engine``; ``token`` has all scopes for this run. Sizes
-    in bytes, times in seconds: ``header_seconds`` for the head of a request, ``body_seconds`` for
-    its body, ``write_seconds`` for a client to take 64 kB of an answer, ``idle_seconds`` between
-    two requests, ``grace_seconds`` for requests under way at the end.
-    """
+    ``port`` 0 takes any free one. ``header_seconds`` for the head of a request, ``body_seconds``
+    for its body, ``write_seconds`` for a client to take 64 kB of an answer, ``idle_seconds``
+    between two requests, ``grace_seconds`` for requests under way at the end. ``secrets`` are those
+    of webhooks."""
 
-    engine: Path
-    project_config: Path | None = None
-    job: JobOptions = field(default_factory=JobOptions)
-    limits: Limits = field(default_factory=Limits)
-    daily_limit: int = 0
     secrets: tuple[str, ...] = field(default=(), repr=False)
     host: str = DEFAULT_HOST
     port: int = DEFAULT_PORT
-    workers: int | None = None
-    dialect: Dialect | None = None
-    public_url: str | None = None
-    variants: Variants = Variants.FORMAT
-    key_in_results: bool = False
-    token: Secret | None = None
     body_limit: int = MAX_BODY_BYTES
     header_limit: int = 65_536
     header_seconds: float = 20.0
@@ -50,6 +35,30 @@ class ServeOptions:
     grace_seconds: float = 10.0
     write_seconds: float = 20.0
     connections: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions(HttpOptions):
+    """The engine to serve, and how.
+
+    ``job`` is how images are treated where a request does not say it. ``project_config`` None is
+    the documented default; ``daily_limit`` 0 is none; ``workers`` None is one per core, 0 serves
+    the API alone; ``dialect`` None follows the API version of each request; ``public_url`` None is
+    the address really listened on; for ``variants`` and ``key_in_results`` see ``Engine``;
+    ``token`` has all scopes for this run.
+    """
+
+    engine: Path
+    project_config: Path | None = None
+    job: JobOptions = field(default_factory=JobOptions)
+    limits: Limits = field(default_factory=Limits)
+    daily_limit: int = 0
+    workers: int | None = None
+    dialect: Dialect | None = None
+    public_url: str | None = None
+    variants: Variants = Variants.FORMAT
+    key_in_results: bool = False
+    token: Secret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +115,14 @@ class Stopped:
     open_jobs: int
 
 
+@dataclass(frozen=True, slots=True)
+class Notified:
+    """A notification was taken down; ``again``: it was known."""
+
+    hint: JobHint
+    again: bool
+
+
 ServeEvent = (
     Listening
     | EngineServed
@@ -114,5 +131,6 @@ ServeEvent = (
     | DeliveryAttempt
     | WorkersPaused
     | Stopped
+    | Notified
 )
 OnEvent = Callable[[ServeEvent], None]

@@ -17,7 +17,7 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from ldimport.server.contract import ServeOptions
+from ldimport.server.contract import HttpOptions
 from ldimport.server.responses import PHRASES, Refusal
 
 LINGER = 1.0
@@ -36,7 +36,7 @@ MOST_LINES = 1_000
 """Lines of a head: reading one costs more than a thousand bytes."""
 
 
-def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
+def protocol(options: HttpOptions, connections: int) -> type[H11Protocol]:
     """The protocol class for a server with room for so many connections; half of them is the most
     for one client."""
     limits = {"OPTIONS": options, "MOST": connections, "MOST_OF_ONE": max(connections // 2, 1),
@@ -47,7 +47,7 @@ def protocol(options: ServeOptions, connections: int) -> type[H11Protocol]:
 class BoundedProtocol(H11Protocol):
     """One connection."""
 
-    OPTIONS: ServeOptions
+    OPTIONS: HttpOptions
     MOST: int
     MOST_OF_ONE: int
     CROWDS: Counter[bytes]

@@ -41,12 +41,12 @@ def run(options: ServeOptions, on_event: OnEvent) -> None:
         key_in_results=options.key_in_results,
     ) as engine:
         server = Server(engine, options)
-        with _one_at_a_time(on_event, server.stop) as tell, _minding_signals(server.stop):
+        with one_at_a_time(on_event, server.stop) as tell, minding_signals(server.stop):
             server.serve(tell)
 
 
 @contextmanager
-def _minding_signals(stop: Callable[[], None]) -> Iterator[None]:
+def minding_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Inside, the first signal ends the server in order, a second one at once; afterwards the
     first is raised."""
     asked: list[int] = []
@@ -64,7 +64,7 @@ def _minding_signals(stop: Callable[[], None]) -> Iterator[None]:
 
 
 @contextmanager
-def _one_at_a_time(on_event: OnEvent, on_break: Callable[[], None]) -> Iterator[OnEvent]:
+def one_at_a_time(on_event: OnEvent, on_break: Callable[[], None]) -> Iterator[OnEvent]:
     """Takes events and hands them on in a thread of its own: a reader that is slow, or does not
     read at all, must not stop the server. When that fails (a broken pipe), ``on_break`` is called
     and the failure is raised at the end."""

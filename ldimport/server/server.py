@@ -24,6 +24,7 @@ from ldimport.errors import ConfigError, LdimportError, TemporaryError
 from ldimport.server.app import application
 from ldimport.server.contract import (
     EngineServed,
+    HttpOptions,
     Listening,
     OnEvent,
     ServeOptions,
@@ -74,7 +75,7 @@ class Server:
         sense, TemporaryError where too few files may be open; nothing has been served then."""
         engine, options = self._engine, self._options
         assert engine.config  # a broken one shows itself now
-        room = _room(options.connections)
+        most = room(options.connections)
         with ExitStack() as ends:
             listener = ends.enter_context(listen(options.host, options.port))
             engine.public_url = options.public_url or url_of(listener)
@@ -92,7 +93,7 @@ class Server:
             on_event(Listening(url_of(listener), listener.getsockname()[1]))
             on_event(_served(engine, options.workers))
             app = application(backend, on_event)
-            self._uvicorn = uvicorn_ = _Uvicorn(_configured(app, options, room))
+            self._uvicorn = uvicorn_ = Uvicorn(configured(app, options, most))
             uvicorn_.should_exit = self._told
             with asyncio.Runner() as runner:
                 runner.get_loop().set_exception_handler(self._stumbled)
@@ -124,7 +125,7 @@ def _served(engine: Engine, workers: int | None) -> EngineServed:
     )
 
 
-def _room(wanted: int) -> int:
+def room(wanted: int) -> int:
     """How many connections there is room for; each may have a file of its own. Raises
     TemporaryError where there is none for the server itself."""
     files = open_files(2 * wanted + SPARE_FILES)
@@ -137,7 +138,8 @@ def _room(wanted: int) -> int:
     return min(wanted, max(8, (files - SPARE_FILES) // 2))
 
 
-def _configured(app: ASGIApp, options: ServeOptions, connections: int) -> uvicorn.Config:
+def configured(app: ASGIApp, options: HttpOptions, connections: int) -> uvicorn.Config:
+    """How uvicorn serves ``app``."""
     return uvicorn.Config(
         app,
         http=protocol(options, connections),
@@ -157,7 +159,7 @@ def _configured(app: ASGIApp, options: ServeOptions, connections: int) -> uvicor
     )
 
 
-class _Uvicorn(uvicorn.Server):
+class Uvicorn(uvicorn.Server):
     """Leaves signals to whoever runs it, and lets many wait that are taken a few at once."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -232,7 +234,7 @@ def _watch(jobs: Follower, on_event: OnEvent, told: threading.Event) -> None:
 # -- the socket -------------------------------------------------------------------------------
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, command: str = "serve") -> socket.socket:
     """A socket that listens; ``port`` 0 takes any free one. Raises ConfigError that names the way
     out when the port is taken or the address is not of this machine."""
     try:
@@ -240,7 +242,7 @@ def listen(host: str, port: int) -> socket.socket:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
         )
     except (OSError, UnicodeError) as error:
-        raise _no_address(host) from error
+        raise _no_address(host, command) from error
     family, place = found[0][0], found[0][4]
     both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
     try:
@@ -248,7 +250,7 @@ def listen(host: str, port: int) -> socket.socket:
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio does not see it is TCP
         made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
     except OSError as error:
-        raise _not_listening(error, host, port) from error
+        raise _not_listening(error, host, port, command) from error
     made.setblocking(False)
     return made
 
@@ -262,19 +264,19 @@ def url_of(made: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _not_listening(error: OSError, host: str, port: int) -> ConfigError:
+def _not_listening(error: OSError, host: str, port: int, command: str) -> ConfigError:
     if error.errno == errno.EADDRNOTAVAIL:
-        return _no_address(host)
+        return _no_address(host, command)
     if error.errno == errno.EADDRINUSE:
-        hint = "ldimport serve --port 0   any free port"
+        hint = f"ldimport {command} --port 0   any free port"
         return ConfigError(f"Port {port} is taken", hint=hint, code="port-taken")
     if error.errno == errno.EACCES:
-        hint = "ldimport serve --port 9095   ports below 1024 are reserved"
+        hint = f"ldimport {command} --port 9095   ports below 1024 are reserved"
         return ConfigError(f"Port {port} may not be used by you", hint=hint, code="port-reserved")
     why = os.strerror(error.errno or 0)
     return ConfigError(f"{host} port {port} cannot be listened on: {why}", code="no-port")
 
 
-def _no_address(host: str) -> ConfigError:
-    hint = "ldimport serve --host 127.0.0.1   or 0.0.0.0 for all of its addresses"
+def _no_address(host: str, command: str) -> ConfigError:
+    hint = f"ldimport {command} --host 127.0.0.1   or 0.0.0.0 for all of its addresses"
     return ConfigError(f"{host} is no address of this machine", hint=hint, code="bad-host")

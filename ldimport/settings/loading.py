@@ -60,6 +60,7 @@ class Settings:
     allow_hosts: tuple[str, ...] = ()
     base_url: str | None = None
     webhook: str | None = None
+    heartbeat: Secret | None = None
     context: Mapping[str, Json] | None = None
     manifest: Mapping[str, Json] = field(default_factory=dict)
     daily_limit: int | None = None

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from ldimport import wire
 from ldimport.api_versions import API_VERSION
+from ldimport.credentials import Secret
 from ldimport.errors import ConfigError, LdimportError, UsageError, did_you_mean
 from ldimport.faults import json_fault
 from ldimport.model import (
@@ -149,6 +150,14 @@ def _mapping(raw: object, where: Where) -> Mapping[str, Any]:
     if not isinstance(raw, dict):
         raise where.error(f"must be a mapping, not {_kind(raw)}")
     return raw
+
+
+def _heartbeat(raw: object, where: Where) -> Secret:
+    """Who knows the address may say that all is well, so it is shown nowhere."""
+    text = _text(raw, where).strip()
+    if not (is_http_url(text) and text.isascii() and text.isprintable()):
+        raise where.error(_HTTP)
+    return Secret(text, where.source)
 
 
 def _flag(raw: object, where: Where) -> bool:
@@ -305,6 +314,7 @@ SETTINGS = (
     Setting("allow_hosts", _hosts, "--allow-host", dangerous=True),
     Setting("base_url", _such(is_http_url, _HTTP), "--base-url"),
     Setting("webhook", _such(is_http_url, _HTTP), "--webhook", dangerous=True),
+    Setting("heartbeat", _heartbeat, "--heartbeat", dangerous=True),
     Setting("context", _context, "--context"),
     Setting("manifest", _mapping),
     Setting("daily_limit", _amount(0, 1_000_000_000, "50k"), "--daily-limit"),

@@ -305,7 +305,7 @@ def test_apache_takes_the_redirects(state: Path, tmp_path: Path) -> None:
         + f"DocumentRoot {tmp_path}/root\n<Directory />\nRequire all granted\n</Directory>\n"
         + "\n".join(rules).replace("/path/to/r.txt", f"{tmp_path}/r.txt")
     )
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+    for folder in (tmp_path, *list(tmp_path.parents)[:3]):
         folder.chmod(0o755)
     (tmp_path / "r.txt").chmod(0o644)
     program = shutil.which("apache2", path="/usr/sbin")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,11 @@ from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
 from ldimport.errors import ExitCode, Terminated
-from ldimport.model import Counts, JobOptions, JobState
+from ldimport.model import Counts, JobHint, JobOptions, JobState
 from ldimport.server.contract import (
     EngineServed,
     Listening,
+    Notified,
     OnEvent,
     RequestAnswered,
     ServeEvent,
@@ -100,6 +102,27 @@ def test_a_terminal_gets_local_times_and_arrows() -> None:
     assert shown(screen)[2] == shown(screen)[5] == ":"
 
 
+def test_a_notification_is_a_line() -> None:
+    screen = pipe()
+    hints = [
+        JobHint("25bzj8j", "success", Counts(771, 0, 29)),
+        JobHint("9kk12b", "lost"),
+        JobHint("x\x1b[2J", "failed", Counts(failed=3), "key"),
+    ]
+    for n, hint in enumerate(hints):
+        served.happened(screen, NOW, Notified(hint, again=n == 2))
+    assert [line[22:] for line in shown(screen).splitlines()] == [
+        "25bzj8j  success  771 ok, 29 failed",
+        "9kk12b  lost",
+        "x[2J  failed  3 failed   (again)",
+    ]
+    assert served.document(Notified(hints[1], again=False), NOW) == {
+        "type": "notification", "format": 1, "job": "9kk12b", "state": "lost", "success": None,
+        "skipped": None, "failed": None, "again": False, "batch": None,
+        "at": "2026-11-23T08:11:00Z",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("text", "names", "hint"),
     [
@@ -110,6 +133,20 @@ def test_a_terminal_gets_local_times_and_arrows() -> None:
 )
 def test_tokens_are_hinted_at(text: str | None, names: tuple[str, ...], hint: str) -> None:
     assert served.token_hint(text and Secret(text), names) == hint
+
+
+@pytest.mark.parametrize("command", ["serve", "listen"])
+def test_without_the_extra_the_command_says_how_to_get_it(
+    command: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for module in ("run", "listen"):
+        monkeypatch.setitem(sys.modules, f"ldimport.server.{module}", None)
+    places = ("--state", str(tmp_path / "s.db"), "--engine", str(tmp_path / "e"))
+    assert main([command, "--port", "0", *places]) == ExitCode.CONFIG
+    assert "pip install '.[server]'" in capsys.readouterr().err
 
 
 # -- the command ---------------------------------------------------------------------------

@@ -319,6 +319,8 @@ def test_an_export_of_a_newer_version_is_refused(call: Call) -> None:
 
 
 def test_two_laptops(call: Call) -> None:
+    assert call("state merge state.sqlite --state new.sqlite")[0] == 2, "a name that was mistyped"
+    StateStore.open(Path("new.sqlite"), write=True).close()
     code, out, _ = call("state merge state.sqlite --state new.sqlite")
     assert code == 0 and "7 images new" in out and "1 local engine" in out
     assert (

@@ -738,6 +738,40 @@ def test_a_late_answer_of_a_webhook_is_fenced_off(store: Store, clock: Clock) ->
         session.leave()
 
 
+def test_the_outbox_tells_what_it_has_newest_first(store: Store) -> None:
+    ended(store, "https://a.example/1", "https://b.example/2")
+    session = store.join()
+    first, second = session.deliver((), 9, 3000.0)
+    assert [each.under_way for each in store.outbox()] == [True, True]
+    session.deliver([outcome(second, Delivery.FAILED, 3001.0)], 0, 3001.0)
+    newest, oldest = store.outbox()
+    assert (newest.job, newest.url) == ("1-https://b.example/2", "https://b.example/2")
+    assert (newest.state, newest.tries, newest.answer) == (Delivery.FAILED, 1, "an answer")
+    assert (newest.created_at, newest.ended_at) == (3000.0, 3001.0)
+    assert (oldest.id, oldest.state, oldest.ended_at) == (first.id, Delivery.WAITING, None)
+    assert store.outbox(Delivery.FAILED) == [newest] == store.outbox(most=1)
+    assert store.outbox(job=oldest.job) == [oldest]
+    assert store.outbox(Delivery.DELIVERED) == store.outbox(job="x") == []
+    session.leave()
+
+
+@pytest.mark.parametrize("state", [each for each in Delivery if each is not Delivery.WAITING])
+def test_a_notification_is_sent_again_under_its_id(store: Store, state: Delivery) -> None:
+    ended(store, "https://a.example/1")
+    session = store.join()
+    (first,) = session.deliver((), 9, 3000.0)
+    assert store.send_again([first.id], 3000.0) == ()
+    assert session.deliver((), 9, 9000.0) == [], "one under way stays under way"
+    session.deliver([outcome(first, state, 3001.0)], 0, 3001.0)
+    assert list(store.send_again([first.id, "x"], 5000.0)) == ["x"]
+    assert not store.any_due(1e9), "nothing is changed where one is unknown"
+    assert store.send_again([first.job], 5000.0) == ()
+    assert not store.any_due(4999.0)
+    (again,) = session.deliver((), 9, 5000.0)
+    assert (again.id, again.body, again.tries) == (first.id, first.body, 1)
+    session.leave()
+
+
 # -- tokens, the rest -----------------------------------------------------------------------
 
 

@@ -87,7 +87,9 @@ def planned(events: list[Event]) -> Planned:
     return next(event for event in events if isinstance(event, Planned))
 
 
-def many_open(state: StateStore, jobs: int, target: StandIn, images: int = 1) -> None:
+def many_open(
+    state: StateStore, jobs: int, target: StandIn, images: int = 1, webhook: str | None = None
+) -> None:
     """So many jobs under way at ``target``, as many nights with ``--no-wait`` leave them."""
     archive = state.archive(target.identity, target.label, "archive")
     columns = (
@@ -100,7 +102,7 @@ def many_open(state: StateStore, jobs: int, target: StandIn, images: int = 1) ->
         sent = [Image(f"id{n}-{k}", f"https://img.example/{n}-{k}.jpg", f"Image {n}-{k}", {})
                 for k in range(images)]  # fmt: skip
         outgoing = tuple(Outgoing.of(each, n) for each in sent)
-        packed = pack(Envelope("archive"), outgoing)
+        packed = pack(Envelope("archive", webhook), outgoing)
         row = (archive, f"key{n}", f"job{n}", "started", "a.csv", "/a.csv", options, packed,
                images, n, n, 1_700_000_000.0, 1_700_000_000.0)  # fmt: skip
         marks = ", ".join("?" * len(row))

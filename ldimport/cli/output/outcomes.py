@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output import documents
@@ -38,8 +38,15 @@ JOBS = (
 )  # fmt: skip
 
 
-def overview(screen: Screen, found: Overview, now: float, most: int | None) -> None:
-    """Totals of all targets and archives, who is at work, then the jobs."""
+def overview(
+    screen: Screen,
+    found: Overview,
+    now: float,
+    most: int | None,
+    ahead: Sequence[Mapping[str, str]] = (),
+) -> None:
+    """Totals of all targets and archives, who is at work, what is ``ahead`` of each, then the
+    jobs."""
     for scope in found.scopes:
         images = counted(scope.totals.rows, "image")
         screen.line((f"{scope.label} · systemName {scope.system_name}", ACCENT), f" · {images}")
@@ -50,6 +57,12 @@ def overview(screen: Screen, found: Overview, now: float, most: int | None) -> N
         screen.line(line, indent=2)
     screen.blank()
     totals(screen, found.totals)
+    for scope, facts in zip(found.scopes, ahead, strict=False):
+        if facts:
+            screen.blank()
+            if len(found.scopes) > 1:
+                screen.line(f"  {scope.system_name}")
+            screen.facts(facts)
     if found.jobs:
         screen.blank()
         jobs(screen, found, now, most)
@@ -151,16 +164,24 @@ def state_word(row: JobRow) -> str:
     return f"✗ {row.state.value}"
 
 
-def lines(stream: Stream, found: Overview, now: float, most: int | None) -> None:
+def lines(
+    stream: Stream,
+    found: Overview,
+    now: float,
+    most: int | None,
+    ahead: Sequence[Mapping[str, str]] = (),
+) -> None:
     """Not on a terminal: as one reads it in a mail, times in UTC; scripts take ``--json``."""
-    for line in _lines(found, now, most):
+    for line in _lines(found, now, most, ahead):
         stream.write(f"{clean(line).rstrip()}\n")
     stream.flush()
 
 
-def _lines(found: Overview, now: float, most: int | None) -> Iterator[str]:
+def _lines(
+    found: Overview, now: float, most: int | None, ahead: Sequence[Mapping[str, str]]
+) -> Iterator[str]:
     yield f"status of {utc(now)}"
-    for scope in found.scopes:
+    for n, scope in enumerate(found.scopes):
         sums = scope.totals
         yield from ("", f"target: {scope.label}", f"systemName: {scope.system_name}")
         yield f"images: {number(sums.rows)}"
@@ -169,6 +190,8 @@ def _lines(found: Overview, now: float, most: int | None) -> Iterator[str]:
                 yield f"{word}: {number(count)}"
         if sums.not_taken_over:
             yield f"changed but not taken over: {number(sums.not_taken_over)}"
+        for name, text in (ahead[n] if n < len(ahead) else {}).items():
+            yield f"{name}: {text}"
     if found.last_change is None and not found.totals.rows:
         yield "nothing has been submitted yet"
     elif found.last_change is not None:

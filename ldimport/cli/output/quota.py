@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from ldimport.cli.output.text import clock, duration, number, utc
-from ldimport.errors import QuotaError
+from ldimport.cli.output.text import clock, counted, duration, number, utc
+from ldimport.errors import ExitCode, QuotaError
+from ldimport.migration.prospects import Prospect
 from ldimport.migration.quota import Forecast, Quota
 
 
@@ -42,7 +43,7 @@ def next_room(quota: Quota, *, here: bool) -> str:
 
 def days(forecast: Forecast, now: float, *, here: bool) -> str:
     """``24 days, done about 17 Dec 06:14``."""
-    many = "1 day" if forecast.days == 1 else f"{number(forecast.days)} days"
+    many = counted(forecast.days, "day")
     done = clock(forecast.finish_at, now) if here else utc(forecast.finish_at)
     return f"{many}, done about {done}"
 
@@ -67,3 +68,34 @@ def forecast_document(forecast: Forecast | None) -> dict[str, Any]:
     if forecast is None:
         return {"days": None, "finishAt": None}
     return {"days": forecast.days, "finishAt": utc(forecast.finish_at)}
+
+
+def standing(prospect: Prospect, now: float, *, here: bool) -> dict[str, str]:
+    """Of an archive: quota, finish, last run; each in words, where there is something to say."""
+    found, run = {}, prospect.last_run
+    if prospect.quota.allowed is not None:
+        found["quota"] = f"{used(prospect.quota)} · {next_room(prospect.quota, here=here)}"
+    if prospect.forecast is not None:
+        at = prospect.forecast.finish_at
+        found["finish"] = f"about {moment(at, now, here=here)}"
+    if run is not None:
+        word = ExitCode(run.exit_code).word if run.exit_code in {*ExitCode} else "?"
+        ago = f"{duration(now - run.finished_at)} ago" if here else utc(run.finished_at)
+        found["last run"] = f"{run.command}, {ago}, exit {run.exit_code} ({word})"
+    return found
+
+
+def prospect_document(prospect: Prospect) -> dict[str, Any]:
+    """The same for scripts."""
+    run = prospect.last_run
+    return {
+        "target": prospect.target,
+        "systemName": prospect.system_name,
+        "quota": document(prospect.quota),
+        **forecast_document(prospect.forecast),
+        "lastRun": None if run is None else {
+            "command": run.command, "startedAt": utc(run.started_at),
+            "finishedAt": utc(run.finished_at), "exitCode": run.exit_code,
+            "sent": run.sent, "unsent": run.unsent,
+        },
+    }  # fmt: skip

@@ -12,10 +12,11 @@ from ldimport.cli.output.text import counted, duration, number, size, utc
 from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
-from ldimport.model import JobState
+from ldimport.model import Counts, JobState
 from ldimport.server.contract import (
     EngineServed,
     Listening,
+    Notified,
     RequestAnswered,
     ServeEvent,
     ServeOptions,
@@ -26,6 +27,7 @@ from ldimport.server.contract import (
 _KINDS: dict[type[ServeEvent], str] = {
     Listening: "listening", EngineServed: "engine", RequestAnswered: "request", JobChange: "job",
     DeliveryAttempt: "webhook", WorkersPaused: "workers", Stopped: "stopped",
+    Notified: "notification",
 }  # fmt: skip
 
 
@@ -44,8 +46,17 @@ def document(event: ServeEvent, now: float) -> Document:
             facts["seconds"] = round(event.seconds, 3)
         case WorkersPaused():
             facts = {"state": "paused", **facts}
+        case Notified(hint, again):
+            facts = {"job": hint.job, "state": hint.state, **_told(hint.counts), "again": again}
+            facts |= {"batch": hint.batch}
     at = {} if isinstance(event, Listening) else {"at": utc(now)}
     return {"type": _KINDS[type(event)], "format": FORMAT, **facts, **at}
+
+
+def _told(counts: Counts | None) -> Document:
+    """What a notification said of the images; null where it did not."""
+    names = ("success", "skipped", "failed")
+    return {name: counts and getattr(counts, name) for name in names}
 
 
 def banner(screen: Screen, version: str, url: str, served: EngineServed, options: ServeOptions,
@@ -105,6 +116,8 @@ def _line(event: ServeEvent, arrow: str) -> tuple[Part, ...]:
             return words, status, f"{event.seconds * 1e3:>6.0f} ms  {event.note}"
         case JobChange():
             return _job(event)
+        case Notified():
+            return _notified(event)
         case DeliveryAttempt():
             words = "no answer" if event.status is None else str(event.status)
             return (
@@ -129,6 +142,18 @@ def _job(job: JobChange) -> tuple[Part, ...]:
     sums = zip((counts.success, counts.skipped, counts.failed), words, strict=True)
     shown = " · ".join(f"{number(count)} {word}" for count, word in sums)
     return head, sign, f" {shown}   {duration(job.seconds)}"
+
+
+def _notified(event: Notified) -> tuple[Part, ...]:
+    """A notification: the job, its state, and its images where it told them."""
+    hint, counts = event.hint, event.hint.counts
+    bad = hint.state != JobState.SUCCESS or bool(counts and counts.failed)
+    sums = () if counts is None else (
+        (counts.success, "ok"), (counts.skipped, "skipped"), (counts.failed, "failed")
+    )  # fmt: skip
+    shown = ", ".join(f"{number(count)} {word}" for count, word in sums if count)
+    again = "   (again)" if event.again else ""
+    return f"{hint.job}  ", (hint.state, "yellow" if bad else "green"), f"  {shown}{again}"
 
 
 def stopped(screen: Screen, open_jobs: int) -> None:

@@ -75,6 +75,9 @@ def show(screen: Screen, end: Summary, run: RunFacts) -> None:
     if end.updated is not None:
         updates(screen, end.updated)
     closing(screen, end, run)
+    if end.plan is None and end.finish_at is not None and end.finish_at > run.now:
+        when = quota.moment(end.finish_at, run.now, here=screen.stream.tty)
+        screen.line(f"  All that waits for the quota is sent about {when}.", indent=2)
     screen.hints(next_steps(end, run))
 
 

@@ -207,6 +207,17 @@ class Store(Protocol):
     def any_due(self, now: float) -> bool:
         """Whether ``WorkerSession.deliver`` may find a notification to send."""
 
+    def outbox(
+        self, state: records.Delivery | None = None, job: str | None = None, most: int = 0
+    ) -> Sequence[records.OutboxEntry]:
+        """Notifications, newest first; those in one state, or of one job, where it is named; at
+        most so many (0: all)."""
+
+    def send_again(self, ids: Sequence[str], now: float) -> Sequence[str]:
+        """Make these notifications (by their id or their job's) due ``now`` with all tries before
+        them, whatever became of them, but for one that is under way; nothing if one is unknown.
+        The unknown ones."""
+
     def version(self) -> int:
         """Differs from what this thread was told before when another one has committed since;
         costs next to nothing, asked 20 times a second. PostgreSQL: a counter fed by NOTIFY."""

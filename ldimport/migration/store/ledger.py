@@ -2,7 +2,7 @@
 
 from ldimport.database_rows import made, values_checked
 from ldimport.migration.model import RunRow
-from ldimport.migration.quota import DAY, LAG, QuotaSeen, Uploads
+from ldimport.migration.quota import DAY, LAG, Accepted, QuotaSeen
 from ldimport.migration.store.file import StateFile
 from ldimport.migration.store.schema import KIND, SQL
 
@@ -11,11 +11,11 @@ from ldimport.migration.store.schema import KIND, SQL
 class Ledger(StateFile):
     """Every method that writes is one transaction."""
 
-    def accepted(self, target: str, now: float) -> list[Uploads]:
+    def accepted(self, target: str, now: float) -> list[Accepted]:
         """Batches that a target accepted and may still count, with the images that it counts:
         all of an open job, of an ended one those that arrived."""
         asked = {"target": target, "since": now - 2 * DAY - LAG}
-        return list(self._each(Uploads, SQL["accepted"], asked))
+        return list(self._each(Accepted, SQL["accepted"], asked))
 
     def refusal(self, target: str) -> QuotaSeen | None:
         """What the target said when it refused a batch for its quota last."""

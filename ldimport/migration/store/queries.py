@@ -77,6 +77,10 @@ class StateStore(Verifying):
         wanted = frozenset(only)
         return [batch for batch in found if not wanted or batch.job_id in wanted]
 
+    def has_webhook(self, batch: model.OpenBatch) -> bool:
+        """Whether the end of an open batch's job is told by webhook."""
+        return self._unpacked(batch)[0].webhook is not None
+
     def parcel(self, batch: model.OpenBatch) -> Parcel:
         """What an open batch carries, to send it again."""
         query = "SELECT options, manifest, manifest_path AS path, dialect FROM batch WHERE id = ?"

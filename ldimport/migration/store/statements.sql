@@ -2,7 +2,7 @@
 
 -- name: accepted
 SELECT submitted_at AS at, CASE state WHEN 'started' THEN images WHEN 'lost' THEN images
-    WHEN 'success' THEN batch.success ELSE 0 END AS images
+    WHEN 'success' THEN batch.success ELSE 0 END AS images, images AS whole, finished_at AS ended
 FROM batch INDEXED BY batch_accepted JOIN scope ON scope.id = batch.scope
 WHERE submitted_at > :since AND target = :target ORDER BY submitted_at
 

@@ -2,10 +2,11 @@
 that write want a connection inside ``Catalogue.writing``."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from ldimport import wire
 from ldimport.database_rows import made
-from ldimport.engine.records import Delivery, DeliveryOutcome, Notification
+from ldimport.engine.records import Delivery, DeliveryOutcome, Notification, OutboxEntry
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import SQL
 from ldimport.url import origin_of
@@ -47,3 +48,24 @@ def settle(connection: sqlite3.Connection, outcome: DeliveryOutcome, now: float)
         connection.execute(SQL["slow_down"], (outcome.slow_until, of.endpoint))
     if recorded and state is Delivery.DISABLED:
         connection.execute(SQL["disable"], (now, outcome.answer, of.url))
+
+
+def entries(
+    catalogue: Catalogue, state: Delivery | None, job: str | None, most: int
+) -> Sequence[OutboxEntry]:
+    """What the outbox has, newest first."""
+    rows = catalogue.rows(SQL["outbox"], state, job, most or -1)
+    return [
+        made(OutboxEntry, row, state=Delivery(row["state"]), under_way=bool(row["under_way"]))
+        for row in rows
+    ]
+
+
+def send_again(connection: sqlite3.Connection, ids: Sequence[str], now: float) -> Sequence[str]:
+    """Make these due; the unknown ones, and then nothing has changed."""
+    find = "SELECT w.id FROM webhook w JOIN job j ON j.n = w.job WHERE ?1 IN (w.id, j.id)"
+    found = {each: connection.execute(find, (each,)).fetchone() for each in ids}
+    if unknown := [each for each, row in found.items() if row is None]:
+        return unknown
+    connection.executemany(SQL["send_again"], ((now, row["id"]) for row in found.values()))
+    return ()

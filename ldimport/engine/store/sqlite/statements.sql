@@ -101,6 +101,17 @@ SELECT w.id, j.id AS job, w.url, w.endpoint, w.body, w.tries + 1 AS tries, t.opt
 UPDATE webhook SET state = ?, due_at = ?, answer = ?, ended_at = ?, worker = NULL
   WHERE id = ? AND worker = ?
 
+-- name: outbox
+SELECT w.id, j.id AS job, w.url, w.state, w.tries, w.answer, w.created_at, w.due_at, w.ended_at,
+       w.worker IS NOT NULL AS under_way
+  FROM webhook w JOIN job j ON j.n = w.job
+  WHERE (?1 IS NULL OR w.state = ?1) AND (?2 IS NULL OR j.id = ?2)
+  ORDER BY w.job DESC LIMIT ?3
+
+-- name: send_again
+UPDATE webhook SET state = 'waiting', due_at = ?, tries = 0, ended_at = NULL
+  WHERE id = ? AND worker IS NULL
+
 -- name: slow_down
 UPDATE webhook SET due_at = max(due_at, ?)
   WHERE state = 'waiting' AND endpoint = ?

@@ -11,7 +11,7 @@ from pathlib import Path
 from ldimport import database
 from ldimport.database_rows import made, misfits, values_checked
 from ldimport.engine.blobs import Blobs
-from ldimport.engine.records import Activity, StoredToken
+from ldimport.engine.records import Activity, Delivery, OutboxEntry, StoredToken
 from ldimport.engine.store.contract import Store, Tokens
 from ldimport.engine.store.sqlite import outbox, sessions
 from ldimport.engine.store.sqlite.catalogue import Catalogue
@@ -54,6 +54,15 @@ class SqliteStore(Store):
 
     def any_due(self, now: float) -> bool:
         return outbox.any_due(self._catalogue, now)
+
+    def outbox(
+        self, state: Delivery | None = None, job: str | None = None, most: int = 0
+    ) -> Sequence[OutboxEntry]:
+        return outbox.entries(self._catalogue, state, job, most)
+
+    def send_again(self, ids: Sequence[str], now: float) -> Sequence[str]:
+        with self._catalogue.writing() as connection:
+            return outbox.send_again(connection, ids, now)
 
     def version(self) -> int:
         return self._catalogue.version()
