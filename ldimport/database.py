@@ -164,6 +164,21 @@ def check(path: Path, kind: DatabaseKind) -> None:
         _recognise(path, kind)
 
 
+def as_it_is(path: Path, kind: DatabaseKind) -> sqlite3.Connection:
+    """A connection to read a file as it is, an older one too. Raises as ``connect`` does."""
+    with translated(path, kind), _opening:
+        file = _recognise(path, kind)
+        connection = _open_file(path, kind, write=False)
+        try:
+            _refuse_newer(_pragma(connection, "user_version"), path, kind)
+            connection.execute("PRAGMA query_only=1")
+        except BaseException:
+            connection.close()
+            raise
+        _open[connection] = file
+        return connection
+
+
 def in_memory(kind: DatabaseKind) -> sqlite3.Connection:
     """A connection to an empty database of the newest schema, as a new file would have it."""
     connection = _connection(":memory:", Path(kind.name), kind)

@@ -73,6 +73,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "engine": "look after a local engine: check, reset",
     },
     "Care": {
+        "state": "the state file: info, check, backup, merge, rebuild",
         "config": "settings: show, check, schema",
         "completion": "print a completion script for your shell",
     },
@@ -80,4 +81,4 @@ LIST: Mapping[str, Mapping[str, str]] = {
 """Every command with its line of ``ldimport --help``, in the order of a migration: known without
 importing the command's module."""
 COMMANDS = [name for section in LIST.values() for name in section]
-GROUPS = ("export", "webhooks", "token", "engine", "config")
+GROUPS = ("export", "webhooks", "token", "engine", "state", "config")

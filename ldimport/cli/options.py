@@ -214,6 +214,14 @@ TABLE: Mapping[str, Any] = {
                      help="for which web server; default: csv"),
     "map.form": Option("--format", help="default: by the file's ending, else csv"),
     "undo.form": Option("--format", help="default: by the file's ending, else csv"),
+    # the state file
+    "repair": Option(help="count the sums again and store them"),
+    "backup.file": Argument(metavar="FILE", help="the copy"),
+    "backup.force": Option(envvar="LDIMPORT_BACKUP_FORCE", help="replace a file that is there"),
+    "export.file": Argument(metavar="FILE", help="JSON Lines; default: standard output"),
+    "export.force": Option(envvar="LDIMPORT_EXPORT_FORCE", help="replace a file that is there"),
+    "import.file": Argument(metavar="FILE", help="what `state export` wrote; -: standard input"),
+    "other": Argument(metavar="OTHER", help="the state file whose content is added"),
     # the rest
     "folder": Argument(metavar="FOLDER|MANIFEST", help="default: this folder; of a manifest, a "
                        "mapping is proposed"),

@@ -37,7 +37,7 @@ Words = tuple[str, ...]
 """An option with its value, as on a command line."""
 EMBEDDED = "embedded"
 _OF_THE_ENGINE = ("serve", "worker", "token", "engine", "webhooks")
-_OF_A_MANIFEST = ("validate", "plan", "submit")
+_OF_A_MANIFEST = ("validate", "plan", "submit", "state")
 _REPEATED = ("--map", "--set", "--allow-host")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,9 +36,11 @@ from ldimport.targets.base import Target
 from ldimport.url import host_of
 
 if TYPE_CHECKING:
+    from ldimport.migration.compare import Properties
     from ldimport.migration.handover import LookUp
     from ldimport.migration.plan import Preview
     from ldimport.migration.proof import Mismatch, Verified
+    from ldimport.migration.rebuild import Rebuilt
     from ldimport.migration.source import Source
     from ldimport.migration.validate import Validation
     from ldimport.migration.verify import VerifyEvent, VerifyOptions
@@ -276,13 +278,15 @@ class Migration(Closing):
         config: ProjectConfig | None = None,
     ) -> Iterator[VerifyEvent]:
         """See ``migration.verify``; without a ``config`` less is said of metadata."""
-        from ldimport.migration.compare import Properties
         from ldimport.migration.verify import verify
 
-        types = {} if config is None else config.media_types
-        names = {handle: frozenset(each.properties) for handle, each in types.items()}
-        filled = {handle: each.fillable for handle, each in types.items()}
-        return verify(self._account, system_names, options, Properties(names, filled))
+        return verify(self._account, system_names, options, _properties(config))
+
+    def rebuild(self, source: Source, rate: float | None = None) -> Generator[Rebuilt, None, None]:
+        """See ``migration.rebuild``."""
+        from ldimport.migration.rebuild import rebuild
+
+        return rebuild(self._account, source, _properties(source.config), rate)
 
     def look_up(self, rate: float | None) -> LookUp:
         """Asks the target's media library, ``rate`` times a second at most; None: as the target
@@ -301,3 +305,12 @@ class Migration(Closing):
         """Every image that a verification did not find as expected."""
         for place in of.findings:
             yield from self._store.findings(*place)
+
+
+def _properties(config: ProjectConfig | None) -> Properties:
+    from ldimport.migration.compare import Properties
+
+    types = {} if config is None else config.media_types
+    names = {handle: frozenset(each.properties) for handle, each in types.items()}
+    filled = {handle: each.fillable for handle, each in types.items()}
+    return Properties(names, filled)

@@ -127,14 +127,15 @@ def overview(found: Overview, elsewhere: Iterable[ArchiveSums] = ()) -> Document
     """What the state file knows beside its jobs, and which of its archives were left out."""
     return {
         "totals": fields_of(found.totals, "invalid"),
-        "scopes": [*map(_archive, found.scopes)],
-        "elsewhere": [*map(_archive, elsewhere)],
+        "scopes": [*map(archive, found.scopes)],
+        "elsewhere": [*map(archive, elsewhere)],
         "atWork": None if found.at_work is None else fields_of(found.at_work),
         "changedAt": None if found.last_change is None else utc(found.last_change),
     }
 
 
-def _archive(each: ArchiveSums) -> Document:
+def archive(each: ArchiveSums) -> Document:
+    """One archive with its sums."""
     return {**fields_of(each), "totals": fields_of(each.totals, "invalid")}
 
 

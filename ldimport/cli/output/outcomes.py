@@ -192,9 +192,9 @@ def _lines(
             yield f"changed but not taken over: {number(sums.not_taken_over)}"
         for name, text in (ahead[n] if n < len(ahead) else {}).items():
             yield f"{name}: {text}"
-    if found.last_change is None:
+    if found.last_change is None and not found.totals.rows:
         yield "nothing has been submitted yet"
-    else:
+    elif found.last_change is not None:
         yield from ("", f"last change: {utc(found.last_change)}")
     yield from at_work(found)
     if found.jobs:

@@ -49,7 +49,7 @@ def _facts(found: History) -> dict[str, str]:
     now = found.now
     facts = {
         "archive": f"{found.label} · systemName {found.system_name}",
-        "row": f"{number(found.row)} of {found.manifest}",
+        "row": number(found.row) + (f" of {found.manifest}" if found.manifest else ""),
         "url": found.source_url or "",
     }
     if found.media_id:

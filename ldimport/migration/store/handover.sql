@@ -60,7 +60,7 @@ SELECT s.target, s.system_name, i.external_id, i.media_id, f.status AS first_sta
   (SELECT min(l.recorded_at) FROM batch l WHERE l.scope = i.scope AND l.state IN ('lost', 'failed'))
     AS lost_at
 FROM image i JOIN scope s ON s.id = i.scope
-LEFT JOIN (SELECT b.scope, a.external_id, a.status, b.recorded_at, b.job_id, min(a.batch)
+LEFT JOIN (SELECT b.scope, a.external_id, a.status, b.recorded_at, b.job_id, min(b.recorded_at)
            FROM attempt a JOIN batch b ON b.id = a.batch GROUP BY b.scope, a.external_id) f
   ON f.scope = i.scope AND f.external_id = i.external_id
 LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
@@ -94,3 +94,17 @@ FROM image i
 LEFT JOIN verification v ON v.scope = i.scope AND v.external_id = i.external_id
 LEFT JOIN kept k ON k.scope = i.scope AND k.external_id = i.external_id
 WHERE i.scope = :archive AND i.external_id = :id
+
+-- name: found
+-- An image that the media library has, and of which nothing is known.
+INSERT INTO image (scope, external_id, status, sent, arrived, parts, row, media_id, url,
+  original_url, width, height, mime_type, image_service, title, file_name, source_url)
+VALUES (:scope, :external_id, 'success', :sent, :arrived, :parts, :row, :media_id, :url,
+  :original_url, :width, :height, :mime_type, :image_service, :title, :file_name, :source_url)
+ON CONFLICT (scope, external_id) DO UPDATE SET status = excluded.status, sent = excluded.sent,
+  arrived = excluded.arrived, parts = excluded.parts, row = excluded.row,
+  media_id = excluded.media_id, url = excluded.url, original_url = excluded.original_url,
+  width = excluded.width, height = excluded.height, mime_type = excluded.mime_type,
+  image_service = excluded.image_service, title = excluded.title, file_name = excluded.file_name,
+  source_url = excluded.source_url
+WHERE image.open_batch IS NULL AND image.status IS NULL AND image.arrived IS NULL

@@ -2,16 +2,20 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ldimport.database import statements
 from ldimport.database_rows import made, values_checked
+from ldimport.migration.batch import parts
 from ldimport.migration.handover import Contact
 from ldimport.migration.model import Filter
 from ldimport.migration.proof import Begun, Differences, Expected, Look, Mismatch, Proof
 from ldimport.migration.store.recording import Recording, sums_follow, unpack_one
 from ldimport.migration.store.schema import KIND
 from ldimport.migration.story import BatchOfImage, ImageNow, Step, steps
+
+if TYPE_CHECKING:
+    from ldimport.migration.rebuild import Found
 
 SQL = statements(__package__, "handover.sql")
 
@@ -63,6 +67,12 @@ class Verifying(Recording):
             with sums_follow(connection, archive, gone):
                 return connection.execute(SQL["not_there"], (archive, json.dumps(gone))).rowcount
 
+    def found(self, archive: int, found: Sequence["Found"]) -> None:
+        """Images of which nothing was known and that the media library has, count as arrived."""
+        ids = [each.outgoing.image.id for each in found]
+        with self._writing() as connection, sums_follow(connection, archive, ids):
+            connection.executemany(SQL["found"], [_found(archive, each) for each in found])
+
     def findings(self, archive: int, round_: int, since: float) -> Iterator[Mismatch]:
         """Images that were not there as expected when a verification looked them up, since then."""
         asked = {"archive": archive, "round": round_, "since": since}
@@ -89,6 +99,26 @@ def differences_of(text: str | None) -> Differences:
     """What a column with differences holds."""
     found: Mapping[str, Any] = json.loads(text) if text else {}
     return {name: (expected, there) for name, (expected, there) in found.items()}
+
+
+def _found(archive: int, found: "Found") -> dict[str, object]:
+    """What differs was sent in a form that nobody knows: it is sent again."""
+    each, image, asset = found.outgoing, found.outgoing.image, found.asset
+    title = asset.metadata.get("title")
+    content = each.content if found.same else b""
+    names = ("media_id", "url", "original_url", "width", "height", "mime_type", "image_service")
+    return {
+        **{name: getattr(asset, name) for name in names},
+        "scope": archive,
+        "external_id": image.id,
+        "sent": each.fingerprint if found.same else None,
+        "arrived": content,
+        "parts": parts(image) if found.same else None,
+        "row": each.row,
+        "title": title if isinstance(title, str) else image.file_name,
+        "file_name": image.file_name,
+        "source_url": image.url,
+    }
 
 
 def _row(archive: int, round_: int, look: Look) -> tuple[object, ...]:
