@@ -99,7 +99,7 @@ COMMAND = Command(
     listen,
     (
         "LDIMPORT_WEBHOOK_SECRET=whsec_… ldimport listen",
-        "ldimport submit archive.csv --webhook http://127.0.0.1:9096/     beside it",
+        "ldimport listen --port 0 --json      for tests",
     ),
     {
         ExitCode.OK: "ended by SIGTERM",

@@ -55,6 +55,8 @@ class Account:
         last refusal tell it."""
         target, now = self.target.identity, self.clock.now()
         seen = self.store.refusal(target) if believed else None
+        if seen is None and rules.daily_limit is None:  # asked for each batch
+            return Quota(now, reserve=rules.reserve)
         return quota_at(now, self.store.accepted(target, now), seen, rules)
 
     def as_now(self, row: JobRow) -> JobRow:

@@ -268,6 +268,7 @@ def test_the_local_engine_sends_webhooks_while_it_works(
     run("submit", archive(2), "--webhook", f"http://{host}/hook", "--context", "@context.json",
         "--allow-host", origin.host, "--allow-host", host)  # fmt: skip
     (hook,) = got
+    assert len(hook["context"].pop("ldimportBatch")) == 32
     assert (hook["state"], hook["context"]) == ("success", context)
     assert hook["overview"]["details"] == {"success": 2, "skipped": 0, "failed": 0}
     assert hook["id"] == run.json("status")["jobs"][0]["id"]

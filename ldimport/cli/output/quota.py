@@ -54,7 +54,7 @@ def document(quota: Quota) -> dict[str, Any]:
     later = opens is not None and opens.at > quota.at
     return {
         "limit": quota.allowed,
-        "used": quota.used,
+        "used": None if quota.allowed is None else quota.used,
         "others": quota.others,
         "reserve": quota.reserve,
         "room": quota.room,
