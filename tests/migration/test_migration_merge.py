@@ -20,7 +20,7 @@ from ldimport import database
 from ldimport.errors import StateFileError, UsageError
 from ldimport.migration import StateStore
 from ldimport.migration.batch import Envelope, Origin, Outgoing, Parcel
-from ldimport.migration.model import Failed, OpenBatch, RunRow
+from ldimport.migration.model import Failed, Filter, OpenBatch, RunRow
 from ldimport.migration.proof import Begun, Look, Proof
 from ldimport.migration.quota import QuotaSeen
 from ldimport.migration.store import care
@@ -210,6 +210,20 @@ def test_an_image_that_is_open_in_both_belongs_to_the_batch_sent_last(tmp_path: 
     a.carry_out([("settle", 8, "")])
     assert states(a.path)["archiv", "a"][4] == "b-1", "the older one decides nothing"
     assert care.check(a.path).sound
+
+
+def test_what_became_of_an_image_is_told_in_the_order_of_time(tmp_path: Path) -> None:
+    a, b = Laptop(tmp_path / "a.sqlite", "a", 2_000.0), Laptop(tmp_path / "b.sqlite", "b", 1_000.0)
+    for each in (a, b):
+        each.carry_out([("send", 1, "a"), ("settle", 9, "")])
+    merge(a.path, b.path)
+    with StateStore.open(a.path, write=False) as store:
+        (found,) = store.history("a")
+        assert [each.job_id for each in found.attempts] == ["job-b-1", "job-a-1"]
+        times = [each.at for each in found.steps]
+        assert times == sorted(times) and len(times) >= 4
+        (contact,) = store.contacts(Filter())
+        assert contact.job_id == "job-b-1", "the first contact was there"
 
 
 def test_an_older_file_is_taken_through_a_copy(tmp_path: Path) -> None:

@@ -23,6 +23,8 @@ from ldimport.migration.store.schema import KIND
 FORMAT = "ldimport-state"
 _PAGES = 2_000
 """Copied at once, so that a signal is heard in between."""
+_BESIDE = ("-wal", "-shm", "-journal", ".lock", ".notices", ".notices.lock", ".listen")
+"""What stands beside a state file, after its name."""
 _LONGEST = 256 << 20
 """Bytes of one line that is read, at most."""
 _TABLES = """SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'
@@ -32,8 +34,7 @@ _TABLES = """SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LI
 def refuse_to_replace(path: Path, state: Path, *, force: bool) -> None:
     """Raises UsageError where a file is that ``force`` does not replace; the state file itself, by
     whatever name, and what belongs to it are never replaced."""
-    own = [state, *(state.with_name(f"{state.name}{end}") for end in ("-wal", "-shm", "-journal",
-                                                                     ".lock"))]  # fmt: skip
+    own = [state, *(state.with_name(f"{state.name}{end}") for end in _BESIDE)]
     for each in own:
         same = path.exists() and each.exists() and path.samefile(each)
         if same or os.path.realpath(path) == os.path.realpath(each):

@@ -84,7 +84,7 @@ WHERE i.scope = :archive AND i.external_id = :id
   AND (a.batch IS NOT NULL OR b.id IN (i.open_batch, i.last_batch)
        OR (b.state IN ('refused', 'lost', 'failed') AND i.row BETWEEN b.first_row AND b.last_row
            AND (o.id IS NULL OR b.manifest_path = o.manifest_path)))
-ORDER BY b.id
+ORDER BY b.recorded_at, b.id
 
 -- name: now_of_image
 SELECT i.waived_at, i.waived_because, i.tries, i.url, i.original_url, i.width, i.height,

@@ -235,7 +235,7 @@ WHERE image.external_id = ? ORDER BY scope.id
 -- name: attempts_of_image
 SELECT batch.finished_at AS at, batch.job_id, attempt.status, attempt.reason
 FROM attempt JOIN batch ON batch.id = attempt.batch
-WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY batch.id
+WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY recorded_at, batch.id
 
 -- name: asked_for
 -- Of failed images those that the filters of a retry let through.
