@@ -583,7 +583,7 @@ def test_completion_scripts(home: Path, capsys: pytest.CaptureFixture[str], shel
 
 def test_the_shell_is_told_commands_and_options(home: Path) -> None:
     env = {"_LDIMPORT_COMPLETE": "complete_bash", "COMP_WORDS": "ldimport st", "COMP_CWORD": "1"}
-    assert process(home, **env).stdout.split() == ["status"]
+    assert process(home, **env).stdout.split() == ["status", "state"]
     env |= {"COMP_WORDS": "ldimport status --exi", "COMP_CWORD": "2"}
     assert process(home, **env).stdout.split() == ["--exit-status"]
 

@@ -141,6 +141,7 @@ def batches(path: Path) -> list[Any]:
         return sorted(found.execute(query).fetchall())
 
 
+@pytest.mark.timeout(600)
 @given(before=STEPS, one=STEPS, other=STEPS, ahead=st.sampled_from([0.0, 35.0, 500.0]))
 def test_merging_is_right_whatever_happened(
     before: list[Any], one: list[Any], other: list[Any], ahead: float
