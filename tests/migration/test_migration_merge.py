@@ -122,7 +122,8 @@ def rows(path: Path) -> dict[str, list[Any]]:
 def states(path: Path) -> dict[tuple[str, str], tuple[Any, ...]]:
     """What is known of each image, without the numbers of archives and batches."""
     query = """SELECT s.system_name, i.external_id, i.status, i.sent, i.waived_at IS NOT NULL,
-        i.not_taken_over, o.key, l.key, i.pending, i.media_id, i.arrived, k.packed IS NOT NULL
+        i.not_taken_over, o.key, l.key, i.pending, i.media_id, i.arrived,
+        k.packed IS NOT NULL AND i.status IS 'failed'
       FROM image i JOIN scope s ON s.id = i.scope LEFT JOIN batch o ON o.id = i.open_batch
       LEFT JOIN batch l ON l.id = i.last_batch
       LEFT JOIN kept k ON k.scope = i.scope AND k.external_id = i.external_id"""

@@ -313,3 +313,16 @@ def test_a_file_of_the_version_before_goes_on(tmp_path: Path) -> None:
         opened.settle(batch, ok, 5.0)
         assert opened.overview().totals.failed == 5
     assert schema(before / "state.sqlite") == len(KIND.migrations)
+
+
+def test_an_older_job_that_ends_later_takes_nothing_away(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn()
+    left_open(state, target, manifest(tmp_path, 1))
+    left_open(state, target, manifest(tmp_path, 1, caption="edited"))
+    older, newer = state.open_batches("test:1")
+    for batch, result in ((newer, refused("id1")), (older, arrived("id1"))):
+        job = JobStatus(batch.job_id or "", JobState.SUCCESS, results=(result,))
+        state.settle(batch, job, 2_000_000_000.0)
+    assert state.overview().totals.failed == 1
+    ((row, _),) = state.failed_rows()
+    assert row["metadata.caption"] == "edited"

@@ -27,12 +27,14 @@ SELECT t.id AS theirs, m.id AS ours, t.come AS their_come, m.come AS our_come,
   (t.come, -coalesce(t.finished_at, 0), t.success, t.skipped, t.failed,
    -coalesce(t.submitted_at, 0), coalesce(t.job_id, ''))
   > (m.come, -coalesce(m.finished_at, 0), m.success, m.skipped, m.failed,
-     -coalesce(m.submitted_at, 0), coalesce(m.job_id, '')) AS taken
+     -coalesce(m.submitted_at, 0), coalesce(m.job_id, '')) AS taken,
+  (t.come, coalesce(t.finished_at, 0), t.success, t.skipped, t.failed)
+  = (m.come, coalesce(m.finished_at, 0), m.success, m.skipped, m.failed) AS even
 FROM (SELECT *, {come} FROM other.batch) t JOIN (SELECT *, {come} FROM main.batch) m USING (key)
 
 -- name: map_new_batches
 INSERT INTO temp.batches
-SELECT t.id, m.id, 0, NULL, 1 FROM other.batch t JOIN main.batch m USING (key)
+SELECT t.id, m.id, 0, NULL, 1, 0 FROM other.batch t JOIN main.batch m USING (key)
 WHERE t.id NOT IN (SELECT theirs FROM temp.batches)
 
 -- name: index_batches
@@ -67,9 +69,10 @@ FROM (
           WHEN tb.id IS NULL AND mb.id IS NULL
             THEN (t.status IS NOT NULL, coalesce(t.sent, x''))
                > (m.status IS NOT NULL, coalesce(m.sent, x''))
+          WHEN tb.id IS mb.id AND NOT x.even THEN x.taken
           WHEN tb.id IS mb.id
-            THEN (x.their_come, t.status IS NULL, coalesce(t.waived_at, 0), t.waived_because IS NOT NULL)
-               > (x.our_come, m.status IS NULL, coalesce(m.waived_at, 0), m.waived_because IS NOT NULL)
+            THEN (t.status IS NULL, coalesce(t.waived_at, 0), t.waived_because IS NOT NULL)
+               > (m.status IS NULL, coalesce(m.waived_at, 0), m.waived_because IS NOT NULL)
           ELSE (coalesce(tb.finished_at, -1), coalesce(tb.key, ''))
              > (coalesce(mb.finished_at, -1), coalesce(mb.key, '')) END AS won,
         tb.id AS their_last, tb.recorded_at AS their_last_at, tb.key AS their_last_key,

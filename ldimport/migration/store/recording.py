@@ -249,7 +249,7 @@ def _keep_failed(
 ) -> None:
     """Failed images are kept as they were sent; the others no more."""
     for each, outcome in zip(images, outcomes, strict=True):
-        key = (outcome["scope"], each.image.id)
+        key = (outcome["scope"], each.image.id, outcome["batch"])
         if outcome["status"] is Status.FAILED:
             connection.execute(SQL["keep"], (*key, pack_one(each)))
         else:

@@ -83,10 +83,13 @@ UPDATE image SET status = NULL, sent = NULL, open_batch = NULL, pending = NULL,
   waived_because = NULL WHERE open_batch = ?
 
 -- name: keep
-INSERT OR REPLACE INTO kept (scope, external_id, packed) VALUES (?, ?, ?)
+-- As it was sent in this batch, if that is what its outcome is about.
+INSERT OR REPLACE INTO kept (scope, external_id, packed)
+SELECT scope, external_id, ?4 FROM image WHERE scope = ?1 AND external_id = ?2 AND last_batch = ?3
 
 -- name: no_more
-DELETE FROM kept WHERE scope = ? AND external_id = ?
+DELETE FROM kept WHERE scope = ?1 AND external_id = ?2 AND EXISTS (
+  SELECT 1 FROM image WHERE scope = ?1 AND external_id = ?2 AND last_batch = ?3)
 
 -- name: at
 (:target IS NULL
