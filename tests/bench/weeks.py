@@ -82,10 +82,20 @@ class Quiet(ThreadingHTTPServer):
 
 
 def served(handler: type[BaseHTTPRequestHandler]) -> Quiet:
-    """A server in a thread, on any free port."""
+    """A server in a thread, on any free port; ``ended`` ends it."""
     server = Quiet(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
+
+
+@contextlib.contextmanager
+def ended(server: Quiet) -> Iterator[int]:
+    """Gives the port of a server, and ends it after that."""
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
 
 
 @dataclass
@@ -327,12 +337,15 @@ class Stage:
         )  # fmt: skip
         assert server.stdout is not None
         port = int(json.loads(server.stdout.readline())["port"])
-        threading.Thread(target=server.stdout.read, daemon=True).start()
+        reader = threading.Thread(target=server.stdout.read, daemon=True)
+        reader.start()
         try:
             yield port
         finally:
             server.terminate()
             server.wait(20)
+            reader.join()
+            server.stdout.close()
 
 
 @dataclass
@@ -353,11 +366,12 @@ def play(plan: Plan, folder: Path, tell: bool = False) -> Found:
     """All nights, until everything has arrived."""
     found, began, chance = Found(), time.monotonic(), random.Random(plan.seed)
     photos = Photos(plan.failing)
-    origin = photos.start()
     stage = Stage(folder, plan)
-    with stage.serving(origin.server_address[1]) as port:
+    with contextlib.ExitStack() as stack:
+        origin = stack.enter_context(ended(photos.start()))
+        port = stack.enter_context(stage.serving(origin))
         proxy = Proxy(port, plan.faults, random.Random(plan.seed + 1))
-        stage.write(origin.server_address[1], proxy.start().server_address[1])
+        stage.write(origin, stack.enter_context(ended(proxy.start())))
         expired = plan.nights // 3
         for night in range(1, plan.nights + 6):
             photos.night, found.nights = night, night
