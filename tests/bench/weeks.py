@@ -3,12 +3,12 @@
     python tests/bench/weeks.py                              20,000 images, 500 a day, 40 nights
     python tests/bench/weeks.py --images 1000 --limit 100 --batch 500
 
-Each night the clock of `ldimport serve` and of the runs moves on by a day (libfaketime), and cron's
-script of docs/unattended.md runs twice: the first time it is killed (-9) half way, unless that is
-switched off. Between the two stands a proxy with a seeded choice of faults: answers that are lost
-after the server acted, 502, 503 with Retry-After, resets; one night the token has expired. Some
-images fail for a while at their origin. Every morning the sums are compared with what the server
-stored; at the end so are the requests. Exits with 1 if anything is wrong.
+Each night the clock of `ldimport serve` and of the runs moves on by a day (libfaketime). A run is
+killed (-9) half way, then cron's script of docs/unattended.md runs. Between the two stands a proxy
+with a seeded choice of faults: answers that are lost after the server acted, 502, 429 and 503 with
+Retry-After, resets; one night the token has expired. Some images fail for a while at their origin.
+Every morning the sums are compared with what the server stored; at the end so are the requests.
+Exits with 1 if anything is wrong.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Proxy:
 
             def handle_it(self, body: bytes) -> None:
                 fault = proxy.fault(self.command)
-                if fault in ("reset", "502", "503", "401"):
+                if fault in ("reset", "429", "502", "503", "401"):
                     return self.refuse(fault)
                 status, headers, answer = self.passed_on(body)
                 if self.command == "POST":
@@ -180,7 +180,7 @@ class Proxy:
                 if fault == "reset":
                     self.close_connection = True
                     return
-                wait = {"Retry-After": "1"} if fault == "503" else {}
+                wait = {"Retry-After": "1"} if fault in ("429", "503") else {}
                 self.tell(int(fault), b"{}", {"Content-Type": "application/json", **wait})
 
             def passed_on(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -213,7 +213,7 @@ class Proxy:
             return "401"
         if self.chance.random() >= self.share:
             return None
-        fault = self.chance.choice(("lost", "reset", "502", "503"))
+        fault = self.chance.choice(("lost", "reset", "429", "502", "503"))
         self.counts[fault] += 1
         return fault
 
