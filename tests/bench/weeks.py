@@ -245,7 +245,7 @@ class Stage:
             "LDIMPORT_TOKEN": TOKEN,
             "LD_PRELOAD": found,
             "FAKETIME_TIMESTAMP_FILE": str(self.clock),
-            "FAKETIME_CACHE_DURATION": "1",
+            "FAKETIME_NO_CACHE": "1",
         }
         self.move(0)
 
