@@ -55,6 +55,7 @@ def show_plan(
         session.knows(migration.archives())
         found, checked = migration.plan(source, options)
         of = migration.quota(quota_rules(session.settings))
+        of.check_reserve()
         forecast = of.forecast(found.sendable)
         previews = list(migration.preview(source, options, entries)) if entries else []
         refused = target.refused(found.sources, session.settings.allow_hosts)

@@ -20,7 +20,7 @@ from ldimport.credentials import expires
 from ldimport.errors import ExitCode, UsageError
 from ldimport.manifest.manifest import STDIN
 from ldimport.migration import InvalidManifest, Migration, Source, SubmitOptions
-from ldimport.migration.events import Event, Planned
+from ldimport.migration.events import Event, Planned, Summary
 from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
@@ -129,11 +129,16 @@ def _short_check(session: Session, source: Source) -> Listener:
     """Listens to a submit: shows the short check as soon as the plan stands. In a log: how the
     manifest was read, since a wrong guess must be visible there too."""
 
+    told = False
+
     def show(event: Event | Stopping) -> None:
+        nonlocal told
+        finish = _finish(event)
+        if not told and (text := _token_ends_early(session, finish)) is not None:
+            told = True
+            session.tell(Notice("token-ends-early", text))
         if not isinstance(event, Planned):
             return
-        if (text := _token_ends_early(session, event)) is not None:
-            session.tell(Notice("token-ends-early", text))
         if session.err.live:
             _say_checked(session.notes, source, event)
         elif session.chatty:
@@ -145,16 +150,24 @@ def _short_check(session: Session, source: Source) -> Listener:
     return show
 
 
-def _token_ends_early(session: Session, planned: Planned) -> str | None:
+def _finish(event: Event | Stopping) -> float | None:
+    """When all will be sent, as known at the plan, or at the end of the run that learned it."""
+    if isinstance(event, Planned):
+        return None if event.forecast is None else event.forecast.finish_at
+    return event.finish_at if isinstance(event, Summary) else None
+
+
+def _token_ends_early(session: Session, finish: float | None) -> str | None:
     """That the token ends before all is sent, which is better known on the first day."""
-    token, forecast = session.settings.token, planned.forecast
-    ends = None if session.settings.embedded or token is None else expires(token.reveal())
-    if forecast is None or ends is None or not session.now() < ends < forecast.finish_at:
+    token = session.settings.token
+    if finish is None or session.settings.embedded or token is None:
         return None
-    many = counted(forecast.days, "day")
+    ends = expires(token.reveal())
+    if ends is None or not session.now() < ends < finish:
+        return None
     return (
-        f"the token ends {utc(ends)}, in {duration(ends - session.now())}; the move takes {many}, "
-        f"until {utc(forecast.finish_at)}: make a new token in time"
+        f"the token ends {utc(ends)}, in {duration(ends - session.now())}; all is sent about "
+        f"{utc(finish)}: make a new token in time"
     )
 
 

@@ -36,8 +36,7 @@ class Admission:
         room = 0 if self._closed_at(quota.at) else quota.room
         self._asking = room == 0 and self._asks(quota)
         if self._asking:
-            room = 1
-        self._may_ask = False
+            room, self._may_ask = 1, False
         room = min((each for each in (room, self._most) if each is not None), default=None)
         if room is None or room >= len(parcel.images):
             return parcel, []
@@ -67,7 +66,7 @@ class Admission:
     def refused(self, error: QuotaError, parcel: Parcel) -> list[Parcel]:
         """The target did not take a parcel: what is to be tried instead, now or later. Raises the
         error where not even one image fits and nobody says when."""
-        now = self._account.clock.now()
+        now, self._may_ask = self._account.clock.now(), False
         self._store.refused(self._target, QuotaSeen(error.limit, error.used, now))
         quota = self.quota
         if error.retry_after is not None and (quota.room is None or quota.others):

@@ -8,6 +8,7 @@ from ldimport.errors import LdimportError
 from ldimport.migration.account import Account
 from ldimport.migration.inbox import Inbox
 from ldimport.migration.model import OpenBatch
+from ldimport.model import JobHint
 
 LONGEST_PAUSE = 300.0
 """Seconds between two questions about a job whose end somebody listens for."""
@@ -22,6 +23,7 @@ class Hints:
         self._numbers: dict[str, int] = {}
         self._told: set[str] = set()
         self._jobs: dict[str, str] = {}
+        self._most: dict[str, int] = {}
         self._called: dict[int, bool] = {}
 
     def follow(self, batch: OpenBatch) -> bool:
@@ -34,10 +36,15 @@ class Hints:
         """The batches whose jobs were named since the last call; nearly free while none was."""
         for hint in () if self._local else self._inbox.new():
             self._told.add(hint.job)
-            if hint.batch is not None:
-                self._jobs[hint.batch] = hint.job
+            if hint.batch is not None and self._arrived(hint) >= self._most.get(hint.batch, 0):
+                self._jobs[hint.batch], self._most[hint.batch] = hint.job, self._arrived(hint)
             if hint.job in self._numbers:
                 yield self._numbers[hint.job]
+
+    @staticmethod
+    def _arrived(hint: JobHint) -> int:
+        """A request that was repeated has several jobs: the one that counts made the images."""
+        return 0 if hint.counts is None else hint.counts.success
 
     def job_of(self, batch: OpenBatch) -> str | None:
         """The job that a batch became, where a notice named the batch by its key."""

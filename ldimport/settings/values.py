@@ -195,7 +195,8 @@ def _amount(least: int, most: int, like: str = "15MB") -> Callable[[object, Wher
         found = raw if isinstance(raw, int) and not isinstance(raw, bool) else None
         if isinstance(raw, str) and (said := _AMOUNT.fullmatch(raw.strip())):
             step = (1_024 if said[3] else 1_000) ** " kmg".index(said[2].lower() or " ")
-            found = int(float(said[1].replace("_", "").replace(",", "")) * step)
+            whole = float(said[1].replace("_", "").replace(",", "")) * step
+            found = int(whole) if whole.is_integer() else None
         if found is None or not least <= found <= most:
             text = f"must be a number from {least:,} to {most:,}, or like {like}"
             raise where.error(text)

@@ -89,3 +89,16 @@ def test_a_reserve_is_kept_and_too_large_a_one_is_refused(
     assert (end["totals"]["success"], end["quota"]["reserve"], end["quota"]["room"]) == (3, 1, 0)
     refused = run.json("submit", path, *config, "--reserve", "4", code=4)
     assert refused["stopped"]["code"] == "reserve-too-large"
+
+
+@pytest.mark.usefixtures("metered")
+def test_a_limit_that_is_learned_in_the_run_tells_of_the_token_on_the_same_day(
+    run: Ldimport, archive: Callable[..., Path]
+) -> None:
+    path = archive(10)
+    done = run("submit", path, "--yes", "--json", code=6)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [each.get("code") for each in lines].count("token-ends-early") == 1
+    assert lines[-1]["type"] == "summary"
+    assert "leaves nothing" in run("plan", path, "--reserve", "4", code=4).stderr
+    assert "must be a number" in run("plan", path, "--daily-limit", "1.5", code=2).stderr

@@ -121,7 +121,9 @@ def test_nothing_to_send_needs_no_canary(state: StateStore, tmp_path: Path) -> N
     assert not any(isinstance(each, CanaryEnded) for each in events)
 
 
-def test_a_canary_that_the_quota_cuts_off_is_not_judged(state: StateStore, tmp_path: Path) -> None:
+def test_a_canary_that_the_quota_cuts_off_is_judged_by_what_was_sent(
+    state: StateStore, tmp_path: Path
+) -> None:
     def quota(request: object) -> None:
         if len(target.requests) == 1:
             raise QuotaError("quota reached", limit=2, used=2, trying=2)
@@ -130,7 +132,7 @@ def test_a_canary_that_the_quota_cuts_off_is_not_judged(state: StateStore, tmp_p
     events = submit(state, target, manifest(tmp_path, 20), canary=4)
     end = summary(events)
     assert (end.exit_code, end.totals.success, end.totals.rows) == (ExitCode.QUOTA, 2, 20)
-    assert not any(isinstance(each, CanaryEnded) for each in events)
+    assert canary_of(events).totals.rows == 2
 
 
 def test_an_answer_that_keeps_the_canary_from_its_end_ends_the_run(
@@ -266,3 +268,12 @@ def test_a_retry_tries_a_few_of_it_first_too(state: StateStore, tmp_path: Path) 
     assert retried(state, target, host="img.example").totals.failed == 200, "asked for by name"
     target.answer = arrived
     assert retried(state, target).totals.success == 200
+
+
+def test_scattered_failures_say_nothing_of_a_host(state: StateStore, tmp_path: Path) -> None:
+    target = StandIn(answer=lambda i: arrived(i) if i.endswith("0") else refused(i, BUSY))
+    submit(state, target, manifest(tmp_path, 60))
+    target.answer = arrived
+    end = retried(state, target)
+    assert (end.held, end.totals.success, end.totals.unsubmitted) == ({}, 54, 0)
+    assert len(target.requests) == 2, "all at once, and not a few first"

@@ -11,10 +11,13 @@ from test_migration_following import Remote, many_open_again, watch
 
 from ldimport.errors import ExitCode, TemporaryError
 from ldimport.migration import Migration, StateStore, SubmitOptions
+from ldimport.migration.account import Account
 from ldimport.migration.batch import Envelope
 from ldimport.migration.events import Event
+from ldimport.migration.hints import Hints
 from ldimport.migration.inbox import Inbox
-from ldimport.model import ImportRequest, JobHint, JobOptions, JobState, JobStatus, Notice
+from ldimport.migration.model import OpenBatch
+from ldimport.model import Counts, ImportRequest, JobHint, JobOptions, JobState, JobStatus, Notice
 
 HOOK = "http://127.0.0.1:9096/"
 
@@ -129,6 +132,15 @@ def sent(state: StateStore, target: StandIn) -> list[Event]:
     opened = source(manifest(state.path.parent, 3), webhook=HOOK)
     with opened.manifest:
         return list(Migration(state, target, Time().clock).submit(opened, SubmitOptions()))
+
+
+def test_of_several_jobs_of_a_batch_the_one_that_made_the_images_counts(state: StateStore) -> None:
+    inbox, account = Inbox(state.path), Account(state, StandIn(local=False))
+    for job, success in (("job1", 0), ("job2", 20), ("job3", 0)):
+        inbox.add(JobHint(job, "success", Counts(success, 20 - success), "key"))
+    hints = Hints(account)
+    list(hints.due())
+    assert hints.job_of(OpenBatch(1, 1, "key", None, 20)) == "job2"
 
 
 @pytest.mark.parametrize("told", [True, False])

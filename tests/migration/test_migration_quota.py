@@ -11,7 +11,7 @@ import pytest
 from archives import Time, manifest, submit, summary
 from hypothesis import given
 from hypothesis import strategies as st
-from standin import StandIn
+from standin import StandIn, arrived, refused
 
 from ldimport.errors import ConfigError, ExitCode, QuotaError, TemporaryError
 from ldimport.migration.events import Event, Notice, Summary, Waiting
@@ -19,7 +19,7 @@ from ldimport.migration.idle import worth_saying
 from ldimport.migration.model import RunRow
 from ldimport.migration.quota import DAY, SOON, Accepted, QuotaRules, QuotaSeen, Uploads, quota_at
 from ldimport.migration.store import StateStore
-from ldimport.model import ImportRequest
+from ldimport.model import ImportRequest, Result
 from ldimport.targets.base import BatchLimits
 
 HOUR = 3_600.0
@@ -172,9 +172,12 @@ def night(state: StateStore, tmp_path: Path, time: Time) -> Night:
     path = manifest(tmp_path, 240)
 
     def run(
-        server: Callable[[ImportRequest], None], most: int = 500, **options: Any
+        server: Callable[[ImportRequest], None],
+        most: int = 500,
+        answer: Callable[[str], Result] = arrived,
+        **options: Any,
     ) -> list[Event]:
-        target = StandIn(before=server, limits=BatchLimits(images=most))
+        target = StandIn(answer, server, limits=BatchLimits(images=most))
         return submit(state, target, path, time=time, **options)
 
     return run
@@ -197,8 +200,8 @@ def test_a_batch_larger_than_the_limit_is_cut_to_it(night: Night, time: Time) ->
     time.at += DAY + 1
     last = end(night(server))
     assert (last.exit_code, last.totals.success) == (ExitCode.OK, 240)
-    assert server.batches == [100, 100, 40], "the numbers were believed: nothing more was refused"
-    assert server.refused == [240]
+    assert server.batches == [100, 100, 40], "the numbers were believed"
+    assert server.refused == [240, 1], "each run asks once whether there is more"
 
 
 def test_the_last_batch_of_a_day_fits_exactly(night: Night, time: Time) -> None:
@@ -241,6 +244,25 @@ def test_a_run_without_room_asks_once_with_one_image(night: Night, time: Time) -
     assert server.batches == [100, 1, 99]
 
 
+def test_a_raised_limit_is_noticed_by_one_run_a_day(night: Night, time: Time) -> None:
+    server = Metered(time, 10)
+    night(server)
+    time.at += DAY + HOUR
+    server.limit = 1_000
+    done = end(night(server))
+    assert (done.exit_code, done.totals.success) == (ExitCode.OK, 240)
+
+
+def test_a_canary_that_the_quota_cuts_short_is_judged(night: Night, time: Time) -> None:
+    server = Metered(time, 10)
+    stopped = end(night(server, canary=30, answer=refused))
+    assert stopped.exit_code == ExitCode.FAILURE_LIMIT
+    assert sum(server.batches) == 10, "nothing but the canary was sent"
+    server = Metered(time, 10)
+    time.at += 2 * DAY
+    assert end(night(server, canary=30)).exit_code == ExitCode.QUOTA, "it passed"
+
+
 def test_room_that_is_there_soon_is_waited_for(night: Night, time: Time) -> None:
     server = Metered(time, 100)
     night(server)
@@ -249,7 +271,7 @@ def test_room_that_is_there_soon_is_waited_for(night: Night, time: Time) -> None
     assert [each.until for each in events if isinstance(each, Waiting)] == [
         pytest.approx(NOW + DAY, abs=1)
     ]
-    assert sum(server.batches) == 200 and server.refused == [240]
+    assert sum(server.batches) == 200 and server.refused == [240, 1]
 
 
 def test_waiting_for_the_quota_goes_on_by_itself(night: Night, time: Time) -> None:

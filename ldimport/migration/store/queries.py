@@ -228,10 +228,13 @@ class StateStore(Verifying):
 
     def failing_hosts(self, archive: int, since: float) -> dict[str, int]:
         """Hosts from which many images have failed since then, for causes that pass and that say
-        of the host that it does not work; and how many."""
+        of the host that it does not work; and how many. Those do not count in whose batch others of
+        the host arrived."""
         found: Counter[str] = Counter()
-        for row in self._connection.execute(SQL["failing_hosts"], (archive, since)):
-            if blames_host(row["cause"], True):
+        rows = self._connection.execute(SQL["failing_hosts"], (archive, since)).fetchall()
+        for row in rows:
+            works = self._first(SQL["arrived_of_host"], row["batch"], row["host"])
+            if blames_host(row["cause"], True) and not works:
                 found[host_of(f"http://{row['host']}/")] += row["images"]
         return {host: n for host, n in found.most_common(_MOST_HOSTS) if n >= IN_A_ROW}
 

@@ -334,10 +334,13 @@ CASE WHEN instr(source_url, '://') THEN
   substr({after_scheme}, 1, instr({after_scheme} || '/', '/') - 1) END
 
 -- name: failing_hosts
-SELECT {host} AS host, cause, count(*) AS images FROM image
+SELECT {host} AS host, cause, last_batch AS batch, count(*) AS images FROM image
 WHERE scope = ? AND status = 'failed' AND open_batch IS NULL AND waived_at IS NULL AND retryable
   AND failed_at >= ? AND source_url LIKE 'http%://%'
-GROUP BY 1, 2
+GROUP BY 1, 2, 3
+
+-- name: arrived_of_host
+SELECT 1 FROM image WHERE last_batch = ? AND status != 'failed' AND {host} = ? LIMIT 1
 
 -- name: sentence
 CASE cause WHEN 'other' THEN masked(coalesce(reason, '')) END
