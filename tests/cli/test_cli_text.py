@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ldimport.cli.output import text
-from ldimport.cli.output.documents import dumps
+from ldimport.cli.output.documents import dumps, redacted
 from ldimport.url import without_secrets
 
 HARMFUL = re.compile(
@@ -36,7 +36,7 @@ def test_json_has_no_raw_control_character_and_reads_back_as_the_same(
 ) -> None:
     line = dumps(document)
     assert not HARMFUL.search(line)
-    assert json.loads(line) == document
+    assert json.loads(line) == redacted(document), "``0:0@0`` may be a name and a password"
 
 
 @pytest.mark.parametrize(
