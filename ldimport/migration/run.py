@@ -66,11 +66,13 @@ class Run:
         self._ends = options.ends(self._started)
         self._began = self._clock.now()
         self._admission = Admission(account, options.quota, self._seconds_left)
+        self._finish: float | None = None
 
     def carry_out(self, parcels: Iterator[Parcel | Checkpoint], to_send: int) -> Iterator[Event]:
         """Recover what is open, send every parcel, follow all jobs. Never raises what stops a
         run; look at ``stopped``."""
         try:
+            self._foresee(to_send or self._waits(Totals()))
             with self._target.work(self._options.system_name):
                 try:
                     yield from self._recover(to_send)
@@ -185,6 +187,7 @@ class Run:
                     raise
             else:
                 smaller = yield from self._send(part, own=own)
+                self._foresee(to_send - self.sent)
             waiting.extendleft(reversed([*smaller, *later]))
             yield self._progress(to_send)
             yield from self._poll()
@@ -216,6 +219,13 @@ class Run:
             yield from self._step(to_send)
             if not len(self.tracker):
                 self._clock.sleep(min(left, LONGEST_NAP))
+
+    def _foresee(self, unsent: int) -> None:
+        """When all is sent, where the quota makes that later than now."""
+        quota = self._admission.quota
+        forecast = quota.forecast(unsent) if unsent > 0 else None
+        later = forecast is not None and forecast.finish_at > quota.at
+        self._finish = forecast.finish_at if forecast is not None and later else None
 
     def _seconds_left(self) -> float:
         return self._ends - self._clock.monotonic()
@@ -286,7 +296,7 @@ class Run:
     def _progress(self, to_send: int) -> Progress:
         tracker = self.tracker
         counts, exact = tracker.counts()
-        shown = (len(tracker), exact, tracker.waiting, tracker.few())
+        shown = (len(tracker), exact, tracker.waiting, tracker.few(), self._finish)
         return Progress(to_send, self.sent, counts, *shown)
 
     def _check_deadline(self) -> None:

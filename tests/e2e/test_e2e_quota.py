@@ -102,3 +102,14 @@ def test_a_limit_that_is_learned_in_the_run_tells_of_the_token_on_the_same_day(
     assert lines[-1]["type"] == "summary"
     assert "leaves nothing" in run("plan", path, "--reserve", "4", code=4).stderr
     assert "must be a number" in run("plan", path, "--daily-limit", "1.5", code=2).stderr
+
+
+@pytest.mark.usefixtures("metered")
+def test_watch_tells_when_all_is_sent_by_the_quota(
+    run: Ldimport, archive: Callable[..., Path]
+) -> None:
+    run("submit", archive(10), "--yes", "--no-wait", code=6)
+    lines = [json.loads(line) for line in run("watch", "--json").stdout.splitlines()]
+    told = {each["finishAt"] for each in lines if each["type"] == "progress"}
+    assert told and None not in told
+    assert lines[-1]["finishAt"] >= max(told)

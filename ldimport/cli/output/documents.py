@@ -208,8 +208,14 @@ def _batch(sent: events.BatchSent, now: float) -> Document:
 
 
 def _progress(progress: events.Progress, now: float) -> Document:
-    numbers = {**fields_of(progress, "counts jobs"), **fields_of(progress.counts)}
-    return {"at": utc(now), **numbers, "unsubmitted": max(0, progress.to_send - progress.sent)}
+    numbers = {**fields_of(progress, "counts jobs finish_at"), **fields_of(progress.counts)}
+    finish = None if progress.finish_at is None else utc(progress.finish_at)
+    return {
+        "at": utc(now),
+        **numbers,
+        "finishAt": finish,
+        "unsubmitted": max(0, progress.to_send - progress.sent),
+    }
 
 
 def _waiting(waiting: events.Waiting, _: float) -> Document:

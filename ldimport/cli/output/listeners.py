@@ -219,4 +219,6 @@ def progress_text(progress: Progress, seconds: float, left: str = "", jobs: int 
         text += f", jobs: {jobs_text(progress, jobs)}"
     if seconds >= 1 and done:
         text += f", {number(round(done / seconds))}/s"
-    return f"{text}, {left}" if left else text
+    text = f"{text}, {left}" if left else text
+    finish = progress.finish_at
+    return text if finish is None else f"{text}, all is sent about {utc(finish)} (quota)"

@@ -252,4 +252,7 @@ class LiveDisplay:
         idle = min(self._sent.idle, self._done.idle)
         if idle > STALE_AFTER:
             return f"  no change for {duration(idle)}. Ctrl-C stops safely."
+        if self._progress is not None and (finish := self._progress.finish_at) is not None:
+            when = quota.moment(finish, self.now(), here=True)
+            return f"  By the quota all is sent about {when}. Ctrl-C stops safely."
         return "  Ctrl-C stops safely. The same command goes on where it stopped."
