@@ -148,8 +148,8 @@ class Progress:
     """This run so far: ``to_send`` entries in all, ``sent`` of them accepted, ``counts`` of the
     images under way in this run (sent now or still open from before). ``exact`` is False where
     the target tells nothing before a job's end. Of the open jobs ``waiting`` have not begun or,
-    where only questions tell, were not asked about yet; the few that there may be are ``jobs``. Where
-    the quota stretches the move, all of it is sent at ``finish_at`` (Unix time)."""
+    where only questions tell, were not asked about yet; the few that there may be are ``jobs``.
+    Where the quota stretches the move, all of it is sent at ``finish_at`` (Unix time)."""
 
     to_send: int
     sent: int
