@@ -55,8 +55,8 @@ def _line(session: Session, code: int, error: BaseException | None) -> str:
     why = error if isinstance(error, LdimportError) else end and end.stopped
     if isinstance(why, LdimportError):
         told.append(why.message)
-    if end is not None:
-        told.append(_sums(end))
+    if end is not None and (sums := _sums(end)):
+        told.append(sums)
     return clean("; ".join(told))
 
 

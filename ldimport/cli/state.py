@@ -11,14 +11,14 @@ from ldimport.cli import archive
 from ldimport.cli.command import Command, Group
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import documents
-from ldimport.cli.output.documents import FORMAT, Document, fields_of
+from ldimport.cli.output.documents import FORMAT, fields_of
 from ldimport.cli.output.text import clean, clock, counted, number, size, utc
 from ldimport.cli.runner import seconds_between
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
 from ldimport.files import STDOUT
 from ldimport.migration.care import Copied, Merged, StateHealth, StateInfo
-from ldimport.migration.model import ArchiveName, RunRow
+from ldimport.migration.model import ArchiveName
 from ldimport.migration.rebuild import Rebuilt
 
 
@@ -44,16 +44,11 @@ def info(session: Session) -> None:
             "older": found.older,
             "archives": [documents.archive(each) for each in found.archives],
             "lastChange": None if found.last_change is None else utc(found.last_change),
-            "lastRun": None if found.last_run is None else _run(found.last_run),
+            "lastRun": None if found.last_run is None else documents.run(found.last_run),
         }
         session.document({"format": FORMAT, **fields_of(found), **told})
         return
     _show_info(session, found)
-
-
-def _run(run: RunRow) -> Document:
-    times = {"startedAt": utc(run.started_at), "finishedAt": utc(run.finished_at)}
-    return {**fields_of(run), **times}
 
 
 def _show_info(session: Session, found: StateInfo) -> None:

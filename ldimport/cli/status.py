@@ -55,7 +55,7 @@ def status(
         if session.options.json:
             jobs = map(migration.as_now, migration.jobs(**which))
             document = documents.overview(found, others)
-            document["prospects"] = [*map(quota.prospect_document, ahead)]
+            document["prospects"] = [*map(documents.prospect, ahead)]
             outcomes.write_overview(session.out, document, jobs)
         else:
             _show(session, found, others, ahead)

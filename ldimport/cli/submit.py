@@ -3,8 +3,10 @@
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, fields
 from math import inf
 from pathlib import Path
+from typing import Any
 
 from ldimport.cli import archive, runner
 from ldimport.cli.command import Command
@@ -25,16 +27,29 @@ from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
 from ldimport.model import Notice, Severity
+from ldimport.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class SendOptions:
+    """What of a manifest is sent, and in which portions. How often is a setting."""
+
+    valid_only: bool = False
+    limit: int | None = None
+    batch_size: int | None = None
+    resend: bool = False
+    tries: str | None = None
+    canary: int | None = None
+
+    def read(self, settings: Settings) -> dict[str, Any]:
+        """As the use case takes them."""
+        given = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {**given, "tries": settings.tries}
 
 
 def submit(
     session: Session,
-    valid_only: bool = False,
-    limit: int | None = None,
-    batch_size: int | None = None,
-    resend: bool = False,
-    tries: str | None = None,
-    canary: int | None = None,
+    sends: SendOptions,
     dry_run: bool = False,
     yes: bool = False,
     webhook: str | None = None,
@@ -52,16 +67,12 @@ def submit(
     """
     since = time.monotonic()
     engine.refuse_on_http(session.settings, session.flags)
+    settings = session.settings
     sending = SubmitOptions(
-        valid_only=valid_only,
-        limit=limit,
-        batch_size=batch_size,
-        resend=resend,
-        tries=session.settings.tries,
-        canary=canary,
         since=since,
-        quota=quota.read(session.settings),
-        **ends.read(session.settings),
+        quota=quota.read(settings),
+        **sends.read(settings),
+        **ends.read(settings),
     )
     if dry_run:
         from ldimport.cli.plan import show_plan

@@ -64,8 +64,7 @@ class Admission:
             self._store.forget_refusal(self._target)
 
     def refused(self, error: QuotaError, parcel: Parcel) -> list[Parcel]:
-        """The target did not take a parcel: what is to be tried instead, now or later. Raises the
-        error where not even one image fits and nobody says when."""
+        """The target did not take a parcel: what is to be tried instead, now or later."""
         now, self._may_ask = self._account.clock.now(), False
         self._store.refused(self._target, QuotaSeen(error.limit, error.used, now))
         quota = self.quota

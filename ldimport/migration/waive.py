@@ -52,12 +52,27 @@ def ids_in(path: Path) -> Iterator[str]:
     if str(path) == STDIN:
         yield from filter(None, map(str.strip, sys.stdin))
         return
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file of ids", code="no-such-file")
     if not path.is_file():
         raise UsageError(f"{path}: no such file", code="no-such-file")
+    ids = _read(path)
+    first = next(ids, None)
+    if first is None:
+        hint = "one id a line, or a column or key id or externalId"
+        raise UsageError(f"{path} names no image", hint=hint, code="no-ids")
+    yield from chain((first,), ids)
+
+
+def _read(path: Path) -> Iterator[str]:
     found = sniff(str(path), str(path), ReadOptions())
     if found.format in (ManifestFormat.JSON, ManifestFormat.YAML):
         with open_manifest([path]) as manifest:
-            yield from (each.id for each in manifest.entries() if each.id)
+            ids = (each.id for each in manifest.entries() if each.id)
+            first = next(ids, None)
+            yield from ids if first is None else chain((first,), ids)
+        if first is None:
+            yield from _of_list(path, found)
         return
     text = io.TextIOWrapper(buffered(str(path), str(path)), found.encoding, newline="")
     with text as lines:
@@ -65,6 +80,14 @@ def ids_in(path: Path) -> Iterator[str]:
             yield from _of_objects(lines)
         else:
             yield from _of_table(lines, found)
+
+
+def _of_list(path: Path, found: Detected) -> Iterator[str]:
+    """Ids that stand alone in a list of JSON."""
+    if found.format is ManifestFormat.JSON:
+        body = orjson.loads(path.read_bytes().decode(found.encoding))
+        yield from (each for each in (body if isinstance(body, list) else ())
+                    if isinstance(each, str))  # fmt: skip
 
 
 def _of_objects(lines: Iterable[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from ldimport.migration.model import (
     JobRow,
     Overview,
     ResultRow,
+    RunRow,
     Waiver,
 )
 from ldimport.model import Notice, Silence
@@ -29,6 +30,7 @@ from ldimport.url import without_secrets
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest
+    from ldimport.migration.prospects import Prospect
     from ldimport.migration.quota import Forecast, Quota
     from ldimport.migration.validate import Validation
 
@@ -137,6 +139,23 @@ def overview(found: Overview, elsewhere: Iterable[ArchiveSums] = ()) -> Document
 def archive(each: ArchiveSums) -> Document:
     """One archive with its sums."""
     return {**fields_of(each), "totals": fields_of(each.totals, "invalid")}
+
+
+def run(row: RunRow) -> Document:
+    """A run that has ended."""
+    times = {"startedAt": utc(row.started_at), "finishedAt": utc(row.finished_at)}
+    return {**fields_of(row), **times}
+
+
+def prospect(each: Prospect) -> Document:
+    """How an archive stands with its quota, and how its last run ended."""
+    return {
+        "target": each.target,
+        "systemName": each.system_name,
+        "quota": quota.document(each.quota),
+        **quota.forecast_document(each.forecast),
+        "lastRun": None if each.last_run is None else run(each.last_run),
+    }
 
 
 RESULT_KEYS = (

@@ -77,25 +77,10 @@ def standing(prospect: Prospect, now: float, *, here: bool) -> dict[str, str]:
         found["quota"] = f"{used(prospect.quota)} · {next_room(prospect.quota, here=here)}"
     if prospect.forecast is not None:
         at = prospect.forecast.finish_at
-        found["finish"] = f"about {moment(at, now, here=here)}"
+        waits = "" if run is None or not run.unsent else f", {number(run.unsent)} wait"
+        found["finish"] = f"about {moment(at, now, here=here)}{waits}"
     if run is not None:
         word = ExitCode(run.exit_code).word if run.exit_code in {*ExitCode} else "?"
         ago = f"{duration(now - run.finished_at)} ago" if here else utc(run.finished_at)
         found["last run"] = f"{run.command}, {ago}, exit {run.exit_code} ({word})"
     return found
-
-
-def prospect_document(prospect: Prospect) -> dict[str, Any]:
-    """The same for scripts."""
-    run = prospect.last_run
-    return {
-        "target": prospect.target,
-        "systemName": prospect.system_name,
-        "quota": document(prospect.quota),
-        **forecast_document(prospect.forecast),
-        "lastRun": None if run is None else {
-            "command": run.command, "startedAt": utc(run.started_at),
-            "finishedAt": utc(run.finished_at), "exitCode": run.exit_code,
-            "sent": run.sent, "unsent": run.unsent,
-        },
-    }  # fmt: skip

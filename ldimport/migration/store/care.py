@@ -14,6 +14,7 @@ from ldimport.migration.model import RunRow
 from ldimport.migration.store.queries import StateStore
 from ldimport.migration.store.recording import unpack, unpack_one
 from ldimport.migration.store.schema import KIND
+from ldimport.migration.store.schema import SQL as STATEMENTS
 
 SQL = statements(__package__, "care.sql")
 
@@ -117,7 +118,7 @@ class Care(StateStore):
 
     def _wrong_sums(self) -> Iterator[tuple[sqlite3.Row, Sequence[int]]]:
         for row in self._connection.execute("SELECT * FROM scope ORDER BY id").fetchall():
-            right = tuple(self._connection.execute(SQL["recount"], (row["id"],)).fetchone())
+            right = tuple(self._connection.execute(STATEMENTS["recount"], (row["id"],)).fetchone())
             if right != tuple(row[name] for name in _SUMS):
                 yield row, right
 

@@ -6,19 +6,6 @@ SELECT state, count(*) AS jobs FROM batch WHERE job_id IS NOT NULL GROUP BY stat
 -- name: last_run
 SELECT * FROM run ORDER BY finished_at DESC, id DESC LIMIT 1
 
--- name: counted
-coalesce(sum(i.open_batch IS NULL AND i.status = 'success'), 0) AS success,
-  coalesce(sum(i.open_batch IS NULL AND i.status = 'skipped'), 0) AS skipped,
-  coalesce(sum(i.open_batch IS NULL AND i.status = 'failed' AND i.waived_at IS NULL), 0) AS failed,
-  coalesce(sum(i.open_batch IS NOT NULL), 0) AS pending,
-  coalesce(sum(i.scope IS NOT NULL AND i.open_batch IS NULL AND i.status IS NULL), 0) AS unsubmitted,
-  coalesce(sum(i.open_batch IS NULL AND i.not_taken_over), 0) AS not_taken_over,
-  coalesce(sum(i.open_batch IS NULL AND i.status = 'failed' AND i.waived_at IS NOT NULL), 0)
-    AS waived
-
--- name: recount
-SELECT {counted} FROM image i WHERE i.scope = ?
-
 -- name: store_sums
 UPDATE scope SET success = ?, skipped = ?, failed = ?, pending = ?, unsubmitted = ?,
   not_taken_over = ?, waived = ? WHERE id = ?

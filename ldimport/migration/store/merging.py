@@ -20,6 +20,7 @@ from ldimport.migration.store.care import SQL as CARE
 from ldimport.migration.store.copying import backup
 from ldimport.migration.store.queries import StateStore
 from ldimport.migration.store.schema import KIND
+from ldimport.migration.store.schema import SQL as STATEMENTS
 
 SQL = statements(__package__, "merging.sql")
 
@@ -190,7 +191,7 @@ class _Merge:
 
     def _sums(self) -> None:
         for (archive,) in self._run("SELECT ours FROM temp.scopes").fetchall():
-            sums = tuple(self._run(CARE["recount"], (archive,)).fetchone())
+            sums = tuple(self._run(STATEMENTS["recount"], (archive,)).fetchone())
             self._run(CARE["store_sums"], (*sums, archive))
 
     def _columns(self, table: str, but: Sequence[str] = ()) -> list[str]:

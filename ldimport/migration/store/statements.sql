@@ -23,16 +23,22 @@ SELECT * FROM run WHERE (:target IS NULL OR target = :target OR :target = 'embed
     AND target LIKE 'embedded:%')
   AND (:system_name IS NULL OR system_name = :system_name) ORDER BY id DESC LIMIT :most
 
--- name: states
--- Some images of an archive by their last outcome.
-SELECT coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,
+-- name: sums
+-- Images by their last outcome, in the order of an archive's columns.
+coalesce(sum(open_batch IS NULL AND status = 'success'), 0) AS success,
   coalesce(sum(open_batch IS NULL AND status = 'skipped'), 0) AS skipped,
   coalesce(sum(open_batch IS NULL AND status = 'failed' AND waived_at IS NULL), 0) AS failed,
   coalesce(sum(open_batch IS NOT NULL), 0) AS pending,
   coalesce(sum(open_batch IS NULL AND status IS NULL), 0) AS unsubmitted,
   coalesce(sum(open_batch IS NULL AND not_taken_over), 0) AS not_taken_over,
   coalesce(sum(open_batch IS NULL AND status = 'failed' AND waived_at IS NOT NULL), 0) AS waived
-FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+
+-- name: states
+-- Some images of an archive.
+SELECT {sums} FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+
+-- name: recount
+SELECT {sums} FROM image WHERE scope = ?
 
 -- name: add
 UPDATE scope SET success = success + ?, skipped = skipped + ?, failed = failed + ?,
