@@ -209,7 +209,8 @@ def record(connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], no
     leases = {
         (item, worker): job for item, worker, job in connection.execute(SQL["leases"], (items,))
     }
-    kept = [each for each in outcomes if each.task.lease in leases]
+    first = {each.task.lease: each for each in reversed(outcomes)}  # one counts, said twice or not
+    kept = [each for lease, each in first.items() if lease in leases]
     assets = library.take_over(connection, kept, now)
     became = (
         (each.status.value, each.reason, each.cause, assets.get(each.task.item), each.task.item)
