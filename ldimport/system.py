@@ -323,7 +323,7 @@ def end_with_parent() -> None:
         library.prctl(_PDEATHSIG, c_ulong(signal.SIGHUP), 0, 0, 0)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make renames within ``folder`` durable; nothing to do where folders cannot be synced."""
     if sys.platform == "win32":
         return
