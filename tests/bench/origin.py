@@ -1,5 +1,6 @@
-"""An origin on the loopback address for benchmarks: photos of about 125 kB, served by nginx where
-it is installed, else by Python's own server (slower; the print-out says which)."""
+"""An origin on the loopback address for benchmarks: photos of about 125 kB or tiny images of about
+4 kB, served by nginx where it is installed, else by Python's own server (slower; the print-out says
+which)."""
 
 from __future__ import annotations
 
@@ -31,6 +32,11 @@ class Origin:
     bytes: int
 
     @property
+    def average(self) -> str:
+        """Size of an image, for people."""
+        return f"{self.bytes / self.images / 1000:.1f} kB"
+
+    @property
     def host(self) -> str:
         return f"127.0.0.1:{self.port}"
 
@@ -44,20 +50,37 @@ class Origin:
         return path
 
 
-def draw(seed: int) -> bytes:
-    """A photo-like JPEG of about 125 kB: smooth areas with grain."""
+@dataclass(frozen=True)
+class Kind:
+    """What pictures look like: ``grid`` are the points between which colours change."""
+
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    usual: int
+    """How many of them a benchmark fetches unless told."""
+
+
+KINDS = {
+    "photos": Kind((1280, 960), (24, 18), 5_000),
+    "tiny": Kind((180, 135), (8, 6), 20_000),
+}
+
+
+def draw(seed: int, kind: Kind = KINDS["photos"]) -> bytes:
+    """A photo-like JPEG: smooth areas with grain."""
     chance = random.Random(seed)
-    small = Image.frombytes("RGB", (24, 18), chance.randbytes(24 * 18 * 3))
-    large = small.resize((1280, 960), Image.Resampling.BICUBIC)
-    grain = Image.effect_noise((1280, 960), 28).convert("RGB")
+    wide, high = kind.grid
+    small = Image.frombytes("RGB", kind.grid, chance.randbytes(wide * high * 3))
+    large = small.resize(kind.size, Image.Resampling.BICUBIC)
+    grain = Image.effect_noise(kind.size, 28).convert("RGB")
     out = io.BytesIO()
     Image.blend(large, grain, 0.18).save(out, "JPEG", quality=70)
     return out.getvalue()
 
 
-def write_photos(folder: Path, images: int) -> int:
+def write_photos(folder: Path, images: int, kind: Kind = KINDS["photos"]) -> int:
     """``images`` files with different bytes; returns their total size."""
-    pictures = [draw(seed) for seed in range(min(DISTINCT, images))]
+    pictures = [draw(seed, kind) for seed in range(min(DISTINCT, images))]
     total = 0
     for n in range(images):
         picture = pictures[n % len(pictures)]
@@ -76,11 +99,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(folder: Path, images: int) -> Iterator[Origin]:
-    """Write the photos below ``folder`` and serve them."""
+def serve(folder: Path, images: int, kind: str = "photos") -> Iterator[Origin]:
+    """Write the images below ``folder`` and serve them."""
     place = folder / "photos"
     place.mkdir(parents=True)
-    total = write_photos(place, images)
+    total = write_photos(place, images, KINDS[kind])
     port = free_port()
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     command = _nginx(nginx, folder, place, port) if nginx else _python(place, port)
