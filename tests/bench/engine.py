@@ -32,6 +32,7 @@ AIMS = [  # of which run of ours, CPU or rate, beside whom, at most or (rate) at
     ("worker, fast", "cpu", "floor", 1.6),
     ("submit, fast", "cpu", "floor", 2.0),
     ("submit, fast", "cpu", "aria2c", 1.5),
+    ("submit, fast", "cpu", "rclone --http-no-head", 1.0),
     ("submit, fast", "cpu", "rclone", 1.0),
     ("submit, fast", "rate", "img2dataset", 3.0),
 ]

@@ -117,13 +117,19 @@ def aria2c(ground: Ground) -> Cost:
     return arrived(ground, ["aria2c", *options, "-i", ground.urls, "-d"])
 
 
-def rclone(ground: Ground) -> Cost:
+def rclone(ground: Ground, *more: str) -> Cost:
     names = ground.lists / "names"
     if not names.exists():
         names.write_text("".join(f"{n}.jpg\n" for n in range(ground.origin.images)))
     options = ["--config", os.devnull, "--transfers", str(PARALLEL), "--checkers", str(PARALLEL)]
     options += ["--no-traverse", "--no-check-dest", "--http-url", f"http://{ground.origin.host}"]
-    return arrived(ground, ["rclone", "copy", *options, "--files-from-raw", names, ":http:"])
+    lists = ["--files-from-raw", names, ":http:"]
+    return arrived(ground, ["rclone", "copy", *options, *more, *lists])
+
+
+def rclone_get(ground: Ground) -> Cost:
+    """Without a HEAD before each GET, as we do; it writes files of unknown size another way."""
+    return rclone(ground, "--http-no-head")
 
 
 def img2dataset(ground: Ground) -> Cost:
@@ -201,7 +207,8 @@ PEERS = [
     Peer("curl", "fetch, write", curl, (("curl", "curl"),)),
     Peer("wget2", "fetch, write", wget2, (("wget2", "wget2"),)),
     Peer("aria2c", "fetch, write", aria2c, (("aria2c", "aria2"),)),
-    Peer("rclone", "fetch, write", rclone, (("rclone", "rclone"),)),
+    Peer("rclone", "HEAD, fetch, write", rclone, (("rclone", "rclone"),)),
+    Peer("rclone --http-no-head", "fetch, write", rclone_get, (("rclone", "rclone"),)),
     Peer(
         "img2dataset", "fetch, sha256, write, parquet row", img2dataset,
         (("img2dataset", "img2dataset of PyPI"),),
