@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 sudo=$([ "$(id -u)" = 0 ] || echo sudo)
-$sudo apt-get update -q
-$sudo apt-get install -qy --no-install-recommends \
-  nginx curl wget2 aria2 rclone gcc libc6-dev libcurl4-openssl-dev libssl-dev
+packages=(nginx curl wget2 aria2 rclone gcc libc6-dev libcurl4-openssl-dev libssl-dev)
+dpkg -s "${packages[@]}" >/dev/null 2>&1 ||
+  { $sudo apt-get update -q && $sudo apt-get install -qy --no-install-recommends "${packages[@]}"; }
 
 python3 -m venv --clear build/peers
 build/peers/bin/pip install -q "img2dataset>=1.47"
