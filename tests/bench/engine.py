@@ -22,11 +22,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from origin import KINDS, Origin, serve
+from origin import KINDS, MEMORY, Origin, serve
 from peers import FLOOR, HERE, INSTALL, PEERS, Cost, Ground, Peer, found, ours
 
-MEMORY = Path("/dev/shm")
 OURS = "ours"
+FOLDERS = [*([MEMORY] if MEMORY else []), Path(tempfile.gettempdir())]
 Runs = dict[str, list[Cost]]
 AIMS = [  # of which run of ours, CPU or rate, beside whom, at most or (rate) at least
     ("worker, fast", "cpu", "floor", 1.6),
@@ -126,7 +126,7 @@ def file_system(place: Path) -> str:
 def compare(asked: argparse.Namespace, peers: list[Peer], origin: Origin, lists: Path) -> None:
     """Measure in every folder asked for, print a table for each."""
     what = f"{origin.images:,} {asked.kind} of {origin.average} from {origin.software}"
-    for place in asked.folder or [MEMORY, Path(tempfile.gettempdir())]:
+    for place in asked.folder or FOLDERS:
         runs = rounds(peers, origin, lists, place, asked.rounds)
         print(f"\n**{what}, {file_system(place)} ({place}), {asked.rounds} rounds**\n")
         print("\n".join(table(peers, runs, origin.images)), end="\n\n")
@@ -136,7 +136,7 @@ def compare(asked: argparse.Namespace, peers: list[Peer], origin: Origin, lists:
 def profile(asked: argparse.Namespace, lists: Path) -> None:
     """Where one worker's time goes."""
     for integrity in ("fast", "full"):
-        for place in asked.folder or [MEMORY]:
+        for place in asked.folder or FOLDERS[:1]:
             with tempfile.TemporaryDirectory(dir=place) as folder:
                 print(f"\nworker, {integrity}, {file_system(place)}", flush=True)
                 command: list[str | Path] = [
@@ -163,7 +163,7 @@ def main() -> None:
     asked = options.parse_args()
     peers = chosen(OURS if asked.profile else asked.only, asked.before)
     images = asked.images or KINDS[asked.kind].usual
-    home = tempfile.mkdtemp(dir=MEMORY if MEMORY.is_dir() else None)
+    home = tempfile.mkdtemp(dir=MEMORY)
     try:
         with serve(Path(home), images, asked.kind) as origin:
             lists = Path(home)

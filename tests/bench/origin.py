@@ -11,13 +11,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+"""A folder in memory, where there is one; None stands for the usual temporary folder."""
 DISTINCT = 100
 """Different pictures; each served under many names, with a comment that makes its bytes unique."""
 
@@ -99,14 +101,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(folder: Path, images: int, kind: str = "photos") -> Iterator[Origin]:
-    """Write the images below ``folder`` and serve them."""
+def serve(
+    folder: Path, images: int, kind: str = "photos", also: Sequence[str] = ()
+) -> Iterator[Origin]:
+    """Write the images below ``folder`` and serve them, by nginx at the addresses ``also``, too."""
     place = folder / "photos"
     place.mkdir(parents=True)
     total = write_photos(place, images, KINDS[kind])
     port = free_port()
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    command = _nginx(nginx, folder, place, port) if nginx else _python(place, port)
+    command = _nginx(nginx, folder, place, port, also) if nginx else _python(place, port)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(port)
@@ -120,8 +124,9 @@ def _python(place: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(place)]
 
 
-def _nginx(nginx: str, folder: Path, place: Path, port: int) -> list[str]:
+def _nginx(nginx: str, folder: Path, place: Path, port: int, also: Sequence[str]) -> list[str]:
     config = folder / "nginx.conf"
+    listen = "".join(f"listen {address}:{port}; " for address in ("127.0.0.1", *also))
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;\n"
         "user root;\n" * (_is_root()) + "events { worker_connections 1024; }\n"
@@ -130,7 +135,7 @@ def _nginx(nginx: str, folder: Path, place: Path, port: int) -> list[str]:
         f"  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;\n"
         f"  fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4;\n"
         f"  scgi_temp_path {folder}/t5;\n"
-        f"  server {{ listen 127.0.0.1:{port}; root {place}; }} }}\n"
+        f"  server {{ {listen}root {place}; }} }}\n"
     )
     return [nginx, "-c", str(config), "-p", str(folder), "-e", "/dev/null"]
 
