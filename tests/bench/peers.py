@@ -189,7 +189,7 @@ def ours(python: str, label: str) -> list[Peer]:
     does = {"fast": "all that, checked, durable, known", "full": "and decodes each picture"}
     return [
         Peer(
-            f"{label} {what}, {integrity}",
+            f"{label} {integrity} {what}",
             does[integrity],
             lambda g, r=run, i=integrity: r(g, python, i),
         )  # type: ignore[misc]
