@@ -346,7 +346,7 @@ DEADLY = png(before=chunk(b"teXt", b"deadly"))
     "end", ["os.abort()", "os.kill(os.getpid(), 9)", "raise MemoryError", "raise IndexError"]
 )
 def test_an_image_that_kills_the_decoder_fails_alone(breaking: Breaking, end: str) -> None:
-    breaking(f"if b'deadly' in data: {end}")
+    breaking(f"if b'deadly' in bytes(data): {end}")
     with Sandbox(LIMITS) as sandbox:
         for _ in range(3):  # one after the other: their number is no sign of a broken decoder
             assert refusal(sandbox, DEADLY).code == "too-complex"
@@ -375,7 +375,7 @@ def test_a_decoder_that_is_broken_for_one_kind_fails_none_of_it(
         assert fault(sandbox, data).code == "decoder"
         for each in {png(), jpeg(), gif()} - {data}:
             decode(sandbox, each)
-        breaking("if b'deadly' in data: os.abort()")
+        breaking("if b'deadly' in bytes(data): os.abort()")
         sandbox.close()
         deadly = {"png": DEADLY, "jpg": jpeg_with(segment(0xFE, b"deadly")),
                   "gif": gif(3, 2, gif_frame(), b"!\xfe\x06deadly\0")}  # fmt: skip
@@ -390,7 +390,7 @@ def test_a_machine_without_the_memory_judges_no_image(monkeypatch: pytest.Monkey
 
 def test_memory_of_the_machine_that_is_used_up_judges_no_image(breaking: Breaking) -> None:
     """A child may have its memory by its own limit, but the system does not give it."""
-    breaking("if b'deadly' in data: os.kill(os.getpid(), 9)", "mmap.PAGESIZE = -10 ** 12")
+    breaking("if b'deadly' in bytes(data): os.kill(os.getpid(), 9)", "mmap.PAGESIZE = -10 ** 12")
     with Sandbox(LIMITS) as sandbox:
         assert "too much memory" in fault(sandbox, DEADLY).message
 
