@@ -2,7 +2,7 @@
 
 Started by ``sandbox.Sandbox`` as ``python -P -m ldimport.media.child``; the argument is JSON:
 ``seconds`` of CPU for each image, ``memory`` in bytes, ``limits``, the descriptor of a memory file
-if one is ``shared``. What goes over the pipes is described in ``sandbox``.
+if one is ``shared``. What goes over the pipes is described in ``protocol``.
 """
 
 import json
@@ -19,7 +19,7 @@ from ldimport import system
 from ldimport.errors import Rejected
 from ldimport.media import jpeg
 from ldimport.media.inspect import check_pixels
-from ldimport.media.sandbox import IN_PIPE, KINDS, REPLY, REQUEST, ChildOutcome, Work
+from ldimport.media.protocol import IN_PIPE, KINDS, REPLY, REQUEST, ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Limits
 
 
@@ -41,10 +41,11 @@ def main() -> None:
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
         work, kind, size, place = REQUEST.unpack(header)
         try:
+            data: jpeg.Buffer = shared[place : place + size]
+            if place == IN_PIPE:
+                data = requests.read(size)
             if work == Work.PROVE:
                 data = _sound(KINDS[kind])
-            else:
-                data = shared[place : place + size] if place != IN_PIPE else requests.read(size)
             if sys.platform != "win32":  # which has no such limits; the parent's patience holds
                 system.limit_child(options["seconds"], options["memory"])
             if work == Work.PROVE:

@@ -215,7 +215,7 @@ def test_a_child_that_gets_on_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
         decode(sandbox, png())
         stopped = pid(sandbox)
         os.kill(stopped, signal.SIGSTOP)
-        monkeypatch.setattr("ldimport.media.sandbox.cpu_seconds", slowly)
+        monkeypatch.setattr("ldimport.media.child_process.cpu_seconds", slowly)
         decode(sandbox, png())
 
 
