@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from media_files import (
+    Breaking,
     chunk,
     gif,
     gif_frame,
@@ -316,28 +317,6 @@ def test_the_child_sees_no_secret_and_no_network(monkeypatch: pytest.MonkeyPatch
 
 
 # -- a decoder that cannot work is no verdict on images --------------------------------------------
-
-Breaking = Callable[..., None]
-
-
-@pytest.fixture
-def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Breaking:
-    """Have a statement run in each new child before it decodes ``data``."""
-
-    def breaks(statement: str, first: str = "") -> None:
-        (tmp_path / "sitecustomize.py").write_text(
-            f"import os, mmap; {first}\n"
-            "from ldimport.media import decoding\n"
-            "sound = decoding.decode\n"
-            "def decode(kind, data, limits):\n"
-            f"    {statement}\n"
-            "    sound(kind, data, limits)\n"
-            "decoding.decode = decode\n"
-        )
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-    return breaks
-
 
 DEADLY = png(before=chunk(b"teXt", b"deadly"))
 
