@@ -13,8 +13,7 @@ import math
 import signal
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 
 from ldimport.causes import Cause, known_cause
@@ -99,8 +98,11 @@ class Sandbox(Closing):
         asked = Asked(next(self._tickets), work, kind, data)
         self._open.append(asked)
         self._bytes += len(data)
-        with self._all_or_nothing():
+        try:
             self._feed()
+        except BaseException:
+            self.close()
+            raise
         return asked.ticket
 
     @property
@@ -132,18 +134,11 @@ class Sandbox(Closing):
             raise found.refused
         return found
 
-    @contextmanager
-    def _all_or_nothing(self) -> Iterator[None]:
-        """No error leaves half an exchange behind, nor does Ctrl-C."""
-        try:
-            yield
-        except BaseException:
-            self.close()
-            raise
-
     def _feed(self) -> None:
         """Send what the child takes of the images that it has not got."""
         child = self._started()
+        if child.open == len(self._open):
+            return
         for asked in itertools.islice(self._open, child.open, MOST_AHEAD):
             if not child.send(asked):
                 break
@@ -152,8 +147,8 @@ class Sandbox(Closing):
         """Whether the oldest image has ended, if there is one, within this time."""
         if not self._open:
             return False
-        with self._all_or_nothing():
-            asked = self._open[0]
+        asked = self._open[0]
+        try:
             if (ended := self._answer(asked, seconds)) is None:
                 return False
             self._ended[asked.ticket] = ended
@@ -161,6 +156,9 @@ class Sandbox(Closing):
             self._bytes -= len(asked.data)
             if self._open:
                 self._feed()
+        except BaseException:  # half an exchange may be left, also by Ctrl-C
+            self.close()
+            raise
         return True
 
     def _answer(self, asked: Asked, seconds: float) -> Examined | None:
