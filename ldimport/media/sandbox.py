@@ -24,10 +24,9 @@ from ldimport.media.protocol import ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Json, Limits
 from ldimport.system import most_memory
 
-MOST_AHEAD = 32
-"""Requests sent to the child that it has not answered; their headers always fit into the pipe."""
-MOST_BYTES, MOST_IMAGES = 64_000_000, 256
-"""What is kept of images whose work has not ended, before one has to end."""
+MOST_BYTES, MOST_IMAGES = 64_000_000, 32
+"""What is kept of images whose work has not ended, before one has to end. More would keep the child
+no busier, only memory that is cold by then."""
 _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
 """Exit status of a child whose CPU time is used up; none of Windows' own."""
 
@@ -139,7 +138,7 @@ class Sandbox(Closing):
         child = self._started()
         if child.open == len(self._open):
             return
-        for asked in itertools.islice(self._open, child.open, MOST_AHEAD):
+        for asked in itertools.islice(self._open, child.open, MOST_IMAGES):
             if not child.send(asked):
                 break
 

@@ -17,7 +17,7 @@ from ldimport.media import arena, child_process
 from ldimport.media.arena import Arena
 from ldimport.media.inspect import inspect
 from ldimport.media.protocol import Work
-from ldimport.media.sandbox import MOST_AHEAD, MOST_IMAGES, Examined, Sandbox
+from ldimport.media.sandbox import MOST_IMAGES, Examined, Sandbox
 from ldimport.model import Facts, ImageType, Limits
 
 LIMITS = Limits()
@@ -57,7 +57,7 @@ def pid(sandbox: Sandbox) -> int:
 def test_each_gets_its_own_verdict_from_one_child() -> None:
     with Sandbox(LIMITS) as sandbox:
         images = [jpeg(), DAMAGED, png(), gif(), DAMAGED, jpeg(99, 77)] * 20
-        assert len(images) > MOST_AHEAD
+        assert len(images) > MOST_IMAGES
         assert verdicts(sandbox, jpeg()) == ["sound"]
         first = pid(sandbox)
         expected = ["corrupt" if each == DAMAGED else "sound" for each in images]
