@@ -16,7 +16,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -90,6 +90,7 @@ class Worker:
     _remote: deque[ImportTask] = field(default_factory=deque)
     _local: deque[ImportTask] = field(default_factory=deque)
     _done: list[ImportOutcome] = field(default_factory=list)
+    _examined: Callable[[], Iterable[ImportOutcome]] = tuple
     _recorded_at: float = float("-inf")
     _lease: float = 0.0
     _glance_at: float = float("-inf")
@@ -135,12 +136,15 @@ class Worker:
         importer = self._importer(terms)
         if importer is None:
             return True
+        self._examined = importer.examined
         for outcome in importer.fetch(self._to_fetch(importer, terms), self._pulse):
             self._finish(outcome)
             if self._local and not self.stop():
-                self._finish(importer.local(self._local.popleft()))
+                self._finish(*importer.local(self._local.popleft()))
         while not self._pulse() and self._local:  # a lost lease empties it
-            self._finish(importer.local(self._local.popleft()))
+            self._finish(*importer.local(self._local.popleft()))
+        for outcome in importer.rest(self._pulse):
+            self._finish(outcome)
         self._commit()
         return True
 
@@ -157,8 +161,8 @@ class Worker:
             else:
                 yield task
 
-    def _finish(self, outcome: ImportOutcome) -> None:
-        self._done.append(outcome)
+    def _finish(self, *outcomes: ImportOutcome) -> None:
+        self._done.extend(outcomes)
         if len(self._done) >= 2 * HANDFUL or self._lingering():
             self._commit()
 
@@ -169,6 +173,7 @@ class Worker:
         """Called all the time while working, for which it is nearly free: looks after leases,
         hears the call to stop. A hung worker does not come here, and so loses its leases, and its
         life."""
+        self._done.extend(self._examined())
         now = self.monotonic()
         if now >= self._glance_at:
             self._glance_at = now + GLANCE
