@@ -9,8 +9,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import pycurl
 
@@ -79,8 +78,7 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an origin answered. ``headers`` have lower-case names, those in use here only;
     ``broken`` says why the body is incomplete, ``cut`` that it went on beyond the limit;
     ``cookies`` are those known after it, each a line for libcurl."""

@@ -76,6 +76,8 @@ def metadata_reasons(
     check = _metadata_check(config, image.media_type or config.default_media_type)
     if check is None:
         return (f"there is no media type “{image.media_type}”",)
+    if check.is_plain(image.metadata):
+        return ()
     metadata = {name: value for name, value in image.metadata.items() if value is not None}
     found = check.findings(metadata, has_title=bool(image.file_name), extracts=extracts)
     said = (

@@ -329,6 +329,18 @@ class MetadataCheck:
             stored[handle] = value
         return stored if self.required <= stored.keys() else None
 
+    def is_plain(self, metadata: Mapping[str, Json]) -> bool:
+        """Whether stored values are texts of which only the length counts, and none lacks: there
+        are no findings then."""
+        for handle, value in metadata.items():
+            check = self.values.get(handle)
+            most = None if check is None else check.any_text
+            if most is None or type(value) is not str or not 0 < len(value) <= most:
+                return False
+            if not is_whole(value):
+                return False
+        return self.required <= metadata.keys()
+
     def coerced(
         self, metadata: Mapping[str, Json], *, textual: bool
     ) -> tuple[dict[str, Json], list[tuple[str, Finding]]]:
