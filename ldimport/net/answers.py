@@ -61,7 +61,13 @@ class NotFetched(NamedTuple):
     rejected: Rejected
 
 
-FetchOutcome = Fetched | NotFetched
+class Postponed(NamedTuple):
+    """A source that was not tried, since its host stalls and enough others wait there."""
+
+    source: FetchSource
+
+
+FetchOutcome = Fetched | NotFetched | Postponed
 
 
 def screen_image(status: int, headers: Mapping[str, str], max_bytes: int) -> Rejected | None:

@@ -20,7 +20,7 @@ from ldimport.closing import Closing
 from ldimport.errors import Rejected
 from ldimport.model import Limits
 from ldimport.net import answers
-from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched
+from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched, Postponed
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import USER_AGENT, Answer, Exchange, OpenSocket, Transfers
 from ldimport.net.guard import Guard
@@ -28,13 +28,15 @@ from ldimport.net.hosts import Found, Host, Hosts, Lookups
 from ldimport.net.turns import FetchTask, Turns
 from ldimport.url import join
 
-__all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched"]
+__all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched", "Postponed"]
 
 AHEAD = 4
 """Sources taken for each that may be under way: when one host is busy, others may have room."""
+STILL_AHEAD = 4
+"""Sources that wait at a host which stalls, for each that may be under way there."""
 MOST_STILL = 16
 """So many times as much may be under way, and wait, where hosts stall."""
-PATIENCE = 0.2
+PATIENCE = 0.1
 """Seconds after which ``stop`` is asked again."""
 LOOKUP_PAUSE = 0.005
 """Seconds between looks at names being resolved while transfers run."""
@@ -85,11 +87,13 @@ class Fetcher(Closing):
         self._under_way = False
 
     def fetch_many(
-        self, sources: Iterable[FetchSource], stop: Callable[[], bool] = lambda: False
+        self, sources: Iterable[FetchSource | None], stop: Callable[[], bool] = lambda: False
     ) -> Iterator[FetchOutcome]:
         """Fetch ``sources``, which are taken a few ahead; each comes out once, in the order in
-        which they end. ``stop`` is asked several times a second: once it says True, what is
-        under way is broken off and the sources that have not come out were not fetched.
+        which they end. A None says that there is none for the moment: it ends here if nothing is
+        under way, else more is asked for soon. ``stop`` is asked several times a second: once it
+        says True, what is under way is broken off and the sources that have not come out were not
+        fetched.
 
         Raises RuntimeError if an earlier call has not come to its end.
         """
@@ -114,10 +118,12 @@ class _Round:
     """One call of ``fetch_many``."""
 
     _fetcher: Fetcher
-    _sources: Iterator[FetchSource] | None
+    _sources: Iterator[FetchSource | None]
     _stop: Callable[[], bool]
     _turns: Turns
     _open: int = 0
+    _dry: bool = False
+    """Whether there was no source when one was asked for last."""
     _outcomes: deque[FetchOutcome] = field(default_factory=deque)
 
     def outcomes(self) -> Iterator[FetchOutcome]:
@@ -136,7 +142,7 @@ class _Round:
             while self._outcomes:
                 yield self._outcomes.popleft()
                 moved = True
-            if not self._open and self._sources is None:
+            if self._dry and not self._open:
                 return
             if not moved:
                 self._wait()
@@ -166,9 +172,9 @@ class _Round:
         most = AHEAD * self._fetcher.concurrency
         if self._turns.ahead >= most or self._open >= MOST_STILL * most:
             return False
-        source = None if self._sources is None else next(self._sources, None)
+        source = next(self._sources, None)
+        self._dry = source is None
         if source is None:
-            self._sources = None
             return False
         self._open += 1
         self._fetcher.hold(source.tag)
@@ -177,7 +183,11 @@ class _Round:
         except Rejected as rejected:
             self._give_up(source, rejected)
         else:
-            self._turns.add(FetchTask(source, url, url))
+            task = FetchTask(source, url, url)
+            if self._turns.crowd(task) < STILL_AHEAD * self._fetcher.limits.per_host:
+                self._turns.add(task)
+            else:
+                self._out(Postponed(source))
         finally:
             self._fetcher.hold(None)
         return True

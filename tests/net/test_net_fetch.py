@@ -29,7 +29,7 @@ from ldimport.errors import ConfigError, Rejected
 from ldimport.model import Limits
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import Exchange
-from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched, Postponed
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import KEEP_SECONDS
 
@@ -37,7 +37,7 @@ HASHED = "3ced6be2.0"
 """The name that ``openssl rehash`` gives to ``self_signed.pem``."""
 
 
-def codes(outcomes: Sequence[Fetched | NotFetched]) -> list[str]:
+def codes(outcomes: Sequence[Fetched | NotFetched | Postponed]) -> list[str]:
     return [one.rejected.code if isinstance(one, NotFetched) else "ok" for one in outcomes]
 
 
@@ -189,6 +189,35 @@ def test_a_crowded_host_does_not_keep_others_waiting(origin: Origin, fetcher: Ma
     one = fetcher(Limits(per_host=1, tries=1), guard, concurrency=3)
     outcomes = list(one.fetch_many(FetchSource(origin.url("/", host)) for host in hosts))
     assert codes(outcomes) == ["ok"] * 7
+
+
+def test_hosts_that_stall_keep_no_place_from_others(origin: Origin, fetcher: Make) -> None:
+    """More of them than there are places; what waits there for long is given back, and tried at
+    the next call."""
+
+    def script(seen: Seen) -> Reply:
+        if seen.headers["host"].startswith("still"):
+            assert released.wait(timeout=60.0)
+        return Reply()
+
+    released = threading.Event()
+    origin.script = script
+    names = [f"still{n}.test" for n in range(4)]
+    guard = at_names(origin, "free.test", *names)
+    one = fetcher(Limits(per_host=2), guard, concurrency=2, clock=time.monotonic, sleep=time.sleep)
+    free = [FetchSource(origin.url(f"/{n}", "free.test")) for n in range(60)]
+    still = [FetchSource(origin.url(f"/{n}", names[n % 4])) for n in range(60)]
+    outcomes = one.fetch_many([*still[:8], *free[:30], *still[8:], *free[30:]])
+    came: list[Fetched | NotFetched | Postponed] = []
+    while sum(isinstance(each, Fetched) for each in came) < 60:
+        came.append(next(outcomes))
+    back = [each.source for each in came if isinstance(each, Postponed)]
+    assert back
+    assert not any("still" in each.source.url for each in came if isinstance(each, Fetched))
+    released.set()
+    came += outcomes
+    assert {each.source for each in came} == {*free, *still}
+    assert codes([*one.fetch_many(back)]) == ["ok"] * len(back)
 
 
 def test_sources_are_taken_only_a_few_ahead(origin: Origin, fetcher: Make) -> None:
