@@ -7,6 +7,8 @@ import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from ldimport import wire
@@ -22,8 +24,20 @@ from ldimport.targets.base import BatchLimits
 from ldimport.wire import rendered
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Sent(NamedTuple):
+    """What is recorded of an image under way and its outcome: much less than all of ``Outgoing``,
+    of which there may be 16,000."""
+
+    id: str
+    row: int
+    fingerprint: bytes
+    content: bytes
+    parts: bytes
+    file_name: str
+    url: str
+
+
+class Outgoing(NamedTuple):
     """One image on its way: ``body`` is its entry as it is sent, ``fingerprint`` tells whether the
     row was edited since, ``content`` whether the target's answer is about this content;
     ``original`` is the row of the manifest with all its columns."""
@@ -54,6 +68,13 @@ class Outgoing:
     def size(self) -> int:
         """Bytes in the request body, with the comma."""
         return len(self.body) + 1
+
+    @property
+    def sent(self) -> Sent:
+        """What is recorded of it."""
+        image = self.image
+        digests = (self.fingerprint, self.content, parts(image))
+        return Sent(image.id, self.row, *digests, image.file_name, image.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,22 +245,41 @@ def part_key(name: str, *, core: bool = False) -> bytes:
 
 def part_value(value: Json) -> bytes:
     """The digest of a value."""
-    return _short(json.dumps(value, sort_keys=True, default=dict))
+    return _short(_text(value))
 
 
 def _parts(image: Image) -> dict[bytes, tuple[str, bytes]]:
     """By the digest of its name, each field as people name it, with the digest of its value."""
-    core: dict[str, Json] = {
-        "url": unsigned(image.url), "fileName": image.file_name, "mediaType": image.media_type,
-    }  # fmt: skip
-    said: list[tuple[str, str, Json]] = [(name, name, value) for name, value in core.items()]
+    found = {
+        _URL: ("url", part_value(unsigned(image.url))),
+        _FILE_NAME: ("fileName", part_value(image.file_name)),
+        _MEDIA_TYPE: ("mediaType", part_value(image.media_type)),
+    }
     for name, value in image.metadata.items():
-        said.append((f"metadata.{name}", f"metadata.{name}" if name in core else name, value))
-    return {_short(key): (name, part_value(value)) for key, name, value in said}
+        shown = f"metadata.{name}" if name in _CORE else name
+        found[part_key(name)] = (shown, part_value(value))
+    return found
+
+
+_text = json.JSONEncoder(sort_keys=True, default=dict).encode
 
 
 def _short(text: str) -> bytes:
+    return _remembered(text) if len(text) < _COMES_AGAIN else _digest(text)
+
+
+def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
+
+
+_remembered = lru_cache(maxsize=4_096)(_digest)
+"""Names of fields, photographers and places come over and over."""
+_COMES_AGAIN = 40
+"""Characters that they have at most."""
+
+
+_CORE = ("url", "fileName", "mediaType")
+_URL, _FILE_NAME, _MEDIA_TYPE = (part_key(name, core=True) for name in _CORE)
 
 
 def fingerprint(content: bytes, stamp: tuple[int, int] | None) -> bytes:

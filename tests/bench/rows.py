@@ -1,13 +1,13 @@
 """What a row costs on its way from a manifest to a server that does nothing, beside a bare loop.
 
-    python tests/bench/rows.py [--rows 100000] [--only first second edited plan] [--python PYTHON]
+    python tests/bench/rows.py [--rows 100000] [--only first second edited plan] [--source CHECKOUT]
 
 A stand-in of the API, in a process of its own, accepts batches and answers every job at once with
 one success for each image. ``ldimport`` then submits the same CSV for the first time, once more,
 with one row edited at its end, and plans it; beside them a bare loop (``csv.reader``,
 ``json.dumps`` of batches, ``httpx``) sends the same rows. Each line shows the CPU of the process
-alone, in microseconds a row, its peak memory, and the bytes that it wrote to files. ``--python``:
-the interpreter of another installation, to compare with. Linux only: it reads ``/proc``.
+alone, in microseconds a row, its peak memory, and the bytes that it wrote to files. ``--source``:
+where another version lies, to compare with. Linux only: it reads ``/proc``.
 """
 
 from __future__ import annotations
@@ -128,10 +128,12 @@ class Cost:
         )
 
 
-def cost(command: Sequence[str], folder: Path) -> Cost:
+def cost(command: Sequence[str], folder: Path, source: str) -> Cost:
     """Run it to its end. Of a process that has ended ``/proc`` tells until it is waited for."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("LDIMPORT_")}
     env |= {"HOME": str(folder), "LDIMPORT_TOKEN": "t", "LDIMPORT_REQUESTS_PER_SECOND": "1000"}
+    env |= {"PYTHONPATH": source}
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()
     with (folder / "said").open("w+b") as said:
         process = subprocess.Popen(command, env=env, stdout=said, stderr=subprocess.STDOUT)
@@ -160,13 +162,13 @@ def write(path: Path, rows: int, edited: str = "") -> None:
             writer.writerow(row)
 
 
-def commands(folder: Path, address: str, python: str) -> dict[str, list[str]]:
+def commands(folder: Path, address: str) -> dict[str, list[str]]:
     """By case, what is run."""
     common = [
         *("--target", address, "--system-name", "bench", "--json"),
         *("--state", str(folder / "state.sqlite"), "--project-config", str(folder / "config.json")),
     ]
-    ours = [python, "-m", "ldimport"]
+    ours = [sys.executable, "-m", "ldimport"]
     submit = [*ours, "submit", str(folder / "m.csv"), *common, "--yes"]
     plan = [*ours, "plan", str(folder / "m.csv"), *common]
     bare = [sys.executable, __file__, "--bare", str(folder / "m.csv"), "--address", address]
@@ -177,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--only", nargs="*", choices=CASES, default=CASES)
-    parser.add_argument("--python", default=sys.executable)
+    parser.add_argument("--source", default="")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--bare", type=Path)
@@ -194,11 +196,11 @@ def main() -> None:
         print(f"{asked.rows:,} rows, {(folder / 'm.csv').stat().st_size / 1e6:,.0f} MB of CSV")
         print(f"{'':20}{'us/row':>8}{'ratio':>8}{'wall s':>9}{'peak MB':>9}{'written MB':>12}")
         yardstick = 0.0
-        for case, command in commands(folder, address, asked.python).items():
+        for case, command in commands(folder, address).items():
             if case == "edited":
                 write(folder / "m.csv", asked.rows, "Genf")
             if case in asked.only or case == "bare loop":
-                found = cost(command, folder)
+                found = cost(command, folder, asked.source)
                 yardstick = yardstick or found.cpu
                 print(found.line(case, asked.rows, yardstick), flush=True)
     return None

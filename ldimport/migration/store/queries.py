@@ -14,7 +14,7 @@ from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
 from ldimport.migration.hosts import IN_A_ROW, blames_host
-from ldimport.migration.store.recording import unpack_one
+from ldimport.migration.store.packing import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
 from ldimport.migration.store.verifying import Verifying
 from ldimport.migration.story import Attempt, History

@@ -94,8 +94,17 @@ INSERT OR REPLACE INTO kept (scope, external_id, packed)
 SELECT scope, external_id, ?4 FROM image WHERE scope = ?1 AND external_id = ?2 AND last_batch = ?3
 
 -- name: no_more
-DELETE FROM kept WHERE scope = ?1 AND external_id = ?2 AND EXISTS (
-  SELECT 1 FROM image WHERE scope = ?1 AND external_id = ?2 AND last_batch = ?3)
+-- Images that no longer fail, if it is this batch that their last outcome is about.
+DELETE FROM kept WHERE scope = ?1
+  AND external_id IN (SELECT external_id FROM attempt WHERE batch = ?2 AND status != 'failed')
+  AND EXISTS (SELECT 1 FROM image WHERE image.scope = kept.scope
+              AND image.external_id = kept.external_id AND last_batch = ?2)
+
+-- name: in_batch
+SELECT external_id FROM image WHERE open_batch = ?
+
+-- name: arrived
+SELECT external_id, arrived FROM image WHERE open_batch = ? AND arrived IS NOT NULL
 
 -- name: at
 (:target IS NULL
