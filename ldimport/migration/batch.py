@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
+from json.encoder import encode_basestring_ascii
 from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
@@ -219,16 +221,19 @@ _DIGEST = 4
 
 def parts(image: Image) -> bytes:
     """Short digests of the fields of an entry, kept to tell later which of them changed."""
-    return b"".join(key + value for key, (_, value) in sorted(_parts(image).items()))
+    return b"".join(chain.from_iterable(sorted(_parts(image).items())))
 
 
 def changed_fields(before: bytes, image: Image, names: Iterable[str] = ()) -> list[str]:
     """Which fields of ``image`` differ from what ``parts`` told of it before; ``names`` are
     properties that may have been there and are no more."""
     old, new = split_parts(before), _parts(image)
-    found = [name for key, (name, value) in new.items() if old.get(key) != value]
-    gone = {part_key(name): name for name in names}
-    return found + [gone.get(key, "another field") for key in old if key not in new]
+    known = {part_key(name): name for name in (*names, *image.metadata)}
+    known = {key: f"metadata.{name}" if name in _CORE else name for key, name in known.items()}
+    known |= {part_key(name, core=True): name for name in _CORE}
+    changed = [key for key, value in new.items() if old.get(key) != value]
+    gone = [key for key in old if key not in new]
+    return [known.get(key, "another field") for key in (*changed, *gone)]
 
 
 def split_parts(kept: bytes) -> dict[bytes, bytes]:
@@ -238,46 +243,43 @@ def split_parts(kept: bytes) -> dict[bytes, bytes]:
     return {kept[at : at + _DIGEST]: kept[at + _DIGEST : at + size] for at in places}
 
 
+@lru_cache(maxsize=1_024)
 def part_key(name: str, *, core: bool = False) -> bytes:
     """The digest of a property's name, or of one of the ``core`` fields (``mediaType``)."""
-    return _short(name if core else f"metadata.{name}")
+    return _digest(name if core else f"metadata.{name}")
 
 
 def part_value(value: Json) -> bytes:
-    """The digest of a value."""
-    return _short(_text(value))
+    """The digest of a value. Photographers, places and the like come over and over."""
+    if type(value) is str:
+        return _text_again(value) if len(value) < _COMES_AGAIN else _of_text(value)
+    return _digest(_as_json(value))
 
 
-def _parts(image: Image) -> dict[bytes, tuple[str, bytes]]:
-    """By the digest of its name, each field as people name it, with the digest of its value."""
+def _parts(image: Image) -> dict[bytes, bytes]:
+    """By the digest of its name that of each field's value."""
     found = {
-        _URL: ("url", part_value(unsigned(image.url))),
-        _FILE_NAME: ("fileName", part_value(image.file_name)),
-        _MEDIA_TYPE: ("mediaType", part_value(image.media_type)),
+        _URL: part_value(unsigned(image.url)),
+        _FILE_NAME: part_value(image.file_name),
+        _MEDIA_TYPE: part_value(image.media_type),
     }
     for name, value in image.metadata.items():
-        shown = f"metadata.{name}" if name in _CORE else name
-        found[part_key(name)] = (shown, part_value(value))
+        found[part_key(name)] = part_value(value)
     return found
-
-
-_text = json.JSONEncoder(sort_keys=True, default=dict).encode
-
-
-def _short(text: str) -> bytes:
-    return _remembered(text) if len(text) < _COMES_AGAIN else _digest(text)
 
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
 
 
-_remembered = lru_cache(maxsize=4_096)(_digest)
-"""Names of fields, photographers and places come over and over."""
+def _of_text(text: str) -> bytes:
+    return _digest(encode_basestring_ascii(text))
+
+
+_as_json = json.JSONEncoder(sort_keys=True, default=dict).encode
+_text_again = lru_cache(maxsize=4_096)(_of_text)
 _COMES_AGAIN = 40
-"""Characters that they have at most."""
-
-
+"""Characters that such texts have at most."""
 _CORE = ("url", "fileName", "mediaType")
 _URL, _FILE_NAME, _MEDIA_TYPE = (part_key(name, core=True) for name in _CORE)
 
