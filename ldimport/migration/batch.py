@@ -284,6 +284,11 @@ _CORE = ("url", "fileName", "mediaType")
 _URL, _FILE_NAME, _MEDIA_TYPE = (part_key(name, core=True) for name in _CORE)
 
 
+def content_digest(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
+    """``Outgoing.content`` of an entry whose url is not signed."""
+    return hashlib.sha256(wire.said(name, kind, metadata, url)).digest()
+
+
 def fingerprint(content: bytes, stamp: tuple[int, int] | None) -> bytes:
     """The digest ``content`` itself; for a local file together with its ``stamp`` (size, mtime
     in ns)."""

@@ -67,6 +67,18 @@ class StateStore(Verifying):
         rows = self._connection.execute(SQL["known"], (archive, json.dumps(ids)))
         return {row["external_id"]: made(model.Known, row) for row in rows}
 
+    def settled(
+        self, archive: int | None, ids: Sequence[str]
+    ) -> dict[str, tuple[bytes | None, Status]]:
+        """Of these external ids those that have arrived, with nothing left open: the fingerprint
+        that was sent, and the outcome."""
+        rows = self._connection.execute(SQL["settled"], (archive, json.dumps(ids))).fetchall()
+        return {id_: (sent, _OUTCOMES[status]) for id_, sent, status in rows}
+
+    def has_images(self, archive: int | None) -> bool:
+        """Whether anything is known of any image."""
+        return self._first("SELECT 1 FROM image WHERE scope = ? LIMIT 1", archive) is not None
+
     def open_batches(
         self, target: str, only: Sequence[str] = (), system_name: str | None = None
     ) -> list[model.OpenBatch]:
@@ -268,6 +280,7 @@ class StateStore(Verifying):
         return found
 
 
+_OUTCOMES = {status.value: status for status in Status}
 _UNTOLD: Mapping[str, Any] = {
     **dict.fromkeys(("media_type", "key", "version", "size", "created_at")), "metadata": {},
 }  # fmt: skip

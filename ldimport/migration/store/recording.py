@@ -275,9 +275,7 @@ _ATTEMPT = itemgetter(slice(_Outcome._fields.index("retryable") + 1))
 _ASSET = _Outcome._fields[len(_ATTEMPT(_Outcome._fields)) : _Outcome._fields.index("scope")]
 _asset = attrgetter(*_ASSET)
 _NO_ASSET = (None,) * len(_ASSET)
-_SETTLE = re.sub(
-    r":(\w+)", lambda found: f"?{_Outcome._fields.index(found[1]) + 1}", SQL["settle"]
-)
+_SETTLE = re.sub(r":(\w+)", lambda found: f"?{_Outcome._fields.index(found[1]) + 1}", SQL["settle"])
 """Its values by number, which SQLite's module finds quicker than by name."""
 
 
@@ -292,14 +290,14 @@ def _outcome(
     failed = result.status is Status.FAILED
     not_taken = arrived not in (None, each.content) and result.leaves_open
     cause, retryable = cause_of(result) if failed else (result.cause, None)
-    return _Outcome(
-        batch.id, n, each.id, result.status.value, result.reason, cause, retryable,
-        *(_NO_ASSET if result.asset is None else _asset(result.asset)),
+    asset: Sequence[Any] = _NO_ASSET if result.asset is None else _asset(result.asset)
+    return _Outcome._make((
+        batch.id, n, each.id, result.status.value, result.reason, cause, retryable, *asset,
         batch.archive, now, each.fingerprint, each.parts,
         arrived if failed or not_taken else each.content,
         not_taken, (failed or not_taken) and arrived is not None,
         result.title or each.file_name, each.file_name, each.url,
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _settled(

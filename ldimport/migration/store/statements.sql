@@ -180,6 +180,11 @@ SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS op
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
+-- name: settled
+SELECT external_id, sent, status FROM image
+WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+  AND open_batch IS NULL AND status IN ('success', 'skipped') AND NOT not_taken_over
+
 -- name: ids_near
 SELECT external_id FROM image
 WHERE scope = ? AND external_id >= ? AND external_id < ? ORDER BY external_id LIMIT 2000
