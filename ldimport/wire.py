@@ -246,15 +246,20 @@ def _said(value: object) -> str:
 
 def asset_from_json(image: Mapping[str, Any]) -> Asset:
     """Read an ``image`` object; keys that are missing become empty or None."""
-    media_id, original, url = (_said(image.get(key) or "") for key in _ASSET_KEYS[:3])
-    width, height = (_pixels(image.get(key)) for key in _ASSET_KEYS[3:5])
-    mime_type, service = (optional(str, image.get(key)) for key in _ASSET_KEYS[5:])
-    return Asset(media_id, original, url, width, height, mime_type, service)
+    media_id, original, url, width, height, mime_type, service = map(image.get, _ASSET_KEYS)
+    return Asset(
+        _said(media_id or ""),
+        _said(original or ""),
+        _said(url or ""),
+        _pixels(width),
+        _pixels(height),
+        optional(str, mime_type),
+        optional(str, service),
+    )
 
 
 def _pixels(value: object) -> int | None:
-    number = optional(int, value)
-    return number if number is not None and 0 <= number < 1 << 31 else None
+    return value if type(value) is int and 0 <= value < 1 << 31 else None
 
 
 def optional(kind: type[T], value: object) -> T | None:

@@ -7,7 +7,8 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from ldimport.manifest.csv import Table, TableRow
+from ldimport.manifest.csv import Table
+from ldimport.manifest.kinds import TableRow
 from ldimport.migration.account import Tick
 from ldimport.migration.batch import Outgoing, content_digest
 from ldimport.migration.source import Source

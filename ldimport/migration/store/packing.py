@@ -44,7 +44,11 @@ def unpack_one(packed: bytes) -> Outgoing:
 def _outgoing(each: Outgoing) -> bytes:
     """The entry stands there as it was rendered; the original row keeps its order of columns. The
     digests follow from the entry, but for the fingerprint of a local file."""
-    own: dict[str, Any] = {"row": each.row, "line": each.line, "original": dict(each.original)}
+    own: dict[str, Any] = {
+        "row": each.row,
+        "line": each.line,
+        "original": dict(each.original.items()),
+    }
     if each.fingerprint != each.content:
         own["fingerprint"] = each.fingerprint.hex()
     return b'{"image":%b,%b' % (each.body, _json(own)[1:])

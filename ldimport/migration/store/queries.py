@@ -127,8 +127,9 @@ class StateStore(Verifying):
 
     def batch_outcomes(self, archive: int | None, batches: Sequence[int]) -> model.Totals:
         """The images of these batches by their last outcome."""
-        rows = self._connection.execute(SQL["of_batches"], {"ids": json.dumps(batches)})
-        return self.outcomes(archive, [row[0] for row in rows])
+        asked = {"archive": archive, "ids": json.dumps(batches)}
+        row = self._connection.execute(SQL["states_of_batches"], asked).fetchone()
+        return made(model.Totals, row, invalid=0)
 
     # -- what commands show -----------------------------------------------------------------
 

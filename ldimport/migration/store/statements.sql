@@ -218,10 +218,11 @@ SELECT external_id, open_batch IS NULL AND status IS 'failed' AS failed,
   open_batch IS NULL AND waived_at IS NOT NULL AS waived
 FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
--- name: of_batches
-SELECT external_id FROM image
-WHERE open_batch IN (SELECT value FROM json_each(:ids))
-   OR last_batch IN (SELECT value FROM json_each(:ids))
+-- name: states_of_batches
+-- The images that are under way in these batches, or whose last outcome is of one of them.
+SELECT {sums} FROM image
+WHERE (open_batch IN (SELECT value FROM json_each(:ids))
+   OR last_batch IN (SELECT value FROM json_each(:ids))) AND scope = :archive
 
 -- name: names
 SELECT system_name, success + skipped + failed + pending AS images
