@@ -222,7 +222,7 @@ FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
 -- The images that are under way in these batches, or whose last outcome is of one of them.
 SELECT {sums} FROM image
 WHERE (open_batch IN (SELECT value FROM json_each(:ids))
-   OR last_batch IN (SELECT value FROM json_each(:ids))) AND scope = :archive
+   OR last_batch IN (SELECT value FROM json_each(:ids))) AND +scope = :archive
 
 -- name: names
 SELECT system_name, success + skipped + failed + pending AS images
