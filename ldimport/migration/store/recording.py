@@ -243,7 +243,8 @@ _STATES = ("success", "skipped", "failed", "pending", "unsubmitted", "not_taken_
 
 
 class _Outcome(NamedTuple):
-    """The new state of one image; the first ones are what an attempt has."""
+    """The new state of one image; the first ones are what an attempt has. Numbers for truth: SQLite's
+    module looks at anything else for a while."""
 
     batch: int
     n: int
@@ -251,7 +252,7 @@ class _Outcome(NamedTuple):
     status: str
     reason: str | None
     cause: str | None
-    retryable: bool | None
+    retryable: int | None
     media_id: str | None
     original_url: str | None
     url: str | None
@@ -264,8 +265,8 @@ class _Outcome(NamedTuple):
     sent: bytes
     parts: bytes
     arrived: bytes | None
-    not_taken_over: bool
-    kept_content: bool
+    not_taken_over: int
+    kept_content: int
     title: str
     file_name: str
     source_url: str
@@ -289,13 +290,14 @@ def _outcome(
         result = Result(each.id, Status.FAILED, reason=none.meaning, cause=none.code)
     failed = result.status is Status.FAILED
     not_taken = arrived not in (None, each.content) and result.leaves_open
-    cause, retryable = cause_of(result) if failed else (result.cause, None)
+    cause, again = cause_of(result) if failed else (result.cause, None)
+    retryable = None if again is None else int(again)
     asset: Sequence[Any] = _NO_ASSET if result.asset is None else _asset(result.asset)
     return _Outcome._make((
         batch.id, n, each.id, result.status.value, result.reason, cause, retryable, *asset,
         batch.archive, now, each.fingerprint, each.parts,
         arrived if failed or not_taken else each.content,
-        not_taken, (failed or not_taken) and arrived is not None,
+        int(not_taken), int((failed or not_taken) and arrived is not None),
         result.title or each.file_name, each.file_name, each.url,
     ))  # fmt: skip
 
