@@ -183,16 +183,16 @@ def cut(
 ) -> Iterator[tuple[list[Outgoing], int]]:
     """Group images into batches within ``limits``, each with the bytes of its body. An image
     that is larger than a whole batch goes alone; the target will say so. The limits are asked
-    for each image: a target may learn on the way that less fits."""
+    for each batch: a target may learn on the way that less fits."""
     batch: list[Outgoing] = []
-    total = envelope_size
+    total, most = envelope_size, limits()
     for each in images:
-        most = limits()
-        if batch and (len(batch) >= most.images or total + each.size > most.bytes):
+        size = each.size
+        if batch and (len(batch) >= most.images or total + size > most.bytes):
             yield batch, total
-            batch, total = [], envelope_size
+            batch, total, most = [], envelope_size, limits()
         batch.append(each)
-        total += each.size
+        total += size
     if batch:
         yield batch, total
 
