@@ -243,8 +243,8 @@ _STATES = ("success", "skipped", "failed", "pending", "unsubmitted", "not_taken_
 
 
 class _Outcome(NamedTuple):
-    """The new state of one image; the first ones are what an attempt has. Numbers for truth: SQLite's
-    module looks at anything else for a while."""
+    """The new state of one image; the first ones are what an attempt has. Truth is a number: of a
+    bool SQLite's module first looks what to do with it."""
 
     batch: int
     n: int
