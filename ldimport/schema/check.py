@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from ldimport.causes import Cause
 from ldimport.cells import Writing
@@ -58,8 +59,7 @@ class CheckOptions:
     common: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """An entry and what came of it: ``image`` is None when it has an error."""
 
     entry: Entry
@@ -99,10 +99,12 @@ class Checker:
     named no media type and got the project's default. ``trimmed`` counts ids and urls that had
     blanks around them, ``nothings`` words for nothing."""
 
-    def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
+    def __init__(
+        self, config: ProjectConfig, options: CheckOptions | None = None, seen: Seen | None = None
+    ) -> None:
         self.config = config
         self.options = options or CheckOptions()
-        self.seen = Seen()
+        self.seen = seen or Seen()
         self.defaulted = False
         self.trimmed = 0
         self.nothings = Nothings()
@@ -123,7 +125,7 @@ class Checker:
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
         if joined := _joined(entry):
             self.trimmed = trimmed
-            entry = replace(entry, problems=())
+            entry = entry._replace(problems=())
             return Checked(entry, None, tuple(self._problems(entry, [("", joined)])))
         findings = [*self._identity(entry)]
         if any(not each.field for each in entry.problems):  # its cells are not where they belong
@@ -152,7 +154,7 @@ class Checker:
         id_, url = entry.id.strip(AROUND), entry.url.strip(AROUND)
         trimmed = (id_ != entry.id) + (url != entry.url)
         self.trimmed += trimmed
-        return replace(entry, id=id_, url=url) if trimmed else entry
+        return entry._replace(id=id_, url=url) if trimmed else entry
 
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""

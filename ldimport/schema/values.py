@@ -215,6 +215,10 @@ class ValueCheck:
             self.good[text] = value
         return True
 
+    def value(self, text: str) -> Json:
+        """What is stored of a cell that it ``accepts``."""
+        return self.good.get(text) or self.read(text, textual=True)
+
     def findings(self, value: Json) -> Iterator[Finding]:
         """What is wrong with a stored value that is there, and what is odd about it. What the
         plugin cannot store hides what the config says about it."""
@@ -320,7 +324,7 @@ class MetadataCheck:
             elif type(value) is str and value and (textual or check.reads_text):
                 if not check.accepts(value):
                     return None
-                value = check.good.get(value) or check.read(value, textual=True)
+                value = check.value(value)
             else:
                 with suppress(BadValue):
                     value = check.read(value, textual=textual) if check.translates else value
