@@ -88,6 +88,7 @@ class ImageImporter:
             Guard(options.allow_hosts),
             ca_file=options.ca_file,
             user_agent=options.user_agent or USER_AGENT,
+            scratch=blobs.scratch,
             hold=hold,
         )
         self._sandbox = Sandbox(terms.limits)

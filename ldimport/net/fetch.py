@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from pathlib import Path
 from random import random
 from typing import Any
 
@@ -21,6 +22,7 @@ from ldimport.errors import Rejected
 from ldimport.model import Limits
 from ldimport.net import answers
 from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched, Postponed
+from ldimport.net.body import Shelf
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import USER_AGENT, Answer, Exchange, OpenSocket, Transfers
 from ldimport.net.guard import Guard
@@ -50,8 +52,8 @@ class Fetcher(Closing):
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
     that move, and ``limits.per_host`` with one host. Keeps connections and looked-up names between
     calls; for one thread. ``ca_file`` names the root certificates to trust instead of the system's;
-    ``user_agent`` is what we are called; ``hold`` is told the tag of the source whose URL or answer
-    is being read (None: none).
+    ``user_agent`` is what we are called; ``scratch`` is a folder for large bodies under way;
+    ``hold`` is told the tag of the source whose URL or answer is being read (None: none).
 
     ``clock`` (monotonic), ``now`` (Unix seconds), ``sleep``, ``chance`` (0 to 1) and
     ``open_socket`` are the world outside, for tests to replace. Raises ConfigError if ``ca_file``
@@ -64,6 +66,7 @@ class Fetcher(Closing):
     concurrency: int = 16
     ca_file: str | None = None
     user_agent: str = USER_AGENT
+    scratch: Path | None = None
     hold: Callable[[Any], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -80,6 +83,7 @@ class Fetcher(Closing):
             screen=answers.screen_image,
             user_agent=self.user_agent,
             open_socket=self.open_socket,
+            shelf=Shelf(self.scratch),
         )
         self.transfers: Transfers[FetchTask] = Transfers(make)
         self.hosts: Hosts[FetchTask] = Hosts()

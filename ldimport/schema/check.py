@@ -17,8 +17,9 @@ from ldimport.schema.addresses import MAX_URL, PLAIN, resolved, url_findings
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
+from ldimport.schema.metadata import MetadataCheck
 from ldimport.schema.nothing import Nothings
-from ldimport.schema.values import MetadataCheck, text_advice, too_long
+from ldimport.schema.values import text_advice, too_long
 from ldimport.schema.words import Words
 
 MOST_REASONS = 20

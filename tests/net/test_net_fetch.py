@@ -25,8 +25,10 @@ from web_origin import (
     fetch_one,
 )
 
-from ldimport.errors import ConfigError, Rejected
+from ldimport.errors import ConfigError, Rejected, TemporaryError
 from ldimport.model import Limits
+from ldimport.net import body
+from ldimport.net.body import Shelf
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import Exchange
 from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched, Postponed
@@ -137,6 +139,41 @@ def test_a_file_of_just_the_limit_is_taken_and_one_byte_more_is_not(
     found = refused(one, FetchSource(origin.url("/300001")))
     assert (found.code, found.retryable) == ("too-many-bytes", False)
     assert "the limit is 300,000" in found.reason
+
+
+@pytest.mark.parametrize(("large", "together"), [(900, 64_000), (64_000, 900), (900, 900)])
+def test_large_bodies_under_way_are_kept_on_disk(
+    origin: Origin, fetcher: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    large: int, together: int,
+) -> None:  # fmt: skip
+    def script(seen: Seen) -> Reply:
+        return Reply(body=seen.path.encode() * 200)
+
+    made: list[Shelf] = []
+    file = Shelf.file
+    monkeypatch.setattr(body, "LARGE", large)
+    monkeypatch.setattr(body, "MOST_IN_MEMORY", together)
+    monkeypatch.setattr(Shelf, "file", lambda shelf: made.append(shelf) or file(shelf))
+    origin.script = script
+    one = fetcher(scratch=tmp_path)
+    sources = [FetchSource(origin.url(f"/{n:06}")) for n in range(20)]
+    for fetched in one.fetch_many(sources):
+        assert isinstance(fetched, Fetched)
+        assert fetched.body == fetched.source.url[-7:].encode() * 200
+    assert made
+    assert {shelf.held for shelf in made} == {0}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_disk_for_a_large_body_is_no_verdict_on_it(
+    origin: Origin, fetcher: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "LARGE", 900)
+    one = fetcher(scratch=tmp_path / "gone")
+    with pytest.raises(TemporaryError, match="gone"):
+        fetch_one(one, FetchSource(origin.url()))
+    origin.script = lambda seen: Reply(body=PHOTO[:500])
+    assert fetch_one(one, FetchSource(origin.url())).body == PHOTO[:500]
 
 
 def test_no_more_than_the_limit_goes_to_one_host_at_a_time(origin: Origin, fetcher: Make) -> None:
