@@ -9,6 +9,7 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 from ldimport.causes import Cause, known_cause
@@ -17,10 +18,11 @@ from ldimport.engine.blobs import Blobs, BlobWriter
 from ldimport.engine.records import ImportOutcome, ImportTask, KnownMedia, NewBytes, Validators
 from ldimport.errors import LdimportError, Rejected
 from ldimport.media.inspect import inspect, is_markup
-from ldimport.media.sandbox import Sandbox
-from ldimport.model import Facts, Image, Integrity, Json, Nulls, Status
+from ldimport.media.protocol import Work
+from ldimport.media.sandbox import Examined, Sandbox
+from ldimport.model import Facts, Image, ImageType, Integrity, Json, Nulls, Status
 from ldimport.net.exchange import USER_AGENT
-from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched, Postponed
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
@@ -29,6 +31,8 @@ from ldimport.system import scarce
 from ldimport.url import is_http_url
 from ldimport.wire import rendered
 
+PATIENCE = 1.0
+"""Seconds for which the child is waited for at a time, so that leases are looked after."""
 MOST_DEATHS = 3
 """An image over which so many workers died or hung is not tried again."""
 
@@ -37,6 +41,8 @@ _INVALID = "Invalid metadata: "
 _log = logging.getLogger(__name__)
 
 Found = TypeVar("Found")
+_Then = Callable[[Examined], ImportOutcome]
+"""What is left to do with an image once the child has examined it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,10 @@ def fingerprint(image: Image) -> str:
 
 
 class ImageImporter:
-    """Carries out tasks under one job's terms. Keeps connections and the decoding child.
-    ``lease_seconds`` is how long these terms let a lease last; ``hold`` is told which task is
-    being carried out (None: none)."""
+    """Carries out tasks under one job's terms. Keeps connections and the decoding child, which
+    examines images while others are fetched: those that are with it have no outcome yet, and come
+    out of ``examined`` and ``rest``. ``lease_seconds`` is how long these terms let a lease last;
+    ``hold`` is told which task is being carried out here (None: none)."""
 
     def __init__(
         self,
@@ -81,14 +88,17 @@ class ImageImporter:
             Guard(options.allow_hosts),
             ca_file=options.ca_file,
             user_agent=options.user_agent or USER_AGENT,
+            scratch=blobs.scratch,
             hold=hold,
         )
         self._sandbox = Sandbox(terms.limits)
+        self._with_child: dict[int, tuple[ImportTask, _Then]] = {}
 
     def close(self) -> None:
         """End connections and the child."""
         self._fetcher.close()
         self._sandbox.close()
+        self._with_child.clear()
 
     def refused(self, task: ImportTask) -> ImportOutcome | None:
         """The outcome of a task that has stopped the worker too often, or whose metadata violates
@@ -108,20 +118,43 @@ class ImageImporter:
         """Whether the url is a path below the job's folders."""
         return not is_http_url(task.image.url)
 
-    def local(self, task: ImportTask) -> ImportOutcome:
+    def local(self, task: ImportTask) -> Iterator[ImportOutcome]:
         """Carry out a task whose url is a path."""
-        return self._guarded(task, lambda: self._read_file(task))
+        return self._out(self._guarded(task, lambda: self._read_file(task)))
 
     def fetch(
-        self, tasks: Iterable[ImportTask], stop: Callable[[], bool]
-    ) -> Iterator[ImportOutcome]:
-        """Carry out tasks with a URL, as their answers come in; tasks are taken lazily. After
-        ``stop`` the rest has no outcome."""
-        sources = (self._source(task) for task in tasks)
+        self, tasks: Iterable[ImportTask | None], stop: Callable[[], bool]
+    ) -> Iterator[ImportOutcome | ImportTask]:
+        """Carry out tasks with a URL, as their answers come in; tasks are taken lazily (None: there
+        are none for the moment). What is with the child at the end is left there. A task that comes
+        out itself was not tried, since its host stalls. After ``stop`` the rest has no outcome."""
+        sources = (task and self._source(task) for task in tasks)
         for answer in self._fetcher.fetch_many(sources, stop):
             task = answer.source.tag
             assert isinstance(task, ImportTask)
-            yield self._guarded(task, lambda: self._answered(task, answer))  # noqa: B023
+            if isinstance(answer, Postponed):
+                yield task
+                continue
+            yield from self._out(self._guarded(task, lambda: self._answered(task, answer)))  # noqa: B023
+
+    def _out(self, outcome: ImportOutcome | None) -> Iterator[ImportOutcome]:
+        """An outcome, if there is one; and others, when the child has enough to do."""
+        if outcome:
+            yield outcome
+        if self._sandbox.is_full:
+            yield from self.examined(PATIENCE)
+
+    def examined(self, seconds: float = 0) -> Iterator[ImportOutcome]:
+        """What became of images that were with the child, as far as it is through with them; the
+        first of them is waited for so many seconds."""
+        for ticket, found in self._sandbox.ended(seconds).items():
+            task, then = self._with_child.pop(ticket)
+            yield self._guarded(task, lambda: then(found))  # noqa: B023
+
+    def rest(self, stop: Callable[[], bool]) -> Iterator[ImportOutcome]:
+        """The same of all that are with it, until ``stop``."""
+        while self._with_child and not stop():
+            yield from self.examined(PATIENCE)
 
     def _guarded(self, task: ImportTask, step: Callable[[], Found]) -> Found | ImportOutcome:
         """One image fails alone, whatever happens to it; only errors of the run (disk full)
@@ -156,7 +189,7 @@ class ImageImporter:
         etag, last_modified = known.validators if known and here else (None, None)
         return FetchSource(url, etag, last_modified, tag=task)
 
-    def _read_file(self, task: ImportTask) -> ImportOutcome:
+    def _read_file(self, task: ImportTask) -> ImportOutcome | None:
         options, limits = self._terms.options, self._terms.limits
         try:
             body = read_below(options.allow_files, task.image.url, limits.max_bytes)
@@ -164,7 +197,7 @@ class ImageImporter:
             return _without_bytes(task, rejected)
         return self._with_bytes(task, body, (None, None))
 
-    def _answered(self, task: ImportTask, answer: Fetched | NotFetched) -> ImportOutcome:
+    def _answered(self, task: ImportTask, answer: Fetched | NotFetched) -> ImportOutcome | None:
         if isinstance(answer, NotFetched):
             return _without_bytes(task, answer.rejected)
         if answer.not_modified and task.known is not None:
@@ -181,25 +214,59 @@ class ImageImporter:
         body: bytes,
         validators: Validators,
         notes: tuple[str, ...] = (),
-    ) -> ImportOutcome:
+    ) -> ImportOutcome | None:
         known, source_sha256 = task.known, hashlib.sha256(body).hexdigest()
         if known and known.source_sha256 == source_sha256 and self._has(known):
             return self._same_bytes(task, known, validators)
-        data, facts = self._inspected(body)
+        facts = None if is_markup(body) else inspect(body, self._terms.limits)
+        then = partial(self._new_bytes, task, body, source_sha256, facts, validators, notes)
+        return self._examine(task, body, facts, self._work(task.image, facts), then)
+
+    def _work(self, image: Image, facts: Facts | None) -> Work:
+        """What the child has to do with new bytes; markup (no facts) is read there alone."""
+        if facts is None:
+            return Work.SANITISE
+        work = Work.METADATA if self._pairs(image) else Work(0)
+        full = facts.notes or self._terms.options.integrity is Integrity.FULL
+        return work | Work.DECODE if full else work
+
+    def _examine(
+        self, task: ImportTask, data: bytes, facts: Facts | None, work: Work, then: _Then
+    ) -> ImportOutcome | None:
+        if not work:
+            return then(Examined())
+        self._with_child[self._sandbox.begin(data, facts, work)] = task, then
+        return None
+
+    def _new_bytes(
+        self, task: ImportTask, body: bytes, source_sha256: str, facts: Facts | None,
+        validators: Validators, notes: tuple[str, ...], found: Examined,
+    ) -> ImportOutcome:  # fmt: skip
+        if found.refused:
+            raise found.refused
+        data = body if facts else found.safe
+        facts = facts or found.facts
+        assert facts
         self._check_format(facts)
-        metadata, left_out = self._complete(task.image, lambda: data, facts)
+        metadata, left_out = self._complete(task.image, found.metadata)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
-        found = [_Note(code) for code in (*notes, *facts.notes)]
-        return _succeeded(task, metadata, new, validators, [*found, *filter(None, [left_out])])
+        told = [_Note(code) for code in (*notes, *facts.notes)]
+        return _succeeded(task, metadata, new, validators, [*told, *filter(None, [left_out])])
 
     def _same_bytes(
         self, task: ImportTask, known: KnownMedia, validators: Validators
-    ) -> ImportOutcome:
+    ) -> ImportOutcome | None:
         if known.request == fingerprint(task.image):
             return _skipped(task, validators)
-        metadata, left_out = self._complete(task.image, lambda: self._stored(known), known.facts)
-        return _succeeded(task, metadata, None, validators, filter(None, [left_out]))
+
+        def then(found: Examined) -> ImportOutcome:
+            metadata, left_out = self._complete(task.image, found.metadata)
+            return _succeeded(task, metadata, None, validators, filter(None, [left_out]))
+
+        if not self._pairs(task.image) or known.facts.type is ImageType.SVG:
+            return then(Examined())
+        return self._examine(task, self._stored(known), known.facts, Work.METADATA, then)
 
     def _has(self, known: KnownMedia) -> bool:
         return self._blobs.size(known.sha256) is not None
@@ -207,15 +274,6 @@ class ImageImporter:
     def _stored(self, known: KnownMedia) -> bytes:
         with self._blobs.open(known.sha256) as file:
             return file.read()
-
-    def _inspected(self, body: bytes) -> tuple[bytes, Facts]:
-        """The bytes to store, and what they are. Raises Rejected."""
-        if is_markup(body):  # read in the child alone
-            return self._sandbox.sanitise(body)
-        facts = inspect(body, self._terms.limits)
-        if facts.notes or self._terms.options.integrity is Integrity.FULL:
-            self._sandbox.decode(body, facts)
-        return body, facts
 
     def _check_format(self, facts: Facts) -> None:
         """Raises Rejected ``…-not-accepted`` for one that this job does not take."""
@@ -225,14 +283,17 @@ class ImageImporter:
             reason = f"{facts.type} is not accepted here, only {', '.join(taken)}"
             raise Rejected(why, reason)
 
+    def _pairs(self, image: Image) -> tuple[tuple[str, str], ...]:
+        return self._terms.config.media_types[image.media_type or ""].exif
+
     def _complete(
-        self, image: Image, read: Callable[[], bytes], facts: Facts
+        self, image: Image, extracted: Mapping[str, Json]
     ) -> tuple[dict[str, Json], _Note | None]:
-        """What was sent, completed from the file (``read``) and fileName by values that the config
-        admits; and what of the file was left out. Raises Rejected if something required lacks."""
+        """What was sent, completed from what its file has (``extracted``) and from fileName by
+        values that the config admits; and what of the file was left out. Raises Rejected if
+        something required lacks."""
         media_type = self._terms.config.media_types[image.media_type or ""]
         pairs, precedence = media_type.exif, self._terms.options.exif_precedence
-        extracted = self._sandbox.metadata(read(), facts) if pairs else {}
         metadata, unfit = complete(
             image, media_type.properties, pairs, extracted, precedence,
             lambda candidate: not self._reasons(replace(image, metadata=candidate), extracts=True),

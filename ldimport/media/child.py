@@ -1,12 +1,13 @@
 """The limited child: decodes, sanitises and reads what the parent sends, until stdin ends.
 
 Started by ``sandbox.Sandbox`` as ``python -P -m ldimport.media.child``; the argument is JSON:
-``seconds`` of CPU for each image, ``memory`` in bytes, ``limits``. What goes over the pipes is
-described in ``sandbox``.
+``seconds`` of CPU for each image, ``memory`` in bytes, ``limits``, the descriptor of a memory file
+if one is ``shared``. What goes over the pipes is described in ``protocol``.
 """
 
 import json
 import mmap
+import os
 import signal
 import sys
 from contextlib import suppress
@@ -16,8 +17,8 @@ from typing import BinaryIO
 
 from ldimport import system
 from ldimport.errors import Rejected
-from ldimport.media.inspect import check_pixels
-from ldimport.media.sandbox import KINDS, REPLY, REQUEST, ChildOutcome, Work
+from ldimport.media import jpeg
+from ldimport.media.protocol import IN_PIPE, KINDS, REPLY, REQUEST, ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Limits
 
 
@@ -28,17 +29,22 @@ def main() -> None:
     limits = Limits(**options["limits"])
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     try:
-        from ldimport.media import cleaning, decoding, metadata  # noqa: F401  before memory is limited
+        from ldimport.media import decoding  # noqa: F401  large, and before memory is limited
     except ModuleNotFoundError as error:
         _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
         return
     if sys.platform != "win32":
         system.fence_child()
+    shared = _mapped(*options["shared"])
     _reply(replies, ChildOutcome.DONE)
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
-        work, kind, size = REQUEST.unpack(header)
+        work, kind, size, place = REQUEST.unpack(header)
         try:
-            data = requests.read(size) if work != Work.PROVE else _sound(KINDS[kind])
+            data: jpeg.Buffer = shared[place : place + size]
+            if place == IN_PIPE:
+                data = requests.read(size)
+            if work == Work.PROVE:
+                data = _sound(KINDS[kind])
             if sys.platform != "win32":  # which has no such limits; the parent's patience holds
                 system.limit_child(options["seconds"], options["memory"])
             if work == Work.PROVE:
@@ -50,21 +56,37 @@ def main() -> None:
             _reply(replies, ChildOutcome.REJECTED, refusal.encode())
         except (MemoryError, RecursionError):
             _reply(replies, ChildOutcome.EXHAUSTED)
+        except ModuleNotFoundError as error:
+            _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
+
+
+def _mapped(descriptor: int | None = None) -> memoryview:
+    """The memory file, to be read only."""
+    if descriptor is None:
+        return memoryview(b"")
+    return memoryview(mmap.mmap(descriptor, os.fstat(descriptor).st_size, prot=mmap.PROT_READ))
 
 
 def _done(
-    work: Work, kind: ImageType, data: bytes, limits: Limits
+    work: Work, kind: ImageType, data: jpeg.Buffer, limits: Limits
 ) -> tuple[bytes, Facts] | tuple[bytes] | tuple[()]:
-    """Carry out one request: the body of its answer, and facts if they are news."""
-    from ldimport.media import cleaning, decoding, metadata
+    """Carry out one request: the body of its answer, and facts if they are news. What most images
+    do not need is not loaded before one does."""
+    from ldimport.media import decoding
 
     if work is Work.SANITISE:
-        safe, facts = cleaning.clean(data, limits.max_bytes)
+        from ldimport.media import cleaning
+        from ldimport.media.inspect import check_pixels
+
+        safe, facts = cleaning.clean(bytes(data), limits.max_bytes)
         check_pixels(facts.width, facts.height, limits)
         return safe, facts
-    if work is Work.METADATA:
-        return (json.dumps(metadata.extract(data, kind)).encode(),)
-    decoding.decode(kind, data, limits)
+    if Work.DECODE in work:
+        decoding.decode(kind, data, limits)
+    if Work.METADATA in work:
+        from ldimport.media import metadata
+
+        return (json.dumps(metadata.extract(bytes(data), kind)).encode(),)
     return ()
 
 

@@ -13,6 +13,8 @@ MAX_SCANS = 500
 MAX_SEGMENTS = 20_000
 """A file at the byte limit, made of the largest segments alone, has some 230."""
 
+Buffer = bytes | memoryview
+
 _START = re.compile(rb"\xff\xd8(?:\xff|[^\xff]{1,64}\xff[\xc0-\xcf\xd8-\xfe])")
 _MARKER = re.compile(rb"\xff([\x01-\xcf\xd8-\xfe])")
 """A marker that is neither a stuffed zero, a restart nor a fill byte: what ends a scan."""
@@ -85,7 +87,7 @@ def walk(data: bytes) -> Jpeg:
     return Jpeg(*frame, orientation or 1, stray)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+def _segments(data: Buffer) -> Iterator[tuple[int, int, int]]:
     """Every marker with start and end of its body; behind one whose end is impossible the search
     goes on at once. A marker without a body ends where it starts."""
     position, find = 2, _MARKER.search
@@ -134,6 +136,35 @@ def _unknown(marker: int) -> Rejected:
         name, reason = _NOT_ACCEPTED[marker]
         return Rejected(Cause.FORMAT_NOT_ACCEPTED.with_(format=name), reason)
     return Rejected(Cause.CORRUPT, f"damaged JPEG: unknown marker {marker:02X}")
+
+
+def plain(data: Buffer) -> tuple[int, int, str] | None:
+    """Width, height and a colour space to decode into: grey where that leaves nothing unread. None
+    if decoders might not agree about the header: a segment that is not whole or not right behind
+    the one before, a rare kind of frame, colours finer than the first of them."""
+    behind, found = 2, None
+    for marker, start, end in _segments(data):
+        if marker in _BARE or not start <= end <= len(data) or start - 4 != behind:
+            return None
+        if marker == _SOS:
+            return found
+        behind = end
+        if marker in _SOF:
+            if found or marker in _LOSSLESS:
+                return None
+            found = _space(bytes(data[start:end]))
+    return None
+
+
+def _space(header: bytes) -> tuple[int, int, str] | None:
+    """What ``plain`` says, from the frame header."""
+    if len(header) < 6 or header[0] != 8 or len(header) != 6 + 3 * header[5]:
+        return None
+    height, width, colours = int.from_bytes(header[1:3]), int.from_bytes(header[3:5]), header[5]
+    finest, *others = ((each >> 4, each & 15) for each in header[7::3])
+    whole = all(h and v and not finest[0] % h and not finest[1] % v for h, v in others)
+    space = {1: "L", 3: "L" if whole else None, 4: "CMYK"}.get(colours)
+    return (width, height, space) if space and width and height else None
 
 
 def for_decoder(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""HTTP exchanges by libcurl, many at a time or one POST alone (for webhooks).
+"""HTTP exchanges by libcurl, many at a time.
 
 Whether an answer is an image worth keeping is for ``answers``. What holds for every exchange is
 decided here: a socket is opened to a checked address alone, TLS is verified, no proxy, credential
@@ -7,19 +7,16 @@ or redirect of libcurl's own, no cookie but those given to it, bounded headers, 
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import pycurl
 
 from ldimport import __version__
 from ldimport.causes import Cause
-from ldimport.errors import Rejected
-from ldimport.net.certificates import trusted_roots
-from ldimport.net.guard import CheckedAddress, Guard, refusal
-from ldimport.net.hosts import Lookups, unresolved
+from ldimport.errors import Rejected, TemporaryError
+from ldimport.net.body import Body, Shelf
+from ldimport.net.guard import CheckedAddress, refusal
 
 OpenSocket = Callable[[int, int, int, tuple[str, int]], socket.socket]
 """Family, type, protocol and (address, port) to a new, unconnected socket. May raise OSError."""
@@ -33,8 +30,10 @@ MAX_OTHER_BYTES = 65_536
 CONNECT_SECONDS = 15.0
 READ_BYTES = 65_536
 
-_WANTED = {"content-encoding", "content-length", "content-type", "etag", "last-modified",
-           "location", "retry-after"}  # fmt: skip
+_WANTED = {name.encode(): name for name in (
+    "content-encoding", "content-length", "content-type", "etag", "last-modified", "location",
+    "retry-after", "set-cookie")}  # fmt: skip
+_BLANK = (b"\r\n", b"\n")
 _STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
 _NOT_REACHED = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
 _LOST_ON_THE_WAY = {pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR}
@@ -77,8 +76,7 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an origin answered. ``headers`` have lower-case names, those in use here only;
     ``broken`` says why the body is incomplete, ``cut`` that it went on beyond the limit;
     ``cookies`` are those known after it, each a line for libcurl."""
@@ -112,17 +110,25 @@ class Exchange:
         screen: Screen | None = None,
         user_agent: str = USER_AGENT,
         open_socket: OpenSocket | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.curl = pycurl.Curl()
+        self._body = Body(shelf or Shelf())
+        self._full: TemporaryError | None = None
         self._max_bytes = max_bytes
         self._screen = screen
         self._open_socket = open_socket
         self._headers_always = ("Accept-Encoding: identity", *headers)
         self._opened: list[socket.socket] = []
+        self._lines: list[bytes] = []
+        self._asked: tuple[object, ...] = ()
+        """Headers and seconds that libcurl was told last."""
+        self._cookies = False
+        """Whether libcurl may hold some."""
         own = (
             roots,
             (pycurl.USERAGENT, user_agent.encode()),
-            (pycurl.HEADERFUNCTION, self._header),
+            (pycurl.HEADERFUNCTION, self._lines.append),  # read once all are there
             (pycurl.WRITEFUNCTION, self._chunk),
             (pycurl.OPENSOCKETFUNCTION, self._socket),
         )
@@ -139,14 +145,13 @@ class Exchange:
     ) -> None:
         """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
         byte; a GET unless ``curl`` was told otherwise. ``cookies`` are all that it may send."""
+        self.drop()
         self._status = 0
-        self._interim = 0
-        self._header_bytes = 0
         self._headers: dict[str, str] = {}
-        self._body = bytearray()
         self._limit = MAX_OTHER_BYTES
         self._cut = False
         self._refused: Rejected | None = None
+        self._full = None
         self._seconds = seconds
         self._checked = checked
         url = checked.url
@@ -155,23 +160,39 @@ class Exchange:
             addresses = ",".join(f"[{one}]" if ":" in one else one for one in checked.addresses)
             self.curl.setopt(pycurl.RESOLVE, [f"+{url.host}:{url.port}:{addresses}"])
         milliseconds = max(1, int(seconds * 1_000))
-        self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
-        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1_000)))
-        self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
-        for line in ("ALL", *cookies):
-            self.curl.setopt(pycurl.COOKIELIST, line)
+        if (asked := (milliseconds, *headers)) != self._asked:
+            self._asked = asked
+            connect = min(milliseconds, int(CONNECT_SECONDS * 1_000))
+            self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, connect)
+            self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
+        if cookies or self._cookies:
+            self._cookies = bool(cookies)
+            for line in ("ALL", *cookies):
+                self.curl.setopt(pycurl.COOKIELIST, line)
+
+    @property
+    def received(self) -> int:
+        """Lines of headers and bytes of the body that have come."""
+        return len(self._lines) + self._body.size
 
     def end(self, error: int = 0, text: str = "") -> Answer:
         """What came of it; ``error`` and ``text`` are libcurl's, 0 if it was content. Raises
-        Rejected if there was no answer at all, or none that may be looked at."""
+        Rejected if there was no answer at all, or none that may be looked at, TemporaryError if
+        there is no disk for a large one."""
+        if not self._status and self._refused is None:
+            self._read_headers()
+        try:
+            body = self._body.whole()
+        except OSError as failed:
+            self._full = self._body.shelf.full(failed)
         self.drop()
-        if self._refused is not None:
-            raise self._refused
+        if stopped := self._full or self._refused:
+            raise stopped
         broken = self._failure(error, text) if error and not self._cut else None
         if broken is not None and not self._status:
             raise broken
-        body, self._body = bytes(self._body), bytearray()
-        cookies = tuple(self.curl.getinfo(pycurl.INFO_COOKIELIST))
+        cookies = tuple(self.curl.getinfo(pycurl.INFO_COOKIELIST)) if self._cookies else ()
         return Answer(self._status, self._headers, body, self._cut, broken, cookies)
 
     def perform(self) -> Answer:
@@ -187,6 +208,8 @@ class Exchange:
         for opened in self._opened:
             opened.close()
         self._opened.clear()
+        self._lines.clear()
+        self._body.clear()
 
     def close(self) -> None:
         """Release the handle."""
@@ -208,50 +231,45 @@ class Exchange:
         self._opened.append(opened)  # libcurl works on a duplicate
         return opened
 
-    def _header(self, line: bytes) -> int | None:
-        self._header_bytes += len(line)
-        if self._header_bytes > MAX_HEADER_BYTES:
-            return self._refuse(f"origin sent more than {MAX_HEADER_BYTES:,} bytes of headers")
-        found = _STATUS.match(line)
-        if found is not None:
-            return self._status_line(int(found[1]))
-        name, colon, value = line.partition(b":")
-        if colon:
-            key = name.decode("latin-1").lower()
-            if key in _WANTED:
+    def _read_headers(self) -> bool:
+        """Read the headers, all of which are there unless the exchange is over; decide how much
+        of the body is wanted. False when it is refused."""
+        interim = 0
+        for line in self._lines:
+            name, colon, value = line.partition(b":")
+            if key := _WANTED.get(name.lower()) if colon else None:
                 self._headers.setdefault(key, value.strip().decode("latin-1"))
-        elif line in (b"\r\n", b"\n") and self._status:
-            return self._screened()
-        return None
-
-    def _status_line(self, status: int) -> int | None:
-        self._headers.clear()
-        if status >= 200:
-            self._status = status
-            return None
-        self._interim += 1
-        if self._interim > MAX_INTERIM:
-            return self._refuse(f"origin sent more than {MAX_INTERIM} interim answers (1xx)")
-        return None
-
-    def _screened(self) -> int | None:
-        """All headers are there: decide how much of the body is wanted."""
-        if self._status == 200:
-            self._limit = self._max_bytes
-        if self._screen is not None:
-            self._refused = self._screen(self._status, self._headers, self._max_bytes)
-        return None if self._refused is None else _STOP
+            elif found := _STATUS.match(line):
+                self._headers.clear()
+                self._status = status if (status := int(found[1])) >= 200 else 0
+                interim += not self._status
+        self._cookies = self._cookies or "set-cookie" in self._headers
+        if interim > MAX_INTERIM:
+            self._refuse(f"origin sent more than {MAX_INTERIM} interim answers (1xx)")
+        elif sum(map(len, self._lines)) > MAX_HEADER_BYTES:
+            self._refuse(f"origin sent more than {MAX_HEADER_BYTES:,} bytes of headers")
+        elif self._status and self._lines[-1] in _BLANK:
+            if self._status == 200:
+                self._limit = self._max_bytes
+            if self._screen is not None:
+                self._refused = self._screen(self._status, self._headers, self._max_bytes)
+        return self._refused is None
 
     def _chunk(self, chunk: bytes) -> int | None:
-        if len(self._body) + len(chunk) > self._limit:
+        if not self._body.size and not self._read_headers():
+            return _STOP
+        if self._body.size + len(chunk) > self._limit:
             self._cut = True
             return _STOP
-        self._body += chunk
+        try:
+            self._body.add(chunk)
+        except OSError as error:  # which must not pass through libcurl
+            self._full = self._body.shelf.full(error)
+            return _STOP
         return None
 
-    def _refuse(self, reason: str) -> int:
+    def _refuse(self, reason: str) -> None:
         self._refused = Rejected(Cause.BAD_HTTP, reason)
-        return _STOP
 
     def _failure(self, error: int, text: str) -> Rejected:
         """What libcurl's ``error`` means; its message ``text`` is shown only where it cannot hold
@@ -304,6 +322,10 @@ class Transfers(Generic[Owner]):
         own = self._multi.timeout()  # libcurl's next deadline in milliseconds, -1 for none
         self._multi.select(seconds if own < 0 else min(seconds, own / 1_000))
 
+    def received(self) -> Iterator[tuple[Owner, int]]:
+        """What is under way, and how much of each has come."""
+        return ((owner, exchange.received) for owner, exchange in self._active.values())
+
     def ended(self) -> Iterator[tuple[Owner, Answer | Rejected]]:
         """Move all exchanges on and give those that are over."""
         self._multi.perform()
@@ -338,49 +360,3 @@ class Transfers(Generic[Owner]):
             return owner, exchange.end(error, text)
         except Rejected as rejected:
             return owner, rejected
-
-
-def post(
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    guard: Guard,
-    timeout: float,
-    *,
-    ca_file: str | None = None,
-    open_socket: OpenSocket | None = None,
-) -> Answer:
-    """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
-    last byte; a redirect is an answer like any other, the first 64 kB of its body are kept. Raises
-    Rejected when there is no answer, ValueError for a header that breaks its line, ConfigError for
-    a ``ca_file`` that cannot be used."""
-    lines = [_line(name, value) for name, value in headers.items()]
-    headers_always = ["Accept: */*", "Expect:", *lines]
-    roots = trusted_roots(ca_file)
-    exchange = Exchange(roots=roots, headers=headers_always, open_socket=open_socket)
-    try:
-        checked = _checked(url, guard, timeout)
-        exchange.curl.setopt(pycurl.POST, 1)
-        exchange.curl.setopt(pycurl.POSTFIELDS, body)
-        exchange.begin(checked, timeout)
-        return exchange.perform()
-    finally:
-        exchange.close()
-
-
-def _checked(url: str, guard: Guard, timeout: float) -> CheckedAddress:
-    """Read and resolve ``url``; a resolver that hangs is not waited for."""
-    parsed = guard.parse(url)
-    lookups = Lookups(guard, time.monotonic)
-    lookups.ask(parsed)
-    found = next((one for _, one in lookups.answers(timeout)), unresolved(parsed.host))
-    if isinstance(found, Rejected):
-        raise found
-    return guard.checked(parsed, found)
-
-
-def _line(name: str, value: str) -> str:
-    line = f"{name}: {value}"
-    if not line.isascii() or not line.isprintable():
-        raise ValueError(f"the header {name!r} holds something else than printable ASCII")
-    return line

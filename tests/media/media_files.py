@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Callable
 from io import BytesIO
 from random import Random
 
 from PIL import Image
 
+Breaking = Callable[..., None]
+"""What the fixture ``breaking`` gives."""
 CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from media_files import jpeg, jpeg_with, segment, tiff
 
 from ldimport.errors import Rejected
+from ldimport.media import decoding
 from ldimport.media.decoding import decode
 from ldimport.media.inspect import inspect
-from ldimport.media.jpeg import MAX_SCANS, MAX_SEGMENTS
+from ldimport.media.jpeg import MAX_SCANS, MAX_SEGMENTS, walk
 from ldimport.model import ImageType, Limits
 
 LIMITS = Limits()
@@ -146,3 +149,76 @@ def test_fill_bytes_are_no_stray_bytes() -> None:
 def test_what_only_begins_like_a_jpeg_is_a_damaged_one() -> None:
     assert code(b"\xff\xd8\0\xff\xe0" + bytes(200)) in ("corrupt", "truncated")
     assert code(b"\xff\xd8" + bytes(200)) == "not-an-image"
+
+
+# -- the way that reads least gives the verdicts of the whole reader -------------------------------
+
+
+def verdict(data: bytes, *, whole: bool) -> str:
+    """What is said of a JPEG, by both ways together or by Pillow's reader of files alone."""
+    try:
+        found = walk(data)
+        if whole:
+            decoding._jpeg(data, found)
+        else:
+            decode(ImageType.JPG, memoryview(data), LIMITS)
+    except Rejected as rejected:
+        return f"{rejected.code}: {rejected.reason}"
+    return "sound"
+
+
+def resampled(data: bytes, *factors: int) -> bytes:
+    """A JPEG whose header says other sampling factors."""
+    changed = bytearray(data)
+    for number, factor in enumerate(factors):
+        changed[data.index(b"\xff\xc0") + 11 + 3 * number] = factor
+    return bytes(changed)
+
+
+FLAVOURS = [
+    jpeg(37, 21, mode, **options)
+    for mode in ("L", "RGB", "CMYK")
+    for options in ({}, {"progressive": True}, {"restart_marker_blocks": 2}, {"optimize": True})
+]  # fmt: skip
+FLAVOURS += [jpeg(33, 17, subsampling=each) for each in range(3)]
+FLAVOURS += [jpeg(33, 17, keep_rgb=True), jpeg(1, 1), jpeg_with(b"\0\0"), jpeg() + b"PK\3\4"]
+FLAVOURS += [
+    resampled(jpeg(subsampling=0), *factors)
+    for factors in ((0x22, 0x11, 0x21), (0x31, 0x21, 0x11), (0x11, 0x22, 0x11), (0x11, 0, 0x11))
+]
+
+
+@pytest.mark.parametrize("number", range(len(FLAVOURS)))
+def test_each_flavour_is_judged_as_by_the_whole_reader(number: int) -> None:
+    data = FLAVOURS[number]
+    assert verdict(data, whole=False) == verdict(data, whole=True)
+
+
+@given(st.sampled_from(FLAVOURS), st.randoms(use_true_random=False))
+@settings(max_examples=300, deadline=None)
+def test_damage_is_found_and_told_as_by_the_whole_reader(whole: bytes, chance: Random) -> None:
+    data = bytearray(whole)
+    for _ in range(chance.choice((1, 2, 8))):
+        data[chance.randrange(2, len(data))] = chance.choice((0, 0xFF, chance.randrange(256)))
+    assert verdict(bytes(data), whole=False) == verdict(bytes(data), whole=True)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        segment(0xE0, b"JFIF\0"),
+        segment(0xE2, b"ICC_PROFILE\0"),
+        segment(0xED, b"Photoshop 3.0\0008BIM\4\4"),
+        segment(0xEE, b"Adobe"),
+    ],
+)
+def test_metadata_over_which_the_whole_reader_stumbles_refuses_no_picture(broken: bytes) -> None:
+    data = jpeg_with(broken)
+    assert verdict(data, whole=True).startswith("corrupt")
+    assert verdict(data, whole=False) == "sound"
+
+
+def test_usual_photos_are_decoded_without_the_whole_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoding, "_jpeg", None)
+    for data in (jpeg(2_000, 1_500), jpeg(mode="CMYK"), jpeg(mode="L", progressive=True)):
+        decode(ImageType.JPG, data, LIMITS)

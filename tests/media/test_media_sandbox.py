@@ -9,11 +9,12 @@ import subprocess
 import sys
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from media_files import (
+    Breaking,
     chunk,
     gif,
     gif_frame,
@@ -215,7 +216,7 @@ def test_a_child_that_gets_on_slowly_is_waited_for(monkeypatch: pytest.MonkeyPat
         decode(sandbox, png())
         stopped = pid(sandbox)
         os.kill(stopped, signal.SIGSTOP)
-        monkeypatch.setattr("ldimport.media.sandbox.cpu_seconds", slowly)
+        monkeypatch.setattr("ldimport.media.child_process.cpu_seconds", slowly)
         decode(sandbox, png())
 
 
@@ -317,28 +318,6 @@ def test_the_child_sees_no_secret_and_no_network(monkeypatch: pytest.MonkeyPatch
 
 # -- a decoder that cannot work is no verdict on images --------------------------------------------
 
-Breaking = Callable[..., None]
-
-
-@pytest.fixture
-def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Breaking:
-    """Have a statement run in each new child before it decodes ``data``."""
-
-    def breaks(statement: str, first: str = "") -> None:
-        (tmp_path / "sitecustomize.py").write_text(
-            f"import os, mmap; {first}\n"
-            "from ldimport.media import decoding\n"
-            "sound = decoding.decode\n"
-            "def decode(kind, data, limits):\n"
-            f"    {statement}\n"
-            "    sound(kind, data, limits)\n"
-            "decoding.decode = decode\n"
-        )
-        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-
-    return breaks
-
-
 DEADLY = png(before=chunk(b"teXt", b"deadly"))
 
 
@@ -346,7 +325,7 @@ DEADLY = png(before=chunk(b"teXt", b"deadly"))
     "end", ["os.abort()", "os.kill(os.getpid(), 9)", "raise MemoryError", "raise IndexError"]
 )
 def test_an_image_that_kills_the_decoder_fails_alone(breaking: Breaking, end: str) -> None:
-    breaking(f"if b'deadly' in data: {end}")
+    breaking(f"if b'deadly' in bytes(data): {end}")
     with Sandbox(LIMITS) as sandbox:
         for _ in range(3):  # one after the other: their number is no sign of a broken decoder
             assert refusal(sandbox, DEADLY).code == "too-complex"
@@ -375,7 +354,7 @@ def test_a_decoder_that_is_broken_for_one_kind_fails_none_of_it(
         assert fault(sandbox, data).code == "decoder"
         for each in {png(), jpeg(), gif()} - {data}:
             decode(sandbox, each)
-        breaking("if b'deadly' in data: os.abort()")
+        breaking("if b'deadly' in bytes(data): os.abort()")
         sandbox.close()
         deadly = {"png": DEADLY, "jpg": jpeg_with(segment(0xFE, b"deadly")),
                   "gif": gif(3, 2, gif_frame(), b"!\xfe\x06deadly\0")}  # fmt: skip
@@ -390,7 +369,7 @@ def test_a_machine_without_the_memory_judges_no_image(monkeypatch: pytest.Monkey
 
 def test_memory_of_the_machine_that_is_used_up_judges_no_image(breaking: Breaking) -> None:
     """A child may have its memory by its own limit, but the system does not give it."""
-    breaking("if b'deadly' in data: os.kill(os.getpid(), 9)", "mmap.PAGESIZE = -10 ** 12")
+    breaking("if b'deadly' in bytes(data): os.kill(os.getpid(), 9)", "mmap.PAGESIZE = -10 ** 12")
     with Sandbox(LIMITS) as sandbox:
         assert "too much memory" in fault(sandbox, DEADLY).message
 
@@ -423,3 +402,16 @@ def test_a_child_that_cannot_start_is_no_fault_of_the_image(
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with Sandbox(LIMITS) as sandbox, pytest.raises(ConfigError, match="No such file"):
         decode(sandbox, png())
+
+
+@pytest.mark.parametrize("module", ["PIL", "tinycss2"])
+def test_a_library_that_is_missing_is_no_fault_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """Also one that only some images need."""
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules['{module}'] = None")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Sandbox(LIMITS) as sandbox:
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="cannot be used: .*" + module):
+                sandbox.sanitise(svg())
