@@ -3,7 +3,7 @@ want one inside ``Catalogue.writing``."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ldimport.database_rows import made, values_checked
 from ldimport.engine import addresses
@@ -46,9 +46,11 @@ class SqliteLibrary(Library):
         ((entries, size),) = self._catalogue.rows(sql)
         return entries, size
 
-    def blobs(self) -> Sequence[tuple[str, int]]:
-        rows = self._catalogue.rows("SELECT DISTINCT sha256, size FROM asset")
-        return [(bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows]
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        last = ""
+        while rows := self._catalogue.rows(SQL["next_blobs"], last):
+            yield from ((bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows)
+            last = rows[-1]["sha256"]
 
 
 def mapping(text: str) -> dict[str, Json]:
@@ -82,13 +84,13 @@ def take_over(
         if outcome.status is Status.FAILED:
             continue
         task, old = outcome.task, outcome.task.known
-        media_id = old.media_id if old is not None else addresses.new_media_id()
         if outcome.new is not None:
             number = last = last + 1
+            media_id = addresses.new_media_id(number) if old is None else old.media_id
             assets.append((number, media_id, *_asset(outcome.new, now)))
         else:
             assert old is not None, "a new entry needs bytes"
-            number = old.asset
+            number, media_id = old.asset, old.media_id
         if outcome.metadata is not None:
             entries.append((media_id, *_entry_row(outcome), number, now, now))
         elif old and outcome.validators != old.validators:
