@@ -55,6 +55,25 @@ def shown(key: str) -> str:
     return key[:60].encode("utf-8", "replace").decode()
 
 
+def _is_plain(image: Image) -> bool:
+    """Most are: nothing can be found in them."""
+    id_, url, name, metadata = image.id, image.url, image.file_name, image.metadata
+    return (
+        type(id_) is type(url) is type(name) is str
+        and 0 < len(id_) <= MAX_ID
+        and 0 < len(name) <= MAX_NAME
+        and len(url) <= MAX_LENGTH
+        and id_.isascii()
+        and url.isascii()
+        and is_http_url(url)
+        and (name.isascii() or not HALF_PAIR.search(name))
+        and image.media_type is None
+        and type(metadata) is dict
+        and not any(type(each) is not str or len(each) > MAX_VALUE for each in metadata.values())
+        and not any(len(each) > MAX_NAME for each in metadata)
+    )
+
+
 class _Check:
     """Collects findings: of model objects, and of JSON on its way to them. The first finding at a
     path counts, so what is missing is not found empty too."""
@@ -85,7 +104,7 @@ class _Check:
         first: dict[str, int] = {}
         n, before = -1, len(self._details)
         for n, image in enumerate(images):
-            if image is not None:
+            if image is not None and not _is_plain(image):
                 self._image(image, f"images.{n}.")
             if len(self._details) == before:
                 if first.setdefault(image.id, n) < n:

@@ -82,18 +82,23 @@ def characters(value: Json) -> int:
 
 def image_body(image: Image) -> bytes:
     """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
-    return rendered(image)[0]
+    return _body(image, dict(image.metadata))
 
 
 def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
     """``image_body``, and ``said`` of it; ``url`` takes the place of the image's own in that."""
-    kind, metadata = image.media_type, dict(image.metadata)
+    metadata = dict(image.metadata)
+    told = said(image.file_name, image.media_type, metadata, image.url if url is None else url)
+    return _body(image, metadata), told
+
+
+def _body(image: Image, metadata: dict[str, Json]) -> bytes:
+    kind = image.media_type
     body: dict[str, Json] = {"fileName": image.file_name, "id": image.id, "mediaType": kind}
     if kind is None:
         del body["mediaType"]
     body |= {"metadata": metadata, "url": image.url}
-    told = said(image.file_name, kind, metadata, image.url if url is None else url)
-    return canonical_json(body, metadata.values()), told
+    return canonical_json(body, metadata.values())
 
 
 def said(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
