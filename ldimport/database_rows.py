@@ -73,6 +73,27 @@ def made(kind: type[_T], row: sqlite3.Row, **given: object) -> _T:
     return kind(**{name: read(row) for name, read in readers if name not in given}, **given)
 
 
+class ColumnTypes:
+    """The types of a statement's first columns, and how many more there are, for rows too many
+    for ``made``: what one row has shown to fit is one look for the next."""
+
+    def __init__(self, *types: type, rest: int) -> None:
+        self._types = types
+        self._rest = rest
+        self._fit: set[tuple[type, ...]] = set()
+
+    def check(self, row: sqlite3.Row) -> None:
+        """Raises ValueError for a row with values of other types."""
+        found = tuple(map(type, row))
+        if found not in self._fit:
+            if (
+                found[: len(self._types)] != self._types
+                or len(found) != len(self._types) + self._rest
+            ):
+                raise ValueError(f"a row cannot be {tuple(row)!r:.60}")
+            self._fit.add(found)
+
+
 @cache
 def _readers(kind: Any) -> tuple[tuple[str, _Reader], ...]:
     hints = get_type_hints(kind)

@@ -3,6 +3,7 @@
 import errno
 import json
 import math
+import mmap
 import os
 import secrets
 import signal
@@ -37,6 +38,7 @@ _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _SAID = ("new thread", "failed to map", "allocate ", "open shared object", "without exception set",
          "without setting an exception")  # fmt: skip
 _NOTE = b"%20d"
+_NOTE_SIZE = 20
 
 
 class ProcessLock:
@@ -51,6 +53,7 @@ class ProcessLock:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._descriptor: int | None = None
+        self._note: mmap.mmap | None = None
         self._note_at = 0
 
     def take(self) -> bool:
@@ -75,7 +78,8 @@ class ProcessLock:
         self._note_at = len(text)
         try:
             os.ftruncate(self._descriptor, 0)
-            os.write(self._descriptor, text + _NOTE % 0 + b"}")
+            size = os.write(self._descriptor, text + _NOTE % 0 + b"}")
+            self._note = mmap.mmap(self._descriptor, size)  # written without asking the system
         except OSError:
             self.release()
             raise
@@ -84,13 +88,14 @@ class ProcessLock:
     def note(self, value: int) -> None:
         """Have ``holder`` say this number as ``note``, also once this process is dead; it does
         not outlive a power cut. To be called while the lock is held."""
-        assert self._descriptor is not None
-        with suppress(OSError):  # a full disk, where even bytes in place need room
-            os.lseek(self._descriptor, self._note_at, os.SEEK_SET)
-            os.write(self._descriptor, _NOTE % value)
+        assert self._note is not None
+        self._note[self._note_at : self._note_at + _NOTE_SIZE] = _NOTE % value
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""
+        if self._note is not None:
+            self._note.close()
+            self._note = None
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -318,7 +323,7 @@ def end_with_parent() -> None:
         library.prctl(_PDEATHSIG, c_ulong(signal.SIGHUP), 0, 0, 0)
 
 
-def sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path | str) -> None:
     """Make renames within ``folder`` durable; nothing to do where folders cannot be synced."""
     if sys.platform == "win32":
         return

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,11 @@ from ldimport.system import (
     scarce,
     sync_folder,
 )
+
+MOST_OPEN = 64
+"""Files of a group that wait open for their sync."""
+_NOTE = "group"
+_BLOB = re.compile(r"[0-9a-f]{64}")
 
 
 class BlobWriter(Protocol):
@@ -84,155 +90,192 @@ class Blobs(Protocol):
 
 class BlobFolder(Blobs):
     """Blobs in ``folder``, as ``blobs/ab/<sha256>``. A worker writes each one to
-    ``tmp/<worker>/<sha256>`` first, ``settle`` syncs a group and links it into place, ``forget``
-    removes the first names: so all that a dead worker had under way stands in its folder."""
+    ``tmp/<worker>/<sha256>`` first; ``settle`` syncs a group, notes its names in
+    ``tmp/<worker>/group`` and moves it into place, ``forget`` removes the note: so all that a dead
+    worker had under way stands in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self._places = folder / "blobs"
         self._temporary = folder / "tmp"
 
     def size(self, sha256: str) -> int | None:
-        with _disk(self._places), suppress(FileNotFoundError):
-            return self._place(sha256).stat().st_size
+        with _Disk(self._places), suppress(FileNotFoundError):
+            return os.stat(_place(self._places, sha256)).st_size
         return None
 
     def open(self, sha256: str) -> BufferedIOBase:
-        return self._place(sha256).open("rb")
+        return open(_place(self._places, sha256), "rb")
 
     def delete(self, sha256: str) -> None:
-        with _disk(self._places):
-            self._place(sha256).unlink(missing_ok=True)
+        with _Disk(self._places), suppress(FileNotFoundError):
+            os.unlink(_place(self._places, sha256))
 
     def writer(self, name: str) -> FolderWriter:
         folder = self._temporary / name
-        with _disk(folder):
+        with _Disk(folder):
             durable_folder(folder)
             durable_folder(self._places)
-        return FolderWriter(self._place, folder)
+        return FolderWriter(self._places, folder)
 
     def parts(self) -> Sequence[str]:
         return [f"{n:02x}" for n in range(256)]
 
     def stored(self, part: str) -> Sequence[str]:
-        with _disk(self._places), suppress(FileNotFoundError):
-            stored = {path.name for path in (self._places / part).iterdir()}  # first: see forget
-            return sorted(stored - {path.name for path in self._temporary.glob(f"*/{part}*")})
+        with _Disk(self._places), suppress(FileNotFoundError):
+            stored = set(os.listdir(self._places / part))  # first: see forget
+            return sorted(stored.difference(*map(_under_way, self._temporary.iterdir())))
         return []
 
     def leftovers(self) -> Sequence[str]:
-        with _disk(self._temporary), suppress(FileNotFoundError):
-            return [path.name for path in self._temporary.iterdir()]
+        with _Disk(self._temporary), suppress(FileNotFoundError):
+            return os.listdir(self._temporary)
         return []
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
         folder = self._temporary / name
-        with _disk(folder), suppress(FileNotFoundError):
-            names = [path.name for path in folder.iterdir() if len(path.name) == 64]
-            for sha256 in unreferenced(names):
+        with _Disk(folder), suppress(FileNotFoundError):
+            for sha256 in unreferenced(_under_way(folder)):
                 self.delete(sha256)
             shutil.rmtree(folder)
 
     def remove_all(self) -> None:
         """Remove every blob and everything under way."""
         for folder in (self._places, self._temporary):
-            with _disk(folder), suppress(FileNotFoundError):
+            with _Disk(folder), suppress(FileNotFoundError):
                 shutil.rmtree(folder)
-
-    def _place(self, sha256: str) -> Path:
-        return self._places / sha256[:2] / sha256
 
 
 class FolderWriter(BlobWriter):
     """One worker's way in, through its own ``folder``."""
 
-    def __init__(self, place: Callable[[str], Path], folder: Path) -> None:
-        self._place = place
-        self._folder = folder
-        self._durable: set[Path] = set()
+    def __init__(self, places: Path, folder: Path) -> None:
+        self._places = str(places)
+        self._folder = str(folder)
+        self._disk = _Disk(folder)
+        self._durable: set[str] = set()
         """Folders of places that this writer knows to be durable."""
-        self._group: dict[str, Path | None] = {}
-        """First name of each blob; None when its bytes were stored before."""
+        self._group: dict[str, bool] = {}
+        """All blobs of the group, and whether they still stand under their first names."""
+        self._unsynced: dict[str, int] = {}
+        """Their open files."""
 
     def put(self, data: bytes, sha256: str | None = None) -> str:
         sha256 = sha256 or hashlib.sha256(data).hexdigest()
-        with _disk(self._folder):
-            if not self._group:  # the folder has gone if the leases were lost
-                private_folder(self._folder)
-            if sha256 not in self._group:
-                temporary = None if self._place(sha256).exists() else self._folder / sha256
-                if temporary is not None:
-                    _write(temporary, data)
-                self._group[sha256] = temporary
+        if sha256 not in self._group:
+            with self._disk:
+                if not self._group:  # the folder has gone if the leases were lost
+                    private_folder(Path(self._folder))
+                fresh = not _exists(_place(self._places, sha256))
+                if fresh:
+                    if len(self._unsynced) >= MOST_OPEN:
+                        self._sync()
+                    first = f"{self._folder}/{sha256}"
+                    self._unsynced[first] = _written(first, data)
+                self._group[sha256] = fresh
         return sha256
 
     def settle(self) -> None:
-        """Files first (one that cannot be synced is thrown away), then each folder once."""
-        fresh = [path for path in self._group.values() if path is not None]
-        folders = {self._place(sha256).parent for sha256 in self._group}
-        with _disk(self._folder):
-            for temporary in fresh:
-                _sync_file(temporary)
-            if fresh:
+        """Files first (one that cannot be synced is thrown away), then the note that names them,
+        then each folder once."""
+        with self._disk:
+            self._sync()
+            moves = [sha256 for sha256, fresh in self._group.items() if fresh]
+            folders = {f"{self._places}/{sha256[:2]}" for sha256 in self._group}
+            if moves:
+                note = f"{self._folder}/{_NOTE}"
+                self._unsynced[note] = _written(note, "\n".join(self._group).encode())
+                self._sync()
                 sync_folder(self._folder)
             self._make(folders - self._durable)
-            for temporary in fresh:
-                with suppress(FileExistsError):  # another worker stored the same bytes meanwhile
-                    os.link(temporary, self._place(temporary.name))
+            for sha256 in moves:
+                os.replace(f"{self._folder}/{sha256}", _place(self._places, sha256))
+                self._group[sha256] = False
             for folder in folders:
                 sync_folder(folder)
 
-    def _make(self, folders: set[Path]) -> None:
+    def _sync(self) -> None:
+        while self._unsynced:
+            path, descriptor = self._unsynced.popitem()
+            try:
+                os.fsync(descriptor)
+            except OSError:
+                os.unlink(path)
+                raise
+            finally:
+                os.close(descriptor)
+
+    def _make(self, folders: set[str]) -> None:
         """Durably, even those that are there: another worker may be about to."""
         for folder in folders:
-            private_folder(folder)
-        for parent in {folder.parent for folder in folders}:
-            sync_folder(parent)
+            private_folder(Path(folder))
+        if folders:
+            sync_folder(self._places)
         self._durable |= folders
 
     def missing(self) -> set[str]:
-        with _disk(self._folder):
-            return {sha256 for sha256 in self._group if not self._place(sha256).exists()}
+        with self._disk:
+            return {each for each in self._group if not _exists(_place(self._places, each))}
 
     def forget(self) -> None:
-        with _disk(self._folder):
-            for temporary in filter(None, self._group.values()):
-                temporary.unlink(missing_ok=True)
+        with self._disk, suppress(FileNotFoundError):
+            if self._group:
+                os.unlink(f"{self._folder}/{_NOTE}")
         self._group.clear()
 
 
-def _write(path: Path, data: bytes) -> None:
+def _place(places: Path | str, sha256: str) -> str:
+    return f"{places}/{sha256[:2]}/{sha256}"
+
+
+def _exists(path: str) -> bool:
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _under_way(folder: Path) -> set[str]:
+    """The names of a writer's blobs that may have no row yet."""
+    names = set[str]()
+    with suppress(FileNotFoundError):  # done while we look
+        names.update(os.listdir(folder))
+        names.update((folder / _NOTE).read_text(errors="replace").split("\n"))
+    return {name for name in names if _BLOB.fullmatch(name)}
+
+
+def _written(path: str, data: bytes) -> int:
+    """The descriptor of a new file with these bytes, which are not durable yet."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
     try:
-        with os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0) as file:
-            view = memoryview(data)
-            while view:
-                view = view[file.write(view) :]
-            if hasattr(os, "posix_fadvise"):  # begin writing to disk now, for the group's sync
-                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        size = os.write(descriptor, data)
+        while size < len(data):
+            size += os.write(descriptor, memoryview(data)[size:])
+        if hasattr(os, "posix_fadvise"):  # begin writing to disk now, for the group's sync
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
     except OSError:
-        path.unlink(missing_ok=True)
-        raise
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    finally:
         os.close(descriptor)
+        os.unlink(path)
+        raise
+    return descriptor
 
 
-@contextmanager
-def _disk(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
+class _Disk:
+    """What a disk answers becomes an error of ours: a place that cannot be used, or no room."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _at: object) -> None:
+        if not isinstance(error, OSError):
+            return
         why = error.strerror or str(error)
         if error.errno in FORBIDDEN:
-            text = f"{error.filename or folder} cannot be used: {why}"
+            text = f"{error.filename or self._folder} cannot be used: {why}"
             hint = "name another folder with --engine FOLDER"
             raise StateFileError(text, hint=hint, code="state-unusable") from error
-        raise scarce(error) or full_disk(folder, why) from error
+        raise scarce(error) or full_disk(self._folder, why) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from io import BufferedIOBase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ldimport import model
 from ldimport.model import Counts, Facts, JobOptions, JobState, Json, Status
@@ -160,8 +160,7 @@ class KnownMedia:
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True)
-class ImportTask:
+class ImportTask(NamedTuple):
     """One open image, leased by ``worker``. ``image.media_type`` is never None here; ``deaths``
     is how many workers it has stopped."""
 
@@ -172,9 +171,13 @@ class ImportTask:
     known: KnownMedia | None
     deaths: int = 0
 
+    @property
+    def lease(self) -> tuple[int, int]:
+        """What its outcome is recorded under, unless the lease was lost."""
+        return self.item, self.worker
 
-@dataclass(frozen=True, slots=True)
-class NewBytes:
+
+class NewBytes(NamedTuple):
     """Bytes stored for a task: hashes as in ``KnownMedia``, ``size`` of the stored ones."""
 
     sha256: str
@@ -183,8 +186,7 @@ class NewBytes:
     facts: Facts
 
 
-@dataclass(frozen=True, slots=True)
-class ImportOutcome:
+class ImportOutcome(NamedTuple):
     """What became of a task; a failure has its ``cause`` (a code of ``causes``), a success has one
     if there is something to note, and says it in ``reason``. ``success`` with
     ``new`` creates the entry or gives it new bytes, without it changes only what was sent.

@@ -32,8 +32,10 @@ from ldimport.system import end_after, end_with_parent, scarce, start_thread
 if TYPE_CHECKING:
     from ldimport.engine.import_image import ImageImporter
 
-HANDFUL = 32
+HANDFUL = 128
 """Images leased at a time; the same synced transaction records what is done."""
+GLANCE = 0.02
+"""Seconds between two looks at leases, timers and the call to stop while there is work."""
 LINGER = 0.5
 """Seconds that an outcome waits at most to be recorded, though no new images are leased."""
 IDLE = 1.0
@@ -91,6 +93,8 @@ class Worker:
     _examined: Callable[[], Iterable[ImportOutcome]] = tuple
     _recorded_at: float = float("-inf")
     _lease: float = 0.0
+    _glance_at: float = float("-inf")
+    _told: bool = False
     _parts: Iterator[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,19 +170,19 @@ class Worker:
         return bool(self._done) and self.monotonic() - self._recorded_at >= LINGER
 
     def _pulse(self) -> bool:
-        """Called all the time while working: looks after leases, hears the call to stop. A hung
-        worker does not come here, and so loses its leases, and its life."""
-        self.watch(self._lease)
+        """Called all the time while working, for which it is nearly free: looks after leases,
+        hears the call to stop. A hung worker does not come here, and so loses its leases, and its
+        life."""
         self._done.extend(self._examined())
-        if self.session.ageing or self._lingering():
-            self._commit()
-        self.session.patrol()
-        return self.stop()
-
-    def _hold(self, task: ImportTask | None) -> None:
-        """A task begins, or ends: each has a whole lease of time, and is known if it kills us."""
-        self.session.hold(task)
-        self.watch(self._lease)
+        now = self.monotonic()
+        if now >= self._glance_at:
+            self._glance_at = now + GLANCE
+            if self.session.ageing or self._lingering():
+                self._commit()
+            self.watch(self._lease)
+            self.session.patrol()
+            self._told = self.stop()
+        return self._told
 
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
@@ -203,6 +207,7 @@ class Worker:
         self._done.clear()
         self._writer.forget()
         self._recorded_at = self.monotonic()
+        self.watch(self._lease)
         return claimed.terms
 
     def _importer(self, number: int) -> ImageImporter | None:
@@ -217,7 +222,9 @@ class Worker:
                 terms = self.store.jobs.terms(number)
                 per_host = max(1, terms.limits.per_host // self.workers)
                 terms = replace(terms, limits=replace(terms.limits, per_host=per_host))
-                self._importers[number] = ImageImporter(terms, self.blobs, self._writer, self._hold)
+                self._importers[number] = ImageImporter(
+                    terms, self.blobs, self._writer, self.session.hold
+                )
             except (StateFileError, TemporaryError):  # no fault of the job's
                 raise
             except LdimportError as error:

@@ -33,8 +33,10 @@ MAX_OTHER_BYTES = 65_536
 CONNECT_SECONDS = 15.0
 READ_BYTES = 65_536
 
-_WANTED = {"content-encoding", "content-length", "content-type", "etag", "last-modified",
-           "location", "retry-after"}  # fmt: skip
+_WANTED = {name.encode(): name for name in (
+    "content-encoding", "content-length", "content-type", "etag", "last-modified", "location",
+    "retry-after", "set-cookie")}  # fmt: skip
+_BLANK = (b"\r\n", b"\n")
 _STATUS = re.compile(rb"HTTP/[0-9.]+ ([0-9]{3})")
 _NOT_REACHED = {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST}
 _LOST_ON_THE_WAY = {pycurl.E_GOT_NOTHING, pycurl.E_RECV_ERROR, pycurl.E_SEND_ERROR}
@@ -119,10 +121,16 @@ class Exchange:
         self._open_socket = open_socket
         self._headers_always = ("Accept-Encoding: identity", *headers)
         self._opened: list[socket.socket] = []
+        self._lines: list[bytes] = []
+        self._chunks: list[bytes] = []
+        self._asked: tuple[object, ...] = ()
+        """Headers and seconds that libcurl was told last."""
+        self._cookies = False
+        """Whether libcurl may hold some."""
         own = (
             roots,
             (pycurl.USERAGENT, user_agent.encode()),
-            (pycurl.HEADERFUNCTION, self._header),
+            (pycurl.HEADERFUNCTION, self._lines.append),  # read once all are there
             (pycurl.WRITEFUNCTION, self._chunk),
             (pycurl.OPENSOCKETFUNCTION, self._socket),
         )
@@ -139,11 +147,10 @@ class Exchange:
     ) -> None:
         """Prepare a request of ``checked`` that may take ``seconds`` from connect to last
         byte; a GET unless ``curl`` was told otherwise. ``cookies`` are all that it may send."""
+        self.drop()
         self._status = 0
-        self._interim = 0
-        self._header_bytes = 0
         self._headers: dict[str, str] = {}
-        self._body = bytearray()
+        self._size = 0
         self._limit = MAX_OTHER_BYTES
         self._cut = False
         self._refused: Rejected | None = None
@@ -155,23 +162,35 @@ class Exchange:
             addresses = ",".join(f"[{one}]" if ":" in one else one for one in checked.addresses)
             self.curl.setopt(pycurl.RESOLVE, [f"+{url.host}:{url.port}:{addresses}"])
         milliseconds = max(1, int(seconds * 1_000))
-        self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
-        self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, min(milliseconds, int(CONNECT_SECONDS * 1_000)))
-        self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
-        for line in ("ALL", *cookies):
-            self.curl.setopt(pycurl.COOKIELIST, line)
+        if (asked := (milliseconds, *headers)) != self._asked:
+            self._asked = asked
+            connect = min(milliseconds, int(CONNECT_SECONDS * 1_000))
+            self.curl.setopt(pycurl.TIMEOUT_MS, milliseconds)
+            self.curl.setopt(pycurl.CONNECTTIMEOUT_MS, connect)
+            self.curl.setopt(pycurl.HTTPHEADER, [*self._headers_always, *headers])
+        if cookies or self._cookies:
+            self._cookies = bool(cookies)
+            for line in ("ALL", *cookies):
+                self.curl.setopt(pycurl.COOKIELIST, line)
+
+    @property
+    def received(self) -> int:
+        """Lines of headers and bytes of the body that have come."""
+        return len(self._lines) + self._size
 
     def end(self, error: int = 0, text: str = "") -> Answer:
         """What came of it; ``error`` and ``text`` are libcurl's, 0 if it was content. Raises
         Rejected if there was no answer at all, or none that may be looked at."""
+        if not self._status and self._refused is None:
+            self._read_headers()
+        body = b"".join(self._chunks)
         self.drop()
         if self._refused is not None:
             raise self._refused
         broken = self._failure(error, text) if error and not self._cut else None
         if broken is not None and not self._status:
             raise broken
-        body, self._body = bytes(self._body), bytearray()
-        cookies = tuple(self.curl.getinfo(pycurl.INFO_COOKIELIST))
+        cookies = tuple(self.curl.getinfo(pycurl.INFO_COOKIELIST)) if self._cookies else ()
         return Answer(self._status, self._headers, body, self._cut, broken, cookies)
 
     def perform(self) -> Answer:
@@ -187,6 +206,8 @@ class Exchange:
         for opened in self._opened:
             opened.close()
         self._opened.clear()
+        self._lines.clear()
+        self._chunks.clear()
 
     def close(self) -> None:
         """Release the handle."""
@@ -208,50 +229,42 @@ class Exchange:
         self._opened.append(opened)  # libcurl works on a duplicate
         return opened
 
-    def _header(self, line: bytes) -> int | None:
-        self._header_bytes += len(line)
-        if self._header_bytes > MAX_HEADER_BYTES:
-            return self._refuse(f"origin sent more than {MAX_HEADER_BYTES:,} bytes of headers")
-        found = _STATUS.match(line)
-        if found is not None:
-            return self._status_line(int(found[1]))
-        name, colon, value = line.partition(b":")
-        if colon:
-            key = name.decode("latin-1").lower()
-            if key in _WANTED:
+    def _read_headers(self) -> bool:
+        """Read the headers, all of which are there unless the exchange is over; decide how much
+        of the body is wanted. False when it is refused."""
+        interim = 0
+        for line in self._lines:
+            name, colon, value = line.partition(b":")
+            if key := _WANTED.get(name.lower()) if colon else None:
                 self._headers.setdefault(key, value.strip().decode("latin-1"))
-        elif line in (b"\r\n", b"\n") and self._status:
-            return self._screened()
-        return None
-
-    def _status_line(self, status: int) -> int | None:
-        self._headers.clear()
-        if status >= 200:
-            self._status = status
-            return None
-        self._interim += 1
-        if self._interim > MAX_INTERIM:
-            return self._refuse(f"origin sent more than {MAX_INTERIM} interim answers (1xx)")
-        return None
-
-    def _screened(self) -> int | None:
-        """All headers are there: decide how much of the body is wanted."""
-        if self._status == 200:
-            self._limit = self._max_bytes
-        if self._screen is not None:
-            self._refused = self._screen(self._status, self._headers, self._max_bytes)
-        return None if self._refused is None else _STOP
+            elif found := _STATUS.match(line):
+                self._headers.clear()
+                self._status = status if (status := int(found[1])) >= 200 else 0
+                interim += not self._status
+        self._cookies = self._cookies or "set-cookie" in self._headers
+        if interim > MAX_INTERIM:
+            self._refuse(f"origin sent more than {MAX_INTERIM} interim answers (1xx)")
+        elif sum(map(len, self._lines)) > MAX_HEADER_BYTES:
+            self._refuse(f"origin sent more than {MAX_HEADER_BYTES:,} bytes of headers")
+        elif self._status and self._lines[-1] in _BLANK:
+            if self._status == 200:
+                self._limit = self._max_bytes
+            if self._screen is not None:
+                self._refused = self._screen(self._status, self._headers, self._max_bytes)
+        return self._refused is None
 
     def _chunk(self, chunk: bytes) -> int | None:
-        if len(self._body) + len(chunk) > self._limit:
+        if not self._size and not self._read_headers():
+            return _STOP
+        self._size += len(chunk)
+        if self._size > self._limit:
             self._cut = True
             return _STOP
-        self._body += chunk
+        self._chunks.append(chunk)
         return None
 
-    def _refuse(self, reason: str) -> int:
+    def _refuse(self, reason: str) -> None:
         self._refused = Rejected(Cause.BAD_HTTP, reason)
-        return _STOP
 
     def _failure(self, error: int, text: str) -> Rejected:
         """What libcurl's ``error`` means; its message ``text`` is shown only where it cannot hold
@@ -303,6 +316,10 @@ class Transfers(Generic[Owner]):
         """Sleep until something can be done, at most ``seconds``."""
         own = self._multi.timeout()  # libcurl's next deadline in milliseconds, -1 for none
         self._multi.select(seconds if own < 0 else min(seconds, own / 1_000))
+
+    def received(self) -> Iterator[tuple[Owner, int]]:
+        """What is under way, and how much of each has come."""
+        return ((owner, exchange.received) for owner, exchange in self._active.values())
 
     def ended(self) -> Iterator[tuple[Owner, Answer | Rejected]]:
         """Move all exchanges on and give those that are over."""

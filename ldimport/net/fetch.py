@@ -24,13 +24,16 @@ from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import USER_AGENT, Answer, Exchange, OpenSocket, Transfers
 from ldimport.net.guard import Guard
-from ldimport.net.hosts import Found, HostPort, Hosts, Lookups
-from ldimport.url import Url, join
+from ldimport.net.hosts import Found, Host, Hosts, Lookups
+from ldimport.net.turns import FetchTask, Turns
+from ldimport.url import join
 
 __all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched"]
 
 AHEAD = 4
 """Sources taken for each that may be under way: when one host is busy, others may have room."""
+MOST_STILL = 16
+"""So many times as much may be under way, and wait, where hosts stall."""
 PATIENCE = 0.2
 """Seconds after which ``stop`` is asked again."""
 LOOKUP_PAUSE = 0.005
@@ -43,8 +46,8 @@ _OUT_OF_REACH = frozenset((Cause.UNREACHABLE, Cause.DNS))
 @dataclass
 class Fetcher(Closing):
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
-    and ``limits.per_host`` with one host. Keeps connections and looked-up names between calls;
-    for one thread. ``ca_file`` names the root certificates to trust instead of the system's;
+    that move, and ``limits.per_host`` with one host. Keeps connections and looked-up names between
+    calls; for one thread. ``ca_file`` names the root certificates to trust instead of the system's;
     ``user_agent`` is what we are called; ``hold`` is told the tag of the source whose URL or answer
     is being read (None: none).
 
@@ -77,7 +80,7 @@ class Fetcher(Closing):
             open_socket=self.open_socket,
         )
         self.transfers: Transfers[FetchTask] = Transfers(make)
-        self.hosts = Hosts()
+        self.hosts: Hosts[FetchTask] = Hosts()
         self.lookups = Lookups(self.guard, self.clock)
         self._under_way = False
 
@@ -94,11 +97,11 @@ class Fetcher(Closing):
             raise RuntimeError("a Fetcher carries out one fetch_many at a time")
         self._under_way = True
         try:
-            yield from _Round(self, iter(sources), stop).outcomes()
+            yield from _Round(self, iter(sources), stop, Turns(self.hosts)).outcomes()
         finally:
             self.transfers.abandon()
             for host in self.hosts.values():
-                host.busy = 0
+                host.idle()
             self._under_way = False
 
     def close(self) -> None:
@@ -107,67 +110,29 @@ class Fetcher(Closing):
 
 
 @dataclass(slots=True)
-class FetchTask:
-    """A source under way. ``url`` is where it stands now, ``hops`` redirects behind its own URL;
-    it rests until ``at``; ``begun`` and ``try_begun`` are clock times of the first try and of the
-    one under way; ``failed`` is what became of the last one. ``cookies`` that a redirect set live
-    for this try, each for the origin that it came from alone."""
-
-    source: FetchSource
-    origin: Url
-    url: Url
-    at: float = 0.0
-    hops: int = 0
-    tries: int = 0
-    begun: float | None = None
-    try_begun: float | None = None
-    failed: Rejected | None = None
-    cookies: dict[str, tuple[str, ...]] = field(default_factory=dict)
-
-    @property
-    def place(self) -> HostPort:
-        """Where it wants to go."""
-        return self.url.host, self.url.port
-
-    def begin(self, now: float) -> None:
-        """A try begins, unless a redirect goes on with the same one."""
-        if self.try_begun is None:
-            self.tries += 1
-            self.try_begun = now
-            self.begun = now if self.begun is None else self.begun
-
-    def fail(self, rejected: Rejected, until: float) -> None:
-        """A try came to nothing; the next one starts from the source's own URL."""
-        self.failed = rejected
-        self.at = until
-        self.url = self.origin
-        self.hops = 0
-        self.try_begun = None
-        self.cookies.clear()
-
-
-@dataclass(slots=True)
 class _Round:
-    """One call of ``fetch_many``. ``_waiting`` are the few tasks that are not under way: for their
-    time, for room at their host, or for its address."""
+    """One call of ``fetch_many``."""
 
     _fetcher: Fetcher
     _sources: Iterator[FetchSource] | None
     _stop: Callable[[], bool]
+    _turns: Turns
     _open: int = 0
-    _waiting: deque[FetchTask] = field(default_factory=deque)
     _outcomes: deque[FetchOutcome] = field(default_factory=deque)
 
     def outcomes(self) -> Iterator[FetchOutcome]:
         """Work until every source has come out or ``stop`` says so."""
+        hold = self._fetcher.hold
         while not self._stop():
             self._begin_what_fits()
             moved = False
             for task, answer in self._fetcher.transfers.ended():
-                self._fetcher.hold(task.source.tag)
+                hold(task.source.tag)
                 self._ended(task, answer)
-                self._fetcher.hold(None)
+                hold(None)
                 moved = True
+                while self._outcomes:  # at once: nobody else's bytes are kept meanwhile
+                    yield self._outcomes.popleft()
             while self._outcomes:
                 yield self._outcomes.popleft()
                 moved = True
@@ -179,39 +144,46 @@ class _Round:
     # -- what to do next ----------------------------------------------------------------
 
     def _begin_what_fits(self) -> None:
+        now = self._fetcher.clock()
         if len(self._fetcher.lookups):
             self._look_up(0)
-        waiting, self._waiting = self._waiting, deque()
-        while len(self._fetcher.transfers) + len(self._fetcher.lookups) < self._fetcher.concurrency:
-            task = waiting.popleft() if waiting else self._pulled()
-            if task is None:
-                break
-            if not self._begun(task):
-                self._waiting.append(task)
-        self._waiting.extend(waiting)
+        self._turns.wake(now)
+        self._turns.look(self._fetcher.transfers.received(), now)
+        while self._slots():
+            if host := self._turns.next():
+                self._begin_at(host, now)
+            elif not self._pulled():
+                return
 
-    def _pulled(self) -> FetchTask | None:
-        """The next source that can be worked on at all."""
-        while self._sources is not None and self._open < AHEAD * self._fetcher.concurrency:
-            source = next(self._sources, None)
-            if source is None:
-                self._sources = None
-                return None
-            self._open += 1
-            self._fetcher.hold(source.tag)
-            try:
-                url = self._fetcher.guard.parse(source.url)
-            except Rejected as rejected:
-                self._give_up(source, rejected)
-            else:
-                return FetchTask(source, url, url)
-            finally:
-                self._fetcher.hold(None)
-        return None
+    def _slots(self) -> bool:
+        """Whether something may begin. What stalls keeps nobody else from it."""
+        under_way, most = len(self._fetcher.transfers), self._fetcher.concurrency
+        moving = under_way - self._turns.still + len(self._fetcher.lookups)
+        return moving < most and under_way < MOST_STILL * most
+
+    def _pulled(self) -> bool:
+        """Take the next source, if there may be one more."""
+        most = AHEAD * self._fetcher.concurrency
+        if self._turns.ahead >= most or self._open >= MOST_STILL * most:
+            return False
+        source = None if self._sources is None else next(self._sources, None)
+        if source is None:
+            self._sources = None
+            return False
+        self._open += 1
+        self._fetcher.hold(source.tag)
+        try:
+            url = self._fetcher.guard.parse(source.url)
+        except Rejected as rejected:
+            self._give_up(source, rejected)
+        else:
+            self._turns.add(FetchTask(source, url, url))
+        finally:
+            self._fetcher.hold(None)
+        return True
 
     def _wait(self) -> None:
-        now = self._fetcher.clock()
-        seconds = min([PATIENCE, *(task.at - now for task in self._waiting if task.at > now)])
+        seconds = self._turns.within(PATIENCE, self._fetcher.clock())
         if len(self._fetcher.transfers):
             self._fetcher.transfers.wait(LOOKUP_PAUSE if len(self._fetcher.lookups) else seconds)
         elif len(self._fetcher.lookups):
@@ -222,50 +194,54 @@ class _Round:
     def _look_up(self, seconds: float) -> None:
         """Take the names that are resolved, or are within ``seconds``; what is found is known from
         now on, what is not fails all that wait for it."""
-        for place, found in self._fetcher.lookups.answers(seconds):
+        for (name, port), found in self._fetcher.lookups.answers(seconds):
+            host = self._fetcher.hosts[name]
             if isinstance(found, Rejected):
-                now = self._fetcher.clock()
-                for task in [t for t in self._waiting if t.place == place and t.at <= now]:
-                    self._waiting.remove(task)
+                for task in [each for each in host.waiting if each.url.port == port]:
+                    self._turns.take(task)
                     self._aim(task, found)
+            self._turns.open(host, opened=not host.stalls)
 
     # -- a task begins ------------------------------------------------------------------
 
-    def _begun(self, task: FetchTask) -> bool:
-        """Whether a task needs to wait no longer: it is under way, or given up."""
-        host, now = self._fetcher.hosts[task.url.host], self._fetcher.clock()
-        if task.at > now:
-            return False
-        in_vain = self._seconds_left(task) <= 0 or host.out_of_reach  # another image waited for it
-        if task.failed is not None and in_vain:
-            self._give_up(task.source, task.failed)
-            return True
-        task.at = host.rests_until
-        if task.at > now or host.busy >= self._fetcher.limits.per_host:
-            return False
-        found = self._fetcher.lookups.known(task.url)
-        if found is None:
+    def _begin_at(self, host: Host[FetchTask], now: float) -> None:
+        """Begin the first task of a host, or give it up. Where there is no room, no address or a
+        rest to keep, its turn comes again when that has changed."""
+        if not host.waiting:
+            return None
+        task = host.waiting[0]
+        failed = task.failed
+        if failed and (host.out_of_reach or self._seconds_left(task, now) <= 0):
+            self._turns.take(task)  # another image waited for it
+            self._give_up(task.source, failed)
+        elif host.rests_until > now:
+            return self._turns.sleep(host.rests_until, host)
+        elif not host.room(self._fetcher.limits.per_host):
+            return None
+        elif (found := self._fetcher.lookups.known(task.url)) is None:
             self._fetcher.lookups.ask(task.url)
-            return False
-        self._aim(task, found)
-        return True
+            return self._turns.open(host, opened=False)
+        else:
+            self._turns.take(task)
+            self._aim(task, found)
+        return self._turns.list(host)
 
     def _aim(self, task: FetchTask, found: Found) -> None:
         """The address of ``task`` is known, or why there is none: connect, or fail."""
-        task.begin(self._fetcher.clock())
+        now = self._fetcher.clock()
+        task.begin(now)
         if isinstance(found, Rejected):
             return self._failed(task, found)
-        self._fetcher.hosts[task.url.host].busy += 1
+        self._turns.of(task).busy += 1
         checked = self._fetcher.guard.checked(task.url, found)
-        cookies = task.cookies.get(task.url.origin, ())
+        cookies = task.cookies.get(task.url.origin, ()) if task.cookies else ()
         self._fetcher.transfers.start(
-            task, checked, self._seconds_left(task), task.source.conditions, cookies
+            task, checked, self._seconds_left(task, now), task.source.conditions, cookies
         )
         return None
 
-    def _seconds_left(self, task: FetchTask) -> float:
+    def _seconds_left(self, task: FetchTask, now: float) -> float:
         """How long the try under way, or the next one, may take."""
-        now = self._fetcher.clock()
         seconds = self._fetcher.limits.fetch_seconds
         if task.try_begun is not None:
             seconds = task.try_begun + seconds - now
@@ -276,11 +252,10 @@ class _Round:
     # -- a task has an answer -----------------------------------------------------------
 
     def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
-        host = self._fetcher.hosts[task.url.host]
-        host.busy -= 1
+        self._turns.ended(task, well=not isinstance(answer, Rejected))
         if isinstance(answer, Rejected):
             return self._failed(task, answer)
-        host.out_of_reach = False
+        self._turns.of(task).out_of_reach = False
         try:
             if answer.status in answers.REDIRECTS:
                 self._redirected(task, answer)
@@ -303,21 +278,20 @@ class _Round:
         task.hops += 1
         task.cookies[task.url.origin] = answer.cookies
         task.url = self._fetcher.guard.parse(join(task.url, location.encode("latin-1")))
-        self._waiting.appendleft(task)
+        self._turns.add(task, first=True)
 
     def _failed(self, task: FetchTask, rejected: Rejected, wanted: float | None = None) -> None:
         """Try again later if that may help, else give up. ``wanted`` is the wait in seconds that
         the origin asked for."""
-        host, now = self._fetcher.hosts[task.url.host], self._fetcher.clock()
+        host, now = self._turns.of(task), self._fetcher.clock()
         if wanted is not None and rejected.retryable:
             host.rests_until = max(host.rests_until, now + wanted)
         tries = 1 if host.out_of_reach else self._fetcher.limits.tries
         if rejected.retryable and task.tries < tries:
             wait = answers.backoff(task.tries, self._fetcher.chance()) if wanted is None else wanted
-            at = now + wait
-            if at < (task.begun or 0.0) + self._fetcher.limits.tries_seconds:
-                task.fail(rejected, at)
-                return self._waiting.append(task)
+            if now + wait < (task.begun or 0.0) + self._fetcher.limits.tries_seconds:
+                task.fail(rejected)
+                return self._turns.sleep(now + wait, task)
         if rejected.why.cause in _OUT_OF_REACH:
             host.out_of_reach = True
         if task.hops:

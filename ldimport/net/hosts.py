@@ -1,8 +1,10 @@
 """What is known of each host while fetching."""
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
+from typing import Generic, TypeVar
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -22,25 +24,47 @@ HostPort = tuple[str, int]
 """Host and port."""
 Found = tuple[str, ...] | Rejected
 """The addresses to connect to, or why there are none."""
+Task = TypeVar("Task")
 
 
-@dataclass(slots=True)
-class Host:
-    """Exchanges under way with a host, until when it asked for rest (clock time), and whether an
-    image was given up since it could not be reached in all its tries. Then others get one try:
-    ten thousand images need not wait out the same silence one after another."""
+@dataclass(slots=True, eq=False)
+class Host(Generic[Task]):
+    """Exchanges under way with a host, and those of them that stall; until when it has a rest
+    (clock time); whether an image was given up since it could not be reached in all its tries.
+    Then others get one try: ten thousand images need not wait out the same silence one after
+    another. ``proven`` once it has answered, and until it ``stalls``; else it is asked for one
+    image at a time beside those that stall. ``waiting`` are its next tasks, ``listed``: its turn
+    will come, ``open``: they may begin soon."""
 
     busy: int = 0
+    still: int = 0
     rests_until: float = 0.0
     out_of_reach: bool = False
+    proven: bool = False
+    stalls: bool = False
+    open: bool = True
+    waiting: deque[Task] = field(default_factory=deque)
+    listed: bool = False
+
+    def room(self, most: int) -> bool:
+        """Whether one more exchange may begin, of at most so many."""
+        return self.busy < most and (self.proven or self.busy == self.still)
+
+    def idle(self) -> None:
+        """Nothing is under way, nothing waits."""
+        self.busy = self.still = 0
+        self.listed, self.open = False, not self.stalls
+        self.waiting.clear()
 
 
-class Hosts(dict[str, Host]):
+class Hosts(dict[str, Host[Task]]):
     """Hosts by name, made when first asked for; the oldest idle ones are forgotten."""
 
-    def __missing__(self, name: str) -> Host:
+    def __missing__(self, name: str) -> Host[Task]:
         if len(self) >= MAX_KNOWN:
-            for idle in [old for old, host in self.items() if not host.busy][: MAX_KNOWN // 10]:
+            for idle in [old for old, host in self.items() if not host.busy and not host.waiting][
+                : MAX_KNOWN // 10
+            ]:
                 del self[idle]
         host = self[name] = Host()
         return host

@@ -1,5 +1,6 @@
-"""An origin on the loopback address for benchmarks: photos of about 125 kB, served by nginx where
-it is installed, else by Python's own server (slower; the print-out says which)."""
+"""An origin on the loopback address for benchmarks: photos of about 125 kB or tiny images of about
+4 kB, served by nginx where it is installed, else by Python's own server (slower; the print-out says
+which)."""
 
 from __future__ import annotations
 
@@ -10,13 +11,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
 
+MEMORY = Path("/dev/shm") if Path("/dev/shm").is_dir() else None
+"""A folder in memory, where there is one; None stands for the usual temporary folder."""
 DISTINCT = 100
 """Different pictures; each served under many names, with a comment that makes its bytes unique."""
 
@@ -29,6 +32,11 @@ class Origin:
     port: int
     images: int
     bytes: int
+
+    @property
+    def average(self) -> str:
+        """Size of an image, for people."""
+        return f"{self.bytes / self.images / 1000:.1f} kB"
 
     @property
     def host(self) -> str:
@@ -44,20 +52,37 @@ class Origin:
         return path
 
 
-def draw(seed: int) -> bytes:
-    """A photo-like JPEG of about 125 kB: smooth areas with grain."""
+@dataclass(frozen=True)
+class Kind:
+    """What pictures look like: ``grid`` are the points between which colours change."""
+
+    size: tuple[int, int]
+    grid: tuple[int, int]
+    usual: int
+    """How many of them a benchmark fetches unless told."""
+
+
+KINDS = {
+    "photos": Kind((1280, 960), (24, 18), 5_000),
+    "tiny": Kind((180, 135), (8, 6), 20_000),
+}
+
+
+def draw(seed: int, kind: Kind = KINDS["photos"]) -> bytes:
+    """A photo-like JPEG: smooth areas with grain."""
     chance = random.Random(seed)
-    small = Image.frombytes("RGB", (24, 18), chance.randbytes(24 * 18 * 3))
-    large = small.resize((1280, 960), Image.Resampling.BICUBIC)
-    grain = Image.effect_noise((1280, 960), 28).convert("RGB")
+    wide, high = kind.grid
+    small = Image.frombytes("RGB", kind.grid, chance.randbytes(wide * high * 3))
+    large = small.resize(kind.size, Image.Resampling.BICUBIC)
+    grain = Image.effect_noise(kind.size, 28).convert("RGB")
     out = io.BytesIO()
     Image.blend(large, grain, 0.18).save(out, "JPEG", quality=70)
     return out.getvalue()
 
 
-def write_photos(folder: Path, images: int) -> int:
+def write_photos(folder: Path, images: int, kind: Kind = KINDS["photos"]) -> int:
     """``images`` files with different bytes; returns their total size."""
-    pictures = [draw(seed) for seed in range(min(DISTINCT, images))]
+    pictures = [draw(seed, kind) for seed in range(min(DISTINCT, images))]
     total = 0
     for n in range(images):
         picture = pictures[n % len(pictures)]
@@ -76,14 +101,16 @@ def free_port() -> int:
 
 
 @contextmanager
-def serve(folder: Path, images: int) -> Iterator[Origin]:
-    """Write the photos below ``folder`` and serve them."""
+def serve(
+    folder: Path, images: int, kind: str = "photos", also: Sequence[str] = ()
+) -> Iterator[Origin]:
+    """Write the images below ``folder`` and serve them, by nginx at the addresses ``also``, too."""
     place = folder / "photos"
     place.mkdir(parents=True)
-    total = write_photos(place, images)
+    total = write_photos(place, images, KINDS[kind])
     port = free_port()
     nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
-    command = _nginx(nginx, folder, place, port) if nginx else _python(place, port)
+    command = _nginx(nginx, folder, place, port, also) if nginx else _python(place, port)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait(port)
@@ -97,8 +124,9 @@ def _python(place: Path, port: int) -> list[str]:
     return [sys.executable, "-m", "http.server", str(port), "--bind", "127.0.0.1", "-d", str(place)]
 
 
-def _nginx(nginx: str, folder: Path, place: Path, port: int) -> list[str]:
+def _nginx(nginx: str, folder: Path, place: Path, port: int, also: Sequence[str]) -> list[str]:
     config = folder / "nginx.conf"
+    listen = "".join(f"listen {address}:{port}; " for address in ("127.0.0.1", *also))
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log /dev/null;\n"
         "user root;\n" * (_is_root()) + "events { worker_connections 1024; }\n"
@@ -107,7 +135,7 @@ def _nginx(nginx: str, folder: Path, place: Path, port: int) -> list[str]:
         f"  client_body_temp_path {folder}/t1; proxy_temp_path {folder}/t2;\n"
         f"  fastcgi_temp_path {folder}/t3; uwsgi_temp_path {folder}/t4;\n"
         f"  scgi_temp_path {folder}/t5;\n"
-        f"  server {{ listen 127.0.0.1:{port}; root {place}; }} }}\n"
+        f"  server {{ {listen}root {place}; }} }}\n"
     )
     return [nginx, "-c", str(config), "-p", str(folder), "-e", "/dev/null"]
 

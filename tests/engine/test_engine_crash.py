@@ -119,7 +119,7 @@ def test_a_repeat_of_everything_after_the_end_is_skipped(tmp_path: Path, origin:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("call", ["fsync", "fdatasync", "link", "unlink", "mkdir"])
+@pytest.mark.parametrize("call", ["fsync", "fdatasync", "rename", "unlink", "mkdir"])
 def test_every_step_to_the_disk_is_a_safe_place_to_die(
     tmp_path: Path, origin: Origin, call: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -17,7 +18,6 @@ from origins import Open, image, request
 
 from ldimport import wire
 from ldimport.engine import Engine, access_tokens, addresses
-from ldimport.engine import blobs as blob_module
 from ldimport.engine.blobs import BlobFolder
 from ldimport.engine.records import StoredToken
 from ldimport.engine.store.sqlite.catalogue import Catalogue
@@ -37,7 +37,7 @@ from ldimport.model import (
 # -- blobs ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", ["mkdir", "open", "stat", "link", "fsync", "unlink", "scandir"])
+@pytest.mark.parametrize("call", ["mkdir", "open", "stat", "replace", "fsync", "unlink", "listdir"])
 def test_a_disk_with_errors_is_told_as_such_whatever_it_is_asked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str
 ) -> None:
@@ -93,17 +93,24 @@ def test_a_file_that_cannot_be_synced_is_thrown_away(
 def test_settling_syncs_files_then_every_folder_that_got_a_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name is durable only once its folder is synced; a new folder's, once its parent is."""
+    """A name is durable only once its folder is synced; a new folder's, once its parent is. The
+    note that tells what moves is durable before anything does."""
     synced: list[Path] = []
-    for name in ("_sync_file", "sync_folder"):
-        monkeypatch.setattr(blob_module, name, synced.append)
     writer = BlobFolder(tmp_path).writer("w")
     names = [writer.put(data) for data in (b"one", b"two", b"three")]
+    own, real = tmp_path / "tmp" / "w", os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        stands = {path.name for path in own.iterdir()}
+        assert stands >= set(names) or {own / "group", own} <= set(synced)
+        real(descriptor)
+
+    monkeypatch.setattr("os.fsync", fsync)
     writer.settle()
-    own = tmp_path / "tmp" / "w"
     places = {tmp_path / "blobs" / name[:2] for name in names}
-    assert synced[:4] == [*(own / name for name in names), own]
-    assert synced[4:-3] == [tmp_path / "blobs"]
+    assert set(synced[:3]) == {own / name for name in names}
+    assert synced[3:-3] == [own / "group", own, tmp_path / "blobs"]
     assert set(synced[-3:]) == places
     assert len(places) == 3
 

@@ -135,7 +135,7 @@ def test_a_worker_that_lost_its_leases_forgets_what_it_had(engine: Engine, clock
     session = engine.store.join(blobs)
     worker = Worker(engine.store, session, blobs, lambda: False, 1, clock)
     assert worker._refill(None) is not None
-    assert len(worker._remote) == 32
+    assert len(worker._remote) == 40
     with engine.store._catalogue.writing() as connection:  # type: ignore[attr-defined]
         connection.execute("UPDATE item SET worker = NULL")
         connection.execute("DELETE FROM worker")

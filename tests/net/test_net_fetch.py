@@ -141,14 +141,15 @@ def test_a_file_of_just_the_limit_is_taken_and_one_byte_more_is_not(
 
 def test_no_more_than_the_limit_goes_to_one_host_at_a_time(origin: Origin, fetcher: Make) -> None:
     def script(seen: Seen) -> Reply:
-        full.wait(timeout=60.0)  # nobody is answered before three are waiting
+        if seen.path != "/0":  # by which the host proves itself
+            full.wait(timeout=60.0)  # nobody is answered before three are waiting
         return Reply()
 
     full = threading.Barrier(3)
     origin.script = script
-    sources = [FetchSource(origin.url(f"/{n}")) for n in range(12)]
+    sources = [FetchSource(origin.url(f"/{n}")) for n in range(13)]
     outcomes = list(fetcher(Limits(per_host=3), concurrency=8).fetch_many(sources))
-    assert codes(outcomes) == ["ok"] * 12
+    assert codes(outcomes) == ["ok"] * 13
     assert origin.most_at_once == 3
 
 
@@ -223,7 +224,7 @@ def test_a_fetcher_goes_on_after_runs_were_left_in_the_middle(
     one = fetcher(Limits(per_host=2), concurrency=2)
     for _ in range(2):
         left = one.fetch_many(
-            [FetchSource(origin.url("/silent")), FetchSource(origin.url())], impatient
+            [FetchSource(origin.url()), FetchSource(origin.url("/silent"))], impatient
         )
         assert next(left, None) is not None
         with pytest.raises(RuntimeError, match="one fetch_many at a time"):

@@ -11,7 +11,7 @@ from dataclasses import asdict, fields
 from itertools import takewhile
 
 from ldimport import wire
-from ldimport.database_rows import made, values_checked
+from ldimport.database_rows import ColumnTypes, made, values_checked
 from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
 from ldimport.engine.records import (
     ImportOutcome,
@@ -28,6 +28,9 @@ from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
+
+_FREE = ColumnTypes(int, str, str, str, str, str, str, int, int, rest=13)
+"""What ``free`` finds of an image; of what the library holds beside it ``library.known`` sees."""
 
 
 @values_checked(KIND)
@@ -191,28 +194,30 @@ def claim(
 
 
 def _task(row: sqlite3.Row, worker: int) -> ImportTask:
-    image = made(Image, row, metadata=library.mapping(row["metadata"]))
-    return made(ImportTask, row, worker=worker, image=image, known=library.known(row))
+    _FREE.check(row)
+    item, system_name, external_id, url, file_name, media_type, metadata, deaths, *_ = row
+    image = Image(external_id, url, file_name, library.mapping(metadata), media_type)
+    return ImportTask(item, worker, system_name, image, library.known(row), deaths)
 
 
 # -- recording ------------------------------------------------------------------------------
 
 
-def record(connection: sqlite3.Connection, outcomes: Iterable[ImportOutcome], now: float) -> None:
+def record(connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], now: float) -> None:
     """Write outcomes and what they do to library and jobs; a late writer is fenced off."""
-    ended: Counter[tuple[int, Status]] = Counter()
-    for outcome in outcomes:
-        sql = "SELECT job FROM item WHERE id = ? AND worker = ? AND status IS NULL"
-        lease = (outcome.task.item, outcome.task.worker)
-        row = connection.execute(sql, lease).fetchone()
-        if row is None:
-            continue
-        asset = None
-        if outcome.status is not Status.FAILED:
-            asset = library.take_over(connection, outcome, now)
-        became = (outcome.status, outcome.reason, outcome.cause, asset, outcome.task.item)
-        connection.execute(SQL["record"], became)
-        ended[row["job"], outcome.status] += 1
+    items = json.dumps([each.task.item for each in outcomes])
+    leases = {
+        (item, worker): job for item, worker, job in connection.execute(SQL["leases"], (items,))
+    }
+    first = {each.task.lease: each for each in reversed(outcomes)}  # one counts, said twice or not
+    kept = [each for lease, each in first.items() if lease in leases]
+    assets = library.take_over(connection, kept, now)
+    became = (
+        (each.status.value, each.reason, each.cause, assets.get(each.task.item), each.task.item)
+        for each in kept
+    )
+    connection.executemany(SQL["record"], became)
+    ended = Counter((leases[each.task.lease], each.status) for each in kept)
     for (job, status), images in ended.items():
         _count(connection, job, status, images)
     for job in {job for job, _ in ended}:

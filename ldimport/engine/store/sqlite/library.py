@@ -11,9 +11,7 @@ from ldimport.engine.records import ImportOutcome, KnownMedia, MediaEntry, NewBy
 from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
-from ldimport.model import Facts, Json
-
-_SHAPE = ("width", "height", "frames", "orientation")
+from ldimport.model import Facts, Json, Status
 
 
 @values_checked(KIND)
@@ -73,40 +71,48 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
     return made(KnownMedia, row, url=row["known_url"], validators=validators, facts=facts)
 
 
-def take_over(connection: sqlite3.Connection, outcome: ImportOutcome, now: float) -> int:
-    """Bring the library to what ``outcome`` (success or skipped) says; returns the asset's
-    number. The caller has made sure that the task's lease is still good."""
-    old = outcome.task.known
-    media_id = old.media_id if old is not None else addresses.new_media_id()
-    if outcome.new is not None:
-        asset = _add_asset(connection, media_id, outcome.new, now)
-    else:
-        assert old is not None, "a new entry needs bytes"
-        asset = old.asset
-    if outcome.metadata is not None:
-        _write(connection, outcome, media_id, asset, now)
-    elif old and outcome.validators != old.validators:
-        sql = "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?"
-        connection.execute(sql, (*outcome.validators, media_id))
-    return asset
+def take_over(
+    connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], now: float
+) -> dict[int, int]:
+    """Bring the library to what ``outcomes`` say; the asset's number for each task's item, but for
+    the failed. The caller has made sure that the tasks' leases are still good."""
+    (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM asset").fetchone()
+    assets, entries, validators, numbers = [], [], [], {}
+    for outcome in outcomes:
+        if outcome.status is Status.FAILED:
+            continue
+        task, old = outcome.task, outcome.task.known
+        media_id = old.media_id if old is not None else addresses.new_media_id()
+        if outcome.new is not None:
+            number = last = last + 1
+            assets.append((number, media_id, *_asset(outcome.new, now)))
+        else:
+            assert old is not None, "a new entry needs bytes"
+            number = old.asset
+        if outcome.metadata is not None:
+            entries.append((media_id, *_entry_row(outcome), number, now, now))
+        elif old and outcome.validators != old.validators:
+            validators.append((*outcome.validators, media_id))
+        numbers[task.item] = number
+    connection.executemany(SQL["enter_asset"], assets)
+    connection.executemany(SQL["write_entry"], entries)
+    sql = "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?"
+    connection.executemany(sql, validators)
+    return numbers
 
 
-def _add_asset(connection: sqlite3.Connection, media_id: str, new: NewBytes, now: float) -> int:
-    kind, hashes = new.facts.type, (new.sha256, new.source_sha256)
-    shape = (getattr(new.facts, name) for name in _SHAPE)
-    row = (media_id, addresses.new_key(kind, now), *hashes, kind.mime, new.size, now, *shape)
-    return connection.execute(SQL["enter_asset"], row).lastrowid or 0
+def _asset(new: NewBytes, now: float) -> tuple[object, ...]:
+    facts, kind = new.facts, new.facts.type
+    shape = (facts.width, facts.height, facts.frames, facts.orientation)
+    key = addresses.new_key(kind, now)
+    return (key, new.sha256, new.source_sha256, kind.mime, new.size, now, *shape)
 
 
-def _write(
-    connection: sqlite3.Connection, outcome: ImportOutcome, media_id: str, asset: int, now: float
-) -> None:
+def _entry_row(outcome: ImportOutcome) -> tuple[object, ...]:
     """The entry as the outcome says; created, or under the same media id with one version more."""
-    image = outcome.task.image
-    identity = (media_id, outcome.task.system_name, image.id)
+    task, image = outcome.task, outcome.task.image
     content = (image.media_type, image.file_name, json.dumps(outcome.metadata), outcome.request)
-    source = (image.url, *outcome.validators)
-    connection.execute(SQL["write_entry"], (*identity, *content, *source, asset, now, now))
+    return (task.system_name, image.id, *content, image.url, *outcome.validators)
 
 
 def without_row(connection: sqlite3.Connection, blobs: Iterable[str]) -> list[str]:

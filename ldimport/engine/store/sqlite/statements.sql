@@ -71,6 +71,11 @@ SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?
 INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
   VALUES (?, ?, ?, ?, ?, ?, ?)
 
+-- name: leases
+-- Those of these images that are leased.
+SELECT i.id, i.worker, i.job FROM json_each(?) e CROSS JOIN item i ON i.id = e.value
+ WHERE i.status IS NULL AND i.worker IS NOT NULL
+
 -- name: record
 UPDATE item SET status = ?, reason = ?, cause = ?, asset = ?, metadata = NULL,
   worker = NULL WHERE id = ?
@@ -130,9 +135,9 @@ SELECT a.*, a.created_at AS stored_at, m.title AS file_name
   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?
 
 -- name: enter_asset
-INSERT INTO asset (media, key, sha256, source_sha256, mime_type, size, created_at,
+INSERT INTO asset (id, media, key, sha256, source_sha256, mime_type, size, created_at,
                    width, height, frames, orientation)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_entry
 INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request, url, etag,
