@@ -2,8 +2,8 @@
 What does not fit was never written there, and is damage."""
 
 import sqlite3
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache, wraps
@@ -61,6 +61,8 @@ _Reader = Callable[[sqlite3.Row], Any]
 _PLAIN: Mapping[Any, tuple[type, ...]] = {
     str: (str,), int: (int,), float: (float, int), bytes: (bytes,)
 }  # fmt: skip
+_OF_VALUES = (ValueError, TypeError, LookupError, AttributeError)
+"""What Python calls a value of which nothing can be made."""
 _FARTHEST = 1e12
 """No time of ours lies beyond it, in seconds."""
 
@@ -128,35 +130,36 @@ def values_checked(kind: DatabaseKind) -> Callable[[_Kind], _Kind]:
     """A class whose methods turn what a file of this kind holds into objects: what these cannot be
     made of was never written, and is damage, whatever Python calls it."""
 
-    @contextmanager
-    def checked() -> Iterator[None]:
-        try:
-            yield
-        except UnicodeEncodeError:  # of what somebody asks for
-            raise
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            text = f"the {kind.name} is damaged: {error}"
-            raise kind.error(text, "state-damaged") from error
+    def damage(error: Exception) -> Exception:
+        if isinstance(error, UnicodeEncodeError):  # of what somebody asks for
+            return error
+        return kind.error(f"the {kind.name} is damaged: {error}", "state-damaged")
 
     def decorated(of: _Kind) -> _Kind:
         for name, method in list(vars(of).items()):
             own = name.startswith("_") and name != "__init__" and not isgeneratorfunction(method)
             if isfunction(method) and not own:
-                setattr(of, name, _within(checked, method))
+                setattr(of, name, _within(damage, method))
         return of
 
     return decorated
 
 
-def _within(context: Callable[[], Any], method: Callable[..., Any]) -> Callable[..., Any]:
+def _within(
+    damage: Callable[[Exception], Exception], method: Callable[..., Any]
+) -> Callable[..., Any]:
     @wraps(method)
     def whole(*values: Any, **named: Any) -> Any:
-        with context():
+        try:
             return method(*values, **named)
+        except _OF_VALUES as error:
+            raise damage(error) from error
 
     @wraps(method)
     def each(*values: Any, **named: Any) -> Any:
-        with context():
+        try:
             yield from method(*values, **named)
+        except _OF_VALUES as error:
+            raise damage(error) from error
 
     return each if isgeneratorfunction(method) else whole

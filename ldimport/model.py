@@ -6,10 +6,14 @@ entry, batch, job, result, asset, external id. JSON stays outside: ``wire`` turn
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Union
+from types import MappingProxyType, NoneType
+from typing import NamedTuple, Union
+
+import orjson
 
 Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
 
@@ -109,8 +113,7 @@ class Variants(StrEnum):
     NONE = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where in a file something stands. ``row`` counts entries, ``line`` lines, ``column``
     characters, all from 1; 0 means unknown."""
 
@@ -137,8 +140,7 @@ class Problem:
     publishing: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One row of a manifest.
 
     ``media_type`` and ``file_name`` are None when absent; values of ``metadata`` are texts when
@@ -154,7 +156,7 @@ class Entry:
     place: Place
     textual: bool = False
     problems: tuple[Problem, ...] = ()
-    original: Mapping[str, Json] = field(default_factory=dict)
+    original: Mapping[str, Json] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,11 +362,29 @@ class Facts:
     notes: tuple[str, ...] = ()
 
 
-def canonical_json(value: object) -> bytes:
-    """Compact JSON with sorted keys, UTF-8: equal values give equal bytes (after RFC 8785)."""
+def canonical_json(value: object, inner: Collection[object] | None = None) -> bytes:
+    """Compact JSON with sorted keys, UTF-8: equal values give equal bytes (after RFC 8785).
+    Where no floats are, orjson makes the same bytes, ten times as fast; it refuses half surrogates
+    and numbers of more than 64 bits. ``inner``: the values in it that may hold floats, if known."""
+    if _is_plain((value,) if inner is None else inner):
+        with suppress(TypeError):
+            return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     return json.dumps(
         value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
     ).encode("utf-8", "surrogatepass")
+
+
+_PLAIN = frozenset((str, int, bool, NoneType))
+
+
+def _is_plain(values: Collection[object]) -> bool:
+    """Whether nothing but texts, whole numbers, lists and objects of these is among them."""
+    return _PLAIN.issuperset(map(type, values)) or all(
+        type(each) in _PLAIN
+        or (type(each) is dict and _is_plain(each.values()))
+        or (type(each) is list and _is_plain(each))
+        for each in values
+    )
 
 
 def digest(value: object) -> str:

@@ -152,6 +152,16 @@ def is_relative(text: str) -> bool:
 def host_of(url: str) -> str:
     """Host and, where it is not the scheme's own, port: how screens name a server. Empty for
     what is no http(s) URL."""
+    end = url.find("/", len("https://"))
+    if end < 0 or url.startswith("//", end) or not url.isascii() or len(url) > MAX_LENGTH:
+        parts = _parts(url)
+        return parts.place if parts else ""
+    return "" if _REFUSED.search(url, end) else _place_of(url[:end])
+
+
+@lru_cache(maxsize=1_024)
+def _place_of(url: str) -> str:
+    """``host_of`` what has no path."""
     parts = _parts(url)
     return parts.place if parts else ""
 

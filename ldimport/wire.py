@@ -62,9 +62,6 @@ _OPTIONS: Mapping[str, Callable[[Any], Any]] = {
     "user_agent": lambda text: text,
     "ca_file": lambda text: text,
 }
-_text = json.JSONEncoder(
-    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
-).encode
 
 
 # -- requests -------------------------------------------------------------------------------
@@ -89,18 +86,20 @@ def image_body(image: Image) -> bytes:
 
 
 def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
-    """``image_body``, and all that it says but its id: equal texts ask for the same. Each value is
-    rendered once; ``url`` takes the place of the image's own in the second."""
-    name, metadata = _text(image.file_name), _text(dict(image.metadata))
-    kind, place = _text(image.media_type), _text(image.url)
-    said_place = place if url is None or url == image.url else _text(url)
-    own_kind = "" if image.media_type is None else f',"mediaType":{kind}'
-    body = (
-        f'{{"fileName":{name},"id":{_text(image.id)}{own_kind},"metadata":{metadata},'
-        f'"url":{place}}}'
-    )
-    said = f'{{"fileName":{name},"mediaType":{kind},"metadata":{metadata},"url":{said_place}}}'
-    return body.encode("utf-8", "surrogatepass"), said.encode("utf-8", "surrogatepass")
+    """``image_body``, and ``said`` of it; ``url`` takes the place of the image's own in that."""
+    kind, metadata = image.media_type, dict(image.metadata)
+    body: dict[str, Json] = {"fileName": image.file_name, "id": image.id, "mediaType": kind}
+    if kind is None:
+        del body["mediaType"]
+    body |= {"metadata": metadata, "url": image.url}
+    told = said(image.file_name, kind, metadata, image.url if url is None else url)
+    return canonical_json(body, metadata.values()), told
+
+
+def said(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
+    """All that an entry says but its id: equal texts ask for the same."""
+    body = {"fileName": name, "mediaType": kind, "metadata": metadata, "url": url}
+    return canonical_json(body, metadata.values())
 
 
 def request_body(request: ImportRequest) -> bytes:
@@ -247,15 +246,20 @@ def _said(value: object) -> str:
 
 def asset_from_json(image: Mapping[str, Any]) -> Asset:
     """Read an ``image`` object; keys that are missing become empty or None."""
-    media_id, original, url = (_said(image.get(key) or "") for key in _ASSET_KEYS[:3])
-    width, height = (_pixels(image.get(key)) for key in _ASSET_KEYS[3:5])
-    mime_type, service = (optional(str, image.get(key)) for key in _ASSET_KEYS[5:])
-    return Asset(media_id, original, url, width, height, mime_type, service)
+    media_id, original, url, width, height, mime_type, service = map(image.get, _ASSET_KEYS)
+    return Asset(
+        _said(media_id or ""),
+        _said(original or ""),
+        _said(url or ""),
+        _pixels(width),
+        _pixels(height),
+        optional(str, mime_type),
+        optional(str, service),
+    )
 
 
 def _pixels(value: object) -> int | None:
-    number = optional(int, value)
-    return number if number is not None and 0 <= number < 1 << 31 else None
+    return value if type(value) is int and 0 <= value < 1 << 31 else None
 
 
 def optional(kind: type[T], value: object) -> T | None:

@@ -13,6 +13,7 @@ from ldimport.model import Severity
 from ldimport.net.guard import Guard
 from ldimport.schema.check import PLAIN, url_findings
 from ldimport.url import (
+    _parts,
     host_of,
     is_http_url,
     is_loopback,
@@ -281,6 +282,15 @@ def test_a_server_has_one_address(text: str, url: str, host: str) -> None:
     assert server_url(text) == url
     assert host_of(text) == host
     assert origin_of(text) == f"{url.partition(':')[0]}://{host}"
+
+
+@given(
+    st.sampled_from(["http://", "https://", "HTTP://", "http:/", "https:", ""]),
+    st.text("ab.:/?#@[]\\ 80é\ud800", max_size=12) | st.sampled_from(["http://a.b/", "a" * 9_000]),
+)
+def test_the_host_of_a_url_is_the_one_that_taking_it_apart_tells(start: str, rest: str) -> None:
+    parts = _parts(start + rest)
+    assert host_of(start + rest) == (parts.place if parts else "")
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 """Rows of one media type, filled as the user wants it for that type alone."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ldimport.manifest.mapping import FieldMap
@@ -49,7 +48,7 @@ def _filled(entry: Entry, own: FieldMap, common: FieldMap) -> Entry:
         if name.startswith(PREFIX) and value not in (None, ""):
             metadata[name.removeprefix(PREFIX)] = map_texts(value, compose)
     changed: dict[str, Any] = {**attributes, "metadata": metadata}
-    return replace(entry, **changed)
+    return entry._replace(**changed)
 
 
 def _value(row: Mapping[str, Json], own: FieldMap, name: str, common: FieldMap) -> Json:

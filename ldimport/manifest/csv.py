@@ -15,7 +15,7 @@ from itertools import islice, takewhile
 from ldimport.cells import bare_cell
 from ldimport.errors import ManifestError
 from ldimport.manifest.fields import PREFIX, Layout, ignored_text, layout
-from ldimport.manifest.kinds import Detected, Findings, RowProblems
+from ldimport.manifest.kinds import Detected, Findings, RowProblems, TableRow
 from ldimport.manifest.streams import Part, Position, SourceFile, buffered, undecodable
 from ldimport.manifest.texts import check_numbers, compose, parse_json, surely_composed
 from ldimport.model import Entry, Json, Place
@@ -50,28 +50,6 @@ class OddRow(list[str]):
     def __init__(self, cells: Sequence[str], last: int, error: str = "") -> None:
         super().__init__(cells)
         self.error, self.fits, self.last = error, False, last
-
-
-class TableRow(Mapping[str, Json]):
-    """A row as it stands in the file: column -> cell. ``names`` has the index of each column, and
-    is shared by all rows."""
-
-    __slots__ = ("_cells", "_names")
-
-    def __init__(self, names: Mapping[str, int], cells: Sequence[str]) -> None:
-        self._names = names
-        self._cells = cells
-
-    def __getitem__(self, name: str) -> Json:
-        if (index := self._names[name]) < len(self._cells):
-            return self._cells[index]
-        raise KeyError(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return islice(self._names, len(self._cells))
-
-    def __len__(self) -> int:
-        return min(len(self._names), len(self._cells))
 
 
 def _is_odd(cell: str) -> bool:

@@ -2,9 +2,10 @@
 finds beside entries."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import ItemsView, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -166,3 +167,29 @@ class RowProblems(list[Problem]):
     def of(self, id_: str) -> tuple[Problem, ...]:
         """All of them, with the entry's id."""
         return tuple(replace(each, id=id_) for each in self) if self else ()
+
+
+class TableRow(Mapping[str, Json]):
+    """A row as it stands in the file: column -> cell. ``names`` has the index of each column, and
+    is shared by all rows."""
+
+    __slots__ = ("_cells", "_names")
+
+    def __init__(self, names: Mapping[str, int], cells: Sequence[str]) -> None:
+        self._names = names
+        self._cells = cells
+
+    def __getitem__(self, name: str) -> Json:
+        if (index := self._names[name]) < len(self._cells):
+            return self._cells[index]
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return islice(self._names, len(self._cells))
+
+    def __len__(self) -> int:
+        return min(len(self._names), len(self._cells))
+
+    def items(self) -> ItemsView[str, Json]:
+        """All of it at once."""
+        return dict(zip(self._names, self._cells, strict=False)).items()

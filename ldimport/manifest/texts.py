@@ -133,7 +133,7 @@ def _decoder(field: str, problems: RowProblems) -> json.JSONDecoder:
         return None
 
     def whole(digits: str) -> Json:
-        if len(digits) > 16 or abs(int(digits)) > MAX_SAFE_INTEGER:
+        if len(digits.lstrip("-")) > 16 or abs(int(digits)) > MAX_SAFE_INTEGER:
             return BigNumber(digits)
         return int(digits)
 

@@ -140,8 +140,8 @@ class YamlFile(ObjectPart):
         """Every mapping. Raises ManifestError where the YAML itself is broken."""
         with closing(self._items(position)) as items:
             for row, item in enumerate(items, first):
-                problems = RowProblems(replace(item.problems.place, row=row))
-                problems += [replace(p, place=replace(p.place, row=row)) for p in item.problems]
+                problems = RowProblems(item.problems.place._replace(row=row))
+                problems += [replace(p, place=p.place._replace(row=row)) for p in item.problems]
                 yield self._build(item.value, problems)
 
     def close(self) -> None:

@@ -7,6 +7,10 @@ import json
 import re
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import chain
+from json.encoder import encode_basestring_ascii
+from typing import NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from ldimport import wire
@@ -22,8 +26,20 @@ from ldimport.targets.base import BatchLimits
 from ldimport.wire import rendered
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Sent(NamedTuple):
+    """What is recorded of an image under way and its outcome: much less than all of ``Outgoing``,
+    of which there may be 16,000."""
+
+    id: str
+    row: int
+    fingerprint: bytes
+    content: bytes
+    parts: bytes
+    file_name: str
+    url: str
+
+
+class Outgoing(NamedTuple):
     """One image on its way: ``body`` is its entry as it is sent, ``fingerprint`` tells whether the
     row was edited since, ``content`` whether the target's answer is about this content;
     ``original`` is the row of the manifest with all its columns."""
@@ -54,6 +70,13 @@ class Outgoing:
     def size(self) -> int:
         """Bytes in the request body, with the comma."""
         return len(self.body) + 1
+
+    @property
+    def sent(self) -> Sent:
+        """What is recorded of it."""
+        image = self.image
+        digests = (self.fingerprint, self.content, parts(image))
+        return Sent(image.id, self.row, *digests, image.file_name, image.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +183,16 @@ def cut(
 ) -> Iterator[tuple[list[Outgoing], int]]:
     """Group images into batches within ``limits``, each with the bytes of its body. An image
     that is larger than a whole batch goes alone; the target will say so. The limits are asked
-    for each image: a target may learn on the way that less fits."""
+    for each batch: a target may learn on the way that less fits."""
     batch: list[Outgoing] = []
-    total = envelope_size
+    total, most = envelope_size, limits()
     for each in images:
-        most = limits()
-        if batch and (len(batch) >= most.images or total + each.size > most.bytes):
+        size = each.size
+        if batch and (len(batch) >= most.images or total + size > most.bytes):
             yield batch, total
-            batch, total = [], envelope_size
+            batch, total, most = [], envelope_size, limits()
         batch.append(each)
-        total += each.size
+        total += size
     if batch:
         yield batch, total
 
@@ -198,16 +221,19 @@ _DIGEST = 4
 
 def parts(image: Image) -> bytes:
     """Short digests of the fields of an entry, kept to tell later which of them changed."""
-    return b"".join(key + value for key, (_, value) in sorted(_parts(image).items()))
+    return b"".join(chain.from_iterable(sorted(_parts(image).items())))
 
 
 def changed_fields(before: bytes, image: Image, names: Iterable[str] = ()) -> list[str]:
     """Which fields of ``image`` differ from what ``parts`` told of it before; ``names`` are
     properties that may have been there and are no more."""
     old, new = split_parts(before), _parts(image)
-    found = [name for key, (name, value) in new.items() if old.get(key) != value]
-    gone = {part_key(name): name for name in names}
-    return found + [gone.get(key, "another field") for key in old if key not in new]
+    known = {part_key(name): name for name in (*names, *image.metadata)}
+    known = {key: f"metadata.{name}" if name in _CORE else name for key, name in known.items()}
+    known |= {part_key(name, core=True): name for name in _CORE}
+    changed = [key for key, value in new.items() if old.get(key) != value]
+    gone = [key for key in old if key not in new]
+    return [known.get(key, "another field") for key in (*changed, *gone)]
 
 
 def split_parts(kept: bytes) -> dict[bytes, bytes]:
@@ -217,29 +243,50 @@ def split_parts(kept: bytes) -> dict[bytes, bytes]:
     return {kept[at : at + _DIGEST]: kept[at + _DIGEST : at + size] for at in places}
 
 
+@lru_cache(maxsize=1_024)
 def part_key(name: str, *, core: bool = False) -> bytes:
     """The digest of a property's name, or of one of the ``core`` fields (``mediaType``)."""
-    return _short(name if core else f"metadata.{name}")
+    return _digest(name if core else f"metadata.{name}")
 
 
 def part_value(value: Json) -> bytes:
-    """The digest of a value."""
-    return _short(json.dumps(value, sort_keys=True, default=dict))
+    """The digest of a value. Photographers, places and the like come over and over."""
+    if type(value) is str:
+        return _text_again(value) if len(value) < _COMES_AGAIN else _of_text(value)
+    return _digest(_as_json(value))
 
 
-def _parts(image: Image) -> dict[bytes, tuple[str, bytes]]:
-    """By the digest of its name, each field as people name it, with the digest of its value."""
-    core: dict[str, Json] = {
-        "url": unsigned(image.url), "fileName": image.file_name, "mediaType": image.media_type,
-    }  # fmt: skip
-    said: list[tuple[str, str, Json]] = [(name, name, value) for name, value in core.items()]
+def _parts(image: Image) -> dict[bytes, bytes]:
+    """By the digest of its name that of each field's value."""
+    found = {
+        _URL: part_value(unsigned(image.url)),
+        _FILE_NAME: part_value(image.file_name),
+        _MEDIA_TYPE: part_value(image.media_type),
+    }
     for name, value in image.metadata.items():
-        said.append((f"metadata.{name}", f"metadata.{name}" if name in core else name, value))
-    return {_short(key): (name, part_value(value)) for key, name, value in said}
+        found[part_key(name)] = part_value(value)
+    return found
 
 
-def _short(text: str) -> bytes:
+def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:_DIGEST]
+
+
+def _of_text(text: str) -> bytes:
+    return _digest(encode_basestring_ascii(text))
+
+
+_as_json = json.JSONEncoder(sort_keys=True, default=dict).encode
+_text_again = lru_cache(maxsize=4_096)(_of_text)
+_COMES_AGAIN = 40
+"""Characters that such texts have at most."""
+_CORE = ("url", "fileName", "mediaType")
+_URL, _FILE_NAME, _MEDIA_TYPE = (part_key(name, core=True) for name in _CORE)
+
+
+def content_digest(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
+    """``Outgoing.content`` of an entry whose url is not signed."""
+    return hashlib.sha256(wire.said(name, kind, metadata, url)).digest()
 
 
 def fingerprint(content: bytes, stamp: tuple[int, int] | None) -> bytes:

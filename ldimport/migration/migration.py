@@ -203,7 +203,7 @@ class Migration(Closing):
 
     def sent_before(self, source: Source) -> tuple[str, str] | None:
         """See ``migration.plan``."""
-        from ldimport.migration.plan import sent_before
+        from ldimport.migration.namesakes import sent_before
 
         return sent_before(self._account, source)
 

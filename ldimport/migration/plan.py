@@ -15,15 +15,14 @@ from ldimport.migration.again import Again
 from ldimport.migration.batch import Outgoing, changed_fields, cut, unsigned
 from ldimport.migration.events import Plan
 from ldimport.migration.model import Known, Totals
+from ldimport.migration.namesakes import CHUNK, Names, alike
+from ldimport.migration.reading import Picked, Reading, ValidRow
 from ldimport.migration.source import DEFAULT_SYSTEM_NAME, Source
 from ldimport.migration.store import StateStore
 from ldimport.migration.validate import Collector, Validation
-from ldimport.model import Json, Place, Problem, Severity, Status
-from ldimport.schema.check import Checked, Checker
-from ldimport.url import host_of, without_secrets
-
-CHUNK = 500
-"""Rows looked up in the state file at a time."""
+from ldimport.model import Json, Problem, Status
+from ldimport.schema.check import Checked
+from ldimport.url import host_of
 
 
 class Verdict(Enum):
@@ -90,128 +89,60 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
-    """``(systemName, id)`` is an image for ever, so another name for the same archive would import
-    all of it once more. The names under which a target got images: ``own`` is the one in question,
-    ``others`` have images, the one with the most first, each with how many."""
+class Comparison:
+    """The rows of one reading beside what the state file knows of an ``archive``. What is unchanged
+    and has arrived is only counted, in ``arrived``. With ``names``, ids that were sent under
+    another systemName are told to the ``collector``, and those too that were sent in another case
+    or with other zeros; ``strict``: they are left out."""
 
     store: StateStore
-    target: str
-    own: str
-    own_images: int
-    others: tuple[tuple[str, int], ...]
+    archive: int | None
+    again: Again
+    resend: bool = False
+    names: Names | None = None
+    collector: Collector | None = None
+    strict: bool = False
+    arrived: Counter[Status] = field(default_factory=Counter)
 
-    @classmethod
-    def of(cls, store: StateStore, target: str, own: str) -> Names:
-        """As the state file knows them."""
-        images = store.images_by_name(target)
-        others = tuple((name, n) for name, n in images.items() if name != own and n)
-        return cls(store, target, own, images.get(own, 0), others)
+    def of(self, reading: Reading) -> Iterator[Compared]:
+        """Every valid row with its verdict."""
+        rows, has_images = iter(reading), self.store.has_images(self.archive)
+        while chunk := list(islice(rows, CHUNK)):
+            known: Mapping[str, Known] = {}
+            if has_images:
+                chunk = chunk if self.resend else self._edited(reading, chunk)
+                known = self.store.known(self.archive, [row.id for row in chunk])
+            odd = self._odd([row for row in chunk if row.id not in known], has_images)
+            for row in chunk:
+                if problem := odd.get(row.id):
+                    if self.collector is not None:
+                        self.collector.add_late(problem)
+                    if self.strict:
+                        continue
+                each, found = reading.outgoing(row), known.get(row.id)
+                yield Compared(each, verdict(found, each, self.again, resend=self.resend), found)
 
-    def new_name(self, manifest: str) -> Problem | None:
-        """A warning where the name was never used, and another one always was."""
-        if self.own_images or not self.others:
-            return None
-        name, images = self.others[0]
-        return Problem(
-            Severity.WARNING,
-            "new-system-name",
-            Place(manifest),
-            "systemName",
-            f"systemName “{self.own}” is new here; so far it was “{name}” ({images:,} images)",
-            f"the same archive under another name arrives twice: --system-name {json.dumps(name)}",
-            value=self.own,
-        )
+    def _edited(self, reading: Reading, chunk: list[ValidRow]) -> list[ValidRow]:
+        """Those that are not as they arrived."""
+        settled, rest = self.store.settled(self.archive, [row.id for row in chunk]), []
+        for row in chunk:
+            sent, status = settled.get(row.id, _NEVER)
+            if sent is not None and sent == reading.fingerprint(row):
+                self.arrived[status] += 1
+            else:
+                rest.append(row)
+        return rest
 
-    def moved(self, places: Mapping[str, Place], *, strict: bool) -> dict[str, Problem]:
-        """By id: what is to be said of those (a few hundred) that were sent under another name.
-        Their places need no search."""
-        if not self.others or not places:
+    def _odd(self, new: list[ValidRow], has_images: bool) -> dict[str, Problem]:
+        """By id: what is to be said of those that are not known."""
+        if self.names is None or not (has_images or self.names.others):
             return {}
-        kind = Severity.ERROR if strict else Severity.WARNING
-        hint = "if it means the same image, it would arrive once more: use the same --system-name"
-        found = {}
-        for id_, name in self.store.elsewhere(self.target, self.own, list(places)).items():
-            place = replace(places[id_], column=1)
-            shown = without_secrets(id_)
-            text = f"id “{shown[:60]}” was sent before under systemName “{name}”"
-            found[id_] = Problem(
-                kind, "other-system-name", place, "id", text, hint, id_, value=shown[:120]
-            )
-        return found
+        places = {row.id: row.place for row in new}
+        found = alike(self.store, self.archive, places, strict=self.strict)
+        return found | self.names.moved(places, strict=self.strict)
 
 
-def sent_before(account: Account, source: Source) -> tuple[str, str] | None:
-    """Where nothing was sent yet under the manifest's systemName: another name that one of its ids
-    was sent under, and the id. The manifest is read up to there."""
-    names = Names.of(account.store, account.target.identity, source.envelope.system_name)
-    entries = source.manifest.entries() if names.others and not names.own_images else iter(())
-    while ids := [each.id for each in islice(entries, CHUNK)]:
-        found = account.store.elsewhere(names.target, names.own, ids)
-        if first := next((each for each in ids if each in found), None):
-            return found[first], without_secrets(first)[:60]
-    return None
-
-
-def _alike(
-    store: StateStore, archive: int | None, places: Mapping[str, Place], *, strict: bool
-) -> dict[str, Problem]:
-    """By id: what is to be said of new ones (a few hundred) that the archive probably has."""
-    if archive is None or not places:
-        return {}
-    kind = Severity.ERROR if strict else Severity.WARNING
-    hint = "if it means the same image, it would arrive once more: write the id as it was sent"
-    found = {}
-    for id_, known in store.alike(archive, list(places)).items():
-        new, old = without_secrets(id_), without_secrets(known)
-        text = f"id “{new[:60]}” is new, and “{old[:60]}” was sent before"
-        place = replace(places[id_], column=1)
-        found[id_] = Problem(kind, "id-alike", place, "id", text, hint, id_, value=new[:120])
-    return found
-
-
-def compare(
-    store: StateStore,
-    archive: int | None,
-    source: Source,
-    checker: Checker,
-    options: SubmitOptions,
-    again: Again,
-    *,
-    names: Names | None = None,
-    alike: set[str] | None = None,
-    collector: Collector | None = None,
-    tick: Tick | None = None,
-) -> Iterator[Compared]:
-    """Every valid row of the manifest with its verdict; ``collector`` sees all rows. With
-    ``names``, ids that were sent under another systemName are told, or with ``--strict`` left
-    out; with ``alike`` also those that were sent in another case or with other zeros: what is left
-    out of these is added to it."""
-
-    def valid() -> Iterator[tuple[Outgoing, Place]]:
-        for checked in source.checked(checker, tick):
-            if collector is not None:
-                collector.add(checked)
-            if checked.image is not None:
-                yield source.outgoing(checked), checked.entry.place
-
-    rows = valid()
-    while chunk := list(islice(rows, CHUNK)):
-        known = store.known(archive, [each.image.id for each, _ in chunk])
-        new = {each.image.id: place for each, place in chunk if each.image.id not in known}
-        strict = source.check.strict
-        odd = {} if alike is None else _alike(store, archive, new, strict=strict)
-        if alike is not None and strict:
-            alike.update(odd)
-        odd |= names.moved(new, strict=strict) if names is not None else {}
-        for each, _ in chunk:
-            found = known.get(each.image.id)
-            if problem := odd.get(each.image.id):
-                if collector is not None:
-                    collector.add_late(problem)
-                if strict:
-                    continue
-            yield Compared(each, verdict(found, each, again, resend=options.resend), found)
+_NEVER = (None, Status.FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +165,9 @@ def preview(
 ) -> Iterator[Preview]:
     """The first entries that a submit would send, in the order of the manifest."""
     archive, names = account.archive(source.envelope.system_name), properties_of(source)
-    found = compare(
-        account.store, archive, source, source.checker(), options, options.again(account.clock)
-    )
+    again = options.again(account.clock)
+    compared = Comparison(account.store, archive, again, options.resend)
+    found = compared.of(Reading(source, source.checker()))
     for each in islice((each for each in found if each.verdict.sends), most):
         yield _preview(each, names)
 
@@ -276,17 +207,14 @@ def _preview(each: Compared, names: Iterable[str]) -> Preview:
 class Survey:
     """One pass over the manifest: the plan, the findings, and what the totals of a run start
     from. ``open_ids`` are rows in open jobs, at most 16 batches of them; ``archive`` is its number
-    in the state file; ``alike`` are ids that ``--strict`` leaves out; ``again`` decided which
-    failed images are sent again."""
+    in the state file; ``picked`` are the rows to send."""
 
     plan: Plan
     validation: Validation
     arrived: Totals
     open_ids: list[str]
     archive: int | None
-    names: Names
-    alike: set[str]
-    again: Again
+    picked: Picked
 
 
 def survey(
@@ -294,54 +222,57 @@ def survey(
 ) -> Survey:
     """Check every row and compare the valid ones with the state file; nothing is sent. ``tick``
     gets the bytes read so far."""
-    store, target, name = account.store, account.target, source.envelope.system_name
-    archive = account.archive(name)
+    name, archive = source.envelope.system_name, account.archive(source.envelope.system_name)
     collector = Collector(source.manifest, options.max_problems)
     checker = source.checker()
-    names = Names.of(store, target.identity, name)
+    names = Names.of(account.store, account.target.identity, name)
     if problem := names.new_name(source.manifest.name):
         collector.add_late(problem)
-    limits = target.limits.at_most(options.batch_size)
-    tally, most = _Tally(properties_of(source)), options.limit
-    alike: set[str] = set()
-    again = options.again(account.clock)
+    limits = account.target.limits.at_most(options.batch_size)
+    tally, picked = _Tally(properties_of(source), options.limit), Picked()
+    comparison = Comparison(
+        account.store, archive, options.again(account.clock), options.resend,
+        names, collector, source.check.strict,
+    )  # fmt: skip
 
     def to_send() -> Iterator[Outgoing]:
-        found = compare(
-            store, archive, source, checker, options, again,
-            names=names, alike=alike, collector=collector, tick=tick,
-        )  # fmt: skip
-        for each in found:
+        for each in comparison.of(Reading(source, checker, collector, tick)):
             _same_archive(source, each)
-            if tally.add(each, most):
+            if tally.add(each):
+                picked.add(each.outgoing)
                 yield each.outgoing
 
     sizes = [size for _, size in cut(to_send(), source.envelope.size, lambda: limits)]
+    tally.verdicts[Verdict.UNCHANGED] += comparison.arrived.total()
+    tally.outcomes += comparison.arrived
     source.manifest.check_unchanged()
     validation = collector.finish(checker)
-    plan = replace(_plan(source, target.label, tally, sizes, validation), limit=most)
+    plan = replace(_plan(source, account.target.label, tally, sizes, validation), limit=tally.most)
     outcomes = {status.value: tally.outcomes[status] for status in Status}
     arrived = Totals(**outcomes, invalid=validation.invalid, waived=plan.waived)
-    return Survey(plan, validation, arrived, tally.open_ids, archive, names, alike, again)
+    return Survey(plan, validation, arrived, tally.open_ids, archive, picked)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What the rows of one pass add up to; ``names`` are the properties of the project."""
+    """What the rows of one pass add up to; ``names`` are the properties of the project; of what is
+    to be sent there are at ``most`` so many."""
 
     names: frozenset[str] = frozenset()
+    most: int | None = None
+    sent: int = 0
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     outcomes: Counter[Status] = field(default_factory=Counter)
     hosts: Counter[str] = field(default_factory=Counter)
     fields: Counter[str] = field(default_factory=Counter)
     open_ids: list[str] = field(default_factory=list)
 
-    def add(self, each: Compared, most: int | None = None) -> bool:
-        """Count a row; whether it is to be sent, of which there are at most so many."""
+    def add(self, each: Compared) -> bool:
+        """Count a row; whether it is to be sent."""
         self.verdicts[each.verdict] += 1
         if each.verdict.sends:
-            sent = sum(n for verdict, n in self.verdicts.items() if verdict.sends)
-            if most is not None and sent > most:
+            self.sent += 1
+            if self.most is not None and self.sent > self.most:
                 return False
             self.hosts[host_of(each.outgoing.image.url)] += 1
             self.fields.update(each.changes(self.names))

@@ -12,8 +12,8 @@ from ldimport.migration.account import Account
 from ldimport.migration.batch import Outgoing, parts
 from ldimport.migration.compare import Properties, differences
 from ldimport.migration.model import Known
+from ldimport.migration.namesakes import CHUNK
 from ldimport.migration.pace import Asking
-from ldimport.migration.plan import CHUNK
 from ldimport.migration.proof import Expected
 from ldimport.migration.source import Source
 from ldimport.model import Asset, Status
@@ -102,7 +102,7 @@ class _Rebuilding:
             self.waiting.clear()
 
     def _valid(self) -> Iterator[Outgoing]:
-        for checked in self.source.checked(self.source.checker()):
+        for checked in self.source.checked(self.source.checker(), self.source.manifest.entries()):
             if checked.image is None:
                 self.end.invalid += 1
             else:

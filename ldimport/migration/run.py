@@ -175,6 +175,7 @@ class Run:
                 yield from self._reach(parcel, to_send)
                 continue
             while len(self.tracker) >= MAX_OPEN_JOBS:
+                self.tracker.hurry()
                 yield from self._step(to_send)
             self._check_deadline()
             part, later = self._admission.admitted(parcel)

@@ -1,7 +1,7 @@
 """A manifest with everything that decides what would be sent from it."""
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +11,10 @@ from ldimport.local_names import locate_below
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.migration.mapping import settled
-from ldimport.model import JobOptions, Json, Problem, Severity
+from ldimport.model import Entry, JobOptions, Json, Problem, Severity
 from ldimport.schema.check import Checked, Checker, CheckOptions
 from ldimport.schema.config import ProjectConfig
+from ldimport.schema.identity import Unique
 from ldimport.schema.separators import decide, undecided
 from ldimport.url import is_relative, without_secrets
 
@@ -45,18 +46,21 @@ class Source:
         dialect = None if form is None else form.text
         return Origin(self.manifest.name, os.pathsep.join(paths), dialect)
 
-    def checker(self) -> Checker:
-        """A new checker: each pass over the manifest needs its own."""
-        return Checker(self.config, self.check)
+    def checker(self, *, again: bool = False) -> Checker:
+        """A new checker: each pass over the manifest needs its own; ``again``: for rows whose ids
+        were found to be unique."""
+        return Checker(self.config, self.check, Unique() if again else None)
 
-    def checked(
-        self, checker: Checker, tick: Callable[[int], None] | None = None
-    ) -> Iterator[Checked]:
-        """Every row, checked. One that says that it is of another archive, as rows of several are
+    def checked(self, checker: Checker, entries: Iterable[Entry]) -> Iterator[Checked]:
+        """Rows, checked. One that says that it is of another archive, as rows of several are
         written (``results --all --as-manifest``), has an error."""
-        rows = map(checker.check, self.manifest.entries(tick))
-        told = any(not file.columns or _ARCHIVE in file.columns for file in self.manifest.files)
-        return map(self._of_this_archive, rows) if told else rows
+        rows = map(checker.check, entries)
+        return map(self._of_this_archive, rows) if self.names_archives else rows
+
+    @property
+    def names_archives(self) -> bool:
+        """Whether rows may say of which archive they are."""
+        return any(not file.columns or _ARCHIVE in file.columns for file in self.manifest.files)
 
     def _of_this_archive(self, checked: Checked) -> Checked:
         named = checked.entry.original.get(_ARCHIVE)
@@ -67,14 +71,14 @@ class Source:
         problem = Problem(
             Severity.ERROR,
             "row-of-other-archive",
-            replace(checked.entry.place, column=1),
+            checked.entry.place._replace(column=1),
             _ARCHIVE,
             f"the row is of the archive “{shown}”, and this is “{own}”",
             "submit the rows of each archive by themselves: --system-name NAME --valid-only",
             checked.entry.id,
             value=shown,
         )
-        return replace(checked, image=None, problems=(*checked.problems, problem))
+        return checked._replace(image=None, problems=(*checked.problems, problem))
 
     def outgoing(self, checked: Checked) -> Outgoing:
         """The image of a valid row, ready to be put into a batch."""

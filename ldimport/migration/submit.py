@@ -11,7 +11,7 @@ from ldimport.migration.canary import Checkpoint, Probes, canary, spread
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.hosts import PORTION, RECENT
 from ldimport.migration.model import CauseRow, Filter, Totals, Waiver, added
-from ldimport.migration.plan import Survey, compare, survey
+from ldimport.migration.plan import Survey, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source
 from ldimport.migration.tracker import ahead
@@ -128,7 +128,8 @@ class _Sending:
     def _rest(self, to_send: int) -> Iterator[Outgoing]:
         """What is to be sent and was not among the first."""
         first = frozenset(self.first)
-        rest = (each for each in self._to_send() if each.image.id not in first)
+        picked = self.found.picked.outgoing(self.source)
+        rest = (each for each in picked if each.image.id not in first)
         return islice(rest, to_send - len(first))
 
     def _batches(self, images: Iterable[Outgoing]) -> Iterator[Parcel]:
@@ -146,19 +147,6 @@ class _Sending:
 
     def _limits(self) -> BatchLimits:  # asked each time: a target may have learned smaller ones
         return self.account.target.limits.at_most(self.options.batch_size)
-
-    def _to_send(self) -> Iterator[Outgoing]:
-        """Rows that are new, changed, or worth another try. Those that were under way at the plan
-        are left alone, even when their job was lost meanwhile: the next submit sends them."""
-        found, source = self.found, self.source
-        names = found.names if source.check.strict else None
-        left_alone = {*found.open_ids, *found.alike}
-        for each in compare(
-            self.account.store, found.archive, source, source.checker(), self.options,
-            found.again, names=names,
-        ):  # fmt: skip
-            if each.verdict.sends and each.outgoing.image.id not in left_alone:
-                yield each.outgoing
 
     def causes(self, run: Run) -> tuple[CauseRow, ...]:
         """Failures of this manifest; of the whole archive where they came from another file; with

@@ -174,6 +174,11 @@ class Tracker:
             if not self._target.local:
                 return
 
+    def hurry(self) -> None:
+        """Something waits for one of the jobs to end: the first look at them is not put off."""
+        for number in [number for number, each in self._open.items() if each.waits]:
+            self._rounds.hasten(number, self._clock.monotonic())
+
     def _heed(self) -> None:
         """Jobs that a webhook named are due now."""
         for number in self._hints.due():

@@ -9,7 +9,7 @@ from ldimport.manifest.csv import Table
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.remarks import remarks
-from ldimport.schema.rows import row_test
+from ldimport.schema.rows import QuickRows, quick_rows
 from ldimport.url import without_secrets
 
 MAX_PROBLEMS = 1_000
@@ -88,7 +88,7 @@ class Collector:
         self._invalid += checked.image is None
         if checked.problems:
             located = tuple(self._taken(checked.entry, each) for each in checked.problems)
-            checked = replace(checked, problems=located)
+            checked = checked._replace(problems=located)
         if self.sink is not None and (self.sink.every_row or checked.problems):
             self.sink(checked)
 
@@ -165,9 +165,11 @@ def validate(
     """
     collector = Collector(manifest, max_problems, sink)
     every_row = sink is not None and sink.every_row
-    if manifest.table is not None and not every_row:
+    table = None if every_row else manifest.table
+    quick = table and quick_rows(checker, table.columns or (), table.name)
+    if table and quick:
         manifest.check_unchanged()
-        _by_rows(manifest.table, checker, collector, on_progress)
+        _by_rows(table, quick, checker, collector, on_progress)
         manifest.check_unchanged()
     else:
         for entry in manifest.entries(on_progress):
@@ -194,13 +196,13 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
 
 def _by_rows(
     table: Table,
+    quick: QuickRows,
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
 ) -> None:
     """The fast way for a single CSV: a row that passes the test never becomes an entry."""
-    passes = row_test(checker, table.columns or (), table.name)
-    good = 0
+    passes, good = quick.passes, 0
     for number, (line, cells) in enumerate(table.rows(on_progress), 1):
         if type(cells) is list and passes(cells, line):
             good += 1

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 from ldimport.causes import Cause
 from ldimport.cells import Writing
@@ -16,8 +17,9 @@ from ldimport.schema.addresses import MAX_URL, PLAIN, resolved, url_findings
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
+from ldimport.schema.metadata import MetadataCheck
 from ldimport.schema.nothing import Nothings
-from ldimport.schema.values import MetadataCheck, text_advice, too_long
+from ldimport.schema.values import text_advice, too_long
 from ldimport.schema.words import Words
 
 MOST_REASONS = 20
@@ -58,8 +60,7 @@ class CheckOptions:
     common: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(NamedTuple):
     """An entry and what came of it: ``image`` is None when it has an error."""
 
     entry: Entry
@@ -76,6 +77,8 @@ def metadata_reasons(
     check = _metadata_check(config, image.media_type or config.default_media_type)
     if check is None:
         return (f"there is no media type “{image.media_type}”",)
+    if check.is_plain(image.metadata):
+        return ()
     metadata = {name: value for name, value in image.metadata.items() if value is not None}
     found = check.findings(metadata, has_title=bool(image.file_name), extracts=extracts)
     said = (
@@ -97,10 +100,12 @@ class Checker:
     named no media type and got the project's default. ``trimmed`` counts ids and urls that had
     blanks around them, ``nothings`` words for nothing."""
 
-    def __init__(self, config: ProjectConfig, options: CheckOptions | None = None) -> None:
+    def __init__(
+        self, config: ProjectConfig, options: CheckOptions | None = None, seen: Seen | None = None
+    ) -> None:
         self.config = config
         self.options = options or CheckOptions()
-        self.seen = Seen()
+        self.seen = seen or Seen()
         self.defaulted = False
         self.trimmed = 0
         self.nothings = Nothings()
@@ -121,7 +126,7 @@ class Checker:
             return Checked(entry, Image(entry.id, entry.url, entry.file_name or "", stored, handle))
         if joined := _joined(entry):
             self.trimmed = trimmed
-            entry = replace(entry, problems=())
+            entry = entry._replace(problems=())
             return Checked(entry, None, tuple(self._problems(entry, [("", joined)])))
         findings = [*self._identity(entry)]
         if any(not each.field for each in entry.problems):  # its cells are not where they belong
@@ -150,7 +155,7 @@ class Checker:
         id_, url = entry.id.strip(AROUND), entry.url.strip(AROUND)
         trimmed = (id_ != entry.id) + (url != entry.url)
         self.trimmed += trimmed
-        return replace(entry, id=id_, url=url) if trimmed else entry
+        return entry._replace(id=id_, url=url) if trimmed else entry
 
     def metadata_check(self, handle: str) -> MetadataCheck | None:
         """The check of a media type's metadata; None when the project has no such type."""

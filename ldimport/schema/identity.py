@@ -68,6 +68,21 @@ class Seen:
         return True
 
 
+class Unique(Seen):
+    """Of ids that are known to be unique none is remembered."""
+
+    def __init__(self) -> None:
+        """Nothing is needed."""
+
+    def add(self, text: str, file: str, line: int) -> Met | None:
+        """None: it is the first of its kind."""
+        return None
+
+    def add_new(self, text: str, file: str, line: int) -> bool:
+        """It is."""
+        return True
+
+
 def _find(bucket: bytearray, wanted: int) -> tuple[int, int] | None:
     """Line and rest of the entry with this hash."""
     at = bucket.find(_pack(wanted, 0, 0)[:8])

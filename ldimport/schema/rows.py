@@ -1,4 +1,4 @@
-"""The quick test of a table's row: cells that are surely right need no entry and no second look.
+"""Tables, the quick way: cells that are surely right need no entry and no second look.
 
 A row that fails is only suspicious: ``Checker.check`` then says what it is. Each column's test is
 made once for each media type; cells of few different values (dates, lists, credits) are looked at
@@ -8,14 +8,18 @@ once and remembered.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 from ldimport.model import MAX_NAME, Json, Place
 from ldimport.schema.addresses import MAX_URL, PLAIN
 from ldimport.schema.check import Checker, is_plain_id
+from ldimport.schema.metadata import MetadataCheck
 from ldimport.schema.nothing import LONGEST, NOTHING
-from ldimport.schema.values import MetadataCheck
+from ldimport.schema.values import ValueCheck
 
 RowTest = Callable[[list[str], int], bool]
+"""Of a row's cells and line. True: nothing is to be said about it, and its id is remembered.
+False: nothing was remembered, the checker has to look."""
 _PREFIX = "metadata."
 
 
@@ -23,22 +27,35 @@ _PREFIX = "metadata."
 class _Tests:
     """The columns of one media type: ``texts`` are (index, most characters) of those where only
     length counts, ``others`` (index, cells known to be right, and how others are looked at),
-    ``required`` and ``empty`` those that must have a value, or none."""
+    ``required`` and ``empty`` those that must have a value, or none; ``values``: its handle, and
+    those of its properties, each with its index and, where a cell is not its value, what reads it.
+    """
 
+    handle: str
+    values: tuple[tuple[str, int, ValueCheck | None], ...]
     texts: tuple[tuple[int, int], ...]
     others: tuple[tuple[int, Mapping[str, Json], Callable[[str], bool]], ...]
     required: tuple[int, ...]
     empty: tuple[int, ...]
 
 
-def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
-    """A function of a row's cells and line. True: nothing is to be said about it, and its id is
-    remembered. False: nothing was remembered, ``checker`` has to look."""
+class QuickRows(NamedTuple):
+    """``id`` and ``url`` are the indexes of these cells; ``fields`` reads of a row that ``passes``
+    its fileName, its media type and its metadata, as the checker would."""
+
+    passes: RowTest
+    fields: Callable[[list[str]], tuple[str, str, dict[str, Json]]]
+    id: int
+    url: int
+
+
+def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows | None:
+    """For the rows of a table; None where each needs a closer look."""
     places = {name: index for index, name in enumerate(columns) if name}
     id_, url = places["id"], places["url"]
     title, kind = places.get("fileName"), places.get("mediaType")
     if title is None or "metadata" in places or checker.words.translates:
-        return lambda cells, line: False
+        return None
     tests: dict[str, _Tests | None] = {}
     seen = checker.seen
     is_plain_url = PLAIN.fullmatch
@@ -86,7 +103,16 @@ def row_test(checker: Checker, columns: Sequence[str], file: str) -> RowTest:
                     checker.nothings.add(columns[index], cells[index], Place(file, 0, line))
         return True
 
-    return passes
+    def fields(cells: list[str]) -> tuple[str, str, dict[str, Json]]:
+        test = tests[cells[kind] if kind is not None else ""]
+        assert test is not None
+        metadata: dict[str, Json] = {}
+        for handle, index, check in test.values:
+            if cell := cells[index]:
+                metadata[handle] = cell if check is None else check.value(cell)
+        return cells[title], test.handle, metadata
+
+    return QuickRows(passes, fields, id_, url)
 
 
 def _leave_out(check: MetadataCheck, handle: str, _cell: str) -> bool:
@@ -100,7 +126,8 @@ def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | No
     check = checker.metadata_check(handle)
     if check is None or not all(_PREFIX + name in places for name in check.required):
         return None
-    texts, empty = [], []
+    kind, texts, empty = handle, [], []
+    values: list[tuple[str, int, ValueCheck | None]] = []
     others: list[tuple[int, Mapping[str, Json], Callable[[str], bool]]] = []
     for name, index in places.items():
         if not name.startswith(_PREFIX):
@@ -113,7 +140,9 @@ def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | No
             empty.append(index)
         elif value.any_text is not None:
             texts.append((index, value.any_text))
+            values.append((handle, index, None))
         else:
             others.append((index, value.good, value.accepts))
+            values.append((handle, index, value))
     required = tuple(places[_PREFIX + name] for name in check.required)
-    return _Tests(tuple(texts), tuple(others), required, tuple(empty))
+    return _Tests(kind, tuple(values), tuple(texts), tuple(others), required, tuple(empty))

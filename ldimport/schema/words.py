@@ -2,7 +2,6 @@
 translates them; ids, urls and file names as the user translates them."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from ldimport.cells import Writing
@@ -42,4 +41,4 @@ class Words:
         meant: dict[str, Any] = {
             each: self._others[each].get(text.strip(), text) for each, text in texts.items()
         }
-        return replace(entry, **meant) if meant else entry
+        return entry._replace(**meant) if meant else entry

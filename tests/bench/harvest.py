@@ -28,7 +28,7 @@ from ldimport.engine import Engine
 from ldimport.migration import Migration, StateStore
 from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.events import Summary
-from ldimport.migration.store.recording import pack
+from ldimport.migration.store.packing import pack
 from ldimport.model import Image, ImportRequest, JobOptions, JobStatus
 from ldimport.targets.livingdocs import LivingdocsTarget
 from ldimport.wire import options_to_json

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import string
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,13 +43,15 @@ def entries_of(values: st.SearchStrategy[Json], textual: bool) -> st.SearchStrat
         metadata=st.dictionaries(HANDLE, values, max_size=4),
         place=st.just(Place()),
         textual=st.just(textual),
+        problems=st.just(()),
+        original=st.just({}),
     )
     return st.lists(one, min_size=1, max_size=4)
 
 
 def bare(entry: Entry) -> Entry:
     """The entry without what depends on the file."""
-    return replace(entry, place=Place(), original={}, metadata=metadata(entry))
+    return entry._replace(place=Place(), original={}, metadata=metadata(entry))
 
 
 def round_trip(folder: Path, name: str, entries: list[Entry]) -> list[Entry]:
@@ -85,7 +86,7 @@ def test_rows_keep_every_column_and_get_their_problems(tmp_path: Path) -> None:
         Problem(Severity.ERROR, "x", Place(), "", "y"),
     )
     out = tmp_path / "out.csv"
-    assert write_entries(out, [entries[0], replace(entries[1], problems=found)]) == 2
+    assert write_entries(out, [entries[0], entries[1]._replace(problems=found)]) == 2
     with out.open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert rows[0] == {**entries[0].original, "_problem": "", "_problems": ""}

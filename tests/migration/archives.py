@@ -13,7 +13,7 @@ from ldimport.migration.account import Clock
 from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.events import Event, Planned, Summary
 from ldimport.migration.source import Source
-from ldimport.migration.store.recording import pack
+from ldimport.migration.store.packing import pack
 from ldimport.model import Image, JobOptions
 from ldimport.schema import config
 from ldimport.wire import options_to_json

@@ -12,7 +12,7 @@ from ldimport import wire
 from ldimport.engine.import_image import fingerprint as request_fingerprint
 from ldimport.migration.account import RetryOptions
 from ldimport.migration.batch import Envelope, Origin, Outgoing, Parcel, cut, fingerprint, unsigned
-from ldimport.migration.store.recording import pack, pack_one, unpack, unpack_one
+from ldimport.migration.store.packing import pack, pack_one, unpack, unpack_one
 from ldimport.model import Image, Integrity, JobOptions, canonical_json
 from ldimport.targets.base import BatchLimits
 from ldimport.wire import image_body
@@ -98,13 +98,19 @@ def test_signatures_are_left_out_of_the_url(url: str, bare: str) -> None:
     assert unsigned(url) == bare
 
 
-text = st.text(max_size=30)
+text = st.text(max_size=30) | st.text(st.characters(), max_size=5)
+values = st.recursive(
+    text | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
+    | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(text, inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
 images = st.builds(
     Image,
     id=text,
     url=text.filter(lambda url: "?" not in url),
     file_name=text,
-    metadata=st.dictionaries(text, text | st.integers() | st.none(), max_size=3),
+    metadata=st.dictionaries(text, values, max_size=3),
     media_type=st.none() | text,
 )
 outgoing = st.builds(

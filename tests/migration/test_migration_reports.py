@@ -163,7 +163,7 @@ def sarif_run(path: Path) -> dict[str, object]:
 
 def test_sarif_has_a_rule_for_each_code_and_a_place_for_each_result(tmp_path: Path) -> None:
     def find(entry: Entry) -> list[Problem]:
-        return [replace(each, place=replace(each.place, column=5)) for each in judge(entry)] * 2
+        return [replace(each, place=each.place._replace(column=5)) for each in judge(entry)] * 2
 
     with archive(tmp_path, name="bilder à 100 %.csv") as manifest:
         told(manifest, Files(problems=tmp_path / "p.sarif"), find)

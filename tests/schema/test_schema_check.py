@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,7 +107,7 @@ def test_the_same_id_twice_names_the_first_line() -> None:
 def test_duplicates_across_files_name_the_file() -> None:
     checker = Checker(DEFAULT)
     checker.check(entry(id="a", line=7))
-    other = replace(entry(id="a", line=3), place=Place("other.csv", 9, 3))
+    other = entry(id="a", line=3)._replace(place=Place("other.csv", 9, 3))
     assert "first in m.csv, line 7" in checker.check(other).problems[0].message
 
 
@@ -202,7 +201,7 @@ def test_a_row_whose_cells_are_not_in_their_place_has_that_one_problem() -> None
     from ldimport.model import Problem
 
     ragged = Problem(Severity.ERROR, "ragged-row", Place("m.csv", 1, 2), "", "3 cells")
-    found = checked(DEFAULT, replace(entry(media_type="oops", url="x"), problems=(ragged,)))
+    found = checked(DEFAULT, entry(media_type="oops", url="x")._replace(problems=(ragged,)))
     assert codes(found) == ["ragged-row"] and found.image is None
 
 

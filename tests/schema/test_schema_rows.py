@@ -15,7 +15,9 @@ from schema_projects import item_list, project
 
 from ldimport.manifest import open_manifest
 from ldimport.migration.validate import validate
+from ldimport.model import Image
 from ldimport.schema.check import Checked, Checker, CheckOptions
+from ldimport.schema.rows import quick_rows
 
 PROJECT = project(
     title=("li-text", {"required": True, "maxLength": 12}),
@@ -95,6 +97,25 @@ def test_both_ways_agree(
     tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, ...]], strict: bool
 ) -> None:
     both_ways(tmp_path_factory.mktemp("rows") / "m.csv", found, strict=strict)
+
+
+@given(found=st.lists(rows, min_size=1, max_size=8))
+def test_a_row_that_passes_is_read_as_the_checker_reads_it(
+    tmp_path_factory: pytest.TempPathFactory, found: list[tuple[str, ...]]
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "m.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([COLUMNS, GOOD, *found])
+    with open_manifest([path]) as manifest:
+        table, checker = manifest.table, Checker(PROJECT)
+        assert table is not None
+        quick = quick_rows(checker, table.columns or (), table.name)
+        assert quick is not None
+        for row, (line, cells) in enumerate(table.rows(), 1):
+            if type(cells) is list and quick.passes(cells, line):
+                name, kind, metadata = quick.fields(cells)
+                image = Image(cells[quick.id], cells[quick.url], name, metadata, kind)
+                assert Checker(PROJECT).check(table.entry(row, line, cells)).image == image
 
 
 def test_good_rows_are_not_looked_at_twice(tmp_path: Path) -> None:

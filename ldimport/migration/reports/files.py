@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from functools import partial
 from itertools import chain, islice
 from operator import attrgetter
@@ -90,7 +90,7 @@ class Rows(Report):
         """Write the row if it is one of ours."""
         if (checked.image is not None) is self.every_row:
             problems = () if self.every_row else checked.problems
-            self._writer.add(row_of(replace(checked.entry, problems=problems)))
+            self._writer.add(row_of(checked.entry._replace(problems=problems)))
 
     def finish(self, found: Validation) -> None:
         """Write the rest of the file."""

@@ -11,8 +11,8 @@ from ldimport.database_rows import made, misfits, values_checked
 from ldimport.errors import StateFileError
 from ldimport.migration.care import StateFault, StateHealth, StateInfo
 from ldimport.migration.model import RunRow
+from ldimport.migration.store.packing import unpack, unpack_one
 from ldimport.migration.store.queries import StateStore
-from ldimport.migration.store.recording import unpack, unpack_one
 from ldimport.migration.store.schema import KIND
 from ldimport.migration.store.schema import SQL as STATEMENTS
 

@@ -18,6 +18,10 @@ from ldimport.migration.store.schema import KIND
 from ldimport.system import ProcessLock, durable_folder
 
 _T = TypeVar("_T")
+_OF_WRITERS = ("foreign_keys=0", "secure_delete=FAST", "wal_autocheckpoint=4000")
+"""With foreign keys SQLite writes down what each row was before each statement, which comes to
+more than all that is recorded; ``state check`` looks at them. Pages that a job changes twice, as
+it begins and ends, go into the file once if the log holds both."""
 
 
 @values_checked(KIND)
@@ -113,6 +117,8 @@ def _connected(path: Path, write: bool) -> sqlite3.Connection:
     connection = database.connect(path, KIND, write=write)
     try:
         check_whole(connection, path, KIND)
+        for setting in _OF_WRITERS if write else ():
+            connection.execute(f"PRAGMA {setting}")
     except BaseException:
         connection.close()
         raise

@@ -14,7 +14,7 @@ from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
 from ldimport.migration.hosts import IN_A_ROW, blames_host
-from ldimport.migration.store.recording import unpack_one
+from ldimport.migration.store.packing import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
 from ldimport.migration.store.verifying import Verifying
 from ldimport.migration.story import Attempt, History
@@ -67,6 +67,18 @@ class StateStore(Verifying):
         rows = self._connection.execute(SQL["known"], (archive, json.dumps(ids)))
         return {row["external_id"]: made(model.Known, row) for row in rows}
 
+    def settled(
+        self, archive: int | None, ids: Sequence[str]
+    ) -> dict[str, tuple[bytes | None, Status]]:
+        """Of these external ids those that have arrived, with nothing left open: the fingerprint
+        that was sent, and the outcome."""
+        rows = self._connection.execute(SQL["settled"], (archive, json.dumps(ids))).fetchall()
+        return {id_: (sent, _OUTCOMES[status]) for id_, sent, status in rows}
+
+    def has_images(self, archive: int | None) -> bool:
+        """Whether anything is known of any image."""
+        return self._first("SELECT 1 FROM image WHERE scope = ? LIMIT 1", archive) is not None
+
     def open_batches(
         self, target: str, only: Sequence[str] = (), system_name: str | None = None
     ) -> list[model.OpenBatch]:
@@ -115,8 +127,9 @@ class StateStore(Verifying):
 
     def batch_outcomes(self, archive: int | None, batches: Sequence[int]) -> model.Totals:
         """The images of these batches by their last outcome."""
-        rows = self._connection.execute(SQL["of_batches"], {"ids": json.dumps(batches)})
-        return self.outcomes(archive, [row[0] for row in rows])
+        asked = {"archive": archive, "ids": json.dumps(batches)}
+        row = self._connection.execute(SQL["states_of_batches"], asked).fetchone()
+        return made(model.Totals, row, invalid=0)
 
     # -- what commands show -----------------------------------------------------------------
 
@@ -268,6 +281,7 @@ class StateStore(Verifying):
         return found
 
 
+_OUTCOMES = {status.value: status for status in Status}
 _UNTOLD: Mapping[str, Any] = {
     **dict.fromkeys(("media_type", "key", "version", "size", "created_at")), "metadata": {},
 }  # fmt: skip

@@ -1,19 +1,21 @@
 """What a run writes down: batches before they are sent, and the ends of their jobs."""
 
 import json
+import re
 import sqlite3
-import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
-from typing import Any
+from itertools import compress, groupby
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 from ldimport import wire
 from ldimport.causes import Cause
 from ldimport.database_rows import values_checked
 from ldimport.errors import LdimportError, UsageError, did_you_mean
-from ldimport.migration.batch import Envelope, Outgoing, Parcel, parts
+from ldimport.migration.batch import Envelope, Outgoing, Parcel, Sent
 from ldimport.migration.causes import cause_of, meaning_of
 from ldimport.migration.hosts import blames_host
 from ldimport.migration.model import (
@@ -27,20 +29,21 @@ from ldimport.migration.model import (
     WaiverChange,
 )
 from ldimport.migration.store.ledger import Ledger
-from ldimport.migration.store.schema import KIND, SQL, damaged
-from ldimport.model import Image, JobState, JobStatus, Result, Status
+from ldimport.migration.store.packing import pack, pack_one, unpack
+from ldimport.migration.store.schema import KIND, SQL
+from ldimport.model import MAX_OPEN_JOBS, JobState, JobStatus, Result, Status
 from ldimport.url import host_of
-from ldimport.wire import image_body
 
 _MOST_EXAMPLES = 3
-_NO_ASSET = dict.fromkeys(
-    ("media_id", "url", "original_url", "width", "height", "mime_type", "image_service")
-)
 
 
 @values_checked(KIND)
 class Recording(Ledger):
     """Every method is one transaction, and keeps the sums of an archive equal to its images."""
+
+    def __init__(self, *opened: Any) -> None:
+        super().__init__(*opened)
+        self._sent: dict[int, tuple[Sent, ...]] = {}
 
     def archive(self, target: str, label: str, system_name: str) -> int | None:
         """Number of the archive; made when the file is writable, else None if unknown."""
@@ -59,20 +62,28 @@ class Recording(Ledger):
         """Write a batch down before it is sent; its images are pending from here on."""
         images, archive, origin = parcel.images, parcel.archive, parcel.origin
         options, packed = wire.options_to_json(parcel.options), pack(parcel.envelope, images)
-        head = (archive, key, BatchState.INTENT, origin.manifest, origin.path)
+        head = (archive, key, BatchState.INTENT.value, origin.manifest, origin.path)
+        sent = tuple(each.sent for each in images)
         with self._writing() as connection:
             what = (origin.dialect, options, packed)
             row = (*head, *what, len(images), *parcel.rows, now)
             batch = connection.execute(SQL["insert_batch"], row).lastrowid
             assert batch is not None
             opened = (
-                (archive, each.image.id, batch, each.fingerprint, each.row, each.image.file_name,
-                 each.image.url)
-                for each in images
-            )  # fmt: skip
-            with sums_follow(connection, archive, [each.image.id for each in images]):
-                connection.executemany(SQL["open_image"], opened)
+                (archive, each.id, batch, each.fingerprint, each.row, each.file_name, each.url)
+                for each in sent
+            )
+            before = _states(connection, archive, [each.id for each in sent])
+            connection.executemany(SQL["open_image"], opened)
+            _sums_change(connection, archive, before, _pending(len(sent)))
+        self._remember(batch, sent)
         return OpenBatch(batch, archive, key, None, len(images))
+
+    def _remember(self, batch: int, sent: tuple[Sent, ...]) -> None:
+        """Until its job ends, where that is soon."""
+        if len(self._sent) >= MAX_OPEN_JOBS:
+            del self._sent[next(iter(self._sent))]
+        self._sent[batch] = sent
 
     def accept(self, batch: OpenBatch, job_id: str, now: float) -> OpenBatch:
         """The target answered with a job id."""
@@ -102,30 +113,35 @@ class Recording(Ledger):
             with self._ending(batch, BatchState(job.state), now) as connection:
                 connection.execute(SQL["unsent"], (batch.id, batch.id))
             return Settled(Totals(unsubmitted=batch.images))
-        images, outcomes = self._outcomes(batch, job, now, whole=whole)
-        settled = _settled(job.id, images, outcomes, batch.images - len(images))
+        sent = self._sent.pop(batch.id, None) or self._sent_in(batch)
+        results = {result.external_id: result for result in job.results}
+        told = [whole or each.id in results for each in sent]
+        arrived = dict(self._connection.execute(SQL["arrived"], (batch.id,)).fetchall())
+        outcomes = [
+            _outcome(batch, n, sent[n], results.get(sent[n].id), arrived.get(sent[n].id), now)
+            for n in compress(range(len(sent)), told)
+        ]
+        settled = _settled(job.id, sent, outcomes, batch.images - len(outcomes))
         with self._ending(batch, BatchState(job.state), now, settled.totals) as connection:
-            connection.executemany(SQL["settle"], outcomes)
-            connection.executemany(SQL["attempt"], outcomes)
-            _keep_failed(connection, images, outcomes)
+            connection.executemany(_SETTLE, outcomes)
+            connection.executemany(SQL["attempt"], map(_ATTEMPT, outcomes))
+            connection.execute(SQL["no_more"], (batch.archive, batch.id))
+            if settled.failures:
+                connection.executemany(SQL["keep"], self._to_keep(batch, outcomes))
             connection.execute(SQL["unsent"], (batch.id, batch.id))
         return settled
 
-    def _outcomes(
-        self, batch: OpenBatch, job: JobStatus, now: float, *, whole: bool
-    ) -> tuple[Sequence[Outgoing], Sequence[dict[str, Any]]]:
-        """The images of an ended job and what became of them: of all its images if it is ``whole``,
-        else of those that have a result."""
-        results = {result.external_id: result for result in job.results}
-        query = "SELECT external_id, arrived FROM image WHERE open_batch = ?"
-        arrived = {row[0]: row[1] for row in self._connection.execute(query, (batch.id,))}
-        _, sent = self._unpacked(batch)
-        told = [(n, each) for n, each in enumerate(sent) if whole or each.image.id in results]
-        outcomes = [
-            _outcome(batch, n, each, results.get(each.image.id), arrived.get(each.image.id), now)
-            for n, each in told
-        ]
-        return [each for _, each in told], outcomes
+    def _sent_in(self, batch: OpenBatch) -> tuple[Sent, ...]:
+        return tuple(each.sent for each in self._unpacked(batch)[1])
+
+    def _to_keep(
+        self, batch: OpenBatch, outcomes: Iterable["_Outcome"]
+    ) -> Iterator[tuple[object, ...]]:
+        """Failed images are kept as they were sent."""
+        _, images = self._unpacked(batch)
+        for each in outcomes:
+            if each.status == Status.FAILED:
+                yield each.scope, each.external_id, batch.id, pack_one(images[each.n])
 
     def waive(
         self,
@@ -185,154 +201,135 @@ class Recording(Ledger):
     ) -> Iterator[sqlite3.Connection]:
         """A transaction that ends a batch; inside, its images change."""
         counts = counts or Totals()
+        self._sent.pop(batch.id, None)
         with self._writing() as connection:
-            rows = connection.execute(
-                "SELECT external_id FROM image WHERE open_batch = ?", (batch.id,)
-            )
-            with sums_follow(connection, batch.archive, [row[0] for row in rows]):
-                yield connection
+            rows = connection.execute(SQL["in_batch"], (batch.id,)).fetchall()
+            ids = [row[0] for row in rows]
+            yield connection
+            after = _states(connection, batch.archive, ids)
+            _sums_change(connection, batch.archive, _pending(len(ids)), after)
             sums = (counts.success, counts.skipped, counts.failed)
-            connection.execute(SQL["end"], (state, now, *sums, batch.id))
+            connection.execute(SQL["end"], (state.value, now, *sums, batch.id))
 
 
 @contextmanager
 def sums_follow(connection: sqlite3.Connection, archive: int, ids: Sequence[str]) -> Iterator[None]:
     """Inside, images of an archive change; after it, the archive's sums have followed."""
-    asked = (archive, json.dumps(ids))
-    before = connection.execute(SQL["states"], asked).fetchone()
+    before = _states(connection, archive, ids)
     yield
-    after = connection.execute(SQL["states"], asked).fetchone()
-    change = [new - old for new, old in zip(after, before, strict=True)]
+    _sums_change(connection, archive, before, _states(connection, archive, ids))
+
+
+def _states(connection: sqlite3.Connection, archive: int, ids: Sequence[str]) -> Sequence[int]:
+    """How many of these images are in which state."""
+    found: Sequence[int] = connection.execute(SQL["states"], (archive, json.dumps(ids))).fetchone()
+    return found
+
+
+def _pending(images: int) -> Sequence[int]:
+    """The same of images that are all under way."""
+    return tuple(images if name == "pending" else 0 for name in _STATES)
+
+
+def _sums_change(
+    connection: sqlite3.Connection, archive: int, before: Sequence[int], after: Sequence[int]
+) -> None:
+    change = (new - old for new, old in zip(after, before, strict=True))
     connection.execute(SQL["add"], (*change, archive))
 
 
+_STATES = ("success", "skipped", "failed", "pending", "unsubmitted", "not_taken_over", "waived")
+"""In the order of ``sums``."""
+
+
+class _Outcome(NamedTuple):
+    """The new state of one image; the first ones are what an attempt has. Truth is a number: of a
+    bool SQLite's module first looks what to do with it."""
+
+    batch: int
+    n: int
+    external_id: str
+    status: str
+    reason: str | None
+    cause: str | None
+    retryable: int | None
+    media_id: str | None
+    original_url: str | None
+    url: str | None
+    width: int | None
+    height: int | None
+    mime_type: str | None
+    image_service: str | None
+    scope: int
+    at: float
+    sent: bytes
+    parts: bytes
+    arrived: bytes | None
+    not_taken_over: int
+    kept_content: int
+    title: str
+    file_name: str
+    source_url: str
+
+
+_ATTEMPT = itemgetter(slice(_Outcome._fields.index("retryable") + 1))
+_ASSET = _Outcome._fields[len(_ATTEMPT(_Outcome._fields)) : _Outcome._fields.index("scope")]
+_asset = attrgetter(*_ASSET)
+_NO_ASSET = (None,) * len(_ASSET)
+_SETTLE = re.sub(r":(\w+)", lambda found: f"?{_Outcome._fields.index(found[1]) + 1}", SQL["settle"])
+"""Its values by number, which SQLite's module finds quicker than by name."""
+
+
 def _outcome(
-    batch: OpenBatch,
-    n: int,
-    each: Outgoing,
-    result: Result | None,
-    arrived: bytes | None,
-    now: float,
-) -> dict[str, Any]:
-    """The new state of one image. ``skipped`` for content that differs from what arrived means
-    that the target did not take the change over: it stays changed."""
+    batch: OpenBatch, n: int, each: Sent, result: Result | None, arrived: bytes | None, now: float
+) -> _Outcome:
+    """``skipped`` for content that differs from what arrived means that the target did not take
+    the change over: it stays changed."""
     if result is None:
         none = Cause.NO_RESULT
-        result = Result(each.image.id, Status.FAILED, reason=none.meaning, cause=none.code)
+        result = Result(each.id, Status.FAILED, reason=none.meaning, cause=none.code)
     failed = result.status is Status.FAILED
-    not_taken = result.leaves_open and arrived not in (None, each.content)
-    cause, retryable = cause_of(result) if failed else (result.cause, None)
-    return {
-        **(_NO_ASSET if result.asset is None else asdict(result.asset)),
-        "scope": batch.archive,
-        "batch": batch.id,
-        "n": n,
-        "at": now,
-        "external_id": each.image.id,
-        "status": result.status,
-        "sent": each.fingerprint,
-        "parts": parts(each.image),
-        "arrived": arrived if failed or not_taken else each.content,
-        "not_taken_over": not_taken,
-        "kept_content": (failed or not_taken) and arrived is not None,
-        "reason": result.reason,
-        "cause": cause,
-        "retryable": retryable,
-        "title": result.title or each.image.file_name,
-        "file_name": each.image.file_name,
-        "source_url": each.image.url,
-    }
-
-
-def _keep_failed(
-    connection: sqlite3.Connection, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]]
-) -> None:
-    """Failed images are kept as they were sent; the others no more."""
-    for each, outcome in zip(images, outcomes, strict=True):
-        key = (outcome["scope"], each.image.id, outcome["batch"])
-        if outcome["status"] is Status.FAILED:
-            connection.execute(SQL["keep"], (*key, pack_one(each)))
-        else:
-            connection.execute(SQL["no_more"], key)
+    not_taken = arrived not in (None, each.content) and result.leaves_open
+    cause, again = cause_of(result) if failed else (result.cause, None)
+    retryable = None if again is None else int(again)
+    asset: Sequence[Any] = _NO_ASSET if result.asset is None else _asset(result.asset)
+    return _Outcome._make((
+        batch.id, n, each.id, result.status.value, result.reason, cause, retryable, *asset,
+        batch.archive, now, each.fingerprint, each.parts,
+        arrived if failed or not_taken else each.content,
+        int(not_taken), int((failed or not_taken) and arrived is not None),
+        result.title or each.file_name, each.file_name, each.url,
+    ))  # fmt: skip
 
 
 def _settled(
-    job_id: str, images: Sequence[Outgoing], outcomes: Sequence[dict[str, Any]], unsent: int
+    job_id: str, sent: Sequence[Sent], outcomes: Sequence[_Outcome], unsent: int
 ) -> Settled:
-    failures = []
-    for each, outcome in zip(images, outcomes, strict=True):
-        if outcome["status"] is Status.FAILED:
-            cause = outcome["cause"]
-            reason = outcome["reason"] or meaning_of(cause, None)
-            what = (each.image.id, each.row, each.image.url, reason, cause, outcome["retryable"])
-            failures.append(Failure(*what, job_id))
-    words = Counter(outcome["status"].value for outcome in outcomes)
-    not_taken = sum(outcome["not_taken_over"] for outcome in outcomes)
-    arrived = (each["cause"] for each in outcomes if each["status"] is Status.SUCCESS)
-    notes = Counter(filter(None, arrived))
+    failures = tuple(
+        Failure(
+            each.external_id, sent[each.n].row, each.source_url,
+            each.reason or meaning_of(str(each.cause), None), str(each.cause),
+            bool(each.retryable), job_id,
+        )
+        for each in outcomes if each.status == Status.FAILED
+    )  # fmt: skip
+    words = Counter(each.status for each in outcomes)
+    not_taken = sum(each.not_taken_over for each in outcomes)
+    notes = Counter(each.cause for each in outcomes if each.cause and each.status == _SUCCESS)
     totals = Totals(**words, not_taken_over=not_taken, unsubmitted=unsent)
-    return Settled(totals, tuple(failures), notes, tuple(map(_of_host, outcomes)))
+    return Settled(totals, failures, notes, tuple(_of_hosts(outcomes)))
 
 
-def _of_host(outcome: Mapping[str, Any]) -> HostOutcome:
-    arrived = outcome["status"] is not Status.FAILED
-    blamed = not arrived and blames_host(outcome["cause"], bool(outcome["retryable"]))
-    return HostOutcome(host_of(outcome["source_url"]), arrived, blamed)
+_SUCCESS = Status.SUCCESS.value
 
 
-# -- batches and images are kept as compressed JSON, which schema 1 wrote too ------------------
+def _of_hosts(outcomes: Iterable[_Outcome]) -> Iterator[HostOutcome]:
+    """What they say of hosts; of those that arrived one after the other from one host once."""
 
+    def said(each: _Outcome) -> tuple[str, bool, bool]:
+        arrived = each.status != Status.FAILED
+        blamed = not arrived and blames_host(each.cause, bool(each.retryable))
+        return host_of(each.source_url), arrived, blamed
 
-def pack(envelope: Envelope, images: tuple[Outgoing, ...]) -> bytes:
-    """Envelope and images, until their job has ended."""
-    shared = {"systemName": envelope.system_name, "webhook": envelope.webhook}
-    head = _json({**shared, "context": envelope.context})
-    text = b'%b,"images":[%b]}' % (head[:-1], b",".join(map(_outgoing, images)))
-    return zlib.compress(text, 3)
-
-
-def unpack(packed: bytes) -> tuple[Envelope, tuple[Outgoing, ...]]:
-    """What ``pack`` packed."""
-    body = _parsed(packed)
-    envelope = Envelope(body["systemName"], body["webhook"], body["context"])
-    return envelope, tuple(map(_from_json, body["images"]))
-
-
-def pack_one(outgoing: Outgoing) -> bytes:
-    """One image, for keeping a failed one until it succeeds."""
-    return zlib.compress(_outgoing(outgoing))
-
-
-def unpack_one(packed: bytes) -> Outgoing:
-    """What ``pack_one`` packed."""
-    return _from_json(_parsed(packed))
-
-
-def _outgoing(each: Outgoing) -> bytes:
-    """The entry stands there as it was rendered; the original row keeps its order of columns."""
-    place = {"row": each.row, "line": each.line, "original": each.original}
-    digests = {"fingerprint": each.fingerprint.hex(), "content": each.content.hex()}
-    own = _json({**place, **digests})
-    return b'{"image":%b,%b' % (each.body, own[1:])
-
-
-def _from_json(body: Mapping[str, Any]) -> Outgoing:
-    entry = body["image"]
-    image = Image(
-        entry["id"], entry["url"], entry["fileName"], entry["metadata"], entry.get("mediaType")
-    )
-    fingerprint, content = bytes.fromhex(body["fingerprint"]), bytes.fromhex(body["content"])
-    place, original = (body["row"], body["line"]), body["original"]
-    return Outgoing(image, *place, image_body(image), fingerprint, content, original)
-
-
-def _json(body: Mapping[str, Any]) -> bytes:
-    text = json.dumps(body, ensure_ascii=False, default=dict)
-    return text.encode("utf-8", "surrogatepass")
-
-
-def _parsed(packed: bytes) -> Any:
-    try:
-        return json.loads(zlib.decompress(packed).decode("utf-8", "surrogatepass"))
-    except (zlib.error, TypeError, ValueError) as error:
-        raise damaged(error) from error
+    for (host, arrived, blamed), several in groupby(map(said, outcomes)):
+        yield from (HostOutcome(host, arrived, blamed) for _ in ([1] if arrived else several))

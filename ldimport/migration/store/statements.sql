@@ -94,8 +94,17 @@ INSERT OR REPLACE INTO kept (scope, external_id, packed)
 SELECT scope, external_id, ?4 FROM image WHERE scope = ?1 AND external_id = ?2 AND last_batch = ?3
 
 -- name: no_more
-DELETE FROM kept WHERE scope = ?1 AND external_id = ?2 AND EXISTS (
-  SELECT 1 FROM image WHERE scope = ?1 AND external_id = ?2 AND last_batch = ?3)
+-- Images that no longer fail, if it is this batch that their last outcome is about.
+DELETE FROM kept WHERE scope = ?1
+  AND external_id IN (SELECT external_id FROM attempt WHERE batch = ?2 AND status != 'failed')
+  AND EXISTS (SELECT 1 FROM image WHERE image.scope = kept.scope
+              AND image.external_id = kept.external_id AND last_batch = ?2)
+
+-- name: in_batch
+SELECT external_id FROM image WHERE open_batch = ?
+
+-- name: arrived
+SELECT external_id, arrived FROM image WHERE open_batch = ? AND arrived IS NOT NULL
 
 -- name: at
 (:target IS NULL
@@ -171,6 +180,11 @@ SELECT external_id, status, sent, arrived, pending, open_batch IS NOT NULL AS op
 FROM image LEFT JOIN batch ON batch.id = coalesce(open_batch, last_batch)
 WHERE image.scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
+-- name: settled
+SELECT external_id, sent, status FROM image
+WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
+  AND open_batch IS NULL AND status IN ('success', 'skipped') AND NOT not_taken_over
+
 -- name: ids_near
 SELECT external_id FROM image
 WHERE scope = ? AND external_id >= ? AND external_id < ? ORDER BY external_id LIMIT 2000
@@ -204,10 +218,11 @@ SELECT external_id, open_batch IS NULL AND status IS 'failed' AS failed,
   open_batch IS NULL AND waived_at IS NOT NULL AS waived
 FROM image WHERE scope = ? AND external_id IN (SELECT value FROM json_each(?))
 
--- name: of_batches
-SELECT external_id FROM image
-WHERE open_batch IN (SELECT value FROM json_each(:ids))
-   OR last_batch IN (SELECT value FROM json_each(:ids))
+-- name: states_of_batches
+-- The images that are under way in these batches, or whose last outcome is of one of them.
+SELECT {sums} FROM image
+WHERE (open_batch IN (SELECT value FROM json_each(:ids))
+   OR last_batch IN (SELECT value FROM json_each(:ids))) AND +scope = :archive
 
 -- name: names
 SELECT system_name, success + skipped + failed + pending AS images

@@ -10,7 +10,8 @@ from ldimport.migration.batch import parts
 from ldimport.migration.handover import Contact
 from ldimport.migration.model import Filter
 from ldimport.migration.proof import Begun, Differences, Expected, Look, Mismatch, Proof
-from ldimport.migration.store.recording import Recording, sums_follow, unpack_one
+from ldimport.migration.store.packing import unpack_one
+from ldimport.migration.store.recording import Recording, sums_follow
 from ldimport.migration.store.schema import KIND
 from ldimport.migration.story import BatchOfImage, ImageNow, Step, steps
 

@@ -65,8 +65,8 @@ class SqliteJobs(Jobs):
     def open_images(self) -> int:
         return int(self._catalogue.rows(SQL["open_images"])[0][0])
 
-    def any_free(self, only: str | None = None) -> bool:
-        return bool(self._catalogue.rows(SQL["free"], 1, only))
+    def any_free(self, only: str | None = None, after: int = 0) -> bool:
+        return bool(self._catalogue.rows(SQL["free"], 1, only, after))
 
     def terms(self, number: int) -> Terms:
         from ldimport.schema import config
@@ -176,10 +176,11 @@ def claim(
     most: int,
     terms: int | None,
     only: str | None,
+    after: int,
     now: float,
 ) -> tuple[int | None, tuple[ImportTask, ...]]:
     """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
-    rows = connection.execute(SQL["free"], (most, only)).fetchall() if most > 0 else []
+    rows = connection.execute(SQL["free"], (most, only, after)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
         return None, ()
     held, deaths = connection.execute(SQL["held"], (worker,)).fetchone()

@@ -66,17 +66,19 @@ class SqliteSession(WorkerSession):
         most: int = 0,
         terms: int | None = None,
         only: str | None = None,
+        back: Sequence[records.ImportTask] = (),
+        after: int = 0,
     ) -> records.Claimed:
         with self._catalogue.writing() as connection:  # who clears up writes, and so waits
             began, kept = self._worker, self._renew(connection)
             connection.execute("UPDATE engine SET moved_at = ?", (now,))
             gone = lost()
             again = [each.task for each in done if each.new and each.new.sha256 in gone]
-            jobs.release(connection, again)
+            jobs.release(connection, (*again, *back))
             jobs.record(connection, done, now)
             if began and not kept:
                 _recover(connection, self._blobs, self.name)
-            asked = (self._worker, most, terms, only, now)
+            asked = (self._worker, most, terms, only, after, now)
             return records.Claimed(kept, *jobs.claim(connection, *asked))
 
     def deliver(

@@ -5,7 +5,7 @@ SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
   WHERE state = 'started'
 
 -- name: free
--- Free images, oldest first. A pair that is open in an earlier job waits for it.
+-- Free images behind one, oldest first. A pair that is open in an earlier job waits for it.
 SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.media_type,
        i.metadata, i.deaths, j.terms, m.id AS media_id, m.request, m.url AS known_url, m.etag,
        m.last_modified,
@@ -15,7 +15,7 @@ SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.m
   JOIN job j ON j.n = i.job
   LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
   LEFT JOIN asset a ON a.id = m.asset
- WHERE i.status IS NULL AND i.worker IS NULL AND (?2 IS NULL OR i.system_name = ?2)
+ WHERE i.status IS NULL AND i.worker IS NULL AND i.id > ?3 AND (?2 IS NULL OR i.system_name = ?2)
    AND NOT EXISTS (SELECT 1 FROM item e INDEXED BY item_pair
                     WHERE e.status IS NULL AND e.system_name = i.system_name
                       AND e.external_id = i.external_id AND e.id < i.id)
