@@ -228,6 +228,9 @@ class Table(Part):
                                 continue
                             if len(cells) != width or any(map(_is_odd, cells)):
                                 cells = OddRow(cells, last)
+                        elif held is None:
+                            yield line, cells
+                            continue
                         if held is not None:
                             yield self._settled(*held, cells)
                             held = None

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
+from ldimport import wire
 from ldimport.manifest.csv import Table
 from ldimport.manifest.kinds import TableRow
 from ldimport.migration.account import Tick
@@ -98,6 +99,14 @@ class Reading:
             return self.outgoing(row).fingerprint
         return content_digest(*self._quick.fields(row.cells), row.cells[self._quick.url])
 
+    def weigh(self, row: ValidRow) -> tuple[str, int]:
+        """The url, and ``Outgoing.size``."""
+        if row.outgoing is not None or self._quick is None:
+            each = self.outgoing(row)
+            return each.image.url, each.size
+        url = row.cells[self._quick.url]
+        return url, len(wire.entry_body(row.id, *self._quick.fields(row.cells), url)) + 1
+
     def outgoing(self, row: ValidRow) -> Outgoing:
         """The image, ready to be put into a batch."""
         quick, table = self._quick, self._table
@@ -115,23 +124,25 @@ class Picked:
 
     def __init__(self) -> None:
         self._runs = array("Q")  # the first one of a run, and the one behind it
-        self._kept: list[Outgoing] | None = []
+        self._kept: list[Outgoing] = []
         self._size = 0
 
-    def add(self, each: Outgoing) -> None:
-        """The next one."""
-        if self._runs and self._runs[-1] == each.row:
+    def add(self, reading: Reading, row: ValidRow, size: int) -> None:
+        """The next one, which has so many bytes in a request."""
+        number = row.row
+        if self._runs and self._runs[-1] == number:
             self._runs[-1] += 1
         else:
-            self._runs.extend((each.row, each.row + 1))
-        if self._kept is not None:
-            self._kept.append(each)
-            self._size += each.size
-            self._kept = self._kept if self._size <= MAX_BATCH_BYTES else None
+            self._runs.extend((number, number + 1))
+        self._size += size
+        if self._size > MAX_BATCH_BYTES:
+            self._kept.clear()
+        else:
+            self._kept.append(reading.outgoing(row))
 
     def outgoing(self, source: Source) -> Iterator[Outgoing]:
         """Their images."""
-        if self._kept is not None:
+        if self._size <= MAX_BATCH_BYTES:
             yield from self._kept
             return
         reading = Reading(source, source.checker(again=True), picked=self)
