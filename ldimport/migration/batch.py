@@ -229,7 +229,7 @@ _DIGEST = 4
 
 def parts(image: Image) -> bytes:
     """Short digests of the fields of an entry, kept to tell later which of them changed."""
-    return b"".join(chain.from_iterable(sorted(_parts(image).items())))
+    return b"".join(chain.from_iterable(_parts(image).items()))
 
 
 def changed_fields(before: bytes, image: Image, names: Iterable[str] = ()) -> list[str]:
@@ -281,7 +281,7 @@ def _digest(text: str) -> bytes:
 
 
 def _of_text(text: str) -> bytes:
-    return _digest(encode_basestring_ascii(text))
+    return hashlib.sha256(encode_basestring_ascii(text).encode()).digest()[:_DIGEST]
 
 
 _as_json = json.JSONEncoder(sort_keys=True, default=dict).encode

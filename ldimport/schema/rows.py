@@ -55,20 +55,24 @@ def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows
     title, kind = places.get("fileName"), places.get("mediaType")
     if title is None or "metadata" in places or checker.words.translates:
         return None
-    tests: dict[str, _Tests | None] = {}
+    tests: dict[str, _Tests] = {}
     seen = checker.seen
     is_plain_url = PLAIN.fullmatch
     named = [index for name, index in places.items() if index not in (id_, url, kind)]
 
-    def passes(cells: list[str], line: int) -> bool:
+    def test_of(cells: list[str]) -> _Tests | None:
         name = cells[kind] if kind is not None else ""
         try:
-            test = tests[name]
+            return tests[name]
         except KeyError:
             test = _tests(checker, checker.words.kind(name), places)
             checker.defaulted |= not name
             if test is not None:  # names that mean nothing may be as many as rows
                 tests[name] = test
+            return test
+
+    def passes(cells: list[str], line: int) -> bool:
+        test = test_of(cells)
         if test is None or not 0 < len(cells[title]) <= MAX_NAME:
             return False
         unsaid = False
@@ -103,7 +107,7 @@ def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows
         return True
 
     def fields(cells: list[str]) -> tuple[str, str, dict[str, Json]]:
-        test = tests[cells[kind] if kind is not None else ""]
+        test = test_of(cells)
         assert test is not None
         metadata: dict[str, Json] = {}
         for handle, index, check in test.values:
