@@ -8,14 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from ldimport import wire
-from ldimport.manifest.csv import Table
-from ldimport.manifest.kinds import TableRow
+from ldimport.manifest.streams import Rows
 from ldimport.migration.account import Tick
 from ldimport.migration.batch import Outgoing, content_digest
 from ldimport.migration.source import Source
 from ldimport.migration.validate import Collector
-from ldimport.model import MAX_BATCH_BYTES, Image, Place
-from ldimport.schema.check import Checked, Checker
+from ldimport.model import MAX_BATCH_BYTES, Entry, Image, Place
+from ldimport.schema.check import Checker
 from ldimport.schema.rows import QuickRows, quick_rows
 
 _T = TypeVar("_T")
@@ -39,7 +38,7 @@ class ValidRow(NamedTuple):
 
 class Reading:
     """Yields the valid rows of a source. ``collector`` hears of all rows; ``tick`` gets the bytes
-    read so far; of ``picked`` rows no others are looked at. Those of a single table that pass the
+    read so far; of ``picked`` rows no others are looked at. Those of a single file that pass the
     quick test never become entries: about most of an archive nothing is to be done."""
 
     def __init__(
@@ -52,10 +51,10 @@ class Reading:
     ) -> None:
         self._source, self._checker = source, checker
         self._collector, self._tick, self._picked = collector, tick, picked
-        self._table = None if source.names_archives else source.manifest.table
-        self._quick: QuickRows | None = None
-        if self._table is not None:
-            self._quick = quick_rows(checker, self._table.columns or (), self._table.name)
+        self._table, self._quick = source.table, None
+        if (table := self._table) is not None:
+            columns = table.columns or ()
+            self._quick = quick_rows(checker, columns, table.name, table.textual)
 
     def __iter__(self) -> Iterator[ValidRow]:
         if self._table is not None and self._quick is not None:
@@ -66,11 +65,11 @@ class Reading:
         entries = self._source.manifest.entries(self._tick)
         if self._picked is not None:
             entries = self._picked.of(entries, lambda entry: entry.place.row)
-        for checked in self._source.checked(self._checker, entries):
-            if (row := self._valid(checked)) is not None:
+        for entry in entries:
+            if (row := self._valid(entry)) is not None:
                 yield row
 
-    def _of_table(self, table: Table, quick: QuickRows) -> Iterator[ValidRow]:
+    def _of_table(self, table: Rows, quick: QuickRows) -> Iterator[ValidRow]:
         name, passes, id_ = table.name, quick.passes, quick.id
         collector = self._collector
         self._source.manifest.check_unchanged()
@@ -82,10 +81,11 @@ class Reading:
                 if collector is not None:
                     collector.entries += 1
                 yield ValidRow(cells[id_], name, number, line, None, cells)
-            elif row := self._valid(self._checker.check(table.entry(number, line, cells))):
+            elif row := self._valid(table.entry(number, line, cells)):
                 yield row
 
-    def _valid(self, checked: Checked) -> ValidRow | None:
+    def _valid(self, entry: Entry) -> ValidRow | None:
+        checked = self._source.checked(self._checker, entry)
         if self._collector is not None:
             self._collector.add(checked)
         if checked.image is None:
@@ -115,7 +115,7 @@ class Reading:
             return row.outgoing
         name, kind, metadata = quick.fields(row.cells)
         image = Image(row.id, row.cells[quick.url], name, metadata, kind)
-        return Outgoing.of(image, row.row, row.line, TableRow(table.layout.names, row.cells))
+        return Outgoing.of(image, row.row, row.line, table.original(row.cells))
 
 
 class Picked:

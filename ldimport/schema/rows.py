@@ -48,8 +48,11 @@ class QuickRows(NamedTuple):
     url: int
 
 
-def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows | None:
-    """For the rows of a table; None where each needs a closer look."""
+def quick_rows(
+    checker: Checker, columns: Sequence[str], file: str, textual: bool = True
+) -> QuickRows | None:
+    """For the rows of a file, ``textual`` where it has nothing but texts; None where each needs a
+    closer look."""
     places = {name: index for index, name in enumerate(columns) if name}
     id_, url = places["id"], places["url"]
     title, kind = places.get("fileName"), places.get("mediaType")
@@ -65,7 +68,7 @@ def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows
         try:
             return tests[name]
         except KeyError:
-            test = _tests(checker, checker.words.kind(name), places)
+            test = _tests(checker, checker.words.kind(name), places, textual)
             checker.defaulted |= not name
             if test is not None:  # names that mean nothing may be as many as rows
                 tests[name] = test
@@ -112,7 +115,7 @@ def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows
         metadata: dict[str, Json] = {}
         for handle, index, check in test.values:
             if cell := cells[index]:
-                metadata[handle] = cell if check is None else check.value(cell)
+                metadata[handle] = cell if check is None else check.value(cell, textual=textual)
         return cells[title], test.handle, metadata
 
     return QuickRows(passes, fields, id_, url)
@@ -123,7 +126,7 @@ def _leave_out(check: MetadataCheck, handle: str, _cell: str) -> bool:
     return True
 
 
-def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | None:
+def _tests(checker: Checker, handle: str, places: dict[str, int], textual: bool) -> _Tests | None:
     """None when no row of this media type can pass: there is no such type, or a required
     property has no column."""
     check = checker.metadata_check(handle)
@@ -145,7 +148,8 @@ def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | No
             texts.append((index, value.any_text))
             values.append((handle, index, None))
         else:
-            others.append((index, value.good, value.accepts))
+            accepts = partial(value.accepts, textual=textual)
+            others.append((index, value.right(textual=textual), accepts))
             values.append((handle, index, value))
     required = tuple(places[_PREFIX + name] for name in check.required)
     return _Tests(kind, tuple(values), tuple(texts), tuple(others), required, tuple(empty))

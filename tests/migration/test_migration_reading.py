@@ -164,8 +164,9 @@ def test_the_quick_way_makes_the_same_images(tmp_path: Path) -> None:
     with opened.manifest:
         reading = Reading(opened, opened.checker())
         quick = [(reading.fingerprint(row), reading.outgoing(row)) for row in reading]
-        careful = map(opened.outgoing, opened.checked(opened.checker(), opened.manifest.entries()))
-        assert quick == [(each.fingerprint, each) for each in careful]
+        checker = opened.checker()
+        checked = (opened.checked(checker, entry) for entry in opened.manifest.entries())
+        assert quick == [(each.fingerprint, each) for each in map(opened.outgoing, checked)]
 
 
 def test_a_row_written_otherwise_is_unchanged(state: StateStore, tmp_path: Path) -> None:
