@@ -82,18 +82,23 @@ def characters(value: Json) -> int:
 
 def image_body(image: Image) -> bytes:
     """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
-    return rendered(image)[0]
+    metadata = dict(image.metadata)
+    return entry_body(image.id, image.file_name, image.media_type, metadata, image.url)
+
+
+def entry_body(id_: str, name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
+    """``image_body`` of the image that would be made of this."""
+    body: dict[str, Json] = {"fileName": name, "id": id_, "metadata": metadata, "url": url}
+    if kind is not None:
+        body["mediaType"] = kind
+    return canonical_json(body, metadata.values())
 
 
 def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
     """``image_body``, and ``said`` of it; ``url`` takes the place of the image's own in that."""
-    kind, metadata = image.media_type, dict(image.metadata)
-    body: dict[str, Json] = {"fileName": image.file_name, "id": image.id, "mediaType": kind}
-    if kind is None:
-        del body["mediaType"]
-    body |= {"metadata": metadata, "url": image.url}
-    told = said(image.file_name, kind, metadata, image.url if url is None else url)
-    return canonical_json(body, metadata.values()), told
+    name, kind, metadata = image.file_name, image.media_type, dict(image.metadata)
+    told = said(name, kind, metadata, image.url if url is None else url)
+    return entry_body(image.id, name, kind, metadata, image.url), told
 
 
 def said(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
