@@ -27,7 +27,7 @@ from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
-from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
+from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status, compact_json
 
 _FREE = ColumnTypes(int, str, str, str, str, str, str, int, int, rest=13)
 """What ``free`` finds of an image; of what the library holds beside it ``library.known`` sees."""
@@ -146,7 +146,7 @@ def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
 
 
 def _as_sent(image: Image) -> tuple[str | None, ...]:
-    metadata = json.dumps(dict(image.metadata))
+    metadata = compact_json(dict(image.metadata)).decode("utf-8", "surrogatepass")
     return image.id, image.url, image.file_name, image.media_type, metadata
 
 
@@ -209,7 +209,7 @@ def task(row: sqlite3.Row, worker: int) -> ImportTask:
 def record(
     connection: sqlite3.Connection,
     outcomes: Sequence[ImportOutcome],
-    changes: Mapping[int, library.Change],
+    changes: Mapping[int, library.LibraryChange],
     now: float,
 ) -> None:
     """Write outcomes and what they do to library and jobs; a late writer is fenced off."""

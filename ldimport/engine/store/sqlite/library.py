@@ -75,7 +75,7 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class LibraryChange:
     """What an outcome (success or skipped) does to the library, written down before anybody waits:
     the rows lack the asset's number. No ``asset``: it stays as it is, no ``entry`` likewise."""
 
@@ -84,23 +84,23 @@ class Change:
     entry: tuple[object, ...] | None
 
 
-def changes(outcomes: Sequence[ImportOutcome], now: float) -> dict[int, Change]:
+def changes(outcomes: Sequence[ImportOutcome], now: float) -> dict[int, LibraryChange]:
     """The change for each task's item, but for the failed."""
     return {each.task.item: _change(each, now) for each in outcomes if each.status in _STAYS}
 
 
-def _change(outcome: ImportOutcome, now: float) -> Change:
+def _change(outcome: ImportOutcome, now: float) -> LibraryChange:
     old, new = outcome.task.known, outcome.new
     assert old is not None or new is not None, "a new entry needs bytes"
     media_id = old.media_id if old is not None else addresses.new_media_id()
     entry = None if outcome.metadata is None else (media_id, *_entry_row(outcome))
-    return Change(media_id, None if new is None else (media_id, *_asset(new, now)), entry)
+    return LibraryChange(media_id, None if new is None else (media_id, *_asset(new, now)), entry)
 
 
 def take_over(
     connection: sqlite3.Connection,
     outcomes: Sequence[ImportOutcome],
-    prepared: Mapping[int, Change],
+    prepared: Mapping[int, LibraryChange],
     now: float,
 ) -> dict[int, int]:
     """Bring the library to what ``outcomes`` say; the asset's number for each task's item, but for
