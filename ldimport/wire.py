@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from enum import StrEnum
 from operator import attrgetter
@@ -82,23 +82,29 @@ def characters(value: Json) -> int:
 
 def image_body(image: Image) -> bytes:
     """One entry of ``images`` as canonical JSON: what is sent, measured and kept."""
-    return _body(image, dict(image.metadata))
+    metadata = dict(image.metadata)
+    return entry_body(image.id, image.file_name, image.media_type, metadata, image.url)
+
+
+def entry_body(id_: str, name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
+    """``image_body`` of the image that would be made of this."""
+    return canonical_json(_entry(id_, name, kind, metadata, url), metadata.values())
+
+
+def _entry(
+    id_: str, name: str, kind: str | None, metadata: dict[str, Json], url: str
+) -> dict[str, Json]:
+    body: dict[str, Json] = {"fileName": name, "id": id_, "metadata": metadata, "url": url}
+    if kind is not None:
+        body["mediaType"] = kind
+    return body
 
 
 def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
     """``image_body``, and ``said`` of it; ``url`` takes the place of the image's own in that."""
-    metadata = dict(image.metadata)
-    told = said(image.file_name, image.media_type, metadata, image.url if url is None else url)
-    return _body(image, metadata), told
-
-
-def _body(image: Image, metadata: dict[str, Json]) -> bytes:
-    kind = image.media_type
-    body: dict[str, Json] = {"fileName": image.file_name, "id": image.id, "mediaType": kind}
-    if kind is None:
-        del body["mediaType"]
-    body |= {"metadata": metadata, "url": image.url}
-    return canonical_json(body, metadata.values())
+    name, kind, metadata = image.file_name, image.media_type, dict(image.metadata)
+    told = said(name, kind, metadata, image.url if url is None else url)
+    return entry_body(image.id, name, kind, metadata, image.url), told
 
 
 def said(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
@@ -110,16 +116,22 @@ def said(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> by
 def request_body(request: ImportRequest) -> bytes:
     """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
     where they are there, so that no entry is rendered twice."""
-    bodies: Iterable[bytes] = request.bodies
+    bodies = b",".join(request.bodies)
     if len(request.bodies) != len(request.images):
-        bodies = map(image_body, request.images)
+        metadata = [dict(image.metadata) for image in request.images]
+        entries = [
+            _entry(each.id, each.file_name, each.media_type, said, each.url)
+            for each, said in zip(request.images, metadata, strict=True)
+        ]
+        held = [value for said in metadata for value in said.values()]
+        bodies = canonical_json(entries, held)[1:-1]
     frame: dict[str, Json] = {"systemName": request.system_name, "images": []}
     if request.webhook is not None:
         frame["webhook"] = request.webhook
     if request.context is not None:
         frame["context"] = dict(request.context)
     head, _, tail = canonical_json(frame).rpartition(b'"images":[],"systemName":')
-    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
+    return b'%b"images":[%b],"systemName":%b' % (head, bodies, tail)
 
 
 def options_to_json(options: JobOptions) -> str:

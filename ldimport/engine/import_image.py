@@ -294,6 +294,8 @@ class ImageImporter:
         something required lacks."""
         media_type = self._terms.config.media_types[image.media_type or ""]
         pairs, precedence = media_type.exif, self._terms.options.exif_precedence
+        if not pairs and ("title" not in media_type.properties or image.metadata.get("title")):
+            return dict(image.metadata), None
         metadata, unfit = complete(
             image, media_type.properties, pairs, extracted, precedence,
             lambda candidate: not self._reasons(replace(image, metadata=candidate), extracts=True),

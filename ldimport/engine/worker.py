@@ -186,10 +186,10 @@ class Worker:
         """Called all the time while working, for which it is nearly free: looks after leases,
         hears the call to stop. A hung worker does not come here, and so loses its leases, and its
         life."""
-        self._done.extend(self._examined())
         now = self.monotonic()
         if now >= self._glance_at:
             self._glance_at = now + GLANCE
+            self._done.extend(self._examined())
             if self.session.ageing or self._lingering():
                 self._commit()
             self.watch(self._lease)

@@ -95,6 +95,7 @@ class Table(Part):
     cannot be used, or no row follows it."""
 
     newline = ""
+    textual = True
 
     def __init__(self, source: SourceFile, detected: Detected, findings: Findings) -> None:
         super().__init__(source, detected, findings)
@@ -135,7 +136,7 @@ class Table(Part):
         return None if at is None else self.names[at]
 
     def rows(
-        self, position: Position | None = None, skip: int | None = None
+        self, position: Position | None = None, *, skip: int | None = None
     ) -> Generator[tuple[int, list[str]]]:
         """(line, cells) of every row that is not blank. ``cells`` is exactly a ``list`` with one
         text for each of ``columns``, each its own value; where anything is odd about a row it is
@@ -197,6 +198,10 @@ class Table(Part):
             return (self._unreadable if cells.error else self._careful)(row, line, cells)
         return self._build(row, line, cells)
 
+    def original(self, cells: list[str]) -> TableRow:
+        """One of ``rows`` that is not odd, by the names of its columns."""
+        return TableRow(self.layout.names, cells)
+
     def _start(self, place: Place, field: str) -> tuple[int, int]:
         index = self.layout.places.get(field, self.layout.names.get(field))  # or a column
         if index is None:
@@ -228,6 +233,9 @@ class Table(Part):
                                 continue
                             if len(cells) != width or any(map(_is_odd, cells)):
                                 cells = OddRow(cells, last)
+                        elif held is None:
+                            yield line, cells
+                            continue
                         if held is not None:
                             yield self._settled(*held, cells)
                             held = None

@@ -1,4 +1,4 @@
-"""JSON: an array of entries, the API's request body, single objects, or JSON Lines.
+"""JSON: an array of entries, the API's request body, or single objects.
 
 The end of a value is found by one regular expression, without parsing it; each value is then
 parsed by itself, and errors stay in their entry. Why not a streaming parser: none says in which
@@ -24,7 +24,7 @@ from ldimport.manifest.streams import CHUNK, Position, SourceFile
 from ldimport.manifest.texts import parse_json, quick_json, surely_composed, what_stands
 from ldimport.model import Entry, Json, Place
 
-_LARGEST = 16 * CHUNK
+LARGEST = 16 * CHUNK
 """No value may be larger: a request may have 480 kB."""
 _AHEAD = 128
 _SHOWN = 64
@@ -117,7 +117,7 @@ class Scanner:
         line, column = self.place()
         search = _Search()
         while (end := self._end(first, search)) is None:
-            if len(self._data) - self._at > _LARGEST:
+            if len(self._data) - self._at > LARGEST:
                 raise self.error("this entry is larger than 16 MB; no request may be", "too-large")
             if not self._more():
                 text = "the file ends in the middle of this entry"
@@ -245,7 +245,7 @@ class Scanner:
         return self._column
 
 
-class _JsonFile(ObjectPart):
+class JsonFile(ObjectPart):
     """What JSON documents and JSON Lines have in common; ``_most_lines`` of an entry behind its
     first one are searched for a value."""
 
@@ -290,27 +290,7 @@ class _JsonFile(ObjectPart):
         return self._build(found, problems, nfc_already=composed)
 
 
-class JsonLines(_JsonFile):
-    """One entry a line; blank lines are skipped."""
-
-    _most_lines = 0
-
-    def entries(self, first: int, position: Position | None = None) -> Iterator[Entry]:
-        """Every line. Raises ManifestError for a line of more than 16 MB."""
-        row = first
-        with self._open(position) as stream:
-            for line, raw in enumerate(iter(partial(stream.readline, _LARGEST), b""), 1):
-                if len(raw) == _LARGEST:
-                    message = f"{self.name}:{line}: the line is longer than 16 MB"
-                    hint = "in JSON Lines each entry has a line of its own"
-                    raise ManifestError(message, hint=hint, code="too-large")
-                content = raw[3:] if line == 1 and raw.startswith(b"\xef\xbb\xbf") else raw
-                if content := content.rstrip():
-                    yield self._entry(content, Place(self.name, row, line, 1))
-                    row += 1
-
-
-class JsonDocument(_JsonFile):
+class JsonDocument(JsonFile):
     """An array of entries, a request body with ``images``, a list below other keys (``_root``), or
     objects one after the other."""
 

@@ -22,7 +22,8 @@ from ldimport.manifest.bytype import filled, of_type
 from ldimport.manifest.csv import Table
 from ldimport.manifest.detect import named_format, sniff
 from ldimport.manifest.form import RowForm
-from ldimport.manifest.json import JsonDocument, JsonLines
+from ldimport.manifest.json import JsonDocument
+from ldimport.manifest.jsonlines import JsonLines
 from ldimport.manifest.kinds import (
     Findings,
     Header,
@@ -32,7 +33,7 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.objects import merged
-from ldimport.manifest.streams import DOS_END, Part, Position, SourceFile
+from ldimport.manifest.streams import DOS_END, Part, Position, Rows, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 from ldimport.system import ProcessLock, clear_up, new_lock
@@ -151,14 +152,13 @@ class Manifest(Closing):
         self._findings.notice(code, text)
 
     @property
-    def table(self) -> Table | None:
-        """The fast way through a single CSV, by its ``rows``; None when they do not say it all:
-        several files, another format, templates, constants, media types with a mapping of
-        their own. Its user has to ask
-        ``check_unchanged`` before and after."""
+    def table(self) -> Rows | None:
+        """The fast way through a single CSV or file of JSON Lines, by its ``rows``; None when they
+        do not say it all: several files, another format, templates, constants, media types with a
+        mapping of their own. Its user has to ask ``check_unchanged`` before and after."""
         part, *more = self._parts.values()
         if (
-            isinstance(part, Table)
+            isinstance(part, Table | JsonLines)
             and not more
             and not self._columns.by_type
             and part.columns is not None

@@ -52,11 +52,12 @@ class ObjectBuilder:
         self._used: set[str] = set()
         self._surveying = True
         self._as_seen: set[tuple[str, ...]] = set()
+        self.handles: tuple[str, ...] | None = None
 
     def survey(self, entries: Iterator[Entry]) -> dict[str, str]:
         """Look at the keys of the first entries: raises ManifestError when a mapped key is missing,
         or nothing gives id or url; settles which keys are taken for properties. Returns field ->
-        key of those."""
+        key of those. ``handles`` are the properties, where all keys bear the names of fields."""
         keys = Keys()
         with suppress(ManifestError):  # told when it is reached
             for entry in islice(entries, SURVEYED):
@@ -73,6 +74,8 @@ class ObjectBuilder:
         taken = taken_of(free, mapping, given)
         self._findings.taken(taken, self._name)
         self._taken = {key: name for name, key in taken.fields.items()}
+        if not self._mapped and keys.found.keys() <= _PLAIN:
+            self.handles = (*(inner or ()),)
         self._used = {key for key in used if key is not None}
         leaves = [path for path in keys.leaves() if path.partition(".")[0] in free
                   and not re.search(r"\.\d+(?:\.|$)", path)]  # fmt: skip

@@ -8,16 +8,16 @@ import os
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from operator import attrgetter
-from typing import BinaryIO, cast
+from typing import BinaryIO, Protocol, cast
 
 from ldimport.errors import ConfigError, ManifestError, how_to_install
 from ldimport.manifest.kinds import Detected, Findings, Header
-from ldimport.model import Entry, Place
+from ldimport.model import Entry, Json, Place
 
 CHUNK = 1 << 20
 _LONGEST = 1 << 20
@@ -253,6 +253,28 @@ class SourceFile:
         raise ManifestError(message, hint=hint, code="changed")
 
 
+class Rows(Protocol):
+    """A file that can be read row by row, without entries: ``columns`` has for each cell of
+    ``rows`` the field it is ("" for none), or is None where cells alone do not tell the values.
+    ``textual``: all that it has is text."""
+
+    name: str
+    names: tuple[str, ...]
+    textual: bool
+
+    @property
+    def columns(self) -> tuple[str, ...] | None: ...
+
+    def rows(self, position: Position | None = None) -> Iterator[tuple[int, list[str]]]:
+        """(line, cells) of every row; exactly a ``list`` where each cell is its own value."""
+
+    def entry(self, row: int, line: int, cells: list[str]) -> Entry:
+        """One of ``rows`` as an Entry; ``row`` counts them from 1."""
+
+    def original(self, cells: list[str]) -> Mapping[str, Json]:
+        """One of ``rows`` that is exactly a ``list``, as it stands in the file."""
+
+
 class Part(ABC):
     """One file of a manifest, whatever its format. ``path`` is read, ``name`` shown; ``names`` are
     a table's columns, ``header`` is what stands beside the entries. ``newline`` decides what a
@@ -301,10 +323,13 @@ class Part(ABC):
         """Close what ``locate`` and ``lines`` keep open; asking again opens it again."""
         self.lines.close()
 
-    def _open(self, position: Position | None = None) -> io.BufferedReader:
+    def _open(
+        self, position: Position | None = None, watch: Watch | None = None
+    ) -> io.BufferedReader:
         """The content as UTF-8."""
         recode = None if self.encoding in _UTF8 else self.encoding
-        watch = None if position is None else lambda _chunk, at: position(at)
+        if position is not None:
+            watch = lambda _chunk, at: position(at)  # noqa: E731
         return buffered(self.path, self.name, recode=recode, watch=watch)
 
     def _text(self) -> io.TextIOWrapper:

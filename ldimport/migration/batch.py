@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import chain
 from json.encoder import encode_basestring_ascii
-from typing import NamedTuple
+from typing import NamedTuple, Protocol, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from ldimport import wire
@@ -178,13 +178,21 @@ class Parcel:
         return replace(self, images=tuple(rest))
 
 
+class _Sized(Protocol):
+    @property
+    def size(self) -> int: ...
+
+
+_SizedT = TypeVar("_SizedT", bound=_Sized)
+
+
 def cut(
-    images: Iterable[Outgoing], envelope_size: int, limits: Callable[[], BatchLimits]
-) -> Iterator[tuple[list[Outgoing], int]]:
+    images: Iterable[_SizedT], envelope_size: int, limits: Callable[[], BatchLimits]
+) -> Iterator[tuple[list[_SizedT], int]]:
     """Group images into batches within ``limits``, each with the bytes of its body. An image
     that is larger than a whole batch goes alone; the target will say so. The limits are asked
     for each batch: a target may learn on the way that less fits."""
-    batch: list[Outgoing] = []
+    batch: list[_SizedT] = []
     total, most = envelope_size, limits()
     for each in images:
         size = each.size
@@ -221,7 +229,7 @@ _DIGEST = 4
 
 def parts(image: Image) -> bytes:
     """Short digests of the fields of an entry, kept to tell later which of them changed."""
-    return b"".join(chain.from_iterable(sorted(_parts(image).items())))
+    return b"".join(chain.from_iterable(_parts(image).items()))
 
 
 def changed_fields(before: bytes, image: Image, names: Iterable[str] = ()) -> list[str]:
@@ -273,7 +281,7 @@ def _digest(text: str) -> bytes:
 
 
 def _of_text(text: str) -> bytes:
-    return _digest(encode_basestring_ascii(text))
+    return hashlib.sha256(encode_basestring_ascii(text).encode()).digest()[:_DIGEST]
 
 
 _as_json = json.JSONEncoder(sort_keys=True, default=dict).encode

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from itertools import islice
+from typing import NamedTuple
 
 from ldimport.errors import UsageError
 from ldimport.migration.account import Account, SubmitOptions, Tick
@@ -36,6 +37,8 @@ class Verdict(Enum):
     WAIVED = "waived"  # unchanged, and somebody accepted its failure
     IN_PROGRESS = "in_progress"
 
+    __hash__ = object.__hash__  # each row is counted
+
     @property
     def sends(self) -> bool:
         """Whether a submit sends the row."""
@@ -43,17 +46,17 @@ class Verdict(Enum):
 
 
 def verdict(
-    known: Known | None, outgoing: Outgoing, again: Again, *, resend: bool = False
+    known: Known | None, fingerprint: bytes, again: Again, *, resend: bool = False
 ) -> Verdict:
     """Compare one image with what is known of it; ``resend`` ignores that it is unchanged."""
     if known is None:
         return Verdict.NEW
     if known.open:
-        same = known.pending == outgoing.fingerprint
+        same = known.pending == fingerprint
         return Verdict.IN_PROGRESS if same else Verdict.CHANGED
     if known.status is None and known.arrived is None:
         return Verdict.NEW
-    edited = known.status is None or known.sent != outgoing.fingerprint
+    edited = known.status is None or known.sent != fingerprint
     if edited or known.not_taken_over or (resend and not known.waived):
         return Verdict.CHANGED
     if known.status is not Status.FAILED:
@@ -63,24 +66,30 @@ def verdict(
     return Verdict.RETRIED if again.sends(known) else Verdict.FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A valid row with its verdict."""
+class Compared(NamedTuple):
+    """A valid row of a reading with its verdict."""
 
-    outgoing: Outgoing
+    reading: Reading
+    row: ValidRow
     verdict: Verdict
     known: Known | None
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """Its image."""
+        return self.reading.outgoing(self.row)
 
     def changes(self, names: Iterable[str] = ()) -> list[str]:
         """Of a changed row, which fields changed; ``names`` are the properties there are. Empty
         where it is sent again as it was."""
-        known, image = self.known, self.outgoing.image
+        known = self.known
         if self.verdict is not Verdict.CHANGED or known is None:
             return []
         if known.not_taken_over:
             return ["not taken over"]
-        if known.sent == self.outgoing.fingerprint:
+        if known.sent == self.reading.fingerprint(self.row):
             return []
+        image = self.outgoing.image
         if known.parts is not None:
             return changed_fields(known.parts, image, names) or ["content of the file"]
         url, name = unsigned(known.source_url or ""), known.file_name or image.file_name
@@ -119,8 +128,10 @@ class Comparison:
                         self.collector.add_late(problem)
                     if self.strict:
                         continue
-                each, found = reading.outgoing(row), known.get(row.id)
-                yield Compared(each, verdict(found, each, self.again, resend=self.resend), found)
+                found, word = known.get(row.id), Verdict.NEW
+                if found is not None:
+                    word = verdict(found, reading.fingerprint(row), self.again, resend=self.resend)
+                yield Compared(reading, row, word, found)
 
     def _edited(self, reading: Reading, chunk: list[ValidRow]) -> list[ValidRow]:
         """Those that are not as they arrived."""
@@ -189,11 +200,12 @@ def _looked_at(account: Account, source: Source, checked: Checked) -> Preview:
     if checked.image is None:
         told = (entry.original, (), checked.problems)
         return Preview(entry.id, place.row, place.line, "invalid", None, *told)
-    outgoing = source.outgoing(checked)
+    reading = Reading(source, source.checker())
+    row = ValidRow(entry.id, place.file, place.row, place.line, source.outgoing(checked), [])
     archive = account.archive(source.envelope.system_name)
     known = account.store.known(archive, [entry.id]).get(entry.id)
-    again = Again(account.clock.now())
-    found = Compared(outgoing, verdict(known, outgoing, again), known)
+    word = verdict(known, reading.fingerprint(row), Again(account.clock.now()))
+    found = Compared(reading, row, word, known)
     return replace(_preview(found, properties_of(source)), problems=checked.problems)
 
 
@@ -235,12 +247,16 @@ def survey(
         names, collector, source.check.strict,
     )  # fmt: skip
 
-    def to_send() -> Iterator[Outgoing]:
-        for each in comparison.of(Reading(source, checker, collector, tick)):
-            _same_archive(source, each)
+    def to_send() -> Iterator[_Weight]:
+        reading = Reading(source, checker, collector, tick)
+        for each in comparison.of(reading):
+            if each.known is not None:
+                _same_archive(source, each)
             if tally.add(each):
-                picked.add(each.outgoing)
-                yield each.outgoing
+                url, size = reading.weigh(each.row)
+                tally.hosts[host_of(url)] += 1
+                picked.add(reading, each.row, size)
+                yield _Weight(size)
 
     sizes = [size for _, size in cut(to_send(), source.envelope.size, lambda: limits)]
     tally.verdicts[Verdict.UNCHANGED] += comparison.arrived.total()
@@ -251,6 +267,12 @@ def survey(
     outcomes = {status.value: tally.outcomes[status] for status in Status}
     arrived = Totals(**outcomes, invalid=validation.invalid, waived=plan.waived)
     return Survey(plan, validation, arrived, tally.open_ids, archive, picked)
+
+
+class _Weight(NamedTuple):
+    """All that a plan has to know of an image that is sent."""
+
+    size: int
 
 
 @dataclass(slots=True)
@@ -274,11 +296,11 @@ class _Tally:
             self.sent += 1
             if self.most is not None and self.sent > self.most:
                 return False
-            self.hosts[host_of(each.outgoing.image.url)] += 1
-            self.fields.update(each.changes(self.names))
+            if each.verdict is Verdict.CHANGED:
+                self.fields.update(each.changes(self.names))
             return True
         if each.verdict is Verdict.IN_PROGRESS:
-            self.open_ids.append(each.outgoing.image.id)
+            self.open_ids.append(each.row.id)
         elif each.verdict is not Verdict.WAIVED and each.known and each.known.status:
             self.outcomes[each.known.status] += 1
         return False

@@ -7,14 +7,14 @@ from array import array
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
-from ldimport.manifest.csv import Table
-from ldimport.manifest.kinds import TableRow
+from ldimport import wire
+from ldimport.manifest.streams import Rows
 from ldimport.migration.account import Tick
 from ldimport.migration.batch import Outgoing, content_digest
 from ldimport.migration.source import Source
 from ldimport.migration.validate import Collector
-from ldimport.model import MAX_BATCH_BYTES, Image, Place
-from ldimport.schema.check import Checked, Checker
+from ldimport.model import MAX_BATCH_BYTES, Entry, Image, Place
+from ldimport.schema.check import Checker
 from ldimport.schema.rows import QuickRows, quick_rows
 
 _T = TypeVar("_T")
@@ -38,7 +38,7 @@ class ValidRow(NamedTuple):
 
 class Reading:
     """Yields the valid rows of a source. ``collector`` hears of all rows; ``tick`` gets the bytes
-    read so far; of ``picked`` rows no others are looked at. Those of a single table that pass the
+    read so far; of ``picked`` rows no others are looked at. Those of a single file that pass the
     quick test never become entries: about most of an archive nothing is to be done."""
 
     def __init__(
@@ -51,10 +51,10 @@ class Reading:
     ) -> None:
         self._source, self._checker = source, checker
         self._collector, self._tick, self._picked = collector, tick, picked
-        self._table = None if source.names_archives else source.manifest.table
-        self._quick: QuickRows | None = None
-        if self._table is not None:
-            self._quick = quick_rows(checker, self._table.columns or (), self._table.name)
+        self._table, self._quick = source.table, None
+        if (table := self._table) is not None:
+            columns = table.columns or ()
+            self._quick = quick_rows(checker, columns, table.name, table.textual)
 
     def __iter__(self) -> Iterator[ValidRow]:
         if self._table is not None and self._quick is not None:
@@ -65,11 +65,11 @@ class Reading:
         entries = self._source.manifest.entries(self._tick)
         if self._picked is not None:
             entries = self._picked.of(entries, lambda entry: entry.place.row)
-        for checked in self._source.checked(self._checker, entries):
-            if (row := self._valid(checked)) is not None:
+        for entry in entries:
+            if (row := self._valid(entry)) is not None:
                 yield row
 
-    def _of_table(self, table: Table, quick: QuickRows) -> Iterator[ValidRow]:
+    def _of_table(self, table: Rows, quick: QuickRows) -> Iterator[ValidRow]:
         name, passes, id_ = table.name, quick.passes, quick.id
         collector = self._collector
         self._source.manifest.check_unchanged()
@@ -81,10 +81,11 @@ class Reading:
                 if collector is not None:
                     collector.entries += 1
                 yield ValidRow(cells[id_], name, number, line, None, cells)
-            elif row := self._valid(self._checker.check(table.entry(number, line, cells))):
+            elif row := self._valid(table.entry(number, line, cells)):
                 yield row
 
-    def _valid(self, checked: Checked) -> ValidRow | None:
+    def _valid(self, entry: Entry) -> ValidRow | None:
+        checked = self._source.checked(self._checker, entry)
         if self._collector is not None:
             self._collector.add(checked)
         if checked.image is None:
@@ -98,6 +99,14 @@ class Reading:
             return self.outgoing(row).fingerprint
         return content_digest(*self._quick.fields(row.cells), row.cells[self._quick.url])
 
+    def weigh(self, row: ValidRow) -> tuple[str, int]:
+        """The url, and ``Outgoing.size``."""
+        if row.outgoing is not None or self._quick is None:
+            each = self.outgoing(row)
+            return each.image.url, each.size
+        url = row.cells[self._quick.url]
+        return url, len(wire.entry_body(row.id, *self._quick.fields(row.cells), url)) + 1
+
     def outgoing(self, row: ValidRow) -> Outgoing:
         """The image, ready to be put into a batch."""
         quick, table = self._quick, self._table
@@ -106,7 +115,7 @@ class Reading:
             return row.outgoing
         name, kind, metadata = quick.fields(row.cells)
         image = Image(row.id, row.cells[quick.url], name, metadata, kind)
-        return Outgoing.of(image, row.row, row.line, TableRow(table.layout.names, row.cells))
+        return Outgoing.of(image, row.row, row.line, table.original(row.cells))
 
 
 class Picked:
@@ -115,23 +124,25 @@ class Picked:
 
     def __init__(self) -> None:
         self._runs = array("Q")  # the first one of a run, and the one behind it
-        self._kept: list[Outgoing] | None = []
+        self._kept: list[Outgoing] = []
         self._size = 0
 
-    def add(self, each: Outgoing) -> None:
-        """The next one."""
-        if self._runs and self._runs[-1] == each.row:
+    def add(self, reading: Reading, row: ValidRow, size: int) -> None:
+        """The next one, which has so many bytes in a request."""
+        number = row.row
+        if self._runs and self._runs[-1] == number:
             self._runs[-1] += 1
         else:
-            self._runs.extend((each.row, each.row + 1))
-        if self._kept is not None:
-            self._kept.append(each)
-            self._size += each.size
-            self._kept = self._kept if self._size <= MAX_BATCH_BYTES else None
+            self._runs.extend((number, number + 1))
+        self._size += size
+        if self._size > MAX_BATCH_BYTES:
+            self._kept.clear()
+        else:
+            self._kept.append(reading.outgoing(row))
 
     def outgoing(self, source: Source) -> Iterator[Outgoing]:
         """Their images."""
-        if self._kept is not None:
+        if self._size <= MAX_BATCH_BYTES:
             yield from self._kept
             return
         reading = Reading(source, source.checker(again=True), picked=self)

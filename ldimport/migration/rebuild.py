@@ -102,7 +102,9 @@ class _Rebuilding:
             self.waiting.clear()
 
     def _valid(self) -> Iterator[Outgoing]:
-        for checked in self.source.checked(self.source.checker(), self.source.manifest.entries()):
+        checker = self.source.checker()
+        for entry in self.source.manifest.entries():
+            checked = self.source.checked(checker, entry)
             if checked.image is None:
                 self.end.invalid += 1
             else:

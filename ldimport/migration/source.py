@@ -1,7 +1,7 @@
 """A manifest with everything that decides what would be sent from it."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.local_names import locate_below
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
+from ldimport.manifest.streams import Rows
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.migration.mapping import settled
 from ldimport.model import Entry, JobOptions, Json, Problem, Severity
@@ -51,19 +52,17 @@ class Source:
         were found to be unique."""
         return Checker(self.config, self.check, Unique() if again else None)
 
-    def checked(self, checker: Checker, entries: Iterable[Entry]) -> Iterator[Checked]:
-        """Rows, checked. One that says that it is of another archive, as rows of several are
-        written (``results --all --as-manifest``), has an error."""
-        rows = map(checker.check, entries)
-        return map(self._of_this_archive, rows) if self.names_archives else rows
-
     @property
-    def names_archives(self) -> bool:
-        """Whether rows may say of which archive they are."""
-        return any(not file.columns or _ARCHIVE in file.columns for file in self.manifest.files)
+    def table(self) -> Rows | None:
+        """The fast way through the manifest; None where each row may say of which archive it is."""
+        table = self.manifest.table
+        return None if table is None or _ARCHIVE in table.names else table
 
-    def _of_this_archive(self, checked: Checked) -> Checked:
-        named = checked.entry.original.get(_ARCHIVE)
+    def checked(self, checker: Checker, entry: Entry) -> Checked:
+        """A row, checked. One that says that it is of another archive, as rows of several are
+        written (``results --all --as-manifest``), has an error."""
+        checked = checker.check(entry)
+        named = entry.original.get(_ARCHIVE)
         own = self.envelope.system_name
         if checked.image is None or named in (None, "", own):
             return checked
@@ -71,7 +70,7 @@ class Source:
         problem = Problem(
             Severity.ERROR,
             "row-of-other-archive",
-            checked.entry.place._replace(column=1),
+            entry.place._replace(column=1),
             _ARCHIVE,
             f"the row is of the archive “{shown}”, and this is “{own}”",
             "submit the rows of each archive by themselves: --system-name NAME --valid-only",

@@ -115,10 +115,11 @@ class _Sending:
             probes = Probes(hosts, run.tracker.breaker)
             yield from self._first(filter(probes.wants, self._rest(to_send)))
             yield probes.checkpoint()
-        lets = run.tracker.breaker.lets
+        breaker = run.tracker.breaker
         yield from self._batches(
-            each for each in self._rest(to_send) if lets(host_of(each.image.url))
-        )
+            each for each in self._rest(to_send)
+            if not breaker.held or breaker.lets(host_of(each.image.url))
+        )  # fmt: skip
 
     def _first(self, images: Iterable[Outgoing]) -> Iterator[Parcel]:
         for parcel in self._batches(images):
@@ -127,9 +128,9 @@ class _Sending:
 
     def _rest(self, to_send: int) -> Iterator[Outgoing]:
         """What is to be sent and was not among the first."""
-        first = frozenset(self.first)
-        picked = self.found.picked.outgoing(self.source)
-        rest = (each for each in picked if each.image.id not in first)
+        first, rest = frozenset(self.first), self.found.picked.outgoing(self.source)
+        if first:
+            rest = (each for each in rest if each.image.id not in first)
         return islice(rest, to_send - len(first))
 
     def _batches(self, images: Iterable[Outgoing]) -> Iterator[Parcel]:

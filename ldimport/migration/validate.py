@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
-from ldimport.manifest.csv import Table
+from ldimport.manifest.streams import Rows
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.remarks import remarks
@@ -166,7 +166,7 @@ def validate(
     collector = Collector(manifest, max_problems, sink)
     every_row = sink is not None and sink.every_row
     table = None if every_row else manifest.table
-    quick = table and quick_rows(checker, table.columns or (), table.name)
+    quick = table and quick_rows(checker, table.columns or (), table.name, table.textual)
     if table and quick:
         manifest.check_unchanged()
         _by_rows(table, quick, checker, collector, on_progress)
@@ -195,13 +195,13 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
 
 
 def _by_rows(
-    table: Table,
+    table: Rows,
     quick: QuickRows,
     checker: Checker,
     collector: Collector,
     on_progress: Callable[[int], None] | None,
 ) -> None:
-    """The fast way for a single CSV: a row that passes the test never becomes an entry."""
+    """The fast way for a single file: a row that passes the test never becomes an entry."""
     passes, good = quick.passes, 0
     for number, (line, cells) in enumerate(table.rows(on_progress), 1):
         if type(cells) is list and passes(cells, line):

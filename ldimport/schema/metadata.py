@@ -54,10 +54,10 @@ class MetadataCheck:
             if type(value) is str and value and check.any_text is not None:
                 if len(value) > check.any_text or not is_whole(value):
                     return None
-            elif type(value) is str and value and (textual or check.reads_text):
-                if not check.accepts(value):
+            elif type(value) is str and value:
+                if not check.accepts(value, textual=textual):
                     return None
-                value = check.value(value)
+                value = check.value(value, textual=textual)
             else:
                 with suppress(BadValue):
                     value = check.read(value, textual=textual) if check.translates else value

@@ -49,27 +49,34 @@ class QuickRows(NamedTuple):
     url: int
 
 
-def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows | None:
-    """For the rows of a table; None where each needs a closer look."""
+def quick_rows(
+    checker: Checker, columns: Sequence[str], file: str, textual: bool = True
+) -> QuickRows | None:
+    """For the rows of a file, ``textual`` where it has nothing but texts; None where each needs a
+    closer look."""
     places = {name: index for index, name in enumerate(columns) if name}
     id_, url = places["id"], places["url"]
     title, kind = places.get("fileName"), places.get("mediaType")
     if title is None or "metadata" in places or checker.words.translates:
         return None
-    tests: dict[str, _Tests | None] = {}
+    tests: dict[str, _Tests] = {}
     seen = checker.seen
     is_plain_url = PLAIN.fullmatch
     named = [index for name, index in places.items() if index not in (id_, url, kind)]
 
-    def passes(cells: list[str], line: int) -> bool:
+    def test_of(cells: list[str]) -> _Tests | None:
         name = cells[kind] if kind is not None else ""
         try:
-            test = tests[name]
+            return tests[name]
         except KeyError:
-            test = _tests(checker, checker.words.kind(name), places)
+            test = _tests(checker, checker.words.kind(name), places, textual)
             checker.defaulted |= not name
             if test is not None:  # names that mean nothing may be as many as rows
                 tests[name] = test
+            return test
+
+    def passes(cells: list[str], line: int) -> bool:
+        test = test_of(cells)
         if test is None or not 0 < len(cells[title]) <= MAX_NAME:
             return False
         unsaid = False
@@ -104,12 +111,12 @@ def quick_rows(checker: Checker, columns: Sequence[str], file: str) -> QuickRows
         return True
 
     def fields(cells: list[str]) -> tuple[str, str, dict[str, Json]]:
-        test = tests[cells[kind] if kind is not None else ""]
+        test = test_of(cells)
         assert test is not None
         metadata: dict[str, Json] = {}
         for handle, index, check in test.values:
             if cell := cells[index]:
-                metadata[handle] = cell if check is None else check.value(cell)
+                metadata[handle] = cell if check is None else check.value(cell, textual=textual)
         return cells[title], test.handle, metadata
 
     return QuickRows(passes, fields, id_, url)
@@ -120,7 +127,7 @@ def _leave_out(check: MetadataCheck, handle: str, _cell: str) -> bool:
     return True
 
 
-def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | None:
+def _tests(checker: Checker, handle: str, places: dict[str, int], textual: bool) -> _Tests | None:
     """None when no row of this media type can pass: there is no such type, or a required
     property has no column."""
     check = checker.metadata_check(handle)
@@ -142,7 +149,8 @@ def _tests(checker: Checker, handle: str, places: dict[str, int]) -> _Tests | No
             texts.append((index, value.any_text))
             values.append((handle, index, None))
         else:
-            others.append((index, value.good, value.accepts))
+            accepts = partial(value.accepts, textual=textual)
+            others.append((index, value.right(textual=textual), accepts))
             values.append((handle, index, value))
     required = tuple(places[_PREFIX + name] for name in check.required)
     return _Tests(kind, tuple(values), tuple(texts), tuple(others), required, tuple(empty))

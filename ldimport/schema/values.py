@@ -159,7 +159,7 @@ def decider(schema: Mapping[str, Any]) -> Draft202012Validator:
 class ValueCheck:
     """Everything about the values of one property. ``writing``: how its column writes them.
 
-    ``good`` remembers cells that are right (no words for nothing), with their values;
+    It remembers texts that are right (no words for nothing).
     ``any_text``: texts up to so many characters are right whatever they say, unless mangled; None
     where more counts than length.
     """
@@ -172,7 +172,8 @@ class ValueCheck:
         self.reads_text = reads_text(found, writing)
         self._values = writing.values
         self._coerce = coercion(found, writing)
-        self.good: dict[str, Json] = {}
+        self._good: dict[str, Json] = {}
+        self._typed: dict[str, Json] = {}
         self.any_text = None if self._values else _any_text(found)
         self.translates = bool(self._values) or self.options is not None
         self._shape = with_definitions(storage_schema(found))
@@ -199,23 +200,28 @@ class ValueCheck:
             value = [each for each in meant if each != ""]
         return value if self.options is None else self.options.of(value)
 
-    def accepts(self, text: str) -> bool:
-        """Whether nothing is said about a cell; ``good`` then has its value, if there is room."""
-        if text in self.good:
+    def right(self, *, textual: bool) -> dict[str, Json]:
+        """What remembers texts that are right, with their values."""
+        return self._good if textual or self.reads_text else self._typed
+
+    def accepts(self, text: str, *, textual: bool = True) -> bool:
+        """Whether nothing is said about a text; it is remembered then, if there is room."""
+        right = self.right(textual=textual)
+        if text in right:
             return True
         try:
-            value = self.read(text, textual=True)
+            value = self.read(text, textual=textual)
         except BadValue:
             return False
         if value in EMPTY or next(self.findings(value), None) is not None:
             return False
-        if len(self.good) < REMEMBERED and len(text) <= _SHORT and text not in NOTHING:
-            self.good[text] = value
+        if len(right) < REMEMBERED and len(text) <= _SHORT and text not in NOTHING:
+            right[text] = value
         return True
 
-    def value(self, text: str) -> Json:
-        """What is stored of a cell that it ``accepts``."""
-        return self.good.get(text) or self.read(text, textual=True)
+    def value(self, text: str, *, textual: bool) -> Json:
+        """What is stored of a text that it ``accepts``."""
+        return self.right(textual=textual).get(text) or self.read(text, textual=textual)
 
     def findings(self, value: Json) -> Iterator[Finding]:
         """What is wrong with a stored value that is there, and what is odd about it. What the

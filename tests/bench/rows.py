@@ -31,6 +31,7 @@ from urllib.parse import parse_qs, urlsplit
 from validate import COLUMNS, CONFIG, cells
 
 MOST_IMAGES, MOST_BYTES = 1_000, 480_000
+HERE = str(Path(__file__).resolve())
 CASES = ("bare loop", "first", "second", "edited", "plan")
 
 
@@ -76,7 +77,7 @@ class StandIn(BaseHTTPRequestHandler):
 @contextmanager
 def stand_in() -> Iterator[str]:
     """Its address."""
-    command = [sys.executable, __file__, "--serve"]
+    command = [sys.executable, HERE, "--serve"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -132,11 +133,13 @@ def cost(command: Sequence[str], folder: Path, source: str) -> Cost:
     """Run it to its end. Of a process that has ended ``/proc`` tells until it is waited for."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("LDIMPORT_")}
     env |= {"HOME": str(folder), "LDIMPORT_TOKEN": "t", "LDIMPORT_REQUESTS_PER_SECOND": "1000"}
-    env |= {"PYTHONPATH": source}
+    env |= {"PYTHONPATH": str(Path(source).resolve()) if source else ""}
     env.pop("PYTHONDONTWRITEBYTECODE", None)
     began = time.perf_counter()
     with (folder / "said").open("w+b") as said:
-        process = subprocess.Popen(command, env=env, stdout=said, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, env=env, cwd=folder, stdout=said, stderr=subprocess.STDOUT
+        )
         os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         wall = time.perf_counter() - began
         told = Path(f"/proc/{process.pid}/io").read_text().split()
@@ -171,7 +174,7 @@ def commands(folder: Path, address: str) -> dict[str, list[str]]:
     ours = [sys.executable, "-m", "ldimport"]
     submit = [*ours, "submit", str(folder / "m.csv"), *common, "--yes"]
     plan = [*ours, "plan", str(folder / "m.csv"), *common]
-    bare = [sys.executable, __file__, "--bare", str(folder / "m.csv"), "--address", address]
+    bare = [sys.executable, HERE, "--bare", str(folder / "m.csv"), "--address", address]
     return dict(zip(CASES, (bare, submit, submit, submit, plan), strict=True))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -116,6 +118,82 @@ def test_a_row_that_passes_is_read_as_the_checker_reads_it(
                 name, kind, metadata = quick.fields(cells)
                 image = Image(cells[quick.id], cells[quick.url], name, metadata, kind)
                 assert Checker(PROJECT).check(table.entry(row, line, cells)).image == image
+
+
+TYPED = (
+    "3", 3, None, True, 1.5, 2**60, ["a"], {"a": "b"}, [], "NULL", "", "two\nlines", "a\tb", "\x08",
+    "\x00", "C:\\\\u", 'a "quoted" : text', "é", "e\u0301", "\ud800", "\ufeff", "x\ry",
+)  # fmt: skip
+objects = st.fixed_dictionaries(
+    {"id": st.sampled_from([*VALUES[0], 7]), "url": st.sampled_from(VALUES[1])},
+    optional={
+        "fileName": st.sampled_from([*VALUES[2], *TYPED]),
+        "mediaType": st.sampled_from([*VALUES[3], None]),
+        "metadata": st.none() | st.just("x") | st.dictionaries(
+            st.sampled_from([*HANDLES, "other"]),
+            st.sampled_from([*TEXTS, *VALUES[7], *VALUES[8], *TYPED]), max_size=4,
+        ),
+        "_note": st.just("n"),
+    },
+)  # fmt: skip
+WRITTEN = (
+    lambda entry: json.dumps(entry),
+    lambda entry: json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace").decode(),
+    lambda entry: json.dumps(entry, separators=(",", " :")),
+    lambda entry: json.dumps(entry)[:-1] + ', "id": "twice"}',
+    lambda entry: json.dumps(entry)[:-1] + ', "metadata" : {"title": "twice"}}',
+    lambda entry: json.dumps(entry)[:-1],
+    lambda entry: json.dumps([entry]),
+)
+
+
+@given(
+    found=st.lists(st.tuples(objects, st.sampled_from(WRITTEN)), max_size=6), strict=st.booleans()
+)
+def test_both_ways_agree_about_json_lines(
+    tmp_path_factory: pytest.TempPathFactory, found: list[tuple[Any, Any]], strict: bool
+) -> None:
+    path = tmp_path_factory.mktemp("rows") / "m.jsonl"
+    good = {
+        "id": "good", "url": GOOD[1], "fileName": "t", "mediaType": "image",
+        "metadata": {"title": "t", "taken": "2003-04-12"},
+    }  # fmt: skip
+    lines = [json.dumps(good), *(write(entry) for entry, write in found)]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    options = CheckOptions(strict=strict)
+    with open_manifest([path]) as manifest:
+        quick, careful = Checker(PROJECT, options), Checker(PROJECT, options)
+        every = EveryRow()
+        assert validate(manifest, quick) == validate(manifest, careful, sink=every)
+        if (table := manifest.table) is None:  # the first entries have other keys
+            return
+        again = Checker(PROJECT, options)
+        rows = quick_rows(again, table.columns or (), table.name, table.textual)
+        assert rows is not None
+        for n, (line, cells) in enumerate(table.rows()):
+            checked = every.seen[n]
+            entry = table.entry(n + 1, line, cells)
+            assert (entry.place, entry.original) == (checked.entry.place, checked.entry.original)
+            if type(cells) is list and rows.passes(cells, line):
+                name, kind, metadata = rows.fields(cells)
+                image = Image(cells[rows.id], cells[rows.url], name, metadata, kind)
+                assert checked.image == image
+                assert table.original(cells) == checked.entry.original
+
+
+def test_good_lines_never_become_entries(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    good = {"id": "a", "url": GOOD[1], "fileName": "Ä", "metadata": {"title": "“t” ü"}}
+    lines = [json.dumps({**good, "id": f"id-{n}"}, ensure_ascii=n % 2 == 0) for n in range(500)]
+    path.write_text("\n".join([*lines, '{"id": "x"}']), encoding="utf-8")
+    checker = Checker(PROJECT)
+    asked = []
+    careful = checker.check
+    checker.check = lambda entry: asked.append(entry) or careful(entry)  # type: ignore[method-assign, func-returns-value]
+    with open_manifest([path]) as manifest:
+        found = validate(manifest, checker)
+    assert (found.entries, found.invalid) == (501, 1)
+    assert [entry.id for entry in asked] == ["x"]
 
 
 def test_good_rows_are_not_looked_at_twice(tmp_path: Path) -> None:

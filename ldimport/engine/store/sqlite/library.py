@@ -3,7 +3,12 @@ want one inside ``Catalogue.writing``."""
 
 import json
 import sqlite3
+<<<<<<< HEAD
 from collections.abc import Iterable, Iterator, Sequence
+=======
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+>>>>>>> twelve
 
 from ldimport.database_rows import made, values_checked
 from ldimport.engine import addresses
@@ -12,6 +17,8 @@ from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
 from ldimport.model import Facts, Json, Status
+
+_STAYS = frozenset((Status.SUCCESS, Status.SKIPPED))
 
 
 @values_checked(KIND)
@@ -73,16 +80,44 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
     return made(KnownMedia, row, url=row["known_url"], validators=validators, facts=facts)
 
 
+@dataclass(frozen=True, slots=True)
+class LibraryChange:
+    """What an outcome (success or skipped) does to the library, written down before anybody waits:
+    the rows lack the asset's number. No ``asset``: it stays as it is, no ``entry`` likewise."""
+
+    media_id: str
+    asset: tuple[object, ...] | None
+    entry: tuple[object, ...] | None
+
+
+def changes(outcomes: Sequence[ImportOutcome], now: float) -> dict[int, LibraryChange]:
+    """The change for each task's item, but for the failed."""
+    return {each.task.item: _change(each, now) for each in outcomes if each.status in _STAYS}
+
+
+def _change(outcome: ImportOutcome, now: float) -> LibraryChange:
+    old, new = outcome.task.known, outcome.new
+    assert old is not None or new is not None, "a new entry needs bytes"
+    media_id = old.media_id if old is not None else addresses.new_media_id()
+    entry = None if outcome.metadata is None else (media_id, *_entry_row(outcome))
+    return LibraryChange(media_id, None if new is None else (media_id, *_asset(new, now)), entry)
+
+
 def take_over(
-    connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], now: float
+    connection: sqlite3.Connection,
+    outcomes: Sequence[ImportOutcome],
+    prepared: Mapping[int, LibraryChange],
+    now: float,
 ) -> dict[int, int]:
     """Bring the library to what ``outcomes`` say; the asset's number for each task's item, but for
     the failed. The caller has made sure that the tasks' leases are still good."""
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM asset").fetchone()
     assets, entries, validators, numbers = [], [], [], {}
     for outcome in outcomes:
-        if outcome.status is Status.FAILED:
+        old, change = outcome.task.known, prepared.get(outcome.task.item)
+        if change is None:
             continue
+<<<<<<< HEAD
         task, old = outcome.task, outcome.task.known
         if outcome.new is not None:
             number = last = last + 1
@@ -93,9 +128,19 @@ def take_over(
             number, media_id = old.asset, old.media_id
         if outcome.metadata is not None:
             entries.append((media_id, *_entry_row(outcome), number, now, now))
+=======
+        if change.asset is not None:
+            number = last = last + 1
+            assets.append((number, *change.asset))
+        else:
+            assert old is not None
+            number = old.asset
+        if change.entry is not None:
+            entries.append((*change.entry, number, now, now))
+>>>>>>> twelve
         elif old and outcome.validators != old.validators:
-            validators.append((*outcome.validators, media_id))
-        numbers[task.item] = number
+            validators.append((*outcome.validators, old.media_id))
+        numbers[outcome.task.item] = number
     connection.executemany(SQL["enter_asset"], assets)
     connection.executemany(SQL["write_entry"], entries)
     sql = "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?"

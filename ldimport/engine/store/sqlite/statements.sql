@@ -71,6 +71,9 @@ SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?
 INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
   VALUES (?, ?, ?, ?, ?, ?, ?)
 
+-- name: lease
+UPDATE item SET worker = ?, leased_at = ? WHERE id IN (SELECT value FROM json_each(?))
+
 -- name: leases
 -- Those of these images that are leased.
 SELECT i.id, i.worker, i.job FROM json_each(?) e CROSS JOIN item i ON i.id = e.value
