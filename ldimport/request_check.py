@@ -56,25 +56,6 @@ def shown(key: str) -> str:
     return key[:60].encode("utf-8", "replace").decode()
 
 
-<<<<<<< HEAD
-def _is_plain(image: Image) -> bool:
-    """Most are: nothing can be found in them."""
-    id_, url, name, metadata = image.id, image.url, image.file_name, image.metadata
-    return (
-        type(id_) is type(url) is type(name) is str
-        and 0 < len(id_) <= MAX_ID
-        and 0 < len(name) <= MAX_NAME
-        and len(url) <= MAX_LENGTH
-        and id_.isascii()
-        and url.isascii()
-        and is_http_url(url)
-        and (name.isascii() or not HALF_PAIR.search(name))
-        and image.media_type is None
-        and type(metadata) is dict
-        and not any(type(each) is not str or len(each) > MAX_VALUE for each in metadata.values())
-        and not any(len(each) > MAX_NAME for each in metadata)
-    )
-=======
 def _ordinary(image: Image) -> bool:
     """Whether nothing is to be found in an image, as far as one look tells."""
     id_, url, name, kind = image.id, image.url, image.file_name, image.media_type
@@ -89,7 +70,6 @@ def _ordinary(image: Image) -> bool:
             return False
     text = id_ + url + name
     return text.isascii() or HALF_PAIR.search(text) is None
->>>>>>> twelve
 
 
 class _Check:
@@ -122,7 +102,7 @@ class _Check:
         first: dict[str, int] = {}
         n, before = -1, len(self._details)
         for n, image in enumerate(images):
-            if image is not None and not _is_plain(image):
+            if image is not None:
                 self._image(image, f"images.{n}.")
             if len(self._details) == before:
                 if first.setdefault(image.id, n) < n:

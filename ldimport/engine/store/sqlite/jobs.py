@@ -11,7 +11,6 @@ from dataclasses import asdict, fields
 from itertools import takewhile
 
 from ldimport import wire
-from ldimport.cells import json_text
 from ldimport.database_rows import ColumnTypes, made, values_checked
 from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
 from ldimport.engine.records import (
@@ -147,11 +146,7 @@ def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
 
 
 def _as_sent(image: Image) -> tuple[str | None, ...]:
-<<<<<<< HEAD
-    metadata = json_text(dict(image.metadata))
-=======
     metadata = compact_json(dict(image.metadata)).decode("utf-8", "surrogatepass")
->>>>>>> twelve
     return image.id, image.url, image.file_name, image.media_type, metadata
 
 

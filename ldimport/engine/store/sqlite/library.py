@@ -3,12 +3,8 @@ want one inside ``Catalogue.writing``."""
 
 import json
 import sqlite3
-<<<<<<< HEAD
-from collections.abc import Iterable, Iterator, Sequence
-=======
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
->>>>>>> twelve
 
 from ldimport.database_rows import made, values_checked
 from ldimport.engine import addresses
@@ -83,9 +79,9 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
 @dataclass(frozen=True, slots=True)
 class LibraryChange:
     """What an outcome (success or skipped) does to the library, written down before anybody waits:
-    the rows lack the asset's number. No ``asset``: it stays as it is, no ``entry`` likewise."""
+    the rows lack the numbers of asset and entry. No ``asset``: it stays as it is, no ``entry``
+    likewise."""
 
-    media_id: str
     asset: tuple[object, ...] | None
     entry: tuple[object, ...] | None
 
@@ -98,9 +94,8 @@ def changes(outcomes: Sequence[ImportOutcome], now: float) -> dict[int, LibraryC
 def _change(outcome: ImportOutcome, now: float) -> LibraryChange:
     old, new = outcome.task.known, outcome.new
     assert old is not None or new is not None, "a new entry needs bytes"
-    media_id = old.media_id if old is not None else addresses.new_media_id()
-    entry = None if outcome.metadata is None else (media_id, *_entry_row(outcome))
-    return LibraryChange(media_id, None if new is None else (media_id, *_asset(new, now)), entry)
+    entry = None if outcome.metadata is None else _entry_row(outcome)
+    return LibraryChange(None if new is None else _asset(new, now), entry)
 
 
 def take_over(
@@ -117,27 +112,15 @@ def take_over(
         old, change = outcome.task.known, prepared.get(outcome.task.item)
         if change is None:
             continue
-<<<<<<< HEAD
-        task, old = outcome.task, outcome.task.known
-        if outcome.new is not None:
-            number = last = last + 1
-            media_id = addresses.new_media_id(number) if old is None else old.media_id
-            assets.append((number, media_id, *_asset(outcome.new, now)))
-        else:
-            assert old is not None, "a new entry needs bytes"
-            number, media_id = old.asset, old.media_id
-        if outcome.metadata is not None:
-            entries.append((media_id, *_entry_row(outcome), number, now, now))
-=======
         if change.asset is not None:
             number = last = last + 1
-            assets.append((number, *change.asset))
+            media_id = addresses.new_media_id(number) if old is None else old.media_id
+            assets.append((number, media_id, *change.asset))
         else:
             assert old is not None
-            number = old.asset
+            number, media_id = old.asset, old.media_id
         if change.entry is not None:
-            entries.append((*change.entry, number, now, now))
->>>>>>> twelve
+            entries.append((media_id, *change.entry, number, now, now))
         elif old and outcome.validators != old.validators:
             validators.append((*outcome.validators, old.media_id))
         numbers[outcome.task.item] = number
