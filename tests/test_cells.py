@@ -90,7 +90,7 @@ def test_the_text_of_others_keeps_its_apostrophes() -> None:
 
 def test_the_map_of_ids_holds_a_row_for_each_image() -> None:
     names = ["p1", "p2\r=1+1", "p3\x0b@x", "p4\u2028::error::x", "p5\x85", "::warning::p6"]
-    filled = dict.fromkeys(ResultRow.__dataclass_fields__)
+    filled = dict.fromkeys(ResultRow._fields)
     out = io.StringIO(newline="")
     write_csv(out, [ResultRow(**{**filled, "external_id": name}) for name in names])
     written = out.getvalue()

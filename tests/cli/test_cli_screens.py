@@ -315,10 +315,10 @@ def test_a_screen_uses_the_terminal_up_to_160_columns(columns: int) -> None:
 def test_failures_show_the_end_of_the_address(width: int) -> None:
     url = "https://img.tagblatt.ch/2003/archiv/region/ostschweiz/2003-04511-rheinfall.jpg"
     screen = terminal(width)
-    outcomes.failures(screen, [replace(FAILED, source_url=url)])
+    outcomes.failures(screen, [FAILED._replace(source_url=url)])
     assert "rheinfall.jpg" in shown(screen) and "http" in shown(screen)
     screen = terminal(width)
-    outcomes.of_run(screen, [replace(FAILED, source_url=url)])
+    outcomes.of_run(screen, [FAILED._replace(source_url=url)])
     text = shown(screen)
     assert "rheinfall.jpg" in text and "(row 2)" in text
     assert "503" not in text, "the cause stands in its own table, once"

@@ -3,7 +3,7 @@ want one inside ``Catalogue.writing``."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ldimport.database_rows import made, values_checked
@@ -49,9 +49,11 @@ class SqliteLibrary(Library):
         ((entries, size),) = self._catalogue.rows(sql)
         return entries, size
 
-    def blobs(self) -> Sequence[tuple[str, int]]:
-        rows = self._catalogue.rows("SELECT DISTINCT sha256, size FROM asset")
-        return [(bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows]
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        last = ""
+        while rows := self._catalogue.rows(SQL["next_blobs"], last):
+            yield from ((bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows)
+            last = rows[-1]["sha256"]
 
 
 def mapping(text: str) -> dict[str, Json]:
@@ -77,9 +79,9 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
 @dataclass(frozen=True, slots=True)
 class LibraryChange:
     """What an outcome (success or skipped) does to the library, written down before anybody waits:
-    the rows lack the asset's number. No ``asset``: it stays as it is, no ``entry`` likewise."""
+    the rows lack the numbers of asset and entry. No ``asset``: it stays as it is, no ``entry``
+    likewise."""
 
-    media_id: str
     asset: tuple[object, ...] | None
     entry: tuple[object, ...] | None
 
@@ -92,9 +94,8 @@ def changes(outcomes: Sequence[ImportOutcome], now: float) -> dict[int, LibraryC
 def _change(outcome: ImportOutcome, now: float) -> LibraryChange:
     old, new = outcome.task.known, outcome.new
     assert old is not None or new is not None, "a new entry needs bytes"
-    media_id = old.media_id if old is not None else addresses.new_media_id()
-    entry = None if outcome.metadata is None else (media_id, *_entry_row(outcome))
-    return LibraryChange(media_id, None if new is None else (media_id, *_asset(new, now)), entry)
+    entry = None if outcome.metadata is None else _entry_row(outcome)
+    return LibraryChange(None if new is None else _asset(new, now), entry)
 
 
 def take_over(
@@ -113,12 +114,13 @@ def take_over(
             continue
         if change.asset is not None:
             number = last = last + 1
-            assets.append((number, *change.asset))
+            media_id = addresses.new_media_id(number) if old is None else old.media_id
+            assets.append((number, media_id, *change.asset))
         else:
             assert old is not None
-            number = old.asset
+            number, media_id = old.asset, old.media_id
         if change.entry is not None:
-            entries.append((*change.entry, number, now, now))
+            entries.append((media_id, *change.entry, number, now, now))
         elif old and outcome.validators != old.validators:
             validators.append((*outcome.validators, old.media_id))
         numbers[outcome.task.item] = number

@@ -137,6 +137,10 @@ SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
 SELECT a.*, a.created_at AS stored_at, m.title AS file_name
   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?
 
+-- name: next_blobs
+SELECT sha256, max(size) AS size FROM asset WHERE sha256 > ?
+  GROUP BY sha256 ORDER BY sha256 LIMIT 1000
+
 -- name: enter_asset
 INSERT INTO asset (id, media, key, sha256, source_sha256, mime_type, size, created_at,
                    width, height, frames, orientation)
