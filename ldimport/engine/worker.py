@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 HANDFUL = 128
 """Images leased at a time; the same synced transaction records what is done."""
+LEAST = 8
+"""The same where few are left."""
 GLANCE = 0.02
 """Seconds between two looks at leases, timers and the call to stop while there is work."""
 LINGER = 0.2
@@ -205,7 +207,13 @@ class Worker:
                 return None
             self._after = 0
             self._around_at = self.monotonic() + AROUND
-        return self._commit(HANDFUL, terms)
+        return self._commit(self._share(), terms)
+
+    def _share(self) -> int:
+        """Fewer where few are left, so that each worker has some of them."""
+        if self.workers == 1:
+            return HANDFUL
+        return max(LEAST, min(HANDFUL, self.store.jobs.open_images() // (2 * self.workers)))
 
     def _commit(self, most: int = 0, terms: int | None = None) -> int | None:
         """One group commit: blobs first, then their rows; the leases renewed on the way. Disks may

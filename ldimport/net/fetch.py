@@ -36,6 +36,8 @@ AHEAD = 4
 """Sources taken for each that may be under way: when one host is busy, others may have room."""
 STILL_AHEAD = 4
 """Sources that wait at a host which stalls, for each that may be under way there."""
+MOST_VAIN = 1_000
+"""So many sources in a row are given back for that; then none is taken for a second."""
 MOST_STILL = 16
 """So many times as much may be under way, and wait, where hosts stall."""
 PATIENCE = 0.1
@@ -128,6 +130,8 @@ class _Round:
     _open: int = 0
     _dry: bool = False
     """Whether there was no source when one was asked for last."""
+    _vain: int = 0
+    _pull_at: float = float("-inf")
     _outcomes: deque[FetchOutcome] = field(default_factory=deque)
 
     def outcomes(self) -> Iterator[FetchOutcome]:
@@ -162,7 +166,7 @@ class _Round:
         while self._slots():
             if host := self._turns.next():
                 self._begin_at(host, now)
-            elif not self._pulled():
+            elif not self._pulled(now):
                 return
 
     def _slots(self) -> bool:
@@ -171,10 +175,10 @@ class _Round:
         moving = under_way - self._turns.still + len(self._fetcher.lookups)
         return moving < most and under_way < MOST_STILL * most
 
-    def _pulled(self) -> bool:
+    def _pulled(self, now: float) -> bool:
         """Take the next source, if there may be one more."""
         most = AHEAD * self._fetcher.concurrency
-        if self._turns.ahead >= most or self._open >= MOST_STILL * most:
+        if self._turns.ahead >= most or self._open >= MOST_STILL * most or now < self._pull_at:
             return False
         source = next(self._sources, None)
         self._dry = source is None
@@ -190,11 +194,18 @@ class _Round:
             task = FetchTask(source, url, url)
             if self._turns.crowd(task) < STILL_AHEAD * self._fetcher.limits.per_host:
                 self._turns.add(task)
+                self._vain = 0
             else:
-                self._out(Postponed(source))
+                self._postpone(source, now)
         finally:
             self._fetcher.hold(None)
         return True
+
+    def _postpone(self, source: FetchSource, now: float) -> None:
+        self._out(Postponed(source))
+        self._vain += 1
+        if self._vain >= MOST_VAIN:
+            self._vain, self._pull_at = 0, now + 1.0
 
     def _wait(self) -> None:
         seconds = self._turns.within(PATIENCE, self._fetcher.clock())

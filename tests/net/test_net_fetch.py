@@ -27,7 +27,7 @@ from web_origin import (
 
 from ldimport.errors import ConfigError, Rejected, TemporaryError
 from ldimport.model import Limits
-from ldimport.net import body
+from ldimport.net import body, fetch
 from ldimport.net.body import Shelf
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import Exchange
@@ -255,6 +255,20 @@ def test_hosts_that_stall_keep_no_place_from_others(origin: Origin, fetcher: Mak
     came += outcomes
     assert {each.source for each in came} == {*free, *still}
     assert codes([*one.fetch_many(back)]) == ["ok"] * len(back)
+
+
+def test_where_all_stalls_the_archive_is_not_run_through(
+    origin: Origin, fetcher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "MOST_VAIN", 20)
+    released = threading.Event()
+    origin.script = lambda seen: Reply() if released.wait(timeout=60.0) else Reply(500)
+    one = fetcher(Limits(per_host=1), concurrency=1, clock=time.monotonic, sleep=time.sleep)
+    sources = (FetchSource(origin.url(f"/{n}")) for n in range(100_000))
+    end = time.monotonic() + 2.0
+    outcomes = list(one.fetch_many(sources, lambda: time.monotonic() > end))
+    released.set()
+    assert 20 <= len(outcomes) <= 60
 
 
 def test_sources_are_taken_only_a_few_ahead(origin: Origin, fetcher: Make) -> None:
