@@ -1,9 +1,9 @@
 """What a large archive and a large library cost beside small ones of the same kind.
 
-    python tests/bench/scale.py [--images 1000000] [--tiny 4000] [--rounds 3] [--originals 100000] [--engine-only]
+    python tests/bench/scale.py [--images 1000000] [--originals 100000] [--tiny 4000] [--rounds 3]
 
-1. Listings and maintenance of a state file, and maintenance of an engine, each with so many images
-   and with a hundredth of them: CPU seconds, peak MB, what one image more costs.
+1. Listings and maintenance of a state file with so many images, and with a hundredth of them: CPU
+   seconds, peak MB, what one image more costs. Left out with ``--engine-only``.
 2. ``engine check`` of a library whose originals are there, and of one of a hundredth.
 3. Importing tiny images into both libraries: CPU per image, and the ratio.
 
