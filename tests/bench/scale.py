@@ -20,8 +20,9 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -61,6 +62,14 @@ def measured(line: str, state: Path, engine: Path) -> tuple[float, float]:
     assert process.returncode in (0, 1), (line, process.returncode)
     scale = 1 if sys.platform == "darwin" else 1_024
     return used.ru_utime + used.ru_stime, used.ru_maxrss * scale / 1e6
+
+
+def apart(work: Callable[[], object]) -> None:
+    """Done by a child, so that this program stays small."""
+    if (child := os.fork()) == 0:
+        work()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def library(folder: Path, entries: int, *, blobs: bool) -> None:
@@ -149,15 +158,15 @@ def main() -> None:
         for place, size in zip(places, sizes, strict=True):
             if not place.exists():
                 place.mkdir(parents=True)
-                build(place / "state", size, size // 100, every=20)
-                library(place, size, blobs=False)
+                apart(partial(build, place / "state", size, size // 100, every=20))
+                apart(partial(library, place, size, blobs=False))
         if not asked.engine_only:
             shown(LISTINGS, *places, asked.images, sizes[0])
         checked = [Path(name) / each for each in ("few", "many")]
         counts = asked.originals // 100, asked.originals
         for place, count in zip(checked, counts, strict=True):
             place.mkdir()
-            library(place, count, blobs=True)
+            apart(partial(library, place, count, blobs=True))
         shown(["engine check"], *checked, asked.originals, counts[0])
         few, many = tiny(places, asked.tiny, asked.rounds)
         print(
