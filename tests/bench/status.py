@@ -18,7 +18,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -106,7 +105,7 @@ def build(
 
 def _packed(name: str, url: str, row: int) -> bytes:
     image = Image(name, url, f"Image {row}", {"caption": f"Picture {row}", "credit": "Staff"})
-    return pack_one(replace(Outgoing.of(image), row=row, original={"id": name, "url": url}))
+    return pack_one(Outgoing.of(image, row, original={"id": name, "url": url}))
 
 
 def measured(state: Path, *options: str) -> tuple[float, float]:
