@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 _PASSING_4XX = frozenset(("408", "425", "429"))
 _LASTING_5XX = frozenset(("501", "505"))
@@ -140,6 +140,7 @@ class KnownCause:
         return self.cause in _OF_THE_HOST
 
 
+@lru_cache(maxsize=1_024)
 def known_cause(code: str) -> KnownCause | None:
     """The cause behind a code; None for one that this version does not know."""
     for cause in Cause:

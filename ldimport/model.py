@@ -374,6 +374,14 @@ def canonical_json(value: object, inner: Collection[object] | None = None) -> by
     ).encode("utf-8", "surrogatepass")
 
 
+def compact_json(value: object) -> bytes:
+    """Compact JSON in the order that is there, UTF-8; mappings of any kind count as objects."""
+    with suppress(TypeError):  # half surrogates, numbers of more than 64 bits
+        return orjson.dumps(value)
+    text = json.dumps(value, ensure_ascii=False, default=dict)
+    return text.encode("utf-8", "surrogatepass")
+
+
 _PLAIN = frozenset((str, int, bool, NoneType))
 
 

@@ -21,6 +21,7 @@ MOST = 100
 """Findings about images, about; then nobody looks further."""
 
 _KEYS = ("id", "url", "fileName", "metadata", "mediaType")
+_REQUIRED = frozenset(_KEYS[:4])
 NOT_UNICODE = "must be valid Unicode"
 _TYPE = "Invalid type: expected {}"
 _TOO_LONG = "has {:,} characters, the limit is {:,}"
@@ -53,6 +54,22 @@ def check_request(request: ImportRequest, *, relative_urls: bool = False) -> Non
 def shown(key: str) -> str:
     """A key that somebody made up, as part of a path."""
     return key[:60].encode("utf-8", "replace").decode()
+
+
+def _ordinary(image: Image) -> bool:
+    """Whether nothing is to be found in an image, as far as one look tells."""
+    id_, url, name, kind = image.id, image.url, image.file_name, image.media_type
+    if not type(id_) is type(url) is type(name) is str or kind is not None:
+        return False
+    if not (0 < len(id_) <= MAX_ID and 0 < len(name) <= MAX_NAME and is_http_url(url)):
+        return False
+    if type(image.metadata) is not dict:
+        return False
+    for key, value in image.metadata.items():
+        if type(value) is not str or len(value) > MAX_VALUE or len(key) > MAX_NAME:
+            return False
+    text = id_ + url + name
+    return text.isascii() or HALF_PAIR.search(text) is None
 
 
 class _Check:
@@ -101,6 +118,9 @@ class _Check:
     def read(self, items: Iterable[object]) -> Iterator[Image | None]:
         """Each entry of ``images`` as it stands there; None for what is no object."""
         for n, item in enumerate(items):
+            if type(item) is dict and item.keys() == _REQUIRED:
+                yield Image(item["id"], item["url"], item["fileName"], item["metadata"])
+                continue
             if not isinstance(item, dict):
                 self._wrong(f"images.{n}", _TYPE.format("object"))
                 yield None
@@ -120,6 +140,8 @@ class _Check:
                 self._wrong(f"{dot}{shown(key)}", "Additional properties not allowed")
 
     def _image(self, image: Image, dot: str) -> None:
+        if _ordinary(image):
+            return
         self._text(f"{dot}id", image.id, MAX_ID)
         url = image.url
         if self._text(f"{dot}url", url, MAX_LENGTH) and not (

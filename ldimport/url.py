@@ -87,7 +87,7 @@ class Url:
     @property
     def literal(self) -> bool:
         """Whether the host is an IP address."""
-        return ":" in self.host or _NUMBER.fullmatch(self.host.rpartition(".")[2]) is not None
+        return _is_address(self.host)
 
     @property
     def place(self) -> str:
@@ -112,7 +112,8 @@ def parse(text: str) -> Url:
     url = _split(text)
     if url.user is not None:
         raise _bad("it holds a user name or password before the host")
-    return replace(url, host=_host(url.host))
+    host = _host(url.host)
+    return url if host == url.host else replace(url, host=host)
 
 
 def join(base: Url, location: bytes) -> str:
@@ -267,6 +268,11 @@ def _parts(text: str) -> Url | None:
         return _split(text)
     except Rejected:
         return None
+
+
+@lru_cache(maxsize=1_024)
+def _is_address(host: str) -> bool:
+    return ":" in host or _NUMBER.fullmatch(host.rpartition(".")[2]) is not None
 
 
 @lru_cache(maxsize=1_024)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from enum import StrEnum
 from operator import attrgetter
@@ -88,10 +88,16 @@ def image_body(image: Image) -> bytes:
 
 def entry_body(id_: str, name: str, kind: str | None, metadata: dict[str, Json], url: str) -> bytes:
     """``image_body`` of the image that would be made of this."""
+    return canonical_json(_entry(id_, name, kind, metadata, url), metadata.values())
+
+
+def _entry(
+    id_: str, name: str, kind: str | None, metadata: dict[str, Json], url: str
+) -> dict[str, Json]:
     body: dict[str, Json] = {"fileName": name, "id": id_, "metadata": metadata, "url": url}
     if kind is not None:
         body["mediaType"] = kind
-    return canonical_json(body, metadata.values())
+    return body
 
 
 def rendered(image: Image, url: str | None = None) -> tuple[bytes, bytes]:
@@ -110,16 +116,22 @@ def said(name: str, kind: str | None, metadata: dict[str, Json], url: str) -> by
 def request_body(request: ImportRequest) -> bytes:
     """The whole body of ``POST import/images`` as canonical JSON; ``request.bodies`` are joined
     where they are there, so that no entry is rendered twice."""
-    bodies: Iterable[bytes] = request.bodies
+    bodies = b",".join(request.bodies)
     if len(request.bodies) != len(request.images):
-        bodies = map(image_body, request.images)
+        metadata = [dict(image.metadata) for image in request.images]
+        entries = [
+            _entry(each.id, each.file_name, each.media_type, said, each.url)
+            for each, said in zip(request.images, metadata, strict=True)
+        ]
+        held = [value for said in metadata for value in said.values()]
+        bodies = canonical_json(entries, held)[1:-1]
     frame: dict[str, Json] = {"systemName": request.system_name, "images": []}
     if request.webhook is not None:
         frame["webhook"] = request.webhook
     if request.context is not None:
         frame["context"] = dict(request.context)
     head, _, tail = canonical_json(frame).rpartition(b'"images":[],"systemName":')
-    return b'%b"images":[%b],"systemName":%b' % (head, b",".join(bodies), tail)
+    return b'%b"images":[%b],"systemName":%b' % (head, bodies, tail)
 
 
 def options_to_json(options: JobOptions) -> str:

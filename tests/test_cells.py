@@ -14,11 +14,12 @@ from hostile_strings import ALL, BREAKS, COMMANDS, FORMULAS, commands_in
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ldimport.cells import bare_cell, cell_text, csv_line, json_text, safe_cell
+from ldimport.cells import bare_cell, cell_text, csv_line, csv_lines, json_text, safe_cell
 from ldimport.cli.output.outcomes import write_csv
 from ldimport.manifest import open_manifest
 from ldimport.manifest.write import write_rows
 from ldimport.migration.model import ResultRow
+from ldimport.model import Status
 
 _PIECES = st.sampled_from(
     [*"=+-@:'\"#[,;|\t \0a1\x1b\u200b\ufeff\xa0＝＠", *BREAKS, *COMMANDS, "-5"]
@@ -90,7 +91,7 @@ def test_the_text_of_others_keeps_its_apostrophes() -> None:
 
 def test_the_map_of_ids_holds_a_row_for_each_image() -> None:
     names = ["p1", "p2\r=1+1", "p3\x0b@x", "p4\u2028::error::x", "p5\x85", "::warning::p6"]
-    filled = dict.fromkeys(ResultRow.__dataclass_fields__)
+    filled = dict.fromkeys(ResultRow._fields)
     out = io.StringIO(newline="")
     write_csv(out, [ResultRow(**{**filled, "external_id": name}) for name in names])
     written = out.getvalue()
@@ -129,3 +130,28 @@ def test_our_own_reader_finds_the_same_rows(
     with open_manifest([tmp_path / "a.csv"]) as manifest:
         found = [dict(entry.original or {}) for entry in manifest.entries()]
     assert found == [{name: cell_text(row[name]) for name in names} for row in written]
+
+
+def test_many_rows_are_written_as_each_one_is() -> None:
+    odd = [
+        "a,b",
+        'say "x"',
+        "=1+1",
+        " left",
+        "two\nlines",
+        "",
+        "##[group]",
+        "\x85",
+        "0042",
+        "-12.5",
+    ]
+    columns = (
+        ["plain", "/path", "Größe", "x"] * 5, odd * 2, [*range(-10, 10)], [None] * 20,
+        [True, False, None, True] * 5, [None, "text", *odd[:8]] * 2, [1.5, [1], {"a": "b"}, 2] * 5,
+        [*Status, None] * 5,
+    )  # fmt: skip
+    rows = [*zip(*columns, strict=True)]
+    for delimiter in (",", ";", "\t"):
+        whole = "".join(csv_line(row, delimiter) for row in rows)
+        assert csv_lines(rows, delimiter) == whole
+    assert csv_lines([[""], ["a"]]) == '""\r\na\r\n'

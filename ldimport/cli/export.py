@@ -12,7 +12,7 @@ from ldimport.cells import csv_form
 from ldimport.cli import archive
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output import lists
-from ldimport.cli.output.documents import Document, dumps, fields_of, redacted
+from ldimport.cli.output.documents import Document, dumps, fields_of, in_order, redacted
 from ldimport.cli.output.lists import ExportFormat
 from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
@@ -92,12 +92,12 @@ def map_(
 
         def documents() -> Iterator[Document]:
             nonlocal left
+            values = in_order(MAP_KEYS)
             for row in rows:
                 if row.media_id is None:
                     left += 1
                     continue
-                found = fields_of(row)
-                yield {key: found[key] for key in MAP_KEYS}
+                yield dict(zip(MAP_KEYS, values(row), strict=True))
 
         count = lists.write(
             file.path, form, "map", MAP_KEYS, _shown(documents(), file), excel=file.excel
@@ -180,9 +180,9 @@ def _write_redirects(
     name = name if not file.to_stdout else "redirects"
     with NewFile(file.path, form.encoding) as new:
         if server is WebServer.CSV:
-            rows = ({"from": each.source, "to": each.goal, "externalId": each.external_id}
-                    for each, _ in table.each())  # fmt: skip
-            lists.write_csv(new, REDIRECT_KEYS, _shown(rows, file), form.delimiter)
+            rows = ((each.source, each.goal, each.external_id) for each, _ in table.each())
+            shown = map(redacted, rows) if file.redact else rows
+            lists.write_csv(new, REDIRECT_KEYS, shown, form.delimiter)
             return
         lines = (
             nginx(table.each(), count, table.longest(), name)

@@ -1,7 +1,7 @@
 """``ldimport results``: the outcome of every image, for people and as a map of ids."""
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
@@ -98,7 +98,7 @@ def _rows(
     most = session.settings.tries
     for row in migration.results(which, failures_first=failures_first):
         used_up = row.retryable and row.tries >= most
-        yield replace(row, gave_up=True) if used_up else row
+        yield row._replace(gave_up=True) if used_up else row
 
 
 def _which(
@@ -169,21 +169,29 @@ def _write(
 
 
 def _without_secrets(row: ResultRow) -> ResultRow:
-    return replace(row, **redacted(asdict(row)))
+    return ResultRow._make(map(redacted, row))
 
 
 def _table(
     session: Session, migration: Migration, which: Filter, most: int, *, everything: bool
 ) -> None:
     rows = _rows(session, migration, which, failures_first=True)
-    found = list(islice(rows, most + 1 if most else None))
-    if not found:
+    first = list(islice(rows, 1))
+    if not first:
         _none(session, migration, which)
         return
-    more = 0 < most < len(found)
-    shown = found[:most] if most else found
+    asked = migration.archives(target=which.target, system_name=which.system_name)
+    several = sum(each.totals.rows > 0 for each in asked) > 1
     failed, screen = which.status is Status.FAILED or which.waived, session.screen
-    (outcomes.failures if failed else outcomes.outcomes)(screen, shown)
+    shown = 0
+
+    def counted_rows() -> Iterator[ResultRow]:
+        nonlocal shown
+        for shown, row in enumerate(islice(chain(first, rows), most or None), 1):  # noqa: B007
+            yield row
+
+    (outcomes.failures if failed else outcomes.outcomes)(screen, counted_rows(), several=several)
+    more = next(rows, None) is not None
     again = ["results", *([f"--{which.status.value}"] if which.status else [])]
     again += ["--waived"] if which.waived else []
     for name in ("job", "cause", "host"):
@@ -192,9 +200,9 @@ def _table(
     hints = []
     if more:
         screen.blank()
-        screen.line(f"the first {number(len(shown))} are shown")
+        screen.line(f"the first {number(shown)} are shown")
         hints.append((session.next_command(*again, "-n", "0"), "all of them"))
-    if failed and len({(row.target, row.system_name) for row in found}) == 1:
+    if failed and not several:
         edit = session.next_command(*again, "--as-manifest", "-o", "failed.csv")
         hints.append((edit, "to edit and submit again"))
     elif more:

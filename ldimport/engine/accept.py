@@ -94,7 +94,7 @@ def settled(
 
 def _settled(image: Image, default: str, clear: bool) -> Image:
     if image.media_type is None:
-        image = replace(image, media_type=default)
+        image = Image(image.id, image.url, image.file_name, image.metadata, default)
     if clear and None in image.metadata.values():
         said = {name: value for name, value in image.metadata.items() if value is not None}
         image = replace(image, metadata=said)

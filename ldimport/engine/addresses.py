@@ -6,12 +6,13 @@
 
 import base64
 import binascii
+import os
 import re
-import secrets
 import string
 import unicodedata
 import uuid
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 
 from ldimport.engine.records import StoredAsset
 from ldimport.model import IMAGE_SERVICE, Asset, ImageType, Variants
@@ -28,19 +29,49 @@ def new_job_id() -> str:
     return _random(14, string.ascii_lowercase + string.digits)
 
 
-def new_media_id() -> str:
-    """12 random characters ``[A-Za-z0-9]``, as Livingdocs' media ids look."""
-    return _random(12, string.ascii_letters + string.digits)
+def new_media_id(number: int) -> str:
+    """12 characters ``[A-Za-z0-9]``, as Livingdocs' media ids look: six of the number of the
+    entry's first asset, so that new entries follow each other in the store, and six random ones.
+    The first one is a letter: no spreadsheet takes it for a number."""
+    rest, head = number + _FIRST, ""
+    while rest:
+        rest, digit = divmod(rest, len(_DIGITS))
+        head = _DIGITS[digit] + head
+    return head + _random(12 - len(head), _DIGITS)
+
+
+_DIGITS = "".join(sorted(string.digits + string.ascii_letters))
+"""In the order in which the store sorts them."""
+_FIRST = _DIGITS.index("A") * len(_DIGITS) ** 5
 
 
 def _random(length: int, letters: str) -> str:
-    return "".join(secrets.choice(letters) for _ in range(length))
+    """So many of these letters, all of them equally likely, by one call of the system's."""
+    found, table = b"", _tables(letters)
+    while len(found) < length:
+        found += os.urandom(2 * length).translate(*table)
+    return found[:length].decode()
+
+
+@cache
+def _tables(letters: str) -> tuple[bytes, bytes]:
+    """A letter for each byte, and those that would make some letters likelier."""
+    most = 256 - 256 % len(letters)
+    return (letters.encode() * (256 // len(letters) + 1))[:256], bytes(range(most, 256))
 
 
 def new_key(kind: ImageType, now: float) -> str:
-    """A storage key for an image of this type, dated ``now`` in UTC."""
-    day = datetime.fromtimestamp(now, UTC).strftime("%Y/%m/%d")
-    return f"{day}/{uuid.uuid4()}.{_ENDINGS[kind]}"
+    """A storage key for an image of this type, dated ``now`` in UTC; its UUID begins with the time
+    (RFC 9562, version 7), so that they follow each other in the store, and cannot be guessed."""
+    drawn = int.from_bytes(os.urandom(10), "big") & ~(0xF << 76 | 0x3 << 62) | 0x7 << 76 | 0x2 << 62
+    own = uuid.UUID(int=int(now * 1000) << 80 | drawn)
+    return f"{_day(int(now // 86_400))}/{own}.{_ENDINGS[kind]}"
+
+
+@lru_cache(maxsize=16)
+def _day(number: int) -> str:
+    """A day since 1970-01-01 as ``YYYY/MM/DD``."""
+    return datetime.fromtimestamp(number * 86_400, UTC).strftime("%Y/%m/%d")
 
 
 def slug(title: str) -> str:

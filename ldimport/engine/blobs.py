@@ -56,7 +56,10 @@ class BlobWriter(Protocol):
 
 
 class Blobs(Protocol):
-    """All blobs. A blob never changes: who reads one sees all of its bytes or none."""
+    """All blobs. A blob never changes: who reads one sees all of its bytes or none. ``scratch`` is
+    a folder for bytes under way, there once there is a writer; None: any."""
+
+    scratch: Path | None
 
     def size(self, sha256: str) -> int | None:
         """How many bytes are stored under this name; None when none are."""
@@ -96,7 +99,7 @@ class BlobFolder(Blobs):
 
     def __init__(self, folder: Path) -> None:
         self._places = folder / "blobs"
-        self._temporary = folder / "tmp"
+        self.scratch = self._temporary = folder / "tmp"
 
     def size(self, sha256: str) -> int | None:
         with _Disk(self._places), suppress(FileNotFoundError):
@@ -128,7 +131,7 @@ class BlobFolder(Blobs):
 
     def leftovers(self) -> Sequence[str]:
         with _Disk(self._temporary), suppress(FileNotFoundError):
-            return os.listdir(self._temporary)
+            return [each.name for each in os.scandir(self._temporary) if each.is_dir()]
         return []
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:

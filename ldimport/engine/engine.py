@@ -116,7 +116,7 @@ class Engine(Closing):
         The same ``key`` and request again give the same id. Raises InvalidRequestError (nothing
         is accepted), KeyConflictError (the key was used for another request), QuotaError."""
         options = options or self.options
-        body = accept.body_digest(request)
+        body = "" if checked and key is None else accept.body_digest(request)
         found = None if key is None else self.store.jobs.of_key(key)
         if found is not None:
             return accept.same_request(found, body)

@@ -22,7 +22,7 @@ from ldimport.media.protocol import Work
 from ldimport.media.sandbox import Examined, Sandbox
 from ldimport.model import Facts, Image, ImageType, Integrity, Json, Nulls, Status
 from ldimport.net.exchange import USER_AGENT
-from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched, Postponed
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
@@ -88,6 +88,7 @@ class ImageImporter:
             Guard(options.allow_hosts),
             ca_file=options.ca_file,
             user_agent=options.user_agent or USER_AGENT,
+            scratch=blobs.scratch,
             hold=hold,
         )
         self._sandbox = Sandbox(terms.limits)
@@ -122,14 +123,18 @@ class ImageImporter:
         return self._out(self._guarded(task, lambda: self._read_file(task)))
 
     def fetch(
-        self, tasks: Iterable[ImportTask], stop: Callable[[], bool]
-    ) -> Iterator[ImportOutcome]:
-        """Carry out tasks with a URL, as their answers come in; tasks are taken lazily. What is
-        with the child at the end is left there. After ``stop`` the rest has no outcome."""
-        sources = (self._source(task) for task in tasks)
+        self, tasks: Iterable[ImportTask | None], stop: Callable[[], bool]
+    ) -> Iterator[ImportOutcome | ImportTask]:
+        """Carry out tasks with a URL, as their answers come in; tasks are taken lazily (None: there
+        are none for the moment). What is with the child at the end is left there. A task that comes
+        out itself was not tried, since its host stalls. After ``stop`` the rest has no outcome."""
+        sources = (task and self._source(task) for task in tasks)
         for answer in self._fetcher.fetch_many(sources, stop):
             task = answer.source.tag
             assert isinstance(task, ImportTask)
+            if isinstance(answer, Postponed):
+                yield task
+                continue
             yield from self._out(self._guarded(task, lambda: self._answered(task, answer)))  # noqa: B023
 
     def _out(self, outcome: ImportOutcome | None) -> Iterator[ImportOutcome]:
@@ -289,6 +294,8 @@ class ImageImporter:
         something required lacks."""
         media_type = self._terms.config.media_types[image.media_type or ""]
         pairs, precedence = media_type.exif, self._terms.options.exif_precedence
+        if not pairs and ("title" not in media_type.properties or image.metadata.get("title")):
+            return dict(image.metadata), None
         metadata, unfit = complete(
             image, media_type.properties, pairs, extracted, precedence,
             lambda candidate: not self._reasons(replace(image, metadata=candidate), extracts=True),

@@ -41,18 +41,19 @@ def check(folder: Path, tick: Callable[[int], None] | None = None) -> Health:
         complaints = tuple(opened.complaints())
         entries, _ = opened.library.holdings()
         waiting = opened.jobs.open_images()
-        originals = opened.library.blobs()
         opened.clear_up(blobs)
         removed = tuple(each for part in blobs.parts() for each in opened.orphans(blobs, part))
-    missing: list[str] = []
-    damaged: list[str] = []
-    for n, (sha256, _) in enumerate(originals, 1):
-        found = _digest(blobs, sha256)
-        if found != sha256:
-            (missing if found is None else damaged).append(sha256)
-        if tick is not None:
-            tick(n)
-    counts = entries, waiting, len(originals), sum(size for _, size in originals)
+        missing: list[str] = []
+        damaged: list[str] = []
+        originals = stored = 0
+        for originals, (sha256, size) in enumerate(opened.library.blobs(), 1):
+            stored += size
+            found = _digest(blobs, sha256)
+            if found != sha256:
+                (missing if found is None else damaged).append(sha256)
+            if tick is not None:
+                tick(originals)
+    counts = entries, waiting, originals, stored
     return Health(*counts, tuple(missing), tuple(damaged), complaints, removed)
 
 

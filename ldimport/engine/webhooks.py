@@ -181,8 +181,8 @@ class Sender:
         return tried
 
     def _send(self, of: Notification, tried: queue.SimpleQueue[_Tried]) -> None:
-        from ldimport.net.exchange import post
         from ldimport.net.guard import Guard
+        from ldimport.net.post import post
 
         began = self.monotonic()
         status, wait, why, hopeless = None, None, "", False

@@ -34,14 +34,18 @@ if TYPE_CHECKING:
 
 HANDFUL = 128
 """Images leased at a time; the same synced transaction records what is done."""
+LEAST = 8
+"""The same where few are left."""
 GLANCE = 0.02
 """Seconds between two looks at leases, timers and the call to stop while there is work."""
-LINGER = 0.5
+LINGER = 0.2
 """Seconds that an outcome waits at most to be recorded, though no new images are leased."""
 IDLE = 1.0
 """Seconds after which a worker that waits looks for dead ones, though the store says nothing."""
 POLL = 0.05
 """Seconds between two looks for new work; a look costs no file access."""
+AROUND = 10.0
+"""Seconds after which images that were given back are looked at again, at the earliest."""
 MOST_IMPORTERS = 4
 GRACE = 0.8
 """Seconds that a process takes at most to end in order once its parent is gone."""
@@ -91,6 +95,10 @@ class Worker:
     _local: deque[ImportTask] = field(default_factory=deque)
     _done: list[ImportOutcome] = field(default_factory=list)
     _examined: Callable[[], Iterable[ImportOutcome]] = tuple
+    _back: list[ImportTask] = field(default_factory=list)
+    """To be given back: their hosts stall. Next come images behind them, in time again they."""
+    _after: int = 0
+    _around_at: float = float("-inf")
     _recorded_at: float = float("-inf")
     _lease: float = 0.0
     _glance_at: float = float("-inf")
@@ -138,7 +146,10 @@ class Worker:
             return True
         self._examined = importer.examined
         for outcome in importer.fetch(self._to_fetch(importer, terms), self._pulse):
-            self._finish(outcome)
+            if isinstance(outcome, ImportTask):
+                self._back.append(outcome)
+            else:
+                self._finish(outcome)
             if self._local and not self.stop():
                 self._finish(*importer.local(self._local.popleft()))
         while not self._pulse() and self._local:  # a lost lease empties it
@@ -148,11 +159,15 @@ class Worker:
         self._commit()
         return True
 
-    def _to_fetch(self, importer: ImageImporter, terms: int) -> Iterator[ImportTask]:
-        """Tasks to fetch, while there are any; what needs no fetch is settled or set aside."""
+    def _to_fetch(self, importer: ImageImporter, terms: int) -> Iterator[ImportTask | None]:
+        """Tasks to fetch, None while there are none; what needs no fetch is settled or set
+        aside."""
         while not self._pulse():
             if not self._remote and (len(self._local) >= HANDFUL or not self._refill(terms)):
-                return
+                if self._local:
+                    self._finish(*importer.local(self._local.popleft()))
+                yield None
+                continue
             task = self._remote.popleft()
             if outcome := importer.refused(task):
                 self._finish(outcome)
@@ -173,10 +188,10 @@ class Worker:
         """Called all the time while working, for which it is nearly free: looks after leases,
         hears the call to stop. A hung worker does not come here, and so loses its leases, and its
         life."""
-        self._done.extend(self._examined())
         now = self.monotonic()
         if now >= self._glance_at:
             self._glance_at = now + GLANCE
+            self._done.extend(self._examined())
             if self.session.ageing or self._lingering():
                 self._commit()
             self.watch(self._lease)
@@ -187,24 +202,35 @@ class Worker:
     def _refill(self, terms: int | None) -> int | None:
         """Record what is done and lease more, in one commit. Returns the number of their terms,
         None when nothing is free or the oldest has other terms."""
-        if not self.store.jobs.any_free(self.only):
-            return None
-        return self._commit(HANDFUL, terms)
+        if not self.store.jobs.any_free(self.only, self._after):
+            if not self._after or self.monotonic() < self._around_at:
+                return None
+            self._after = 0
+            self._around_at = self.monotonic() + AROUND
+        return self._commit(self._share(), terms)
+
+    def _share(self) -> int:
+        """Fewer where few are left, so that each worker has some of them."""
+        if self.workers == 1:
+            return HANDFUL
+        return max(LEAST, min(HANDFUL, self.store.jobs.open_images() // (2 * self.workers)))
 
     def _commit(self, most: int = 0, terms: int | None = None) -> int | None:
         """One group commit: blobs first, then their rows; the leases renewed on the way. Disks may
         be slow, so it has all the time it wants."""
         self.watch(0)
         self._writer.settle()
+        self._after = max([self._after, *(task.item for task in self._back)])
         claimed = self.session.work(
             self._done, self.now(), lost=self._writer.missing, most=most, terms=terms,
-            only=self.only,
+            only=self.only, back=self._back, after=self._after,
         )  # fmt: skip
         if not claimed.kept:
             self._remote.clear()
             self._local.clear()
         self._remote.extend(claimed.tasks)
         self._done.clear()
+        self._back.clear()
         self._writer.forget()
         self._recorded_at = self.monotonic()
         self.watch(self._lease)

@@ -3,6 +3,7 @@
 
 import os
 from collections import deque
+from contextlib import suppress
 
 SIZE = 16_000_000
 """Bytes; an image that is larger goes through the pipe."""
@@ -12,9 +13,10 @@ class Arena:
     """Images lie in it in the order in which they were put there, and go in this order."""
 
     def __init__(self) -> None:
-        self.descriptor = os.memfd_create("images") if hasattr(os, "memfd_create") else None
+        self.descriptor: int | None = None
         self._pieces: deque[tuple[int, int]] = deque()
-        if self.descriptor is not None:
+        with suppress(AttributeError, OSError):  # only Linux has it, and not in each container
+            self.descriptor = os.memfd_create("images")
             os.ftruncate(self.descriptor, SIZE)
 
     def put(self, data: bytes) -> int | None:

@@ -18,7 +18,6 @@ from typing import BinaryIO
 from ldimport import system
 from ldimport.errors import Rejected
 from ldimport.media import jpeg
-from ldimport.media.inspect import check_pixels
 from ldimport.media.protocol import IN_PIPE, KINDS, REPLY, REQUEST, ChildOutcome, Work
 from ldimport.model import Facts, ImageType, Limits
 
@@ -30,7 +29,7 @@ def main() -> None:
     limits = Limits(**options["limits"])
     requests, replies = sys.stdin.buffer, sys.stdout.buffer
     try:
-        from ldimport.media import cleaning, decoding, metadata  # noqa: F401  before memory is limited
+        from ldimport.media import decoding  # noqa: F401  large, and before memory is limited
     except ModuleNotFoundError as error:
         _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
         return
@@ -57,6 +56,8 @@ def main() -> None:
             _reply(replies, ChildOutcome.REJECTED, refusal.encode())
         except (MemoryError, RecursionError):
             _reply(replies, ChildOutcome.EXHAUSTED)
+        except ModuleNotFoundError as error:
+            _reply(replies, ChildOutcome.UNUSABLE, str(error).encode())
 
 
 def _mapped(descriptor: int | None = None) -> memoryview:
@@ -69,16 +70,22 @@ def _mapped(descriptor: int | None = None) -> memoryview:
 def _done(
     work: Work, kind: ImageType, data: jpeg.Buffer, limits: Limits
 ) -> tuple[bytes, Facts] | tuple[bytes] | tuple[()]:
-    """Carry out one request: the body of its answer, and facts if they are news."""
-    from ldimport.media import cleaning, decoding, metadata
+    """Carry out one request: the body of its answer, and facts if they are news. What most images
+    do not need is not loaded before one does."""
+    from ldimport.media import decoding
 
     if work is Work.SANITISE:
+        from ldimport.media import cleaning
+        from ldimport.media.inspect import check_pixels
+
         safe, facts = cleaning.clean(bytes(data), limits.max_bytes)
         check_pixels(facts.width, facts.height, limits)
         return safe, facts
     if Work.DECODE in work:
         decoding.decode(kind, data, limits)
     if Work.METADATA in work:
+        from ldimport.media import metadata
+
         return (json.dumps(metadata.extract(bytes(data), kind)).encode(),)
     return ()
 

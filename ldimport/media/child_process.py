@@ -139,8 +139,6 @@ class ChildProcess:
             greeting = self._read(seconds)
         except ChildFailedError as failure:
             raise stuck(f"it does not start: {failure}") from failure
-        if greeting and greeting.outcome is ChildOutcome.UNUSABLE:
-            raise unusable(greeting.body.decode())
         self._greeted = greeting is not None
         return self._greeted
 
@@ -176,6 +174,8 @@ class ChildProcess:
                 if len(self._unread) >= (end := REPLY.size + size):
                     body = bytes(self._unread[REPLY.size : end])
                     del self._unread[:end]
+                    if outcome == ChildOutcome.UNUSABLE:
+                        raise unusable(body.decode())
                     return ChildReply(ChildOutcome(outcome), width, height, body)
             if seconds < math.inf and not self._has_said(seconds):
                 return None

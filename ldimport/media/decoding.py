@@ -6,7 +6,6 @@ from contextlib import suppress
 from io import BytesIO
 
 from PIL import Image
-from PIL.JpegImagePlugin import JpegImageFile
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected
@@ -48,6 +47,8 @@ def _is_plain(data: bytes | memoryview) -> bool:
 
 def _jpeg(data: bytes, found: jpeg.Jpeg) -> None:
     """The same for each kind there is."""
+    from PIL.JpegImagePlugin import JpegImageFile  # seldom needed
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

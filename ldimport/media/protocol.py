@@ -32,7 +32,7 @@ class Work(IntFlag):
 
 class ChildOutcome(IntEnum):
     """First byte of an answer. ``EXHAUSTED``: memory ran out, the child still lives;
-    ``UNUSABLE``: a library is missing, the child has ended."""
+    ``UNUSABLE``: a library is missing, no image can be read so."""
 
     DONE = 0
     REJECTED = 1

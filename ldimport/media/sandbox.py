@@ -12,6 +12,7 @@ import json
 import math
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -27,6 +28,8 @@ from ldimport.system import most_memory
 MOST_BYTES, MOST_IMAGES = 64_000_000, 32
 """What is kept of images whose work has not ended, before one has to end. More would keep the child
 no busier, only memory that is cold by then."""
+_PACE = 250_000_000
+"""Bytes a second that no decoder reaches."""
 _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
 """Exit status of a child whose CPU time is used up; none of Windows' own."""
 
@@ -111,7 +114,10 @@ class Sandbox(Closing):
 
     def ended(self, seconds: float = 0) -> Mapping[int, Examined]:
         """What has ended since this was asked last; for the first of it the child is waited for
-        so many seconds. Metadata that takes too much to read is none."""
+        so many seconds. Where enough is under way we are not woken for each. Metadata that takes
+        too much to read is none."""
+        if seconds and self.is_full:
+            time.sleep(min(seconds, self._bytes / 2 / _PACE))
         while self._took_answer(0 if self._ended else seconds):
             pass
         ended, self._ended = self._ended, {}

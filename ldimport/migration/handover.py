@@ -56,8 +56,7 @@ def with_library(rows: Iterable[ResultRow], look_up: LookUp) -> Iterator[ResultR
         if found is None or found.media_id != row.media_id:
             yield row
             continue
-        yield replace(
-            row,
+        yield row._replace(
             size=row.size if found.size is None else found.size,
             width=row.width or found.width,
             height=row.height or found.height,

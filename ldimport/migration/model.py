@@ -6,7 +6,7 @@ Times are Unix seconds. Nothing here knows how it is stored.
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ldimport.causes import group_of
 from ldimport.model import Counts, JobState, Status
@@ -247,8 +247,7 @@ class WaiverChange:
     examples: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ResultRow:
+class ResultRow(NamedTuple):
     """Last outcome of one image, with all that scripts want to know. ``status`` None: pending or
     not sent; ``target`` as screens name it; ``tries``: how often it failed since it arrived or was
     edited; ``waived_because``: why somebody accepted its failure; ``gave_up``: it is not sent again

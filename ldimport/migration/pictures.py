@@ -12,7 +12,7 @@ from ldimport.media.inspect import inspect, is_markup
 from ldimport.media.sandbox import Sandbox
 from ldimport.migration.proof import Expected
 from ldimport.model import IMAGE_SERVICE, Asset, Facts, ImageType, Json, Limits
-from ldimport.net.fetch import Fetched, Fetcher, FetchSource
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.targets.base import Target
@@ -91,6 +91,7 @@ class Pictures(Closing):
         (outcome,) = self._fetcher.fetch_many([FetchSource(url)])
         if isinstance(outcome, Fetched):
             return outcome.body
+        assert isinstance(outcome, NotFetched), "one alone is not postponed"
         raise outcome.rejected
 
     def _source(self, expected: Expected) -> bytes | None:

@@ -4,7 +4,7 @@ another place, or no, and for how long."""
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, over_bytes
@@ -24,8 +24,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _PLAIN = re.compile(r"[\x20-\x7e]{1,1000}")
 
 
-@dataclass(frozen=True, slots=True)
-class FetchSource:
+class FetchSource(NamedTuple):
     """A URL to fetch. With ``etag`` or ``last_modified`` (as the origin gave them) it is asked
     whether anything changed. ``tag`` is the caller's own and comes back untouched."""
 
@@ -38,12 +37,13 @@ class FetchSource:
     def conditions(self) -> list[str]:
         """Request headers that ask whether anything changed; values that would not survive a
         header line are left out."""
+        if not self.etag and not self.last_modified:
+            return []
         pairs = (("If-None-Match", self.etag), ("If-Modified-Since", self.last_modified))
         return [f"{name}: {value}" for name, value in pairs if value and _PLAIN.fullmatch(value)]
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(NamedTuple):
     """The bytes of a source, or ``not_modified`` with none; ``notes`` as in ``model.Facts``."""
 
     source: FetchSource
@@ -54,15 +54,20 @@ class Fetched:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class NotFetched:
+class NotFetched(NamedTuple):
     """A source that was given up, and why."""
 
     source: FetchSource
     rejected: Rejected
 
 
-FetchOutcome = Fetched | NotFetched
+class Postponed(NamedTuple):
+    """A source that was not tried, since its host stalls and enough others wait there."""
+
+    source: FetchSource
+
+
+FetchOutcome = Fetched | NotFetched | Postponed
 
 
 def screen_image(status: int, headers: Mapping[str, str], max_bytes: int) -> Rejected | None:
@@ -111,7 +116,9 @@ def _body(answer: Answer, max_bytes: int) -> bytes:
 def _compressions(headers: Mapping[str, str]) -> list[str]:
     """The compressions that ``Content-Encoding`` names. What names none (``none``, ``UTF-8``,
     ``aws-chunked``: object stores repeat what they were told at the upload) changes no byte."""
-    named = headers.get("content-encoding", "").lower().split(",")
+    if "content-encoding" not in headers:
+        return []
+    named = headers["content-encoding"].lower().split(",")
     return [coding for coding in map(str.strip, named) if coding in _COMPRESSIONS]
 
 

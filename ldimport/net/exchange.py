@@ -1,4 +1,4 @@
-"""HTTP exchanges by libcurl, many at a time or one POST alone (for webhooks).
+"""HTTP exchanges by libcurl, many at a time.
 
 Whether an answer is an image worth keeping is for ``answers``. What holds for every exchange is
 decided here: a socket is opened to a checked address alone, TLS is verified, no proxy, credential
@@ -7,19 +7,16 @@ or redirect of libcurl's own, no cookie but those given to it, bounded headers, 
 
 import re
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import pycurl
 
 from ldimport import __version__
 from ldimport.causes import Cause
-from ldimport.errors import Rejected
-from ldimport.net.certificates import trusted_roots
-from ldimport.net.guard import CheckedAddress, Guard, refusal
-from ldimport.net.hosts import Lookups, unresolved
+from ldimport.errors import Rejected, TemporaryError
+from ldimport.net.body import Body, Shelf
+from ldimport.net.guard import CheckedAddress, refusal
 
 OpenSocket = Callable[[int, int, int, tuple[str, int]], socket.socket]
 """Family, type, protocol and (address, port) to a new, unconnected socket. May raise OSError."""
@@ -79,8 +76,7 @@ _OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What an origin answered. ``headers`` have lower-case names, those in use here only;
     ``broken`` says why the body is incomplete, ``cut`` that it went on beyond the limit;
     ``cookies`` are those known after it, each a line for libcurl."""
@@ -114,15 +110,17 @@ class Exchange:
         screen: Screen | None = None,
         user_agent: str = USER_AGENT,
         open_socket: OpenSocket | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.curl = pycurl.Curl()
+        self._body = Body(shelf or Shelf())
+        self._full: TemporaryError | None = None
         self._max_bytes = max_bytes
         self._screen = screen
         self._open_socket = open_socket
         self._headers_always = ("Accept-Encoding: identity", *headers)
         self._opened: list[socket.socket] = []
         self._lines: list[bytes] = []
-        self._chunks: list[bytes] = []
         self._asked: tuple[object, ...] = ()
         """Headers and seconds that libcurl was told last."""
         self._cookies = False
@@ -150,10 +148,10 @@ class Exchange:
         self.drop()
         self._status = 0
         self._headers: dict[str, str] = {}
-        self._size = 0
         self._limit = MAX_OTHER_BYTES
         self._cut = False
         self._refused: Rejected | None = None
+        self._full = None
         self._seconds = seconds
         self._checked = checked
         url = checked.url
@@ -176,17 +174,21 @@ class Exchange:
     @property
     def received(self) -> int:
         """Lines of headers and bytes of the body that have come."""
-        return len(self._lines) + self._size
+        return len(self._lines) + self._body.size
 
     def end(self, error: int = 0, text: str = "") -> Answer:
         """What came of it; ``error`` and ``text`` are libcurl's, 0 if it was content. Raises
-        Rejected if there was no answer at all, or none that may be looked at."""
+        Rejected if there was no answer at all, or none that may be looked at, TemporaryError if
+        there is no disk for a large one."""
         if not self._status and self._refused is None:
             self._read_headers()
-        body = b"".join(self._chunks)
+        try:
+            body = self._body.whole()
+        except OSError as failed:
+            self._full = self._body.shelf.full(failed)
         self.drop()
-        if self._refused is not None:
-            raise self._refused
+        if stopped := self._full or self._refused:
+            raise stopped
         broken = self._failure(error, text) if error and not self._cut else None
         if broken is not None and not self._status:
             raise broken
@@ -207,7 +209,7 @@ class Exchange:
             opened.close()
         self._opened.clear()
         self._lines.clear()
-        self._chunks.clear()
+        self._body.clear()
 
     def close(self) -> None:
         """Release the handle."""
@@ -254,13 +256,16 @@ class Exchange:
         return self._refused is None
 
     def _chunk(self, chunk: bytes) -> int | None:
-        if not self._size and not self._read_headers():
+        if not self._body.size and not self._read_headers():
             return _STOP
-        self._size += len(chunk)
-        if self._size > self._limit:
+        if self._body.size + len(chunk) > self._limit:
             self._cut = True
             return _STOP
-        self._chunks.append(chunk)
+        try:
+            self._body.add(chunk)
+        except OSError as error:  # which must not pass through libcurl
+            self._full = self._body.shelf.full(error)
+            return _STOP
         return None
 
     def _refuse(self, reason: str) -> None:
@@ -355,49 +360,3 @@ class Transfers(Generic[Owner]):
             return owner, exchange.end(error, text)
         except Rejected as rejected:
             return owner, rejected
-
-
-def post(
-    url: str,
-    body: bytes,
-    headers: Mapping[str, str],
-    guard: Guard,
-    timeout: float,
-    *,
-    ca_file: str | None = None,
-    open_socket: OpenSocket | None = None,
-) -> Answer:
-    """POST ``body`` once, with ``timeout`` seconds to find the name and as many from connect to
-    last byte; a redirect is an answer like any other, the first 64 kB of its body are kept. Raises
-    Rejected when there is no answer, ValueError for a header that breaks its line, ConfigError for
-    a ``ca_file`` that cannot be used."""
-    lines = [_line(name, value) for name, value in headers.items()]
-    headers_always = ["Accept: */*", "Expect:", *lines]
-    roots = trusted_roots(ca_file)
-    exchange = Exchange(roots=roots, headers=headers_always, open_socket=open_socket)
-    try:
-        checked = _checked(url, guard, timeout)
-        exchange.curl.setopt(pycurl.POST, 1)
-        exchange.curl.setopt(pycurl.POSTFIELDS, body)
-        exchange.begin(checked, timeout)
-        return exchange.perform()
-    finally:
-        exchange.close()
-
-
-def _checked(url: str, guard: Guard, timeout: float) -> CheckedAddress:
-    """Read and resolve ``url``; a resolver that hangs is not waited for."""
-    parsed = guard.parse(url)
-    lookups = Lookups(guard, time.monotonic)
-    lookups.ask(parsed)
-    found = next((one for _, one in lookups.answers(timeout)), unresolved(parsed.host))
-    if isinstance(found, Rejected):
-        raise found
-    return guard.checked(parsed, found)
-
-
-def _line(name: str, value: str) -> str:
-    line = f"{name}: {value}"
-    if not line.isascii() or not line.isprintable():
-        raise ValueError(f"the header {name!r} holds something else than printable ASCII")
-    return line

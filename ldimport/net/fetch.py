@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
+from pathlib import Path
 from random import random
 from typing import Any
 
@@ -20,7 +21,8 @@ from ldimport.closing import Closing
 from ldimport.errors import Rejected
 from ldimport.model import Limits
 from ldimport.net import answers
-from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched
+from ldimport.net.answers import Fetched, FetchOutcome, FetchSource, NotFetched, Postponed
+from ldimport.net.body import Shelf
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import USER_AGENT, Answer, Exchange, OpenSocket, Transfers
 from ldimport.net.guard import Guard
@@ -28,13 +30,17 @@ from ldimport.net.hosts import Found, Host, Hosts, Lookups
 from ldimport.net.turns import FetchTask, Turns
 from ldimport.url import join
 
-__all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched"]
+__all__ = ["FetchSource", "Fetched", "Fetcher", "NotFetched", "Postponed"]
 
 AHEAD = 4
 """Sources taken for each that may be under way: when one host is busy, others may have room."""
+STILL_AHEAD = 4
+"""Sources that wait at a host which stalls, for each that may be under way there."""
+MOST_VAIN = 1_000
+"""So many sources in a row are given back for that; then none is taken for a second."""
 MOST_STILL = 16
 """So many times as much may be under way, and wait, where hosts stall."""
-PATIENCE = 0.2
+PATIENCE = 0.1
 """Seconds after which ``stop`` is asked again."""
 LOOKUP_PAUSE = 0.005
 """Seconds between looks at names being resolved while transfers run."""
@@ -48,8 +54,8 @@ class Fetcher(Closing):
     """Fetches through ``guard`` within ``limits``, at most ``concurrency`` transfers at a time
     that move, and ``limits.per_host`` with one host. Keeps connections and looked-up names between
     calls; for one thread. ``ca_file`` names the root certificates to trust instead of the system's;
-    ``user_agent`` is what we are called; ``hold`` is told the tag of the source whose URL or answer
-    is being read (None: none).
+    ``user_agent`` is what we are called; ``scratch`` is a folder for large bodies under way;
+    ``hold`` is told the tag of the source whose URL or answer is being read (None: none).
 
     ``clock`` (monotonic), ``now`` (Unix seconds), ``sleep``, ``chance`` (0 to 1) and
     ``open_socket`` are the world outside, for tests to replace. Raises ConfigError if ``ca_file``
@@ -62,6 +68,7 @@ class Fetcher(Closing):
     concurrency: int = 16
     ca_file: str | None = None
     user_agent: str = USER_AGENT
+    scratch: Path | None = None
     hold: Callable[[Any], None] = lambda _: None
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
@@ -78,6 +85,7 @@ class Fetcher(Closing):
             screen=answers.screen_image,
             user_agent=self.user_agent,
             open_socket=self.open_socket,
+            shelf=Shelf(self.scratch),
         )
         self.transfers: Transfers[FetchTask] = Transfers(make)
         self.hosts: Hosts[FetchTask] = Hosts()
@@ -85,11 +93,13 @@ class Fetcher(Closing):
         self._under_way = False
 
     def fetch_many(
-        self, sources: Iterable[FetchSource], stop: Callable[[], bool] = lambda: False
+        self, sources: Iterable[FetchSource | None], stop: Callable[[], bool] = lambda: False
     ) -> Iterator[FetchOutcome]:
         """Fetch ``sources``, which are taken a few ahead; each comes out once, in the order in
-        which they end. ``stop`` is asked several times a second: once it says True, what is
-        under way is broken off and the sources that have not come out were not fetched.
+        which they end. A None says that there is none for the moment: it ends here if nothing is
+        under way, else more is asked for soon. ``stop`` is asked several times a second: once it
+        says True, what is under way is broken off and the sources that have not come out were not
+        fetched.
 
         Raises RuntimeError if an earlier call has not come to its end.
         """
@@ -114,10 +124,14 @@ class _Round:
     """One call of ``fetch_many``."""
 
     _fetcher: Fetcher
-    _sources: Iterator[FetchSource] | None
+    _sources: Iterator[FetchSource | None]
     _stop: Callable[[], bool]
     _turns: Turns
     _open: int = 0
+    _dry: bool = False
+    """Whether there was no source when one was asked for last."""
+    _vain: int = 0
+    _pull_at: float = float("-inf")
     _outcomes: deque[FetchOutcome] = field(default_factory=deque)
 
     def outcomes(self) -> Iterator[FetchOutcome]:
@@ -136,7 +150,7 @@ class _Round:
             while self._outcomes:
                 yield self._outcomes.popleft()
                 moved = True
-            if not self._open and self._sources is None:
+            if self._dry and not self._open:
                 return
             if not moved:
                 self._wait()
@@ -152,7 +166,7 @@ class _Round:
         while self._slots():
             if host := self._turns.next():
                 self._begin_at(host, now)
-            elif not self._pulled():
+            elif not self._pulled(now):
                 return
 
     def _slots(self) -> bool:
@@ -161,14 +175,14 @@ class _Round:
         moving = under_way - self._turns.still + len(self._fetcher.lookups)
         return moving < most and under_way < MOST_STILL * most
 
-    def _pulled(self) -> bool:
+    def _pulled(self, now: float) -> bool:
         """Take the next source, if there may be one more."""
         most = AHEAD * self._fetcher.concurrency
-        if self._turns.ahead >= most or self._open >= MOST_STILL * most:
+        if self._turns.ahead >= most or self._open >= MOST_STILL * most or now < self._pull_at:
             return False
-        source = None if self._sources is None else next(self._sources, None)
+        source = next(self._sources, None)
+        self._dry = source is None
         if source is None:
-            self._sources = None
             return False
         self._open += 1
         self._fetcher.hold(source.tag)
@@ -177,10 +191,21 @@ class _Round:
         except Rejected as rejected:
             self._give_up(source, rejected)
         else:
-            self._turns.add(FetchTask(source, url, url))
+            task = FetchTask(source, url, url)
+            if self._turns.crowd(task) < STILL_AHEAD * self._fetcher.limits.per_host:
+                self._turns.add(task)
+                self._vain = 0
+            else:
+                self._postpone(source, now)
         finally:
             self._fetcher.hold(None)
         return True
+
+    def _postpone(self, source: FetchSource, now: float) -> None:
+        self._out(Postponed(source))
+        self._vain += 1
+        if self._vain >= MOST_VAIN:
+            self._vain, self._pull_at = 0, now + 1.0
 
     def _wait(self) -> None:
         seconds = self._turns.within(PATIENCE, self._fetcher.clock())

@@ -9,11 +9,11 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from itertools import islice
+from typing import NamedTuple
 
 from ldimport.causes import Cause
 from ldimport.errors import Rejected, UsageError
@@ -49,8 +49,7 @@ can know (``nat64_prefix``)."""
 _UNKNOWN = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedAddress:
+class CheckedAddress(NamedTuple):
     """A URL that may be fetched, and the addresses (IP texts) to connect to for it. ``allowed``
     tells that its host and port were allowed by name and may be private."""
 

@@ -85,6 +85,11 @@ class Turns:
         self.ahead += host.open
         self.list(host)
 
+    def crowd(self, task: FetchTask) -> int:
+        """How many wait already where it would have to wait for long."""
+        host = self.of(task)
+        return len(host.waiting) if host.stalls else 0
+
     def take(self, task: FetchTask) -> None:
         """It waits no longer."""
         host = self.of(task)

@@ -17,8 +17,9 @@ from ldimport.schema.addresses import MAX_URL, PLAIN, resolved, url_findings
 from ldimport.schema.config import ProjectConfig
 from ldimport.schema.findings import Finding, cut, listed, proposed, sample
 from ldimport.schema.identity import Seen
+from ldimport.schema.metadata import MetadataCheck
 from ldimport.schema.nothing import Nothings
-from ldimport.schema.values import MetadataCheck, text_advice, too_long
+from ldimport.schema.values import text_advice, too_long
 from ldimport.schema.words import Words
 
 MOST_REASONS = 20
@@ -76,6 +77,8 @@ def metadata_reasons(
     check = _metadata_check(config, image.media_type or config.default_media_type)
     if check is None:
         return (f"there is no media type “{image.media_type}”",)
+    if check.is_plain(image.metadata):
+        return ()
     metadata = {name: value for name, value in image.metadata.items() if value is not None}
     found = check.findings(metadata, has_title=bool(image.file_name), extracts=extracts)
     said = (

@@ -13,8 +13,9 @@ from typing import NamedTuple
 from ldimport.model import MAX_NAME, Json, Place
 from ldimport.schema.addresses import MAX_URL, PLAIN
 from ldimport.schema.check import Checker, is_plain_id
+from ldimport.schema.metadata import MetadataCheck
 from ldimport.schema.nothing import LONGEST, NOTHING
-from ldimport.schema.values import MetadataCheck, ValueCheck
+from ldimport.schema.values import ValueCheck
 
 RowTest = Callable[[list[str], int], bool]
 """Of a row's cells and line. True: nothing is to be said about it, and its id is remembered.

@@ -1,9 +1,7 @@
-"""Values of one property, and the metadata of one media type: decided by ``jsonschema-rs``,
-explained by ``jsonschema``."""
+"""Values of one property: decided by ``jsonschema-rs``, explained by ``jsonschema``."""
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -13,15 +11,13 @@ from typing import Any
 from jsonschema_rs import Draft202012Validator
 
 from ldimport.cells import Writing
-from ldimport.errors import near
 from ldimport.model import MAX_VALUE, Json, Severity
-from ldimport.mojibake import INVISIBLE, MANGLED, disguised, is_whole
+from ldimport.mojibake import INVISIBLE, MANGLED, is_whole
 from ldimport.schema.coerce import PLAIN, coercion, reads_text
-from ldimport.schema.config import MediaType, ProjectConfig
-from ldimport.schema.dates import FIELD, is_date, is_datetime, moment
-from ldimport.schema.findings import BadValue, Finding, cut, listed, proposed, sample
+from ldimport.schema.config import ProjectConfig
+from ldimport.schema.dates import is_date, is_datetime, moment
+from ldimport.schema.findings import BadValue, Finding, cut, listed, proposed
 from ldimport.schema.jsonschema import (
-    media_type_schema,
     storage_schema,
     value_schema,
     with_definitions,
@@ -148,13 +144,15 @@ def _reference(field: str, value: Json, key: str, known: Sequence[str]) -> Itera
         yield _warning("unlisted", text, proposed(name, known), name)
 
 
-_EMPTY: tuple[Json, ...] = (None, "", [], {})
+EMPTY: tuple[Json, ...] = (None, "", [], {})
+"""What counts as no value."""
 REMEMBERED, _SHORT = 10_000, 500
 """Cells remembered for one property, and how many characters each has at most."""
 _FORMATS = {"date": is_date, "date-time": is_datetime}
 
 
-def _decider(schema: Mapping[str, Any]) -> Draft202012Validator:
+def decider(schema: Mapping[str, Any]) -> Draft202012Validator:
+    """What says of a value, quickly and without a reason, whether it has this shape."""
     return Draft202012Validator(dict(schema), validate_formats=True, formats=_FORMATS)
 
 
@@ -215,7 +213,7 @@ class ValueCheck:
             value = self.read(text, textual=textual)
         except BadValue:
             return False
-        if value in _EMPTY or next(self.findings(value), None) is not None:
+        if value in EMPTY or next(self.findings(value), None) is not None:
             return False
         if len(right) < REMEMBERED and len(text) <= _SHORT and text not in NOTHING:
             right[text] = value
@@ -271,11 +269,11 @@ class ValueCheck:
 
     @cached_property
     def _shape_decider(self) -> Draft202012Validator:
-        return _decider(self._shape)
+        return decider(self._shape)
 
     @cached_property
     def _whole_decider(self) -> Draft202012Validator:
-        return _decider(self._whole)
+        return decider(self._whole)
 
 
 def _any_text(found: Property) -> int | None:
@@ -288,117 +286,3 @@ def _any_text(found: Property) -> int | None:
         return None
     most = found.number("maxLength")
     return MAX_VALUE if most is None else min(MAX_VALUE, int(most) // 2)
-
-
-class MetadataCheck:
-    """Metadata of one media type, coerced and checked. ``common`` are fields that are filled for
-    rows of any media type: left out where this one lacks them; ``left_out`` remembers which."""
-
-    def __init__(
-        self,
-        config: ProjectConfig,
-        media_type: MediaType,
-        writings: Mapping[str, Writing] | None = None,
-        common: Collection[str] = (),
-    ) -> None:
-        self.media_type = media_type
-        self.common = {name.removeprefix("metadata.") for name in common} - {*media_type.properties}
-        self.left_out: set[str] = set()
-        self.values = {
-            handle: ValueCheck(each, config, (writings or {}).get(f"metadata.{handle}", PLAIN))
-            for handle, each in media_type.properties.items()
-        }
-        self.required = {h for h, each in media_type.properties.items() if each.required}
-        self._fillable = media_type.fillable
-        schema = media_type_schema(config, media_type)
-        schema.pop("required", None)  # asked by hand: fileName may stand for a title
-        self._decider = _decider(schema)
-
-    def quick(self, metadata: Mapping[str, Json], *, textual: bool) -> dict[str, Json] | None:
-        """The stored values of metadata that nothing at all is to be said about, else None."""
-        stored: dict[str, Json] = {}
-        for handle, value in metadata.items():
-            check = self.values.get(handle)
-            if check is None:
-                if handle not in self.common:
-                    return None
-                self.left_out.add(handle)
-                continue
-            if type(value) is str and value and check.any_text is not None:
-                if len(value) > check.any_text or not is_whole(value):
-                    return None
-            elif type(value) is str and value:
-                if not check.accepts(value, textual=textual):
-                    return None
-                value = check.value(value, textual=textual)
-            else:
-                with suppress(BadValue):
-                    value = check.read(value, textual=textual) if check.translates else value
-                if value in _EMPTY or next(check.findings(value), None) is not None:
-                    return None
-            stored[handle] = value
-        return stored if self.required <= stored.keys() else None
-
-    def coerced(
-        self, metadata: Mapping[str, Json], *, textual: bool
-    ) -> tuple[dict[str, Json], list[tuple[str, Finding]]]:
-        """Values as they are stored, and what could not be read, each with its handle."""
-        found: dict[str, Json] = {}
-        bad: list[tuple[str, Finding]] = []
-        for handle, value in metadata.items():
-            check = self.values.get(handle)
-            if check is None and handle in self.common:
-                self.left_out.add(handle)
-                continue
-            is_text = check is None or check.property.shape is ValueShape.TEXT
-            if value is None or (value == "" and not is_text):
-                continue
-            if check is None:
-                found[handle] = value
-                continue
-            try:
-                read = check.read(value, textual=textual)
-                if value == "" or read not in ("", None):
-                    found[handle] = read
-            except BadValue as error:
-                text = f"{check.field}: {error.message}"
-                hint = error.hint.replace(FIELD, check.field)
-                bad.append((handle, Finding(error.code, text, hint, value=sample(str(value)))))
-        return found, bad
-
-    def findings(
-        self,
-        metadata: Mapping[str, Json],
-        *,
-        has_title: bool,
-        skip: frozenset[str] = frozenset(),
-        extracts: bool = True,
-    ) -> Iterator[tuple[str, Finding]]:
-        """All findings, each with its handle. ``has_title``: there is a fileName; ``skip``:
-        handles that something was found about already; ``extracts``: what the file's own metadata
-        has is still to come."""
-        for handle, check in self.values.items():
-            if handle in self.required and metadata.get(handle) in _EMPTY and handle not in skip:
-                fills = extracts and handle in self._fillable
-                yield handle, check.missing(has_title=has_title and handle == "title", fills=fills)
-        if not self._decider.is_valid(metadata):
-            yield from self._wrong(metadata)
-            return
-        for handle, value in metadata.items():
-            yield from ((handle, each) for each in self.values[handle].odd(value))
-
-    def _wrong(self, metadata: Mapping[str, Json]) -> Iterator[tuple[str, Finding]]:
-        for handle, value in metadata.items():
-            check = self.values.get(handle)
-            if check is None:
-                yield handle, self._unknown(handle)
-            elif not (check.property.required and value in _EMPTY):
-                yield from ((handle, each) for each in check.findings(value))
-
-    def _unknown(self, handle: str) -> Finding:
-        has = f"it has: {listed(self.values)}" if self.values else "it has none"
-        guess = near(handle, self.values)
-        text = (
-            f"media type “{self.media_type.handle}” has no property “{handle}”{disguised(handle)}"
-        )
-        return Finding("unknown-property", text, f"did you mean {guess}? {has}" if guess else has)

@@ -1,18 +1,23 @@
 """What a served engine takes in, and how fast it answers while it works.
 
     python tests/bench/serve.py [--images 20000] [--queue 100000] [--polls 500]
+    python tests/bench/serve.py --minutes 30 [--per-second 20] [--library 1000000]
 
 1. Images/s accepted by POST in batches of 500, each durable before it is answered, beside a bare
    ASGI application that parses the same JSON and answers, under the same uvicorn.
 2. Latency of the status endpoint, p50 and p99, with a queue of images while workers run.
+3. With ``--minutes``: only how 64 clients are answered, each minute, beside a library of so many
+   entries and working workers, at so many requests a second; and the memory of all processes.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
+import random
 import socket
 import statistics
 import subprocess
@@ -26,8 +31,10 @@ from typing import Any
 
 import httpx
 from origin import Origin, free_port, serve
+from scale import library
 
 BATCH = 500
+CLIENTS = 64
 TOKEN = "bench"
 
 
@@ -174,8 +181,77 @@ def latency(queue: int, polls: int) -> None:
               f"slowest {max(took) * 1e3:.1f} ms   of {polls}")  # fmt: skip
 
 
+def resident(pid: int | None = None) -> float:
+    """MB of all processes below this one (Linux)."""
+    if pid is None:
+        return sum(map(resident, _children(os.getpid())))
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    own = pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+    return own + sum(map(resident, _children(pid)))
+
+
+def _children(pid: int) -> list[int]:
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(each) for task in tasks for each in task.read_text().split()]
+
+
+async def minute(url: str, origin: Origin, first: int, entries: int, per_second: float) -> int:
+    """64 clients that ask and send in turn for a minute; prints what that was like."""
+    took: dict[str, list[float]] = {"POST": [], "status": [], "search": [], "entry": []}
+    ids, media, ends = [""], [""], time.perf_counter() + 60
+    numbers = itertools.count(first, 10)
+
+    async def one(http: httpx.AsyncClient, turn: int) -> None:
+        while time.perf_counter() < ends:
+            await asyncio.sleep(random.expovariate(per_second / CLIENTS))
+            kind = [*took][turn := (turn + 1) % len(took)]
+            if not {"status": ids, "entry": media}.get(kind, [url])[0]:
+                continue
+            began = time.perf_counter()
+            if kind == "POST":
+                (sent,) = bodies(10, origin, next(numbers))
+                answer = await http.post("import/images", content=sent)
+                ids[0] = answer.json()["id"]
+            elif kind == "status":
+                answer = await http.get("import/images/status", params={"id": ids[0]})
+            elif kind == "search":
+                known = f"known-{random.randrange(entries):08}"
+                asked = {"systemName": "archive", "externalId": known}
+                answer = await http.get("mediaLibrary", params=asked)
+                media[0] = answer.json()["mediaLibraryEntries"][0]["id"]
+            else:
+                answer = await http.get(f"mediaLibrary/{media[0]}")
+            took[kind].append(time.perf_counter() - began)
+            assert answer.status_code == 200, answer.text
+
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    most = httpx.Limits(max_connections=CLIENTS)
+    async with httpx.AsyncClient(
+        base_url=f"{url}/api/v1", headers=headers, timeout=60, trust_env=False, limits=most
+    ) as http:
+        await asyncio.gather(*(one(http, turn) for turn in range(CLIENTS)))
+    for kind, times in took.items():
+        cuts = statistics.quantiles(times, n=100)
+        print(f"{kind} {cuts[49] * 1e3:6.1f} {cuts[98] * 1e3:7.1f} ms", end="   ")
+    print(f"{sum(map(len, took.values()))} answers   {resident():.0f} MB", flush=True)
+    return next(numbers)
+
+
+def moderate(minutes: int, entries: int, per_second: float) -> None:
+    """The same, minute by minute: p50 and p99 of each kind of request."""
+    with tempfile.TemporaryDirectory() as name, serve(Path(name), 500, "tiny") as origin:
+        library(Path(name) / "library", entries, blobs=False)
+        with served(Path(name) / "library", "--allow-host", origin.host) as url:
+            first = 0
+            for _ in range(minutes):
+                first = asyncio.run(minute(url, origin, first, entries, per_second))
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--minutes", type=int)
+    options.add_argument("--per-second", type=float, default=20)
+    options.add_argument("--library", type=int, default=1_000_000)
     options.add_argument("--images", type=int, default=20_000)
     options.add_argument("--queue", type=int, default=100_000)
     options.add_argument("--polls", type=int, default=500)
@@ -183,6 +259,9 @@ def main() -> None:
     asked = options.parse_args()
     if asked.bare:
         bare(asked.bare)
+        return
+    if asked.minutes:
+        moderate(asked.minutes, asked.library, asked.per_second)
         return
     acceptance(asked.images)
     latency(asked.queue, asked.polls)

@@ -191,7 +191,7 @@ def test_a_hostile_address_is_left_out_or_encoded(state: Path, goal: str) -> Non
     record(state, {"1": "https://old.example/1.jpg"})
     with StateStore.open(state, write=False) as store:
         (row,) = store.results()
-    found = redirect_of(replace(row, url=goal))
+    found = redirect_of(row._replace(url=goal))
     if isinstance(found, Redirect):
         assert not set(found.goal) & set(' "\\\n{}')
     else:

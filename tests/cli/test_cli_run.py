@@ -94,7 +94,7 @@ def test_version_imports_nothing_but_ourselves(option: str) -> None:
 
 def test_status_imports_only_what_it_needs(home: Path) -> None:
     loaded = modules_after("from ldimport.cli import main; main(['status'])")
-    heavy = {"rich.console", "httpx", "yaml", "orjson", "pycurl", "PIL", "jsonschema", "starlette"}
+    heavy = {"rich.console", "httpx", "yaml", "pycurl", "PIL", "jsonschema", "starlette"}
     assert not loaded & heavy
     others = {f"ldimport.cli.{name}" for name in COMMANDS} - {"ldimport.cli.status"}
     assert not loaded & others

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from cli_screens import CAUSES, ENDS, FAILED, NOW, job, pipe, plan, result, show
 from hostile_strings import ALL, CONTROLS
 
 from ldimport.cli.output import github, outcomes, summary
-from ldimport.cli.output.screen import Screen, TableColumn, bar, table
+from ldimport.cli.output.screen import WINDOW, Screen, TableColumn, bar, table
 from ldimport.cli.output.stream import look_at
 from ldimport.cli.output.text import cells
 from ldimport.errors import ConfigError, ExitCode, LockedError
@@ -311,14 +311,30 @@ def test_a_screen_uses_the_terminal_up_to_160_columns(columns: int) -> None:
     assert terminal(columns).width == min(columns, 160)
 
 
+def test_a_long_table_is_written_as_its_rows_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = 0
+
+    def rows() -> Iterator[ResultRow]:
+        nonlocal read
+        for read in range(1, 3 * WINDOW):
+            yield result(read, external_id=f"id-{read:05}")
+
+    screen = terminal(100)
+    written: list[int] = []
+    monkeypatch.setattr(screen, "lines", lambda texts: written.extend([read] * len([*texts])))
+    outcomes.outcomes(screen, rows())
+    assert len(written) == 3 * WINDOW - 1
+    assert written[0] == WINDOW and written[WINDOW] == 2 * WINDOW
+
+
 @pytest.mark.parametrize("width", [80, 100, 140])
 def test_failures_show_the_end_of_the_address(width: int) -> None:
     url = "https://img.tagblatt.ch/2003/archiv/region/ostschweiz/2003-04511-rheinfall.jpg"
     screen = terminal(width)
-    outcomes.failures(screen, [replace(FAILED, source_url=url)])
+    outcomes.failures(screen, [FAILED._replace(source_url=url)])
     assert "rheinfall.jpg" in shown(screen) and "http" in shown(screen)
     screen = terminal(width)
-    outcomes.of_run(screen, [replace(FAILED, source_url=url)])
+    outcomes.of_run(screen, [FAILED._replace(source_url=url)])
     text = shown(screen)
     assert "rheinfall.jpg" in text and "(row 2)" in text
     assert "503" not in text, "the cause stands in its own table, once"

@@ -84,7 +84,7 @@ def test_info_reads_an_older_file_as_it_is(call: Call) -> None:
     assert found["archives"][0]["totals"]["failed"] == 3
     assert found["holder"] is None and found["lastRun"] is None and found["lastChange"]
     code, out, _ = call("state info")
-    assert code == 0 and "schema 4 of 5; the next command that writes brings it up to date" in out
+    assert code == 0 and "schema 4 of 6; the next command that writes brings it up to date" in out
     assert Path("state.sqlite").read_bytes() == before
     with StateStore.open(Path("state.sqlite"), write=True, command="submit a.csv"):
         found = document(call, "state info")
@@ -308,7 +308,7 @@ def test_a_bad_line_is_told_and_nothing_imported(call: Call, said: str) -> None:
 
 def test_an_export_of_a_newer_version_is_refused(call: Call) -> None:
     assert call("state export x.jsonl")[0] == 0
-    text = Path("x.jsonl").read_text("utf-8").replace('"schema":5', '"schema":6', 1)
+    text = Path("x.jsonl").read_text("utf-8").replace('"schema":6', '"schema":7', 1)
     Path("x.jsonl").write_text(text, "utf-8")
     code, _, err = call("state import x.jsonl --state new.sqlite")
     assert code == 4 and "upgrade ldimport" in err
@@ -431,7 +431,7 @@ def test_killed_in_the_middle_of_the_migration_it_is_as_old_as_before(call: Call
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
     assert schema(Path("state.sqlite")) == 4 and tables(Path("state.sqlite")) == before
-    assert call("state check --repair")[0] == 0 and schema(Path("state.sqlite")) == 5
+    assert call("state check --repair")[0] == 0 and schema(Path("state.sqlite")) == 6
 
 
 @pytest.mark.parametrize("command", ["state info", "state check", "status", "state backup x",

@@ -116,7 +116,7 @@ def outcomes(state: Path) -> list[dict[str, Any]]:
     found = []
     with StateStore.open(state, write=False) as opened:
         for row in opened.results():
-            each = asdict(row)
+            each = row._asdict()
             del each["job_id"], each["target"]
             each["media_id"] = media.setdefault(row.media_id, f"m{len(media)}")
             assert (row.url or "") == (row.original_url or "") + ("?format=auto" if row.url else "")

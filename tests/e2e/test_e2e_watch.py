@@ -87,7 +87,7 @@ def test_after_ctrl_c_all_that_is_known_is_told(
     """Of a job that goes on, the engine knows each image; and that nobody is at work is said."""
     origin.files["3.jpg"] = 404
     path = archive(30)
-    origin.hold_after(12)
+    origin.hold_after(26)
     submit = subprocess.Popen(
         run.command("submit", path, "--allow-host", origin.host, "--json"),
         cwd=run.folder,

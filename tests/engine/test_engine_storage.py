@@ -278,6 +278,21 @@ def test_an_image_id_leads_back_to_its_key(
     assert addresses.key_of(key) == key
 
 
+@given(st.lists(st.integers(1, 10**9), min_size=2, unique=True))
+def test_media_ids_follow_each_other_as_the_numbers_do(numbers: list[int]) -> None:
+    ids = [addresses.new_media_id(number) for number in sorted(numbers)]
+    assert ids == sorted(ids) and len(set(ids)) == len(ids)
+    assert all(len(each) == 12 and each.isalnum() and each[0].isalpha() for each in ids)
+    assert addresses.new_media_id(1) != addresses.new_media_id(1)
+
+
+def test_keys_follow_each_other_in_time_and_are_not_guessed() -> None:
+    keys = [addresses.new_key(ImageType.PNG, 1_790_000_000 + n / 100) for n in range(100)]
+    assert keys == sorted(keys)
+    assert len({key[-20:] for key in keys}) == 100
+    assert {(key[25], key[30] in "89ab") for key in keys} == {("7", True)}
+
+
 @given(st.text())
 def test_any_text_is_a_key_or_is_not(text: str) -> None:
     assert addresses.key_of(text) is None or text

@@ -21,7 +21,7 @@ def engine(open_engine: Callable[..., Engine], clock: Clock) -> Engine:
 
 
 class Receivers:
-    """Answers instead of ``net.exchange.post``; ``asked`` are the urls, in order."""
+    """Answers instead of ``net.post.post``; ``asked`` are the urls, in order."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -36,7 +36,7 @@ class Receivers:
 @pytest.fixture
 def receivers(monkeypatch: pytest.MonkeyPatch) -> Receivers:
     made = Receivers()
-    monkeypatch.setattr("ldimport.net.exchange.post", made.post)
+    monkeypatch.setattr("ldimport.net.post.post", made.post)
     return made
 
 
@@ -99,7 +99,7 @@ def test_a_bug_ends_the_try_and_not_the_sending(
             raise ZeroDivisionError("one")
         return receivers.post(url)
 
-    monkeypatch.setattr("ldimport.net.exchange.post", broken)
+    monkeypatch.setattr("ldimport.net.post.post", broken)
     ended(engine, A, OTHER)
     with sending(engine, clock) as tries:
         wait_for(lambda: len(tries) == 2)
@@ -130,7 +130,7 @@ def test_nothing_more_is_begun_once_it_is_told_to_end(
         go_on.wait()
         return receivers.post(url)
 
-    monkeypatch.setattr("ldimport.net.exchange.post", slow)
+    monkeypatch.setattr("ldimport.net.post.post", slow)
     ended(engine, A, B)
     sender = Sender(engine.store, now=clock)
     sender.start()

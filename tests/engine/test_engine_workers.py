@@ -128,6 +128,16 @@ def test_a_slow_fetch_keeps_its_lease(engine: Engine, origin: Origin, clock: Clo
     assert_sound(engine)
 
 
+def test_of_few_images_each_worker_has_some(engine: Engine, clock: Clock) -> None:
+    engine.submit(request(*(image(f"{n}", "https://pictures.example/") for n in range(80))))
+    blobs, leased = BlobFolder(engine.folder), []
+    for _ in range(4):
+        worker = Worker(engine.store, engine.store.join(blobs), blobs, lambda: False, 4, clock)
+        worker._refill(None)
+        leased.append(len(worker._remote))
+    assert leased == [10, 10, 10, 10]
+
+
 def test_a_worker_that_lost_its_leases_forgets_what_it_had(engine: Engine, clock: Clock) -> None:
     """What others have now is not fetched once more, only to be dropped."""
     engine.submit(request(*(image(f"{n}", "https://pictures.example/") for n in range(40))))

@@ -335,6 +335,22 @@ def test_an_outcome_counts_once(store: Store) -> None:
     session.leave()
 
 
+def test_what_was_given_back_comes_after_what_lies_behind_it(store: Store) -> None:
+    store.jobs.accept(job("one", "1", "2", "3"), 0)
+    session, other = store.join(), store.join()
+    (first,) = claim(session, most=1).tasks
+    behind = claim(session, most=1, back=[first], after=first.item)
+    assert [task.image.id for task in behind.tasks] == ["2"]
+    assert store.jobs.any_free(after=behind.tasks[0].item)
+    assert [task.image.id for task in claim(other, after=first.item).tasks] == ["3"]
+    assert not store.jobs.any_free(after=first.item)
+    assert [task.image.id for task in claim(other).tasks] == ["1"]
+    session.work([failed(first)], 2000.0)  # it has no lease any more
+    assert counts(store, "one") == Counts(pending=3)
+    session.leave()
+    other.leave()
+
+
 def test_a_patrol_looks_once_a_second(implementation: Sqlite, store: Store, clock: Clock) -> None:
     store.jobs.accept(job("one", "1"), 0)
     other, dead = store.join(), store.join()

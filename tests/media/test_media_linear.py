@@ -10,6 +10,7 @@ from types import FrameType
 import pytest
 from adversarial import INPUTS, cost, read
 from media_files import chunk, jpeg_with, png, segment
+from PIL.JpegImagePlugin import JpegImageFile
 
 from ldimport.errors import Rejected
 from ldimport.media import blocks, decoding, gif, jpeg
@@ -72,12 +73,12 @@ def test_a_decoder_of_pixels_gets_exif_once(monkeypatch: pytest.MonkeyPatch) -> 
     """Pillow joins EXIF that is spread over segments, copying all of it for each."""
     given: list[int] = []
 
-    class Counted(decoding.JpegImageFile):
+    class Counted(JpegImageFile):
         def __init__(self, stream: BytesIO) -> None:
             given.append(len(stream.getvalue()))
             super().__init__(stream)
 
-    monkeypatch.setattr(decoding, "JpegImageFile", Counted)
+    monkeypatch.setattr("PIL.JpegImagePlugin.JpegImageFile", Counted)
     monkeypatch.setattr(decoding, "_is_plain", lambda _: False)  # else it is not asked at all
     one, other = segment(0xE1, b"Exif\0\0" + bytes(700)), segment(0xFE, b"x")
     read("decode", jpeg_with((one + other) * 1_000))

@@ -402,3 +402,16 @@ def test_a_child_that_cannot_start_is_no_fault_of_the_image(
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with Sandbox(LIMITS) as sandbox, pytest.raises(ConfigError, match="No such file"):
         decode(sandbox, png())
+
+
+@pytest.mark.parametrize("module", ["PIL", "tinycss2"])
+def test_a_library_that_is_missing_is_no_fault_of_the_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """Also one that only some images need."""
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules['{module}'] = None")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with Sandbox(LIMITS) as sandbox:
+        for _ in range(2):
+            with pytest.raises(ConfigError, match="cannot be used: .*" + module):
+                sandbox.sanitise(svg())

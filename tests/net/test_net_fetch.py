@@ -25,11 +25,13 @@ from web_origin import (
     fetch_one,
 )
 
-from ldimport.errors import ConfigError, Rejected
+from ldimport.errors import ConfigError, Rejected, TemporaryError
 from ldimport.model import Limits
+from ldimport.net import body, fetch
+from ldimport.net.body import Shelf
 from ldimport.net.certificates import trusted_roots
 from ldimport.net.exchange import Exchange
-from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched
+from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched, Postponed
 from ldimport.net.guard import Guard
 from ldimport.net.hosts import KEEP_SECONDS
 
@@ -37,7 +39,7 @@ HASHED = "3ced6be2.0"
 """The name that ``openssl rehash`` gives to ``self_signed.pem``."""
 
 
-def codes(outcomes: Sequence[Fetched | NotFetched]) -> list[str]:
+def codes(outcomes: Sequence[Fetched | NotFetched | Postponed]) -> list[str]:
     return [one.rejected.code if isinstance(one, NotFetched) else "ok" for one in outcomes]
 
 
@@ -139,6 +141,41 @@ def test_a_file_of_just_the_limit_is_taken_and_one_byte_more_is_not(
     assert "the limit is 300,000" in found.reason
 
 
+@pytest.mark.parametrize(("large", "together"), [(900, 64_000), (64_000, 900), (900, 900)])
+def test_large_bodies_under_way_are_kept_on_disk(
+    origin: Origin, fetcher: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    large: int, together: int,
+) -> None:  # fmt: skip
+    def script(seen: Seen) -> Reply:
+        return Reply(body=seen.path.encode() * 200)
+
+    made: list[Shelf] = []
+    file = Shelf.file
+    monkeypatch.setattr(body, "LARGE", large)
+    monkeypatch.setattr(body, "MOST_IN_MEMORY", together)
+    monkeypatch.setattr(Shelf, "file", lambda shelf: made.append(shelf) or file(shelf))
+    origin.script = script
+    one = fetcher(scratch=tmp_path)
+    sources = [FetchSource(origin.url(f"/{n:06}")) for n in range(20)]
+    for fetched in one.fetch_many(sources):
+        assert isinstance(fetched, Fetched)
+        assert fetched.body == fetched.source.url[-7:].encode() * 200
+    assert made
+    assert {shelf.held for shelf in made} == {0}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_disk_for_a_large_body_is_no_verdict_on_it(
+    origin: Origin, fetcher: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(body, "LARGE", 900)
+    one = fetcher(scratch=tmp_path / "gone")
+    with pytest.raises(TemporaryError, match="gone"):
+        fetch_one(one, FetchSource(origin.url()))
+    origin.script = lambda seen: Reply(body=PHOTO[:500])
+    assert fetch_one(one, FetchSource(origin.url())).body == PHOTO[:500]
+
+
 def test_no_more_than_the_limit_goes_to_one_host_at_a_time(origin: Origin, fetcher: Make) -> None:
     def script(seen: Seen) -> Reply:
         if seen.path != "/0":  # by which the host proves itself
@@ -189,6 +226,49 @@ def test_a_crowded_host_does_not_keep_others_waiting(origin: Origin, fetcher: Ma
     one = fetcher(Limits(per_host=1, tries=1), guard, concurrency=3)
     outcomes = list(one.fetch_many(FetchSource(origin.url("/", host)) for host in hosts))
     assert codes(outcomes) == ["ok"] * 7
+
+
+def test_hosts_that_stall_keep_no_place_from_others(origin: Origin, fetcher: Make) -> None:
+    """More of them than there are places; what waits there for long is given back, and tried at
+    the next call."""
+
+    def script(seen: Seen) -> Reply:
+        if seen.headers["host"].startswith("still"):
+            assert released.wait(timeout=60.0)
+        return Reply()
+
+    released = threading.Event()
+    origin.script = script
+    names = [f"still{n}.test" for n in range(4)]
+    guard = at_names(origin, "free.test", *names)
+    one = fetcher(Limits(per_host=2), guard, concurrency=2, clock=time.monotonic, sleep=time.sleep)
+    free = [FetchSource(origin.url(f"/{n}", "free.test")) for n in range(60)]
+    still = [FetchSource(origin.url(f"/{n}", names[n % 4])) for n in range(60)]
+    outcomes = one.fetch_many([*still[:8], *free[:30], *still[8:], *free[30:]])
+    came: list[Fetched | NotFetched | Postponed] = []
+    while sum(isinstance(each, Fetched) for each in came) < 60:
+        came.append(next(outcomes))
+    back = [each.source for each in came if isinstance(each, Postponed)]
+    assert back
+    assert not any("still" in each.source.url for each in came if isinstance(each, Fetched))
+    released.set()
+    came += outcomes
+    assert {each.source for each in came} == {*free, *still}
+    assert codes([*one.fetch_many(back)]) == ["ok"] * len(back)
+
+
+def test_where_all_stalls_the_archive_is_not_run_through(
+    origin: Origin, fetcher: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "MOST_VAIN", 20)
+    released = threading.Event()
+    origin.script = lambda seen: Reply() if released.wait(timeout=60.0) else Reply(500)
+    one = fetcher(Limits(per_host=1), concurrency=1, clock=time.monotonic, sleep=time.sleep)
+    sources = (FetchSource(origin.url(f"/{n}")) for n in range(100_000))
+    end = time.monotonic() + 2.0
+    outcomes = list(one.fetch_many(sources, lambda: time.monotonic() > end))
+    released.set()
+    assert 20 <= len(outcomes) <= 60
 
 
 def test_sources_are_taken_only_a_few_ahead(origin: Origin, fetcher: Make) -> None:

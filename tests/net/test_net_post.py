@@ -10,8 +10,9 @@ import pytest
 from web_origin import Origin, Reply, Sockets
 
 from ldimport.errors import Rejected
-from ldimport.net.exchange import MAX_OTHER_BYTES, post
+from ldimport.net.exchange import MAX_OTHER_BYTES
 from ldimport.net.guard import Guard
+from ldimport.net.post import post
 
 BODY = '{"title":"Zürich"}'.encode()
 

@@ -3,16 +3,17 @@ added to; ``format`` rises when one changes its meaning."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
 
 from ldimport import wire
+from ldimport.cells import json_text
 from ldimport.cli.output import quota
 from ldimport.cli.output.text import utc
 from ldimport.errors import LdimportError, QuotaError
-from ldimport.harmless import escaped
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import (
@@ -42,7 +43,7 @@ def dumps(document: Mapping[str, Any], *, exact: bool = False) -> str:
     """One document as one line, without a character or mark that a terminal or CI obeys; unless
     ``exact`` without what a URL should not show."""
     shown = document if exact else redacted(document)
-    return escaped(json.dumps(shown, ensure_ascii=False, separators=(",", ":")))
+    return json_text(shown)
 
 
 def redacted(value: Any) -> Any:
@@ -55,13 +56,19 @@ def redacted(value: Any) -> Any:
 
 
 def fields_of(thing: Any, but: str = "") -> Document:
-    """A dataclass with its fields in camelCase, without those named in ``but``."""
+    """A dataclass or named tuple with its fields in camelCase, without those named in ``but``."""
     left_out = but.split()
+    keys = keys_of(cast("Hashable", type(thing))).items()
+    return {key: getattr(thing, name) for name, key in keys if name not in left_out}
+
+
+@cache
+def keys_of(kind: Hashable) -> Mapping[str, str]:
+    """The fields of a dataclass or named tuple, and what they are called in JSON."""
+    names = getattr(kind, "_fields", None) or [each.name for each in fields(cast("Any", kind))]
+    words = {name: name.split("_") for name in names}
     return {
-        head + "".join(word.capitalize() for word in rest): getattr(thing, each.name)
-        for each in fields(thing)
-        if each.name not in left_out
-        for head, *rest in [each.name.split("_")]
+        name: head + "".join(map(str.capitalize, rest)) for name, (head, *rest) in words.items()
     }
 
 
@@ -167,8 +174,16 @@ RESULT_KEYS = (
 
 def result(row: ResultRow) -> Document:
     """One image by its last outcome, in the API's words; every key present or null."""
-    found = fields_of(row)
-    return {key: found[key] for key in RESULT_KEYS}
+    return dict(zip(RESULT_KEYS, result_values(row), strict=True))
+
+
+def in_order(keys: Iterable[str]) -> Callable[[ResultRow], tuple[Any, ...]]:
+    """Takes of an image what stands under these keys."""
+    names = [*keys_of(cast("Hashable", ResultRow)).values()]
+    return itemgetter(*map(names.index, keys))
+
+
+result_values = in_order(RESULT_KEYS)
 
 
 def validation(found: Validation, manifest: Manifest, most: int = 1_000) -> Document:

@@ -6,10 +6,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
+from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ldimport.cells import csv_form, csv_line, safe_cell
+from ldimport.cells import csv_form, csv_line, csv_lines, safe_cell
 from ldimport.cli.output import documents
 from ldimport.errors import ConfigError, UsageError, how_to_install
 from ldimport.files import NewFile, named_file, unwritable
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 ROWS_OF_A_SHEET = 1_048_575
 """Without the header: Excel's limit is 1,048,576."""
 _CELL = 32_767
+_AT_ONCE = 1_000
+_T = TypeVar("_T")
 
 
 class ExportFormat(StrEnum):
@@ -61,7 +65,9 @@ def write(
         return count
     written = csv_form(path, excel=excel and form is ExportFormat.CSV)
     writers: dict[ExportFormat, Callable[[NewFile], None]] = {
-        ExportFormat.CSV: lambda new: write_csv(new, keys, every, written.delimiter),
+        ExportFormat.CSV: lambda new: write_csv(
+            new, keys, map(itemgetter(*keys), every), written.delimiter
+        ),
         ExportFormat.JSONL: lambda new: write_json_lines(new, every),
         ExportFormat.JSON: lambda new: write_json(new, name, every),
         ExportFormat.TXT: lambda new: _media_ids(new, every),
@@ -79,19 +85,26 @@ def _media_ids(new: NewFile, rows: Iterable[documents.Document]) -> None:
 def write_csv(
     file: SupportsWrite[str],
     keys: Sequence[str],
-    rows: Iterable[documents.Document],
+    rows: Iterable[Sequence[Any]],
     delimiter: str = ",",
 ) -> None:
-    """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
+    """CSV with header, of rows in the order of the keys; see ``cells`` for texts that a spreadsheet
+    or a CI system would obey."""
     file.write(csv_line(keys, delimiter, end="\n"))
-    for row in rows:
-        file.write(csv_line([row[key] for key in keys], delimiter, end="\n"))
+    for some in _chunks(rows):
+        file.write(csv_lines(some, delimiter, end="\n"))
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[documents.Document]) -> None:
     """One document a line."""
-    for row in rows:
-        file.write(f"{documents.dumps(row, exact=True)}\n")
+    for some in _chunks(rows):
+        file.write("".join([f"{documents.dumps(row, exact=True)}\n" for row in some]))
+
+
+def _chunks(rows: Iterable[_T]) -> Iterator[Sequence[_T]]:
+    every = iter(rows)
+    while some := list(islice(every, _AT_ONCE)):
+        yield some
 
 
 def write_json(file: SupportsWrite[str], name: str, rows: Iterable[documents.Document]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ldimport.cli.output import documents
@@ -12,6 +13,7 @@ from ldimport.cli.output.screen import (
     BAD,
     OUTCOMES,
     STYLES,
+    WINDOW,
     Screen,
     TableColumn,
     bar,
@@ -137,12 +139,29 @@ def _job(row: JobRow, now: float, *, utc_times: bool, waits: bool) -> tuple[str,
 def _table(
     screen: Screen,
     columns: Sequence[TableColumn],
-    rows: Sequence[Sequence[str]],
+    rows: Iterable[Sequence[str]],
     without: Sequence[str],
 ) -> None:
     """A table but for some of its columns."""
     kept = [n for n, column in enumerate(columns) if column.name not in without]
-    table(screen, [columns[n] for n in kept], [[row[n] for n in kept] for row in rows])
+    table(screen, [columns[n] for n in kept], ([row[n] for n in kept] for row in rows))
+
+
+def _images(
+    screen: Screen,
+    columns: Sequence[TableColumn],
+    rows: Iterable[ResultRow],
+    cells_of: Callable[[ResultRow], Sequence[str]],
+    *,
+    several: bool,
+) -> None:
+    """A table of images, and of which archives they are, where the first of them, or of more than
+    these any, are of ``several``."""
+    every = iter(rows)
+    first = list(islice(every, WINDOW))
+    mixed = several and len(first) == WINDOW
+    alike = () if mixed else _alike(_archives(first))
+    _table(screen, columns, map(cells_of, chain(first, every)), without=alike)
 
 
 def _alike(archives: Iterable[tuple[str, str]]) -> Sequence[str]:
@@ -271,11 +290,13 @@ IMAGES = (
 )  # fmt: skip
 
 
-def outcomes(screen: Screen, rows: Sequence[ResultRow]) -> None:
+def outcomes(screen: Screen, rows: Iterable[ResultRow], *, several: bool = False) -> None:
     """Status, id, size in pixels, type, and media id or reason of each image; where they are of
     several archives, of which."""
-    shown = [_image(row.status, row.external_id, row, row.reason) for row in rows]
-    _table(screen, IMAGES, shown, without=_alike(_archives(rows)))
+    _images(
+        screen, IMAGES, rows,
+        lambda row: _image(row.status, row.external_id, row, row.reason), several=several,
+    )  # fmt: skip
 
 
 def of_run(screen: Screen, rows: Sequence[ResultRow]) -> None:
@@ -324,16 +345,19 @@ def why(row: ResultRow) -> str:
     return f"{told}; gave up after {counted(row.tries, 'try', 'tries')}" if row.gave_up else told
 
 
-def failures(screen: Screen, rows: Sequence[ResultRow]) -> None:
+def failures(screen: Screen, rows: Iterable[ResultRow], *, several: bool = False) -> None:
     """Failed images: where they stand in the manifest, why, and what was fetched."""
     columns = (
         TableColumn("ROW", right=True), TableColumn("ID"), *ARCHIVE,
         TableColumn("REASON", shrink=(screen.width or 1_000) < 72),
         TableColumn("URL", shrink=True, drop=1),
     )  # fmt: skip
-    cells = [(number(row.row), row.external_id, row.target, row.system_name, why(row),
-              row.source_url) for row in rows]  # fmt: skip
-    _table(screen, columns, cells, without=_alike(_archives(rows)))
+
+    def shown(row: ResultRow) -> Sequence[str]:
+        return (number(row.row), row.external_id, row.target, row.system_name, why(row),
+                row.source_url)  # fmt: skip
+
+    _images(screen, columns, rows, shown, several=several)
 
 
 # -- for scripts ---------------------------------------------------------------------------
@@ -343,7 +367,7 @@ def write_csv(file: SupportsWrite[str], rows: Iterable[ResultRow], delimiter: st
     """CSV with header; see ``cells`` for texts that a spreadsheet or a CI system would obey."""
     from ldimport.cli.output import lists
 
-    lists.write_csv(file, documents.RESULT_KEYS, map(documents.result, rows), delimiter)
+    lists.write_csv(file, documents.RESULT_KEYS, map(documents.result_values, rows), delimiter)
 
 
 def write_json_lines(file: SupportsWrite[str], rows: Iterable[ResultRow]) -> None:

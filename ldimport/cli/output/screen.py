@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import IO, TYPE_CHECKING, cast
 
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells, clean, cut_url, number
 
 if TYPE_CHECKING:
-    from rich.console import Console, JustifyMethod, RenderableType
+    from rich.console import Console, RenderableType
     from rich.progress_bar import ProgressBar
     from rich.text import Text
 
@@ -126,6 +127,12 @@ class Screen:
         """One line that is never wrapped by us, so that it can be copied."""
         self._write([assemble(*parts)])
 
+    def lines(self, texts: Iterable[str]) -> None:
+        """Clean lines, each as it is, as one block."""
+        from rich.text import Text
+
+        self._write([Text("\n".join(text.rstrip() for text in texts))])
+
     def blank(self) -> None:
         """An empty line."""
         self._write([assemble()])
@@ -225,23 +232,30 @@ class TableColumn:
     drop: int = 0
 
 
-def table(
-    screen: Screen, columns: Sequence[TableColumn], rows: Sequence[Sequence[CellText]]
-) -> None:
-    """Print a table with its header."""
-    from rich.table import Table
+WINDOW = 1_000
+"""So many rows of a table say how wide its columns are; it may have more."""
 
-    widths = _fitting(columns, rows, screen.width)
-    whole = sum(widths.values()) + GAP * (len(widths) - 1)
-    drawn = Table(
-        width=whole, box=None, padding=(0, GAP, 0, 0), pad_edge=False, header_style=ACCENT
-    )
+
+def table(
+    screen: Screen, columns: Sequence[TableColumn], rows: Iterable[Sequence[CellText]]
+) -> None:
+    """Print a table with its header, as its rows come."""
+    every = iter(rows)
+    some = list(islice(every, WINDOW))
+    widths = _fitting(columns, some, screen.width)
+    screen.verbatim((_row([column.name for column in columns], columns, widths).rstrip(), ACCENT))
+    while some:
+        screen.lines(_row(row, columns, widths) for row in some)
+        some = list(islice(every, WINDOW))
+
+
+def _row(row: Sequence[CellText], columns: Sequence[TableColumn], widths: Mapping[int, int]) -> str:
+    texts = []
     for n, width in widths.items():
-        justify: JustifyMethod = "right" if columns[n].right else "left"
-        drawn.add_column(columns[n].name, justify=justify, no_wrap=True, width=width)
-    for row in rows:
-        drawn.add_row(*(shortened(row[n], width) for n, width in widths.items()))
-    screen.block(drawn)
+        text = shortened(row[n], width)
+        blanks = " " * (width - cells(text))
+        texts.append(blanks + text if columns[n].right else text + blanks)
+    return (" " * GAP).join(texts)
 
 
 def _fitting(
@@ -268,17 +282,15 @@ def _fitting(
     return widths
 
 
-def shortened(content: CellText, width: int) -> Text:
+def shortened(content: CellText, width: int) -> str:
     """As much of a cell as fits: whole items of several, never a part of a number, and of an
     address both ends."""
-    from rich.text import Text
-
     items = (content,) if isinstance(content, str) else content
     text = _whole(items)
     for count in range(len(items) - 1, 0, -1):
         if cells(text) > width:
             text = f"{_whole(items[:count])} …"
-    return Text(text if cells(text) <= width else cut_url(clean(items[0]), width))
+    return text if cells(text) <= width else cut_url(clean(items[0]), width)
 
 
 def _whole(content: CellText) -> str:

@@ -10,7 +10,7 @@ itself. Lines that begin with "PostgreSQL" say how a store with many writers kee
 ``tests/engine/test_store_contract.py`` runs against every implementation.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 from ldimport.engine import records
@@ -62,7 +62,7 @@ class Jobs(Protocol):
     def open_images(self) -> int:
         """Images that have no outcome yet."""
 
-    def any_free(self, only: str | None = None) -> bool:
+    def any_free(self, only: str | None = None, after: int = 0) -> bool:
         """Whether ``WorkerSession.work`` would find an image to claim; cheap, asked often."""
 
     def terms(self, number: int) -> records.Terms:
@@ -96,8 +96,9 @@ class Library(Protocol):
     def holdings(self) -> tuple[int, int]:
         """How many entries there are, and the bytes of all originals."""
 
-    def blobs(self) -> Sequence[tuple[str, int]]:
-        """sha256 and size of each blob that an original refers to."""
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        """sha256 and size of each blob that an original refers to, in the order of their names; a
+        few at a time."""
 
 
 class Tokens(Protocol):
@@ -151,8 +152,11 @@ class WorkerSession(Protocol):
         most: int = 0,
         terms: int | None = None,
         only: str | None = None,
+        back: Sequence[records.ImportTask] = (),
+        after: int = 0,
     ) -> records.Claimed:
-        """One turn: renew the leases, record what is done, lease up to ``most`` free images.
+        """One turn: renew the leases, record what is done, give tasks ``back``, lease up to
+        ``most`` free images behind the one numbered ``after``.
 
         Recording writes the outcome, brings the library to what it says, counts it in its job, and
         with a job's last image ends the job and puts down its notification. ``lost`` names blobs

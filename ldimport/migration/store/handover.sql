@@ -56,10 +56,10 @@ ORDER BY v.external_id
 -- written down; and when anything of the archive was first sent whose end nobody knows.
 SELECT s.target, s.system_name, i.external_id, i.media_id, f.status AS first_status,
   f.recorded_at AS first_at, f.job_id, v.media_id AS found_id, v.created_at, v.ahead,
-  coalesce(v.outcome = 'missing', 0) AS missing,
-  (SELECT min(l.recorded_at) FROM batch l WHERE l.scope = i.scope AND l.state IN ('lost', 'failed'))
-    AS lost_at
-FROM image i JOIN scope s ON s.id = i.scope
+  coalesce(v.outcome = 'missing', 0) AS missing, l.lost_at
+FROM scope s CROSS JOIN image i ON i.scope = s.id
+LEFT JOIN (SELECT scope, min(recorded_at) AS lost_at FROM batch
+           WHERE state IN ('lost', 'failed') GROUP BY scope) l ON l.scope = s.id
 LEFT JOIN (SELECT b.scope, a.external_id, a.status, b.recorded_at, b.job_id, min(b.recorded_at)
            FROM attempt a JOIN batch b ON b.id = a.batch GROUP BY b.scope, a.external_id) f
   ON f.scope = i.scope AND f.external_id = i.external_id
@@ -68,7 +68,7 @@ WHERE i.media_id IS NOT NULL AND (i.arrived IS NOT NULL OR i.status IN ('success
   AND (:target IS NULL
        OR :target IN (s.target, substr(s.target, 1, instr(s.target, ':') - 1)))
   AND (:system_name IS NULL OR s.system_name = :system_name)
-ORDER BY i.scope, i.external_id
+ORDER BY s.id, i.external_id
 
 -- name: batches_of_image
 -- Every batch that an image was in; and those without an end of their own that may have held it:

@@ -3,14 +3,11 @@
 import json
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
-
-import orjson
 
 from ldimport.migration.batch import Envelope, Outgoing
 from ldimport.migration.store.schema import damaged
-from ldimport.model import Image
+from ldimport.model import Image, compact_json
 
 _QUICKLY = 1
 """A batch is kept for minutes."""
@@ -19,7 +16,7 @@ _QUICKLY = 1
 def pack(envelope: Envelope, images: tuple[Outgoing, ...]) -> bytes:
     """Envelope and images, until their job has ended."""
     shared = {"systemName": envelope.system_name, "webhook": envelope.webhook}
-    head = _json({**shared, "context": envelope.context})
+    head = compact_json({**shared, "context": envelope.context})
     text = b'%b,"images":[%b]}' % (head[:-1], b",".join(map(_outgoing, images)))
     return zlib.compress(text, _QUICKLY)
 
@@ -51,7 +48,7 @@ def _outgoing(each: Outgoing) -> bytes:
     }
     if each.fingerprint != each.content:
         own["fingerprint"] = each.fingerprint.hex()
-    return b'{"image":%b,%b' % (each.body, _json(own)[1:])
+    return b'{"image":%b,%b' % (each.body, compact_json(own)[1:])
 
 
 def _from_json(body: Mapping[str, Any]) -> Outgoing:
@@ -62,13 +59,6 @@ def _from_json(body: Mapping[str, Any]) -> Outgoing:
     made = Outgoing.of(image, body["row"], body["line"], body["original"])
     kept = body.get("fingerprint")
     return made if kept is None else made._replace(fingerprint=bytes.fromhex(kept))
-
-
-def _json(body: Mapping[str, Any]) -> bytes:
-    with suppress(TypeError):  # half surrogates, numbers of more than 64 bits
-        return orjson.dumps(body)
-    text = json.dumps(body, ensure_ascii=False, default=dict)
-    return text.encode("utf-8", "surrogatepass")
 
 
 def _parsed(packed: bytes) -> Any:

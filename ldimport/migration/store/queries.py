@@ -4,12 +4,12 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from ldimport import wire
-from ldimport.database_rows import made, values_checked
+from ldimport.database_rows import made, made_each, values_checked
 from ldimport.migration import model
 from ldimport.migration.batch import Origin, Outgoing, Parcel
 from ldimport.migration.causes import cause_row
@@ -219,9 +219,17 @@ class StateStore(Verifying):
     def results(
         self, which: model.Filter | None = None, *, failures_first: bool = False
     ) -> Iterator[model.ResultRow]:
-        """Every image by its last outcome, in the order of its manifest."""
-        query = SQL["first_failed"] if failures_first else SQL["rows"]
-        return self._each(model.ResultRow, query, _asked(which))
+        """Every image by its last outcome, in the order of its manifest; ``failures_first``: these,
+        then all others."""
+        which = which or model.Filter()
+        mixed = failures_first and which.status is None and not which.waived
+        found = self._of(which, "first_failed" if mixed else "rows")
+        yield from made_each(model.ResultRow, found)
+
+    def _of(self, which: model.Filter | None, query: str) -> sqlite3.Cursor:
+        which = which or model.Filter()
+        found: sqlite3.Cursor = self._connection.execute(_listing(query, which), asdict(which))
+        return found
 
     def holds(self, which: model.Filter) -> bool:
         """Whether any image is meant."""
@@ -230,7 +238,7 @@ class StateStore(Verifying):
     def causes(self, which: model.Filter | None = None) -> tuple[model.CauseRow, ...]:
         """Failures grouped by cause, those of unknown causes by what the target said, without names
         and numbers; the most frequent first, each with two examples."""
-        return tuple(map(_cause_row, self._connection.execute(SQL["causes"], _asked(which))))
+        return tuple(map(_cause_row, self._of(which, "causes")))
 
     def causes_of(
         self, job_ids: Sequence[str] = (), *, batches: Sequence[int] = ()
@@ -253,21 +261,21 @@ class StateStore(Verifying):
 
     def waivers(self, which: model.Filter) -> tuple[model.Waiver, ...]:
         """Why failures were accepted, the most frequent reason first."""
-        rows = self._connection.execute(SQL["waivers"], _asked(which))
         return tuple(
-            model.Waiver(row["reason"], row["images"], _examples(row["examples"])) for row in rows
+            model.Waiver(row["reason"], row["images"], _examples(row["examples"]))
+            for row in self._of(which, "waivers")
         )
 
     def dialects(self, which: model.Filter) -> list[str | None]:
         """The forms of the manifests that these failed images came from, each once; None: not
         known."""
-        return [row[0] for row in self._connection.execute(SQL["dialects"], _asked(which))]
+        return [row[0] for row in self._of(_failures(which), "dialects")]
 
     def failed_rows(
         self, which: model.Filter | None = None
     ) -> Iterator[tuple[Mapping[str, Json], model.ResultRow]]:
         """Failed images with their rows as they stand in the manifest."""
-        for row in self._connection.execute(SQL["originals"], _asked(which)):
+        for row in self._of(_failures(which), "originals"):
             yield unpack_one(row["packed"]).original, made(model.ResultRow, row)
 
     def history(self, external_id: str) -> list[History]:
@@ -288,8 +296,28 @@ _UNTOLD: Mapping[str, Any] = {
 """What results do not say of an asset."""
 
 
-def _asked(which: model.Filter | None) -> dict[str, Any]:
-    return asdict(which or model.Filter())
+def _failures(which: model.Filter | None) -> model.Filter:
+    which = which or model.Filter()
+    return which if which.waived else replace(which, status=Status.FAILED)
+
+
+def _listing(query: str, which: model.Filter) -> str:
+    row = "image.row" if which.job is None else "+image.row"
+    return SQL[query].format(which=_conditions(which), row=row)
+
+
+def _conditions(which: model.Filter) -> str:
+    """Which images are meant, so that an index finds them in their order, the narrowest one."""
+    narrow = which.job is not None or which.cause is not None
+    names: list[str | bool | None] = [
+        which.waived and "of_waived",
+        not which.waived and which.status and ("of_status_too" if narrow else "of_status"),
+        which.job is not None and "of_job",
+        which.cause is not None and "of_cause",
+        which.host is not None and "of_host",
+        which.manifest is not None and "of_manifest",
+    ]
+    return " AND ".join(SQL[name] for name in ("of_archive", *names) if isinstance(name, str))
 
 
 def _of_failed(archive: int, which: model.Failed) -> dict[str, Any]:

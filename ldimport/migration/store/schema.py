@@ -40,6 +40,7 @@ KIND = DatabaseKind(
         _ids_that_look_alike,
         _parts_of_images,
         script(__package__, "schema_5.sql"),
+        script(__package__, "schema_6.sql"),
     ),
     way_out="name another one with --state FILE",
 )

@@ -1,5 +1,12 @@
 -- Statements of the state file, by name; a name in braces stands for an earlier one.
 
+-- name: outcome
+-- Of an image, as its index has it: of failures those that nobody waived.
+CASE WHEN image.waived_at IS NULL THEN image.status ELSE 'waived' END
+
+-- name: has_failed
+{outcome} IN ('failed', 'waived') AND image.status = 'failed' AND image.open_batch IS NULL
+
 -- name: accepted
 SELECT submitted_at AS at, CASE state WHEN 'started' THEN images WHEN 'lost' THEN images
     WHEN 'success' THEN batch.success ELSE 0 END AS images, images AS whole, finished_at AS ended
@@ -194,7 +201,7 @@ WHERE scope = ? AND external_id >= ? AND external_id < ? ORDER BY external_id LI
   OR instr(source_url, '://' || :host || ':'))
 
 -- name: meant_to_waive
-scope = :archive AND status = 'failed' AND open_batch IS NULL
+scope = :archive AND {has_failed}
   AND (:cause IS NULL OR cause = :cause) AND {of_host}
   AND (:ids IS NULL OR external_id IN (SELECT value FROM json_each(:ids)))
 
@@ -279,7 +286,7 @@ WHERE attempt.external_id = :id AND batch.scope = :archive ORDER BY recorded_at,
 CREATE TEMP TABLE chosen AS
 SELECT image.external_id, batch.id AS batch
 FROM image JOIN batch ON batch.id = image.last_batch
-WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+WHERE image.scope = :archive AND {has_failed}
   AND (image.waived_at IS NULL OR :ids IS NOT NULL) AND {chosen}
 ORDER BY batch.options, batch.manifest_path, image.row
 
@@ -291,30 +298,44 @@ JOIN kept ON kept.scope = :archive AND kept.external_id = chosen.external_id
 WHERE chosen.rowid > :after ORDER BY chosen.rowid LIMIT 200
 
 -- name: from_images
-FROM image JOIN scope ON scope.id = image.scope
+-- Of each archive its images, so that they come in the order of an index.
+FROM scope CROSS JOIN image ON image.scope = scope.id
 LEFT JOIN batch ON batch.id = coalesce(image.open_batch, image.last_batch)
 
--- name: where
-WHERE (:status IS NULL OR (image.status = :status AND image.open_batch IS NULL))
-  AND (:status IS NOT 'failed' OR :waived IS 1 OR image.waived_at IS NULL)
-  AND (:waived IS NULL OR :waived = (image.open_batch IS NULL AND image.waived_at IS NOT NULL))
-  AND (:job IS NULL OR batch.job_id = :job)
-  AND (:cause IS NULL OR (cause = :cause AND image.open_batch IS NULL))
-  AND {of_host} AND {at}
-  AND (:system_name IS NULL OR system_name = :system_name)
-  AND (:manifest IS NULL OR manifest_path = :manifest)
+-- name: of_status
+{outcome} = :status AND image.open_batch IS NULL
+
+-- name: of_status_too
+-- The same where another condition names fewer images.
++({outcome}) = :status AND image.open_batch IS NULL
+
+-- name: of_waived
+{outcome} = 'waived' AND image.open_batch IS NULL
+
+-- name: of_job
++batch.job_id = :job AND image.external_id IN (
+  SELECT i.external_id FROM batch b CROSS JOIN image i ON i.open_batch = b.id WHERE b.job_id = :job
+  UNION ALL
+  SELECT i.external_id FROM batch b CROSS JOIN image i ON i.last_batch = b.id WHERE b.job_id = :job)
+
+-- name: of_cause
+cause = :cause AND image.open_batch IS NULL
+
+-- name: of_manifest
+manifest_path = :manifest
 
 -- name: ended
 image.open_batch IS NULL AND image.status IS NOT NULL
 
 -- name: last_failed
-image.open_batch IS NULL AND image.status IS 'failed' AND image.waived_at IS NULL
+{outcome} = 'failed' AND image.open_batch IS NULL
 
 -- name: columns
-external_id, system_name,
+image.external_id, system_name,
   CASE WHEN {ended} THEN image.status END AS status,
   CASE WHEN {ended} THEN reason END AS reason,
-  CASE WHEN {ended} THEN cause END AS cause, {last_failed} AND retryable AS retryable,
+  CASE WHEN {ended} THEN cause END AS cause, 
+  coalesce({last_failed} AND retryable, 0) AS retryable,
   media_id, url, original_url, width, height, mime_type, title, file_name, source_url, job_id,
   image.row, attempts, image.not_taken_over, scope.label AS target,
   CASE WHEN {ended} THEN tries ELSE 0 END AS tries,
@@ -328,24 +349,28 @@ SELECT reason, count(*) AS images,
 FROM (
   SELECT image.external_id, image.row, coalesce(waived_because, '') AS reason,
     row_number() OVER (PARTITION BY waived_because ORDER BY image.row) AS n
-  {from_images} {where} AND image.open_batch IS NULL AND image.waived_at IS NOT NULL
-    AND image.status = 'failed')
+  {from_images} WHERE {{which}} AND {of_waived})
 GROUP BY reason ORDER BY images DESC, reason LIMIT 100
 
 -- name: rows
-SELECT {columns} {from_images} {where} ORDER BY image.scope, image.row
+-- ``which``: the conditions of a Filter, in this statement and the following ones; ``row`` is a
+-- term that no index orders, where the images are of one job.
+SELECT {columns} {from_images} WHERE {{which}} ORDER BY scope.id, {{row}}
 
 -- name: first_failed
-SELECT {columns} {from_images} {where}
-ORDER BY image.status = 'failed' DESC, image.status IS NULL DESC, image.scope, image.row
+SELECT * FROM (SELECT {columns} {from_images} WHERE {{which}} AND {outcome} = 'failed'
+  ORDER BY scope.id, {{row}})
+UNION ALL
+SELECT * FROM (SELECT {columns} {from_images} WHERE {{which}} AND {outcome} IS NOT 'failed'
+  ORDER BY scope.id, {{row}})
 
 -- name: originals
-SELECT kept.packed, {columns}
-{from_images} JOIN kept USING (scope, external_id) {where}
-  AND image.status = 'failed' ORDER BY image.scope, image.row
+SELECT {columns}, kept.packed {from_images}
+JOIN kept ON kept.scope = image.scope AND kept.external_id = image.external_id
+WHERE {{which}} ORDER BY scope.id, {{row}}
 
 -- name: dialects
-SELECT DISTINCT batch.dialect {from_images} {where} AND image.status = 'failed'
+SELECT DISTINCT batch.dialect {from_images} WHERE {{which}}
 
 -- name: after_scheme
 substr(source_url, instr(source_url, '://') + 3)
@@ -356,7 +381,7 @@ CASE WHEN instr(source_url, '://') THEN
 
 -- name: failing_hosts
 SELECT {host} AS host, cause, last_batch AS batch, count(*) AS images FROM image
-WHERE scope = ? AND status = 'failed' AND open_batch IS NULL AND waived_at IS NULL AND retryable
+WHERE scope = ? AND {last_failed} AND retryable
   AND failed_at >= ? AND source_url LIKE 'http%://%'
 GROUP BY 1, 2, 3
 
@@ -381,7 +406,7 @@ FROM (
 )) GROUP BY cause, sentence ORDER BY images DESC, cause, first_reason
 
 -- name: causes
-{cause_groups}, 0 AS chosen, 0 AS asked {from_images} {where} AND {last_failed} {in_groups}
+{cause_groups}, 0 AS chosen, 0 AS asked {from_images} WHERE {{which}} AND {last_failed} {in_groups}
 
 -- name: causes_of_jobs
 {cause_groups}, 0 AS chosen, 0 AS asked FROM image JOIN batch ON batch.id = image.last_batch
@@ -392,6 +417,6 @@ WHERE image.last_batch IN
 
 -- name: split
 {cause_groups}, {chosen} AS chosen, {asked_for} AS asked FROM image JOIN batch ON batch.id = image.last_batch
-WHERE image.scope = :archive AND image.status = 'failed' AND image.open_batch IS NULL
+WHERE image.scope = :archive AND {has_failed}
   AND (image.waived_at IS NULL
        OR image.external_id IN (SELECT value FROM json_each(:ids))) {in_groups}

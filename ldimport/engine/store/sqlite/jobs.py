@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from itertools import takewhile
 
@@ -27,7 +27,7 @@ from ldimport.engine.store.contract import Follower, Jobs
 from ldimport.engine.store.sqlite import library, outbox
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
-from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status
+from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status, compact_json
 
 _FREE = ColumnTypes(int, str, str, str, str, str, str, int, int, rest=13)
 """What ``free`` finds of an image; of what the library holds beside it ``library.known`` sees."""
@@ -65,8 +65,8 @@ class SqliteJobs(Jobs):
     def open_images(self) -> int:
         return int(self._catalogue.rows(SQL["open_images"])[0][0])
 
-    def any_free(self, only: str | None = None) -> bool:
-        return bool(self._catalogue.rows(SQL["free"], 1, only))
+    def any_free(self, only: str | None = None, after: int = 0) -> bool:
+        return bool(self._catalogue.rows(SQL["free"], 1, only, after))
 
     def terms(self, number: int) -> Terms:
         from ldimport.schema import config
@@ -146,7 +146,7 @@ def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
 
 
 def _as_sent(image: Image) -> tuple[str | None, ...]:
-    metadata = json.dumps(dict(image.metadata))
+    metadata = compact_json(dict(image.metadata)).decode("utf-8", "surrogatepass")
     return image.id, image.url, image.file_name, image.media_type, metadata
 
 
@@ -176,24 +176,27 @@ def claim(
     most: int,
     terms: int | None,
     only: str | None,
+    after: int,
     now: float,
-) -> tuple[int | None, tuple[ImportTask, ...]]:
-    """Lease free images (see ``WorkerSession.work``): the number of their terms, and the tasks."""
-    rows = connection.execute(SQL["free"], (most, only)).fetchall() if most > 0 else []
+) -> tuple[int | None, list[sqlite3.Row]]:
+    """Lease free images (see ``WorkerSession.work``): the number of their terms, and what ``task``
+    makes tasks of."""
+    rows = connection.execute(SQL["free"], (most, only, after)).fetchall() if most > 0 else []
     if not rows or terms not in (None, rows[0]["terms"]):
-        return None, ()
+        return None, []
     held, deaths = connection.execute(SQL["held"], (worker,)).fetchone()
     if deaths or (held and rows[0]["deaths"]):
-        return None, ()
+        return None, []
     terms = rows[0]["terms"]
     mine = list(takewhile(lambda row: row["terms"] == terms and not row["deaths"], rows))
     mine = mine or rows[:1]
-    sql = "UPDATE item SET worker = ?, leased_at = ? WHERE id = ?"
-    connection.executemany(sql, ((worker, now, row["item"]) for row in mine))
-    return terms, tuple(_task(row, worker) for row in mine)
+    items = json.dumps([row["item"] for row in mine])
+    connection.execute(SQL["lease"], (worker, now, items))
+    return terms, mine
 
 
-def _task(row: sqlite3.Row, worker: int) -> ImportTask:
+def task(row: sqlite3.Row, worker: int) -> ImportTask:
+    """A leased image."""
     _FREE.check(row)
     item, system_name, external_id, url, file_name, media_type, metadata, deaths, *_ = row
     image = Image(external_id, url, file_name, library.mapping(metadata), media_type)
@@ -203,7 +206,12 @@ def _task(row: sqlite3.Row, worker: int) -> ImportTask:
 # -- recording ------------------------------------------------------------------------------
 
 
-def record(connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], now: float) -> None:
+def record(
+    connection: sqlite3.Connection,
+    outcomes: Sequence[ImportOutcome],
+    changes: Mapping[int, library.LibraryChange],
+    now: float,
+) -> None:
     """Write outcomes and what they do to library and jobs; a late writer is fenced off."""
     items = json.dumps([each.task.item for each in outcomes])
     leases = {
@@ -211,7 +219,7 @@ def record(connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], no
     }
     first = {each.task.lease: each for each in reversed(outcomes)}  # one counts, said twice or not
     kept = [each for lease, each in first.items() if lease in leases]
-    assets = library.take_over(connection, kept, now)
+    assets = library.take_over(connection, kept, changes, now)
     became = (
         (each.status.value, each.reason, each.cause, assets.get(each.task.item), each.task.item)
         for each in kept

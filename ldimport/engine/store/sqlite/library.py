@@ -3,7 +3,8 @@ want one inside ``Catalogue.writing``."""
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from ldimport.database_rows import made, values_checked
 from ldimport.engine import addresses
@@ -12,6 +13,8 @@ from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
 from ldimport.model import Facts, Json, Status
+
+_STAYS = frozenset((Status.SUCCESS, Status.SKIPPED))
 
 
 @values_checked(KIND)
@@ -46,9 +49,11 @@ class SqliteLibrary(Library):
         ((entries, size),) = self._catalogue.rows(sql)
         return entries, size
 
-    def blobs(self) -> Sequence[tuple[str, int]]:
-        rows = self._catalogue.rows("SELECT DISTINCT sha256, size FROM asset")
-        return [(bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows]
+    def blobs(self) -> Iterator[tuple[str, int]]:
+        last = ""
+        while rows := self._catalogue.rows(SQL["next_blobs"], last):
+            yield from ((bytes.fromhex(sha256).hex(), int(size)) for sha256, size in rows)
+            last = rows[-1]["sha256"]
 
 
 def mapping(text: str) -> dict[str, Json]:
@@ -71,29 +76,54 @@ def known(row: sqlite3.Row) -> KnownMedia | None:
     return made(KnownMedia, row, url=row["known_url"], validators=validators, facts=facts)
 
 
+@dataclass(frozen=True, slots=True)
+class LibraryChange:
+    """What an outcome (success or skipped) does to the library, written down before anybody waits:
+    the rows lack the numbers of asset and entry. No ``asset``: it stays as it is, no ``entry``
+    likewise."""
+
+    asset: tuple[object, ...] | None
+    entry: tuple[object, ...] | None
+
+
+def changes(outcomes: Sequence[ImportOutcome], now: float) -> dict[int, LibraryChange]:
+    """The change for each task's item, but for the failed."""
+    return {each.task.item: _change(each, now) for each in outcomes if each.status in _STAYS}
+
+
+def _change(outcome: ImportOutcome, now: float) -> LibraryChange:
+    old, new = outcome.task.known, outcome.new
+    assert old is not None or new is not None, "a new entry needs bytes"
+    entry = None if outcome.metadata is None else _entry_row(outcome)
+    return LibraryChange(None if new is None else _asset(new, now), entry)
+
+
 def take_over(
-    connection: sqlite3.Connection, outcomes: Sequence[ImportOutcome], now: float
+    connection: sqlite3.Connection,
+    outcomes: Sequence[ImportOutcome],
+    prepared: Mapping[int, LibraryChange],
+    now: float,
 ) -> dict[int, int]:
     """Bring the library to what ``outcomes`` say; the asset's number for each task's item, but for
     the failed. The caller has made sure that the tasks' leases are still good."""
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM asset").fetchone()
     assets, entries, validators, numbers = [], [], [], {}
     for outcome in outcomes:
-        if outcome.status is Status.FAILED:
+        old, change = outcome.task.known, prepared.get(outcome.task.item)
+        if change is None:
             continue
-        task, old = outcome.task, outcome.task.known
-        media_id = old.media_id if old is not None else addresses.new_media_id()
-        if outcome.new is not None:
+        if change.asset is not None:
             number = last = last + 1
-            assets.append((number, media_id, *_asset(outcome.new, now)))
+            media_id = addresses.new_media_id(number) if old is None else old.media_id
+            assets.append((number, media_id, *change.asset))
         else:
-            assert old is not None, "a new entry needs bytes"
-            number = old.asset
-        if outcome.metadata is not None:
-            entries.append((media_id, *_entry_row(outcome), number, now, now))
+            assert old is not None
+            number, media_id = old.asset, old.media_id
+        if change.entry is not None:
+            entries.append((media_id, *change.entry, number, now, now))
         elif old and outcome.validators != old.validators:
-            validators.append((*outcome.validators, media_id))
-        numbers[task.item] = number
+            validators.append((*outcome.validators, old.media_id))
+        numbers[outcome.task.item] = number
     connection.executemany(SQL["enter_asset"], assets)
     connection.executemany(SQL["write_entry"], entries)
     sql = "UPDATE media SET etag = ?, last_modified = ? WHERE id = ?"

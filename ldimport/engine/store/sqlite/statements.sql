@@ -5,7 +5,7 @@ SELECT coalesce(sum(images - success - skipped - failed), 0) FROM job
   WHERE state = 'started'
 
 -- name: free
--- Free images, oldest first. A pair that is open in an earlier job waits for it.
+-- Free images behind one, oldest first. A pair that is open in an earlier job waits for it.
 SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.media_type,
        i.metadata, i.deaths, j.terms, m.id AS media_id, m.request, m.url AS known_url, m.etag,
        m.last_modified,
@@ -15,7 +15,7 @@ SELECT i.id AS item, i.system_name, i.external_id AS id, i.url, i.file_name, i.m
   JOIN job j ON j.n = i.job
   LEFT JOIN media m ON m.system_name = i.system_name AND m.external_id = i.external_id
   LEFT JOIN asset a ON a.id = m.asset
- WHERE i.status IS NULL AND i.worker IS NULL AND (?2 IS NULL OR i.system_name = ?2)
+ WHERE i.status IS NULL AND i.worker IS NULL AND i.id > ?3 AND (?2 IS NULL OR i.system_name = ?2)
    AND NOT EXISTS (SELECT 1 FROM item e INDEXED BY item_pair
                     WHERE e.status IS NULL AND e.system_name = i.system_name
                       AND e.external_id = i.external_id AND e.id < i.id)
@@ -70,6 +70,9 @@ SELECT id FROM terms WHERE config = ? AND options = ? AND limits = ?
 -- name: enter_item
 INSERT INTO item (job, system_name, external_id, url, file_name, media_type, metadata)
   VALUES (?, ?, ?, ?, ?, ?, ?)
+
+-- name: lease
+UPDATE item SET worker = ?, leased_at = ? WHERE id IN (SELECT value FROM json_each(?))
 
 -- name: leases
 -- Those of these images that are leased.
@@ -133,6 +136,10 @@ SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
 -- name: original
 SELECT a.*, a.created_at AS stored_at, m.title AS file_name
   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?
+
+-- name: next_blobs
+SELECT sha256, max(size) AS size FROM asset WHERE sha256 > ?
+  GROUP BY sha256 ORDER BY sha256 LIMIT 1000
 
 -- name: enter_asset
 INSERT INTO asset (id, media, key, sha256, source_sha256, mime_type, size, created_at,
