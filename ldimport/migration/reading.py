@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from ldimport import wire
-from ldimport.manifest.streams import Rows
+from ldimport.manifest.streams import RowsOfFile
 from ldimport.migration.account import Tick
 from ldimport.migration.batch import Outgoing, content_digest
 from ldimport.migration.source import Source
@@ -69,7 +69,7 @@ class Reading:
             if (row := self._valid(entry)) is not None:
                 yield row
 
-    def _of_table(self, table: Rows, quick: QuickRows) -> Iterator[ValidRow]:
+    def _of_table(self, table: RowsOfFile, quick: QuickRows) -> Iterator[ValidRow]:
         name, passes, id_ = table.name, quick.passes, quick.id
         collector = self._collector
         self._source.manifest.check_unchanged()
@@ -119,7 +119,7 @@ class Reading:
 
 
 class Picked:
-    """Rows that are to be sent, in their order, by number: a run of them costs as much as one. As
+    """RowsOfFile that are to be sent, in their order, by number: a run of them costs as much as one. As
     long as they fit into one batch they are kept themselves, and need not be read again."""
 
     def __init__(self) -> None:
