@@ -53,7 +53,7 @@ _PARTS: dict[ManifestFormat, type[Table | JsonDocument | JsonLines | YamlFile]] 
 
 
 class Manifest(Closing):
-    """RowsOfFile to import, from one file or several in their order. Reading is repeatable and streams.
+    """Rows to import, from one file or several in their order. Reading is repeatable and streams.
     A context manager; ``close`` frees what it holds. Made by ``open_manifest``. ``common``: fields
     that are filled for every row, by mapping or since a column is called so."""
 

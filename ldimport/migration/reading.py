@@ -119,7 +119,7 @@ class Reading:
 
 
 class Picked:
-    """RowsOfFile that are to be sent, in their order, by number: a run of them costs as much as one. As
+    """Rows that are to be sent, in their order, by number: a run of them costs as much as one. As
     long as they fit into one batch they are kept themselves, and need not be read again."""
 
     def __init__(self) -> None:

@@ -53,7 +53,7 @@ class Validation:
 
     @property
     def valid(self) -> int:
-        """RowsOfFile without an error."""
+        """Rows without an error."""
         return self.entries - self.invalid
 
 
