@@ -31,7 +31,7 @@ class OddLine(list[Any]):
     __slots__ = ()
 
 
-class _Suspicion:
+class _Doubt:
     """Watches chunks of UTF-8 for what needs a second look, text by text; once found, for good.
     ``apart``: somewhere a key may stand apart from its colon."""
 
@@ -74,7 +74,7 @@ class JsonLines(JsonFile):
         """(line, cells) of every line, as those of a table: exactly a ``list`` with one text for
         each of ``columns``, else an ``OddLine``; the last cell is the line itself."""
         self._findings.start_pass()
-        watch = _Suspicion(position)
+        watch = _Doubt(position)
         with self._open(watch=watch) as stream:
             for line, raw in self._lines(stream):
                 yield line, self._cells(raw, watch) or OddLine((raw,))
@@ -98,7 +98,7 @@ class JsonLines(JsonFile):
             if content := content.rstrip():
                 yield line, content
 
-    def _cells(self, raw: bytes, watch: _Suspicion) -> list[Any] | None:
+    def _cells(self, raw: bytes, watch: _Doubt) -> list[Any] | None:
         """None for what is no object of plain texts. Keys are counted where they are written:
         there are more than values if one stands twice, is not known or has an empty text."""
         try:

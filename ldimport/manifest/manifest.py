@@ -33,7 +33,7 @@ from ldimport.manifest.kinds import (
     ReadOptions,
 )
 from ldimport.manifest.objects import merged
-from ldimport.manifest.streams import DOS_END, Part, Position, Rows, SourceFile
+from ldimport.manifest.streams import DOS_END, Part, Position, RowsOfFile, SourceFile
 from ldimport.manifest.yaml import YamlFile
 from ldimport.model import Entry, Place
 from ldimport.system import ProcessLock, clear_up, new_lock
@@ -152,7 +152,7 @@ class Manifest(Closing):
         self._findings.notice(code, text)
 
     @property
-    def table(self) -> Rows | None:
+    def table(self) -> RowsOfFile | None:
         """The fast way through a single CSV or file of JSON Lines, by its ``rows``; None when they
         do not say it all: several files, another format, templates, constants, media types with a
         mapping of their own. Its user has to ask ``check_unchanged`` before and after."""

@@ -253,7 +253,7 @@ class SourceFile:
         raise ManifestError(message, hint=hint, code="changed")
 
 
-class Rows(Protocol):
+class RowsOfFile(Protocol):
     """A file that can be read row by row, without entries: ``columns`` has for each cell of
     ``rows`` the field it is ("" for none), or is None where cells alone do not tell the values.
     ``textual``: all that it has is text."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple, TypeVar
 
 from ldimport import wire
-from ldimport.manifest.streams import Rows
+from ldimport.manifest.streams import RowsOfFile
 from ldimport.migration.account import Tick
 from ldimport.migration.batch import Outgoing, content_digest
 from ldimport.migration.source import Source
@@ -69,7 +69,7 @@ class Reading:
             if (row := self._valid(entry)) is not None:
                 yield row
 
-    def _of_table(self, table: Rows, quick: QuickRows) -> Iterator[ValidRow]:
+    def _of_table(self, table: RowsOfFile, quick: QuickRows) -> Iterator[ValidRow]:
         name, passes, id_ = table.name, quick.passes, quick.id
         collector = self._collector
         self._source.manifest.check_unchanged()

@@ -9,7 +9,7 @@ from ldimport.cells import Writing
 from ldimport.errors import ConfigError, LdimportError, Rejected, UsageError
 from ldimport.local_names import locate_below
 from ldimport.manifest import Manifest, ReadOptions, name_fault, open_manifest
-from ldimport.manifest.streams import Rows
+from ldimport.manifest.streams import RowsOfFile
 from ldimport.migration.batch import Envelope, Origin, Outgoing
 from ldimport.migration.mapping import settled
 from ldimport.model import Entry, JobOptions, Json, Problem, Severity
@@ -53,7 +53,7 @@ class Source:
         return Checker(self.config, self.check, Unique() if again else None)
 
     @property
-    def table(self) -> Rows | None:
+    def table(self) -> RowsOfFile | None:
         """The fast way through the manifest; None where each row may say of which archive it is."""
         table = self.manifest.table
         return None if table is None or _ARCHIVE in table.names else table

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from ldimport.manifest import Manifest, ReadingNote
-from ldimport.manifest.streams import Rows
+from ldimport.manifest.streams import RowsOfFile
 from ldimport.model import Entry, Place, Problem, Severity
 from ldimport.schema.check import Checked, Checker
 from ldimport.schema.remarks import remarks
@@ -195,7 +195,7 @@ def _of_checker(checker: Checker) -> Iterator[ReadingNote]:
 
 
 def _by_rows(
-    table: Rows,
+    table: RowsOfFile,
     quick: QuickRows,
     checker: Checker,
     collector: Collector,
