@@ -181,11 +181,8 @@ def test_both_ways_agree_about_json_lines(
                 assert table.original(cells) == checked.entry.original
 
 
-def test_good_lines_never_become_entries(tmp_path: Path) -> None:
-    path = tmp_path / "m.jsonl"
-    good = {"id": "a", "url": GOOD[1], "fileName": "Ä", "metadata": {"title": "“t” ü"}}
-    lines = [json.dumps({**good, "id": f"id-{n}"}, ensure_ascii=n % 2 == 0) for n in range(500)]
-    path.write_text("\n".join([*lines, '{"id": "x"}']), encoding="utf-8")
+def only_the_last_is_looked_at(path: Path) -> None:
+    """Of 501 rows the last, ``x``, is wrong, and alone becomes an entry."""
     checker = Checker(PROJECT)
     asked = []
     careful = checker.check
@@ -194,20 +191,21 @@ def test_good_lines_never_become_entries(tmp_path: Path) -> None:
         found = validate(manifest, checker)
     assert (found.entries, found.invalid) == (501, 1)
     assert [entry.id for entry in asked] == ["x"]
+
+
+def test_good_lines_never_become_entries(tmp_path: Path) -> None:
+    path = tmp_path / "m.jsonl"
+    good = {"id": "a", "url": GOOD[1], "fileName": "Ä", "metadata": {"title": "“t” ü"}}
+    lines = [json.dumps({**good, "id": f"id-{n}"}, ensure_ascii=n % 2 == 0) for n in range(500)]
+    path.write_text("\n".join([*lines, '{"id": "x"}']), encoding="utf-8")
+    only_the_last_is_looked_at(path)
 
 
 def test_good_rows_are_not_looked_at_twice(tmp_path: Path) -> None:
     path = tmp_path / "m.csv"
     lines = [f"id-{n},https://a.example/{n}.jpg,Title {n},image,Title" for n in range(500)]
     path.write_text("\n".join(["id,url,fileName,mediaType,metadata.title", *lines, "x,,,,"]))
-    checker = Checker(PROJECT)
-    asked = []
-    careful = checker.check
-    checker.check = lambda entry: asked.append(entry) or careful(entry)  # type: ignore[method-assign, func-returns-value]
-    with open_manifest([path]) as manifest:
-        found = validate(manifest, checker)
-    assert (found.entries, found.invalid) == (501, 1)
-    assert [entry.id for entry in asked] == ["x"]
+    only_the_last_is_looked_at(path)
 
 
 def test_findings_are_bounded_and_say_how_many_there_were(tmp_path: Path) -> None:
