@@ -3,13 +3,14 @@
 Times are Unix seconds. Nothing here knows how it is stored.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
 from ldimport.causes import group_of
-from ldimport.model import Counts, JobState, Status
+from ldimport.model import Counts, JobState, Result, Status
 
 
 class BatchState(StrEnum):
@@ -63,6 +64,12 @@ _Sums = TypeVar("_Sums", Totals, Counts, Updates)
 def added(kind: type[_Sums], all_of: Iterable[_Sums]) -> _Sums:
     """The sum of some counts, field by field."""
     return kind(*map(sum, zip(astuple(kind()), *map(astuple, all_of), strict=True)))
+
+
+def ahead(results: Iterable[Result]) -> Totals:
+    """What known outcomes in jobs that go on change of the totals."""
+    words = Counter(result.status.value for result in results)
+    return Totals(**words, pending=-words.total())
 
 
 @dataclass(frozen=True, slots=True)

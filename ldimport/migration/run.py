@@ -7,7 +7,7 @@ was acknowledged is in the state file before the next step is taken.
 import re
 import uuid
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -26,12 +26,13 @@ from ldimport.migration import idle
 from ldimport.migration.account import Account, RunOptions
 from ldimport.migration.admission import Admission
 from ldimport.migration.batch import Parcel
+from ldimport.migration.beside import Ahead
 from ldimport.migration.canary import Checkpoint
 from ldimport.migration.causes import causes_of, joined
 from ldimport.migration.events import Event, Plan, Progress, Summary, Waiting
 from ldimport.migration.limits import too_many
-from ldimport.migration.model import CauseRow, RunRow, Totals, added
-from ldimport.migration.tracker import Tracker, ahead, is_of_one
+from ldimport.migration.model import CauseRow, RunRow, Totals, added, ahead
+from ldimport.migration.tracker import Tracker, is_of_one
 from ldimport.model import MAX_OPEN_JOBS, Notice
 
 LONGEST_NAP = 5.0
@@ -170,7 +171,9 @@ class Run:
     ) -> Iterator[Event]:
         """``own`` False: images of earlier runs, which the totals know already."""
         waiting: deque[Parcel | Checkpoint] = deque()
-        while parcel := (waiting.popleft() if waiting else next(parcels, None)):
+        coming = Ahead(parcels)
+        prepare = None if self._target.local else coming.prepare
+        while parcel := (waiting.popleft() if waiting else coming.take()):
             if isinstance(parcel, Checkpoint):
                 yield from self._reach(parcel, to_send)
                 continue
@@ -184,10 +187,10 @@ class Run:
                 try:
                     yield from self._wait_for_room(to_send)
                 except QuotaError:
-                    yield from self._judge_early(parcels, to_send)
+                    yield from self._judge_early(coming, to_send)
                     raise
             else:
-                smaller = yield from self._send(part, own=own)
+                smaller = yield from self._send(part, prepare, own=own)
                 self._foresee(to_send - self.sent)
             waiting.extendleft(reversed([*smaller, *later]))
             yield self._progress(to_send)
@@ -201,12 +204,13 @@ class Run:
             raise self.tracker.trouble
         yield from checkpoint.judge(self.batches)
 
-    def _judge_early(self, parcels: Iterator[Parcel | Checkpoint], to_send: int) -> Iterator[Event]:
+    def _judge_early(self, parcels: Ahead[Parcel | Checkpoint], to_send: int) -> Iterator[Event]:
         """The quota cut a canary short: what was sent of it is judged all the same."""
         if self.trial and self.batches:
-            checkpoint = next((each for each in parcels if isinstance(each, Checkpoint)), None)
-            if checkpoint is not None:
-                yield from self._reach(checkpoint, to_send)
+            while (each := parcels.take()) is not None:
+                if isinstance(each, Checkpoint):
+                    yield from self._reach(each, to_send)
+                    return
 
     def _wait_for_room(self, to_send: int) -> Iterator[Event]:
         """Until the quota lets more through. Raises QuotaError where that takes too long. Jobs that
@@ -231,9 +235,11 @@ class Run:
     def _seconds_left(self) -> float:
         return self._ends - self._clock.monotonic()
 
-    def _send(self, parcel: Parcel, *, own: bool) -> Generator[Event, None, list[Parcel]]:
-        """Intent, then action. Returns what is left to send of a parcel that was refused for its
-        size, for some of its images or for the quota."""
+    def _send(
+        self, parcel: Parcel, work: Callable[[], None] | None = None, *, own: bool
+    ) -> Generator[Event, None, list[Parcel]]:
+        """Intent, then action; ``work`` meanwhile. Returns what is left to send of a parcel that
+        was refused for its size, for some of its images or for the quota."""
         store, now = self._store, self._clock.now
         key = uuid.uuid4().hex
         marked = parcel.marked(key)
@@ -241,7 +247,7 @@ class Run:
         if own and (parcel.instead_of is None or parcel.instead_of in self.batches):
             self.batches.append(batch.id)
         try:
-            sent = self.tracker.hand_over(batch, marked)
+            sent = self.tracker.hand_over(batch, marked, work)
         except TooLargeError as error:
             if len(parcel.images) == 1:
                 yield from self.tracker.too_large(batch, parcel)

@@ -10,11 +10,10 @@ from ldimport.migration.batch import Outgoing, Parcel, cut
 from ldimport.migration.canary import Checkpoint, Probes, canary, spread
 from ldimport.migration.events import Event, Planned
 from ldimport.migration.hosts import PORTION, RECENT
-from ldimport.migration.model import CauseRow, Filter, Totals, Waiver, added
+from ldimport.migration.model import CauseRow, Filter, Totals, Waiver, added, ahead
 from ldimport.migration.plan import Survey, survey
 from ldimport.migration.run import Run
 from ldimport.migration.source import Source
-from ldimport.migration.tracker import ahead
 from ldimport.migration.validate import Validation
 from ldimport.model import Notice, Result
 from ldimport.targets.base import BatchLimits

@@ -1,18 +1,15 @@
 """The jobs of one run, thousands if need be, asked about until they end, each by itself."""
 
 from collections import Counter, deque
-from collections.abc import Container, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Generator, Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass
+from functools import partial
 
 from ldimport.causes import Cause
-from ldimport.errors import (
-    LdimportError,
-    QuotaError,
-    RefusedError,
-    UnexpectedAnswerError,
-)
+from ldimport.errors import LdimportError, QuotaError, RefusedError, UnexpectedAnswerError
 from ldimport.migration.account import Account
 from ldimport.migration.batch import Parcel
+from ldimport.migration.beside import beside
 from ldimport.migration.confirm import Lookup, Rest, confirmed, is_clear, lacks_results, reconciled
 from ldimport.migration.events import MOST_SHOWN, BatchSent, Event, JobEnded, OpenJob
 from ldimport.migration.hints import Hints
@@ -138,9 +135,13 @@ class Tracker:
                 self._met = False
                 yield sent
 
-    def hand_over(self, batch: OpenBatch, parcel: Parcel) -> BatchSent:
-        """Submit what a recorded batch carries, and follow its job."""
-        job_id = self._target.submit(parcel.request, batch.key, parcel.options)
+    def hand_over(
+        self, batch: OpenBatch, parcel: Parcel, work: Callable[[], None] | None = None
+    ) -> BatchSent:
+        """Submit what a recorded batch carries, ``work`` meanwhile, and follow its job."""
+        job_id = beside(
+            partial(self._target.submit, parcel.request, batch.key, parcel.options), work
+        )
         accepted, instead = self._store.accept(batch, job_id, self._clock.now()), parcel.instead_of
         self.follow(accepted, instead=instead is not None)
         if instead is not None:
@@ -387,12 +388,6 @@ def _ended_counts(state: JobState, images: int, settled: Settled) -> Counts:
     if state is JobState.FAILED:
         return Counts(failed=images)
     return Counts(sums.success, sums.skipped, sums.failed, sums.unsubmitted)
-
-
-def ahead(results: Iterable[Result]) -> Totals:
-    """What known outcomes in jobs that go on change of the totals."""
-    words = Counter(result.status.value for result in results)
-    return Totals(**words, pending=-words.total())
 
 
 def is_of_one(error: LdimportError) -> bool:

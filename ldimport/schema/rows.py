@@ -8,7 +8,6 @@ once and remembered.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
 
 from ldimport.model import MAX_NAME, Json, Place
 from ldimport.schema.addresses import MAX_URL, PLAIN
@@ -17,10 +16,8 @@ from ldimport.schema.metadata import MetadataCheck
 from ldimport.schema.nothing import LONGEST, NOTHING
 from ldimport.schema.values import ValueCheck
 
-RowTest = Callable[[list[str], int], bool]
-"""Of a row's cells and line. True: nothing is to be said about it, and its id is remembered.
-False: nothing was remembered, the checker has to look."""
 _PREFIX = "metadata."
+_is_plain_url = PLAIN.fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +35,94 @@ class _Tests:
     required: tuple[int, ...]
     empty: tuple[int, ...]
 
+    def look(self, cells: list[str]) -> bool | None:
+        """Whether a cell of a row that is right says that there is nothing; None: it may not be
+        right."""
+        unsaid = False
+        for index, most in self.texts:
+            size = len(cells[index])
+            if size > most:
+                return None
+            if size <= LONGEST and cells[index] in NOTHING:
+                unsaid = True
+        for index, good, accepts in self.others:
+            cell = cells[index]
+            if cell and cell not in good:
+                if not accepts(cell):
+                    return None
+                unsaid = unsaid or cell in NOTHING
+        for index in self.required:
+            if not cells[index]:
+                return None
+        for index in self.empty:
+            if cells[index]:
+                return None
+        return unsaid
 
-class QuickRows(NamedTuple):
-    """``id`` and ``url`` are the indexes of these cells; ``fields`` reads of a row that ``passes``
-    its fileName, its media type and its metadata, as the checker would."""
 
-    passes: RowTest
-    fields: Callable[[list[str]], tuple[str, str, dict[str, Json]]]
-    id: int
-    url: int
+class QuickRows:
+    """Of the rows of a file. ``id`` and ``url`` are the indexes of these cells."""
+
+    def __init__(
+        self, checker: Checker, columns: Sequence[str], places: dict[str, int], file: str, *,
+        textual: bool,
+    ) -> None:  # fmt: skip
+        self.id, self.url = places["id"], places["url"]
+        self._title, self._kind = places["fileName"], places.get("mediaType")
+        self._checker, self._columns, self._places = checker, columns, places
+        self._file, self._textual = file, textual
+        self._tests: dict[str, _Tests] = {}
+        apart = (self.id, self.url, self._kind)
+        self._named = [index for index in places.values() if index not in apart]
+
+    def passes(self, cells: list[str], line: int) -> bool:
+        """True: nothing is to be said about this row, and its id is remembered. False: nothing was
+        remembered, the checker has to look."""
+        test, title = self._test(cells), cells[self._title]
+        if test is None or not 0 < len(title) <= MAX_NAME:
+            return False
+        unsaid = test.look(cells)
+        if unsaid is None:
+            return False
+        address, id_ = cells[self.url], cells[self.id]
+        if _is_plain_url(address) is None or len(address) > MAX_URL:
+            return False
+        if is_plain_id(id_) is None or not self._checker.seen.add_new(id_, self._file, line):
+            return False
+        if unsaid or (len(title) <= LONGEST and title in NOTHING):
+            self._say_nothing(cells, line)
+        return True
+
+    def fields(self, cells: list[str]) -> tuple[str, str, dict[str, Json]]:
+        """fileName, media type and metadata of a row that ``passes``, as the checker would read
+        them."""
+        test = self._test(cells)
+        assert test is not None
+        metadata: dict[str, Json] = {}
+        for handle, index, check in test.values:
+            if cell := cells[index]:
+                metadata[handle] = (
+                    cell if check is None else check.value(cell, textual=self._textual)
+                )
+        return cells[self._title], test.handle, metadata
+
+    def _test(self, cells: list[str]) -> _Tests | None:
+        name = cells[self._kind] if self._kind is not None else ""
+        try:
+            return self._tests[name]
+        except KeyError:
+            checker = self._checker
+            test = _tests(checker, checker.words.kind(name), self._places, self._textual)
+            checker.defaulted |= not name
+            if test is not None:  # names that mean nothing may be as many as rows
+                self._tests[name] = test
+            return test
+
+    def _say_nothing(self, cells: list[str], line: int) -> None:
+        for index in self._named:
+            if cells[index] in NOTHING:
+                place = Place(self._file, 0, line)
+                self._checker.nothings.add(self._columns[index], cells[index], place)
 
 
 def quick_rows(
@@ -55,71 +131,9 @@ def quick_rows(
     """For the rows of a file, ``textual`` where it has nothing but texts; None where each needs a
     closer look."""
     places = {name: index for index, name in enumerate(columns) if name}
-    id_, url = places["id"], places["url"]
-    title, kind = places.get("fileName"), places.get("mediaType")
-    if title is None or "metadata" in places or checker.words.translates:
+    if "fileName" not in places or "metadata" in places or checker.words.translates:
         return None
-    tests: dict[str, _Tests] = {}
-    seen = checker.seen
-    is_plain_url = PLAIN.fullmatch
-    named = [index for name, index in places.items() if index not in (id_, url, kind)]
-
-    def test_of(cells: list[str]) -> _Tests | None:
-        name = cells[kind] if kind is not None else ""
-        try:
-            return tests[name]
-        except KeyError:
-            test = _tests(checker, checker.words.kind(name), places, textual)
-            checker.defaulted |= not name
-            if test is not None:  # names that mean nothing may be as many as rows
-                tests[name] = test
-            return test
-
-    def passes(cells: list[str], line: int) -> bool:
-        test = test_of(cells)
-        if test is None or not 0 < len(cells[title]) <= MAX_NAME:
-            return False
-        unsaid = False
-        for index, most in test.texts:
-            size = len(cells[index])
-            if size > most:
-                return False
-            if size <= LONGEST and cells[index] in NOTHING:
-                unsaid = True
-        for index, good, accepts in test.others:
-            cell = cells[index]
-            if cell and cell not in good:
-                if not accepts(cell):
-                    return False
-                unsaid = unsaid or cell in NOTHING
-        for index in test.required:
-            if not cells[index]:
-                return False
-        for index in test.empty:
-            if cells[index]:
-                return False
-        address = cells[url]
-        if is_plain_url(address) is None or len(address) > MAX_URL:
-            return False
-        text = cells[id_]
-        if is_plain_id(text) is None or not seen.add_new(text, file, line):
-            return False
-        if unsaid or (len(cells[title]) <= LONGEST and cells[title] in NOTHING):
-            for index in named:
-                if cells[index] in NOTHING:
-                    checker.nothings.add(columns[index], cells[index], Place(file, 0, line))
-        return True
-
-    def fields(cells: list[str]) -> tuple[str, str, dict[str, Json]]:
-        test = test_of(cells)
-        assert test is not None
-        metadata: dict[str, Json] = {}
-        for handle, index, check in test.values:
-            if cell := cells[index]:
-                metadata[handle] = cell if check is None else check.value(cell, textual=textual)
-        return cells[title], test.handle, metadata
-
-    return QuickRows(passes, fields, id_, url)
+    return QuickRows(checker, columns, places, file, textual=textual)
 
 
 def _leave_out(check: MetadataCheck, handle: str, _cell: str) -> bool:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from archives import Time, left_open, manifest, planned, source, submit, summary
@@ -28,6 +31,7 @@ from ldimport.migration import (
     StateStore,
     SubmitOptions,
 )
+from ldimport.migration.batch import cut
 from ldimport.migration.events import BatchSent, JobEnded, Notice, Planned, Progress, Summary
 from ldimport.migration.limits import FailureLimit
 from ldimport.migration.model import Failure, Filter, Totals
@@ -582,3 +586,45 @@ def test_a_state_file_that_was_lost_costs_nothing_but_time(
     end = summary(submit(state, target, path))
     assert (end.totals.skipped, end.totals.not_taken_over) == (2, 0)
     assert planned(submit(state, target, path)).plan.unchanged == 2
+
+
+def test_the_next_batch_is_made_while_a_server_takes_one(
+    state: StateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = threading.Semaphore(0)
+
+    def counted(*words: Any) -> Iterator[Any]:
+        for each in cut(*words):
+            made.release()
+            yield each
+        made.release()  # there is no other
+
+    monkeypatch.setattr("ldimport.migration.submit.cut", counted)
+    beside: list[bool] = []
+
+    def taking(_request: ImportRequest) -> None:
+        if not beside:
+            made.acquire()  # this first one
+        beside.append(made.acquire(timeout=20))
+
+    target = StandIn(local=False, before=taking)
+    end = summary(submit(state, target, manifest(tmp_path, 5), batch_size=2))
+    assert beside == [True, True, True]
+    assert (end.totals.success, end.exit_code) == (5, ExitCode.OK)
+    assert target.sent_ids() == [f"id{n}" for n in range(1, 6)]
+
+
+def test_a_batch_on_its_way_is_kept_where_the_next_cannot_be_made(
+    state: StateStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*words: Any) -> Iterator[Any]:
+        yield next(cut(*words))
+        raise ManifestError("the manifest is gone")
+
+    monkeypatch.setattr("ldimport.migration.submit.cut", broken)
+    target = StandIn(local=False)
+    end = summary(submit(state, target, manifest(tmp_path, 4), batch_size=2))
+    assert str(end.stopped) == "the manifest is gone"
+    assert len(target.requests) == 1
+    assert (end.totals.rows, end.totals.unsubmitted) == (4, 2)
+    assert [row.id for row in state.jobs()] == ["job1"]
