@@ -281,6 +281,18 @@ def test_a_table_keeps_numbers_and_ids_whole_at_any_width(width: int) -> None:
         assert all(cells(line) <= width for line in text.splitlines())
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_one_long_id_spoils_its_own_row_alone(width: int) -> None:
+    long = "f" * 127
+    rows = [FAILED._replace(external_id=each) for each in ("写真-0001", long, "2003-04511")]
+    for show in (outcomes.outcomes, outcomes.failures):
+        screen = terminal(width)
+        show(screen, rows)
+        lines = shown(screen).splitlines()
+        assert [each for each in lines if cells(each) > width] == [lines[2]]
+        assert long in lines[2] and "503" in lines[1] and "503" in lines[3]
+
+
 def test_the_last_column_that_may_shrink_does_so_first() -> None:
     columns = (TableColumn("WHY", shrink=True), TableColumn("EXAMPLES", shrink=True, drop=1))
     rows = [("a reason that is told whole", ("id-1 (row 17)", "id-2 (row 39)"))]

@@ -223,8 +223,9 @@ CellText = str | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class TableColumn:
-    """``right`` aligns numbers. Where space is short, columns that ``shrink`` lose characters,
-    the last first; then columns with ``drop`` above 0 are left out, the highest first."""
+    """``right`` aligns numbers. Where space is short, columns that ``shrink`` lose characters, the
+    last first; then columns with ``drop`` above 0 are left out, the highest first. Of others, what
+    leaves no room for the rest makes no column wide: it pushes on its own row alone."""
 
     name: str
     right: bool = False
@@ -252,7 +253,7 @@ def table(
 def _row(row: Sequence[CellText], columns: Sequence[TableColumn], widths: Mapping[int, int]) -> str:
     texts = []
     for n, width in widths.items():
-        text = shortened(row[n], width)
+        text = shortened(row[n], width) if columns[n].shrink else _whole(row[n])
         blanks = " " * (width - cells(text))
         texts.append(blanks + text if columns[n].right else text + blanks)
     return (" " * GAP).join(texts)
@@ -262,14 +263,17 @@ def _fitting(
     columns: Sequence[TableColumn], rows: Sequence[Sequence[CellText]], most: int | None
 ) -> dict[int, int]:
     """Which columns are shown, and how wide each is."""
-    widths = {
-        n: max([cells(column.name), *(cells(_whole(row[n])) for row in rows)])
+    sizes = [
+        [cells(column.name), *(cells(_whole(row[n])) for row in rows)]
         for n, column in enumerate(columns)
-    }
+    ]
+    widths = dict(enumerate(map(max, sizes)))
 
     def over() -> int:
         return 0 if most is None else sum(widths.values()) + GAP * (len(widths) - 1) - most
 
+    if most is not None and over() > 0:
+        widths |= _without_outliers(columns, sizes, most)
     for n in reversed(widths):
         if columns[n].shrink:
             least = min(_NARROWEST, widths[n])
@@ -280,6 +284,29 @@ def _fitting(
             break
         del widths[last]
     return widths
+
+
+def _without_outliers(
+    columns: Sequence[TableColumn], sizes: Sequence[Sequence[int]], most: int
+) -> dict[int, int]:
+    """How wide the columns are that are never cut: all cells that leave room for the others."""
+    least = {}
+    for n, column in enumerate(columns):
+        if not column.drop:
+            all_of = max(sizes[n])
+            least[n] = (
+                min(_NARROWEST, all_of)
+                if column.shrink
+                else all_of
+                if column.right
+                else max(sizes[n][0], min(sizes[n][1:], default=0))
+            )
+    found = {}
+    for n in least:
+        if not (columns[n].shrink or columns[n].right):
+            room = most - sum(least.values()) - GAP * (len(least) - 1) + least[n]
+            found[n] = least[n] = max((size for size in sizes[n] if size <= room), default=least[n])
+    return found
 
 
 def shortened(content: CellText, width: int) -> str:
