@@ -31,6 +31,8 @@ Step = str | Callable[[sqlite3.Connection], object]
 
 _SHARED: Mapping[str, Any] = {"isolation_level": None, "check_same_thread": False}
 _NEW = ".new-"
+PATIENCE = 30.0
+"""Seconds that somebody who wants to write waits for others that do."""
 COPY_MOST = 1 << 30
 """The largest older file in bytes that is copied into memory to be read."""
 
@@ -193,7 +195,7 @@ def _open_file(path: Path, kind: DatabaseKind, write: bool) -> _Connection:
 
 
 def _connection(name: str, path: Path, kind: DatabaseKind) -> _Connection:
-    connection = sqlite3.connect(name, uri=True, timeout=30, factory=_Connection, **_SHARED)
+    connection = sqlite3.connect(name, uri=True, timeout=PATIENCE, factory=_Connection, **_SHARED)
     connection.row_factory = sqlite3.Row
     connection.of = path, kind
     return connection

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import formatdate
+from functools import cache
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -56,6 +57,7 @@ class Version:
         return self.name != CLASSIC and self.name >= release
 
 
+@cache
 def _first_of(release: str) -> float:
     return datetime.strptime(f"{release}+0000", "%Y-%m%z").timestamp()
 

@@ -24,6 +24,7 @@ class Catalogue:
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._turn = threading.Lock()
         _refuse_foreign(folder)
 
     @property
@@ -40,9 +41,15 @@ class Catalogue:
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """One durable transaction; this thread's ``rows`` see it from inside."""
-        with database.translated(self.path, KIND), database.writing(self.connection):
-            yield self.connection
+        """One durable transaction; this thread's ``rows`` see it from inside. Threads take turns:
+        SQLite would have them sleep and look again."""
+        its_turn = self._turn.acquire(timeout=database.PATIENCE)  # else SQLite says what is wrong
+        try:
+            with database.translated(self.path, KIND), database.writing(self.connection):
+                yield self.connection
+        finally:
+            if its_turn:
+                self._turn.release()
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
         """What one statement finds, all of it of the same moment."""

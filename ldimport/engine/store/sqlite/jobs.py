@@ -8,7 +8,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
-from itertools import takewhile
+from itertools import chain, takewhile
 
 from ldimport import wire
 from ldimport.database_rows import ColumnTypes, made, values_checked
@@ -29,6 +29,9 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
 from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status, compact_json
 
+ROWS_AT_ONCE = 100
+"""Images that one statement enters. Between two of them other threads want the interpreter lock:
+one for each image would wait for it as often."""
 _FREE = ColumnTypes(int, str, str, str, str, str, str, int, int, rest=13)
 """What ``free`` finds of an image; of what the library holds beside it ``library.known`` sees."""
 
@@ -45,11 +48,12 @@ class SqliteJobs(Jobs):
         return (rows[0]["id"], rows[0]["body"]) if rows else None
 
     def accept(self, job: NewJob, daily_limit: int) -> str:
+        items = [_as_sent(image) for image in job.request.images]
         with self._catalogue.writing() as connection:  # nobody else writes: what is found stays
             if job.key is not None and (found := self.of_key(job.key)):
                 return same_request(found, job.body)
             _check_quota(connection, daily_limit, len(job.request.images), job.created_at)
-            _enter(connection, job)
+            _enter(connection, job, items)
         return job.id
 
     def get(self, job_id: str) -> JobSummary | None:
@@ -135,14 +139,18 @@ def _check_quota(connection: sqlite3.Connection, limit: int, trying: int, now: f
     raise quota_reached(limit, used, trying, None if row is None else row[0] - since)
 
 
-def _enter(connection: sqlite3.Connection, job: NewJob) -> None:
+def _enter(
+    connection: sqlite3.Connection, job: NewJob, items: Sequence[tuple[str | None, ...]]
+) -> None:
     request = job.request
     context = None if request.context is None else json.dumps(dict(request.context))
     asked = (request.system_name, request.webhook, context, _terms_row(connection, job.terms))
     row = (job.id, job.key, job.body, *asked, len(request.images), job.created_at)
     number = connection.execute(SQL["enter_job"], row).lastrowid
-    items = ((number, request.system_name, *_as_sent(image)) for image in request.images)
-    connection.executemany(SQL["enter_item"], items)
+    for at in range(0, len(items), ROWS_AT_ONCE):
+        rows = [(number, request.system_name, *item) for item in items[at : at + ROWS_AT_ONCE]]
+        marks = ", (?, ?, ?, ?, ?, ?, ?)" * (len(rows) - 1)
+        connection.execute(SQL["enter_item"] + marks, [*chain.from_iterable(rows)])
 
 
 def _as_sent(image: Image) -> tuple[str | None, ...]:
@@ -153,12 +161,13 @@ def _as_sent(image: Image) -> tuple[str | None, ...]:
 def _terms_row(connection: sqlite3.Connection, terms: Terms) -> int:
     """The number of these terms, recorded when they are new."""
     config, limits = terms.config, json.dumps(asdict(terms.limits), sort_keys=True)
+    row = (config.digest, wire.options_to_json(terms.options), limits)
+    if found := connection.execute(SQL["terms_row"], row).fetchone():
+        return int(found["id"])
     given = (config.digest, json.dumps(config.raw), config.origin)
     connection.execute("INSERT OR IGNORE INTO config VALUES (?, ?, ?)", given)
-    row = (config.digest, wire.options_to_json(terms.options), limits)
-    sql = "INSERT OR IGNORE INTO terms (config, options, limits) VALUES (?, ?, ?)"
-    connection.execute(sql, row)
-    return int(connection.execute(SQL["terms_row"], row).fetchone()["id"])
+    sql = "INSERT INTO terms (config, options, limits) VALUES (?, ?, ?)"
+    return int(connection.execute(sql, row).lastrowid or 0)
 
 
 def _limits_of(text: str) -> Limits:
