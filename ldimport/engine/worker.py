@@ -38,8 +38,9 @@ LEAST = 8
 """The same where few are left."""
 GLANCE = 0.02
 """Seconds between two looks at leases, timers and the call to stop while there is work."""
-LINGER = 0.2
-"""Seconds that an outcome waits at most to be recorded, though no new images are leased."""
+LINGER, MOST_LINGER = 0.05, 1.0
+"""Seconds that an outcome waits to be recorded, though no new images are leased: the least where
+recording is quick, else nine times what it took last, so that a slow disk has time for others."""
 IDLE = 1.0
 """Seconds after which a worker that waits looks for dead ones, though the store says nothing."""
 POLL = 0.05
@@ -100,6 +101,7 @@ class Worker:
     _after: int = 0
     _around_at: float = float("-inf")
     _recorded_at: float = float("-inf")
+    _linger: float = LINGER
     _lease: float = 0.0
     _glance_at: float = float("-inf")
     _told: bool = False
@@ -182,7 +184,7 @@ class Worker:
             self._commit()
 
     def _lingering(self) -> bool:
-        return bool(self._done) and self.monotonic() - self._recorded_at >= LINGER
+        return bool(self._done) and self.monotonic() - self._recorded_at >= self._linger
 
     def _pulse(self) -> bool:
         """Called all the time while working, for which it is nearly free: looks after leases,
@@ -219,6 +221,7 @@ class Worker:
         """One group commit: blobs first, then their rows; the leases renewed on the way. Disks may
         be slow, so it has all the time it wants."""
         self.watch(0)
+        began = self.monotonic()
         self._writer.settle()
         self._after = max([self._after, *(task.item for task in self._back)])
         claimed = self.session.work(
@@ -233,6 +236,7 @@ class Worker:
         self._back.clear()
         self._writer.forget()
         self._recorded_at = self.monotonic()
+        self._linger = min(max(LINGER, 9 * (self._recorded_at - began)), MOST_LINGER)
         self.watch(self._lease)
         return claimed.terms
 

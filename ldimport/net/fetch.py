@@ -170,9 +170,11 @@ class _Round:
                 return
 
     def _slots(self) -> bool:
-        """Whether something may begin. What stalls keeps nobody else from it."""
+        """Whether something may begin. What stalls keeps nobody else from it, nor do the first
+        questions to hosts that may stall too."""
         under_way, most = len(self._fetcher.transfers), self._fetcher.concurrency
-        moving = under_way - self._turns.still + len(self._fetcher.lookups)
+        apart = self._turns.still + min(self._turns.probes, most)
+        moving = under_way - apart + len(self._fetcher.lookups)
         return moving < most and under_way < MOST_STILL * most
 
     def _pulled(self, now: float) -> bool:
@@ -239,8 +241,8 @@ class _Round:
         if failed and (host.out_of_reach or self._seconds_left(task, now) <= 0):
             self._turns.take(task)  # another image waited for it
             self._give_up(task.source, failed)
-        elif host.rests_until > now:
-            return self._turns.sleep(host.rests_until, host)
+        elif (until := max(host.rests_until, host.still_until)) > now:
+            return self._turns.sleep(until, host)
         elif not host.room(self._fetcher.limits.per_host):
             return None
         elif (found := self._fetcher.lookups.known(task.url)) is None:
@@ -257,7 +259,7 @@ class _Round:
         task.begin(now)
         if isinstance(found, Rejected):
             return self._failed(task, found)
-        self._turns.of(task).busy += 1
+        self._turns.begin(task)
         checked = self._fetcher.guard.checked(task.url, found)
         cookies = task.cookies.get(task.url.origin, ()) if task.cookies else ()
         self._fetcher.transfers.start(
@@ -277,7 +279,8 @@ class _Round:
     # -- a task has an answer -----------------------------------------------------------
 
     def _ended(self, task: FetchTask, answer: Answer | Rejected) -> None:
-        self._turns.ended(task, well=not isinstance(answer, Rejected))
+        well = not isinstance(answer, Rejected)
+        self._turns.ended(task, self._fetcher.clock(), well=well)
         if isinstance(answer, Rejected):
             return self._failed(task, answer)
         self._turns.of(task).out_of_reach = False

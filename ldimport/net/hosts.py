@@ -30,7 +30,8 @@ Task = TypeVar("Task")
 @dataclass(slots=True, eq=False)
 class Host(Generic[Task]):
     """Exchanges under way with a host, and those of them that stall; until when it has a rest
-    (clock time); whether an image was given up since it could not be reached in all its tries.
+    (clock time), or is not asked since it stalls; how many seconds its next answer may take until
+    it does; whether an image was given up since it could not be reached in all its tries.
     Then others get one try: ten thousand images need not wait out the same silence one after
     another. ``proven`` once it has answered, and until it ``stalls``; else it is asked for one
     image at a time beside those that stall. ``waiting`` are its next tasks, ``listed``: its turn
@@ -39,6 +40,8 @@ class Host(Generic[Task]):
     busy: int = 0
     still: int = 0
     rests_until: float = 0.0
+    still_until: float = 0.0
+    patience: float = 0.0
     out_of_reach: bool = False
     proven: bool = False
     stalls: bool = False

@@ -20,6 +20,10 @@ SLOW = 16_000
 """Bytes a second below which a transfer stalls."""
 STILL_PAUSE = 2.0
 """Seconds that a host which stalls is not asked for more."""
+USUAL = 3
+"""A host that is slow to answer may take so many times as long as it did before, and"""
+MOST_USUAL = 5.0
+"""at most so many seconds, until it counts as one that stalls."""
 
 
 @dataclass(slots=True)
@@ -27,8 +31,10 @@ class FetchTask:
     """A source under way. ``url`` is where it stands now, ``hops`` redirects behind its own URL;
     ``begun`` and ``try_begun`` are clock times of the first try and of the one under way;
     ``failed`` is what became of the last one. ``cookies`` that a redirect set live for this try,
-    each for the origin that it came from alone. ``received`` bytes were there at the last look
-    (None: not looked at), ``still``: hardly any had come since the one before."""
+    each for the origin that it came from alone. Of the exchange under way: when it was ``asked``
+    for, and ``answered`` (None: nothing has come); ``received`` bytes were there at the last look,
+    at ``moved_at`` enough of them; ``still``: that is too long ago; ``probe``: it is not known yet
+    whether its host answers."""
 
     source: FetchSource
     origin: Url
@@ -39,12 +45,17 @@ class FetchTask:
     try_begun: float | None = None
     failed: Rejected | None = None
     cookies: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    received: int | None = None
+    asked: float = 0.0
+    answered: float | None = None
+    received: int = 0
+    moved_at: float = 0.0
     still: bool = False
+    probe: bool = False
 
     def begin(self, now: float) -> None:
         """A try begins, unless a redirect goes on with the same one."""
-        self.received, self.still = None, False
+        self.asked, self.answered = now, None
+        self.received, self.moved_at, self.still = 0, now, False
         if self.try_begun is None:
             self.tries += 1
             self.try_begun = now
@@ -63,11 +74,13 @@ class FetchTask:
 class Turns:
     """The tasks of one round that are not under way, and what is known of those that are.
 
-    ``still`` transfers stall, ``ahead`` tasks wait at hosts that may take them soon. Hosts in
-    ``_ready`` have waiting tasks and perhaps room, each is there once."""
+    ``still`` transfers stall, ``probes`` have not shown yet whether they do, ``ahead`` tasks wait
+    at hosts that may take them soon. Hosts in ``_ready`` have waiting tasks and perhaps room, each
+    is there once."""
 
     hosts: Hosts[FetchTask]
     still: int = 0
+    probes: int = 0
     ahead: int = 0
     _ready: deque[Host[FetchTask]] = field(default_factory=deque)
     _sleeping: list[tuple[float, int, FetchTask | Host[FetchTask]]] = field(default_factory=list)
@@ -84,6 +97,13 @@ class Turns:
         (host.waiting.appendleft if first else host.waiting.append)(task)
         self.ahead += host.open
         self.list(host)
+
+    def begin(self, task: FetchTask) -> None:
+        """An exchange begins."""
+        host = self.of(task)
+        host.busy += 1
+        task.probe = not host.proven
+        self.probes += task.probe
 
     def crowd(self, task: FetchTask) -> int:
         """How many wait already where it would have to wait for long."""
@@ -144,31 +164,46 @@ class Turns:
             return
         self._look_at = now + LOOK_SECONDS
         for task, received in transfers:
-            before, task.received = task.received, received
-            still = before is not None and received - before < SLOW * LOOK_SECONDS
+            if received and task.answered is None:
+                task.answered = now
+            if received - task.received >= SLOW * LOOK_SECONDS:
+                task.moved_at = now
+                self._known(task)
+            task.received = received
+            still = now - task.moved_at >= max(LOOK_SECONDS, self.of(task).patience)
             if still is not task.still:
                 self._judge(task, still, now)
 
     def _judge(self, task: FetchTask, still: bool, now: float) -> None:
         host, task.still = self.of(task), still
+        self._known(task)
         self.still += 1 if still else -1
         host.still += 1 if still else -1
         self._prove(host, well=not still)
         if still:
-            host.rests_until = max(host.rests_until, now + STILL_PAUSE)
-            self.sleep(host.rests_until, host)
+            host.patience, host.still_until = 0.0, now + STILL_PAUSE
+            self.sleep(host.still_until, host)
 
-    def ended(self, task: FetchTask, *, well: bool) -> None:
+    def ended(self, task: FetchTask, now: float, *, well: bool) -> None:
         """A transfer is over; ``well`` with an answer."""
         host = self.of(task)
         host.busy -= 1
+        self._known(task)
         host.still -= task.still
         self.still -= task.still
         if well:
+            took = (now if task.answered is None else task.answered) - task.asked
+            host.patience = max(min(USUAL * took, MOST_USUAL), host.patience * 0.9)
             self._prove(host, well=True)
         self.list(host)
 
+    def _known(self, task: FetchTask) -> None:
+        self.probes -= task.probe
+        task.probe = False
+
     def _prove(self, host: Host[FetchTask], *, well: bool) -> None:
+        if well:
+            host.still_until = 0.0
         if well is host.stalls or not host.proven:
             host.proven, host.stalls = well, not well
             self.open(host, opened=well)
