@@ -21,7 +21,7 @@ from ldimport.engine.blobs import BlobFolder, FolderWriter
 from ldimport.engine.records import ImportOutcome, NewBytes
 from ldimport.engine.store import open_store
 from ldimport.engine.store.sqlite.sessions import SqliteSession
-from ldimport.engine.worker import Worker, run_worker
+from ldimport.engine.worker import LINGER, Worker, run_worker
 from ldimport.errors import LdimportError, TemporaryError
 from ldimport.model import Counts, Facts, ImageType, Integrity, JobOptions, Limits, Status
 from ldimport.system import ProcessLock
@@ -164,7 +164,7 @@ def test_an_outcome_is_recorded_soon_although_other_images_take_long(
         engine.store, session, blobs, lambda: False, 1, clock, monotonic=lambda: seconds[-1]
     )
     worker._refill(None)
-    for at, known in [(0.1, 0), (100.0, 2)]:
+    for at, known in [(LINGER / 2, 0), (100.0, 2)]:
         seconds.append(at)
         worker._finish(ImportOutcome(worker._remote.popleft(), Status.FAILED, "no"))
         assert engine.progress(job_id) == Counts(pending=3 - known, failed=known)
