@@ -38,9 +38,10 @@ LEAST = 8
 """The same where few are left."""
 GLANCE = 0.02
 """Seconds between two looks at leases, timers and the call to stop while there is work."""
-LINGER, MOST_LINGER = 0.05, 1.0
-"""Seconds that an outcome waits to be recorded, though no new images are leased: the least where
-recording is quick, else nine times what it took last, so that a slow disk has time for others."""
+LINGER = 0.2
+"""Seconds that an outcome waits at most to be recorded, though no new images are leased."""
+BRIEF = 0.05
+"""The same once there are none to be leased."""
 IDLE = 1.0
 """Seconds after which a worker that waits looks for dead ones, though the store says nothing."""
 POLL = 0.05
@@ -221,7 +222,6 @@ class Worker:
         """One group commit: blobs first, then their rows; the leases renewed on the way. Disks may
         be slow, so it has all the time it wants."""
         self.watch(0)
-        began = self.monotonic()
         self._writer.settle()
         self._after = max([self._after, *(task.item for task in self._back)])
         claimed = self.session.work(
@@ -236,7 +236,8 @@ class Worker:
         self._back.clear()
         self._writer.forget()
         self._recorded_at = self.monotonic()
-        self._linger = min(max(LINGER, 9 * (self._recorded_at - began)), MOST_LINGER)
+        if most:
+            self._linger = LINGER if claimed.tasks else BRIEF
         self.watch(self._lease)
         return claimed.terms
 
