@@ -6,12 +6,15 @@ import math
 import os
 import re
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from origins import Clock, Open, Origin, image, picture, request
 
 from ldimport.engine import Engine
+from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.errors import (
     ConflictError,
     InvalidRequestError,
@@ -29,6 +32,19 @@ def test_job_ids_cannot_be_guessed(engine: Engine) -> None:
     ids = [engine.submit(request(image("1", URL))) for _ in range(20)]
     assert len(set(ids)) == 20
     assert all(re.fullmatch(r"[a-z0-9]{12,}", job_id) for job_id in ids)
+
+
+def test_batches_that_come_in_at_once_are_each_entered_whole_and_in_order(
+    engine: Engine,
+) -> None:
+    sizes = [1, 99, 100, 101, 250, 400, 2, 200]
+    batches = [[image(f"{size}-{n:03}", URL) for n in range(size)] for size in sizes]
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        ids = [*pool.map(lambda images: engine.submit(request(*images)), batches)]
+    sql = "SELECT external_id FROM item JOIN job ON job = n WHERE job.id = ? ORDER BY item.id"
+    with closing(Catalogue(engine.folder)) as catalogue:
+        for images, job_id in zip(batches, ids, strict=True):
+            assert [row[0] for row in catalogue.rows(sql, job_id)] == [each.id for each in images]
 
 
 def test_an_unknown_job_is_lost(engine: Engine) -> None:
