@@ -2,12 +2,15 @@
 
     python tests/bench/serve.py [--images 20000] [--queue 100000] [--polls 500]
     python tests/bench/serve.py --minutes 30 [--per-second 20] [--library 1000000]
+    python tests/bench/serve.py --looks 300 [--library 1000000]
 
 1. Images/s accepted by POST in batches of 500, each durable before it is answered, beside a bare
    ASGI application that parses the same JSON and answers, under the same uvicorn.
 2. Latency of the status endpoint, p50 and p99, with a queue of images while workers run.
 3. With ``--minutes``: only how 64 clients are answered, each minute, beside a library of so many
    entries and working workers, at so many requests a second; and the memory of all processes.
+4. With ``--looks``: only what so many looks into the media library of each kind take, beside those
+   into one of 1,000 entries.
 """
 
 from __future__ import annotations
@@ -19,13 +22,14 @@ import json
 import os
 import random
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -247,10 +251,43 @@ def moderate(minutes: int, entries: int, per_second: float) -> None:
                 first = asyncio.run(minute(url, origin, first, entries, per_second))
 
 
+def looks(many: int, entries: int) -> None:
+    """One entry by its identity, one by its media id, a page of 100: medians and their ratio."""
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        libraries: list[tuple[httpx.Client, int, list[str]]] = []
+        for size in (1_000, entries):
+            library(folder := Path(name) / str(size), size, blobs=False)
+            (catalogue,) = (folder / "engine").glob("*.sqlite")
+            with closing(sqlite3.connect(catalogue)) as connection:
+                found = connection.execute("SELECT id FROM media WHERE external_id <> 'one'")
+                ids = [each for (each,) in found]
+            url = stack.enter_context(served(folder, "--workers", "0"))
+            libraries.append((stack.enter_context(client(f"{url}/api/v1")), size, ids))
+        for kind in ("identity", "entry", "page of 100"):
+            took: list[list[float]] = [[], []]
+            for _, (times, (http, size, ids)) in itertools.product(
+                range(many), zip(took, libraries, strict=True)
+            ):
+                path, asked = f"mediaLibrary/{random.choice(ids)}", {}
+                if kind != "entry":
+                    known = f"known-{random.randrange(size):08}"
+                    path, asked = "mediaLibrary", {"systemName": "archive", "externalId": known}
+                if kind == "page of 100":
+                    asked = {"ids": ",".join(random.sample(ids, 100))}
+                began = time.perf_counter()
+                answer = http.get(path, params=asked)
+                times.append(time.perf_counter() - began)
+                assert answer.status_code == 200, answer.text
+            few, all_of = map(statistics.median, took)
+            print(f"{kind:12} {few * 1e3:6.2f} ms of 1,000   {all_of * 1e3:6.2f} ms of {entries:,}"
+                  f"   ratio {all_of / few:.2f}")  # fmt: skip
+
+
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--minutes", type=int)
     options.add_argument("--per-second", type=float, default=20)
+    options.add_argument("--looks", type=int)
     options.add_argument("--library", type=int, default=1_000_000)
     options.add_argument("--images", type=int, default=20_000)
     options.add_argument("--queue", type=int, default=100_000)
@@ -262,6 +299,9 @@ def main() -> None:
         return
     if asked.minutes:
         moderate(asked.minutes, asked.library, asked.per_second)
+        return
+    if asked.looks:
+        looks(asked.looks, asked.library)
         return
     acceptance(asked.images)
     latency(asked.queue, asked.polls)
