@@ -170,11 +170,9 @@ class _Round:
                 return
 
     def _slots(self) -> bool:
-        """Whether something may begin. What stalls keeps nobody else from it, nor do the first
-        questions to hosts that may stall too."""
+        """Whether something may begin. What stalls keeps nobody else from it."""
         under_way, most = len(self._fetcher.transfers), self._fetcher.concurrency
-        apart = self._turns.still + min(self._turns.probes, most)
-        moving = under_way - apart + len(self._fetcher.lookups)
+        moving = under_way - self._turns.still + len(self._fetcher.lookups)
         return moving < most and under_way < MOST_STILL * most
 
     def _pulled(self, now: float) -> bool:
@@ -259,7 +257,7 @@ class _Round:
         task.begin(now)
         if isinstance(found, Rejected):
             return self._failed(task, found)
-        self._turns.begin(task)
+        self._turns.of(task).busy += 1
         checked = self._fetcher.guard.checked(task.url, found)
         cookies = task.cookies.get(task.url.origin, ()) if task.cookies else ()
         self._fetcher.transfers.start(

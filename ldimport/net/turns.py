@@ -33,8 +33,7 @@ class FetchTask:
     ``failed`` is what became of the last one. ``cookies`` that a redirect set live for this try,
     each for the origin that it came from alone. Of the exchange under way: when it was ``asked``
     for, and ``answered`` (None: nothing has come); ``received`` bytes were there at the last look,
-    at ``moved_at`` enough of them; ``still``: that is too long ago; ``probe``: it is not known yet
-    whether its host answers."""
+    at ``moved_at`` enough of them; ``still``: that is too long ago."""
 
     source: FetchSource
     origin: Url
@@ -50,7 +49,6 @@ class FetchTask:
     received: int = 0
     moved_at: float = 0.0
     still: bool = False
-    probe: bool = False
 
     def begin(self, now: float) -> None:
         """A try begins, unless a redirect goes on with the same one."""
@@ -74,13 +72,11 @@ class FetchTask:
 class Turns:
     """The tasks of one round that are not under way, and what is known of those that are.
 
-    ``still`` transfers stall, ``probes`` have not shown yet whether they do, ``ahead`` tasks wait
-    at hosts that may take them soon. Hosts in ``_ready`` have waiting tasks and perhaps room, each
-    is there once."""
+    ``still`` transfers stall, ``ahead`` tasks wait at hosts that may take them soon. Hosts in
+    ``_ready`` have waiting tasks and perhaps room, each is there once."""
 
     hosts: Hosts[FetchTask]
     still: int = 0
-    probes: int = 0
     ahead: int = 0
     _ready: deque[Host[FetchTask]] = field(default_factory=deque)
     _sleeping: list[tuple[float, int, FetchTask | Host[FetchTask]]] = field(default_factory=list)
@@ -97,13 +93,6 @@ class Turns:
         (host.waiting.appendleft if first else host.waiting.append)(task)
         self.ahead += host.open
         self.list(host)
-
-    def begin(self, task: FetchTask) -> None:
-        """An exchange begins."""
-        host = self.of(task)
-        host.busy += 1
-        task.probe = not host.proven
-        self.probes += task.probe
 
     def crowd(self, task: FetchTask) -> int:
         """How many wait already where it would have to wait for long."""
@@ -168,7 +157,6 @@ class Turns:
                 task.answered = now
             if received - task.received >= SLOW * LOOK_SECONDS:
                 task.moved_at = now
-                self._known(task)
             task.received = received
             still = now - task.moved_at >= max(LOOK_SECONDS, self.of(task).patience)
             if still is not task.still:
@@ -176,7 +164,6 @@ class Turns:
 
     def _judge(self, task: FetchTask, still: bool, now: float) -> None:
         host, task.still = self.of(task), still
-        self._known(task)
         self.still += 1 if still else -1
         host.still += 1 if still else -1
         self._prove(host, well=not still)
@@ -188,7 +175,6 @@ class Turns:
         """A transfer is over; ``well`` with an answer."""
         host = self.of(task)
         host.busy -= 1
-        self._known(task)
         host.still -= task.still
         self.still -= task.still
         if well:
@@ -196,10 +182,6 @@ class Turns:
             host.patience = max(min(USUAL * took, MOST_USUAL), host.patience * 0.9)
             self._prove(host, well=True)
         self.list(host)
-
-    def _known(self, task: FetchTask) -> None:
-        self.probes -= task.probe
-        task.probe = False
 
     def _prove(self, host: Host[FetchTask], *, well: bool) -> None:
         if well:

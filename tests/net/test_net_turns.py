@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ldimport.net.answers import FetchSource
 from ldimport.net.hosts import Hosts
-from ldimport.net.turns import LOOK_SECONDS, STILL_PAUSE, FetchTask, Turns
+from ldimport.net.turns import LOOK_SECONDS, FetchTask, Turns
 from ldimport.url import parse
 
 
@@ -19,7 +19,7 @@ class Line:
         url = parse("https://img.example/1.jpg")
         task = FetchTask(FetchSource(url.text), url, url)
         task.begin(self.now)
-        self.turns.begin(task)
+        self.turns.of(task).busy += 1
         return task
 
     def wait(self, task: FetchTask, seconds: float, received: int = 0) -> bool:
@@ -65,25 +65,3 @@ def test_a_host_that_drips_is_given_no_time_for_what_comes_in_the_end() -> None:
     assert line.wait(task, 60, received=10)
     line.answer(task)
     assert line.wait(line.ask(), 1.5, received=10)
-
-
-def test_a_first_question_takes_no_place_until_something_moves() -> None:
-    line = Line()
-    task = line.ask()
-    assert line.turns.probes == 1
-    line.wait(task, LOOK_SECONDS, received=1_000_000)
-    assert line.turns.probes == 0
-    line.answer(task)
-    assert (line.turns.probes, line.turns.of(task).busy) == (0, 0)
-    line.ask()
-    assert line.turns.probes == 0, "the host has proven itself"
-
-
-def test_a_first_question_that_stalls_counts_once() -> None:
-    line = Line()
-    task = line.ask()
-    line.wait(task, 1)
-    assert (line.turns.probes, line.turns.still) == (0, 1)
-    line.now += STILL_PAUSE
-    line.turns.ended(task, line.now, well=False)
-    assert (line.turns.probes, line.turns.still) == (0, 0)
