@@ -39,9 +39,9 @@ LEAST = 8
 GLANCE = 0.02
 """Seconds between two looks at leases, timers and the call to stop while there is work."""
 LINGER = 0.2
-"""Seconds that an outcome waits at most to be recorded, though no new images are leased."""
+"""Seconds that an outcome waits at most to be recorded, though its group is not whole."""
 BRIEF = 0.05
-"""The same once there are none to be leased."""
+"""The same once there are no more images to be leased."""
 IDLE = 1.0
 """Seconds after which a worker that waits looks for dead ones, though the store says nothing."""
 POLL = 0.05

@@ -105,6 +105,7 @@ def test_after_ctrl_c_all_that_is_known_is_told(
     with closing(sqlite3.connect(catalogue)) as engine:
         ended = "SELECT count(*) FROM item WHERE status = 'success'"
         while engine.execute(f"{ended} OR reason LIKE '%404%'").fetchone()[0] < 26:
+            assert submit.poll() is None
             time.sleep(0.01)
     submit.send_signal(signal.SIGINT)
     end = json.loads(submit.communicate()[0].splitlines()[-1])

@@ -290,17 +290,12 @@ def _without_outliers(
     columns: Sequence[TableColumn], sizes: Sequence[Sequence[int]], most: int
 ) -> dict[int, int]:
     """How wide the columns are that are never cut: all cells that leave room for the others."""
-    least = {}
-    for n, column in enumerate(columns):
-        if not column.drop:
-            all_of = max(sizes[n])
-            least[n] = (
-                min(_NARROWEST, all_of)
-                if column.shrink
-                else all_of
-                if column.right
-                else max(sizes[n][0], min(sizes[n][1:], default=0))
-            )
+    least = {n: max(sizes[n]) for n, column in enumerate(columns) if not column.drop}
+    for n in least:
+        if columns[n].shrink:
+            least[n] = min(_NARROWEST, least[n])
+        elif not columns[n].right:
+            least[n] = max(sizes[n][0], min(sizes[n][1:], default=0))
     found = {}
     for n in least:
         if not (columns[n].shrink or columns[n].right):
