@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"causes", "cells", "files", "model", "errors", "system", "wire", "database",
               "yamlsize", "retry_after", "url", "credentials", "authorities", "request_check",
               "mojibake", "harmless", "closing", "database_rows", "faults", "api_versions",
-              "local_names", "heartbeat"}  # fmt: skip
+              "local_names", "heartbeat", "wording", "html"}  # fmt: skip
 ALLOWED = {
     "__main__": {"cli"},
     "model": set(),
@@ -42,6 +42,8 @@ ALLOWED = {
     "closing": set(),
     "heartbeat": {"credentials", "errors"},
     "local_names": {"causes", "errors"},
+    "wording": {"harmless", "url"},
+    "html": {"wording"},
     "settings": FOUNDATION | {"client"},
     "manifest": FOUNDATION,
     "schema": FOUNDATION | {"media"},

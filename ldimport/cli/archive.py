@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError, did_you_mean, near
 from ldimport.migration import Migration
 from ldimport.migration.model import ArchiveName, ArchiveSums, Filter, JobRow, Totals
 from ldimport.targets.base import Target
+from ldimport.wording import counted, number
 
 MOST_NAMED = 3
 

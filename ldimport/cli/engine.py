@@ -3,10 +3,10 @@
 from ldimport.cli.archive import require_paths
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import FORMAT, fields_of
-from ldimport.cli.output.text import clean, counted, size
 from ldimport.cli.questions import says_yes
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
+from ldimport.wording import clean, counted, size
 
 
 def check(session: Session) -> ExitCode:

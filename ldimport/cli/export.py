@@ -14,7 +14,6 @@ from ldimport.cli.command import Command, Group
 from ldimport.cli.output import lists
 from ldimport.cli.output.documents import Document, dumps, fields_of, in_order, redacted
 from ldimport.cli.output.lists import ExportFormat
-from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
 from ldimport.files import STDOUT, NewFile
@@ -23,6 +22,7 @@ from ldimport.migration.handover import Birth, LookUp, birth, looked_up, with_li
 from ldimport.migration.model import ArchiveName, Filter
 from ldimport.migration.redirect import LeftOut, Redirect, WebServer, apache, nginx, redirect_of
 from ldimport.migration.store.tables import RedirectTable
+from ldimport.wording import counted, number
 
 MOST_NAMED = 10
 MAP_KEYS = ("externalId", "systemName", "sourceUrl", "mediaId", "url", "originalUrl", "size",

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
-from ldimport.cli.output.text import clean, number
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError
 from ldimport.heartbeat import Heartbeat
 from ldimport.migration.events import Summary
 from ldimport.system import DISK, scarce
+from ldimport.wording import clean, number
 
 
 def beating(session: Session, command: Callable[[], Any]) -> Any:

@@ -10,13 +10,13 @@ import typer
 
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import Document
-from ldimport.cli.output.text import clean, counted
 from ldimport.cli.session import Session
 from ldimport.migration.init import Start, columns, write_mapping, write_start
 from ldimport.migration.propose import Proposal, propose, survey
 from ldimport.schema.findings import listed
 from ldimport.settings import Settings, UserFolders
 from ldimport.settings.files import read_agreeable
+from ldimport.wording import clean, counted
 
 
 def init(

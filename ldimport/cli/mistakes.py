@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from ldimport.cli.app import PROGRAM, global_params, hoist, root
 from ldimport.cli.command import COMMANDS, GROUPS
-from ldimport.cli.output.text import number
 from ldimport.errors import UsageError, did_you_mean, near
+from ldimport.wording import number
 
 if TYPE_CHECKING:
     from typer import TyperException

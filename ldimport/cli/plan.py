@@ -8,7 +8,6 @@ from ldimport.cli.command import Command
 from ldimport.cli.options import ReadingOptions, quota_rules
 from ldimport.cli.output import check, documents, preview, quota
 from ldimport.cli.output.screen import ACCENT, Count, Hint
-from ldimport.cli.output.text import clock, counted, duration, number, size, utc
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import expires
 from ldimport.errors import ExitCode
@@ -19,6 +18,7 @@ from ldimport.migration.model import ArchiveName, Filter
 from ldimport.migration.quota import Quota
 from ldimport.model import Json
 from ldimport.targets.base import BatchLimits
+from ldimport.wording import clock, counted, duration, number, size, utc
 
 MOST_ORIGINS = 4
 

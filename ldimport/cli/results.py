@@ -12,13 +12,13 @@ from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
 from ldimport.cli.output.documents import redacted
 from ldimport.cli.output.screen import OUTCOMES
-from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration import Migration
 from ldimport.migration.model import ArchiveName, Filter, ResultRow
 from ldimport.model import Status
+from ldimport.wording import counted, number
 
 MOST_ROWS = 20
 

@@ -9,13 +9,13 @@ from ldimport.cli.command import Command
 from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions, read_seconds
 from ldimport.cli.output import triage
 from ldimport.cli.output.listeners import Listener, Stopping
-from ldimport.cli.output.text import counted
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration, RetryOptions
 from ldimport.migration.events import Event, RetryPlanned
 from ldimport.migration.model import ArchiveName
 from ldimport.model import Status
+from ldimport.wording import counted
 
 
 @dataclass(frozen=True, slots=True)

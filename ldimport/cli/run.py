@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 from ldimport.cli.output.stream import look_at
-from ldimport.cli.output.text import clean, environment_flag
+from ldimport.cli.output.text import environment_flag
 from ldimport.errors import ConfigError, ExitCode, LdimportError, TemporaryError
 from ldimport.harmless import spoken
 from ldimport.system import DISK, scarce
 from ldimport.url import without_secrets
+from ldimport.wording import clean
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

@@ -12,7 +12,6 @@ from ldimport.cli.command import Command, Group
 from ldimport.cli.options import ReadingOptions
 from ldimport.cli.output import documents
 from ldimport.cli.output.documents import FORMAT, fields_of
-from ldimport.cli.output.text import clean, clock, counted, number, size, utc
 from ldimport.cli.runner import seconds_between
 from ldimport.cli.session import Session, tilde
 from ldimport.errors import ExitCode, UsageError
@@ -20,6 +19,7 @@ from ldimport.files import STDOUT
 from ldimport.migration.care import Copied, Merged, StateHealth, StateInfo
 from ldimport.migration.model import ArchiveName
 from ldimport.migration.rebuild import Rebuilt
+from ldimport.wording import clean, clock, counted, number, size, utc
 
 
 def _there(session: Session) -> Path:

@@ -15,7 +15,6 @@ from ldimport.cli.options import EndOptions, EngineOptions, QuotaOptions, Readin
 from ldimport.cli.output import check, documents
 from ldimport.cli.output.listeners import Listener, ReadingProgress, Stopping
 from ldimport.cli.output.screen import ACCENT, Screen
-from ldimport.cli.output.text import counted, duration, number, utc
 from ldimport.cli.questions import says_yes
 from ldimport.cli.session import Session
 from ldimport.credentials import expires
@@ -28,6 +27,7 @@ from ldimport.migration.reports.junit import RunReport
 from ldimport.migration.submit import too_late
 from ldimport.model import Notice, Severity
 from ldimport.settings import Settings
+from ldimport.wording import counted, duration, number, utc
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from ldimport.cli.archive import require_paths
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import TableColumn, table
-from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session
 from ldimport.engine import access_tokens
 from ldimport.engine.access_tokens import TokenScope
 from ldimport.engine.records import StoredToken
 from ldimport.errors import ExitCode, UsageError
+from ldimport.wording import utc
 
 
 def create(

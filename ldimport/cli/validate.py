@@ -8,7 +8,6 @@ from ldimport.cli.output import check, documents, github
 from ldimport.cli.output.listeners import ReadingProgress
 from ldimport.cli.output.live import checking
 from ldimport.cli.output.screen import Hint
-from ldimport.cli.output.text import counted
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.manifest.manifest import STDIN
@@ -17,6 +16,7 @@ from ldimport.migration.model import ArchiveName
 from ldimport.migration.reports.files import Files, Reports
 from ldimport.migration.validate import Validation
 from ldimport.migration.validate import validate as check_all
+from ldimport.wording import counted
 
 MOST_PROBLEMS = 1_000
 

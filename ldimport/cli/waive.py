@@ -8,11 +8,11 @@ from pathlib import Path
 from ldimport.cli import archive
 from ldimport.cli.command import Command
 from ldimport.cli.output.documents import FORMAT, fields_of
-from ldimport.cli.output.text import counted, number
 from ldimport.cli.session import Session
 from ldimport.errors import UsageError
 from ldimport.migration import Migration
 from ldimport.migration.model import ArchiveName, ArchiveSums, Failed, Totals, WaiverChange
+from ldimport.wording import counted, number
 
 MOST_REASON = 1_000
 _SELECT = "say which: ids, --cause CODE, --host H or --file FILE"

@@ -7,13 +7,13 @@ from pathlib import Path
 from ldimport.cli import archive, options, runner
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
-from ldimport.cli.output.text import clock
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration
 from ldimport.migration.events import Summary
 from ldimport.migration.model import ArchiveName, Overview, Totals
 from ldimport.migration.reports.junit import RunReport
+from ldimport.wording import clock
 
 
 def watch(

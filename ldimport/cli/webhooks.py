@@ -6,11 +6,11 @@ from ldimport.cli.archive import require_paths
 from ldimport.cli.command import Command, Group
 from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import TableColumn, table
-from ldimport.cli.output.text import clock, counted, number, utc
 from ldimport.cli.session import Session
 from ldimport.engine import outbox
 from ldimport.engine.records import Delivery, OutboxEntry
 from ldimport.errors import ExitCode, UsageError
+from ldimport.wording import clock, counted, number, utc
 
 MOST = 50
 

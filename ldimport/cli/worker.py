@@ -6,10 +6,10 @@ from ldimport import __version__
 from ldimport.cli.command import Command
 from ldimport.cli.interrupt import ends_in_order
 from ldimport.cli.output.documents import start
-from ldimport.cli.output.text import utc
 from ldimport.cli.session import Session, tilde
 from ldimport.engine import Engine
 from ldimport.errors import ExitCode, Terminated, UsageError
+from ldimport.wording import utc
 
 LOOK = 0.2
 """Seconds between two looks at what the workers came to."""

@@ -10,6 +10,7 @@ from hostile_strings import CONTROLS
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from ldimport import wording
 from ldimport.cli.output import text
 from ldimport.cli.output.documents import dumps, redacted
 from ldimport.url import without_secrets
@@ -21,13 +22,13 @@ HARMFUL = re.compile(
 
 @given(st.text(st.characters()))
 def test_clean_text_holds_nothing_harmful(outside: str) -> None:
-    assert not HARMFUL.search(text.clean(outside))
+    assert not HARMFUL.search(wording.clean(outside))
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Zl", "Zp"])))
 def test_clean_leaves_harmless_text_alone(outside: str) -> None:
     assume(without_secrets(outside) == outside)  # ``0:0@0`` may be a name and a password
-    assert text.clean(outside) == outside
+    assert wording.clean(outside) == outside
 
 
 @given(st.dictionaries(st.text(), st.text(st.characters())))
@@ -54,7 +55,7 @@ def test_json_has_no_raw_control_character_and_reads_back_as_the_same(
     ],
 )
 def test_duration_in_two_units(seconds: float, words: str) -> None:
-    assert text.duration(seconds) == words
+    assert wording.duration(seconds) == words
 
 
 @pytest.mark.parametrize(
@@ -69,17 +70,17 @@ def test_duration_in_two_units(seconds: float, words: str) -> None:
     ],
 )
 def test_small_shares_are_never_shown_as_nothing(part: int, whole: int, words: str) -> None:
-    assert text.percent(part, whole) == words
+    assert wording.percent(part, whole) == words
 
 
 def test_clock_names_the_day() -> None:
     now = 1_795_421_460.0
     day = 86_400
-    assert re.fullmatch(r"\d\d:\d\d", text.clock(now, now))
-    assert text.clock(now + day, now).startswith("tomorrow ")
-    assert text.clock(now - day, now).startswith("yesterday ")
-    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d", text.clock(now - 20 * day, now))
-    assert re.fullmatch(r"\d+ \w+ \d{4} \d\d:\d\d", text.clock(now - 500 * day, now))
+    assert re.fullmatch(r"\d\d:\d\d", wording.clock(now, now))
+    assert wording.clock(now + day, now).startswith("tomorrow ")
+    assert wording.clock(now - day, now).startswith("yesterday ")
+    assert re.fullmatch(r"\d+ \w+ \d\d:\d\d", wording.clock(now - 20 * day, now))
+    assert re.fullmatch(r"\d+ \w+ \d{4} \d\d:\d\d", wording.clock(now - 500 * day, now))
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,7 @@ def test_clock_names_the_day() -> None:
     [(1, "image", "1 image"), (2_000, "image", "2,000 images"), (2, "entry", "2 entries")],
 )
 def test_counts_with_their_noun(count: int, noun: str, words: str) -> None:
-    assert text.counted(count, noun) == words
+    assert wording.counted(count, noun) == words
 
 
 @given(st.text(st.characters(exclude_categories=["C"])), st.integers(1, 60))
@@ -111,13 +112,13 @@ def test_a_cut_on_the_left_keeps_the_end(outside: str, width: int) -> None:
      (1_100_000_000, "1.1 GB"), (2_500_000_000_000, "2,500 GB")],
 )  # fmt: skip
 def test_sizes(count: int, words: str) -> None:
-    assert text.size(count) == words
+    assert wording.size(count) == words
 
 
 @pytest.mark.parametrize("outside", CONTROLS)
 def test_terminal_strings_are_disarmed(outside: str) -> None:
     assert HARMFUL.search(outside)
-    assert not HARMFUL.search(text.clean(outside))
+    assert not HARMFUL.search(wording.clean(outside))
 
 
 @pytest.mark.parametrize("width", [16, 24, 30, 45, 60])

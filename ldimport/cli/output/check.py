@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ldimport.cli.output.screen import ACCENT, BAD, QUIET, WAIT, Screen, TableColumn, table
-from ldimport.cli.output.text import cells, clean, counted, cut, cut_left, duration, number
+from ldimport.cli.output.text import cells, cut, cut_left
 from ldimport.manifest import Detected, Manifest, encoding_name
 from ldimport.migration import Source
 from ldimport.migration.validate import FindingGroup, Validation
 from ldimport.model import Place, Problem, Severity
 from ldimport.schema.config import ProjectConfig
 from ldimport.url import without_secrets
+from ldimport.wording import clean, counted, duration, number
 
 MOST_WITH_CARET = 10
 MOST_KINDS = 12

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 from ldimport import wire
 from ldimport.cells import json_text
 from ldimport.cli.output import quota
-from ldimport.cli.output.text import utc
 from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Plan, Summary
@@ -28,6 +27,7 @@ from ldimport.migration.model import (
 )
 from ldimport.model import Notice, Silence
 from ldimport.url import without_secrets
+from ldimport.wording import utc
 
 if TYPE_CHECKING:
     from ldimport.manifest import Manifest

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ldimport.cli.output.check import pointer
 from ldimport.cli.output.screen import OUTCOMES
-from ldimport.cli.output.text import clean, counted, environment_flag, number
+from ldimport.cli.output.text import environment_flag
 from ldimport.harmless import spoken
 from ldimport.migration.events import Summary
 from ldimport.migration.validate import Validation
+from ldimport.wording import clean, counted, number
 
 MOST_ANNOTATIONS = 9
 MOST_SUMMARY_ROWS = 200

@@ -6,13 +6,14 @@ from dataclasses import KW_ONLY, dataclass
 from ldimport.cli.output import documents, quota, triage
 from ldimport.cli.output.silence import SilenceOnce, full_text
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import clean, counted, cut, number, percent, size, utc
+from ldimport.cli.output.text import cut
 from ldimport.cli.output.throughput import Throughput
 from ldimport.errors import LdimportError, QuotaError
 from ldimport.migration import events
 from ldimport.migration.events import Event, Plan, Progress, Summary
 from ldimport.migration.model import Failure
 from ldimport.model import Counts, JobState, Notice, Silence
+from ldimport.wording import clean, counted, number, percent, size, utc
 
 STUCK = "quota-stuck"
 """Code of the notice that a cron line mails."""

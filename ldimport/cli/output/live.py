@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ldimport.cli.output import quota, triage
 from ldimport.cli.output.listeners import ReadingProgress, Stopping, jobs_text
 from ldimport.cli.output.screen import BAD, QUIET, WAIT, Screen, assemble, bar
-from ldimport.cli.output.text import cells, clean, counted, cut, cut_url, duration, number
+from ldimport.cli.output.text import cells, cut, cut_url
 from ldimport.cli.output.throughput import Throughput
 from ldimport.migration.causes import meaning_of
 from ldimport.migration.events import (
@@ -27,6 +27,7 @@ from ldimport.migration.events import (
 )
 from ldimport.migration.model import Failure
 from ldimport.model import JobState, Notice, Silence
+from ldimport.wording import clean, counted, duration, number
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -20,9 +20,10 @@ from ldimport.cli.output.screen import (
     table,
 )
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import cells, clean, clock, counted, duration, number, percent, utc
+from ldimport.cli.output.text import cells
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status
+from ldimport.wording import clean, clock, counted, duration, number, percent, utc
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite

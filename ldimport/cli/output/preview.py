@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.screen import ACCENT, QUIET, STYLES, Screen, assemble
-from ldimport.cli.output.text import cells, clean, number
+from ldimport.cli.output.text import cells
 from ldimport.model import Json
+from ldimport.wording import clean, number
 
 if TYPE_CHECKING:
     from ldimport.migration.plan import Preview

@@ -10,7 +10,6 @@ from ldimport.cells import csv_form, csv_line
 from ldimport.cli.output.documents import FORMAT, Document, dumps, error, fields_of, redacted
 from ldimport.cli.output.screen import TableColumn, table
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import counted, duration, number, utc
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.files import STDOUT, NewFile
@@ -24,6 +23,7 @@ from ldimport.migration.proof import (
     upper_bound,
 )
 from ldimport.model import Json
+from ldimport.wording import counted, duration, number, utc
 
 FORMS = ("csv", "jsonl")
 MOST_SHOWN = 10

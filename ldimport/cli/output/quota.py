@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from ldimport.cli.output.text import clock, counted, duration, number, utc
 from ldimport.errors import ExitCode, QuotaError
 from ldimport.migration.prospects import Prospect
 from ldimport.migration.quota import Forecast, Quota
+from ldimport.wording import clock, counted, duration, number, utc
 
 
 def moment(at: float, now: float, *, here: bool) -> str:

@@ -11,7 +11,8 @@ from itertools import islice
 from typing import IO, TYPE_CHECKING, cast
 
 from ldimport.cli.output.stream import Stream
-from ldimport.cli.output.text import cells, clean, cut_url, number
+from ldimport.cli.output.text import cells, cut_url
+from ldimport.wording import clean, number
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

@@ -8,7 +8,6 @@ from pathlib import Path
 from ldimport import wire
 from ldimport.cli.output.documents import FORMAT, Document, fields_of
 from ldimport.cli.output.screen import Part, Screen
-from ldimport.cli.output.text import counted, duration, number, size, utc
 from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
@@ -23,6 +22,7 @@ from ldimport.server.contract import (
     Stopped,
     WorkersPaused,
 )
+from ldimport.wording import counted, duration, number, size, utc
 
 _KINDS: dict[type[ServeEvent], str] = {
     Listening: "listening", EngineServed: "engine", RequestAnswered: "request", JobChange: "job",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldimport.cli.output.text import exact_clock, utc
+from ldimport.wording import exact_clock, utc
 
 if TYPE_CHECKING:
     from ldimport.model import Silence

@@ -8,7 +8,6 @@ from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.proof import sentence
 from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES
 from ldimport.cli.output.summary import way_out
-from ldimport.cli.output.text import clock, counted, number, size, utc
 from ldimport.cli.session import Session
 from ldimport.migration.causes import meaning_of
 from ldimport.migration.model import ArchiveName
@@ -16,6 +15,7 @@ from ldimport.migration.proof import Proof
 from ldimport.migration.story import History, Step, StepKind
 from ldimport.model import Status
 from ldimport.targets.base import LOCAL
+from ldimport.wording import clock, counted, number, size, utc
 
 TO_CORRECT = ("--failed", "--as-manifest", "-o", "failed.csv")
 MOST_UNCERTAIN = 3

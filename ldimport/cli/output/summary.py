@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from ldimport.causes import Cause, known_cause
 from ldimport.cli.output import quota
 from ldimport.cli.output.screen import ACCENT, ALWAYS, OUTCOMES, Hint, Screen, TableColumn, table
-from ldimport.cli.output.text import cells, counted, duration, number
+from ldimport.cli.output.text import cells
 from ldimport.errors import DeadlineError, ExitCode, LdimportError, QuotaError
 from ldimport.migration.events import Plan, Summary
 from ldimport.migration.model import CauseRow, Totals, Updates, Waiver
 from ldimport.model import JobState
 from ldimport.url import host_of
+from ldimport.wording import counted, duration, number
 
 
 def bare(*words: str) -> str:

@@ -4,7 +4,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 
-from ldimport.cli.output.text import duration
+from ldimport.wording import duration
 
 RATE_WINDOW = 60.0
 RATE_AFTER = 10.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ldimport.cli.output.screen import Screen, TableColumn, table
-from ldimport.cli.output.text import counted, number, percent
 from ldimport.migration.events import CanaryEnded
 from ldimport.migration.model import RetryGroup
+from ldimport.wording import counted, number, percent
 
 COLUMNS = (
     TableColumn("FAILED", right=True), TableColumn("REASON", shrink=True), TableColumn("NOW"),
