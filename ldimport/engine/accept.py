@@ -115,6 +115,20 @@ def project_config(given: Path | Json | ProjectConfig | None) -> ProjectConfig:
     return config.from_json(given)
 
 
+BY_PATCH = "PATCH"
+"""Where a value came from that was set over the API."""
+
+
+def filled_after(entry: MediaEntry, metadata: Mapping[str, Json]) -> dict[str, str] | None:
+    """Where the values of ``entry`` that were not sent with it come from once it holds
+    ``metadata``."""
+    if entry.filled is None:
+        return None
+    kept = {name: source for name, source in entry.filled.items() if name in metadata}
+    changed = (name for name in metadata if metadata[name] != entry.metadata.get(name))
+    return kept | dict.fromkeys(changed, BY_PATCH)
+
+
 _NOT_HERE = (
     *("archive", "revokeAsset", "unrevokeAsset", "replaceAsset", "removeAsset"),
     *("addUsageLogEntry", "updateUsageLogEntry", "removeUsageLogEntry"),

@@ -51,7 +51,8 @@ class Engine(Closing):
     ``allow_files`` and ``integrity``, or ``options`` in their place, hold for jobs submitted
     without options of their own. ``daily_limit`` 0 means no quota. ``public_url`` is where stored
     images are said to be; it may be set at any time. ``variants`` and ``key_in_results`` are how
-    assets are shown (``model.Asset``). Errors are those of ``ldimport.errors``.
+    assets are shown (``model.Asset``). Not ``write``: jobs and library are only looked at. Errors
+    are those of ``ldimport.errors``.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Engine(Closing):
         variants: Variants = Variants.FORMAT,
         key_in_results: bool = False,
         now: Callable[[], float] = time.time,
+        write: bool = True,
     ) -> None:
         self.folder = Path(folder).absolute()
         self.limits = limits or Limits()
@@ -84,15 +86,16 @@ class Engine(Closing):
         self.now = now
         """Unix time."""
         self._blobs = BlobFolder(self.folder)
-        self.store: Store = open_store(self.folder)
-        """For what stands beside this door: ``Sender``."""
+        self.store: Store = open_store(self.folder, write=write)
+        """For what stands beside this door: ``Sender``, pages."""
         self.uuid: str = self.store.uuid
         """The identity of this folder's engine, for ever."""
         self.tokens: Tokens = self.store.tokens
         """Who may use the engine when it is served."""
         self.damaged = False
         """Whether anything has met damage in the catalogue since it was opened."""
-        self._clear_up()
+        if write:
+            self._clear_up()
         self._pool: WorkerPool | None = None
 
     @property
@@ -181,7 +184,8 @@ class Engine(Closing):
             lenient = self.options.lenient
             metadata = accept.patched(self.config, entry, operations, lenient=lenient)
             at = entry.updated_at if keep_updated_at else self.now()
-            return replace(entry, metadata=metadata, updated_at=at)
+            filled = accept.filled_after(entry, metadata)
+            return replace(entry, metadata=metadata, filled=filled, updated_at=at)
 
         changed = self.store.library.change(media_id, edit)
         if changed is None:

@@ -7,7 +7,7 @@ the file's own metadata filled in is not compared.
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
@@ -26,7 +26,7 @@ from ldimport.net.fetch import Fetched, Fetcher, FetchSource, NotFetched, Postpo
 from ldimport.net.files import read_below
 from ldimport.net.guard import Guard
 from ldimport.schema.check import metadata_reasons
-from ldimport.schema.extraction import complete
+from ldimport.schema.extraction import Completed, complete
 from ldimport.system import scarce
 from ldimport.url import is_http_url
 from ldimport.wire import rendered
@@ -248,11 +248,11 @@ class ImageImporter:
         facts = facts or found.facts
         assert facts
         self._check_format(facts)
-        metadata, left_out = self._complete(task.image, found.metadata)
+        completed = self._complete(task.image, found.metadata)
         sha256 = self._writer.put(data, source_sha256 if data is body else None)
         new = NewBytes(sha256, source_sha256, len(data), facts)
         told = [_Note(code) for code in (*notes, *facts.notes)]
-        return _succeeded(task, metadata, new, validators, [*told, *filter(None, [left_out])])
+        return _succeeded(task, completed, new, validators, told)
 
     def _same_bytes(
         self, task: ImportTask, known: KnownMedia, validators: Validators
@@ -261,8 +261,7 @@ class ImageImporter:
             return _skipped(task, validators)
 
         def then(found: Examined) -> ImportOutcome:
-            metadata, left_out = self._complete(task.image, found.metadata)
-            return _succeeded(task, metadata, None, validators, filter(None, [left_out]))
+            return _succeeded(task, self._complete(task.image, found.metadata), None, validators)
 
         if not self._pairs(task.image) or known.facts.type is ImageType.SVG:
             return then(Examined())
@@ -286,25 +285,23 @@ class ImageImporter:
     def _pairs(self, image: Image) -> tuple[tuple[str, str], ...]:
         return self._terms.config.media_types[image.media_type or ""].exif
 
-    def _complete(
-        self, image: Image, extracted: Mapping[str, Json]
-    ) -> tuple[dict[str, Json], _Note | None]:
+    def _complete(self, image: Image, extracted: Mapping[str, Json]) -> Completed:
         """What was sent, completed from what its file has (``extracted``) and from fileName by
-        values that the config admits; and what of the file was left out. Raises Rejected if
-        something required lacks."""
+        values that the config admits. Raises Rejected if something required lacks."""
         media_type = self._terms.config.media_types[image.media_type or ""]
         pairs, precedence = media_type.exif, self._terms.options.exif_precedence
         if not pairs and ("title" not in media_type.properties or image.metadata.get("title")):
-            return dict(image.metadata), None
-        metadata, unfit = complete(
+            return Completed(dict(image.metadata), {}, ())
+        completed = complete(
             image, media_type.properties, pairs, extracted, precedence,
             lambda candidate: not self._reasons(replace(image, metadata=candidate), extracts=True),
         )  # fmt: skip
-        left_out = "; ".join(unfit)
-        if pairs and (reasons := self._reasons(replace(image, metadata=metadata))):
-            why = f"what its file has does not fit: {left_out}" if unfit else "its file has none"
+        left_out = "; ".join(completed.unfit)
+        if pairs and (reasons := self._reasons(replace(image, metadata=completed.metadata))):
+            unfit = f"what its file has does not fit: {left_out}"
+            why = unfit if completed.unfit else "its file has none"
             raise Rejected(Cause.INVALID_METADATA, f"{_INVALID}{'; '.join(reasons)}; {why}")
-        return metadata, _Note(Cause.METADATA_LEFT_OUT.code, left_out) if unfit else None
+        return completed
 
 
 def _nulls(image: Image) -> dict[str, Json]:
@@ -313,15 +310,19 @@ def _nulls(image: Image) -> dict[str, Json]:
 
 def _succeeded(
     task: ImportTask,
-    metadata: Mapping[str, Json],
+    completed: Completed,
     new: NewBytes | None,
     validators: Validators,
-    notes: Iterable[_Note] = (),
+    notes: Sequence[_Note] = (),
 ) -> ImportOutcome:
-    request, notes = fingerprint(task.image), tuple(notes)
+    request, (metadata, filled, unfit) = fingerprint(task.image), completed
+    if unfit:
+        notes = [*notes, _Note(Cause.METADATA_LEFT_OUT.code, "; ".join(unfit))]
     told = "; ".join(each.text for each in notes) or None
     code = notes[0].code if notes else None
-    return ImportOutcome(task, Status.SUCCESS, told, code, metadata, new, request, validators)
+    return ImportOutcome(
+        task, Status.SUCCESS, told, code, metadata, new, request, validators, filled
+    )
 
 
 def _skipped(task: ImportTask, validators: Validators) -> ImportOutcome:

@@ -41,7 +41,10 @@ class StoredAsset:
 @dataclass(frozen=True, slots=True)
 class MediaEntry:
     """One entry of the media library. ``metadata`` is what was sent and what the file's own
-    metadata filled in; times are Unix seconds; ``version`` grows with every change."""
+    metadata filled in; times are Unix seconds; ``version`` grows with every change. ``url`` is its
+    source; ``filled`` names the properties that were not sent, with the field of the file, or
+    ``fileName`` or ``PATCH``, that each came from; the jobs made it and changed it last. These are
+    None in entries stored before they were kept."""
 
     id: str
     version: int
@@ -53,6 +56,10 @@ class MediaEntry:
     external_id: str
     created_at: float
     updated_at: float
+    url: str
+    filled: Mapping[str, str] | None = None
+    first_job: str | None = None
+    last_job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +75,85 @@ class StoredImage(StoredAsset):
         return self.sha256
 
 
+@dataclass(frozen=True, slots=True)
+class LibraryQuery:
+    """Which media entries: those with all words of ``text`` (whose last one may be unfinished) in
+    title, caption, external id or media id, accents and case aside; of this systemName and media
+    type; stored ``since`` and before ``until`` (Unix seconds). What is empty or None says
+    nothing."""
+
+    text: str = ""
+    system_name: str | None = None
+    media_type: str | None = None
+    since: float | None = None
+    until: float | None = None
+
+    def __bool__(self) -> bool:
+        return self != LibraryQuery()
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryKind:
+    """How many entries of a systemName have a media type."""
+
+    system_name: str
+    media_type: str
+    images: int
+
+
 # -- jobs -----------------------------------------------------------------------------------
+
+
+class JobFilter(StrEnum):
+    """Which jobs are listed."""
+
+    ALL = "all"
+    RUNNING = "running"
+    FAILED = "failed"  # with failures
+
+
+@dataclass(frozen=True, slots=True)
+class JobTotals:
+    """All jobs together: how many there are of each ``JobFilter``, and their images."""
+
+    jobs: int
+    running: int
+    failed: int
+    counts: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """Which images of a job: those with this outcome, those ``pending`` that have none yet, those
+    with this reason; all of them by default."""
+
+    status: Status | None = None
+    pending: bool = False
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobImage:
+    """One image of a job; ``number`` is its place in the request, from 1. Without a ``status`` it
+    is open; ``media`` is the entry that it became."""
+
+    number: int
+    external_id: str
+    title: str
+    url: str
+    status: Status | None
+    reason: str | None
+    cause: str | None
+    media: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReason:
+    """How many images of a job failed for one reason."""
+
+    reason: str
+    cause: str | None
+    images: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +275,8 @@ class ImportOutcome(NamedTuple):
     """What became of a task; a failure has its ``cause`` (a code of ``causes``), a success has one
     if there is something to note, and says it in ``reason``. ``success`` with
     ``new`` creates the entry or gives it new bytes, without it changes only what was sent.
-    ``metadata`` is what the entry shall hold. Only a failure leaves the validators as they are."""
+    ``metadata`` is what the entry shall hold, of which ``filled`` was not sent. Only a failure
+    leaves the validators as they are."""
 
     task: ImportTask
     status: Status
@@ -200,6 +286,7 @@ class ImportOutcome(NamedTuple):
     new: NewBytes | None = None
     request: str = ""
     validators: Validators = (None, None)
+    filled: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from the file")."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum, auto
+from typing import NamedTuple
 
 from ldimport.errors import near
 from ldimport.media.fields import CREATED, DAY, EMPTY, FIELDS, NAMES, REMOVED, FieldKind
@@ -126,6 +127,19 @@ def _unfit(field: str, found: Property) -> str:
 # -- values -------------------------------------------------------------------------------------
 
 
+FROM_NAME = "fileName"
+"""Where a title came from that neither the request nor the file had."""
+
+
+class Completed(NamedTuple):
+    """The whole metadata; ``filled``: what was not sent, with the field it came from; ``unfit``:
+    what the file had in vain, as ``field → property``."""
+
+    metadata: dict[str, Json]
+    filled: dict[str, str]
+    unfit: tuple[str, ...]
+
+
 def complete(
     image: Image,
     properties: Mapping[str, Property],
@@ -133,22 +147,23 @@ def complete(
     extracted: Mapping[str, Json],
     precedence: ExifPrecedence,
     admits: Callable[[Mapping[str, Json]], bool],
-) -> tuple[dict[str, Json], tuple[str, ...]]:
+) -> Completed:
     """What was sent with what the file (``extracted``) adds or, where ``precedence`` is its, says
     otherwise; an open ``title`` also from fileName. Of several values for a property the first
-    that ``admits`` takes; and which the file had in vain, as ``field → property``."""
-    metadata, done = dict(image.metadata), set[str]()
+    that ``admits`` takes."""
+    metadata, filled = dict(image.metadata), dict[str, str]()
     unfit: dict[str, str] = {}
     for source, target, value in _offers(image, properties, pairs, extracted, precedence):
         candidate = {**metadata, target: value}
-        if target in done:
+        if target in filled:
             continue
         if value not in EMPTY and admits(candidate):
             metadata = candidate
-            done.add(target)
+            filled[target] = source or FROM_NAME
         elif source:
             unfit.setdefault(target, f"{source} → {target}")
-    return metadata, tuple(text for target, text in unfit.items() if target not in done)
+    left = tuple(text for target, text in unfit.items() if target not in filled)
+    return Completed(metadata, filled, left)
 
 
 def _offers(

@@ -15,6 +15,9 @@ __all__ = ["Follower", "Store", "Tokens", "WorkerSession", "busy", "exists", "id
            "open_store", "remove", "require"]  # fmt: skip
 
 
-def open_store(folder: Path, monotonic: Callable[[], float] = time.monotonic) -> Store:
-    """The store in this folder, made when there is none. ``monotonic`` is the clock of leases."""
-    return SqliteStore(folder, monotonic)
+def open_store(
+    folder: Path, monotonic: Callable[[], float] = time.monotonic, *, write: bool = True
+) -> Store:
+    """The store in this folder, made when there is none, unless it is only to be read (not
+    ``write``). ``monotonic`` is the clock of leases."""
+    return SqliteStore(folder, monotonic, write=write)

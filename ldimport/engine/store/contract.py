@@ -56,8 +56,24 @@ class Jobs(Protocol):
         """Its images with an outcome, in the order of the request. They change no more, whatever
         becomes of the entries later."""
 
-    def newest(self, most: int, before: str | None = None) -> Sequence[records.JobSummary]:
+    def newest(
+        self,
+        most: int,
+        before: str | None = None,
+        which: records.JobFilter = records.JobFilter.ALL,
+    ) -> Sequence[records.JobSummary]:
         """Up to ``most`` jobs, newest first; those older than the job ``before``."""
+
+    def totals(self) -> records.JobTotals:
+        """Sums of all jobs."""
+
+    def images(
+        self, job_id: str, which: records.ImageFilter, most: int, after: int = 0
+    ) -> Sequence[records.JobImage]:
+        """Up to ``most`` of its images, behind the one with this number."""
+
+    def reasons(self, job_id: str) -> Sequence[records.FailureReason]:
+        """Why its images failed, the most frequent reason first."""
 
     def open_images(self) -> int:
         """Images that have no outcome yet."""
@@ -87,6 +103,25 @@ class Library(Protocol):
 
     def original(self, key: str) -> records.StoredAsset | None:
         """The original under this storage key, also one that its entry has replaced."""
+
+    def newest(self, most: int, before: str | None = None) -> Sequence[records.MediaEntry]:
+        """Up to ``most`` entries, the newest first; those older than the entry ``before``."""
+
+    def search(
+        self, query: records.LibraryQuery, most: int, before: str | None = None
+    ) -> Sequence[records.MediaEntry]:
+        """The same of those that the query names; what ``unread`` counts may be missing.
+        PostgreSQL: a tsvector of unaccent, in the row itself."""
+
+    def kinds(self) -> Sequence[records.LibraryKind]:
+        """The kinds of entries that there are, likewise."""
+
+    def unread(self) -> int:
+        """How many newer entries search does not know yet; asking has it read on, in a thread of
+        its own where there is much to read."""
+
+    def stored_since(self, moment: float) -> int:
+        """How many originals were stored since then (Unix seconds)."""
 
     def change(self, media_id: str, edit: Edit) -> records.MediaEntry | None:
         """Have ``edit`` change metadata and time of change of an entry; its version grows by one.

@@ -13,29 +13,41 @@ from ldimport.engine.store.sqlite.schema import FILE, KIND
 
 
 class Catalogue:
-    """The catalogue of one engine folder; each thread has its own connection. ``monotonic`` is
-    the clock that leases go by. Raises StateFileError for a folder that is not an engine's,
-    TemporaryError when the disk does not let us."""
+    """The catalogue of one engine folder, or another file there of its own ``kind``; each thread
+    has its own connection. ``monotonic`` is the clock that leases go by; not ``write``: only read.
+    Raises StateFileError for a folder that is not an engine's, TemporaryError when the disk does
+    not let us."""
 
-    def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        write: bool = True,
+        name: str = FILE,
+        kind: database.DatabaseKind = KIND,
+    ) -> None:
         self.folder = folder
-        self.path = folder / FILE
+        self.path = folder / name
         self.monotonic = monotonic
+        self.write = write
+        self._kind = kind
         self._local = threading.local()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._turn = threading.Lock()
-        _refuse_foreign(folder)
+        if name == FILE:
+            _refuse_foreign(folder)
 
     @property
     def connection(self) -> sqlite3.Connection:
         """This thread's connection."""
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = database.connect(self.path, KIND)
+            connection = database.connect(self.path, self._kind, write=self.write)
             with self._lock:
                 self._all.append(connection)
-            check_whole(connection, self.path, KIND)
+            check_whole(connection, self.path, self._kind)
             self._local.connection = connection
         return connection
 
@@ -45,7 +57,7 @@ class Catalogue:
         SQLite would have them sleep and look again."""
         its_turn = self._turn.acquire(timeout=database.PATIENCE)  # else SQLite says what is wrong
         try:
-            with database.translated(self.path, KIND), database.writing(self.connection):
+            with database.translated(self.path, self._kind), database.writing(self.connection):
                 yield self.connection
         finally:
             if its_turn:

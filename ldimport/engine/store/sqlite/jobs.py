@@ -14,10 +14,15 @@ from ldimport import wire
 from ldimport.database_rows import ColumnTypes, made, values_checked
 from ldimport.engine.accept import QUOTA_WINDOW, quota_reached, same_request
 from ldimport.engine.records import (
+    FailureReason,
+    ImageFilter,
     ImportOutcome,
     ImportTask,
     JobChange,
+    JobFilter,
+    JobImage,
     JobSummary,
+    JobTotals,
     NewJob,
     StoredAsset,
     StoredResult,
@@ -32,6 +37,11 @@ from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status, c
 ROWS_AT_ONCE = 100
 """Images that one statement enters. Between two of them other threads want the interpreter lock:
 one for each image would wait for it as often."""
+_WHICH = {
+    JobFilter.ALL: "",
+    JobFilter.RUNNING: "AND state = 'started'",
+    JobFilter.FAILED: "AND failed > 0",
+}
 _FREE = ColumnTypes(int, str, str, str, str, str, str, int, int, rest=13)
 """What ``free`` finds of an image; of what the library holds beside it ``library.known`` sees."""
 
@@ -63,8 +73,27 @@ class SqliteJobs(Jobs):
     def results(self, job_id: str) -> Sequence[StoredResult]:
         return [_result(row) for row in self._catalogue.rows(SQL["results"], job_id)]
 
-    def newest(self, most: int, before: str | None = None) -> Sequence[JobSummary]:
-        return [_summary(row) for row in self._catalogue.rows(SQL["newest"], before, most)]
+    def newest(
+        self, most: int, before: str | None = None, which: JobFilter = JobFilter.ALL
+    ) -> Sequence[JobSummary]:
+        sql = "SELECT * FROM job WHERE n < coalesce((SELECT n FROM job WHERE id = ?), 9e18) "
+        rest = f"{_WHICH[which]} ORDER BY n DESC LIMIT ?"
+        return [_summary(row) for row in self._catalogue.rows(sql + rest, before, most)]
+
+    def totals(self) -> JobTotals:
+        row = self._catalogue.rows(SQL["job_totals"])[0]
+        return made(JobTotals, row, failed=row["with_failures"], counts=_counts(row))
+
+    def images(
+        self, job_id: str, which: ImageFilter, most: int, after: int = 0
+    ) -> Sequence[JobImage]:
+        asked = (job_id, which.status, which.pending, which.reason, after, most)
+        return [made(JobImage, row) for row in self._catalogue.rows(SQL["job_images"], *asked)]
+
+    def reasons(self, job_id: str) -> Sequence[FailureReason]:
+        return [
+            made(FailureReason, row) for row in self._catalogue.rows(SQL["job_reasons"], job_id)
+        ]
 
     def open_images(self) -> int:
         return int(self._catalogue.rows(SQL["open_images"])[0][0])
@@ -228,7 +257,7 @@ def record(
     }
     first = {each.task.lease: each for each in reversed(outcomes)}  # one counts, said twice or not
     kept = [each for lease, each in first.items() if lease in leases]
-    assets = library.take_over(connection, kept, changes, now)
+    assets = library.take_over(connection, kept, changes, leases, now)
     became = (
         (each.status.value, each.reason, each.cause, assets.get(each.task.item), each.task.item)
         for each in kept

@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 from ldimport.database_rows import made, values_checked
 from ldimport.engine import addresses
-from ldimport.engine.records import ImportOutcome, KnownMedia, MediaEntry, NewBytes, StoredAsset
+from ldimport.engine.records import (
+    ImportOutcome,
+    KnownMedia,
+    LibraryKind,
+    LibraryQuery,
+    MediaEntry,
+    NewBytes,
+    StoredAsset,
+)
 from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
+from ldimport.engine.store.sqlite.search import Search
 from ldimport.model import Facts, Json, Status
 
 _STAYS = frozenset((Status.SUCCESS, Status.SKIPPED))
@@ -21,8 +30,9 @@ _STAYS = frozenset((Status.SUCCESS, Status.SKIPPED))
 class SqliteLibrary(Library):
     """The library in tables ``media`` and ``asset``."""
 
-    def __init__(self, catalogue: Catalogue) -> None:
+    def __init__(self, catalogue: Catalogue, search: Search) -> None:
         self._catalogue = catalogue
+        self._search = search
 
     def find(self, system_name: str, external_id: str) -> MediaEntry | None:
         where = SQL["entry"] + " m.system_name = ? AND m.external_id = ?"
@@ -40,9 +50,30 @@ class SqliteLibrary(Library):
             if (entry := self.get(media_id)) is None:
                 return None
             new = edit(entry)
-            changed = (json.dumps(dict(new.metadata)), new.updated_at, media_id)
+            filled = None if new.filled is None else json.dumps(dict(new.filled))
+            changed = (json.dumps(dict(new.metadata)), filled, new.updated_at, media_id)
             connection.execute(SQL["change_entry"], changed)
             return self.get(media_id)
+
+    def newest(self, most: int, before: str | None = None) -> Sequence[MediaEntry]:
+        where = "(?1 IS NULL OR m.id < ?1) ORDER BY m.id DESC LIMIT ?2"
+        return [_made(row) for row in self._catalogue.rows(SQL["entry"] + where, before, most)]
+
+    def search(
+        self, query: LibraryQuery, most: int, before: str | None = None
+    ) -> Sequence[MediaEntry]:
+        found = (self.get(media_id) for media_id in self._search.find(query, most, before))
+        return [entry for entry in found if entry is not None]
+
+    def kinds(self) -> Sequence[LibraryKind]:
+        return self._search.kinds()
+
+    def unread(self) -> int:
+        return self._search.unread()
+
+    def stored_since(self, moment: float) -> int:
+        sql = "SELECT count(*) FROM asset WHERE created_at >= ?"
+        return int(self._catalogue.rows(sql, moment)[0][0])
 
     def holdings(self) -> tuple[int, int]:
         sql = "SELECT (SELECT count(*) FROM media), (SELECT coalesce(sum(size), 0) FROM asset)"
@@ -64,7 +95,12 @@ def mapping(text: str) -> dict[str, Json]:
 def _entry(rows: Sequence[sqlite3.Row]) -> MediaEntry | None:
     if not rows:
         return None
-    return made(MediaEntry, rows[0], metadata=mapping(rows[0]["metadata"]))
+    return _made(rows[0])
+
+
+def _made(row: sqlite3.Row) -> MediaEntry:
+    filled = None if row["filled"] is None else mapping(row["filled"])
+    return made(MediaEntry, row, metadata=mapping(row["metadata"]), filled=filled)
 
 
 def known(row: sqlite3.Row) -> KnownMedia | None:
@@ -102,10 +138,12 @@ def take_over(
     connection: sqlite3.Connection,
     outcomes: Sequence[ImportOutcome],
     prepared: Mapping[int, LibraryChange],
+    jobs: Mapping[tuple[int, int], int],
     now: float,
 ) -> dict[int, int]:
     """Bring the library to what ``outcomes`` say; the asset's number for each task's item, but for
-    the failed. The caller has made sure that the tasks' leases are still good."""
+    the failed. ``jobs`` has the job of each task's lease: the caller has made sure that these are
+    still good."""
     (last,) = connection.execute("SELECT coalesce(max(id), 0) FROM asset").fetchone()
     assets, entries, validators, numbers = [], [], [], {}
     for outcome in outcomes:
@@ -120,7 +158,8 @@ def take_over(
             assert old is not None
             number, media_id = old.asset, old.media_id
         if change.entry is not None:
-            entries.append((media_id, *change.entry, number, now, now))
+            job = jobs[outcome.task.lease]
+            entries.append((media_id, *change.entry, number, now, now, job, job))
         elif old and outcome.validators != old.validators:
             validators.append((*outcome.validators, old.media_id))
         numbers[outcome.task.item] = number
@@ -141,8 +180,9 @@ def _asset(new: NewBytes, now: float) -> tuple[object, ...]:
 def _entry_row(outcome: ImportOutcome) -> tuple[object, ...]:
     """The entry as the outcome says; created, or under the same media id with one version more."""
     task, image = outcome.task, outcome.task.image
-    content = (image.media_type, image.file_name, json.dumps(outcome.metadata), outcome.request)
-    return (task.system_name, image.id, *content, image.url, *outcome.validators)
+    texts = (json.dumps(outcome.metadata), json.dumps(outcome.filled))
+    content = (image.media_type, image.file_name, *texts)
+    return (task.system_name, image.id, *content, outcome.request, image.url, *outcome.validators)
 
 
 def without_row(connection: sqlite3.Connection, blobs: Iterable[str]) -> list[str]:

@@ -43,10 +43,25 @@ SELECT i.external_id, i.file_name AS title, i.file_name, i.status, i.reason, i.c
    FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
   WHERE j.id = ? AND i.status IS NOT NULL ORDER BY i.id
 
--- name: newest
-SELECT * FROM job
-  WHERE ?1 IS NULL OR n < (SELECT n FROM job WHERE id = ?1)
-  ORDER BY n DESC LIMIT ?2
+-- name: job_totals
+SELECT count(*) AS jobs, coalesce(sum(state = 'started'), 0) AS running,
+       coalesce(sum(failed > 0), 0) AS with_failures, coalesce(sum(images), 0) AS images,
+       coalesce(sum(success), 0) AS success, coalesce(sum(skipped), 0) AS skipped,
+       coalesce(sum(failed), 0) AS failed
+  FROM job INDEXED BY job_sums
+
+-- name: job_images
+SELECT i.id - (SELECT min(id) FROM item WHERE job = j.n) + 1 AS number, i.external_id,
+       i.file_name AS title, i.url, i.status, i.reason, i.cause, a.media
+  FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
+ WHERE j.id = ?1 AND (?2 IS NULL OR i.status = ?2) AND (NOT ?3 OR i.status IS NULL)
+   AND (?4 IS NULL OR i.reason = ?4)
+   AND i.id > (SELECT min(id) FROM item WHERE job = j.n) - 1 + ?5
+ ORDER BY i.id LIMIT ?6
+
+-- name: job_reasons
+SELECT i.reason, i.cause, count(*) AS images FROM job j JOIN item i ON i.job = j.n
+ WHERE j.id = ? AND i.status = 'failed' GROUP BY 1, 2 ORDER BY images DESC, i.reason LIMIT 100
 
 -- name: terms
 SELECT c.body, c.origin, t.options, t.limits
@@ -129,9 +144,24 @@ UPDATE webhook SET state = 'disabled', ended_at = ?, answer = ?
   WHERE state = 'waiting' AND worker IS NULL AND url = ?
 
 -- name: entry
-SELECT m.*, a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
+SELECT m.id, m.version, m.media_type, m.title, m.metadata, m.system_name, m.external_id,
+       m.created_at, m.updated_at, m.url, m.filled,
+       (SELECT id FROM job WHERE n = m.first_job) AS first_job,
+       (SELECT id FROM job WHERE n = m.last_job) AS last_job,
+       a.media, a.key, a.mime_type, a.width, a.height, a.size, a.sha256,
        a.created_at AS stored_at, m.title AS file_name
   FROM media m JOIN asset a ON a.id = m.asset WHERE
+
+-- name: unread
+-- Entries with assets behind one, in the order of these.
+SELECT a.id AS number, m.id, m.title, m.metadata, m.external_id, m.system_name, m.media_type,
+       m.created_at
+  FROM asset a JOIN media m ON m.id = a.media WHERE a.id > ? ORDER BY a.id LIMIT ?
+
+-- name: unread_changes
+SELECT c.n AS number, m.id, m.title, m.metadata, m.external_id, m.system_name, m.media_type,
+       m.created_at
+  FROM media_change c JOIN media m ON m.id = c.media WHERE c.n > ? ORDER BY c.n LIMIT ?
 
 -- name: original
 SELECT a.*, a.created_at AS stored_at, m.title AS file_name
@@ -147,17 +177,17 @@ INSERT INTO asset (id, media, key, sha256, source_sha256, mime_type, size, creat
   VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 -- name: write_entry
-INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request, url, etag,
-                   last_modified, asset, created_at, updated_at)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO media (id, system_name, external_id, media_type, title, metadata, filled, request, url,
+                   etag, last_modified, asset, created_at, updated_at, first_job, last_job)
+  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE
    SET version = version + 1, media_type = excluded.media_type, title = excluded.title,
-       metadata = excluded.metadata, request = excluded.request, url = excluded.url,
-       etag = excluded.etag, last_modified = excluded.last_modified, asset = excluded.asset,
-       updated_at = excluded.updated_at
+       metadata = excluded.metadata, filled = excluded.filled, request = excluded.request,
+       url = excluded.url, etag = excluded.etag, last_modified = excluded.last_modified,
+       asset = excluded.asset, updated_at = excluded.updated_at, last_job = excluded.last_job
 
 -- name: change_entry
-UPDATE media SET metadata = ?, version = version + 1, updated_at = ? WHERE id = ?
+UPDATE media SET metadata = ?, filled = ?, version = version + 1, updated_at = ? WHERE id = ?
 
 -- name: enter_token
 INSERT INTO token VALUES (:id, :name, :sha256, :scopes, :created_at, :expires_at, :revoked_at)

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from itertools import product
 from pathlib import Path
 
 from ldimport import database
@@ -17,18 +18,23 @@ from ldimport.engine.store.sqlite import outbox, sessions
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
-from ldimport.engine.store.sqlite.schema import FILE, KIND, SQL
+from ldimport.engine.store.sqlite.schema import FILE, KIND, SEARCH_FILE, SQL
+from ldimport.engine.store.sqlite.search import Search
 from ldimport.errors import LdimportError, LockedError
 
 
 @values_checked(KIND)
 class SqliteStore(Store):
-    """The catalogue of one folder. Raises what ``Catalogue`` raises."""
+    """The catalogue of one folder; not ``write``: nothing in it changes. Raises what ``Catalogue``
+    raises."""
 
-    def __init__(self, folder: Path, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._catalogue = Catalogue(folder, monotonic)
+    def __init__(
+        self, folder: Path, monotonic: Callable[[], float] = time.monotonic, *, write: bool = True
+    ) -> None:
+        self._catalogue = Catalogue(folder, monotonic, write=write)
         self.jobs = SqliteJobs(self._catalogue)
-        self.library = SqliteLibrary(self._catalogue)
+        self._search = Search(self._catalogue)
+        self.library = SqliteLibrary(self._catalogue, self._search)
         self.tokens = SqliteTokens(self._catalogue)
         try:
             ((found,),) = self._catalogue.rows("SELECT uuid FROM engine")
@@ -75,6 +81,7 @@ class SqliteStore(Store):
         return found or misfits(self._catalogue.connection, KIND)
 
     def close(self) -> None:
+        self._search.close()
         self._catalogue.close()
 
 
@@ -136,7 +143,7 @@ def remove(folder: Path) -> None:
     if sessions.busy(folder):
         hint = "end the submit, watch, worker or serve that runs them first"
         raise LockedError(f"workers are busy with the engine in {folder}", hint=hint)
-    for name in (FILE, f"{FILE}-wal", f"{FILE}-shm"):
-        (folder / name).unlink(missing_ok=True)
+    for name, rest in product((FILE, SEARCH_FILE), ("", "-wal", "-shm")):
+        (folder / f"{name}{rest}").unlink(missing_ok=True)
     if (folder / sessions.FOLDER).is_dir():
         shutil.rmtree(folder / sessions.FOLDER)
