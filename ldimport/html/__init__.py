@@ -42,3 +42,8 @@ def render(template: str, **values: Any) -> str:
 def styles() -> str:
     """The style sheet of pages and report: light and dark, narrow and on paper."""
     return files(__name__).joinpath("look.css").read_text("utf-8")
+
+
+def static(name: str) -> bytes:
+    """A file of ``static``, which pages refer to. Raises FileNotFoundError."""
+    return files(__name__).joinpath("static", name).read_bytes()

@@ -19,10 +19,12 @@ from ldimport.request_check import NOT_UNICODE
 from ldimport.server import imports, media
 from ldimport.server.contract import OnEvent, RequestAnswered
 from ldimport.server.endpoint import Backend, Methods, Resource, Version, is_removed
+from ldimport.server.pages.site import Site
 from ldimport.server.responses import Refusal, refusal_of
 from ldimport.system import scarce
 from ldimport.url import without_secrets
 
+_IMAGE = "/api/{version}/images/{slug}"
 _ROUTES: Mapping[str, Methods] = {
     "/api/{version}/import/images": {"POST": (TokenScope.WRITE, imports.start)},
     "/api/{version}/import/images/status": {"GET": (TokenScope.WRITE, imports.status)},
@@ -32,7 +34,7 @@ _ROUTES: Mapping[str, Methods] = {
         "GET": (TokenScope.READ, media.one),
         "PATCH": (TokenScope.WRITE, media.patch),
     },
-    "/api/{version}/images/{slug}": {"GET": (None, media.original)},
+    _IMAGE: {"GET": (None, media.original)},
     "/health": {"GET": (None, imports.health)},
     "/openapi.json": {"GET": (None, imports.description)},
 }
@@ -50,12 +52,17 @@ MOST_TOLD = 500
 _log = logging.getLogger(__name__)
 
 
-def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
-    """The ASGI application over an engine; it closes nothing. A prefix such as ``/proxy/api`` is
-    taken off; an API version that is not served never reaches a route; whatever is raised becomes
-    an answer; each answered request is told to ``on_event``."""
-    routes = [Route(path, Resource(backend, methods)) for path, methods in _ROUTES.items()]
+def application(
+    backend: Backend, site: Site, on_event: OnEvent, *, only_images: bool = False
+) -> ASGIApp:
+    """The ASGI application over an engine and its pages; it closes nothing. Of the API
+    ``only_images`` leaves what pages need. A prefix such as ``/proxy/api`` is taken off; an API
+    version that is not served never reaches a route; whatever is raised becomes an answer; each
+    answered request is told to ``on_event``."""
+    of_api = {_IMAGE: _ROUTES[_IMAGE]} if only_images else _ROUTES
+    routes = [Route(path, Resource(backend, methods)) for path, methods in of_api.items()]
     router = Router(routes, redirect_slashes=False, default=_no_route)
+    pages = site.app()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.monotonic(), 0
@@ -73,8 +80,11 @@ def application(backend: Backend, on_event: OnEvent) -> ASGIApp:
         scope["state"] = {"note": ""}
         try:
             check_head(scope, backend.options.header_limit)
-            _admit(scope, versions(backend.engine.now()))
-            await router(scope, receive, watched)
+            if site.takes(scope["path"]):
+                await pages(scope, receive, watched)
+            else:
+                _admit(scope, versions(backend.engine.now()))
+                await router(scope, receive, watched)
         except Exception as met:  # noqa: BLE001  the last catch: an answer all the same
             error = scarce(met) or met
             refusal, scope["state"]["note"] = refusal_of(error), _note(error, scope)

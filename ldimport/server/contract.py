@@ -94,10 +94,11 @@ class RequestAnswered:
 
     @property
     def is_poll(self) -> bool:
-        """Whether it happens all the time: somebody asked for a state, was told, and that is all
-        that can be said."""
-        quiet = self.path.endswith(("/import/images/status", "/health")) and not self.note
-        return quiet and self.method == "GET" and self.status == 200
+        """Whether it happens all the time: somebody asked for a state or a page, was told, and that
+        is all that can be said."""
+        state = self.path.endswith(("/import/images/status", "/health"))
+        quiet = (state or "/api/" not in self.path) and not self.note and self.method == "GET"
+        return quiet and self.status in (200, 304)
 
 
 @dataclass(frozen=True, slots=True)

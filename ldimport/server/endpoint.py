@@ -136,12 +136,12 @@ class Backend:
         if reads:
 
             def checked() -> Response:
-                self._check(header, scope)
+                self.check(header, scope)
                 return answer(endpoint(call))
 
             public = self._senders if "slug" in request.path_params else self._pulse
             return await in_thread(self._readers if scope else public, checked)
-        await in_thread(self._readers, self._check, header, scope)
+        await in_thread(self._readers, self.check, header, scope)
         options = self.options
         raw = await body.read(request, options.body_limit, options.body_seconds)
         call = replace(call, body=raw)
@@ -149,7 +149,7 @@ class Backend:
 
     # -- tokens -----------------------------------------------------------------------------
 
-    def _check(self, header: str | None, scope: TokenScope | None) -> None:
+    def check(self, header: str | None, scope: TokenScope | None) -> None:
         """Raises Refusal 401 without a token that counts, 403 when it lacks ``scope``. Unknown,
         expired and revoked tokens get the same answer. Reads the catalogue."""
         if scope is None:

@@ -32,6 +32,7 @@ from ldimport.server.contract import (
     WorkersPaused,
 )
 from ldimport.server.endpoint import Backend
+from ldimport.server.pages.site import Site
 from ldimport.server.protocol import protocol
 from ldimport.system import open_files, start_thread
 
@@ -81,6 +82,8 @@ class Server:
             engine.public_url = options.public_url or url_of(listener)
             backend = Backend(engine, options)
             ends.callback(backend.close)
+            site = Site(backend)
+            ends.callback(site.close)
             sender = Sender(engine.store, options.secrets, on_attempt=on_event)
             jobs = engine.follow()
             ends.callback(lambda: on_event(Stopped(jobs.open_jobs)))
@@ -92,7 +95,7 @@ class Server:
                 ends.enter_context(_beside(partial(work, on_event), self.stop))
             on_event(Listening(url_of(listener), listener.getsockname()[1]))
             on_event(_served(engine, options.workers))
-            app = application(backend, on_event)
+            app = application(backend, site, on_event)
             self._uvicorn = uvicorn_ = Uvicorn(configured(app, options, most))
             uvicorn_.should_exit = self._told
             with asyncio.Runner() as runner:

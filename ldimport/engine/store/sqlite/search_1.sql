@@ -19,5 +19,5 @@ CREATE TABLE kind (
 -- their words; "kind" holds the word k<kind>, so that a filter costs no more than a word
 CREATE VIRTUAL TABLE words USING fts5 (
   title, caption, external_id, media_id, kind,
-  tokenize = "unicode61 remove_diacritics 2", prefix = '1 2 3'
+  tokenize = "unicode61 remove_diacritics 2"
 );

@@ -1,0 +1,254 @@
+"""Jobs, and one of them with its images."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from starlette.responses import Response, StreamingResponse
+
+from ldimport.cells import csv_lines
+from ldimport.engine.accept import QUOTA_WINDOW
+from ldimport.engine.records import (
+    Delivery,
+    ImageFilter,
+    JobFilter,
+    JobImage,
+    JobSummary,
+    JobTotals,
+    OutboxEntry,
+)
+from ldimport.model import Counts, JobState, Status
+from ldimport.server.pages.view import HEADERS, MOST, Look
+from ldimport.server.responses import Refusal, no_such
+from ldimport.url import without_secrets
+from ldimport.wording import number, utc
+
+A_PAGE, ROWS = 50, 100
+"""Jobs of a page, images of one."""
+BUSY, IDLE = 2, 10
+"""Seconds between two looks of a page while something happens, and while nothing does."""
+_COLUMNS = ("number", "externalId", "title", "status", "reason", "cause", "url", "mediaId")
+_Shown = Mapping[str, Any]
+
+
+# -- all jobs -----------------------------------------------------------------------------------
+
+
+def overview(look: Look) -> Response:
+    """All jobs, newest first, with their sums."""
+    jobs, which = look.engine.store.jobs, _one_of(look, "state", list(JobFilter), JobFilter.ALL)
+    most, before = look.count("limit", A_PAGE), look.text("before")
+    if before and jobs.get(before) is None:
+        raise no_such(f"job {before}")
+    found, totals = jobs.newest(most + 1, before or None, which), jobs.totals()
+    rows = [_summary(each) for each in found[:most]]
+    older = rows[-1]["id"] if len(found) > most else None
+    paused = look.text("live") == "0"
+    document = {
+        "totals": {"jobs": totals.jobs, "running": totals.running, "failed": totals.failed,
+                   "images": _images(totals.counts)},
+        "storedLastMinute": look.engine.store.library.stored_since(look.now - 60),
+        "quota": _quota(look, totals),
+        "state": which.value,
+        "jobs": [_told(row) for row in rows],
+        "next": None if older is None else look.same(".json", before=older),
+    }  # fmt: skip
+    every = 0 if paused or before else BUSY if totals.running else IDLE
+    screen = {
+        "jobs": rows,
+        "choices": [_choice(look, each, totals, which) for each in JobFilter],
+        "every": every,
+        "pause": look.link(live="0") if every else "",
+        "resume": look.link(live=None) if paused else "",
+        "first": look.link(before=None) if before else "",
+        "older": older and look.link(before=older),
+        "example": _example(look),
+    }
+    return look.page("jobs.html", document, **screen)
+
+
+def _one_of(look: Look, name: str, known: Sequence[Any], default: Any) -> Any:
+    text = look.text(name)
+    if not text:
+        return default
+    if text not in known:
+        raise Refusal(400, {name: f"must be one of {', '.join(known)}"})
+    return next(each for each in known if each == text)
+
+
+def _choice(look: Look, each: JobFilter, totals: JobTotals, chosen: JobFilter) -> _Shown:
+    name, count = {
+        JobFilter.ALL: ("All", totals.jobs),
+        JobFilter.RUNNING: ("Running", totals.running),
+        JobFilter.FAILED: ("With failures", totals.failed),
+    }[each]
+    state = None if each is JobFilter.ALL else each
+    href = look.link(state=state, before=None)
+    return {"name": name, "count": count, "href": href, "chosen": each is chosen}
+
+
+def _quota(look: Look, totals: JobTotals) -> dict[str, int] | None:
+    """How much of the last 24 hours' quota is used."""
+    if not (limit := look.engine.daily_limit):
+        return None
+    stored = look.engine.store.library.stored_since(look.now - QUOTA_WINDOW)
+    return {"limit": limit, "used": stored + totals.counts.pending}
+
+
+def _images(counts: Counts) -> dict[str, int]:
+    return {"total": counts.total, **asdict(counts)}
+
+
+def _summary(job: JobSummary) -> dict[str, Any]:
+    """A job as pages show it; what ``_told`` leaves away is for the screen."""
+    counts, running = job.counts, job.state is JobState.STARTED
+    sign, word = "success", "done"
+    if running:
+        sign, word = "pending", "running" if counts.pending < counts.total else "waiting"
+    elif job.state is JobState.FAILED:
+        sign, word = "failed", "failed"
+    elif counts.failed:
+        sign, word = "failed", "done, some failed"
+    done, failed = number(counts.total - counts.pending), number(counts.failed)
+    ended = job.finished_at
+    return {
+        "id": job.id,
+        "state": job.state.value,
+        "systemName": job.system_name,
+        "submittedAt": utc(job.created_at),
+        "finishedAt": None if ended is None else utc(ended),
+        "images": _images(counts),
+        "submitted": job.created_at,
+        "seconds": None if ended is None else max(0.0, ended - job.created_at),
+        "sign": sign,
+        "word": word,
+        "progress": f"{done} of {number(counts.total)} done, {failed} failed",
+    }
+
+
+def _told(row: _Shown) -> dict[str, Any]:
+    names = ("id", "state", "systemName", "submittedAt", "finishedAt", "images")
+    return {name: row[name] for name in names}
+
+
+def _example(look: Look) -> str:
+    url = look.engine.public_url
+    image = '{"id": "1", "url": "https://example.com/1.jpg", "fileName": "A title"}'
+    return (
+        f"curl -X POST {url}/api/v1/import/images \\\n"
+        '  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\\n'
+        f'  -d \'{{"systemName": "my-archive", "images": [{image}]}}\''
+    )
+
+
+# -- one job ------------------------------------------------------------------------------------
+
+
+def one(look: Look) -> Response:
+    """One job: sums, reasons of failures, notifications, and its images by outcome."""
+    job, which, after = _asked(look)
+    jobs, most = look.engine.store.jobs, look.count("limit", ROWS)
+    found = jobs.images(job.id, which, most + 1, after)
+    rows = [_image(each) for each in found[:most]]
+    last = rows[-1]["number"] if len(found) > most else None
+    summary, hooks = _summary(job), look.engine.store.outbox(job=job.id)
+    reasons = jobs.reasons(job.id) if job.counts.failed else ()
+    document = {
+        "job": _told(summary),
+        "reasons": [{**asdict(each), "reason": _clean(each.reason)} for each in reasons],
+        "webhooks": [_hook(each) for each in hooks],
+        "filter": {"state": _state_of(which), "reason": which.reason},
+        "images": rows,
+        "next": None if last is None else look.same(".json", after=last),
+    }
+    hrefs = (look.link(state="failed", reason=each.reason, after=None) for each in reasons)
+    screen = {
+        "job": summary,
+        "webhooks": [
+            {**_hook(each), "due": each.due_at if each.state is Delivery.WAITING else None,
+             "ended": each.ended_at} for each in hooks],
+        "reasons": [{**asdict(each), "href": href, "chosen": each.reason == which.reason}
+                    for each, href in zip(reasons, hrefs, strict=True)],
+        "choices": _outcomes(look, job.counts, which),
+        "without_reason": which.reason and look.link(reason=None, after=None),
+        "csv": look.same(".csv", after=None, limit=None),
+        "machine_all": look.same(".json", after=None, limit=MOST),
+        "images": [{**row, "state": row["status"] or "pending"} for row in rows],
+        "any_reason": any(row["reason"] for row in rows),
+        "all_here": all(row["mediaId"] for row in rows),
+        "every": BUSY if job.state is JobState.STARTED and not after else 0,
+        "first": look.link(after=None) if after else "",
+        "more": last and look.link(after=last),
+    }  # fmt: skip
+    return look.page("job.html", document, **screen)
+
+
+def table(look: Look) -> Response:
+    """The images of a job that a filter leaves, as CSV."""
+    job, which, _ = _asked(look)
+    headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{job.id}.csv"'}
+    return StreamingResponse(_lines(look, job, which), 200, headers, "text/csv; charset=utf-8")
+
+
+def _lines(look: Look, job: JobSummary, which: ImageFilter) -> Iterator[str]:
+    yield csv_lines([_COLUMNS])
+    after = 0
+    while found := look.engine.store.jobs.images(job.id, which, 1_000, after):
+        rows = [_image(each) for each in found]
+        yield csv_lines([[row[name] for name in _COLUMNS] for row in rows])
+        after = found[-1].number
+
+
+def _asked(look: Look) -> tuple[JobSummary, ImageFilter, int]:
+    """The job in the path, which of its images, and behind which one. Opened by a person, a job
+    with failures shows these first. Raises Refusal 404."""
+    job_id = look.request.path_params["id"]
+    job = look.engine.store.jobs.get(job_id)
+    if job is None:
+        raise no_such(f"job {job_id}")
+    known = ["all", "pending", *Status]
+    state = _one_of(look, "state", known, "all")
+    reason = look.text("reason") or None
+    status = None if state in ("all", "pending") else Status(state)
+    which = ImageFilter(status, state == "pending", reason)
+    return job, which, look.count("after", 0, 1 << 53)
+
+
+def _state_of(which: ImageFilter) -> str:
+    return "pending" if which.pending else which.status.value if which.status else "all"
+
+
+def _outcomes(look: Look, counts: Counts, which: ImageFilter) -> Sequence[_Shown]:
+    """Links to the images of each outcome that there is."""
+    named = [("all", "All", counts.total), ("success", "Imported", counts.success),
+             ("skipped", "Skipped", counts.skipped), ("failed", "Failed", counts.failed),
+             ("pending", "In progress", counts.pending)]  # fmt: skip
+    chosen = _state_of(which)
+    return [
+        {"name": name, "count": count, "chosen": state == chosen and not which.reason,
+         "href": look.link(state=None if state == "all" else state, reason=None, after=None)}
+        for state, name, count in named if count or state in ("all", chosen)
+    ]  # fmt: skip
+
+
+def _image(each: JobImage) -> dict[str, Any]:
+    reason = None if each.reason is None else _clean(each.reason)
+    texts = {"externalId": each.external_id, "title": each.title, "url": _clean(each.url)}
+    status = None if each.status is None else each.status.value
+    return {"number": each.number, **texts, "status": status, "reason": reason,
+            "cause": each.cause, "mediaId": each.media}  # fmt: skip
+
+
+def _hook(each: OutboxEntry) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "url": _clean(each.url),
+        "state": each.state.value,
+        "tries": each.tries,
+        "answer": each.answer,
+        "dueAt": utc(each.due_at) if each.state is Delivery.WAITING else None,
+        "endedAt": None if each.ended_at is None else utc(each.ended_at),
+    }
+
+
+_clean: Callable[[str], str] = without_secrets
