@@ -66,7 +66,8 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "export": "hand over: map, redirects, undo",
     },
     "Engine": {
-        "serve": "serve the local engine over HTTP, with the same API",
+        "serve": "serve the local engine over HTTP, with the same API and as pages",
+        "ui": "look at archives, jobs and the library in a browser; read only",
         "worker": "carry out open images of a local engine",
         "webhooks": "notifications of a local engine: list, resend",
         "token": "tokens for `serve`: create, list, revoke",

@@ -100,6 +100,8 @@ TABLE: Mapping[str, Any] = {
     "resend.failed": Option(help="all that were given up, or that the receiver wanted no more"),
     "listen.host": Option(metavar="ADDRESS", help="listen here"),
     "listen.port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
+    "ui.port": Option(min=0, max=65_535, metavar="N", help="0 = any free one"),
+    "no_open": Option(help="only say where the pages are"),
     "unsigned": Option(help="take unsigned notifications from other machines too"),
     "profile_file": Option(metavar="FILE", help="engine settings from this file"),
     "worker.workers": Option(envvar="LDIMPORT_WORKERS", min=1, metavar="N",

@@ -13,6 +13,7 @@ from ldimport.wire import Dialect
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 9095
 LISTEN_PORT = 9096
+UI_PORT = 9097
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -77,6 +77,7 @@ def banner(screen: Screen, version: str, url: str, served: EngineServed, options
     place = shown(options.engine)
     screen.facts(
         {
+            "pages": f"{url.rstrip('/')}/",
             "API": f"{url.rstrip('/')}/api/v1/import/images",
             "token": token_hint(options.token, served.tokens),
             "config": f"{config} · {', '.join(served.media_types)}",

@@ -1,0 +1,55 @@
+"""The pages alone, over an engine that is only looked at and the archives of a state file."""
+
+import asyncio
+from contextlib import ExitStack
+
+from ldimport.engine import Engine
+from ldimport.server.app import application
+from ldimport.server.contract import Listening, OnEvent, ServeOptions
+from ldimport.server.endpoint import Backend
+from ldimport.server.pages.site import Site
+from ldimport.server.pages.view import ArchiveSource
+from ldimport.server.run import minding_signals, one_at_a_time
+from ldimport.server.server import Uvicorn, configured, listen, room, url_of
+
+
+def run_viewer(
+    engine: Engine, options: ServeOptions, archives: ArchiveSource, on_event: OnEvent
+) -> None:
+    """Show pages until a signal, then raise KeyboardInterrupt or Terminated once all has ended in
+    order. ``on_event`` hears events one at a time. Raises ConfigError when the port is taken,
+    TemporaryError where too few files may be open."""
+    viewer = Viewer(engine, options, archives)
+    with one_at_a_time(on_event, viewer.stop) as tell, minding_signals(viewer.stop):
+        viewer.serve(tell)
+
+
+class Viewer:
+    """Shows pages from ``serve`` until ``stop``, which may come from any thread or a signal."""
+
+    def __init__(self, engine: Engine, options: ServeOptions, archives: ArchiveSource) -> None:
+        self._engine, self._options, self._archives = engine, options, archives
+        self._uvicorn: Uvicorn | None = None
+        self._told = False
+
+    def stop(self) -> None:
+        """Take no more requests, finish those under way, end."""
+        self._told = True
+        if self._uvicorn is not None:
+            self._uvicorn.should_exit = True
+
+    def serve(self, on_event: OnEvent) -> None:
+        """Show pages until ``stop``; ``on_event`` hears what happens."""
+        options, most = self._options, room(self._options.connections)
+        with ExitStack() as ends:
+            made = ends.enter_context(listen(options.host, options.port, "ui"))
+            self._engine.public_url = url_of(made)
+            backend = Backend(self._engine, options)
+            ends.callback(backend.close)
+            site = Site(backend, self._archives)
+            ends.callback(site.close)
+            app = application(backend, site, on_event, only_images=True)
+            self._uvicorn = server = Uvicorn(configured(app, options, most))
+            server.should_exit = self._told
+            on_event(Listening(url_of(made), made.getsockname()[1]))
+            asyncio.run(server.serve([made]))
