@@ -106,4 +106,3 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
 def origin() -> Iterator[Origin]:
     with an_origin() as found:
         yield found
-

@@ -16,6 +16,8 @@ from served import Api, Origin, batch, image, served, until
 FAILED_JOB = "job00000000009"
 PAGES = ("/", "/?state=failed", f"/jobs/{FAILED_JOB}", f"/jobs/{FAILED_JOB}?state=failed",
          "/library", "/library?q=santis", "/library?q=nothing-of-this-name")  # fmt: skip
+OVER = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]")
 LOOKS = [(scheme, width) for scheme in ("light", "dark") for width in (1200, 390)]
 RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
 
@@ -42,7 +44,7 @@ def test_pages_are_accessible_fit_and_are_quiet(
     for path in (*PAGES, f"/library?show={media}", f"/library/{media}"):
         page = looked.go(path)
         assert complaints(page) == [], path
-        over = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        over = page.evaluate(OVER)
         assert over <= 0, f"{path} is {over} px too wide"
 
 
@@ -245,7 +247,7 @@ def test_hostile_texts_are_shown_and_do_nothing(
             page = looked.go(path)
             assert complaints(page) == [], path
             assert page.locator("main script, main b, [onerror], [onload]").count() == 0
-            assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", page.inner_text("main"))
+            assert not OBEYED.search(page.inner_text("main"))
         for card in api.get("/library.json", limit="100").json()["entries"]:
             page = looked.go(f"/library/{card['id']}")
             assert page.locator("main script, main b").count() == 0

@@ -256,7 +256,7 @@ def record(
         (item, worker): job for item, worker, job in connection.execute(SQL["leases"], (items,))
     }
     first = {each.task.lease: each for each in reversed(outcomes)}  # one counts, said twice or not
-    kept = [each for lease, each in first.items() if lease in leases]
+    kept = [each for lease, each in reversed(first.items()) if lease in leases]
     assets = library.take_over(connection, kept, changes, leases, now)
     became = (
         (each.status.value, each.reason, each.cause, assets.get(each.task.item), each.task.item)
