@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from io import BufferedIOBase
 from typing import TYPE_CHECKING, NamedTuple
@@ -120,6 +120,11 @@ class JobTotals:
     running: int
     failed: int
     counts: Counts
+
+    def __add__(self, more: JobTotals) -> JobTotals:
+        sums = map(sum, zip(astuple(self.counts), astuple(more.counts), strict=True))
+        jobs, running = self.jobs + more.jobs, self.running + more.running
+        return JobTotals(jobs, running, self.failed + more.failed, Counts(*sums))
 
 
 @dataclass(frozen=True, slots=True)

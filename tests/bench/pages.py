@@ -132,7 +132,9 @@ def served(folder: Path) -> Iterator[str]:
     """``ldimport serve`` over a folder; its search index is whole."""
     command = [sys.executable, "-m", "ldimport", "serve", "--engine", str(folder), "--port", "0",
                "--workers", "0", "--json"]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    piped = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    with piped as process, ExitStack() as ends:
+        ends.callback(process.terminate)
         assert process.stdout is not None
         url = json.loads(process.stdout.readline())["url"]
         began = time.monotonic()
@@ -141,16 +143,17 @@ def served(folder: Path) -> Iterator[str]:
         size = sum(each.stat().st_size for each in folder.glob("search.sqlite*"))
         print(f"{folder.name}: index {size / 1e6:,.1f} MB, {time.monotonic() - began:.1f} s")
         yield url
-        process.terminate()
 
 
 def first_byte(http: httpx.Client, url: str) -> float:
     """Milliseconds until a page begins to come."""
     began = time.perf_counter()
     with http.stream("GET", url) as answer:
-        next(answer.iter_raw())
+        parts = answer.iter_raw()
+        next(parts)
         spent = time.perf_counter() - began
-        answer.read()
+        for _ in parts:
+            pass
     return spent * 1e3
 
 

@@ -71,6 +71,13 @@ def test_lists_and_sums_of_jobs(store: Store) -> None:
         JobFilter.ALL: ["c", "b", "a"], JobFilter.RUNNING: ["c", "b"], JobFilter.FAILED: ["a"],
     }  # fmt: skip
     assert store.jobs.newest(9, "a", JobFilter.FAILED) == []
+    session.work([stored(task, f"{n:064x}") for n, task in enumerate(tasks[4:])], 2000.0)
+    assert store.jobs.totals().counts == Counts(success=3, failed=1, pending=2)  # c before b
+    session.work([failed(task) for task in tasks[2:4]], 2000.0)
+    store.jobs.accept(job("d", "1"), 0)
+    totals = store.jobs.totals()
+    assert (totals.jobs, totals.running, totals.failed) == (4, 1, 2)
+    assert totals.counts == Counts(success=3, failed=3, pending=1)
     session.leave()
 
 

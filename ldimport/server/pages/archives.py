@@ -4,14 +4,14 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
-from ldimport.server.pages.view import Look
+from ldimport.server.pages.view import PageRequest
 from ldimport.server.responses import no_such
 
 BUSY, IDLE = 2, 10
 """Seconds between two looks while something is under way, and while nothing is."""
 
 
-def overview(look: Look) -> Response:
+def overview(look: PageRequest) -> Response:
     """All archives."""
     assert look.archives is not None
     document = look.archives.overview()
@@ -23,7 +23,7 @@ def overview(look: Look) -> Response:
     return look.page("archives.html", document, archives=shown, every=BUSY if busy else IDLE)
 
 
-def one(look: Look) -> Response:
+def one(look: PageRequest) -> Response:
     """The archive that the query names."""
     assert look.archives is not None
     target, name = look.text("target"), look.text("system")

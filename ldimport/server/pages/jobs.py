@@ -18,12 +18,12 @@ from ldimport.engine.records import (
     OutboxEntry,
 )
 from ldimport.model import Counts, JobState, Status
-from ldimport.server.pages.view import HEADERS, MOST, Look
+from ldimport.server.pages.view import HEADERS, MOST, PageRequest
 from ldimport.server.responses import Refusal, no_such
 from ldimport.url import without_secrets
 from ldimport.wording import number, utc
 
-A_PAGE, ROWS = 50, 100
+A_PAGE, ROWS = 30, 100
 """Jobs of a page, images of one."""
 BUSY, IDLE = 2, 10
 """Seconds between two looks of a page while something happens, and while nothing does."""
@@ -34,7 +34,7 @@ _Shown = Mapping[str, Any]
 # -- all jobs -----------------------------------------------------------------------------------
 
 
-def overview(look: Look) -> Response:
+def overview(look: PageRequest) -> Response:
     """All jobs, newest first, with their sums."""
     jobs, which = look.engine.store.jobs, _one_of(look, "state", list(JobFilter), JobFilter.ALL)
     most, before = look.count("limit", A_PAGE), look.text("before")
@@ -67,7 +67,7 @@ def overview(look: Look) -> Response:
     return look.page("jobs.html", document, **screen)
 
 
-def _one_of(look: Look, name: str, known: Sequence[Any], default: Any) -> Any:
+def _one_of(look: PageRequest, name: str, known: Sequence[Any], default: Any) -> Any:
     text = look.text(name)
     if not text:
         return default
@@ -76,7 +76,7 @@ def _one_of(look: Look, name: str, known: Sequence[Any], default: Any) -> Any:
     return next(each for each in known if each == text)
 
 
-def _choice(look: Look, each: JobFilter, totals: JobTotals, chosen: JobFilter) -> _Shown:
+def _choice(look: PageRequest, each: JobFilter, totals: JobTotals, chosen: JobFilter) -> _Shown:
     name, count = {
         JobFilter.ALL: ("All", totals.jobs),
         JobFilter.RUNNING: ("Running", totals.running),
@@ -87,7 +87,7 @@ def _choice(look: Look, each: JobFilter, totals: JobTotals, chosen: JobFilter) -
     return {"name": name, "count": count, "href": href, "chosen": each is chosen}
 
 
-def _quota(look: Look, totals: JobTotals) -> dict[str, int] | None:
+def _quota(look: PageRequest, totals: JobTotals) -> dict[str, int] | None:
     """How much of the last 24 hours' quota is used."""
     if not (limit := look.engine.daily_limit):
         return None
@@ -131,7 +131,7 @@ def _told(row: _Shown) -> dict[str, Any]:
     return {name: row[name] for name in names}
 
 
-def _example(look: Look) -> str:
+def _example(look: PageRequest) -> str:
     url = look.engine.public_url
     image = '{"id": "1", "url": "https://example.com/1.jpg", "fileName": "A title"}'
     return (
@@ -144,7 +144,7 @@ def _example(look: Look) -> str:
 # -- one job ------------------------------------------------------------------------------------
 
 
-def one(look: Look) -> Response:
+def one(look: PageRequest) -> Response:
     """One job: sums, reasons of failures, notifications, and its images by outcome."""
     job, which, after = _asked(look)
     jobs, most = look.engine.store.jobs, look.count("limit", ROWS)
@@ -183,14 +183,14 @@ def one(look: Look) -> Response:
     return look.page("job.html", document, **screen)
 
 
-def table(look: Look) -> Response:
+def table(look: PageRequest) -> Response:
     """The images of a job that a filter leaves, as CSV."""
     job, which, _ = _asked(look)
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{job.id}.csv"'}
     return StreamingResponse(_lines(look, job, which), 200, headers, "text/csv; charset=utf-8")
 
 
-def _lines(look: Look, job: JobSummary, which: ImageFilter) -> Iterator[str]:
+def _lines(look: PageRequest, job: JobSummary, which: ImageFilter) -> Iterator[str]:
     yield csv_lines([_COLUMNS])
     after = 0
     while found := look.engine.store.jobs.images(job.id, which, 1_000, after):
@@ -199,7 +199,7 @@ def _lines(look: Look, job: JobSummary, which: ImageFilter) -> Iterator[str]:
         after = found[-1].number
 
 
-def _asked(look: Look) -> tuple[JobSummary, ImageFilter, int]:
+def _asked(look: PageRequest) -> tuple[JobSummary, ImageFilter, int]:
     """The job in the path, which of its images, and behind which one. Opened by a person, a job
     with failures shows these first. Raises Refusal 404."""
     job_id = look.request.path_params["id"]
@@ -218,7 +218,7 @@ def _state_of(which: ImageFilter) -> str:
     return "pending" if which.pending else which.status.value if which.status else "all"
 
 
-def _outcomes(look: Look, counts: Counts, which: ImageFilter) -> Sequence[_Shown]:
+def _outcomes(look: PageRequest, counts: Counts, which: ImageFilter) -> Sequence[_Shown]:
     """Links to the images of each outcome that there is."""
     named = [("all", "All", counts.total), ("success", "Imported", counts.success),
              ("skipped", "Skipped", counts.skipped), ("failed", "Failed", counts.failed),

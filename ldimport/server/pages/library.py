@@ -12,7 +12,7 @@ from ldimport.engine.accept import BY_PATCH
 from ldimport.engine.records import LibraryQuery, MediaEntry, StoredAsset
 from ldimport.model import ImageType, Json
 from ldimport.schema.extraction import FROM_NAME, readable
-from ldimport.server.pages.view import Look
+from ldimport.server.pages.view import PageRequest
 from ldimport.server.responses import Refusal, no_such
 from ldimport.url import without_secrets
 from ldimport.wording import utc
@@ -22,7 +22,7 @@ THUMBNAIL, PREVIEW = 320, 800
 """Pixels of the longer side."""
 
 
-def gallery(look: Look) -> Response:
+def gallery(look: PageRequest) -> Response:
     """Entries, newest first, or those that a query names; ``show``: one of them beside."""
     library, query = look.engine.store.library, _query(look)
     most, before = look.count("limit", A_PAGE, 1_000), look.text("before")
@@ -56,7 +56,7 @@ def gallery(look: Look) -> Response:
     return look.page("library.html", document, **screen)
 
 
-def one(look: Look) -> Response:
+def one(look: PageRequest) -> Response:
     """One entry."""
     media_id = look.request.path_params["id"]
     entry = look.engine.media(media_id)
@@ -70,11 +70,11 @@ def one(look: Look) -> Response:
 _FOR_SCREENS = ("preview", "previewWidth", "previewHeight")
 
 
-def _shown(look: Look) -> MediaEntry | None:
+def _shown(look: PageRequest) -> MediaEntry | None:
     return look.engine.media(look.text("show")) if look.text("show") else None
 
 
-def _query(look: Look) -> LibraryQuery:
+def _query(look: PageRequest) -> LibraryQuery:
     return LibraryQuery(
         look.text("q") if look.text("q").strip() else "",
         look.text("system") or None,
@@ -84,7 +84,7 @@ def _query(look: Look) -> LibraryQuery:
     )
 
 
-def _moment(look: Look, name: str, days: int = 0) -> float | None:
+def _moment(look: PageRequest, name: str, days: int = 0) -> float | None:
     """When a day of the query, or one so many after it, begins where this runs (Unix seconds)."""
     text = look.text(name)
     if not text:
@@ -122,7 +122,7 @@ def picture(title: str, of: StoredAsset, longest: int | None = None) -> str:
     return f"{found}&w={longest}&h={longest}&fit=contain&format=auto"
 
 
-def _document(entry: MediaEntry, look: Look) -> dict[str, Any]:
+def _document(entry: MediaEntry, look: PageRequest) -> dict[str, Any]:
     """An entry with all that is known of it."""
     of = entry.asset
     scale = min(1.0, PREVIEW / max(of.width, of.height))

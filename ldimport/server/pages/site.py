@@ -14,12 +14,12 @@ from ldimport.engine.access_tokens import TokenScope
 from ldimport.errors import LdimportError
 from ldimport.server.endpoint import Backend
 from ldimport.server.pages import archives, jobs, library
-from ldimport.server.pages.view import ArchiveSource, Look, as_bearer, check_host, static
+from ldimport.server.pages.view import ArchiveSource, PageRequest, as_bearer, check_host, static
 from ldimport.server.responses import Refusal, refusal_of
 
 VIEWERS = 2
 """Threads; each has a connection to the catalogue."""
-_View = Callable[[Look], Response]
+_View = Callable[[PageRequest], Response]
 _VIEWS: Mapping[str, _View] = {
     "/": jobs.overview,
     "/jobs": jobs.overview,
@@ -70,11 +70,13 @@ class Site:
             raise Refusal(405, {"method": "pages only read"}, headers=headers)
         machine = request.url.path.endswith((".json", ".csv"))
         backend = self._backend
-        look = Look(request, backend.engine, backend.options, self._archives, machine=machine)
+        look = PageRequest(
+            request, backend.engine, backend.options, self._archives, machine=machine
+        )
         in_thread = asyncio.get_running_loop().run_in_executor
         return await in_thread(self._viewers, self._seen, look, view)
 
-    def _seen(self, look: Look, view: _View | None) -> Response:
+    def _seen(self, look: PageRequest, view: _View | None) -> Response:
         try:
             self._admit(look)
             if view is None:
@@ -84,7 +86,7 @@ class Site:
             self._backend.engine.notice(error)
             return look.refused(refusal_of(error))
 
-    def _admit(self, look: Look) -> None:
+    def _admit(self, look: PageRequest) -> None:
         """Raises Refusal for who may not look."""
         if check_host(look.request, look.options):
             return

@@ -51,7 +51,7 @@ class ArchiveSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class PageRequest:
     """One request for a page, and all that may be shown."""
 
     request: Request

@@ -37,6 +37,7 @@ from ldimport.model import Counts, Image, JobState, JobStatus, Limits, Status, c
 ROWS_AT_ONCE = 100
 """Images that one statement enters. Between two of them other threads want the interpreter lock:
 one for each image would wait for it as often."""
+_NO_END = 1 << 62
 _WHICH = {
     JobFilter.ALL: "",
     JobFilter.RUNNING: "AND state = 'started'",
@@ -52,6 +53,7 @@ class SqliteJobs(Jobs):
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
+        self._ended = 0, JobTotals(0, 0, 0, Counts())
 
     def of_key(self, key: str) -> tuple[str, str] | None:
         rows = self._catalogue.rows("SELECT id, body FROM job WHERE key = ?", key)
@@ -81,7 +83,15 @@ class SqliteJobs(Jobs):
         return [_summary(row) for row in self._catalogue.rows(sql + rest, before, most)]
 
     def totals(self) -> JobTotals:
-        row = self._catalogue.rows(SQL["job_totals"])[0]
+        last, ended = self._ended
+        ((until,),) = self._catalogue.rows(SQL["all_ended"])
+        if until > last:
+            ended = ended + self._totals(last, until)
+            self._ended = last, ended = until, ended
+        return ended + self._totals(last, _NO_END)
+
+    def _totals(self, after: int, until: int) -> JobTotals:
+        row = self._catalogue.rows(SQL["job_totals"], after, until)[0]
         return made(JobTotals, row, failed=row["with_failures"], counts=_counts(row))
 
     def images(

@@ -20,7 +20,7 @@ from ldimport.engine.records import (
 from ldimport.engine.store.contract import Edit, Library
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import KIND, SQL
-from ldimport.engine.store.sqlite.search import Search
+from ldimport.engine.store.sqlite.search import SearchIndex
 from ldimport.model import Facts, Json, Status
 
 _STAYS = frozenset((Status.SUCCESS, Status.SKIPPED))
@@ -30,7 +30,7 @@ _STAYS = frozenset((Status.SUCCESS, Status.SKIPPED))
 class SqliteLibrary(Library):
     """The library in tables ``media`` and ``asset``."""
 
-    def __init__(self, catalogue: Catalogue, search: Search) -> None:
+    def __init__(self, catalogue: Catalogue, search: SearchIndex) -> None:
         self._catalogue = catalogue
         self._search = search
 

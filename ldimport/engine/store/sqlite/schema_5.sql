@@ -4,9 +4,8 @@ ALTER TABLE media ADD COLUMN filled TEXT;
 -- jobs that made the entry, and that changed it last
 ALTER TABLE media ADD COLUMN first_job INTEGER REFERENCES job;
 ALTER TABLE media ADD COLUMN last_job INTEGER REFERENCES job;
--- for pages: lists of jobs with failures, sums of all
+-- for pages: lists of jobs with failures
 CREATE INDEX job_failures ON job (n) WHERE failed > 0;
-CREATE INDEX job_sums ON job (state, images, success, skipped, failed);
 -- entries whose title or metadata changed, in order: who keeps an index reads on behind the last
 CREATE TABLE media_change (n INTEGER PRIMARY KEY, media TEXT NOT NULL);
 CREATE TRIGGER media_changed AFTER UPDATE OF title, metadata, media_type ON media BEGIN

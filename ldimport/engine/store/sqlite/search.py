@@ -7,6 +7,7 @@ import sqlite3
 import tempfile
 import threading
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ _LAST = 1 << 62
 _WRITE = "INSERT OR REPLACE INTO words (rowid, title, caption, external_id, media_id, kind) VALUES "
 
 
-class Search:
+class SearchIndex:
     """The index of one catalogue. Threads and processes use it at the same time. In a folder that
     cannot be written it lies in a temporary one."""
 
@@ -70,12 +71,22 @@ class Search:
         words = [each for each in query.text.split() if any(map(str.isalnum, each))]
         if words:
             quoted = ['"{}"'.format(each.replace('"', '""')) for each in words]
-            unfinished = "" if query.text[-1].isspace() else "*"
-            told = " AND ".join(quoted) + unfinished
+            unfinished = not query.text[-1].isspace() and self._goes_on(words[-1])
+            told = " AND ".join(quoted) + ("*" if unfinished else "")
             parts.append(f"{{title caption external_id media_id}} : ({told})")
         elif query.text.strip():
             return None
         return " AND ".join(parts)
+
+    def _goes_on(self, word: str) -> bool:
+        """Whether there may be longer words that begin so. Where none is, asking for the word alone
+        spares FTS5 putting all of its places in order first, which takes it ten times as long."""
+        parts = unicodedata.normalize("NFKD", word.lower())
+        plain = "".join(each for each in parts if not unicodedata.combining(each))
+        if not (plain.isascii() and plain.isalnum()):  # the index may write it in another way
+            return True
+        sql = "SELECT 1 FROM vocabulary WHERE term >= ? AND term < ? LIMIT 1"
+        return bool(self._index.rows(sql, f"{plain}0", f"{plain}\U0010ffff"))
 
     def _number(self, media_id: str | None) -> int:
         rows = self._index.rows("SELECT n FROM entry WHERE id = ?", media_id)

@@ -48,7 +48,11 @@ SELECT count(*) AS jobs, coalesce(sum(state = 'started'), 0) AS running,
        coalesce(sum(failed > 0), 0) AS with_failures, coalesce(sum(images), 0) AS images,
        coalesce(sum(success), 0) AS success, coalesce(sum(skipped), 0) AS skipped,
        coalesce(sum(failed), 0) AS failed
-  FROM job INDEXED BY job_sums
+  FROM job WHERE n > ? AND n <= ?
+
+-- name: all_ended
+-- Up to which job all have ended: what these say changes no more.
+SELECT coalesce((SELECT min(n) - 1 FROM job WHERE state = 'started'), max(n), 0) FROM job
 
 -- name: job_images
 SELECT i.id - (SELECT min(id) FROM item WHERE job = j.n) + 1 AS number, i.external_id,

@@ -19,7 +19,7 @@ from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.jobs import SqliteJobs
 from ldimport.engine.store.sqlite.library import SqliteLibrary
 from ldimport.engine.store.sqlite.schema import FILE, KIND, SEARCH_FILE, SQL
-from ldimport.engine.store.sqlite.search import Search
+from ldimport.engine.store.sqlite.search import SearchIndex
 from ldimport.errors import LdimportError, LockedError
 
 
@@ -33,7 +33,7 @@ class SqliteStore(Store):
     ) -> None:
         self._catalogue = Catalogue(folder, monotonic, write=write)
         self.jobs = SqliteJobs(self._catalogue)
-        self._search = Search(self._catalogue)
+        self._search = SearchIndex(self._catalogue)
         self.library = SqliteLibrary(self._catalogue, self._search)
         self.tokens = SqliteTokens(self._catalogue)
         try:
