@@ -59,7 +59,7 @@ def found(store: Store, text: str = "", **fields: object) -> list[str]:
 def test_lists_and_sums_of_jobs(store: Store) -> None:
     assert store.jobs.totals().counts == Counts()
     for name in ("a", "b", "c"):
-        store.jobs.accept(job(name, "1", "2"), 0)
+        store.jobs.accept(job(name, f"{name}1", f"{name}2"), 0)
     session = store.join()
     tasks = claim(session).tasks
     session.work([stored(tasks[0]), failed(tasks[1])], 2000.0)
