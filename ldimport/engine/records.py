@@ -68,6 +68,18 @@ class StoredImage(StoredAsset):
         return self.sha256
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRendition:
+    """An original in another form (``media.rendition``), or itself where that stands for it: its
+    media type, ``size`` in bytes, ``etag`` (hex digits, the sha256 of an original); ``open`` gives
+    its bytes as a file."""
+
+    mime_type: str
+    size: int
+    etag: str
+    open: Callable[[], BufferedIOBase] = field(compare=False)
+
+
 # -- jobs -----------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ _ROUTES: Mapping[str, Methods] = {
         "GET": (TokenScope.READ, media.one),
         "PATCH": (TokenScope.WRITE, media.patch),
     },
-    "/api/{version}/images/{slug}": {"GET": (None, media.original)},
+    "/api/{version}/images/{slug}": {"GET": (None, media.image)},
     "/health": {"GET": (None, imports.health)},
     "/openapi.json": {"GET": (None, imports.description)},
 }
