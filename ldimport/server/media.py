@@ -177,8 +177,10 @@ def image(call: Call) -> Response | Later:
             if form.is_sized or not wish.auto:
                 raise Refusal(422, {"message": refused.reason, "cause": refused.code}) from refused
             return _original(call, image, auto)  # nobody asked for more than the picture
-        if found is None or found.etag == image.etag:
-            return found and _original(call, image, auto)
+        if found is None:
+            return None
+        if found.etag == image.etag:
+            return _original(call, image, auto)
         return _rendition(call, image, found, auto)
 
     return sent(renditions.found) or Later(partial(sent, renditions.made))

@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 
 from ldimport.engine.records import StoredImage
 from ldimport.media.rendition import MOST_SIDE, Fitting, Rendition, RenditionFormat
+from ldimport.model import Json
 from ldimport.server.responses import Refusal
 
 _SIDE = re.compile(r"[1-9][0-9]{0,3}")
@@ -48,19 +49,19 @@ class Wish:
 
 def wish(query: Mapping[str, str]) -> Wish:
     """What a query asks for; parameters may also follow the ``id`` behind a second question mark,
-    as in the API's page. Others than ours are left aside. Raises Refusal 400 by their names."""
+    as in the API's page, where they count unless the query itself says otherwise. Others than ours
+    are left aside. Raises Refusal 400 by their names."""
     tail = re.split(r"[?&]", query.get("id", ""), maxsplit=1)[1:]
     behind = parse_qsl(tail[0].replace("?", "&"), keep_blank_values=True) if tail else []
-    names = [*query, *(name for name, _ in behind)]
-    said = {**query, **dict(behind)}
+    said = {**dict(behind), **query}
     ours = {name: said[name] for name in ("w", "h", "fit", "format") if name in said}
-    wrong = {name: "must stand once" for name in ours if names.count(name) > 1}
+    wrong: dict[str, Json] = {}
     for name in ("w", "h"):
         if name in ours and not (_SIDE.fullmatch(ours[name]) and int(ours[name]) <= MOST_SIDE):
-            wrong.setdefault(name, f"must be a whole number from 1 to {MOST_SIDE}")
+            wrong[name] = f"must be a whole number from 1 to {MOST_SIDE}"
     for name, known in (("fit", _FITTINGS), ("format", {_AUTO: None, **_FORMATS})):
         if name in ours and ours[name] not in known:
-            wrong.setdefault(name, f"must be one of {', '.join(known)}")
+            wrong[name] = f"must be one of {', '.join(known)}"
     if wrong:
         raise Refusal(400, wrong)
     width, height = (int(ours[name]) if name in ours else None for name in ("w", "h"))
