@@ -72,7 +72,7 @@ class StoredImage(StoredAsset):
 class StoredRendition:
     """An original in another form (``media.rendition``), or itself where that stands for it: its
     media type, ``size`` in bytes, ``etag`` (hex digits, the sha256 of an original); ``open`` gives
-    its bytes as a file."""
+    its bytes as a file, to be read from where it stands to its end."""
 
     mime_type: str
     size: int

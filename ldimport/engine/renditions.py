@@ -177,7 +177,7 @@ class RenditionFolder:
         return size
 
     def open(self, name: str) -> BufferedIOBase:
-        """The bytes under this name. Raises OSError."""
+        """A file that stands at the bytes under this name. Raises OSError."""
         file = (self._folder / name).open("rb")
         file.seek(_HEAD)
         return file

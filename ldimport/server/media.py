@@ -233,7 +233,8 @@ def _original(call: Call, image: StoredImage, auto: Mapping[str, str]) -> Respon
 
 def _chunks(image: StoredImage | StoredRendition, begin: int, end: int) -> Iterator[bytes]:
     with image.open() as file:
-        file.seek(begin)
+        if begin:
+            file.seek(begin)
         yield b""
         while begin < end and (chunk := file.read(min(_CHUNK, end - begin))):
             begin += len(chunk)
