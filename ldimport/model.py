@@ -17,11 +17,10 @@ import orjson
 
 Json = Union[None, bool, int, float, str, "list[Json]", "dict[str, Json]"]
 
-MAX_BATCH_IMAGES = 1_000
-MAX_BATCH_BYTES = 480_000
+MAX_BATCH_IMAGES, MAX_BATCH_BYTES = 1_000, 480_000
 """A batch stays below Livingdocs' default limit (docs/livingdocs-api.md, "Limits")."""
-MAX_BODY_BYTES = 500_000
-"""Bytes of a request body; Livingdocs' own default (docs/livingdocs-api.md, "Limits")."""
+MAX_BODY_BYTES, RENDITION_BYTES = 500_000, 512_000_000
+"""Of a request, Livingdocs' own default (docs/livingdocs-api.md, "Limits"); of renditions kept."""
 MAX_CONTEXT_BYTES = 8_192
 """Size of ``context``, as UTF-8 of compact JSON (docs/livingdocs-api.md, "Import request")."""
 MAX_NAME, MAX_ID, MAX_VALUE = 1_000, 8_192, 65_536

@@ -51,7 +51,7 @@ ALLOWED = {
     "net": FOUNDATION,
     "client": FOUNDATION,
     "engine": FOUNDATION | {"media", "net", "schema"},
-    "server": FOUNDATION | {"engine", "net", "schema"},
+    "server": FOUNDATION | {"engine", "net", "schema", "media"},
     "targets.base": FOUNDATION,
     "targets.embedded": FOUNDATION | {"engine", "targets.base", "schema"},
     "targets.livingdocs": FOUNDATION | {"client", "targets.base"},

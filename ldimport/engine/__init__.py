@@ -14,9 +14,15 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldimport.engine.engine import Engine
-    from ldimport.engine.records import JobSummary, MediaEntry, StoredAsset, StoredImage
+    from ldimport.engine.records import (
+        JobSummary,
+        MediaEntry,
+        StoredAsset,
+        StoredImage,
+        StoredRendition,
+    )
 
-__all__ = ["Engine", "JobSummary", "MediaEntry", "StoredAsset", "StoredImage"]
+__all__ = ["Engine", "JobSummary", "MediaEntry", "StoredAsset", "StoredImage", "StoredRendition"]
 
 
 def __getattr__(name: str) -> object:

@@ -102,7 +102,7 @@ class BlobFolder(Blobs):
         self.scratch = self._temporary = folder / "tmp"
 
     def size(self, sha256: str) -> int | None:
-        with _Disk(self._places), suppress(FileNotFoundError):
+        with Disk(self._places), suppress(FileNotFoundError):
             return os.stat(_place(self._places, sha256)).st_size
         return None
 
@@ -110,12 +110,12 @@ class BlobFolder(Blobs):
         return open(_place(self._places, sha256), "rb")
 
     def delete(self, sha256: str) -> None:
-        with _Disk(self._places), suppress(FileNotFoundError):
+        with Disk(self._places), suppress(FileNotFoundError):
             os.unlink(_place(self._places, sha256))
 
     def writer(self, name: str) -> FolderWriter:
         folder = self._temporary / name
-        with _Disk(folder):
+        with Disk(folder):
             durable_folder(folder)
             durable_folder(self._places)
         return FolderWriter(self._places, folder)
@@ -124,19 +124,19 @@ class BlobFolder(Blobs):
         return [f"{n:02x}" for n in range(256)]
 
     def stored(self, part: str) -> Sequence[str]:
-        with _Disk(self._places), suppress(FileNotFoundError):
+        with Disk(self._places), suppress(FileNotFoundError):
             stored = set(os.listdir(self._places / part))  # first: see forget
             return sorted(stored.difference(*map(_under_way, self._temporary.iterdir())))
         return []
 
     def leftovers(self) -> Sequence[str]:
-        with _Disk(self._temporary), suppress(FileNotFoundError):
+        with Disk(self._temporary), suppress(FileNotFoundError):
             return [each.name for each in os.scandir(self._temporary) if each.is_dir()]
         return []
 
     def recover(self, name: str, unreferenced: Callable[[Iterable[str]], Iterable[str]]) -> None:
         folder = self._temporary / name
-        with _Disk(folder), suppress(FileNotFoundError):
+        with Disk(folder), suppress(FileNotFoundError):
             for sha256 in unreferenced(_under_way(folder)):
                 self.delete(sha256)
             shutil.rmtree(folder)
@@ -144,7 +144,7 @@ class BlobFolder(Blobs):
     def remove_all(self) -> None:
         """Remove every blob and everything under way."""
         for folder in (self._places, self._temporary):
-            with _Disk(folder), suppress(FileNotFoundError):
+            with Disk(folder), suppress(FileNotFoundError):
                 shutil.rmtree(folder)
 
 
@@ -154,7 +154,7 @@ class FolderWriter(BlobWriter):
     def __init__(self, places: Path, folder: Path) -> None:
         self._places = str(places)
         self._folder = str(folder)
-        self._disk = _Disk(folder)
+        self._disk = Disk(folder)
         self._durable: set[str] = set()
         """Folders of places that this writer knows to be durable."""
         self._group: dict[str, bool] = {}
@@ -264,7 +264,7 @@ def _written(path: str, data: bytes) -> int:
     return descriptor
 
 
-class _Disk:
+class Disk:
     """What a disk answers becomes an error of ours: a place that cannot be used, or no room."""
 
     def __init__(self, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,12 +23,14 @@ from ldimport.engine.records import (
     NewJob,
     StoredAsset,
     StoredImage,
+    StoredRendition,
     StoredResult,
     Terms,
 )
 from ldimport.engine.store import Follower, Store, Tokens, open_store
 from ldimport.errors import ConflictError, LdimportError, NotFoundError, StateFileError
 from ldimport.model import (
+    RENDITION_BYTES,
     Asset,
     Counts,
     ImportRequest,
@@ -39,7 +42,9 @@ from ldimport.model import (
 )
 
 if TYPE_CHECKING:
+    from ldimport.engine.renditions import Renditions
     from ldimport.engine.worker_pool import WorkerPool
+    from ldimport.media.rendition import Rendition
     from ldimport.schema.config import ProjectConfig
 
 
@@ -51,8 +56,9 @@ class Engine(Closing):
     ``allow_files`` and ``integrity``, or ``options`` in their place, hold for jobs submitted
     without options of their own. ``daily_limit`` 0 means no quota. ``public_url`` is where stored
     images are said to be; it may be set at any time. ``variants`` and ``key_in_results`` are how
-    assets are shown (``model.Asset``). Not ``write``: jobs and library are only looked at. Errors
-    are those of ``ldimport.errors``.
+    assets are shown (``model.Asset``). Of images in other sizes about ``rendition_bytes`` are kept
+    in the folder, 0: none. Not ``write``: jobs and library are only looked at. Errors are those of
+    ``ldimport.errors``.
     """
 
     def __init__(
@@ -69,6 +75,7 @@ class Engine(Closing):
         public_url: str | None = None,
         variants: Variants = Variants.FORMAT,
         key_in_results: bool = False,
+        rendition_bytes: int = RENDITION_BYTES,
         now: Callable[[], float] = time.time,
         write: bool = True,
     ) -> None:
@@ -81,6 +88,9 @@ class Engine(Closing):
         self.public_url = public_url or addresses.DEFAULT_PUBLIC_URL
         self.variants = variants
         self.key_in_results = key_in_results
+        self._rendition_bytes = rendition_bytes
+        self._renditions: Renditions | None = None
+        self._first = threading.Lock()
         self._given_config = project_config
         self._config: ProjectConfig | None = None
         self.now = now
@@ -208,6 +218,27 @@ class Engine(Closing):
             return None
         return StoredImage(**asdict(of), open=partial(self._blobs.open, of.sha256))
 
+    def rendition(self, key: str, form: Rendition) -> StoredRendition | None:
+        """The image behind ``key`` (as for ``original``) in another size or format; None for an
+        unknown one. An SVG stays itself, and so does an animation of which no size is asked. Made
+        in a limited child and kept; who asks while others are drawn waits. Raises Rejected when
+        this image cannot be drawn so, TemporaryError or ConfigError when the decoder cannot work,
+        FileNotFoundError when the original is lost."""
+        image = self.original(key)
+        if image is None:
+            return None
+        return self.renditions.found(image, form) or self.renditions.made(image, form)
+
+    @property
+    def renditions(self) -> Renditions:
+        """For who tells apart what is there and what has to be made."""
+        with self._first:
+            if self._renditions is None:
+                from ldimport.engine.renditions import Renditions
+
+                self._renditions = Renditions(self.folder, self._rendition_bytes)
+            return self._renditions
+
     def refused(self, places: Iterable[str], allow_hosts: Iterable[str] = ()) -> Mapping[str, str]:
         """Of these hosts (``HOST`` or ``HOST:PORT``) those that it would not fetch from, with the
         reason; their names are asked for, for a few seconds in all."""
@@ -276,7 +307,9 @@ class Engine(Closing):
             self._pool.check()
 
     def close(self) -> None:
-        """Close the store. May be called twice."""
+        """Close the store, end what draws renditions. May be called twice."""
+        if self._renditions is not None:
+            self._renditions.close()
         self.store.close()
 
     def _results(self, job: JobSummary) -> tuple[model.Result, ...]:

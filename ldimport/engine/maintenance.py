@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ldimport.engine import store
 from ldimport.engine.blobs import BlobFolder, Blobs
+from ldimport.engine.renditions import FOLDER, RenditionFolder
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def reset(folder: Path) -> None:
     StateFileError when there is none, LockedError while a worker is at work."""
     store.remove(folder)
     BlobFolder(folder).remove_all()
+    RenditionFolder(folder / FOLDER, 0).remove_all()
 
 
 def _digest(blobs: Blobs, sha256: str) -> str | None:

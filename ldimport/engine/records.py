@@ -76,6 +76,18 @@ class StoredImage(StoredAsset):
 
 
 @dataclass(frozen=True, slots=True)
+class StoredRendition:
+    """An original in another form (``media.rendition``), or itself where that stands for it: its
+    media type, ``size`` in bytes, ``etag`` (hex digits, the sha256 of an original); ``open`` gives
+    its bytes as a file, to be read from where it stands to its end."""
+
+    mime_type: str
+    size: int
+    etag: str
+    open: Callable[[], BufferedIOBase] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryQuery:
     """Which media entries: those with all words of ``text`` (whose last one may be unfinished) in
     title, caption, external id or media id, accents and case aside; of this systemName and media

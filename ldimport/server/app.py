@@ -34,7 +34,7 @@ _ROUTES: Mapping[str, Methods] = {
         "GET": (TokenScope.READ, media.one),
         "PATCH": (TokenScope.WRITE, media.patch),
     },
-    _IMAGE: {"GET": (None, media.original)},
+    _IMAGE: {"GET": (None, media.image)},
     "/health": {"GET": (None, imports.health)},
     "/openapi.json": {"GET": (None, imports.description)},
 }

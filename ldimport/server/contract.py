@@ -7,7 +7,14 @@ from pathlib import Path
 from ldimport.credentials import Secret
 from ldimport.engine.records import JobChange
 from ldimport.engine.webhooks import DeliveryAttempt
-from ldimport.model import MAX_BODY_BYTES, JobHint, JobOptions, Limits, Variants
+from ldimport.model import (
+    MAX_BODY_BYTES,
+    RENDITION_BYTES,
+    JobHint,
+    JobOptions,
+    Limits,
+    Variants,
+)
 from ldimport.wire import Dialect
 
 DEFAULT_HOST = "127.0.0.1"
@@ -45,8 +52,8 @@ class ServeOptions(HttpOptions):
     ``job`` is how images are treated where a request does not say it. ``project_config`` None is
     the documented default; ``daily_limit`` 0 is none; ``workers`` None is one per core, 0 serves
     the API alone; ``dialect`` None follows the API version of each request; ``public_url`` None is
-    the address really listened on; for ``variants`` and ``key_in_results`` see ``Engine``;
-    ``token`` has all scopes for this run.
+    the address really listened on; for ``variants``, ``key_in_results`` and
+    ``rendition_bytes`` see ``Engine``; ``token`` has all scopes for this run.
     """
 
     engine: Path
@@ -59,6 +66,7 @@ class ServeOptions(HttpOptions):
     public_url: str | None = None
     variants: Variants = Variants.FORMAT
     key_in_results: bool = False
+    rendition_bytes: int = RENDITION_BYTES
     token: Secret | None = None
 
 

@@ -4,6 +4,7 @@ is made in a thread.
 Engine calls wait for the disk and for locks, so they never run in the event loop. Reading has
 threads apart from writing: who asks for the state of a job does not queue behind batches that
 wait for a worker's transaction, nor behind all who look at images; nor does who asks for health.
+Images in another size that are not there yet are made in threads of their own, and few may wait.
 """
 
 import asyncio
@@ -71,6 +72,10 @@ def is_removed(name: str) -> bool:
 READERS = 4
 WRITERS = 4
 """Threads; each has a connection to the catalogue for as long as the server runs."""
+MAKERS = 2
+"""Threads for what is made later; as many children draw at most."""
+MOST_WAITING = 32
+"""Requests for what is made later that may be open; a browser has six."""
 
 _BEARER = re.compile(r"bearer +([\x21-\x7e]+) *", re.IGNORECASE)
 
@@ -97,8 +102,16 @@ class Call:
         raise Refusal(400, {name: MISSING.format(name)})
 
 
-Endpoint = Callable[[Call], Json | Response]
-"""Answers a call with JSON or a whole response. Raises Refusal or an LdimportError."""
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A response that takes time to make; ``work`` makes it."""
+
+    work: Callable[[], Response | None]
+
+
+Endpoint = Callable[[Call], Json | Response | Later]
+"""Answers a call with JSON, a whole response or one for later. Raises Refusal or an
+LdimportError."""
 Methods = Mapping[str, tuple[TokenScope | None, Endpoint]]
 """By HTTP method: the scope that its token needs (None: no token), and the endpoint."""
 
@@ -115,10 +128,13 @@ class Backend:
         self._writers = ThreadPoolExecutor(WRITERS, "engine writer")
         self._senders = ThreadPoolExecutor(READERS, "engine sender")
         self._pulse = ThreadPoolExecutor(1, "engine health")
+        self._makers = ThreadPoolExecutor(MAKERS, "engine maker")
+        self._turns = asyncio.Semaphore(MAKERS)
+        self._waiting = 0
 
     def close(self) -> None:
         """Wait for calls under way, end the threads."""
-        for pool in (self._readers, self._writers, self._senders, self._pulse):
+        for pool in (self._readers, self._writers, self._senders, self._pulse, self._makers):
             pool.shutdown()
 
     async def answer(self, request: Request, methods: Methods) -> Response:
@@ -135,17 +151,37 @@ class Backend:
         call = Call(request, self.engine, self.options)
         if reads:
 
-            def checked() -> Response:
+            def checked() -> Response | Later:
                 self.check(header, scope)
-                return answer(endpoint(call))
+                return _whole(endpoint(call))
 
             public = self._senders if "slug" in request.path_params else self._pulse
-            return await in_thread(self._readers if scope else public, checked)
+            read = await in_thread(self._readers if scope else public, checked)
+            return await self._made(request, read) if isinstance(read, Later) else read
         await in_thread(self._readers, self.check, header, scope)
         options = self.options
         raw = await body.read(request, options.body_limit, options.body_seconds)
         call = replace(call, body=raw)
-        return await in_thread(self._writers, lambda: answer(endpoint(call)))
+        done = await in_thread(self._writers, lambda: _whole(endpoint(call)))
+        assert isinstance(done, Response)
+        return done
+
+    async def _made(self, request: Request, later: Later) -> Response:
+        """What is made later, each in its turn. Raises Refusal 503 when too many wait; nothing is
+        made for a client that has gone meanwhile."""
+        if self._waiting >= MOST_WAITING:
+            text = f"{MOST_WAITING} images are being made or wait for it; ask again"
+            raise Refusal(503, text, headers={"Retry-After": "2"})
+        self._waiting += 1
+        try:
+            async with self._turns:
+                if await request.is_disconnected():
+                    raise Refusal(503, "The client has gone")
+                made = await asyncio.get_running_loop().run_in_executor(self._makers, later.work)
+        finally:
+            self._waiting -= 1
+        assert made is not None
+        return made
 
     # -- tokens -----------------------------------------------------------------------------
 
@@ -182,6 +218,10 @@ class Resource:
         """ASGI."""
         response = await self.backend.answer(Request(scope, receive), self.methods)
         await response(scope, receive, send)
+
+
+def _whole(body: Json | Response | Later) -> Response | Later:
+    return body if isinstance(body, Later) else answer(body)
 
 
 def _no_entry(status: int, text: str, challenge: str) -> Refusal:

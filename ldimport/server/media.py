@@ -1,21 +1,23 @@
 """The media library over HTTP: looking entries up, and changing them (docs/livingdocs-api.md,
-"Media library")."""
+"Media library"); and its images, as they are stored or in another form."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
+from functools import partial
 from urllib.parse import quote
 
 from starlette.datastructures import Headers, QueryParams
 from starlette.responses import Response, StreamingResponse
 
 from ldimport.engine import Engine, MediaEntry
-from ldimport.engine.records import StoredImage
-from ldimport.errors import InvalidRequestError
+from ldimport.engine.records import StoredImage, StoredRendition
+from ldimport.errors import InvalidRequestError, Rejected
+from ldimport.media.rendition import Rendition
 from ldimport.model import ImageType, Json
-from ldimport.server import body
-from ldimport.server.endpoint import Call, Version
+from ldimport.server import body, variants
+from ldimport.server.endpoint import Call, Later, Version
 from ldimport.server.responses import MISSING, Refusal, no_such
 
 _IDS = re.compile(r"[A-Za-z0-9-]{1,32}(?:,[A-Za-z0-9-]{1,32}){0,99}")
@@ -142,26 +144,72 @@ _ALWAYS = {
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Cache-Control": "public, max-age=31536000, immutable",
 }
+_AUTO = {"Vary": "Accept", "Cache-Control": "public, max-age=86400"}
+"""Where the format goes by the client: a later version may choose another one."""
 _CHUNK = 1 << 16
 _ONE_RANGE = re.compile(r"bytes=(?:(\d{1,18})-(\d{0,18})|-(\d{1,18}))")
-_ENDINGS = {kind.mime: f".{kind.value}" for kind in ImageType}
+_ENDINGS = {"image/webp": ".webp", "image/avif": ".avif",
+            **{kind.mime: f".{kind.value}" for kind in ImageType}}  # fmt: skip
 _ATTR_CHARS = "!#$&+-.^_`|~"  # RFC 8187, beside letters and digits
 _NOT_PLAIN = re.compile(r"[^A-Za-z0-9._ ()-]+")
 
 
-def original(call: Call) -> Response:
-    """A stored original: whole, one range of it, or 304. No token: these are what the public sees.
-    The ``id`` may be followed by ``?format=auto`` as in the API's page, or by ``&format=auto``; it
-    names the bytes for ever, so they may be cached for ever. Raises Refusal 404, or 416 for a
-    range outside of it.
+def image(call: Call) -> Response | Later:
+    """A stored image: the original, or one in another size or format. No token: these are what the
+    public sees. The ``id`` may be followed by ``?format=auto`` as in the API's page, or by
+    ``&format=auto``. Raises Refusal 400 for a form that makes no sense, 404, 416 for a range
+    outside of an original, 422 for an image that cannot be drawn so; what is not there yet is made
+    later."""
+    key, wish = call.required("id"), variants.wish(call.request.query_params)
+    image = call.engine.original(key)
+    if image is None:
+        raise Refusal(404, "No image found.")
+    form, renditions = wish.settled(image, call.request.headers), call.engine.renditions
+    auto = _AUTO if wish.auto else {}
+    etag = renditions.etag(image, form)
+    if etag in _tags(call.request.headers):
+        return Response(status_code=304, headers={**_ALWAYS, **auto, "ETag": f'"{etag}"'})
+
+    def sent(find: Callable[[StoredImage, Rendition], StoredRendition | None]) -> Response | None:
+        try:
+            found = find(image, form)
+        except Rejected as refused:
+            if form.is_sized or not wish.auto:
+                raise Refusal(422, {"message": refused.reason, "cause": refused.code}) from refused
+            return _original(call, image, auto)  # nobody asked for more than the picture
+        if found is None:
+            return None
+        if found.etag == image.etag:
+            return _original(call, image, auto)
+        return _rendition(call, image, found, auto)
+
+    return sent(renditions.found) or Later(partial(sent, renditions.made))
+
+
+def _rendition(
+    call: Call, image: StoredImage, found: StoredRendition, auto: Mapping[str, str]
+) -> Response:
+    """Always whole; its bytes are the same for ever, too."""
+    headers = {**_ALWAYS, **auto, "ETag": f'"{found.etag}"'}
+    if "*" in _tags(call.request.headers):
+        return Response(status_code=304, headers=headers)
+    name = _stem(image.file_name, image.mime_type)
+    headers["Content-Disposition"] = disposition(name, found.mime_type)
+    headers["Content-Length"] = str(found.size)
+    chunks = _chunks(found, 0, found.size)
+    next(chunks)
+    sent = chunks if call.request.method == "GET" else iter(())
+    return StreamingResponse(sent, 200, headers, found.mime_type)
+
+
+def _original(call: Call, image: StoredImage, auto: Mapping[str, str]) -> Response:
+    """The original: whole, one range of it, or 304. Raises Refusal 416 for a range outside of it.
 
     At most one range is sent; other ``Range`` headers count as absent, as RFC 9110 14.2 allows:
     many small ranges of one file are an attack, not a viewer.
     """
-    image, asked = call.engine.original(call.required("id")), call.request.headers
-    if image is None:
-        raise Refusal(404, "No image found.")
-    headers = {**_ALWAYS, "ETag": f'"{image.etag}"', "Accept-Ranges": "bytes"}
+    asked = call.request.headers
+    headers = {**_ALWAYS, **auto, "ETag": f'"{image.etag}"', "Accept-Ranges": "bytes"}
     headers["Last-Modified"] = formatdate(image.stored_at, usegmt=True)
     if _is_known(asked, image):
         return Response(status_code=304, headers=headers)
@@ -183,9 +231,10 @@ def original(call: Call) -> Response:
     return StreamingResponse(sent, 206 if part else 200, headers, image.mime_type)
 
 
-def _chunks(image: StoredImage, begin: int, end: int) -> Iterator[bytes]:
+def _chunks(image: StoredImage | StoredRendition, begin: int, end: int) -> Iterator[bytes]:
     with image.open() as file:
-        file.seek(begin)
+        if begin:
+            file.seek(begin)
         yield b""
         while begin < end and (chunk := file.read(min(_CHUNK, end - begin))):
             begin += len(chunk)
@@ -196,20 +245,32 @@ def disposition(name: str, mime_type: str) -> str:
     """``Content-Disposition`` with the file's name for any reader (RFC 6266 with 8187). An SVG is
     a download: shown by itself it could act as a page."""
     ending = _ENDINGS[mime_type]
-    stem = name[: -len(ending)] if name.lower().endswith(ending) else name
-    stem = "".join(each for each in stem if each.isprintable())[:120].strip() or "image"
+    stem = (
+        "".join(each for each in _stem(name, mime_type) if each.isprintable())[:120].strip()
+        or "image"
+    )
     plain = _NOT_PLAIN.sub("_", stem).strip(". ") or "image"
     kind = "attachment" if mime_type == ImageType.SVG.mime else "inline"
     full = quote(stem + ending, safe=_ATTR_CHARS)
     return f"{kind}; filename=\"{plain}{ending}\"; filename*=UTF-8''{full}"
 
 
+def _stem(name: str, mime_type: str) -> str:
+    ending = _ENDINGS[mime_type]
+    return name[: -len(ending)] if name.lower().endswith(ending) else name
+
+
+def _tags(asked: Headers) -> set[str]:
+    """What ``If-None-Match`` names, without quotes."""
+    tags = (tag.strip().removeprefix("W/") for tag in asked.get("if-none-match", "").split(","))
+    return {tag.removeprefix('"').removesuffix('"') for tag in tags}
+
+
 def _is_known(asked: Headers, image: StoredImage) -> bool:
     """Whether the client has it: ``If-None-Match`` decides, without it ``If-Modified-Since``
     (RFC 9110 13.1.3), which counts as absent when it is no date."""
-    if (header := asked.get("if-none-match")) is not None:
-        tags = {tag.strip().removeprefix("W/") for tag in header.split(",")}
-        return "*" in tags or f'"{image.etag}"' in tags
+    if "if-none-match" in asked:
+        return not _tags(asked).isdisjoint({"*", image.etag})
     try:
         since = parsedate_to_datetime(asked.get("if-modified-since", "")).replace(tzinfo=UTC)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -23,6 +23,7 @@ PHRASES: Mapping[int, str] = {
     **{status.value: status.phrase for status in HTTPStatus},
     413: "Payload Too Large",
     416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
     429: "Usage Limit Exceeded",
 }
 DAMAGED = "The engine's catalogue cannot be used; the server's log says why"

@@ -39,6 +39,7 @@ def run(options: ServeOptions, on_event: OnEvent) -> None:
         daily_limit=options.daily_limit,
         variants=options.variants,
         key_in_results=options.key_in_results,
+        rendition_bytes=options.rendition_bytes,
     ) as engine:
         server = Server(engine, options)
         with one_at_a_time(on_event, server.stop) as tell, minding_signals(server.stop):

@@ -82,6 +82,7 @@ class Settings:
     key_in_results: bool
     public_url: str | None = None
     variants: Variants
+    rendition_bytes: int
     token: Secret | None = None
     sources: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,10 +101,11 @@ class Settings:
 
     @property
     def engine_options(self) -> dict[str, Any]:
-        """What the embedded engine accepts and how it shows assets, as it takes them."""
+        """What the embedded engine accepts, how it shows assets and how many bytes of other sizes
+        it keeps, as it takes them."""
         limits = Limits(self.max_bytes, self.max_pixels, self.max_frames)
-        shown = {name: getattr(self, name) for name in ("public_url", "variants", "key_in_results")}
-        return {"limits": limits, **shown}
+        names = ("public_url", "variants", "key_in_results", "rendition_bytes")
+        return {"limits": limits, **{name: getattr(self, name) for name in names}}
 
     @property
     def job_options(self) -> JobOptions:

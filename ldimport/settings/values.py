@@ -18,6 +18,7 @@ from ldimport.model import (
     MAX_BODY_BYTES,
     MAX_CONTEXT_BYTES,
     MAX_NAME,
+    RENDITION_BYTES,
     REQUESTS_PER_SECOND,
     ExifPrecedence,
     ImageType,
@@ -337,5 +338,6 @@ SETTINGS = (
     _of_engine("key_in_results", "keyInResults", _flag, False),
     _of_engine("public_url", "publicUrl", _such(is_http_url, _HTTP), option="--public-url"),
     _of_engine("variants", "variants", _one_of(Variants), Variants.FORMAT),
+    _of_engine("rendition_bytes", "renditionCache", _amount(0, 10**12, "512MB"), RENDITION_BYTES),
 )
 """Every setting but profile and token, in the order of ``config show``."""

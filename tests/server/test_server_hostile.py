@@ -726,7 +726,7 @@ def test_an_original_with_its_headers(api: Api, origin: Origin) -> None:
     path = stored(api, origin, "Rheinfall bei Schaffhausen, Früh.jpg", data, "image/jpeg")
     with client(api.url, None) as public:
         found = public.get(path)
-        for form in ("?format=auto", "&format=auto", "&w=100"):
+        for form in ("?format=auto", "&format=auto", "&auto=format", "&v=100"):
             assert public.get(path + form).content == data
     assert (found.status_code, found.content) == (200, data)
     headers = found.headers

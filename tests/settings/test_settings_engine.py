@@ -29,6 +29,7 @@ engine:
   keyInResults: yes
   publicUrl: https://pictures.example
   variants: none
+  renditionCache: 1GB
 """
 
 
@@ -48,7 +49,7 @@ def test_every_setting_of_the_block_counts_and_tells_where_it_comes_from(place: 
     limits = Limits(20_000_000, 50_000_000, 10)
     assert found.engine_options == {
         "limits": limits, "public_url": "https://pictures.example", "variants": Variants.NONE,
-        "key_in_results": True}  # fmt: skip
+        "key_in_results": True, "rendition_bytes": 1_000_000_000}  # fmt: skip
     job = found.job_options
     assert (job.formats, job.exif_precedence) == ((ImageType.PNG, ImageType.JPG),
                                                   ExifPrecedence.FILE)  # fmt: skip
@@ -56,7 +57,7 @@ def test_every_setting_of_the_block_counts_and_tells_where_it_comes_from(place: 
     assert (found.max_body, found.publishing) == (100_000, Publishing.WARN)
     rows = {row.key: row for row in describe(found)}
     of_block = [each.key for each in SETTINGS if each.at]
-    assert len(of_block) == 11
+    assert len(of_block) == 12
     for key in (*of_block, "userAgent"):
         assert rows[key].source == str(place / "ldimport.yaml") and rows[key].value, key
     told = {each.subject: each.message for each in check(found)}
@@ -72,6 +73,7 @@ def test_without_a_block_all_is_as_it_is_documented(place: Path) -> None:
     assert (rows["engine.limits.bytes"].value, rows["engine.limits.bytes"].source) == (
         "15000000", "default")  # fmt: skip
     assert rows["engine.keyInResults"].value == "false"
+    assert found.engine_options["rendition_bytes"] == 512_000_000
 
 
 def test_a_profile_changes_single_ones(place: Path) -> None:
