@@ -1,4 +1,4 @@
-"""The limited child: decodes, sanitises and reads what the parent sends, until stdin ends.
+"""The limited child: decodes, sanitises, reads and renders what the parent sends, until stdin ends.
 
 Started by ``sandbox.Sandbox`` as ``python -P -m ldimport.media.child``; the argument is JSON:
 ``seconds`` of CPU for each image, ``memory`` in bytes, ``limits``, the descriptor of a memory file
@@ -18,7 +18,17 @@ from typing import BinaryIO
 from ldimport import system
 from ldimport.errors import Rejected
 from ldimport.media import jpeg
-from ldimport.media.protocol import IN_PIPE, KINDS, REPLY, REQUEST, ChildOutcome, Work
+from ldimport.media.protocol import (
+    FORM,
+    IN_PIPE,
+    KINDS,
+    REPLY,
+    REQUEST,
+    ChildOutcome,
+    Work,
+    unpacked,
+)
+from ldimport.media.rendition import Rendition
 from ldimport.model import Facts, ImageType, Limits
 
 
@@ -39,6 +49,7 @@ def main() -> None:
     _reply(replies, ChildOutcome.DONE)
     while len(header := requests.read(REQUEST.size)) == REQUEST.size:
         work, kind, size, place = REQUEST.unpack(header)
+        form = unpacked(requests.read(FORM.size)) if work == Work.RENDER else None
         try:
             data: jpeg.Buffer = shared[place : place + size]
             if place == IN_PIPE:
@@ -50,7 +61,7 @@ def main() -> None:
             if work == Work.PROVE:
                 _take_memory(options["memory"])
                 work = Work.SANITISE if KINDS[kind] is ImageType.SVG else Work.DECODE
-            _reply(replies, ChildOutcome.DONE, *_done(Work(work), KINDS[kind], data, limits))
+            _reply(replies, ChildOutcome.DONE, *_done(Work(work), KINDS[kind], data, limits, form))
         except Rejected as rejected:
             refusal = json.dumps([rejected.code, rejected.reason])
             _reply(replies, ChildOutcome.REJECTED, refusal.encode())
@@ -68,7 +79,7 @@ def _mapped(descriptor: int | None = None) -> memoryview:
 
 
 def _done(
-    work: Work, kind: ImageType, data: jpeg.Buffer, limits: Limits
+    work: Work, kind: ImageType, data: jpeg.Buffer, limits: Limits, form: Rendition | None
 ) -> tuple[bytes, Facts] | tuple[bytes] | tuple[()]:
     """Carry out one request: the body of its answer, and facts if they are news. What most images
     do not need is not loaded before one does."""
@@ -81,6 +92,10 @@ def _done(
         safe, facts = cleaning.clean(bytes(data), limits.max_bytes)
         check_pixels(facts.width, facts.height, limits)
         return safe, facts
+    if form is not None:
+        from ldimport.media import rendering
+
+        return (rendering.render(bytes(data), form, limits),)
     if Work.DECODE in work:
         decoding.decode(kind, data, limits)
     if Work.METADATA in work:

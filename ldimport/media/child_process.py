@@ -17,7 +17,16 @@ from typing import NamedTuple
 
 from ldimport.errors import ConfigError, TemporaryError
 from ldimport.media.arena import SIZE, Arena
-from ldimport.media.protocol import IN_PIPE, KINDS, REPLY, REQUEST, ChildOutcome, Work
+from ldimport.media.protocol import (
+    IN_PIPE,
+    KINDS,
+    REPLY,
+    REQUEST,
+    ChildOutcome,
+    Work,
+    packed,
+)
+from ldimport.media.rendition import Rendition
 from ldimport.model import ImageType
 from ldimport.system import cpu_seconds
 
@@ -31,12 +40,13 @@ _NEEDED = re.compile(
 
 
 class Asked(NamedTuple):
-    """An image that the child is to work on."""
+    """An image that the child is to work on; ``form`` is what it is to be rendered as."""
 
     ticket: int
     work: Work
     kind: ImageType
     data: bytes
+    form: Rendition | None = None
 
 
 class ChildReply(NamedTuple):
@@ -108,6 +118,8 @@ class ChildProcess:
         kind, size = KINDS.index(asked.kind), len(asked.data)
         with suppress(BrokenPipeError):
             self._requests.write(REQUEST.pack(asked.work, kind, size, self._places[-1]))
+            if asked.form is not None:
+                self._requests.write(packed(asked.form))
             if place is None:
                 self._requests.write(asked.data)
             self._requests.flush()

@@ -17,6 +17,7 @@ MAX_CHUNKS = 200_000
 """A file at the byte limit has some 2,000 of the size that encoders use."""
 _DAMAGED = b"    "
 """No chunk's type: of those that are skipped, since their checksum is wrong."""
+_PICTURE = (b"IHDR", b"PLTE", b"tRNS", b"iCCP", b"IDAT", b"IEND")
 _HEADER = struct.Struct(">I4s")
 _IHDR = struct.Struct(">IIBBBBB")
 _FCTL = struct.Struct(">IIII6x")
@@ -163,6 +164,13 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     with suppress(Rejected):
         for kind, start, end in _chunks(data):
             yield kind, data[start:end]
+
+
+def for_decoder(data: bytes) -> bytes:
+    """The same picture with those chunks alone that pixels and colours need: neither texts nor
+    chunks with a wrong checksum, at which decoders end. Raises Rejected as ``walk`` does."""
+    kept = [data[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _PICTURE]
+    return SIGNATURE + b"".join(kept)
 
 
 def _name(kind: bytes) -> str:

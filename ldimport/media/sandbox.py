@@ -1,4 +1,5 @@
-"""A child process in which decoders, the SVG sanitiser and readers of metadata meet hostile bytes.
+"""A child process in which decoders, the SVG sanitiser and readers of metadata meet hostile bytes,
+and in which images are drawn in other sizes.
 
 One child serves many images, one after the other, while its parent does something else; it is
 limited in CPU time and memory, sees of our environment what Python needs, and is started again
@@ -22,6 +23,7 @@ from ldimport.closing import Closing
 from ldimport.errors import Rejected
 from ldimport.media.child_process import Asked, ChildFailedError, ChildProcess, ChildReply, stuck
 from ldimport.media.protocol import ChildOutcome, Work
+from ldimport.media.rendition import Rendition
 from ldimport.model import Facts, ImageType, Json, Limits
 from ldimport.system import most_memory
 
@@ -37,12 +39,13 @@ _OUT_OF_CPU = -getattr(signal, "SIGXCPU", 10_000)
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What the child found: what to store for an SVG (``safe``) and its facts, metadata by the
-    names of ``fields.FIELDS``, or why the image is refused."""
+    names of ``fields.FIELDS``, what it has ``drawn``, or why the image is refused."""
 
     safe: bytes = b""
     facts: Facts | None = None
     metadata: Mapping[str, Json] = field(default_factory=dict)
     refused: Rejected | None = None
+    drawn: bytes = b""
 
 
 _SOUND = Examined()
@@ -91,13 +94,23 @@ class Sandbox(Closing):
             return {}
         return self._waited(self.begin(data, facts, Work.METADATA)).metadata
 
-    def begin(self, data: bytes, facts: Facts | None, work: Work) -> int:
+    def render(self, data: bytes, facts: Facts, form: Rendition) -> bytes | None:
+        """A png, jpg or gif that ``inspect`` accepted in another form: upright, in sRGB, without
+        metadata, without alpha (on white) where the format has none; of an animation its first
+        frame. None where no size was asked of an animation: nothing but the original stands for
+        it. Raises Rejected as ``inspect`` and ``decode`` do."""
+        return self._waited(self.begin(data, facts, Work.RENDER, form)).drawn or None
+
+    def begin(
+        self, data: bytes, facts: Facts | None, work: Work, form: Rendition | None = None
+    ) -> int:
         """Have the child work on an image while this process does something else; ``ended`` tells
-        what came of it by the number that is given here. ``facts`` are None for an SVG."""
+        what came of it by the number that is given here. ``facts`` are None for an SVG, ``form``
+        is what to render it as."""
         kind = facts.type if facts else ImageType.SVG
         if (kind is ImageType.SVG) is not (work is Work.SANITISE):
             raise ValueError("an SVG is not decoded: see sanitise")
-        asked = Asked(next(self._tickets), work, kind, data)
+        asked = Asked(next(self._tickets), work, kind, data, form)
         self._open.append(asked)
         self._bytes += len(data)
         try:
@@ -232,6 +245,8 @@ def _examined(asked: Asked, reply: ChildReply) -> Examined:
         return Examined(refused=Rejected(known_cause(code) or Cause.CORRUPT, reason))
     if asked.work is Work.SANITISE:
         return Examined(reply.body, Facts(ImageType.SVG, reply.width, reply.height))
+    if asked.work is Work.RENDER:
+        return Examined(drawn=reply.body)
     return Examined(metadata=json.loads(reply.body)) if reply.body else _SOUND
 
 
