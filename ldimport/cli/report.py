@@ -19,7 +19,7 @@ from ldimport.migration.model import ArchiveName, ArchiveSums
 from ldimport.wording import counted, size
 
 if TYPE_CHECKING:
-    from ldimport.cli.output.report import ReportFacts, ReportWords
+    from ldimport.cli.output.report_words import ReportFacts, ReportWords
     from ldimport.migration import Migration
     from ldimport.migration.report import SampleOptions
 
@@ -87,7 +87,7 @@ def report(
 def _told(
     session: Session, migration: Migration, meant: tuple[ArchiveSums, ...], options: SampleOptions
 ) -> tuple[list[ReportWords], ReportFacts]:
-    from ldimport.cli.output.report import ReportFacts, ReportWords
+    from ldimport.cli.output.report_words import ReportFacts, ReportWords
     from ldimport.migration.report import digest_of
 
     file = session.settings.project_config

@@ -9,12 +9,21 @@ import os
 import re
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ldimport.migration.model import ArchiveSums, CauseRow, Filter, ResultRow, RunRow, Totals, Waiver
+from ldimport.migration.model import (
+    ArchiveName,
+    ArchiveSums,
+    CauseRow,
+    Filter,
+    ResultRow,
+    RunRow,
+    Totals,
+    Waiver,
+)
 from ldimport.migration.proof import Begun
 from ldimport.model import Status
 
@@ -227,7 +236,8 @@ def report(
     and raises nothing; TemporaryError and ConfigError where no picture can be drawn at all."""
     number = store.archive(archive.target, archive.label, archive.system_name)
     assert number is not None, "the state file knows it"
-    which = Filter(target=archive.target, system_name=archive.system_name)
+    of = ArchiveName(archive.target, archive.system_name)
+    which = Filter(**asdict(of))
     local = target if target is not None and target.identity == archive.target else None
     failed = replace(which, status=Status.FAILED)
     with store.one_moment():
@@ -241,7 +251,7 @@ def report(
             store.waivers(which),
             tuple(store.manifests(number)),
             store.looks(number),
-            next(iter(store.runs(target=archive.target, system_name=archive.system_name, most=1)), None),
+            next(iter(store.runs(**asdict(of), most=1)), None),
             _sizes(store, number, local, archive.system_name),
             None,
         )

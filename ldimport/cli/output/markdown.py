@@ -10,9 +10,7 @@ MOST_CHARACTERS = 300
 """Of a cell."""
 
 
-def table(
-    columns: str, rows: Iterable[Sequence[str | int]], most: int = MOST_ROWS
-) -> str:
+def table(columns: str, rows: Iterable[Sequence[str | int]], most: int = MOST_ROWS) -> str:
     """The first ``most`` rows as a table; columns that end in a colon are aligned to the right."""
     names = columns.split("|")
     lines = [" | ".join(name.removesuffix(":") for name in names)]
@@ -25,7 +23,12 @@ def table(
 
 def cell(text: str) -> str:
     """Text for one cell of a Markdown table: no markup, no HTML, no line break."""
-    harmless = clean(text)[:MOST_CHARACTERS].replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    harmless = (
+        clean(text)[:MOST_CHARACTERS]
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace(">", "&gt;")
+    )
     for sign in "\\`*_[]|~":
         harmless = harmless.replace(sign, f"\\{sign}")
     return harmless

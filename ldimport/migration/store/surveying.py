@@ -39,7 +39,7 @@ class Surveying(Verifying):
     def image_sums(self, archive: int) -> report.ImageSums:
         """All images by outcome, origin, longer side and type."""
         found = self._connection.execute(SQL["images"], (archive,))
-        sums = _ImageSums()
+        sums = _Groups()
         for place, group in groupby(made_each(report.ImageGroup, found), attrgetter("place")):
             sums.add(place, group)
         return sums.whole()
@@ -97,7 +97,7 @@ class Surveying(Verifying):
         return [made(report.Sampled, each) for each in found]
 
 
-class _ImageSums:
+class _Groups:
     """Groups of images, put together one place after the other."""
 
     def __init__(self) -> None:
