@@ -16,7 +16,7 @@ from ldimport.cli.session import Session
 from ldimport.errors import UsageError
 from ldimport.files import STDOUT, NewFile
 from ldimport.migration.model import ArchiveName, ArchiveSums
-from ldimport.wording import counted, size
+from ldimport.wording import counted, number, size
 
 if TYPE_CHECKING:
     from ldimport.cli.output.report_words import ReportFacts, ReportWords
@@ -81,6 +81,10 @@ def report(
         told, facts = _told(session, migration, meant, options)
         if told or form is ReportFormat.JSON or session.options.json:
             _write(session, told, facts, form, output)
+        without = form is ReportFormat.HTML and sheet.thumbnails is None and session.chatty
+        if without and any(not each.local for each in told):
+            again = session.next_command("report", "--thumbnails", "120")
+            session.notes.hint(again, "with pictures, fetched from where the target keeps them")
         archive.say_elsewhere(session, migration, mine, "report")
 
 
@@ -167,9 +171,11 @@ def _say(
         return
     if session.options.quiet:
         return
-    pictures = sum(len(each.thumbnails) for each in told)
-    shown = f" · {counted(pictures, 'thumbnail')}" if pictures else ""
-    session.notes.say("✓", f"{path}  {size(written)}{shown}")
+    wanted = sum(len(each.thumbnails) for each in told)
+    shown = sum(each.shown for each in told)
+    pictures = f" · {counted(shown, 'thumbnail')}" if wanted else ""
+    lost = f", {number(wanted - shown)} could not be made" if shown < wanted else ""
+    session.notes.say("✓", f"{path}  {size(written)}{pictures}{lost}")
     session.notes.line("→ open it, or send it: it needs no network", indent=2)
 
 

@@ -104,10 +104,12 @@ class Ends:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How a move went: its jobs, of which some were ``lost`` or ``failed`` as a whole, batches that
-    were ``refused``; first and last submission and end (Unix seconds); ``ends`` by intervals of
-    ``each`` seconds from ``since`` on, those in which nothing ended left out."""
+    """How a move went: from how many manifests, its jobs, of which some were ``lost`` or ``failed``
+    as a whole, batches that were ``refused``; first and last submission and end (Unix seconds);
+    ``ends`` by intervals of ``each`` seconds from ``since`` on, those in which nothing ended left
+    out."""
 
+    manifests: int
     jobs: int
     lost: int
     failed: int
@@ -241,6 +243,7 @@ def report(
     local = target if target is not None and target.identity == archive.target else None
     failed = replace(which, status=Status.FAILED)
     with store.one_moment():
+        (archive,) = store.archives(**asdict(of))  # with its sums of this moment
         images = store.image_sums(number)
         found = ArchiveReport(
             archive,

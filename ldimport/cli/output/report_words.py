@@ -97,9 +97,9 @@ class ReportWords:
     @property
     def subtitle(self) -> str:
         """When, of what, by whom."""
-        course, found = self.found.course, self.found
+        course = self.found.course
         days = "" if course.first_at is None else f", {period(course.first_at, self._last)}"
-        manifests = counted(len(found.manifests), "manifest")
+        manifests = counted(course.manifests, "manifest")
         jobs = counted(course.jobs, "job")
         return f"Image migration{days} · {manifests} · {jobs} · ldimport {self.facts.version}"
 
@@ -291,11 +291,16 @@ class ReportWords:
         pictures = self.found.thumbnails
         if pictures is None:
             return ""
-        lost = sum(each.why is not None for each in pictures)
+        lost = len(pictures) - self.shown
         text = f"{counted(len(pictures), 'image')}, evenly spread over the archive"
         if self.found.fetched:
             text += "; fetched for this report from where the target keeps them"
         return f"{text}." + (f" {number(lost)} could not be shown." if lost else "")
+
+    @property
+    def shown(self) -> int:
+        """How many pictures there are."""
+        return sum(each.why is None for each in self.thumbnails)
 
     # -- evidence ----------------------------------------------------------------------------
 
@@ -315,6 +320,7 @@ class ReportWords:
             ("Jobs", number(course.jobs) + (f", of which {' and '.join(bad)}" if bad else "")),
             *((name, utc(at)) for name, at in times if at is not None),
             *(("Manifest", self._manifest(each)) for each in found.manifests),
+            *self._more_manifests,
             ("Project config", config),
             ("Verified", self.verified),
             ("Made", f"{utc(facts.at)} by ldimport {facts.version}"),
@@ -323,6 +329,11 @@ class ReportWords:
     @property
     def _no_config(self) -> str:
         return "the documented default" if self.local else "the server's own; no file is in force"
+
+    @property
+    def _more_manifests(self) -> list[tuple[str, str]]:
+        rest = self.found.course.manifests - len(self.found.manifests)
+        return [("Manifest", f"and {number(rest)} more")] if rest > 0 else []
 
     def _manifest(self, of: SentManifest) -> str:
         sent = f"{counted(of.images, 'image')} in {counted(of.batches, 'batch', 'batches')}"

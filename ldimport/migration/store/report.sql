@@ -15,7 +15,7 @@ SELECT {place} AS place, max(width, height) AS side, mime_type,
 FROM image NOT INDEXED WHERE scope = ? GROUP BY 1, 2, 3, 4 ORDER BY 1
 
 -- name: course
-SELECT count(job_id) AS jobs, total(state = 'lost') AS lost, total(state = 'failed') AS failed,
+SELECT count(DISTINCT manifest_path) AS manifests, count(job_id) AS jobs, total(state = 'lost') AS lost, total(state = 'failed') AS failed,
   total(state = 'refused') AS refused, min(submitted_at) AS first_at,
   max(submitted_at) AS last_at, min(finished_at) AS first_end, max(finished_at) AS last_end
 FROM batch WHERE scope = ?
