@@ -128,7 +128,11 @@ class _Groups:
 
     def whole(self) -> report.ImageSums:
         """The sums; of origins those with most images."""
-        first = [report.HostImages(host, n, f) for n, f, host in sorted(self._first, reverse=True)]
+        named: dict[str, tuple[int, int]] = {}
+        for n, failed, host in sorted(self._first, reverse=True):  # one may be written in many ways
+            images, bad = named.get(host, (0, 0))
+            named[host] = (images + n, bad + failed)
+        first = [report.HostImages(host, *sums) for host, sums in named.items()]
         rest = report.HostImages(
             "",
             self._images - sum(each.images for each in first),
@@ -137,7 +141,7 @@ class _Groups:
         return report.ImageSums(
             Totals(**self._outcomes),
             tuple(first),
-            self._hosts,
+            self._hosts - len(self._first) + len(first),
             rest,
             report.bins(self._sides, report.SIDES),
             tuple(self._types.most_common(report.MOST_TYPES)),
