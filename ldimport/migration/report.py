@@ -37,6 +37,7 @@ BY_HOUR = 3 * DAY
 MOST_COLUMNS = 120
 MOST_HOSTS = 12
 MOST_TYPES = 8
+MOST_CAUSES = 12
 MOST_FAILURES = 500
 SIDES = tuple(250 * 2**n for n in range(7))
 """Where bins of longer sides begin, in pixels; below the first one is a bin too."""
@@ -198,14 +199,16 @@ class SampleOptions:
 
 @dataclass(frozen=True, slots=True)
 class ArchiveReport:
-    """One archive. ``sizes`` are file sizes, None where nobody told any; ``thumbnails`` None where
-    none were asked for, ``fetched`` whether they came over the network. ``failures`` are the first
-    ones, their URLs without queries. ``by_retry`` counts failures that may work on another try."""
+    """One archive. ``causes`` are the most frequent of ``causes_in_all``, ``failures`` the first
+    ones, their URLs without queries; ``sizes`` are file sizes, None where nobody told any;
+    ``thumbnails`` None where none were asked for, ``fetched`` whether they came over the
+    network."""
 
     archive: ArchiveSums
     images: ImageSums
     course: Course
     causes: tuple[CauseRow, ...]
+    causes_in_all: int
     failures: tuple[ResultRow, ...]
     waivers: tuple[Waiver, ...]
     manifests: tuple[SentManifest, ...]
@@ -245,11 +248,13 @@ def report(
     with store.one_moment():
         (archive,) = store.archives(**asdict(of))  # with its sums of this moment
         images = store.image_sums(number)
+        causes = store.causes(which)
         found = ArchiveReport(
             archive,
             images,
             store.course(number),
-            store.causes(which),
+            causes[:MOST_CAUSES],
+            len(causes),
             tuple(map(_without_queries, islice(store.results(failed), MOST_FAILURES))),
             store.waivers(which),
             tuple(store.manifests(number)),

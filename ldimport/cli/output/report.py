@@ -28,7 +28,7 @@ def page(told: Sequence[ReportWords], facts: ReportFacts) -> str:
     """One HTML file that needs nothing else."""
     from ldimport.html import render, styles
 
-    return render(
+    text = render(
         "report.html",
         archives=told,
         facts=facts,
@@ -36,6 +36,7 @@ def page(told: Sequence[ReportWords], facts: ReportFacts) -> str:
         own=styles("report.css"),
         data_uri=_data_uri,
     )
+    return f"{text}\n"
 
 
 def _data_uri(of: Thumbnail) -> str:
@@ -62,7 +63,8 @@ def _blocks(told: ReportWords) -> Iterator[str]:
         rows = [(each.row.images, each.row.text, each.again, each.examples, each.command)
                 for each in told.causes]  # fmt: skip
         columns = "failed:|reason|another try|examples|command"
-        yield f"## Why images failed\n\n{table(columns, rows)}"
+        more = f"\n{told.more_causes}\n" if told.more_causes else ""
+        yield f"## Why images failed\n\n{table(columns, rows)}{more}"
     hosts = [(each.label, each.images, each.failed) for each in told.hosts]
     yield f"## Where they came from\n\n{table('host|images:|failed:', hosts)}"
     for title, bars, words in (
@@ -114,6 +116,7 @@ def _archive(told: ReportWords) -> Document:
         "course": _course(told),
         "causes": [{**documents.cause(row), "hint": each.hint, "command": each.command}
                    for row, each in causes],
+        "causesInAll": found.causes_in_all,
         "origins": [fields_of(each) for each in images.hosts],
         "originsInAll": images.hosts_in_all,
         "otherOrigins": fields_of(images.other_hosts, "host"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from ldimport.causes import known_cause
@@ -16,7 +15,7 @@ from ldimport.migration.model import CauseRow, ResultRow
 from ldimport.migration.proof import LEVEL, upper_bound
 from ldimport.migration.report import DAY, HOUR
 from ldimport.targets.base import LOCAL
-from ldimport.wording import counted, duration, number, percent, size, utc
+from ldimport.wording import counted, duration, number, percent, size, utc, utc_day, utc_minute
 
 if TYPE_CHECKING:
     from ldimport.migration.report import (
@@ -98,7 +97,7 @@ class ReportWords:
     def subtitle(self) -> str:
         """When, of what, by whom."""
         course = self.found.course
-        days = "" if course.first_at is None else f", {period(course.first_at, self._last)}"
+        days = "" if course.first_at is None else f", {_period(course.first_at, self._last)}"
         manifests = counted(course.manifests, "manifest")
         jobs = counted(course.jobs, "job")
         return f"Image migration{days} · {manifests} · {jobs} · ldimport {self.facts.version}"
@@ -137,7 +136,8 @@ class ReportWords:
             yield f"{text}: a later report will say how they ended."
         if (run := found.last_run) is not None and run.unsent:
             left = f"left {counted(run.unsent, 'row')} of its manifest unsent"
-            yield f"The last run, on {moment(run.finished_at)}, {left}; they are not in the sums."
+            ended = utc_minute(run.finished_at)
+            yield f"The last run, on {ended}, {left}; they are not in the sums."
         if not found.sums_agree:
             command = self._next("state", "check", "--repair")
             text = "The sums that the state file keeps are not these, which were counted anew"
@@ -172,7 +172,7 @@ class ReportWords:
     def _start(self, n: int) -> str:
         course = self.found.course
         at = course.since + n * course.each
-        return moment(at) if course.each == HOUR else day(at)
+        return utc_minute(at) if course.each == HOUR else utc_day(at)
 
     @property
     def ticks(self) -> list[str]:
@@ -246,6 +246,15 @@ class ReportWords:
     def causes(self) -> list[FailureGroup]:
         """Failures by cause, the most frequent first."""
         return [self._group(row) for row in self.found.causes]
+
+    @property
+    def more_causes(self) -> str:
+        """That there are more of them; empty where there are not."""
+        rest = self.found.causes_in_all - len(self.found.causes)
+        if rest <= 0:
+            return ""
+        images = self.found.totals.failed - sum(row.images for row in self.found.causes)
+        return f"and {counted(rest, 'more kind')} ({counted(images, 'image')})"
 
     def _group(self, row: CauseRow) -> FailureGroup:
         known = known_cause(row.cause)
@@ -382,18 +391,6 @@ def _size(count: int) -> str:
     return size(count).replace(".0 ", " ")
 
 
-def day(at: float) -> str:
-    """A day of UTC: ``12 Nov 2026``."""
-    then = datetime.fromtimestamp(at, UTC)
-    return f"{then.day} {then:%b %Y}"
-
-
-def moment(at: float) -> str:
-    """A minute of UTC: ``12 Nov 2026 14:00``."""
-    return f"{day(at)} {datetime.fromtimestamp(at, UTC):%H:%M}"
-
-
-def period(first: float, last: float) -> str:
-    """From one day to another."""
-    one, other = day(first), day(last)
+def _period(first: float, last: float) -> str:
+    one, other = utc_day(first), utc_day(last)
     return one if one == other else f"{one} to {other}"
