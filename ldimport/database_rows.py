@@ -53,6 +53,11 @@ def misfits(connection: sqlite3.Connection, kind: DatabaseKind) -> Sequence[str]
     return found
 
 
+def steps_of(column: str, bounds: Iterable[int]) -> str:
+    """SQL: how many of these bounds a column's value reaches, to count by bins."""
+    return " + ".join(f"({column} >= {int(each)})" for each in bounds)
+
+
 # -- from a row of a query to a dataclass ---------------------------------------------------------
 
 _T = TypeVar("_T")

@@ -72,6 +72,16 @@ def utc(moment: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
+def utc_day(moment: float) -> str:
+    """The day of a Unix time for a page: ``12 Nov 2026``."""
+    return time.strftime("%d %b %Y", time.gmtime(moment)).removeprefix("0")
+
+
+def utc_minute(moment: float) -> str:
+    """The minute of a Unix time for a page: ``12 Nov 2026 14:06``."""
+    return f"{utc_day(moment)} {time.strftime('%H:%M', time.gmtime(moment))}"
+
+
 def clock(moment: float, now: float) -> str:
     """A Unix time for a screen, local: ``14:06`` today, ``tomorrow 06:14``, ``12 Nov 09:30``."""
     from datetime import datetime

@@ -63,6 +63,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
         "retry": "send failed images again",
         "waive": "accept failures that nobody can mend",
         "verify": "look images up at the target, and compare",
+        "report": "what became of an archive, in one file to sign",
         "export": "hand over: map, redirects, undo",
     },
     "Engine": {

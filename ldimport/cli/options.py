@@ -216,6 +216,12 @@ TABLE: Mapping[str, Any] = {
                      help="for which web server; default: csv"),
     "map.form": Option("--format", help="default: by the file's ending, else csv"),
     "undo.form": Option("--format", help="default: by the file's ending, else csv"),
+    "report.output": Option("--output", "-o", metavar="FILE",
+                            help="default: report.html here; - is standard output, and a pipe is "
+                            "written to"),
+    "report.form": Option("--format", help="default: by the file's ending, else html"),
+    "thumbnails": Option(min=0, metavar="N", help="pictures in the contact sheet; default: 120 of "
+                         "the local engine, none of a server, from which they are fetched"),
     # the state file
     "repair": Option(help="count the sums again and store them"),
     "backup.file": Argument(metavar="FILE", help="the copy"),

@@ -175,6 +175,10 @@ class Engine(Closing):
         """How many media entries there are, and the bytes of all originals."""
         return self.store.library.holdings()
 
+    def sizes(self, system_name: str, bounds: Sequence[int]) -> Mapping[int, int]:
+        """Media entries of an archive by how many of these bounds (bytes) their originals reach."""
+        return self.store.library.sizes(system_name, bounds)
+
     def patch_media(
         self,
         media_id: str,

@@ -39,9 +39,9 @@ def render(template: str, **values: Any) -> str:
     return environment().get_template(template).render(**values)
 
 
-def styles() -> str:
-    """The style sheet of pages and report: light and dark, narrow and on paper."""
-    return files(__name__).joinpath("look.css").read_text("utf-8")
+def styles(name: str = "look.css") -> str:
+    """A style sheet, by default that of pages and report: light and dark, narrow and on paper."""
+    return files(__name__).joinpath(name).read_text("utf-8")
 
 
 def static(name: str) -> bytes:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from ldimport.migration.plan import Preview
     from ldimport.migration.proof import Mismatch, Verified
     from ldimport.migration.rebuild import Rebuilt
+    from ldimport.migration.report import ArchiveReport, SampleOptions
     from ldimport.migration.source import Source
     from ldimport.migration.validate import Validation
     from ldimport.migration.verify import VerifyEvent, VerifyOptions
@@ -206,6 +207,12 @@ class Migration(Closing):
         from ldimport.migration.namesakes import sent_before
 
         return sent_before(self._account, source)
+
+    def report(self, archive: ArchiveSums, options: SampleOptions) -> ArchiveReport:
+        """See ``migration.report``; more of it where the target is the engine that has it."""
+        from ldimport.migration.report import report
+
+        return report(self._store, self._target, archive, options)
 
     # -- what is done -----------------------------------------------------------------------
 

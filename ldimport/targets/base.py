@@ -81,6 +81,10 @@ class Target(Protocol):
         """The stored bytes of what ``find`` found, where they are at hand (Rejected: they are lost
         or damaged); None: they are served at its ``original_url``."""
 
+    def sizes(self, system_name: str, bounds: Sequence[int]) -> Mapping[int, int] | None:
+        """Entries of an archive by how many of these bounds (bytes) their originals reach; an HTTP
+        target tells of one entry at a time, and answers None."""
+
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None
     ) -> None:

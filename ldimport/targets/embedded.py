@@ -98,6 +98,9 @@ class EmbeddedTarget(Target):
             raise Rejected(Cause.CORRUPT, "the stored file is damaged: it has another digest")
         return body
 
+    def sizes(self, system_name: str, bounds: Sequence[int]) -> Mapping[int, int]:
+        return self.engine.sizes(system_name, bounds)
+
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None
     ) -> None:

@@ -77,6 +77,9 @@ class LivingdocsTarget(Target):
     def original(self, asset: Asset) -> bytes | None:
         return None
 
+    def sizes(self, system_name: str, bounds: Sequence[int]) -> None:
+        return None
+
     def patch(
         self, media_id: str, properties: Mapping[str, Json], version: int | None = None
     ) -> None:

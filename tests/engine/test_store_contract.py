@@ -553,6 +553,8 @@ def test_an_update_keeps_the_media_id_and_old_results(store: Store) -> None:
     assert store.library.original("nothing") is None
     assert sorted(store.library.blobs()) == [("a" * 64, 100), ("b" * 64, 100)]
     assert store.library.holdings() == (1, 200)
+    assert store.library.sizes("archive", (50, 100, 200)) == {2: 1}
+    assert store.library.sizes("other", (50,)) == {}
     session.leave()
 
 

@@ -10,7 +10,7 @@ itself. Lines that begin with "PostgreSQL" say how a store with many writers kee
 ``tests/engine/test_store_contract.py`` runs against every implementation.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 from ldimport.engine import records
@@ -130,6 +130,9 @@ class Library(Protocol):
 
     def holdings(self) -> tuple[int, int]:
         """How many entries there are, and the bytes of all originals."""
+
+    def sizes(self, system_name: str, bounds: Sequence[int]) -> Mapping[int, int]:
+        """Entries of an archive by how many of these bounds the bytes of their original reach."""
 
     def blobs(self) -> Iterator[tuple[str, int]]:
         """sha256 and size of each blob that an original refers to, in the order of their names; a

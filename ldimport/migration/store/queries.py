@@ -16,7 +16,7 @@ from ldimport.migration.causes import cause_row
 from ldimport.migration.hosts import IN_A_ROW, blames_host
 from ldimport.migration.store.packing import unpack_one
 from ldimport.migration.store.schema import KIND, SQL
-from ldimport.migration.store.verifying import Verifying
+from ldimport.migration.store.surveying import Surveying
 from ldimport.migration.story import Attempt, History
 from ldimport.model import Asset, JobOptions, JobState, JobStatus, Json, Result, Status
 from ldimport.url import host_of
@@ -25,7 +25,7 @@ _MOST_HOSTS = 100
 
 
 @values_checked(KIND)
-class StateStore(Verifying):
+class StateStore(Surveying):
     """What a migration remembers. Use ``StateStore.open``, and close it.
 
     One process writes at a time (LockedError for the second), any number read, and readers see

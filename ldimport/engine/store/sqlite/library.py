@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ldimport.database_rows import made, values_checked
+from ldimport.database_rows import made, steps_of, values_checked
 from ldimport.engine import addresses
 from ldimport.engine.records import (
     ImportOutcome,
@@ -79,6 +79,10 @@ class SqliteLibrary(Library):
         sql = "SELECT (SELECT count(*) FROM media), (SELECT coalesce(sum(size), 0) FROM asset)"
         ((entries, size),) = self._catalogue.rows(sql)
         return entries, size
+
+    def sizes(self, system_name: str, bounds: Sequence[int]) -> Mapping[int, int]:
+        query = SQL["sizes"].format(step=steps_of("a.size", bounds))
+        return {row[0]: row[1] for row in self._catalogue.rows(query, system_name)}
 
     def blobs(self) -> Iterator[tuple[str, int]]:
         last = ""

@@ -171,6 +171,10 @@ SELECT c.n AS number, m.id, m.title, m.metadata, m.external_id, m.system_name, m
 SELECT a.*, a.created_at AS stored_at, m.title AS file_name
   FROM asset a JOIN media m ON m.id = a.media WHERE a.key = ?
 
+-- name: sizes
+SELECT {{step}} AS step, count(*) AS entries FROM media m JOIN asset a ON a.id = m.asset
+  WHERE m.system_name = ? GROUP BY 1
+
 -- name: next_blobs
 SELECT sha256, max(size) AS size FROM asset WHERE sha256 > ?
   GROUP BY sha256 ORDER BY sha256 LIMIT 1000
