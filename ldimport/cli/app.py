@@ -26,8 +26,6 @@ from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.settings import values
 
 PROGRAM = "ldimport"
-COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
-"""Set by the script of `ldimport completion` while a shell asks for completions."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
 FLAGS = {
@@ -72,7 +70,7 @@ class OurCommand(TyperCommand):
         for param in self.params:
             _split_variable(ctx, param)
         given = {name: ctx.params[name] for name in ctx.params
-                 if _source(ctx, name) == "COMMANDLINE"}  # fmt: skip
+                 if given_by(ctx, name) == "COMMANDLINE"}  # fmt: skip
         common = {each.name: ctx.params.pop(each.name) for each in fields(GlobalOptions)}
         ctx.obj = Session(
             GlobalOptions(**common),
@@ -263,14 +261,15 @@ def _share_coercion(param: Any) -> None:
         param.get_runtime_param = shared
 
 
-def _source(ctx: Any, name: str) -> str:
+def given_by(ctx: Any, name: str) -> str:
+    """What a parameter's value came from: ``COMMANDLINE``, ``ENVIRONMENT`` …"""
     source = ctx.get_parameter_source(name)
     return source.name if source is not None else ""
 
 
 def _split_variable(ctx: Any, param: Any) -> None:
     """A repeatable option's variable holds its values between commas (typer splits at blanks)."""
-    if getattr(param, "multiple", False) and _source(ctx, param.name) == "ENVIRONMENT":
+    if getattr(param, "multiple", False) and given_by(ctx, param.name) == "ENVIRONMENT":
         values = os.environ.get(param.envvar, "").split(",")
         ctx.params[param.name] = [value.strip() for value in values if value.strip()]
 
