@@ -95,6 +95,8 @@ def _of(here: Any, context: Any, typed: str) -> Found:
 def _below(command: Any, context: Any, typed: str) -> Found:
     """Commands of a group, without importing what they do; options of a command that are not given
     yet, global ones also before it."""
+    if hasattr(command, "commands") and (context._protected_args or context.args):
+        return ()  # behind a command that is none
     if command.name == PROGRAM and not typed.startswith("-"):
         return [Candidate(*each) for section in LIST.values() for each in section.items()]
     if command.name == PROGRAM:

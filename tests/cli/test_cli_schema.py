@@ -163,9 +163,9 @@ results --failed; results --failed --as-manifest; export map; export map -o map.
 export redirects -o r.csv; export undo -o undo.csv; webhooks list; webhooks resend --failed
 token create ci; token list; engine check; state info; state check; state backup copy.sqlite
 state export all.jsonl; state export; state import all.jsonl --state new.sqlite
-state merge new.sqlite; state rebuild archive.csv --state third.sqlite; config show; config trust start/ldimport.yaml
-config trust --list; config schema; schema; watch; plan broken.csv; schema submit
-submit archive.csv --dry-run
+state merge new.sqlite; state rebuild archive.csv --state third.sqlite
+config show; config trust start/ldimport.yaml; config trust --list; config schema; schema; watch
+plan broken.csv; schema submit; submit archive.csv --dry-run
 """
 """Command lines that end with 0."""
 UNWELL = """
@@ -174,8 +174,9 @@ UNWELL = """
 2 state import none.jsonl; 2 state backup copy.sqlite; 2 watch none; 2 init start; 2 schema sumbit
 2 verify --seed 1; 2 config trust none.yaml; 2 webhooks resend; 2 completion tcsh; 2 nothing
 2 submit; 2 plan none.csv; 2 validate archive.csv --no-such; 3 validate broken.csv
-3 submit broken.csv --system-name archiv; 3 state import archive.csv --state fourth.sqlite; 2 state merge none.sqlite
-4 config show --config broken.yaml; 4 status --state archive.csv; 4 engine check --engine .
+3 submit broken.csv --system-name archiv; 2 state merge none.sqlite
+3 state import archive.csv --state fourth.sqlite; 4 config show --config broken.yaml
+4 status --state archive.csv; 4 engine check --engine .
 2 state info --state none.sqlite; 4 serve --host 1.2.3.4 --port 1; 2 listen --host 0.0.0.0
 2 worker --target http://x/
 """
