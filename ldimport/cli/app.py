@@ -37,11 +37,23 @@ FLAGS = {
 """Parameters that ``settings`` decides: those given on the command line are handed to it."""
 
 
-def table_of_codes() -> str:
-    """All exit codes in a few lines, none of them broken in two."""
-    words = "\xa0· ".join(f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
-    lines = textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="  ")
-    return f"Exit codes:\n{lines}".replace("\xa0·\n", "\n").replace("\xa0", " ")
+def list_of_codes() -> str:
+    """All exit codes in one line, which may break only between two of them."""
+    words = (f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
+    return "Exit codes:\n  " + "\xa0· ".join(words)
+
+
+def narrowed(line: str, width: int) -> Iterator[str]:
+    """A line of an epilog for a narrow window: an example stays whole, its remark goes below it."""
+    example, gap, remark = line.strip().partition("   ")
+    if len(line) > width and example.startswith("ldimport"):
+        yield f"  {example}"
+        yield from (f"      {remark.strip()}" for _ in filter(None, [gap]))
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    indent += " " * 4 if line.strip()[:1].isdigit() and "\xa0" not in line else ""
+    for part in textwrap.wrap(line, min(width, 80), subsequent_indent=indent) or [""]:
+        yield part.removesuffix("\xa0·").replace("\xa0", " ")
 
 
 class OurCommand(TyperCommand):
@@ -103,8 +115,10 @@ class OurCommand(TyperCommand):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Examples and exit codes as they are, not re-wrapped."""
-        formatter.write(f"\n{self.epilog or ''}\n")
+        """Examples and exit codes, each on lines of its own."""
+        lines = (self.epilog or "").splitlines()
+        shown = "\n".join(part for line in lines for part in narrowed(line, formatter.width))
+        formatter.write(f"\n{shown}\n")
 
 
 @contextmanager
@@ -157,7 +171,7 @@ def root() -> TyperGroup:
         name=PROGRAM,
         commands=unknown,
         help="Carry image archives into the Livingdocs CMS: check, rehearse, submit, track.",
-        epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{table_of_codes()}",
+        epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{list_of_codes()}",
         context_settings=dict(SETTINGS),
         rich_markup_mode=None,
     )

@@ -40,11 +40,11 @@ def _list(session: Session) -> None:
     if session.options.json:
         session.document(listed)
         return
-    screen = session.screen
-    left = max(len(each["command"]) for each in listed["commands"])
-    for each in listed["commands"]:
-        screen.line(f"{each['command']:<{left}}  {each['output']:<8}  {each['about']}",
-                    indent=left + 12)  # fmt: skip
+    commands = listed["commands"]
+    left = max(len(each["command"]) for each in commands)
+    for each in commands:
+        text = f"{each['command']:<{left}}  {each['output']:<8}  {each['prints']}"
+        session.screen.line(text, indent=left + 12)
 
 
 COMMAND = Command(

@@ -157,7 +157,7 @@ def schema_of(words: str) -> Schema:
     known = dict(definitions())
     kinds = [_type(each) for each in (*found.documents, *found.lines, found.error)]
     if found.lines:
-        types = [known[name]["properties"]["type"]["const"] for name in found.lines]  # type: ignore[index,call-overload]
+        types = [*map(_line_type, found.lines)]
         known["line-of-a-newer-version"] = {
             "description": "A type that is not known yet; readers leave such lines out.",
             "type": "object",
@@ -172,6 +172,11 @@ def schema_of(words: str) -> Schema:
         "oneOf" if found.lines else "anyOf": [*kinds],
     }
     return with_definitions(schema, known)
+
+
+def _line_type(name: str) -> str:
+    keys: Any = definitions()[name]["properties"]
+    return str(keys["type"]["const"])
 
 
 def about(words: str) -> str:
@@ -194,7 +199,14 @@ def _told(known: Mapping[str, Schema], names: Iterable[str]) -> str:
 def listed() -> Document:
     """Every command and what it prints."""
     commands = [
-        {"command": words, "output": each.output.value, "about": about(words)}
+        {"command": words, "output": each.output.value, "prints": _in_short(each)}
         for words, each in emitted().items()
     ]
     return {"format": 1, "commands": commands}
+
+
+def _in_short(found: Emitted) -> str:
+    """Its types of lines, or what its document is."""
+    if found.lines:
+        return ", ".join(map(_line_type, found.lines))
+    return _told(definitions(), found.documents[:1]) or "no JSON but an error"
