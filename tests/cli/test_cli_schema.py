@@ -9,11 +9,13 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import forked
 import pytest
+from cli_screens import CAUSES, ENDS, NOW, plan, refused
 from json_schemas import branches, command_of, faults
 from jsonschema import Draft202012Validator
 from PIL import Image
@@ -21,8 +23,36 @@ from PIL import Image
 from ldimport.cli import main
 from ldimport.cli.app import root
 from ldimport.cli.command import COMMANDS, GROUPS
+from ldimport.cli.output import documents, served
 from ldimport.cli.output.schemas import Output, definitions, emitted, schema_of
+from ldimport.engine.records import JobChange
 from ldimport.engine.store import busy
+from ldimport.engine.webhooks import DeliveryAttempt
+from ldimport.migration.events import (
+    BatchSent,
+    CanaryEnded,
+    Event,
+    JobEnded,
+    Left,
+    Patched,
+    Planned,
+    Progress,
+    RetryPlanned,
+    Summary,
+    Waiting,
+)  # fmt: skip
+from ldimport.migration.model import Failure, RetryGroup, Totals, Updates, Waiver
+from ldimport.migration.quota import Forecast, Quota, Uploads
+from ldimport.model import Counts, JobHint, JobState, Notice, Silence
+from ldimport.server.contract import (
+    EngineServed,
+    Listening,
+    Notified,
+    RequestAnswered,
+    ServeEvent,
+    Stopped,
+    WorkersPaused,
+)  # fmt: skip
 from ldimport.system import ProcessLock
 
 EVERY = [*emitted()]
@@ -260,3 +290,62 @@ def test_every_definition_is_of_use() -> None:
     for words in EVERY:
         used |= {*schema_of(words)["$defs"]}  # type: ignore[arg-type]
     assert {*definitions()} - used == {"plan-facts"}  # whose keys others have
+
+
+# -- every event, made by hand: some come seldom -------------------------------------------------
+
+HINT = JobHint("25bzj8j", "success", Counts(7, 1, 2), "key")
+SERVED: list[ServeEvent] = [
+    Listening("http://127.0.0.1:9095/", 9095),
+    EngineServed(Path("engine"), ("image",), 7, 900, ("ci",), 2, 0),
+    RequestAnswered("GET", "/api/v1/import/images/status", 200, 0.01),
+    JobChange("25bzj8j", JobState.SUCCESS, Counts(7, 1, 2), 3.5),
+    DeliveryAttempt("25bzj8j", "https://cms.example/", None, 0.1, "no answer; again in 5 s"),
+    WorkersPaused("the disk is full", 30.0),
+    Stopped(1),
+    Notified(HINT, again=True),
+]
+QUOTA = Quota(NOW, 50_000, 100, (Uploads(NOW + 60, 50_000),), 40)
+HAPPENED: list[Event] = [
+    Planned(plan(changed=1), None, QUOTA, Forecast(2, NOW + 90_000)),  # type: ignore[arg-type]
+    CanaryEnded(Totals(success=18, failed=2), CAUSES, "10%", passed=False),
+    RetryPlanned((RetryGroup(CAUSES[0], 60, 61), RetryGroup(CAUSES[1], 0, 12))),
+    Left("not-an-image", 12, "the file is no image", needs_change=True),
+    Notice("unknown-columns", "column “Fotograf” is ignored"),
+    BatchSent("25bzj8j", 800, 1, 800),
+    Progress(10, 5, Counts(1, 1, 1, 2), 1, finish_at=NOW + 60),
+    Failure("a", 1, "a.png", "no such file", "no-such-file", retryable=False, job_id="25bzj8j"),
+    Waiting(NOW + 60, QUOTA),
+    JobEnded("25bzj8j", JobState.LOST, Counts(pending=800)),
+    Patched("a", ("caption",), "25bzj8j"),
+    Silence("https://edit.example", "connection refused", 3, NOW + 5),
+]
+
+
+def test_every_event_of_a_run_has_its_line() -> None:
+    known = {*get_args(Event)} - {Summary}
+    assert {type(each) for each in HAPPENED} == known
+    ends = [make() for make in ENDS.values()]
+    rare = replace(
+        ends[2], own=Totals(success=1), notes={"unpacked": 3}, held={"a.example": 4}, quota=QUOTA,
+        finish_at=NOW + 60, updated=Updates(1, 2, 3),
+        waived=(Waiver("lost", 2, (("a", 1),)),),
+    )  # fmt: skip
+    for each in (*HAPPENED, *ends, rare):
+        line = documents.event(each, NOW)
+        if isinstance(each, Progress):
+            line |= {"perSecond": 1.0, "secondsLeft": None}
+        which = "retry" if isinstance(each, RetryPlanned | Left) else "submit"
+        assert faults(which, json.loads(documents.dumps(line))) == [], each
+
+
+def test_every_event_of_a_server_has_its_line() -> None:
+    assert {type(each) for each in SERVED} == {*get_args(ServeEvent)}
+    for each in SERVED:
+        which = "listen" if isinstance(each, Notified) else "serve"
+        assert faults(which, json.loads(documents.dumps(served.document(each, NOW)))) == [], each
+
+
+def test_an_error_of_the_quota_says_when_there_is_room() -> None:
+    told = documents.error(refused())
+    assert faults("submit", told) == [] and told["resumeAt"]
