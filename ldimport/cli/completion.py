@@ -24,6 +24,11 @@ def completion(session: Session, shell: Shell) -> None:
 
 COMMAND = Command(
     completion,
-    ("ldimport completion bash > ~/.local/share/bash-completion/completions/ldimport",),
+    (
+        "ldimport completion bash > ~/.local/share/bash-completion/completions/ldimport",
+        "ldimport completion zsh > ~/.zfunc/_ldimport      a folder of fpath",
+        "ldimport completion fish > ~/.config/fish/completions/ldimport.fish",
+        "ldimport completion powershell >> $PROFILE",
+    ),
     {0: "printed", 2: "no such shell"},
 )
