@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from json_schemas import hold
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,6 +18,8 @@ steady = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("quick", steady, max_examples=50, derandomize=True)
 settings.register_profile("thorough", steady, max_examples=500)
 settings.load_profile("quick")
+
+hold()  # whatever a test prints as JSON fits its schema
 
 if sys.dont_write_bytecode:  # Python starts hundreds of times here: keep what it compiles aside
     sys.dont_write_bytecode = False

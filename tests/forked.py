@@ -144,9 +144,12 @@ def import_everything() -> None:
     for module in pkgutil.walk_packages(ldimport.__path__, "ldimport."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    import json_schemas
     from jsonschema import validators  # noqa: F401
     from pydantic import TypeAdapter  # noqa: F401
 
+    json_schemas.hold()
+    json_schemas.prepare()
     gc.freeze()
 
 

@@ -165,3 +165,9 @@ def test_nobody_is_told_to_install_what_is_not_released() -> None:
     released = re.compile(r"pip install (?:-\S+ )*['\"]?ldimport\b")
     assert [page.name for page in pages if released.search(page.read_text("utf-8"))] == []
     assert "pip install '.[server]'" in (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_page_about_json_is_up_to_date() -> None:
+    """``python docs/generate_json.py`` writes it."""
+    done = subprocess.run([sys.executable, DOCS / "generate_json.py", "--check"], check=False)
+    assert done.returncode == 0

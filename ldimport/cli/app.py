@@ -26,8 +26,6 @@ from ldimport.errors import ExitCode, LdimportError, UsageError
 from ldimport.settings import values
 
 PROGRAM = "ldimport"
-COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
-"""Set by the script of `ldimport completion` while a shell asks for completions."""
 SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 GLOBAL = "Global options"
 FLAGS = {
@@ -39,11 +37,23 @@ FLAGS = {
 """Parameters that ``settings`` decides: those given on the command line are handed to it."""
 
 
-def table_of_codes() -> str:
-    """All exit codes in a few lines, none of them broken in two."""
-    words = "\xa0· ".join(f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
-    lines = textwrap.fill(words, 80, initial_indent="  ", subsequent_indent="  ")
-    return f"Exit codes:\n{lines}".replace("\xa0·\n", "\n").replace("\xa0", " ")
+def list_of_codes() -> str:
+    """All exit codes in one line, which may break only between two of them."""
+    words = (f"{code:d} {code.word}".replace(" ", "\xa0") for code in ExitCode)
+    return "Exit codes:\n  " + "\xa0· ".join(words)
+
+
+def narrowed(line: str, width: int) -> Iterator[str]:
+    """A line of an epilog for a narrow window: an example stays whole, its remark goes below it."""
+    example, gap, remark = line.strip().partition("   ")
+    if len(line) > width and example.startswith("ldimport"):
+        yield f"  {example}"
+        yield from (f"      {remark.strip()}" for _ in filter(None, [gap]))
+        return
+    indent = " " * (len(line) - len(line.lstrip()))
+    indent += " " * 4 if line.strip()[:1].isdigit() and "\xa0" not in line else ""
+    for part in textwrap.wrap(line, min(width, 80), subsequent_indent=indent) or [""]:
+        yield part.removesuffix("\xa0·").replace("\xa0", " ")
 
 
 class OurCommand(TyperCommand):
@@ -72,7 +82,7 @@ class OurCommand(TyperCommand):
         for param in self.params:
             _split_variable(ctx, param)
         given = {name: ctx.params[name] for name in ctx.params
-                 if _source(ctx, name) == "COMMANDLINE"}  # fmt: skip
+                 if given_by(ctx, name) == "COMMANDLINE"}  # fmt: skip
         common = {each.name: ctx.params.pop(each.name) for each in fields(GlobalOptions)}
         ctx.obj = Session(
             GlobalOptions(**common),
@@ -105,8 +115,10 @@ class OurCommand(TyperCommand):
                     formatter.write_dl(records)
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
-        """Examples and exit codes as they are, not re-wrapped."""
-        formatter.write(f"\n{self.epilog or ''}\n")
+        """Examples and exit codes, each on lines of its own."""
+        lines = (self.epilog or "").splitlines()
+        shown = "\n".join(part for line in lines for part in narrowed(line, formatter.width))
+        formatter.write(f"\n{shown}\n")
 
 
 @contextmanager
@@ -159,7 +171,7 @@ def root() -> TyperGroup:
         name=PROGRAM,
         commands=unknown,
         help="Carry image archives into the Livingdocs CMS: check, rehearse, submit, track.",
-        epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{table_of_codes()}",
+        epilog=f"Example:\n  ldimport submit samples/manifest.csv\n\n{list_of_codes()}",
         context_settings=dict(SETTINGS),
         rich_markup_mode=None,
     )
@@ -263,14 +275,15 @@ def _share_coercion(param: Any) -> None:
         param.get_runtime_param = shared
 
 
-def _source(ctx: Any, name: str) -> str:
+def given_by(ctx: Any, name: str) -> str:
+    """What a parameter's value came from: ``COMMANDLINE``, ``ENVIRONMENT`` …"""
     source = ctx.get_parameter_source(name)
     return source.name if source is not None else ""
 
 
 def _split_variable(ctx: Any, param: Any) -> None:
     """A repeatable option's variable holds its values between commas (typer splits at blanks)."""
-    if getattr(param, "multiple", False) and _source(ctx, param.name) == "ENVIRONMENT":
+    if getattr(param, "multiple", False) and given_by(ctx, param.name) == "ENVIRONMENT":
         values = os.environ.get(param.envvar, "").split(",")
         ctx.params[param.name] = [value.strip() for value in values if value.strip()]
 

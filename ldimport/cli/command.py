@@ -77,6 +77,7 @@ LIST: Mapping[str, Mapping[str, str]] = {
     "Care": {
         "state": "the state file: info, check, backup, merge, rebuild",
         "config": "settings: show, check, schema",
+        "schema": "what `--json` prints, as JSON Schema",
         "completion": "print a completion script for your shell",
     },
 }

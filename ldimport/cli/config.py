@@ -159,6 +159,8 @@ def _digest(path: Path) -> str:
     from ldimport.settings.files import DOTFILE, PROJECT_FILE, read_agreeable
     from ldimport.settings.trust import digest_of
 
+    if not path.exists():
+        raise UsageError(f"{path}: there is no such file", code="no-such-file")
     if path.is_file() and path.name not in (PROJECT_FILE, DOTFILE):
         with open_manifest([path]) as manifest:
             if named := [*manifest.webhooks.values()]:

@@ -4,47 +4,20 @@ dataclasses. ``app`` makes typer's parameters of them."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from typer import Argument, Context, Option
+from typer import Argument, Option
 
-from ldimport.errors import LdimportError, UsageError
+from ldimport.errors import UsageError
 from ldimport.model import Integrity
 
 if TYPE_CHECKING:
     from ldimport.manifest import ReadOptions
-    from ldimport.migration import Migration
     from ldimport.migration.quota import QuotaRules
     from ldimport.settings import Settings
-
-
-def complete_jobs(context: Context, incomplete: str) -> list[str]:
-    """Ids of the newest jobs in the state file, read-only; nothing when there is none."""
-    from itertools import islice
-
-    return _known(lambda migration: [row.id for row in islice(migration.jobs(), 50)])
-
-
-def complete_causes(context: Context, incomplete: str) -> list[str]:
-    """Codes of what images in the state file failed for."""
-    return _known(lambda migration: [row.cause for row in migration.causes()])
-
-
-def _known(asked: Callable[[Migration], list[str]]) -> list[str]:
-    import os
-
-    from ldimport.migration import Migration
-    from ldimport.settings import load
-
-    try:
-        state_file = load({}, environ=os.environ, cwd=Path.cwd()).state
-        with Migration.open(state_file, write=False) as migration:
-            return asked(migration)
-    except (LdimportError, OSError):  # a completion has nothing to say about errors
-        return []
 
 
 # fmt: off
@@ -144,20 +117,18 @@ TABLE: Mapping[str, Any] = {
     "exit_code": Option(help="exit 1 when there is something to send"),
     "retry.job": Option(metavar="ID", help="only those of it"),
     "retry.cause": Option(metavar="CODE", help="only those that failed for it, whether it passes "
-                          "or not", autocompletion=complete_causes),
+                          "or not"),
     "retry.host": Option(metavar="H", help="only those fetched from this host"),
     "older_than": Option(metavar="TIME", help="only those that failed so long ago: 6h, 2d"),
     "ids": Argument(metavar="ID...", help="these images, whatever they failed for"),
     "waive.ids": Argument(metavar="ID...", help="these images"),
-    "waive.cause": Option(metavar="CODE", help="those that failed for it",
-                          autocompletion=complete_causes),
+    "waive.cause": Option(metavar="CODE", help="those that failed for it"),
     "waive.host": Option(metavar="H", help="those fetched from this host"),
     "waive.file": Option(metavar="FILE", help="those whose ids stand in it: one a line, or in the "
                          "column id or externalId of a table or of JSON Lines; -: standard input"),
     "reason": Option(metavar="TEXT", help="why they are accepted, for the reports"),
     "undo": Option(help="they count as failed again"),
-    "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones",
-                     autocompletion=complete_jobs),
+    "jobs": Argument(metavar="ID...", help="these jobs; without: all open ones"),
     # checks
     "problems": Option(metavar="FILE", help="every problem: .csv .jsonl .json .sarif"),
     "write_valid": Option(metavar="FILE", help="the good rows"),
@@ -167,8 +138,7 @@ TABLE: Mapping[str, Any] = {
     "max_problems": Option(min=0, metavar="N", help="problems in --json"),
     "no_annotations": Option(help="no annotations in GitHub Actions"),
     # what is known
-    "status.job": Argument(metavar="ID", help="one job; without it: all of them",
-                           autocompletion=complete_jobs),
+    "status.job": Argument(metavar="ID", help="one job; without it: all of them"),
     "offline": Option(help="with ID: do not ask the target about an open job"),
     "exit_status": Option(help="with ID: exit 0 arrived, 1 some failed, 8 running, 10 failed as a "
                           "whole or lost"),
@@ -179,8 +149,7 @@ TABLE: Mapping[str, Any] = {
     "results.success": Option(help="only imported images"),
     "results.waived": Option(help="only failed images that were waived"),
     "results.job": Option(metavar="ID", help="only of this job"),
-    "results.cause": Option(metavar="CODE", help="failed for this cause",
-                            autocompletion=complete_causes),
+    "results.cause": Option(metavar="CODE", help="failed for this cause"),
     "results.host": Option(metavar="H", help="fetched from this host"),
     "form": Option("--format", help="table on a terminal, else csv"),
     "output": Option("--output", "-o", metavar="FILE",
@@ -240,6 +209,7 @@ TABLE: Mapping[str, Any] = {
     "files": Argument(metavar="FILE...", help="default: the one that is in force here"),
     "revoke": Option(help="no longer"),
     "list_": Option("--list", help="show the files agreed to"),
+    "words": Argument(metavar="COMMAND", help="words of a command, as `state info`"),
     "shell": Argument(help="which shell"),
 }
 # fmt: on

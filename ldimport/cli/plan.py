@@ -76,9 +76,11 @@ def show_plan(
         failed = Filter(target=target.identity, system_name=found.system_name)
         causes = migration.causes(failed) if found.failed else ()
         can = sum(row.images for row in causes if row.retryable)
-        session.screen.hints(_hints(session, found, min(can - found.retried, found.failed)))
+        if checked.notices:
+            session.screen.blank()
         check.notices(session.notes, checked)
         check.identity(session.notes, checked)
+        session.screen.hints(_hints(session, found, min(can - found.retried, found.failed)))
     return found
 
 

@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
+COMPLETE_VARIABLE = "_LDIMPORT_COMPLETE"
+"""Set by the scripts of `ldimport completion` while a shell asks what may stand next."""
+
+
 def run(arguments: Sequence[str]) -> int:
     """Carry out a command line; never raises but for what no handler can help."""
     prepare_streams()
+    if COMPLETE_VARIABLE in os.environ:
+        return _completed(arguments)
     gc.disable()  # until the command begins: imports make no garbage, looking for it takes 20 ms
     try:
         code = _guarded(arguments)
@@ -43,6 +49,17 @@ def run(arguments: Sequence[str]) -> int:
     finally:
         gc.enable()
     return code
+
+
+def _completed(arguments: Sequence[str]) -> int:
+    """Tell a shell what fits; whatever goes wrong, it is told nothing."""
+    gc.disable()
+    with suppress(Exception):
+        from ldimport.cli.candidates import answer
+
+        sys.stdout.write(answer(arguments))
+        sys.stdout.flush()
+    return ExitCode.OK
 
 
 def _guarded(arguments: Sequence[str]) -> int:
@@ -76,15 +93,9 @@ def _guarded(arguments: Sequence[str]) -> int:
 def _call(arguments: Sequence[str]) -> int:
     """The command itself. Not through typer's own ``main``, which would turn Ctrl-C, SIGTERM and
     a closed pipe into exit codes of its own before anybody could say a word."""
-    from ldimport.cli.app import COMPLETE_VARIABLE, PROGRAM, hoist, root
+    from ldimport.cli.app import PROGRAM, hoist, root
 
     group = root()
-    if COMPLETE_VARIABLE in os.environ:
-        from typer.completion import completion_init  # type: ignore[attr-defined]
-
-        completion_init()
-        group.main([], prog_name=PROGRAM)
-        return ExitCode.OK
     if not arguments:
         with group.make_context(PROGRAM, [], resilient_parsing=True) as context:
             sys.stdout.write(f"{context.get_help()}\n")

@@ -104,7 +104,8 @@ def _tell(
     screen, images = session.screen, counted(done.changed + done.so_before, "failed image")
     screen.say("✓", f"{images} waived: {because}" if because else f"{images} no longer waived")
     if done.so_before:
-        screen.line(f"  {number(done.so_before)} of them were before; the reason is the new one")
+        were = "was" if done.so_before == 1 else "were"
+        screen.line(f"  {number(done.so_before)} of them {were} before; the reason is the new one")
     if done.not_failed:
         more = ", ".join(done.examples) + (" …" if done.not_failed > len(done.examples) else "")
         have = "are not waived" if because is None else "have not failed"

@@ -7,13 +7,14 @@ from pathlib import Path
 from ldimport.cli import archive, options, runner
 from ldimport.cli.command import Command
 from ldimport.cli.output import outcomes
+from ldimport.cli.output.screen import ACCENT
 from ldimport.cli.session import Session
 from ldimport.errors import ExitCode
 from ldimport.migration import Migration
 from ldimport.migration.events import Summary
 from ldimport.migration.model import ArchiveName, Overview, Totals
 from ldimport.migration.reports.junit import RunReport
-from ldimport.wording import clock
+from ldimport.wording import clock, counted
 
 
 def watch(
@@ -40,8 +41,10 @@ def watch(
         migration = known.at(target)
         mine = archive.to_watch(session, migration, jobs or (), everything=all_)
         session.ran = ArchiveName(system_name=mine.system_name)
-        if migration.overview(**asdict(mine), most=0).under_way:
+        found = migration.overview(**asdict(mine), most=0)
+        if found.under_way:
             runner.say_local(session)
+            _say_what(session, found)
         report = stack.enter_context(RunReport(junitxml, "watch", session.next_command))
         named = mine.system_name
         events = migration.watch(tuple(jobs or ()), system_name=named, deadline=seconds)
@@ -54,6 +57,18 @@ def watch(
             code = _close(session, migration, end)
         archive.say_elsewhere(session, migration, mine, "watch", lambda sums: sums.pending)
         return code
+
+
+def _say_what(session: Session, found: Overview) -> None:
+    """Where the jobs are that are followed, how many, and of how many images."""
+    if session.err.live:
+        places = " · ".join(
+            dict.fromkeys(each.label for each in found.scopes if each.totals.pending)
+        )
+        open_ = counted(sum(found.under_way.values()), "job")
+        images = counted(found.totals.pending, "image")
+        session.notes.line((places, ACCENT), f" · {open_}, {images} under way", indent=2)
+        session.notes.blank()
 
 
 def _close(session: Session, migration: Migration, end: Summary) -> ExitCode:

@@ -42,14 +42,16 @@ def value_schema(found: Property) -> Schema:
     return {**storage_schema(found), **_limits(found)}
 
 
-def with_definitions(schema: Schema) -> Schema:
-    """The schema with the ``$defs`` that it refers to, directly or not."""
+def with_definitions(schema: Schema, definitions: Mapping[str, Json] | None = None) -> Schema:
+    """The schema with the ``$defs`` that it refers to, directly or not; those of the plugins where
+    no others are given."""
+    definitions = shapes() if definitions is None else definitions
     needed: dict[str, Json] = {}
     open_names = list(_references(schema))
     while open_names:
         name = open_names.pop()
         if name not in needed:
-            needed[name] = deepcopy(shapes()[name])
+            needed[name] = deepcopy(definitions[name])
             open_names += _references(needed[name])
     return {**schema, "$defs": dict(sorted(needed.items()))} if needed else schema
 

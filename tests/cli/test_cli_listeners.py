@@ -273,10 +273,13 @@ def test_watch_has_a_line_for_each_job_while_they_are_few(width: int) -> None:
     display = LiveDisplay(terminal(width), sends=False, now=Clock())
     display(Progress(0, 0, Counts(pending=1_600), 2, exact=False, jobs=few(2, Counts(pending=800))))
     lines = frame(display, width)
-    assert lines[1].startswith("  25bzj80  … running   800 images   1 m") and len(lines) == 4
+    assert lines[2].startswith("  25bzj80  … running  800 images") and len(lines) == 5
     half = Counts(500, 10, 2, 288)
     display(Progress(0, 0, half, 1, jobs=few(1, half)))
-    assert "25bzj80  … running   512 / 800 images" in frame(display, width)[1]
+    head, _, line, *_ = frame(display, width)
+    found = re.fullmatch(r"  25bzj80  … running  (━[━╸╺]* +)?512 / 800(  1 min 12 s)?", line)
+    assert found and bool(found[1]) == bool(found[2]) == (width > 40), line
+    assert ("✓ 500  · 10  ✗ 2" in head) is (width > 40)
 
 
 def test_a_job_that_ended_with_failures_stays_on_the_screen_of_watch() -> None:

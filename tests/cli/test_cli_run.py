@@ -572,20 +572,7 @@ def test_a_variable_stands_for_its_option(
     assert settings["target"] == {"value": "embedded", "source": "option --target"}
 
 
-# -- completion ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell"])
-def test_completion_scripts(home: Path, capsys: pytest.CaptureFixture[str], shell: str) -> None:
-    assert main(["completion", shell]) == 0
-    assert "_LDIMPORT_COMPLETE" in capsys.readouterr().out
-
-
-def test_the_shell_is_told_commands_and_options(home: Path) -> None:
-    env = {"_LDIMPORT_COMPLETE": "complete_bash", "COMP_WORDS": "ldimport st", "COMP_CWORD": "1"}
-    assert process(home, **env).stdout.split() == ["status", "state"]
-    env |= {"COMP_WORDS": "ldimport status --exi", "COMP_CWORD": "2"}
-    assert process(home, **env).stdout.split() == ["--exit-status"]
+# -- commands ------------------------------------------------------------------------------
 
 
 def test_the_root_knows_every_command() -> None:

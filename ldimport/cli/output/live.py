@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldimport.cli.output import quota, triage
 from ldimport.cli.output.listeners import ReadingProgress, Stopping, jobs_text
@@ -40,6 +40,7 @@ MOST_CAUSES = 4
 STALE_AFTER = 30.0
 _LABEL = 8
 _SHORTEST_BAR, _LONGEST_BAR = 5, 28
+_BAR_OF_JOB = 16
 _SHORTEST_URL = 24
 
 
@@ -167,7 +168,7 @@ class LiveDisplay:
         if self._silence is not None:
             for line in self._silent_lines(self._silence):
                 yield assemble((line, WAIT))  # it wraps
-        yield assemble((cut(self._last_line(), width), QUIET))
+        yield assemble((cut(self._last_line(width), width), QUIET))
 
     def _bars(self, progress: Progress, width: int) -> RenderableType:
         """Label, bar, counts, note of each; in a narrow window first the notes go, then bars."""
@@ -193,27 +194,60 @@ class LiveDisplay:
             grid.add_row(f"{head:<{label - 2}}", *drawn, text, *([note] if noted else []))
         return grid
 
-    def _jobs(self, progress: Progress, width: int) -> Iterator[Text]:
+    def _jobs(self, progress: Progress, width: int) -> Iterator[RenderableType]:
         """A line for each job while they are few, else how many are in which state."""
+        if progress.jobs:
+            yield assemble()
+            yield self._job_lines(progress, width)
         if progress.open_jobs and not progress.jobs:
             text = jobs_text(progress, self._jobs_done)
             yield assemble((cut(f"  {text}", width), QUIET))
+        elif self._jobs_done:
+            yield assemble((f"  {number(self._jobs_done)} done", QUIET))
+
+    def _job_lines(self, progress: Progress, width: int) -> RenderableType:
+        """Id, state, bar, images, since when; where space is short without bars. A target that
+        tells nothing before the end has none."""
+        from rich.table import Table
+        from rich.text import Text
+
+        bars: list[tuple[int, int]] = []
+        rows: list[tuple[str, str, str, str]] = []
+        most = max(len(number(job.counts.total)) for job in progress.jobs)
         for job in progress.jobs:
-            counts = job.counts
-            images = counted(counts.total, "image")
-            if progress.exact:
-                images = f"{number(counts.total - counts.pending)} / {images}"
-            waits = progress.exact and counts.pending == counts.total
-            since = "" if job.since is None else f"   {duration(self.now() - job.since)}"
-            line = f"  {clean(job.id)}  … {'waiting' if waits else 'running'}   {images}{since}"
-            yield assemble((cut(line, width), QUIET))
+            whole = job.counts.total
+            ended = whole - job.counts.pending
+            images = f"{number(ended)} / {number(whole):>{most}}"
+            images = images if progress.exact else counted(whole, "image")
+            since = "" if job.since is None else duration(self.now() - job.since)
+            state = "… waiting" if progress.exact and not ended else "… running"
+            bars.append((ended, whole))
+            rows.append((f"  {clean(job.id)}", state, images, since))
+        widths = [max(cells(row[n]) for row in rows) + 2 for n in range(4)]
+        shown = 4 if sum(widths) <= width + 2 else 3
+        room = min(_BAR_OF_JOB, width - sum(widths[:shown]))
+        drawn = progress.exact and shown == 4 and room >= _SHORTEST_BAR
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        for n in range(shown + drawn):
+            justify: Any = "right" if n >= 2 + drawn else "left"
+            grid.add_column(justify=justify, no_wrap=True, overflow="crop")
+        for row, (ended, whole) in zip(rows, bars, strict=True):
+            texts = [Text(each, QUIET) for each in row[:shown]]
+            drawing = [bar(ended, whole, room)] if drawn else []
+            grid.add_row(*texts[:2], *drawing, *texts[2:])
+        return grid
 
     def _import_note(self, progress: Progress) -> str:
-        parts = [f"{counted(progress.open_jobs, 'job')} running"] if self.sends else []
-        if self._jobs_done and self.sends:  # else a line of their own tells of jobs
+        counts = progress.counts
+        if not self.sends:  # lines of their own tell of jobs
+            ended = {"✓": counts.success, "·": counts.skipped, "✗": counts.failed}
+            told = "  ".join(f"{sign} {number(n)}" for sign, n in ended.items())
+            return f"{told}  {self._done.left(counts.pending)}".rstrip()
+        parts = [f"{counted(progress.open_jobs, 'job')} running"]
+        if self._jobs_done:
             parts.append(f"{number(self._jobs_done)} done")
-        if progress.counts.failed > self._causes.total():  # their causes come with the job's end
-            parts.append(f"{number(progress.counts.failed)} failed")
+        if counts.failed > self._causes.total():  # their causes come with the job's end
+            parts.append(f"{number(counts.failed)} failed")
         parts.append(self._done.left(progress.counts.pending))
         return " · ".join(filter(None, parts))
 
@@ -247,7 +281,7 @@ class LiveDisplay:
             again = f"next try in {duration(left)}" if left >= 1 else "trying again now"
             yield f"    {again} · {counted(silence.tries, 'try', 'tries')} so far"
 
-    def _last_line(self) -> str:
+    def _last_line(self, width: int) -> str:
         if self._note:
             return f"  {self._note}"
         idle = min(self._sent.idle, self._done.idle)
@@ -256,4 +290,7 @@ class LiveDisplay:
         if self._progress is not None and (finish := self._progress.finish_at) is not None:
             when = quota.moment(finish, self.now(), here=True)
             return f"  By the quota all is sent about {when}. Ctrl-C stops safely."
-        return "  Ctrl-C stops safely. The same command goes on where it stopped."
+        if not self.sends and self._progress is not None and not self._progress.exact:
+            return "  Ctrl-C stops watching, not the jobs."
+        whole = "  Ctrl-C stops safely. The same command goes on where it stopped."
+        return whole if cells(whole) <= width else "  Ctrl-C stops safely."

@@ -21,6 +21,7 @@ from ldimport.cli.output.screen import (
 )
 from ldimport.cli.output.stream import Stream
 from ldimport.cli.output.text import cells
+from ldimport.errors import LdimportError
 from ldimport.migration.model import JobRow, Overview, ResultRow, Totals
 from ldimport.model import Asset, JobState, Result, Status
 from ldimport.wording import clean, clock, counted, duration, number, percent, utc
@@ -235,8 +236,12 @@ def _lines(
 def write_overview(stream: Stream, rest: documents.Document, rows: Iterable[JobRow]) -> None:
     """One document, on one line, with every job: written as they come."""
     stream.document(f'{{"format":{documents.FORMAT},"jobs":[', end="")
-    for n, row in enumerate(rows):
-        stream.document(f"{',' if n else ''}{documents.dumps(documents.job(row))}", end="")
+    try:
+        for n, row in enumerate(rows):
+            stream.document(f"{',' if n else ''}{documents.dumps(documents.job(row))}", end="")
+    except LdimportError:
+        stream.document("")  # the error has a line of its own
+        raise
     stream.document(f"],{documents.dumps(rest)[1:]}")
 
 

@@ -82,6 +82,7 @@ def _beside(screen: Screen, left: list[str], right: list[str]) -> None:
         return
     from rich.padding import Padding
     from rich.table import Table
+    from rich.text import Text
 
     room = width - 2 * _INDENT
     longest = max(map(cells, map(clean, (*left, heads[0]))))
@@ -89,7 +90,5 @@ def _beside(screen: Screen, left: list[str], right: list[str]) -> None:
     grid.add_column(width=min(longest, room * 3 // 5) if left else len(heads[0]), overflow="fold")
     grid.add_column(overflow="fold")
     grid.add_row(*(assemble((head, QUIET)) for head in heads))
-    for n in range(max(len(left), len(right))):
-        pair = (lines[n] if n < len(lines) else "" for lines in (left, right))
-        grid.add_row(*(assemble(each) for each in pair))
+    grid.add_row(*(Text("\n").join(map(assemble, lines)) for lines in (left, right)))
     screen.block(Padding(grid, (0, 0, 0, _INDENT)))

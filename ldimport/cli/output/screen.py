@@ -216,7 +216,7 @@ def assemble(*parts: Part) -> Text:
 # -- tables: they never cut a number, as Rich's own cells would (7,990 as ``7…``) ---------------
 
 GAP = 2
-_NARROWEST = 16
+_NARROWEST, _WIDEST_ITEM = 16, 28
 
 CellText = str | tuple[str, ...]
 """Text, or several items of which as many are shown as fit."""
@@ -241,10 +241,16 @@ WINDOW = 1_000
 def table(
     screen: Screen, columns: Sequence[TableColumn], rows: Iterable[Sequence[CellText]]
 ) -> None:
-    """Print a table with its header, as its rows come."""
+    """Print a table with its header, as its rows come; where all are known, without the columns in
+    which no row has a value."""
     every = iter(rows)
     some = list(islice(every, WINDOW))
-    widths = _fitting(columns, some, screen.width)
+    shown = [*range(len(columns))]
+    if screen.width is not None and 0 < len(some) < WINDOW:
+        shown = [n for n in shown if any(_whole(row[n]) for row in some)]
+    cells_shown = [[row[n] for n in shown] for row in some]
+    fitted = _fitting([columns[n] for n in shown], cells_shown, screen.width)
+    widths = {shown[n]: width for n, width in fitted.items()}
     screen.verbatim((_row([column.name for column in columns], columns, widths).rstrip(), ACCENT))
     while some:
         screen.lines(_row(row, columns, widths) for row in some)
@@ -277,7 +283,7 @@ def _fitting(
         widths |= _without_outliers(columns, sizes, most)
     for n in reversed(widths):
         if columns[n].shrink:
-            least = min(_NARROWEST, widths[n])
+            least = min(_least(row[n] for row in rows), widths[n])
             widths[n] = max(least, widths[n] - max(0, over()))
     while over() > 0:
         last = max(widths, key=lambda n: columns[n].drop)
@@ -285,6 +291,12 @@ def _fitting(
             break
         del widths[last]
     return widths
+
+
+def _least(column: Iterable[CellText]) -> int:
+    """How narrow a column may become that shrinks: of several items the first one stays whole."""
+    firsts = (cells(clean(each[0])) + len(" …") for each in column if not isinstance(each, str))
+    return max(_NARROWEST, min(_WIDEST_ITEM, max(firsts, default=0)))
 
 
 def _without_outliers(

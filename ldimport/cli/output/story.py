@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ldimport.cli.output.documents import Document, fields_of
 from ldimport.cli.output.proof import sentence
-from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, STYLES
+from ldimport.cli.output.screen import ACCENT, BUSY, OUTCOMES, QUIET, STYLES
 from ldimport.cli.output.summary import way_out
 from ldimport.cli.session import Session
 from ldimport.migration.causes import meaning_of
@@ -35,7 +35,12 @@ def show(session: Session, name: str, found: History) -> None:
         times = f" after {len(found.attempts)} tries" if len(found.attempts) > 1 else ""
         waived = " · waived" if now.waived_at is not None else ""
         screen.line((name, ACCENT), (f"  {sign} {word}{times}{waived}", STYLES[sign]))
-    screen.facts(_facts(found))
+    addresses = {"now at": now.url} if now.url else {}
+    facts = _facts(found)
+    left = max(map(len, (*facts, *addresses)))
+    screen.facts({f"{name:<{left}}": text for name, text in facts.items()})
+    for name, url in addresses.items():  # to copy: it stays whole
+        screen.verbatim("  ", (f"{name:<{left}}", QUIET), "  ", url)
     lines = [*_lines(session, found)]
     if lines:
         screen.blank()
@@ -57,7 +62,6 @@ def _facts(found: History) -> dict[str, str]:
         more = [*sides, *([now.mime_type] if now.mime_type else []),
                 *([size(now.size)] if now.size is not None else [])]  # fmt: skip
         facts["media id"] = " · ".join((found.media_id, *more))
-        facts |= {"now at": now.url} if now.url else {}
     if found.status is Status.FAILED and found.cause:
         facts["cause"] = f"{found.cause}: {meaning_of(found.cause, None)}"
     if now.waived_because is not None:
