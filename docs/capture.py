@@ -1,7 +1,7 @@
 """Runs the commands that README and docs show, and writes what they say into the pages::
 
-    python docs/capture.py            writes blocks that are out of date
-    python docs/capture.py --check    names them, and ends with 1
+    python docs/capture.py [PAGE…]    writes blocks that are out of date
+    python docs/capture.py --check    shows them, and ends with 1
 
 All blocks of a page are one session of a shell in a folder of its own that holds ``samples/``, on
 a terminal of 100 columns:
@@ -36,10 +36,10 @@ import termios
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import unified_diff
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from pages import ROOT, write_or_check
+
 PAGES = ("README.md", "docs/guide.md")
 COLUMNS, LINES = 100, 50
 PORTS = ("8642", "9095")
@@ -262,25 +262,5 @@ def screen(written: str) -> list[str]:
     return "\n".join(line.rstrip() for line in lines).strip("\n").splitlines()
 
 
-def main(arguments: list[str]) -> int:
-    """Write or check the pages that are named, else all; 1 where one differs."""
-    check = "--check" in arguments
-    pages = [each for each in arguments if each != "--check"] or list(PAGES)
-    changed = 0
-    for page in pages:
-        before, after = (ROOT / page).read_text(encoding="utf-8"), renewed(page)
-        if before != after:
-            changed += 1
-            names = (page, f"{page}, as it is now")
-            sys.stdout.writelines(
-                unified_diff(before.splitlines(True), after.splitlines(True), *names)
-            )
-            if not check:
-                (ROOT / page).write_text(after, encoding="utf-8")
-    if changed and check:
-        print("out of date; python docs/capture.py writes what the commands say now")
-    return int(bool(changed and check))
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(write_or_check(renewed, PAGES, "python docs/capture.py"))
