@@ -40,7 +40,7 @@ from pathlib import Path
 
 from pages import ROOT, write_or_check
 
-PAGES = ("README.md", "docs/guide.md")
+PAGES = ("README.md", "docs/reference.md", "docs/guide.md")
 COLUMNS, LINES = 100, 50
 PORTS = ("8642", "9095")
 """Ports that pages name, the last one that of `serve`; while they are run, free ones take their

@@ -32,7 +32,7 @@ def script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @needs_a_terminal
 @pytest.mark.parametrize(
-    "page", ["README.md", pytest.param("docs/guide.md", marks=pytest.mark.slow)]
+    "page", ["README.md", "docs/reference.md", pytest.param("docs/guide.md", marks=pytest.mark.slow)]
 )
 def test_a_page_shows_what_its_commands_say(page: str) -> None:
     """``python docs/capture.py`` writes what they say now."""
