@@ -187,17 +187,22 @@ def _free_ports() -> list[str]:
 
 
 def _script(found: list[Said]) -> str:
-    lines = ["code=0", f"export LDIMPORT_PORT={PORTS[-1]}", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
+    lines = [
+        "code=0",
+        f"export LDIMPORT_PORT={PORTS[-1]}",
+        "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT",
+    ]
     for n, said in enumerate(found):
-        lines.append(rf"printf '\x1e'; (exit $code)")
+        lines.append(r"printf '\x1e'; (exit $code)")
         if said.port:
             # it is there once it answers; one that has died is a failure of the session
             waiting = f"until (exec 3<>/dev/tcp/127.0.0.1/{said.port}) 2>/dev/null"
             lines += [
-                f"if [ -n \"$p{said.port}\" ]; then kill $p{said.port}; wait $p{said.port}; fi",
+                f'if [ -n "$p{said.port}" ]; then kill $p{said.port}; wait $p{said.port}; fi',
                 f"{said.command} >$HOME/second-{n}.log 2>&1 </dev/null &",
                 f"p{said.port}=$!",
-                f"{waiting}; do kill -0 $! || {{ cat $HOME/second-{n}.log; exit 1; }}; sleep 0.1; done",
+                f"{waiting}; do",
+                f"kill -0 $! || {{ cat $HOME/second-{n}.log; exit 1; }}; sleep 0.1; done",
             ]
         else:
             lines.append(said.command)

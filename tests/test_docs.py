@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
 import textwrap
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -144,6 +146,21 @@ def test_the_crontab_names_commands_that_exist() -> None:
     named = set(re.findall(r"ldimport (\w+)", crontab + "".join(fenced("unattended.md", "yaml"))))
     assert {"status", "validate", "submit"} <= named
     assert named <= set(root().commands)
+
+
+def test_the_unit_of_systemd_runs_what_cron_runs(place: Path) -> None:
+    """Codes after which the next run goes on are no failure of the unit."""
+    service, timer = (ConfigParser(strict=False) for _ in range(2))
+    for parser, block in zip((service, timer), fenced("unattended.md", "ini"), strict=True):
+        parser.optionxform = str  # type: ignore[assignment, method-assign]
+        parser.read_string(block)
+    command = shlex.split(service["Service"]["ExecStart"])
+    codes = {int(code) for code in service["Service"]["SuccessExitStatus"].split()}
+    assert codes == {5, 6, 7, 8}
+    assert timer["Timer"]["OnCalendar"] and Path(command[0]).name == "ldimport"
+    program = [sys.executable, "-m", "ldimport", *command[1:]]
+    done = subprocess.run(program, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nobody_is_told_to_install_what_is_not_released() -> None:

@@ -32,7 +32,8 @@ def script(name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @needs_a_terminal
 @pytest.mark.parametrize(
-    "page", ["README.md", "docs/reference.md", pytest.param("docs/guide.md", marks=pytest.mark.slow)]
+    "page",
+    ["README.md", "docs/reference.md", pytest.param("docs/guide.md", marks=pytest.mark.slow)],
 )
 def test_a_page_shows_what_its_commands_say(page: str) -> None:
     """``python docs/capture.py`` writes what they say now."""
@@ -150,3 +151,28 @@ def test_the_readme_leads_to_every_page() -> None:
     assert set(re.findall(r"\(docs/([\w-]+\.md)\)", section)) == {
         page.name for page in DOCS.glob("*.md")
     }
+
+
+# -- pictures -----------------------------------------------------------------------------------
+
+
+def test_every_picture_is_taken_by_the_script_and_shown() -> None:
+    """``python docs/screenshots.py`` takes them."""
+    named = re.findall(r'Shot\("([\w-]+)"', (DOCS / "screenshots.py").read_text(encoding="utf-8"))
+    there = {path.stem for path in (DOCS / "images").glob("*.png")}
+    shown = {
+        name
+        for page in PAGES
+        for name in re.findall(r"images/([\w-]+)\.png", page.read_text("utf-8"))
+    }
+    assert set(named) == there == shown
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    from ldimport.cli.app import root
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.split("## Commands\n")[1].split("\n## ")[0]
+    cells = re.findall(r"^\| (`.*?`) \|", section, re.MULTILINE)
+    named = {word for cell in cells for word in re.findall(r"`(?:ldimport )?([a-z]+)", cell)}
+    assert set(root().commands) == named
