@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shlex
 import shutil
 import stat
 import subprocess
 import sys
 import textwrap
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -47,31 +49,19 @@ def run_python(place: Path, code: str) -> None:
     runpy.run_path(str(place / "example.py"), run_name="__main__")
 
 
-OFFLINE = [code for code in fenced("python.md", "python") if "https://server" not in code]
-ONLINE = [code for code in fenced("python.md", "python") if "https://server" in code]
-
-
-def title(code: str) -> str:
-    """The last import of an example, to tell it from the others."""
-    return [line for line in code.splitlines() if line.startswith("from ldimport")][-1]
-
-
-@pytest.mark.parametrize("code", OFFLINE, ids=title)
-def test_python_examples_run(place: Path, code: str, capsys: pytest.CaptureFixture[str]) -> None:
-    run_python(place, code)
-    said = capsys.readouterr().out
-    assert said
-    assert "failed" not in said.replace("0 failed", "")
-
-
-@pytest.mark.parametrize("code", ONLINE, ids=title)
-def test_python_examples_that_need_a_server_say_what_is_wrong(
-    place: Path, code: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Nothing listens on port 1 of this machine: an error of ours, not a traceback."""
-    here = code.replace("https://server.livingdocs.io", "http://127.0.0.1:1")
-    run_python(place, here.replace('LDIMPORT_TOKEN")', 'LDIMPORT_TOKEN"), patience=0'))
-    assert str(int(ExitCode.TEMPORARY)) in capsys.readouterr().out
+def test_python_examples_run(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other in one folder; those that need a server run in ``tests/server``."""
+    said = []
+    for code in fenced("python.md", "python"):
+        if 'LivingdocsClient("https://' in code:
+            continue
+        run_python(place, code)
+        said.append(capsys.readouterr().out)
+        assert said[-1], code
+        assert "failed" not in said[-1].replace("0 failed", ""), said[-1]
+    whole = "".join(said)
+    assert f"exit {ExitCode.TEMPORARY:d})" in whole
+    assert "my-archive 1 of 1" in whole and "1 of 1 are as they were sent" in whole
 
 
 def test_the_readme_example_runs(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,6 +146,21 @@ def test_the_crontab_names_commands_that_exist() -> None:
     named = set(re.findall(r"ldimport (\w+)", crontab + "".join(fenced("unattended.md", "yaml"))))
     assert {"status", "validate", "submit"} <= named
     assert named <= set(root().commands)
+
+
+def test_the_unit_of_systemd_runs_what_cron_runs(place: Path) -> None:
+    """Codes after which the next run goes on are no failure of the unit."""
+    service, timer = (ConfigParser(strict=False) for _ in range(2))
+    for parser, block in zip((service, timer), fenced("unattended.md", "ini"), strict=True):
+        parser.optionxform = str  # type: ignore[assignment, method-assign]
+        parser.read_string(block)
+    command = shlex.split(service["Service"]["ExecStart"])
+    codes = {int(code) for code in service["Service"]["SuccessExitStatus"].split()}
+    assert codes == {5, 6, 7, 8}
+    assert timer["Timer"]["OnCalendar"] and Path(command[0]).name == "ldimport"
+    program = [sys.executable, "-m", "ldimport", *command[1:]]
+    done = subprocess.run(program, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_nobody_is_told_to_install_what_is_not_released() -> None:
