@@ -195,7 +195,7 @@ token create ci; token list; engine check; state info; state check; state backup
 state export all.jsonl; state export; state import all.jsonl --state new.sqlite
 state merge new.sqlite; state rebuild archive.csv --state third.sqlite
 config show; config trust start/ldimport.yaml; config trust --list; config schema; schema; watch
-plan broken.csv; schema submit; submit archive.csv --dry-run
+report; report -o report.html; plan broken.csv; schema submit; submit archive.csv --dry-run
 """
 """Command lines that end with 0."""
 UNWELL = """
@@ -222,6 +222,7 @@ def test_every_command_prints_what_its_schema_says(home: Path, call: Call) -> No
     (home / "broken.yaml").write_text("nonsense: [\n")
     found = {"submit": call("submit archive.csv --system-name archiv", 1)}
     seen = set(found) | {"listen", "serve", "worker", "completion"}  # further down
+    seen.add("ui")  # in its own tests
     (job,) = found["submit"][-1]["jobs"]
     call(f"status {job['id']}")
     for line in lines(WELL):
@@ -235,6 +236,7 @@ def test_every_command_prints_what_its_schema_says(home: Path, call: Call) -> No
     call("retry", 1)
     call("retry --all", 1)
     call("verify", 0)
+    call("report")
     call("config check --target http://127.0.0.1:9/", 4)
     call("waive --cause not-an-image --reason lost")
     call("explain id-3")

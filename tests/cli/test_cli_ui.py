@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
+from json_schemas import faults
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 COMMAND = (sys.executable, "-m", "ldimport")
@@ -48,7 +49,9 @@ def shown(home: Path, *words: str) -> Iterator[httpx.Client]:
         process.send_signal(signal.SIGTERM)
         told, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
-    assert json.loads(told.splitlines()[-1]) == {"type": "summary", "format": 1, "exitCode": 0}
+    lines = [listening, *map(json.loads, told.splitlines())]
+    assert lines[-1] == {"type": "summary", "format": 1, "exitCode": 0}
+    assert [faults("ui", line) for line in lines] == [[]] * len(lines)
 
 
 def digests(folder: Path) -> dict[str, str]:
