@@ -46,7 +46,8 @@ SIZES = tuple(1_000 * 2**n for n in range(17))
 
 
 class ImageGroup(NamedTuple):
-    """So many images with the same of all this; ``side`` is the longer one in pixels."""
+    """So many images with the same of all this; ``side`` is the longer one, in whole steps of the
+    first of ``SIDES``."""
 
     place: str | None
     side: int | None

@@ -8,11 +8,12 @@ CASE WHEN substr(source_url, 1, 8) = 'https://'
     THEN substr(source_url, 8, instr(substr(source_url, 8) || '/', '/') - 1) END
 
 -- name: images
--- Every image in one pass over the table, in groups; those of one place follow each other.
-SELECT {place} AS place, max(width, height) AS side, mime_type,
+-- Every image in one pass over the table, in groups; those of one place follow each other. Sides
+-- in steps, all of which lie in one bin: each pixel on its own would make groups by the thousand.
+SELECT {place} AS place, max(width, height) / :step AS side, mime_type,
   CASE WHEN open_batch IS NOT NULL THEN 'pending' WHEN status IS NULL THEN 'unsubmitted'
     WHEN waived_at IS NOT NULL THEN 'waived' ELSE status END AS outcome, count(*) AS images
-FROM image NOT INDEXED WHERE scope = ? GROUP BY 1, 2, 3, 4 ORDER BY 1
+FROM image NOT INDEXED WHERE scope = :archive GROUP BY 1, 2, 3, 4 ORDER BY 1
 
 -- name: course
 SELECT count(DISTINCT manifest_path) AS manifests, count(job_id) AS jobs, total(state = 'lost') AS lost, total(state = 'failed') AS failed,

@@ -1,6 +1,8 @@
 """What the state file says of a whole archive, for the report: read in as few passes as possible,
 in memory that does not grow with the archive."""
 
+from __future__ import annotations
+
 import heapq
 import json
 from collections import Counter
@@ -9,16 +11,19 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from ldimport.database import statements
 from ldimport.database_rows import made, made_each, steps_of, values_checked
-from ldimport.migration import report
 from ldimport.migration.model import Totals
 from ldimport.migration.proof import Proof
 from ldimport.migration.store.schema import KIND
 from ldimport.migration.store.verifying import Verifying
 from ldimport.model import Status
 from ldimport.url import host_of
+
+if TYPE_CHECKING:  # one command needs it, and all of them open a state file
+    from ldimport.migration import report
 
 SQL = statements(__package__, "report.sql")
 
@@ -38,7 +43,10 @@ class Surveying(Verifying):
 
     def image_sums(self, archive: int) -> report.ImageSums:
         """All images by outcome, origin, longer side and type."""
-        found = self._connection.execute(SQL["images"], (archive,))
+        from ldimport.migration import report
+
+        asked = {"archive": archive, "step": report.SIDES[0]}
+        found = self._connection.execute(SQL["images"], asked)
         sums = _Groups()
         for place, group in groupby(made_each(report.ImageGroup, found), attrgetter("place")):
             sums.add(place, group)
@@ -46,6 +54,8 @@ class Surveying(Verifying):
 
     def course(self, archive: int) -> report.Course:
         """When jobs were sent and ended, and with what."""
+        from ldimport.migration import report
+
         row = self._connection.execute(SQL["course"], (archive,)).fetchone()
         counts = {name: int(row[name]) for name in ("lost", "failed", "refused")}
         start, end = row["first_end"], row["last_end"]
@@ -59,11 +69,15 @@ class Surveying(Verifying):
 
     def manifests(self, archive: int) -> list[report.SentManifest]:
         """The manifests that its images came from, the first one first; 100 at most."""
+        from ldimport.migration import report
+
         rows = self._connection.execute(SQL["manifests"], (archive,))
         return [made(report.SentManifest, row, digests=()) for row in rows]
 
     def looks(self, archive: int) -> report.Looks | None:
         """What the last verification found; None: there was none."""
+        from ldimport.migration import report
+
         if (begun := self.begun(archive)) is None:
             return None
         rows = self._connection.execute(SQL["looks"], (archive, begun.round)).fetchall()
@@ -80,6 +94,8 @@ class Surveying(Verifying):
 
     def even_sample(self, archive: int, status: Status, of: int, most: int) -> list[report.Sampled]:
         """About ``most`` of the ``of`` images with this outcome, evenly spread over their rows."""
+        from ldimport.migration import report
+
         ids: list[str] = []
         at = {"archive": archive, "status": status.value, "row": -1, "id": ""}
         done = 0
@@ -109,13 +125,16 @@ class _Groups:
 
     def add(self, place: str | None, groups: Iterable[report.ImageGroup]) -> None:
         """All groups of the images from one place."""
+        from ldimport.migration import report
+
         images = failed = 0
         for each in groups:
             images += each.images
             failed += each.images if each.outcome in ("failed", "waived") else 0
             self._outcomes[each.outcome] += each.images
             if each.side is not None:
-                self._sides[report.step(each.side, report.SIDES)] += each.images
+                side = each.side * report.SIDES[0]
+                self._sides[report.step(side, report.SIDES)] += each.images
             if each.mime_type is not None:
                 self._types[each.mime_type] += each.images
         self._hosts += 1
@@ -128,6 +147,8 @@ class _Groups:
 
     def whole(self) -> report.ImageSums:
         """The sums; of origins those with most images."""
+        from ldimport.migration import report
+
         named: dict[str, tuple[int, int]] = {}
         for n, failed, host in sorted(self._first, reverse=True):  # one may be written in many ways
             images, bad = named.get(host, (0, 0))
