@@ -17,6 +17,7 @@ from ldimport.model import Notice, Severity, Silence
 from ldimport.settings.loading import shown
 from ldimport.settings.values import SETTINGS
 from ldimport.url import is_loopback
+from ldimport.wording import counted
 
 if TYPE_CHECKING:
     from ldimport.client import LivingdocsClient
@@ -180,4 +181,4 @@ def _project(config: dict[str, Any]) -> SettingFinding:
     name = settings.get("handle") if isinstance(settings, dict) else None
     count = len(types) if isinstance(types, list) else 0
     text = f"{name or 'without a handle'}, revision {config.get('$baseRevision', 'unknown')}"
-    return SettingFinding("project", None, f"{text}, {count} media types")
+    return SettingFinding("project", None, f"{text}, {counted(count, 'media type')}")
