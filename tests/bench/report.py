@@ -4,9 +4,9 @@
 
 A plain scan is a process of Python that reads every column of every image once, by one statement
 (``count(*), sum(length(...))`` over the table in its own order). One of six texts alone (id, title,
-file name, three addresses) is shown beside it, as what nobody gets around. The aims are a file of less
-than 1 MB and a ratio of at most 5. One image of ``--every`` has failed, for one of four causes;
-they come from 37 hosts and have many sizes.
+file name, three addresses) is shown beside it, as what nobody gets around. The aims are a file of
+less than 1 MB and a ratio of at most 5. One image of ``--every`` has failed, for one of four
+causes; they come from 37 hosts and have many sizes.
 """
 
 from __future__ import annotations
