@@ -6,9 +6,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +15,10 @@ import pytest
 
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("server", "bench")]
 
-from pages import build
-from playwright.sync_api import Browser, Page, sync_playwright
+from looks import build
+from playwright.sync_api import Browser, sync_playwright
 from served import Api, Origin, an_origin, served, until
+from tabs import OpenTab, Tab
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,38 +39,6 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         made = play.chromium.launch(executable_path=path, args=["--no-sandbox"], env=environment)
         yield made
         made.close()
-
-
-@dataclass
-class Tab:
-    """A page, and all that it said on its console or asked of others than its own server."""
-
-    page: Page
-    base: str
-    said: list[str] = field(default_factory=list)
-    strangers: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.page.on("console", lambda each: self.said.append(each.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda asked: self._look(asked.url))
-        self.page.on("dialog", lambda dialog: self.said.append(f"dialog {dialog.message}"))
-
-    def _look(self, url: str) -> None:
-        if not url.startswith((self.base, "data:", "about:")):
-            self.strangers.append(url)
-
-    def go(self, path: str) -> Page:
-        answer = self.page.goto(self.base + path)
-        assert answer is not None
-        assert answer.status == 200, f"{path}: {answer.status}"
-        return self.page
-
-    def is_clean(self) -> None:
-        assert (self.said, self.strangers) == ([], [])
-
-
-OpenTab = Callable[..., Tab]
 
 
 @pytest.fixture

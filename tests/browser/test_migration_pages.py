@@ -6,9 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import OpenTab
 from playwright.sync_api import expect
-from test_pages import LOOKS, OVER, complaints
+from tabs import LOOKS, OVER, OpenTab, complaints
 
 sys.path.append(str(Path(__file__).parents[1] / "cli"))
 from test_cli_ui import SAMPLES, ran, shown

@@ -13,7 +13,7 @@ import pytest
 from served import TOKEN, Api, Origin, client, image, served
 
 sys.path.append(str(Path(__file__).parents[1] / "bench"))
-from pages import build
+from looks import build
 
 FAILED_JOB = "job00000000003"
 

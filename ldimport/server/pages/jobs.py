@@ -147,7 +147,7 @@ def _example(look: PageRequest) -> str:
 def one(look: PageRequest) -> Response:
     """One job: sums, reasons of failures, notifications, and its images by outcome."""
     job, which, after = _asked(look)
-    jobs, most = look.engine.store.jobs, look.count("limit", ROWS)
+    jobs, most, state = look.engine.store.jobs, look.count("limit", ROWS), _state_of(which)
     found = jobs.images(job.id, which, most + 1, after)
     rows = [_image(each) for each in found[:most]]
     last = rows[-1]["number"] if len(found) > most else None
@@ -157,7 +157,7 @@ def one(look: PageRequest) -> Response:
         "job": _told(summary),
         "reasons": [{**asdict(each), "reason": _clean(each.reason)} for each in reasons],
         "webhooks": [_hook(each) for each in hooks],
-        "filter": {"state": _state_of(which), "reason": which.reason},
+        "filter": {"state": state, "reason": which.reason},
         "images": rows,
         "next": None if last is None else look.same(".json", after=last),
     }
@@ -171,14 +171,15 @@ def one(look: PageRequest) -> Response:
                     for each, href in zip(reasons, hrefs, strict=True)],
         "choices": _outcomes(look, job.counts, which),
         "without_reason": which.reason and look.link(reason=None, after=None),
-        "csv": look.same(".csv", after=None, limit=None),
-        "machine_all": look.same(".json", after=None, limit=MOST),
+        "csv": look.same(".csv", state=state, after=None, limit=None),
+        "machine": look.same(".json", state=state),
+        "machine_all": look.same(".json", state=state, after=None, limit=MOST),
         "images": [{**row, "state": row["status"] or "pending"} for row in rows],
         "any_reason": any(row["reason"] for row in rows),
         "all_here": all(row["mediaId"] for row in rows),
         "every": BUSY if job.state is JobState.STARTED and not after else 0,
-        "first": look.link(after=None) if after else "",
-        "more": last and look.link(after=last),
+        "first": look.link(state=state, after=None) if after else "",
+        "more": last and look.link(state=state, after=last),
     }  # fmt: skip
     return look.page("job.html", document, **screen)
 
@@ -206,9 +207,9 @@ def _asked(look: PageRequest) -> tuple[JobSummary, ImageFilter, int]:
     job = look.engine.store.jobs.get(job_id)
     if job is None:
         raise no_such(f"job {job_id}")
-    known = ["all", "pending", *Status]
-    state = _one_of(look, "state", known, "all")
+    first = "failed" if job.counts.failed and not look.machine else "all"
     reason = look.text("reason") or None
+    state = _one_of(look, "state", ["all", "pending", *Status], first)
     status = None if state in ("all", "pending") else Status(state)
     which = ImageFilter(status, state == "pending", reason)
     return job, which, look.count("after", 0, 1 << 53)
@@ -226,7 +227,7 @@ def _outcomes(look: PageRequest, counts: Counts, which: ImageFilter) -> Sequence
     chosen = _state_of(which)
     return [
         {"name": name, "count": count, "chosen": state == chosen and not which.reason,
-         "href": look.link(state=None if state == "all" else state, reason=None, after=None)}
+         "href": look.link(state=state, reason=None, after=None)}
         for state, name, count in named if count or state in ("all", chosen)
     ]  # fmt: skip
 

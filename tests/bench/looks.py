@@ -1,7 +1,7 @@
 """Pages of a large library beside those of a small one: time to the first byte and, in headless
 Chromium, to the whole page.
 
-    python tests/bench/pages.py [--entries 1000000] [--jobs 10000] [--rounds 15]
+    python tests/bench/looks.py [--entries 1000000] [--jobs 10000] [--rounds 15]
 
 Both are served by ``ldimport serve``, asked in turns; what counts is the ratio. ``--folder`` keeps
 what was built there, for the next time.
