@@ -166,11 +166,17 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             yield kind, data[start:end]
 
 
-def for_decoder(data: bytes) -> bytes:
-    """The same picture with those chunks alone that pixels and colours need: neither texts nor
-    chunks with a wrong checksum, at which decoders end. Raises Rejected as ``walk`` does."""
-    kept = [data[start - 8 : end + 4] for kind, start, end in _chunks(data) if kind in _PICTURE]
-    return SIGNATURE + b"".join(kept)
+def for_decoder(data: bytes, *, profile: bool = True) -> bytes:
+    """The same picture with those chunks alone that pixels and colours need (its ``profile``
+    included, if it may be): no texts, no chunks with a wrong checksum, at which decoders end, and
+    nothing behind its end. Raises Rejected as ``walk`` does."""
+    kept = [SIGNATURE]
+    for kind, start, end in _chunks(data):
+        if kind in _PICTURE and (profile or kind != b"iCCP"):
+            kept.append(data[start - 8 : end + 4])
+        if kind == b"IEND":
+            break
+    return b"".join(kept)
 
 
 def _name(kind: bytes) -> str:

@@ -64,7 +64,7 @@ def _drawn(data: bytes, facts: Facts, form: Rendition) -> Image.Image:
     if across:
         size, part = size[::-1], (part[1], part[0], part[3], part[2])
     with _opened(data, facts.type) as image:
-        if facts.type is ImageType.JPG and size != image.size:
+        if facts.type is ImageType.JPG and not jpeg.walk(data).lossless:
             _draft(image, size, part)
         image.load()
         profile = image.info.get("icc_profile")
@@ -86,9 +86,13 @@ def _opened(data: bytes, kind: ImageType) -> Image.Image:
         from PIL.JpegImagePlugin import JpegImageFile
 
         return JpegImageFile(BytesIO(jpeg.for_decoder(data)))
+    formats = (_PILLOW[kind],)
     if kind is ImageType.PNG:
-        data = png.for_decoder(data)
-    return Image.open(BytesIO(data), formats=(_PILLOW[kind],))
+        try:
+            return Image.open(BytesIO(png.for_decoder(data)), formats=formats)
+        except ValueError:  # a profile that is a bomb: the picture may be sound
+            data = png.for_decoder(data, profile=False)
+    return Image.open(BytesIO(data), formats=formats)
 
 
 def _draft(
@@ -96,7 +100,7 @@ def _draft(
 ) -> None:
     """Have a JPEG decoded at the smallest scale that leaves enough pixels of the part."""
     factor = min((part[2] - part[0]) / size[0], (part[3] - part[1]) / size[1]) / _SHARPER
-    if factor > 1 and not image.info.get("lossless"):
+    if factor > 1:
         image.draft(None, (int(image.width / factor), int(image.height / factor)))
 
 
