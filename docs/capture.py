@@ -48,8 +48,8 @@ place."""
 PLACE = "/home/you/ldimport"
 """How pages call the folder that they are run in."""
 LEFT_OUT = "…"
-PATIENCE = 60.0
-"""Seconds that a page may take."""
+PATIENCE = 300.0
+"""Seconds that a page may take; a command that waits for an answer would take for ever."""
 
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>capture|second terminal|not run)(?:: (?P<of>.*?))? -->\n)?"
