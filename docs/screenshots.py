@@ -42,7 +42,7 @@ class Shot:
 
 
 SHOTS = (
-    Shot("library", "/library", click="main a[href*='show=']"),
+    Shot("library", "/library?type=image", click="main a[href*='show=']"),
     Shot("archive", "/migration", click="main a[href^='/migration/archive']", height=560),
     Shot("job", "/jobs", click="main a[href^='/jobs/']", height=560),
 )
