@@ -42,14 +42,14 @@ from pages import ROOT, write_or_check
 
 PAGES = ("README.md", "docs/reference.md", "docs/guide.md")
 COLUMNS, LINES = 100, 50
-PORTS = ("8642", "9095")
-"""Ports that pages name, the last one that of `serve`; while they are run, free ones take their
-place."""
+PORTS = {"8642": "", "9095": "LDIMPORT_PORT", "9097": "LDIMPORT_UI_PORT"}
+"""Ports that pages name, and the variable that tells it to the command whose own it is; while
+pages are run, free ones take their place."""
 PLACE = "/home/you/ldimport"
 """How pages call the folder that they are run in."""
 LEFT_OUT = "…"
-PATIENCE = 60.0
-"""Seconds that a page may take."""
+PATIENCE = 300.0
+"""Seconds that a page may take; a command that waits for an answer would take for ever."""
 
 _BLOCK = re.compile(
     r"(?:^<!-- (?P<mark>capture|second terminal|not run)(?:: (?P<of>.*?))? -->\n)?"
@@ -187,11 +187,9 @@ def _free_ports() -> list[str]:
 
 
 def _script(found: list[Said]) -> str:
-    lines = [
-        "code=0",
-        f"export LDIMPORT_PORT={PORTS[-1]}",
-        "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT",
-    ]
+    ends = "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"
+    settings = [f"export {name}={port}" for port, name in PORTS.items() if name]
+    lines = ["code=0", *settings, ends]
     for n, said in enumerate(found):
         lines.append(r"printf '\x1e'; (exit $code)")
         if said.port:

@@ -42,7 +42,7 @@ class Shot:
 
 
 SHOTS = (
-    Shot("library", "/library", click="main a[href*='show=']"),
+    Shot("library", "/library", click="main a:has-text('Dusk over')"),
     Shot("archive", "/migration", click="main a[href^='/migration/archive']", height=560),
     Shot("job", "/jobs", click="main a[href^='/jobs/']", height=560),
 )
@@ -110,6 +110,7 @@ def take(shots: Sequence[Shot], base: str, images: Path, home: Path) -> list[Pat
             if shot.click:
                 page.locator(shot.click).first.click()
             page.wait_for_load_state("networkidle")
+            page.evaluate("scrollTo(0, 0)")
             taken.append(images / f"{shot.name}.png")
             page.screenshot(path=taken[-1])
             page.close()
