@@ -142,10 +142,11 @@ class JobTotals:
 @dataclass(frozen=True, slots=True)
 class ImageFilter:
     """Which images of a job: those with this outcome, those ``pending`` that have none yet, those
-    with this reason; all of them by default."""
+    with this cause, or this reason and no cause; all of them by default."""
 
     status: Status | None = None
     pending: bool = False
+    cause: str | None = None
     reason: str | None = None
 
 
@@ -166,7 +167,8 @@ class JobImage:
 
 @dataclass(frozen=True, slots=True)
 class FailureReason:
-    """How many images of a job failed for one reason."""
+    """How many images of a job failed for one cause; where none is known, for one ``reason``.
+    Otherwise that is what was said of one of them."""
 
     reason: str
     cause: str | None

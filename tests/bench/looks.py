@@ -42,7 +42,10 @@ WORDS = (
 )
 SIZES = ((1200, 800), (800, 1200), (1600, 900), (640, 640), (2000, 1333), (300, 900))
 START = 1_700_000_000.0
-REASONS = ("the origin answered 503", "the origin answered 404", "not an image: text/html")
+REASONS = (
+    ("the origin answered 503", "origin-503"), ("the origin answered 404", "origin-404"),
+    ("not an image: text/html", "not-an-image"),
+)  # fmt: skip
 _MEDIA = """INSERT INTO media (id, system_name, external_id, media_type, title, metadata, request,
   url, asset, created_at, updated_at, filled, first_job, last_job)
   VALUES (?,?,?,?,?,?,'',?,?,?,?,'{"credit": "By-line"}',?,?)"""
@@ -117,7 +120,7 @@ def _rows(
         items.append((job, system, external, url, title, "success", None, None, n))
         if n % per_job == 0:
             for each in range(_failures(job)):
-                why = (REASONS[each % 7 % 3], "origin-server", None)
+                why = (*REASONS[each % 7 % 3], None)
                 items.append((job, system, f"{external}-{each}", url, title, "failed", *why))
         if n % 10_000 == 0 or n == entries:
             yield assets, media, items

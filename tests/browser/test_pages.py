@@ -125,7 +125,7 @@ def test_bars_filter_and_back_leads_back(archive: Api, tab: OpenTab) -> None:
     assert set(page.locator("tbody tr td:nth-child(5)").all_inner_texts()) == {
         "the origin answered 404"
     }
-    page.get_by_role("link", name="the origin answered 404 ✕").click()
+    page.get_by_role("link", name="answered 404 instead of sending the image ✕").click()
     expect(page.locator("tbody tr")).to_have_count(9)
     page.go_back()
     expect(page.locator("tbody tr")).to_have_count(3)

@@ -56,6 +56,7 @@ EVENTS: list[ServeEvent] = [
 SCREEN = """\
 ldimport 1.4.0  local import engine   Ctrl-C stops; nothing is lost
 
+  pages   http://127.0.0.1:9095/
   API     http://127.0.0.1:9095/api/v1/import/images
   token   ldi_…c41f from LDIMPORT_SERVE_TOKEN, editor
   config  project-config.json · image, archiveImage

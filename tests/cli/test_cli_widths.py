@@ -40,6 +40,7 @@ state check; state backup b.sqlite --force; state export e.jsonl --force; state 
 state rebuild archive.csv --state third.sqlite; config show; config check; config trust --list
 schema; schema state info; completion bash; status none; results --cause none; plan none.csv
 nothing; submit; serve --host 1.2.3.4 --port 1; listen --host 0.0.0.0; worker --target http://x/
+ui --port 99999; report; report -o report.html; report -o report.foo; report --system-name none
 state import e.jsonl; state import archive.csv --state fourth.sqlite; engine reset
 token revoke none; config schema
 """

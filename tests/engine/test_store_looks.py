@@ -97,6 +97,8 @@ def test_images_of_a_job_by_outcome_and_reason(store: Store) -> None:
     assert listed(ImageFilter(Status.FAILED)) == [2, 3]
     assert listed(ImageFilter(pending=True)) == [4]
     assert listed(ImageFilter(Status.FAILED, reason="another reason")) == [3]
+    assert listed(ImageFilter(cause="origin-503")) == [2]
+    assert listed(ImageFilter(reason="a reason")) == []  # which has a cause
     assert [*store.jobs.reasons("one")] == [
         FailureReason("a reason", "origin-503", 1), FailureReason("another reason", None, 1),
     ]  # fmt: skip
@@ -151,6 +153,9 @@ def test_kinds_and_times_narrow_a_search(store: Store) -> None:
     assert found(store, media_type="none") == []
     assert store.library.kinds() == [LibraryKind("archive", "image", 2)]
     assert found(store, since=1999.0) == ["b", "a"]
+    assert store.library.matches(LibraryQuery(system_name="archive"), 9) == 2
+    assert store.library.matches(LibraryQuery("red green"), 9) == 0
+    assert store.library.matches(LibraryQuery(system_name="archive"), 1) == 1
     assert found(store, since=2001.0) == []
     assert found(store, until=2000.0) == []
 

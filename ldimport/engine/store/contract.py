@@ -73,7 +73,7 @@ class Jobs(Protocol):
         """Up to ``most`` of its images, behind the one with this number."""
 
     def reasons(self, job_id: str) -> Sequence[records.FailureReason]:
-        """Why its images failed, the most frequent reason first."""
+        """Why its images failed, the most frequent cause first."""
 
     def open_images(self) -> int:
         """Images that have no outcome yet."""
@@ -112,6 +112,9 @@ class Library(Protocol):
     ) -> Sequence[records.MediaEntry]:
         """The same of those that the query names; what ``unread`` counts may be missing.
         PostgreSQL: a tsvector of unaccent, in the row itself."""
+
+    def matches(self, query: records.LibraryQuery, most: int) -> int:
+        """How many entries search would find; at most so many are counted."""
 
     def kinds(self) -> Sequence[records.LibraryKind]:
         """The kinds of entries that there are, likewise."""

@@ -6,10 +6,12 @@ from typing import Any
 
 from starlette.responses import Response, StreamingResponse
 
+from ldimport.causes import known_cause
 from ldimport.cells import csv_lines
 from ldimport.engine.accept import QUOTA_WINDOW
 from ldimport.engine.records import (
     Delivery,
+    FailureReason,
     ImageFilter,
     JobFilter,
     JobImage,
@@ -28,6 +30,8 @@ A_PAGE, ROWS = 30, 100
 BUSY, IDLE = 2, 10
 """Seconds between two looks of a page while something happens, and while nothing does."""
 _COLUMNS = ("number", "externalId", "title", "status", "reason", "cause", "url", "mediaId")
+_LAST_COLUMN = {(True, True): "Media id", (True, False): "Media id or URL", (False, False): "URL"}
+"""By whether some images, and whether all, became an entry."""
 _Shown = Mapping[str, Any]
 
 
@@ -155,28 +159,33 @@ def one(look: PageRequest) -> Response:
     reasons = jobs.reasons(job.id) if job.counts.failed else ()
     document = {
         "job": _told(summary),
-        "reasons": [{**asdict(each), "reason": _clean(each.reason)} for each in reasons],
+        "reasons": [_reason(each) for each in reasons],
         "webhooks": [_hook(each) for each in hooks],
-        "filter": {"state": state, "reason": which.reason},
+        "filter": {"state": state, "cause": which.cause, "reason": which.reason},
         "images": rows,
         "next": None if last is None else look.same(".json", after=last),
     }
-    hrefs = (look.link(state="failed", reason=each.reason, after=None) for each in reasons)
+    hrefs = [
+        look.link(state="failed", after=None, cause=each.cause,
+                  reason=None if each.cause else each.reason) for each in reasons
+    ]  # fmt: skip
     screen = {
         "job": summary,
         "webhooks": [
             {**_hook(each), "due": each.due_at if each.state is Delivery.WAITING else None,
              "ended": each.ended_at} for each in hooks],
-        "reasons": [{**asdict(each), "href": href, "chosen": each.reason == which.reason}
+        "reasons": [{**_reason(each), "href": href, "chosen": _is_meant(each, which)}
                     for each, href in zip(reasons, hrefs, strict=True)],
+        "narrowed": next((_reason(each) for each in reasons if _is_meant(each, which)), None),
         "choices": _outcomes(look, job.counts, which),
-        "without_reason": which.reason and look.link(reason=None, after=None),
+        "without_reason": look.link(cause=None, reason=None, after=None),
         "csv": look.same(".csv", state=state, after=None, limit=None),
         "machine": look.same(".json", state=state),
         "machine_all": look.same(".json", state=state, after=None, limit=MOST),
         "images": [{**row, "state": row["status"] or "pending"} for row in rows],
         "any_reason": any(row["reason"] for row in rows),
-        "all_here": all(row["mediaId"] for row in rows),
+        "last_column": _LAST_COLUMN[any(row["mediaId"] for row in rows),
+                                    all(row["mediaId"] for row in rows)],
         "every": BUSY if job.state is JobState.STARTED and not after else 0,
         "first": look.link(state=state, after=None) if after else "",
         "more": last and look.link(state=state, after=last),
@@ -208,10 +217,10 @@ def _asked(look: PageRequest) -> tuple[JobSummary, ImageFilter, int]:
     if job is None:
         raise no_such(f"job {job_id}")
     first = "failed" if job.counts.failed and not look.machine else "all"
-    reason = look.text("reason") or None
+    cause, reason = look.text("cause") or None, look.text("reason") or None
     state = _one_of(look, "state", ["all", "pending", *Status], first)
     status = None if state in ("all", "pending") else Status(state)
-    which = ImageFilter(status, state == "pending", reason)
+    which = ImageFilter(status, state == "pending", cause, reason)
     return job, which, look.count("after", 0, 1 << 53)
 
 
@@ -224,12 +233,26 @@ def _outcomes(look: PageRequest, counts: Counts, which: ImageFilter) -> Sequence
     named = [("all", "All", counts.total), ("success", "Imported", counts.success),
              ("skipped", "Skipped", counts.skipped), ("failed", "Failed", counts.failed),
              ("pending", "In progress", counts.pending)]  # fmt: skip
-    chosen = _state_of(which)
+    chosen, narrowed = _state_of(which), bool(which.cause or which.reason)
     return [
-        {"name": name, "count": count, "chosen": state == chosen and not which.reason,
-         "href": look.link(state=state, reason=None, after=None)}
+        {"name": name, "count": count, "chosen": state == chosen and not narrowed,
+         "href": look.link(state=state, cause=None, reason=None, after=None)}
         for state, name, count in named if count or state in ("all", chosen)
     ]  # fmt: skip
+
+
+def _is_meant(each: FailureReason, which: ImageFilter) -> bool:
+    """Whether a filter leaves the failures of this reason."""
+    if each.cause is not None:
+        return each.cause == which.cause
+    return which.reason is not None and each.reason == which.reason
+
+
+def _reason(each: FailureReason) -> dict[str, Any]:
+    """What its cause means; where none is known, what was said."""
+    known = known_cause(each.cause or "")
+    reason = _clean(each.reason) if known is None else known.meaning
+    return {**asdict(each), "reason": reason, "retryable": known.retryable if known else None}
 
 
 def _image(each: JobImage) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from ldimport.url import without_secrets
 from ldimport.wording import utc
 
 A_PAGE = 60
+MOST_COUNTED = 1_000
+"""Entries that are counted for a search; that there are more is said."""
 THUMBNAIL, PREVIEW = 320, 800
 """Pixels of the longer side."""
 
@@ -35,8 +37,10 @@ def gallery(look: PageRequest) -> Response:
     shown = _shown(look)
     last = found[most - 1].id if len(found) > most else None
     images = sum(each.images for each in kinds) + unread
+    count = library.matches(query, MOST_COUNTED + 1) if query else images
     document = {
         "images": images,
+        "found": None if count > MOST_COUNTED and query else count,
         "unread": unread,
         "query": {name: look.text(name) for name in ("q", "type", "system", "from", "to")},
         "types": sorted({each.media_type for each in kinds}),

@@ -97,7 +97,7 @@ class SqliteJobs(Jobs):
     def images(
         self, job_id: str, which: ImageFilter, most: int, after: int = 0
     ) -> Sequence[JobImage]:
-        asked = (job_id, which.status, which.pending, which.reason, after, most)
+        asked = (job_id, which.status, which.pending, which.cause, which.reason, after, most)
         return [made(JobImage, row) for row in self._catalogue.rows(SQL["job_images"], *asked)]
 
     def reasons(self, job_id: str) -> Sequence[FailureReason]:

@@ -65,6 +65,9 @@ class SqliteLibrary(Library):
         found = (self.get(media_id) for media_id in self._search.find(query, most, before))
         return [entry for entry in found if entry is not None]
 
+    def matches(self, query: LibraryQuery, most: int) -> int:
+        return self._search.count(query, most)
+
     def kinds(self) -> Sequence[LibraryKind]:
         return self._search.kinds()
 

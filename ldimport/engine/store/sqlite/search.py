@@ -53,6 +53,13 @@ class SearchIndex:
         rows = self._index.rows(_FOUND if words else _ALL, words, *ends, most)
         return [media_id for (media_id,) in rows]
 
+    def count(self, query: LibraryQuery, most: int) -> int:
+        """How many entries there are, at most so many."""
+        if (words := self._words(query)) is None:
+            return 0
+        ends = (_LAST, *self._range(query))
+        return len(self._index.rows(_FOUND if words else _ALL, words, *ends, most))
+
     def kinds(self) -> Sequence[LibraryKind]:
         """See ``Library.kinds``."""
         sql = "SELECT * FROM kind WHERE images > 0 ORDER BY system_name, media_type"

@@ -59,13 +59,15 @@ SELECT i.id - (SELECT min(id) FROM item WHERE job = j.n) + 1 AS number, i.extern
        i.file_name AS title, i.url, i.status, i.reason, i.cause, a.media
   FROM job j JOIN item i ON i.job = j.n LEFT JOIN asset a ON a.id = i.asset
  WHERE j.id = ?1 AND (?2 IS NULL OR i.status = ?2) AND (NOT ?3 OR i.status IS NULL)
-   AND (?4 IS NULL OR i.reason = ?4)
-   AND i.id > (SELECT min(id) FROM item WHERE job = j.n) - 1 + ?5
- ORDER BY i.id LIMIT ?6
+   AND (?4 IS NULL OR i.cause = ?4) AND (?5 IS NULL OR i.reason = ?5 AND i.cause IS NULL)
+   AND i.id > (SELECT min(id) FROM item WHERE job = j.n) - 1 + ?6
+ ORDER BY i.id LIMIT ?7
 
 -- name: job_reasons
-SELECT i.reason, i.cause, count(*) AS images FROM job j JOIN item i ON i.job = j.n
- WHERE j.id = ? AND i.status = 'failed' GROUP BY 1, 2 ORDER BY images DESC, i.reason LIMIT 100
+SELECT min(i.reason) AS reason, i.cause, count(*) AS images
+  FROM job j JOIN item i ON i.job = j.n
+ WHERE j.id = ? AND i.status = 'failed' GROUP BY i.cause, iif(i.cause IS NULL, i.reason, '')
+ ORDER BY images DESC, reason LIMIT 100
 
 -- name: terms
 SELECT c.body, c.origin, t.options, t.limits
