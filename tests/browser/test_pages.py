@@ -111,6 +111,7 @@ def test_pausing_ends_the_updates(tmp_path: Path, origin: Origin, tab: OpenTab) 
         page = looked.go("/")
         page.get_by_role("link", name="pause").click()
         expect(page.locator("main")).to_contain_text("Paused")
+        page.wait_for_load_state("networkidle")
         asked: list[str] = []
         page.on("request", lambda each: asked.append(each.url))
         page.wait_for_timeout(3_000)
