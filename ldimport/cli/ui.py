@@ -1,12 +1,8 @@
 """``ldimport ui``: the state file and the local engine as pages, on this machine alone."""
 
 import sys
-import tempfile
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from ldimport.cli.command import Command
 from ldimport.cli.options import quota_rules
@@ -14,7 +10,6 @@ from ldimport.cli.output import served
 from ldimport.cli.output.board import Board
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
-from ldimport.engine import Engine
 from ldimport.engine.store import exists
 from ldimport.errors import ConfigError, ExitCode, Terminated, how_to_install
 from ldimport.server.contract import (
@@ -49,11 +44,10 @@ def ui(session: Session, port: int = UI_PORT, no_open: bool = False) -> ExitCode
         session.now,
     )
     code, screen = ExitCode.OK, _UiScreen(session, not no_open and _can_open(session))
-    with _engine(settings.engine) as engine:
-        try:
-            run_viewer(engine, chosen, board, screen)
-        except KeyboardInterrupt as end:
-            code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
+    try:
+        run_viewer(chosen, board, screen)
+    except KeyboardInterrupt as end:
+        code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
     if session.options.json:
         session.document({"type": "summary", "format": 1, "exitCode": int(code)})
     return code
@@ -65,17 +59,6 @@ def _can_open(session: Session) -> bool:
     windows = any(session.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY"))
     windows = windows or sys.platform in ("darwin", "win32")
     return session.out.tty and session.chatty and windows and not session.environ.get("CI")
-
-
-@contextmanager
-def _engine(folder: Path) -> Iterator[Engine]:
-    """The engine of a folder, which is only looked at; an empty one where there is none."""
-    if exists(folder):
-        with Engine(folder, write=False) as engine:
-            yield engine
-    else:
-        with tempfile.TemporaryDirectory(prefix="ldimport-") as scratch, Engine(scratch) as engine:
-            yield engine
 
 
 @dataclass

@@ -88,11 +88,11 @@ class Server:
             jobs = engine.follow()
             ends.callback(lambda: on_event(Stopped(jobs.open_jobs)))
             watch, work = partial(_watch, jobs, on_event), partial(_work, engine, options.workers)
-            ends.enter_context(_beside(watch, self.stop))
+            ends.enter_context(beside(watch, self.stop))
             sender.start()
             ends.callback(sender.end, HOOK_PATIENCE)
             if options.workers != 0:
-                ends.enter_context(_beside(partial(work, on_event), self.stop))
+                ends.enter_context(beside(partial(work, on_event), self.stop))
             on_event(Listening(url_of(listener), listener.getsockname()[1]))
             on_event(_served(engine, options.workers))
             app = application(backend, site, on_event)
@@ -181,9 +181,7 @@ class Uvicorn(uvicorn.Server):
 
 
 @contextmanager
-def _beside(
-    work: Callable[[threading.Event], None], on_break: Callable[[], None]
-) -> Iterator[None]:
+def beside(work: Callable[[threading.Event], None], on_break: Callable[[], None]) -> Iterator[None]:
     """Inside, ``work`` goes on in a thread, until it is told to end. When it fails, ``on_break`` is
     called, and the failure is raised at the end."""
     told, broken = threading.Event(), list[Exception]()

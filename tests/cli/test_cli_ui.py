@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,13 @@ def shown(home: Path, *words: str) -> Iterator[httpx.Client]:
     lines = [listening, *map(json.loads, told.splitlines())]
     assert lines[-1] == {"type": "summary", "format": 1, "exitCode": 0}
     assert [faults("ui", line) for line in lines] == [[]] * len(lines)
+
+
+def until(happened: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < ends
+        time.sleep(0.1)
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -125,6 +133,15 @@ def test_with_nothing_there_it_makes_nothing(tmp_path: Path) -> None:
         assert "Nothing has been submitted yet" in http.get("/migration").text
         assert http.get("/library.json").json()["images"] == 0
     assert not [each for each in tmp_path.rglob("*") if each.is_file()]
+
+
+def test_an_engine_that_is_made_later_is_shown(tmp_path: Path) -> None:
+    with shown(tmp_path) as http:
+        assert http.get("/jobs.json").json()["jobs"] == []
+        assert ran(tmp_path, "submit", str(SAMPLES / "manifest.csv")).returncode == 0
+        until(lambda: http.get("/library.json").json()["images"] == 24)
+        picture = http.get("/library.json").json()["entries"][0]["thumbnail"]
+        assert http.get(picture).status_code == 200
 
 
 def test_a_run_goes_on_beside_it(tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ def test_jobs_as_json_follow_each_other(looked: Api) -> None:
     assert document["totals"]["images"]["total"] == sum(
         document["totals"]["images"][name] for name in ("success", "skipped", "failed", "pending")
     )
-    assert get(looked, "/index.json").json()["totals"] == document["totals"]
+    assert get(looked, "/.json").json()["totals"] == document["totals"]
     failed = get(looked, "/jobs.json?state=failed").json()["jobs"]
     assert [each["id"] for each in failed] == ["job00000000009", "job00000000006", FAILED_JOB]
 

@@ -43,7 +43,7 @@ class Site:
         self._viewers = ThreadPoolExecutor(VIEWERS, "viewer")
         views = {**_VIEWS, **(_OF_ARCHIVES if archives else {})}
         routes = [Route("/static/{name}", _Get(self, None))]
-        routes += [Route("/index.json", _Get(self, jobs.overview))]
+        routes += [Route("/.json", _Get(self, jobs.overview))]
         routes += [Route("/jobs/{id}.csv", _Get(self, jobs.table))]
         for path, view in views.items():
             routes += [Route(f"{path}.json", _Get(self, view))] if path != "/" else []
@@ -61,7 +61,7 @@ class Site:
     def takes(self, path: str) -> bool:
         """Whether a path is one of a page."""
         heads = ("/static/", "/jobs", "/library", "/migration")
-        return path in ("/", "/index.json", "/favicon.ico") or path.startswith(heads)
+        return path in ("/", "/.json") or path.startswith(heads)
 
     async def answer(self, request: Request, view: _View | None) -> Response:
         """The answer to one request; whatever cannot be shown is an answer too."""
