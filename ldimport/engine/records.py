@@ -105,6 +105,15 @@ class LibraryQuery:
 
 
 @dataclass(frozen=True, slots=True)
+class LibraryPage:
+    """Entries that a query found, newest first. ``count`` is how many there are in all, None where
+    that is not known: there are more than were counted, or it is not the first page."""
+
+    entries: tuple[MediaEntry, ...]
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LibraryKind:
     """How many entries of a systemName have a media type."""
 

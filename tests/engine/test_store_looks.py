@@ -49,8 +49,9 @@ def found(store: Store, text: str = "", **fields: object) -> list[str]:
     """External ids of what a search finds, once all is known to it."""
     while store.library.unread():
         time.sleep(0.01)
-    entries = store.library.search(LibraryQuery(text, **fields), 1_000)  # type: ignore[arg-type]
-    return [each.external_id for each in entries]
+    page = store.library.search(LibraryQuery(text, **fields), 1_000)  # type: ignore[arg-type]
+    assert page.count == len(page.entries)
+    return [each.external_id for each in page.entries]
 
 
 # -- jobs ---------------------------------------------------------------------------------------
@@ -153,9 +154,10 @@ def test_kinds_and_times_narrow_a_search(store: Store) -> None:
     assert found(store, media_type="none") == []
     assert store.library.kinds() == [LibraryKind("archive", "image", 2)]
     assert found(store, since=1999.0) == ["b", "a"]
-    assert store.library.matches(LibraryQuery(system_name="archive"), 9) == 2
-    assert store.library.matches(LibraryQuery("red green"), 9) == 0
-    assert store.library.matches(LibraryQuery(system_name="archive"), 1) == 1
+    every = LibraryQuery(system_name="archive")
+    assert store.library.search(every, 1, counted=9).count == 2
+    assert store.library.search(every, 1, counted=1).count is None
+    assert store.library.search(LibraryQuery("red green"), 1, counted=9).count == 0
     assert found(store, since=2001.0) == []
     assert found(store, until=2000.0) == []
 
@@ -183,7 +185,7 @@ def test_pages_of_library_and_search_leave_nothing_out(store: Store) -> None:
     assert found(store, "word") == expected
     for listed in (
         lambda before: store.library.newest(7, before),
-        lambda before: store.library.search(LibraryQuery("word"), 7, before),
+        lambda before: store.library.search(LibraryQuery("word"), 7, before).entries,
     ):
         seen: list[str] = []
         before = None

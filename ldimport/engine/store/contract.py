@@ -108,13 +108,10 @@ class Library(Protocol):
         """Up to ``most`` entries, the newest first; those older than the entry ``before``."""
 
     def search(
-        self, query: records.LibraryQuery, most: int, before: str | None = None
-    ) -> Sequence[records.MediaEntry]:
-        """The same of those that the query names; what ``unread`` counts may be missing.
-        PostgreSQL: a tsvector of unaccent, in the row itself."""
-
-    def matches(self, query: records.LibraryQuery, most: int) -> int:
-        """How many entries search would find; at most so many are counted."""
+        self, query: records.LibraryQuery, most: int, before: str | None = None, counted: int = 0
+    ) -> records.LibraryPage:
+        """The same of those that the query names, of which at most so many are ``counted``; what
+        ``unread`` counts may be missing. PostgreSQL: a tsvector of unaccent, in the row itself."""
 
     def kinds(self) -> Sequence[records.LibraryKind]:
         """The kinds of entries that there are, likewise."""

@@ -29,18 +29,19 @@ def gallery(look: PageRequest) -> Response:
     library, query = look.engine.store.library, _query(look)
     most, before = look.count("limit", A_PAGE, 1_000), look.text("before")
     unread = library.unread()
+    count = None
     if query:
-        found = library.search(query, most + 1, before or None)
+        page = library.search(query, most + 1, before or None, MOST_COUNTED)
+        found, count = page.entries, page.count
     else:
-        found = library.newest(most + 1, before or None)
+        found = tuple(library.newest(most + 1, before or None))
     kinds = library.kinds()
     shown = _shown(look)
     last = found[most - 1].id if len(found) > most else None
     images = sum(each.images for each in kinds) + unread
-    count = library.matches(query, MOST_COUNTED + 1) if query else images
     document = {
         "images": images,
-        "found": None if count > MOST_COUNTED and query else count,
+        "found": count,
         "unread": unread,
         "query": {name: look.text(name) for name in ("q", "type", "system", "from", "to")},
         "types": sorted({each.media_type for each in kinds}),
@@ -53,6 +54,7 @@ def gallery(look: PageRequest) -> Response:
         "shown": shown and _document(shown, look),
         "close": look.link(show=None),
         "asked": bool(query),
+        "many": bool(query) and count is None and not before,
         "every": 1 if unread and not before else 0,
         "first": look.link(before=None, show=None) if before else "",
         "more": last and look.link(before=last, show=None),

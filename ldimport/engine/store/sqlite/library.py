@@ -12,6 +12,7 @@ from ldimport.engine.records import (
     ImportOutcome,
     KnownMedia,
     LibraryKind,
+    LibraryPage,
     LibraryQuery,
     MediaEntry,
     NewBytes,
@@ -60,13 +61,13 @@ class SqliteLibrary(Library):
         return [_made(row) for row in self._catalogue.rows(SQL["entry"] + where, before, most)]
 
     def search(
-        self, query: LibraryQuery, most: int, before: str | None = None
-    ) -> Sequence[MediaEntry]:
-        found = (self.get(media_id) for media_id in self._search.find(query, most, before))
-        return [entry for entry in found if entry is not None]
-
-    def matches(self, query: LibraryQuery, most: int) -> int:
-        return self._search.count(query, most)
+        self, query: LibraryQuery, most: int, before: str | None = None, counted: int = 0
+    ) -> LibraryPage:
+        enough = most if before else max(most, counted + 1)
+        ids = self._search.find(query, enough, before)
+        found = (self.get(media_id) for media_id in ids[:most])
+        known = not before and len(ids) < enough
+        return LibraryPage(tuple(filter(None, found)), len(ids) if known else None)
 
     def kinds(self) -> Sequence[LibraryKind]:
         return self._search.kinds()

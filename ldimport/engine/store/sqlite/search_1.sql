@@ -21,4 +21,4 @@ CREATE VIRTUAL TABLE words USING fts5 (
   title, caption, external_id, media_id, kind,
   tokenize = "unicode61 remove_diacritics 2"
 );
-CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, row);
+CREATE VIRTUAL TABLE vocabulary USING fts5vocab (words, instance);
