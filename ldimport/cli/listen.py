@@ -1,22 +1,12 @@
 """``ldimport listen``: the receiving side of webhooks."""
 
-from dataclasses import dataclass
-
 from ldimport.cli.command import Command
-from ldimport.cli.output import served
+from ldimport.cli.listening import ListeningScreen, ended, server_parts, until_ended
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
-from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError, how_to_install
+from ldimport.errors import ExitCode, UsageError
 from ldimport.migration.inbox import Inbox
-from ldimport.server.contract import (
-    DEFAULT_HOST,
-    LISTEN_PORT,
-    HttpOptions,
-    Listening,
-    RequestAnswered,
-    ServeEvent,
-)
-from ldimport.system import scarce
+from ldimport.server.contract import DEFAULT_HOST, LISTEN_PORT, HttpOptions, Listening
 from ldimport.url import is_loopback
 
 SECRET = "LDIMPORT_WEBHOOK_SECRET"  # noqa: S105  the name of a variable
@@ -39,60 +29,34 @@ def listen(
     chosen = HttpOptions(
         host=host, port=port, secrets=secrets, body_limit=session.settings.max_body
     )
-    try:
+    with server_parts("listen"):
         from ldimport.server.listen import run_listener
-    except ImportError as error:
-        text = "ldimport listen needs the server parts"
-        hint = how_to_install("server")
-        raise scarce(error) or ConfigError(text, hint=hint, code="missing-extra") from error
     clean_logs()
-    code, inbox = ExitCode.OK, Inbox(session.settings.state)
+    inbox = Inbox(session.settings.state)
+
+    def begun(event: Listening) -> None:
+        _begun(session, event, signed=bool(secrets))
+
     with inbox.listening():
-        try:
-            run_listener(chosen, inbox.add, _ListenScreen(session, signed=bool(secrets)))
-        except KeyboardInterrupt as end:
-            code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
-    if session.options.json:
-        session.document({"type": "summary", "format": 1, "exitCode": int(code)})
-    elif not session.options.quiet:
-        served.stopped(session.notes, 0)
+        screen = ListeningScreen(session, begun)
+        code = until_ended(lambda: run_listener(chosen, inbox.add, screen))
+    ended(session, code)
     return code
 
 
-@dataclass
-class _ListenScreen:
-    """Shows what the listener tells: JSON Lines, or a banner and a line each."""
-
-    session: Session
-    signed: bool
-
-    def __call__(self, event: ServeEvent) -> None:
-        """One event; of requests only those that were refused, all with ``-v``."""
-        session = self.session
-        fine = isinstance(event, RequestAnswered) and event.status < 400
-        if fine and not session.options.verbose:
-            return
-        if session.options.json:
-            session.document(served.document(event, session.now()))
-        elif not session.options.quiet:
-            served.happened(session.notes, session.now(), event)
-        if isinstance(event, Listening):
-            self._begun(event)
-
-    def _begun(self, event: Listening) -> None:
-        session = self.session
-        if session.chatty:
-            session.screen.facts(
-                {
-                    "webhook": f"{event.url}/",
-                    "taken": f"what is signed with {SECRET}" if self.signed else "anything",
-                    "kept": f"{tilde(Inbox(session.settings.state).path)}",
-                }
-            )
-            session.screen.blank()
-        if not self.signed:
-            text = f"no secret is set: notifications from anybody are taken ({SECRET} changes that)"
-            session.notes.say("!", text)
+def _begun(session: Session, event: Listening, *, signed: bool) -> None:
+    if session.chatty:
+        session.screen.facts(
+            {
+                "webhook": f"{event.url}/",
+                "taken": f"what is signed with {SECRET}" if signed else "anything",
+                "kept": f"{tilde(Inbox(session.settings.state).path)}",
+            }
+        )
+        session.screen.blank()
+    if not signed:
+        text = f"no secret is set: notifications from anybody are taken ({SECRET} changes that)"
+        session.notes.say("!", text)
 
 
 COMMAND = Command(

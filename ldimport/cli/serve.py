@@ -6,11 +6,12 @@ from pathlib import Path
 from ldimport import __version__
 from ldimport.cli import options
 from ldimport.cli.command import Command
+from ldimport.cli.listening import ended, server_parts, until_ended
 from ldimport.cli.output import served
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.credentials import Secret
-from ldimport.errors import ConfigError, ExitCode, Terminated, UsageError, how_to_install
+from ldimport.errors import ExitCode, UsageError
 from ldimport.model import Integrity
 from ldimport.server.contract import (
     DEFAULT_HOST,
@@ -22,7 +23,6 @@ from ldimport.server.contract import (
     ServeOptions,
     Stopped,
 )
-from ldimport.system import scarce
 from ldimport.url import is_loopback
 from ldimport.wire import Dialect
 
@@ -64,19 +64,12 @@ def serve(
         body_limit=settings.max_body,
         token=Secret(environ[TOKEN], TOKEN) if TOKEN in environ else None,
     )
-    try:
+    with server_parts("serve"):
         from ldimport.server.run import run
-    except ImportError as error:
-        text = "ldimport serve needs the server parts"
-        hint = how_to_install("server")
-        raise scarce(error) or ConfigError(text, hint=hint, code="missing-extra") from error
     clean_logs()
-    code, screen = ExitCode.OK, _ServeScreen(session, chosen)
-    try:
-        run(chosen, screen)
-    except KeyboardInterrupt as end:
-        code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
-    screen.end(code)
+    screen = _ServeScreen(session, chosen)
+    code = until_ended(lambda: run(chosen, screen))
+    ended(session, code, screen.open_jobs)
     return code
 
 
@@ -111,14 +104,6 @@ class _ServeScreen:
                 self._begun(event)
             case Stopped():
                 self.open_jobs = event.open_jobs
-
-    def end(self, code: ExitCode) -> None:
-        """The last line."""
-        session = self.session
-        if session.options.json:
-            session.document({"type": "summary", "format": 1, "exitCode": int(code)})
-        elif not session.options.quiet:
-            served.stopped(session.notes, self.open_jobs)
 
     def _begun(self, engine: EngineServed) -> None:
         session, chosen = self.session, self.chosen

@@ -2,24 +2,20 @@
 
 import sys
 import webbrowser
-from dataclasses import dataclass
 
 from ldimport.cli.command import Command
+from ldimport.cli.listening import ListeningScreen, ended, server_parts, until_ended
 from ldimport.cli.options import quota_rules
-from ldimport.cli.output import served
 from ldimport.cli.output.board import Board
 from ldimport.cli.run import clean_logs
 from ldimport.cli.session import Session, tilde
 from ldimport.engine.store import exists
-from ldimport.errors import ConfigError, ExitCode, Terminated, how_to_install
+from ldimport.errors import ExitCode
 from ldimport.server.contract import (
     UI_PORT,
     Listening,
-    RequestAnswered,
-    ServeEvent,
     ServeOptions,
 )
-from ldimport.system import scarce
 
 
 def ui(session: Session, port: int = UI_PORT, no_open: bool = False) -> ExitCode:
@@ -29,12 +25,8 @@ def ui(session: Session, port: int = UI_PORT, no_open: bool = False) -> ExitCode
     and of the engine's folder, while other commands are at work too.
     """
     settings = session.settings
-    try:
+    with server_parts("ui"):
         from ldimport.server.viewer import run_viewer
-    except ImportError as error:
-        text = "ldimport ui needs the server parts"
-        hint = how_to_install("server")
-        raise scarce(error) or ConfigError(text, hint=hint, code="missing-extra") from error
     clean_logs()
     chosen = ServeOptions(settings.engine, port=port, workers=0)
     board = Board(
@@ -43,13 +35,10 @@ def ui(session: Session, port: int = UI_PORT, no_open: bool = False) -> ExitCode
         quota_rules(settings),
         session.now,
     )
-    code, screen = ExitCode.OK, _UiScreen(session, not no_open and _can_open(session))
-    try:
-        run_viewer(chosen, board, screen)
-    except KeyboardInterrupt as end:
-        code = ExitCode.OK if isinstance(end, Terminated) else ExitCode.INTERRUPTED
-    if session.options.json:
-        session.document({"type": "summary", "format": 1, "exitCode": int(code)})
+    opens = not no_open and _can_open(session)
+    screen = ListeningScreen(session, lambda event: _begun(session, event, opens=opens))
+    code = until_ended(lambda: run_viewer(chosen, board, screen))
+    ended(session, code)
     return code
 
 
@@ -61,41 +50,21 @@ def _can_open(session: Session) -> bool:
     return session.out.tty and session.chatty and windows and not session.environ.get("CI")
 
 
-@dataclass
-class _UiScreen:
-    """Shows what the server tells: JSON Lines, or a banner; and opens the browser."""
-
-    session: Session
-    opens: bool
-
-    def __call__(self, event: ServeEvent) -> None:
-        """One event; of requests only those that were refused, all with ``-v``."""
-        session = self.session
-        fine = isinstance(event, RequestAnswered) and event.status < 400
-        if fine and not session.options.verbose:
-            return
-        if session.options.json:
-            session.document(served.document(event, session.now()))
-        elif not session.options.quiet:
-            served.happened(session.notes, session.now(), event)
-        if isinstance(event, Listening):
-            self._begun(event)
-
-    def _begun(self, event: Listening) -> None:
-        session, settings = self.session, self.session.settings
-        if session.chatty:
-            there = "" if exists(settings.engine) else " · nothing there yet"
-            session.screen.facts(
-                {
-                    "pages": f"{event.url}/migration",
-                    "state": tilde(settings.state),
-                    "engine": f"{tilde(settings.engine)}{there}",
-                }
-            )
-            session.screen.blank()
-            session.notes.line("Ctrl-C ends it; nothing is changed", indent=2)
-        if self.opens:
-            webbrowser.open(f"{event.url}/migration")
+def _begun(session: Session, event: Listening, *, opens: bool) -> None:
+    settings = session.settings
+    if session.chatty:
+        there = "" if exists(settings.engine) else " · nothing there yet"
+        session.screen.facts(
+            {
+                "pages": f"{event.url}/migration",
+                "state": tilde(settings.state),
+                "engine": f"{tilde(settings.engine)}{there}",
+            }
+        )
+        session.screen.blank()
+        session.notes.line("Ctrl-C ends it; nothing is changed", indent=2)
+    if opens:
+        webbrowser.open(f"{event.url}/migration")
 
 
 COMMAND = Command(

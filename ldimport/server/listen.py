@@ -19,7 +19,7 @@ from ldimport.server.app import MOST_TOLD, check_head
 from ldimport.server.contract import HttpOptions, Listening, Notified, OnEvent, RequestAnswered
 from ldimport.server.responses import Refusal, answer, refusal_of
 from ldimport.server.run import minding_signals, one_at_a_time
-from ldimport.server.server import Uvicorn, configured, listen, room, url_of
+from ldimport.server.server import UntilStopped, listen, room, url_of
 from ldimport.server.signatures import Verifier
 from ldimport.system import scarce
 from ldimport.url import without_secrets
@@ -40,20 +40,13 @@ def run_listener(options: HttpOptions, take: Take, on_event: OnEvent) -> None:
         receiver.serve(tell)
 
 
-class Receiver:
-    """Serves from ``serve`` until ``stop``, which may come from any thread or a signal."""
+class Receiver(UntilStopped):
+    """Takes notifications."""
 
     def __init__(self, options: HttpOptions, take: Take) -> None:
+        super().__init__()
         self._options, self._take = options, take
         self._verifier = Verifier(options.secrets)
-        self._uvicorn: Uvicorn | None = None
-        self._told = False
-
-    def stop(self) -> None:
-        """Take no more requests, finish those under way, end."""
-        self._told = True
-        if self._uvicorn is not None:
-            self._uvicorn.should_exit = True
 
     def serve(self, on_event: OnEvent) -> None:
         """Listen until ``stop``; ``on_event`` hears what happens."""
@@ -62,10 +55,8 @@ class Receiver:
             made = ends.enter_context(listen(options.host, options.port, "listen"))
             writer = ends.enter_context(ThreadPoolExecutor(1, "notices"))
             app = self._application(writer, on_event)
-            self._uvicorn = server = Uvicorn(configured(app, options, most))
-            server.should_exit = self._told
             on_event(Listening(url_of(made), made.getsockname()[1]))
-            asyncio.run(server.serve([made]))
+            self._run(app, options, most, made)
 
     def _application(self, writer: ThreadPoolExecutor, on_event: OnEvent) -> ASGIApp:
         async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -53,22 +53,46 @@ LOOK = 0.2
 _log = logging.getLogger(__name__)
 
 
-class Server:
-    """Serves ``engine`` from ``serve`` until ``stop``. Nothing is lost whenever it ends: what was
-    accepted is durable, and whoever serves the same folder next goes on."""
+class UntilStopped:
+    """Serves an application until ``stop``, which may come from any thread or a signal."""
 
-    def __init__(self, engine: Engine, options: ServeOptions) -> None:
-        self._engine = engine
-        self._options = options
+    def __init__(self) -> None:
         self._uvicorn: uvicorn.Server | None = None
         self._told = False
         self._stumbled_at = 0.0
 
     def stop(self) -> None:
-        """Take no more requests, finish those under way, end. From any thread, or a signal."""
+        """Take no more requests, finish those under way, end."""
         self._told = True
         if self._uvicorn is not None:
             self._uvicorn.should_exit = True
+
+    def _run(self, app: ASGIApp, options: HttpOptions, most: int, made: socket.socket) -> None:
+        """Serve what comes to a socket that listens, ``most`` connections at a time."""
+        self._uvicorn = server = Uvicorn(configured(app, options, most))
+        server.should_exit = self._told
+        with asyncio.Runner() as runner:
+            runner.get_loop().set_exception_handler(self._stumbled)
+            runner.run(server.serve([made]))
+
+    def _stumbled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """What the event loop could not do is told once in a second: mostly it could not take a
+        connection, for want of descriptors, and tries again."""
+        error = context.get("exception")
+        if loop.time() - self._stumbled_at > 1:
+            self._stumbled_at = loop.time()
+            why = os.strerror(error.errno or 0) if isinstance(error, OSError) else repr(error)
+            _log.warning("%s: %s; the server goes on", context["message"], why)
+
+
+class Server(UntilStopped):
+    """Serves ``engine`` from ``serve`` until ``stop``. Nothing is lost whenever it ends: what was
+    accepted is durable, and whoever serves the same folder next goes on."""
+
+    def __init__(self, engine: Engine, options: ServeOptions) -> None:
+        super().__init__()
+        self._engine = engine
+        self._options = options
 
     def serve(self, on_event: OnEvent) -> None:
         """Serve until ``stop``; ``on_event`` hears what happens, from several threads. Raises
@@ -95,21 +119,7 @@ class Server:
                 ends.enter_context(beside(partial(work, on_event), self.stop))
             on_event(Listening(url_of(listener), listener.getsockname()[1]))
             on_event(_served(engine, options.workers))
-            app = application(backend, site, on_event)
-            self._uvicorn = uvicorn_ = Uvicorn(configured(app, options, most))
-            uvicorn_.should_exit = self._told
-            with asyncio.Runner() as runner:
-                runner.get_loop().set_exception_handler(self._stumbled)
-                runner.run(uvicorn_.serve([listener]))
-
-    def _stumbled(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """What the event loop could not do is told once in a second: mostly it could not take a
-        connection, for want of descriptors, and tries again."""
-        error = context.get("exception")
-        if loop.time() - self._stumbled_at > 1:
-            self._stumbled_at = loop.time()
-            why = os.strerror(error.errno or 0) if isinstance(error, OSError) else repr(error)
-            _log.warning("%s: %s; the server goes on", context["message"], why)
+            self._run(application(backend, site, on_event), options, most, listener)
 
 
 def _served(engine: Engine, workers: int | None) -> EngineServed:

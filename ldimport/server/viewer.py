@@ -1,6 +1,5 @@
 """The pages alone, over an engine that is only looked at and the archives of a state file."""
 
-import asyncio
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from ldimport.server.endpoint import Backend
 from ldimport.server.pages.site import Site
 from ldimport.server.pages.view import ArchiveSource
 from ldimport.server.run import minding_signals, one_at_a_time
-from ldimport.server.server import LOOK, Uvicorn, beside, configured, listen, room, url_of
+from ldimport.server.server import LOOK, UntilStopped, beside, listen, room, url_of
 
 
 def run_viewer(options: ServeOptions, archives: ArchiveSource, on_event: OnEvent) -> None:
@@ -28,20 +27,12 @@ def run_viewer(options: ServeOptions, archives: ArchiveSource, on_event: OnEvent
         viewer.serve(tell)
 
 
-class Viewer:
-    """Shows pages from ``serve`` until ``stop``, which may come from any thread or a signal. Where
-    there is no engine yet an empty one is shown, until there is."""
+class Viewer(UntilStopped):
+    """Shows pages. Where there is no engine yet an empty one is shown, until there is."""
 
     def __init__(self, options: ServeOptions, archives: ArchiveSource) -> None:
+        super().__init__()
         self._options, self._archives = options, archives
-        self._uvicorn: Uvicorn | None = None
-        self._told = False
-
-    def stop(self) -> None:
-        """Take no more requests, finish those under way, end."""
-        self._told = True
-        if self._uvicorn is not None:
-            self._uvicorn.should_exit = True
 
     def serve(self, on_event: OnEvent) -> None:
         """Show pages until ``stop``; ``on_event`` hears what happens."""
@@ -57,10 +48,8 @@ class Viewer:
             site = Site(backend, self._archives)
             ends.callback(site.close)
             app = application(backend, site, on_event, only_images=True)
-            self._uvicorn = server = Uvicorn(configured(app, options, most))
-            server.should_exit = self._told
             on_event(Listening(url_of(made), made.getsockname()[1]))
-            asyncio.run(server.serve([made]))
+            self._run(app, options, most, made)
 
 
 def _show_once_made(backend: Backend, opened: Callable[[], Engine], told: threading.Event) -> None:
