@@ -16,9 +16,12 @@ import pytest
 sys.path += [str(Path(__file__).parents[1] / name) for name in ("server", "bench")]
 
 from looks import build
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from served import Api, Origin, an_origin, served, until
 from tabs import OpenTab, Tab
+
+
+expect.set_options(timeout=20_000)  # a machine may be busy
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,6 +29,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if here in item.path.parents:
             item.add_marker(pytest.mark.browser)
+            item.add_marker(pytest.mark.timeout(300))  # axe-core looks at each cell of a table
 
 
 @pytest.fixture(scope="session")
