@@ -20,7 +20,6 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from served import Api, Origin, an_origin, served, until
 from tabs import OpenTab, Tab
 
-
 expect.set_options(timeout=20_000)  # a machine may be busy
 
 
