@@ -143,6 +143,21 @@ def test_the_csv_holds_what_the_filter_leaves(looked: Api) -> None:
     assert len(whole.splitlines()) == 1 + told["job"]["images"]["total"]
 
 
+def test_without_an_index_the_library_can_still_be_looked_at(tmp_path: Path) -> None:
+    build(tmp_path / "engine", 20, 2)
+    (tmp_path / "engine" / "search.sqlite").mkdir()  # nothing can be written there
+    with served(tmp_path / "engine", workers=0) as api:
+        page = get(api, "/library")
+        assert page.status_code == 200
+        assert page.text.count("data-card") == 20
+        assert "Nothing can be searched" in page.text
+        assert get(api, "/library.json").json()["images"] == 20
+        asked = get(api, "/library?q=santis")
+        assert asked.status_code == 503
+        assert "Nothing can be searched" in asked.text
+        assert get(api, "/health").status_code == 200
+
+
 def test_the_library_as_json_tells_where_values_came_from(looked: Api) -> None:
     entry = get(looked, "/library.json?limit=1").json()["entries"][0]
     found = get(looked, f"/library/{entry['id']}.json").json()

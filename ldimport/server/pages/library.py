@@ -1,6 +1,6 @@
 """The media library: a gallery, found by words and kinds, and one entry of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +9,8 @@ from starlette.responses import Response
 from ldimport.cells import json_text
 from ldimport.engine import addresses
 from ldimport.engine.accept import BY_PATCH
-from ldimport.engine.records import LibraryQuery, MediaEntry, StoredAsset
+from ldimport.engine.records import LibraryKind, LibraryQuery, MediaEntry, StoredAsset
+from ldimport.errors import LdimportError
 from ldimport.model import ImageType, Json
 from ldimport.schema.extraction import FROM_NAME, readable
 from ldimport.server.pages.view import PageRequest
@@ -28,17 +29,19 @@ def gallery(look: PageRequest) -> Response:
     """Entries, newest first, or those that a query names; ``show``: one of them beside."""
     library, query = look.engine.store.library, _query(look)
     most, before = look.count("limit", A_PAGE, 1_000), look.text("before")
-    unread = library.unread()
+    kinds, unread, trouble = _searchable(look)
+    if query and trouble:
+        text = f"Nothing can be searched: {trouble}"
+        raise Refusal(503, text, headers={"Retry-After": "60"})
     count = None
     if query:
         page = library.search(query, most + 1, before or None, MOST_COUNTED)
         found, count = page.entries, page.count
     else:
         found = tuple(library.newest(most + 1, before or None))
-    kinds = library.kinds()
     shown = _shown(look)
     last = found[most - 1].id if len(found) > most else None
-    images = sum(each.images for each in kinds) + unread
+    images = library.holdings()[0] if trouble else sum(each.images for each in kinds) + unread
     document = {
         "images": images,
         "found": count,
@@ -54,6 +57,7 @@ def gallery(look: PageRequest) -> Response:
         "shown": shown and _document(shown, look),
         "close": look.link(show=None),
         "asked": bool(query),
+        "trouble": trouble,
         "many": bool(query) and count is None and not before,
         "every": 1 if unread and not before else 0,
         "first": look.link(before=None, show=None) if before else "",
@@ -74,6 +78,17 @@ def one(look: PageRequest) -> Response:
 
 
 _FOR_SCREENS = ("preview", "previewWidth", "previewHeight")
+
+
+def _searchable(look: PageRequest) -> tuple[Sequence[LibraryKind], int, str]:
+    """What the search index knows, and how many entries it does not; or why it cannot be used,
+    which keeps nobody from looking."""
+    library = look.engine.store.library
+    try:
+        unread = library.unread()
+        return library.kinds(), unread, ""
+    except LdimportError as error:
+        return (), 0, error.message
 
 
 def _shown(look: PageRequest) -> MediaEntry | None:

@@ -10,13 +10,15 @@ import time
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from ldimport import database
 from ldimport.database_rows import made
 from ldimport.engine.records import LibraryKind, LibraryQuery
 from ldimport.engine.store.sqlite.catalogue import Catalogue
 from ldimport.engine.store.sqlite.schema import SEARCH, SEARCH_FILE, SQL
-from ldimport.errors import StateFileError
+from ldimport.errors import LdimportError, StateFileError
 from ldimport.system import start_thread
 
 AT_ONCE = 500
@@ -161,8 +163,9 @@ class SearchIndex:
         except (StateFileError, ValueError):
             pass
         found.close()
-        for rest in ("", "-wal", "-shm"):
-            found.path.with_name(f"{SEARCH_FILE}{rest}").unlink(missing_ok=True)
+        with database.translated(found.path, SEARCH):
+            for rest in ("", "-wal", "-shm"):
+                found.path.with_name(f"{SEARCH_FILE}{rest}").unlink(missing_ok=True)
         with found.writing() as connection:
             connection.execute(sql, (uuid,))
         return found
@@ -175,10 +178,11 @@ class SearchIndex:
 
     def _read_all(self) -> None:
         more = True
-        while more and not self._closed:
-            time.sleep(PAUSE)
-            with self._reading:
-                more = self._read_some()
+        with suppress(LdimportError):  # whoever looks next meets it
+            while more and not self._closed:
+                time.sleep(PAUSE)
+                with self._reading:
+                    more = self._read_some()
 
     def _read_some(self) -> bool:
         """Enter entries behind those that were read; whether there may be more of them."""
