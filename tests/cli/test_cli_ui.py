@@ -132,6 +132,7 @@ def test_with_nothing_there_it_makes_nothing(tmp_path: Path) -> None:
     with shown(tmp_path) as http:
         assert "Nothing has been submitted yet" in http.get("/migration").text
         assert http.get("/library.json").json()["images"] == 0
+        assert "The local engine has no job" in http.get("/").text
     assert not [each for each in tmp_path.rglob("*") if each.is_file()]
 
 

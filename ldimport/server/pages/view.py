@@ -113,15 +113,16 @@ class PageRequest:
         return Response(text, refusal.status, {**HEADERS, **refusal.headers}, "text/html")
 
     def _chrome(self) -> dict[str, Any]:
-        pages = [("/", "Jobs"), ("/library", "Library")]
-        if self.archives is not None:
-            pages.insert(0, ("/migration", "Migration"))
-        head = "/" + self.path.split("/")[1].replace("jobs", "")
+        """What stands above every page."""
+        pages, read_only = [("/", "Jobs"), ("/library", "Library")], self.archives is not None
         limit = self.engine.daily_limit
-        about = "read only" if self.archives is not None else f"quota {limit:,} a day"
-        if self.archives is None and not limit:
-            about = "no quota"
-        return {"pages": pages, "here": head, "about": f"local engine · {about}"}
+        about = f"quota {limit:,} a day" if limit else "no quota"
+        if read_only:
+            pages.insert(0, ("/migration", "Migration"))
+            about = "read only"
+        here = "/" + self.path.split("/")[1].replace("jobs", "")
+        about = f"local engine · {about}"
+        return {"pages": pages, "here": here, "about": about, "read_only": read_only}
 
 
 def static(name: str, request: Request) -> Response:
