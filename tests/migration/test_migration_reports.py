@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from reporting import (
     ARCHIVE,
@@ -32,6 +32,7 @@ from reporting import (
     warning,
 )
 
+from ldimport.cells import bare_cell
 from ldimport.errors import TemporaryError, UsageError
 from ldimport.manifest import open_manifest
 from ldimport.migration.reports import files, junit, sarif
@@ -428,6 +429,11 @@ PROBLEM = st.builds(
 )
 
 
+BROKEN_LINE = Problem(
+    Severity.ERROR, "required", Place("a.csv", 1, 2, 3), "", "a\r=1+1", "\n@x", id="\r="
+)  # fmt: skip
+
+
 def written(folder: Path, problems: Iterable[Problem], files: Files) -> None:
     """Reports of one row that has these problems."""
     with archive(folder) as manifest, Reports(manifest, files) as reports:
@@ -444,6 +450,7 @@ def without_surrogates(text: str) -> str:
 
 @settings(max_examples=30)
 @given(problems=st.lists(PROBLEM, max_size=4))
+@example(problems=[BROKEN_LINE])
 def test_hostile_text_is_read_back_from_every_list(
     tmp_path_factory: pytest.TempPathFactory, problems: list[Problem]
 ) -> None:
@@ -456,7 +463,7 @@ def test_hostile_text_is_read_back_from_every_list(
         wanted = [getattr(each, key) for each in problems]
         plain = [cell[key] for cell in cells]
         for value, cell in zip(map(without_surrogates, wanted), plain, strict=True):
-            assert cell in (value, f"'{value}")
+            assert bare_cell(cell) == value
             assert not cell.lstrip().startswith(("=", "+", "@"))
         document = json.loads((folder / "p.json").read_text())
         assert [each[key] for each in document["problems"]] == wanted
