@@ -59,10 +59,7 @@ def application(
     ``only_images`` leaves what pages need. A prefix such as ``/proxy/api`` is taken off; an API
     version that is not served never reaches a route; whatever is raised becomes an answer; each
     answered request is told to ``on_event``."""
-    of_api = {_IMAGE: _ROUTES[_IMAGE]} if only_images else _ROUTES
-    routes = [Route(path, Resource(backend, methods)) for path, methods in of_api.items()]
-    router = Router(routes, redirect_slashes=False, default=_no_route)
-    pages = site.app()
+    pages, api = site.app(), _api(backend, {_IMAGE: _ROUTES[_IMAGE]} if only_images else _ROUTES)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         began, status = time.monotonic(), 0
@@ -84,7 +81,7 @@ def application(
                 await pages(scope, receive, watched)
             else:
                 _admit(scope, versions(backend.engine.now()))
-                await router(scope, receive, watched)
+                await api(scope, receive, watched)
         except Exception as met:  # noqa: BLE001  the last catch: an answer all the same
             error = scarce(met) or met
             refusal, scope["state"]["note"] = refusal_of(error), _note(error, scope)
@@ -98,6 +95,11 @@ def application(
             on_event(RequestAnswered(scope["method"][:20], path, status, seconds, note))
 
     return app
+
+
+def _api(backend: Backend, paths: Mapping[str, Methods]) -> Router:
+    routes = [Route(path, Resource(backend, methods)) for path, methods in paths.items()]
+    return Router(routes, redirect_slashes=False, default=_no_route)
 
 
 def _note(error: Exception, scope: Scope) -> str:

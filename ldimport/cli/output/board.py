@@ -7,7 +7,7 @@ from typing import Any
 from ldimport.cli.output import documents, quota
 from ldimport.cli.output.summary import way_out
 from ldimport.migration import Migration
-from ldimport.migration.model import ArchiveName, ArchiveSums, CauseRow, Filter, JobRow, Totals
+from ldimport.migration.model import ArchiveName, ArchiveSums, CauseRow, Filter, Totals
 from ldimport.migration.quota import QuotaRules
 from ldimport.model import JobState, Status
 
@@ -62,7 +62,7 @@ class Board:
             "archive": self._archive(migration, sums),
             "causes": [self._cause(each, name) for each in causes],
             "waivers": [*map(documents.waiver, waivers)],
-            "jobs": [*map(_job, jobs)],
+            "jobs": [{**documents.job(row), "submitted": row.submitted_at} for row in jobs],
             "underWay": any(row.state is JobState.STARTED for row in jobs),
             "commands": self._next(sums.totals, name),
         }
@@ -91,17 +91,3 @@ class Board:
             found.append((("verify",), "compares what arrived with what was sent"))
             found.append((("export", "map"), "which image became what"))
         return [{"command": self._command(*words, of=name), "why": why} for words, why in found]
-
-
-def _job(row: JobRow) -> Document:
-    """A job, with the sign and word of its state."""
-    counts = row.counts
-    sign, word = "success", "done"
-    if not row.state.finished:
-        sign, word = "pending", "running"
-    elif row.state is not JobState.SUCCESS:
-        sign, word = "failed", row.state.value
-    elif counts.failed:
-        sign, word = "failed", "done, some failed"
-    more = {"submitted": row.submitted_at, "sign": sign, "word": word}
-    return {**documents.job(row), **more}

@@ -1,6 +1,6 @@
 """Jobs, and one of them with its images."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -105,16 +105,8 @@ def _images(counts: Counts) -> dict[str, int]:
 
 def _summary(job: JobSummary) -> dict[str, Any]:
     """A job as pages show it; what ``_told`` leaves away is for the screen."""
-    counts, running = job.counts, job.state is JobState.STARTED
-    sign, word = "success", "done"
-    if running:
-        sign, word = "pending", "running" if counts.pending < counts.total else "waiting"
-    elif job.state is JobState.FAILED:
-        sign, word = "failed", "failed"
-    elif counts.failed:
-        sign, word = "failed", "done, some failed"
+    counts, ended = job.counts, job.finished_at
     done, failed = number(counts.total - counts.pending), number(counts.failed)
-    ended = job.finished_at
     return {
         "id": job.id,
         "state": job.state.value,
@@ -124,8 +116,6 @@ def _summary(job: JobSummary) -> dict[str, Any]:
         "images": _images(counts),
         "submitted": job.created_at,
         "seconds": None if ended is None else max(0.0, ended - job.created_at),
-        "sign": sign,
-        "word": word,
         "progress": f"{done} of {number(counts.total)} done, {failed} failed",
     }
 
@@ -251,13 +241,13 @@ def _is_meant(each: FailureReason, which: ImageFilter) -> bool:
 def _reason(each: FailureReason) -> dict[str, Any]:
     """What its cause means; where none is known, what was said."""
     known = known_cause(each.cause or "")
-    reason = _clean(each.reason) if known is None else known.meaning
+    reason = without_secrets(each.reason) if known is None else known.meaning
     return {**asdict(each), "reason": reason, "retryable": known.retryable if known else None}
 
 
 def _image(each: JobImage) -> dict[str, Any]:
-    reason = None if each.reason is None else _clean(each.reason)
-    texts = {"externalId": each.external_id, "title": each.title, "url": _clean(each.url)}
+    reason = None if each.reason is None else without_secrets(each.reason)
+    texts = {"externalId": each.external_id, "title": each.title, "url": without_secrets(each.url)}
     status = None if each.status is None else each.status.value
     return {"number": each.number, **texts, "status": status, "reason": reason,
             "cause": each.cause, "mediaId": each.media}  # fmt: skip
@@ -266,13 +256,10 @@ def _image(each: JobImage) -> dict[str, Any]:
 def _hook(each: OutboxEntry) -> dict[str, Any]:
     return {
         "id": each.id,
-        "url": _clean(each.url),
+        "url": without_secrets(each.url),
         "state": each.state.value,
         "tries": each.tries,
         "answer": each.answer,
         "dueAt": utc(each.due_at) if each.state is Delivery.WAITING else None,
         "endedAt": None if each.ended_at is None else utc(each.ended_at),
     }
-
-
-_clean: Callable[[str], str] = without_secrets
